@@ -1,0 +1,322 @@
+"""A pipeline's config: frozen models, and how a file, a profile and `--set` make one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from datagen.errors import ConfigError, nearest
+from datagen.explain import explain
+from datagen.options import Options
+from datagen.shards.options import OutputOptions
+from datagen.sources.config import SourceConfig
+from datagen.yamlfile import Located, Place, parse_yaml, read_yaml
+
+M = TypeVar("M", bound=BaseModel)
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Scalar = bool | int | float | str
+
+
+def _listed_or_alone(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed_or_alone)]
+Condition = dict[str, Annotated[tuple[Scalar, ...], BeforeValidator(_listed_or_alone)]]
+DEFAULT_PROFILE = "embedded"
+
+
+class Replicas(Options):
+    """How many workers an operator may have."""
+
+    min: int = Field(default=1, ge=1)
+    """Workers that are started at once."""
+    max: int | None = Field(default=None, ge=1)
+    """Workers at the most; what the machine holds, if not given."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Replicas:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max ({self.max}) is less than min ({self.min})")
+        return self
+
+
+class Resources(Options):
+    """What a stage's worker takes, and how fast it is fed. Never changes the output."""
+
+    cpus: float = Field(default=1, gt=0)
+    """Cores that a worker reserves."""
+    gpus: float = Field(default=0, ge=0)
+    """GPUs that a worker reserves: a fraction up to 1, or a whole number."""
+    batch_size: int = Field(default=16, ge=1)
+    """Records handed to the stage at once."""
+    concurrency: int = Field(default=32, ge=1)
+    """Calls in flight in one worker, for stages that wait for a service."""
+    replicas: Replicas = Replicas()
+    """Workers of this stage."""
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"{gpus} GPUs: above 1 only whole numbers can be reserved")
+        return gpus
+
+
+class StageEntry(Options):
+    """One use of a stage."""
+
+    use: Name
+    """The stage's name, that of its file."""
+    id: Name = ""
+    """What this use is called; the stage's name, if not given."""
+    after: Names | None = None
+    """Uses it follows; the one above it in the file, if not given."""
+    when: Condition = Field(default={}, max_length=1)
+    """Run only for records whose one named field equals this, or is among these."""
+    map: dict[str, str] = {}
+    """The stage's field names on the left, this pipeline's on the right."""
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    """The stage's options."""
+    resources: Resources = Resources()
+    """What its worker takes."""
+
+
+class Repeat(Options):
+    """Stages run again until they succeed: generate, judge, try again."""
+
+    times: int = Field(ge=2, le=20)
+    """Rounds at the most."""
+    until: Condition = Field(min_length=1, max_length=1)
+    """No further round for records whose named field equals this, or is among these."""
+    stages: tuple[StageEntry, ...] = Field(min_length=1)
+    """The stages of one round."""
+
+
+class RepeatEntry(Options):
+    """A block of stages that is unrolled."""
+
+    repeat: Repeat
+    """The rounds."""
+
+
+def _kind_of_entry(value: Any) -> str:
+    return "block" if isinstance(value, RepeatEntry) or (isinstance(value, dict) and "repeat" in value) else "stage"
+
+
+Entry = Annotated[
+    Annotated[StageEntry, Tag("stage")] | Annotated[RepeatEntry, Tag("block")], Discriminator(_kind_of_entry)
+]
+
+
+class Override(Options):
+    """What a profile changes of one stage."""
+
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    """Options put over the stage's own."""
+    resources: dict[str, Any] = {}
+    """Resources put over the stage's own."""
+
+
+class Profile(Options):
+    """A named choice of models; the stages stay the same."""
+
+    stages: dict[str, Override] = {}
+    """What changes, by the id of the stage."""
+    unchecked: tuple[str, ...] = ()
+    """What the paper checks and this profile cannot; each sample lists it."""
+
+
+class Pipeline(Options):
+    """A whole config file."""
+
+    pipeline: Name
+    """Its name, which its output folder remembers."""
+    description: str = ""
+    """What it makes, for the dataset card."""
+    seed: int = Field(default=0, ge=0)
+    """Seeds every random choice of stages, split and shuffle."""
+    plugins: tuple[str, ...] = ()
+    """Packages of further stages, each importable, one stage a module."""
+    source: SourceConfig
+    """Where records come from."""
+    slice_size: int = Field(default=64, ge=1, le=100_000)
+    """Source records that are scheduled and committed together."""
+    profiles: dict[str, Profile] = {}
+    """Choices of models by name; `embedded` is the default."""
+    stages: tuple[Entry, ...] = Field(min_length=1)
+    """What happens to the records, in order."""
+    output: OutputOptions = OutputOptions()
+    """How samples are stored, split and packed."""
+
+
+class Loaded(NamedTuple):
+    """A config as written, and where each part of it was written."""
+
+    pipeline: Pipeline
+    profile: str
+    located: Located
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What the chosen profile cannot check."""
+        profile = self.pipeline.profiles.get(self.profile)
+        return profile.unchecked if profile else ()
+
+    def stage_place(self, id: str) -> Place:
+        """The path of a stage's entry in the file."""
+        return stage_places(self.located.data)[id]
+
+
+def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
+    """Read a config, lay the profile and then each `a.b=c` of `sets` over it. Raises `ConfigError`."""
+    located = read_yaml(path)
+    chosen = _choose_profile(located, profile)
+    _lay_profile(located, chosen)
+    for text in sets:
+        _lay_set(located, text)
+    return Loaded(validated(Pipeline, located, ()), chosen, located)
+
+
+def validated(model: type[M], located: Located, place: Place) -> M:
+    """The part of a file at `place` as `model`; every fault becomes a line of one `ConfigError`."""
+    data: Any = located.data
+    for step in place:
+        data = data.get(step, {}) if isinstance(data, dict) else data[step]
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(explain(error, model, located, place))) from error
+
+
+def stage_places(data: Mapping[str, Any]) -> dict[str, Place]:
+    """The path of every stage entry in a config's plain data, by the stage's id."""
+    found: dict[str, Place] = {}
+    for index, entry in enumerate(_listed(data.get("stages"))):
+        repeat = entry.get("repeat")
+        if isinstance(repeat, dict):
+            for inner, repeated in enumerate(_listed(repeat.get("stages"))):
+                found[_id_of(repeated)] = ("stages", index, "repeat", "stages", inner)
+        else:
+            found[_id_of(entry)] = ("stages", index)
+    return found
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
+
+
+def _id_of(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("id") or entry.get("use") or "")
+
+
+def _choose_profile(located: Located, asked: str) -> str:
+    profiles = located.data.get("profiles")
+    names = list(profiles) if isinstance(profiles, dict) else []
+    wanted = asked or DEFAULT_PROFILE
+    if wanted in names or (not names and not asked):
+        return wanted
+    where = located.origin(("profiles",))
+    if not asked:
+        raise ConfigError(f"{where}: there is no profile '{wanted}'; name one with --profile: {', '.join(names)}")
+    raise ConfigError(f"{where}: there is no profile '{asked}'; {nearest(asked, names)}")
+
+
+def _lay_profile(located: Located, chosen: str) -> None:
+    """Lay a profile's options over the stages' own. What is malformed is left for the model to name."""
+    place: Place = ("profiles", chosen, "stages")
+    overrides = _at(located.data, place)
+    if not isinstance(overrides, dict):
+        return
+    places = stage_places(located.data)
+    for id, override in overrides.items():
+        if id not in places:
+            where = located.origin((*place, id))
+            raise ConfigError(
+                f"{where}: profile '{chosen}' changes stage '{id}', which is not there; {nearest(id, places)}"
+            )
+        for part in ("with", "resources"):
+            if isinstance(override, dict) and isinstance(override.get(part), dict):
+                _lay(located, (*places[id], part), override[part], origin_from=(*place, id, part))
+
+
+def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> None:
+    """Put `new` at `place`; mappings are merged, unless their `kind` changes."""
+    old = _at(located.data, place)
+    merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
+    if merge:
+        for key, value in new.items():
+            _lay(located, (*place, key), value, origin_from=(*origin_from, key))
+        return
+    parent = _at(located.data, place[:-1])
+    parent[place[-1]] = new
+    _move_origins(located, place, origin_from)
+
+
+def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
+    origins = located.origins
+    moved = {
+        (*place, *old[len(origin_from) :]): at for old, at in origins.items() if old[: len(origin_from)] == origin_from
+    }
+    for old in [old for old in origins if old[: len(place)] == place]:
+        del origins[old]
+    origins.update(moved)
+
+
+def _at(data: Any, place: Place) -> Any:
+    for step in place:
+        if isinstance(data, dict):
+            data = data.get(str(step))
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
+def _lay_set(located: Located, text: str) -> None:
+    path, equals, value = text.partition("=")
+    steps = path.split(".")
+    origin = f"--set {text}"
+    if not equals or not all(steps):
+        raise ConfigError(f"{origin}: write it as --set key=value or --set stage.option=value")
+    place = _place_of_set(located.data, steps, origin)
+    for depth in range(1, len(place)):
+        holder = _at(located.data, place[:depth])
+        if holder is None:
+            _at(located.data, place[: depth - 1])[place[depth - 1]] = {}
+        elif not isinstance(holder, dict | list):
+            raise ConfigError(f"{origin}: '{place[depth - 1]}' is a plain value, nothing can be set inside it")
+    parsed = parse_yaml(f"value: {value}", name=origin)
+    spot: Place = ("--set", text)
+    located.origins.update({(*spot, *inner[1:]): origin for inner in parsed.origins if inner})
+    holder = _at(located.data, place[:-1])
+    if place[-1] == "kind" and holder.get("kind") != parsed.data["value"]:
+        holder.clear()
+    _lay(located, place, parsed.data["value"], origin_from=spot)
+
+
+def _place_of_set(data: Mapping[str, Any], steps: list[str], origin: str) -> Place:
+    places = stage_places(data)
+    first, rest = steps[0], steps[1:]
+    if first in places:
+        if not rest:
+            raise ConfigError(f"{origin}: '{first}' is a stage; set one of its options: --set {first}.option=value")
+        return (*places[first], *(() if rest[0] == "resources" else ("with",)), *rest)
+    if first in Pipeline.model_fields and first != "stages":
+        return tuple(steps)
+    known = [*places, *(name for name in Pipeline.model_fields if name != "stages")]
+    raise ConfigError(f"{origin}: there is no stage or key '{first}'; {nearest(first, known)}")

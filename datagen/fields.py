@@ -1,0 +1,89 @@
+"""The fields that records carry: one name, one kind, one place on disk.
+
+A plugin adds fields beside its stage (`Stage.fields`); a name that is
+declared twice with different kinds is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from datagen.errors import ConfigError
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels; x right, y down, end excluded."""
+
+Polygon = list[tuple[float, float]]
+"""Corners in pixels, x right, y down."""
+
+Format = Literal["png", "jpg", "webp"]
+"""How a picture is encoded."""
+
+Kind = Literal["image", "images", "mask", "masks", "audio", "text", "int", "float", "bool", "box", "score", "json"]
+
+
+class Field(NamedTuple):
+    """What a name means, wherever it is read or written."""
+
+    name: str
+    kind: Kind
+    doc: str
+    shape: str = ""
+    unit: str = ""
+    member: str = ""
+    """Name of the shard member it is stored as, `ref_0` and so on for lists; '' if it is none."""
+    choices: tuple[str, ...] = ()
+    """The only values it takes, if they are known; lets `when` be checked."""
+
+
+STANDARD: tuple[Field, ...] = (
+    Field("uri", "text", "Address of the original picture."),
+    Field("base", "text", "Folder from which a relative `uri` counts."),
+    Field("session", "text", "Album or edit session that the record belongs to."),
+    Field("sha256", "text", "Checksum of the original file as the manifest gives it, '' if it gives none."),
+    Field("license", "text", "Licence of the original, an SPDX name where there is one."),
+    Field("credit", "text", "Who made the original."),
+    Field("caption", "text", "What the original shows."),
+    Field("objects", "json", "Annotated objects: [{label, box, polygons, attributes}].", unit="pixels"),
+    Field("source", "image", "The picture before the edit.", "HWC uint8 RGB", member="source"),
+    Field("target", "image", "The picture after the edit.", "HWC uint8 RGB", member="target"),
+    Field("image", "image", "A picture on which a stage works.", "HWC uint8 RGB"),
+    Field("refs", "images", "Reference pictures, in the order of the instruction.", "HWC uint8 RGB", member="ref"),
+    Field("masks", "masks", "What each edit changes.", "HW bool", member="mask"),
+    Field("mask", "mask", "The subject's pixels.", "HW bool"),
+    Field("hole", "mask", "The pixels that were painted anew.", "HW bool"),
+    Field("subject", "text", "Name of the object an edit is about."),
+    Field("box", "box", "The subject's box.", "xyxy", "pixels"),
+    Field("polygons", "json", "The subject's annotated outline, [] if it has none.", "[[[x, y], ...], ...]", "pixels"),
+    Field("attributes", "json", "Words that describe the subject.", "[text]"),
+    Field("instances", "json", "All objects of the target: [{label, box, mask, attributes}].", unit="pixels"),
+    Field("relations", "json", "Which object stands how to which: [{subject, predicate, object}]."),
+    Field("instruction", "text", "The edit as told, `<imagehere>` standing for each input."),
+    Field("text", "text", "The instruction without placeholders."),
+    Field("inputs", "json", "What each placeholder stands for: [{member, role, label, appears, caption}]."),
+    Field("edits", "json", "Single edits: [{instruction, op, object, box, mask, candidates}]."),
+    Field("task", "text", "Which kind of edit this is, such as `subject_add`."),
+    Field("sharpness", "score", "Variance of the Laplacian of luma at long side 512.", unit="squared grey levels"),
+    Field("contrast", "score", "Span between the 2nd and the 98th percentile of luma.", unit="0 to 1"),
+    Field("clipped", "score", "Share of pixels that are pure black or pure white.", unit="0 to 1"),
+    Field("foreground_ratio", "score", "Mask pixels over all pixels.", unit="0 to 1"),
+    Field("largest_piece", "score", "Share of the mask in its largest connected piece.", unit="0 to 1"),
+    Field("border_contact", "score", "Share of the mask's outline that lies on the frame.", unit="0 to 1"),
+    Field("outside_change", "score", "Largest difference outside the hole.", unit="grey levels"),
+    Field("inside_change", "score", "Mean difference inside the subject's mask.", unit="grey levels"),
+    Field("seam", "score", "Step across the hole's edge, over the step beside it.", unit="ratio"),
+)
+
+
+def catalogue(extra: Iterable[Field] = ()) -> dict[str, Field]:
+    """Standard fields and `extra` by name; two meanings of one name are an error."""
+    known = {field.name: field for field in STANDARD}
+    for field in extra:
+        other = known.setdefault(field.name, field)
+        if other.kind != field.kind or other.member != field.member:
+            raise ConfigError(
+                f"field '{field.name}' is declared as {field.kind} and as {other.kind}; "
+                "one name has one kind: rename the field of the plugin stage"
+            )
+    return known

@@ -1,0 +1,148 @@
+"""From a config to the graph of its stages.
+
+The stages of a branched graph run one after the other, in an order that the
+branches allow and that puts cheap stages first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
+from datagen.errors import ConfigError, nearest
+from datagen.fields import catalogue
+from datagen.nodes import Clause, Graph, Node
+from datagen.registry import find_stage
+from datagen.routes import faults
+from datagen.stage import Stage, StageConfig
+
+
+def build(loaded: Loaded) -> Graph:
+    """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
+    nodes = _ordered(_unrolled(loaded))
+    known = catalogue(field for node in nodes for field in node.stage.fields)
+    graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
+    found = list(faults(graph))
+    if found:
+        raise ConfigError("\n".join(dict.fromkeys(found)))
+    return graph
+
+
+def _unrolled(loaded: Loaded) -> list[Node]:
+    wrong: list[str] = []
+    nodes: list[Node] = []
+    last_round: dict[str, str] = {}
+    for entry in loaded.pipeline.stages:
+        for uses in _uses(entry):
+            try:
+                node = _node(loaded, uses, previous=nodes[-1].id if nodes else "")
+            except ConfigError as error:
+                wrong.append(str(error))
+                continue
+            if node.id in {other.id for other in nodes}:
+                wrong.append(f"{node.origin}: a second stage is called '{node.id}'; give it another `id`")
+            nodes.append(node)
+            last_round[uses.entry.id or uses.entry.use] = node.id
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return [_with_after(node, last_round) for node in nodes]
+
+
+class _Use(NamedTuple):
+    entry: StageEntry
+    round: int
+    block: str
+    until: tuple[Clause, ...]
+
+
+def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
+    if isinstance(entry, StageEntry):
+        yield _Use(entry, 1, "", ())
+        return
+    stages = entry.repeat.stages
+    block = stages[0].id or stages[0].use
+    until = tuple(Clause(field, values, negated=True) for field, values in entry.repeat.until.items())
+    for number in range(1, entry.repeat.times + 1):
+        for stage in stages:
+            yield _Use(stage, number, block, until if number > 1 else ())
+
+
+def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
+    entry = use.entry
+    name = entry.id or entry.use
+    place = stage_places(loaded.located.data)[name]
+    origin = loaded.located.origin(place)
+    try:
+        stage = find_stage(entry.use, plugins=loaded.pipeline.plugins)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
+    config = validated(stage.Config, loaded.located, (*place, "with"))
+    if use.block and entry.after is not None:
+        raise ConfigError(f"{origin}: '{name}' stands in a repeat block, whose stages follow each other; drop `after`")
+    _check_map(entry, stage, config, origin)
+    clauses = tuple(Clause(field, values) for field, values in entry.when.items())
+    default_after = (previous,) if previous else ()
+    return Node(
+        id=name if use.round == 1 else f"{name}_{use.round}",
+        use=entry.use,
+        stage=stage,
+        config=config,
+        resources=entry.resources,
+        after=default_after if entry.after is None else entry.after,
+        clauses=(*clauses, *use.until),
+        renamed=entry.map,
+        reads=_renamed(stage.needs(config), entry.map),
+        optional=_renamed(stage.optional, entry.map),
+        writes=_renamed(stage.writes, entry.map),
+        origin=origin,
+        block=use.block,
+    )
+
+
+def _renamed(names: Iterable[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(renamed.get(name, name) for name in names)
+
+
+def _check_map(entry: StageEntry, stage: type[Stage], config: StageConfig, origin: str) -> None:
+    own = {*stage.needs(config), *stage.optional, *stage.writes}
+    known = catalogue(stage.fields)
+    for name, field in entry.map.items():
+        if name not in own:
+            raise ConfigError(f"{origin}: `map` renames '{name}', no field of '{entry.use}'; {nearest(name, own)}")
+        if field in known and name in known and known[field].kind != known[name].kind:
+            raise ConfigError(
+                f"{origin}: `map` puts '{name}', {known[name].kind}, into '{field}', which is {known[field].kind}"
+            )
+
+
+def _with_after(node: Node, last_round: Mapping[str, str]) -> Node:
+    ids = set(last_round.values()) | set(last_round)
+    for id in node.after:
+        if id not in ids and id.rpartition("_")[0] not in last_round:
+            raise ConfigError(f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, ids)}")
+    after = node.after if node.block else tuple(last_round.get(id, id) for id in node.after)
+    return Node(**{**vars(node), "after": after})
+
+
+def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
+    """Nodes after all that they follow; among those that are ready, the cheapest first."""
+    waiting = dict(enumerate(nodes))
+    done: dict[str, Node] = {}
+    while waiting:
+        ready = [index for index, node in waiting.items() if all(id in done for id in node.after)]
+        if not ready:
+            raise ConfigError(_cycle(list(waiting.values())))
+        index = min(ready, key=lambda index: (nodes[index].cost, index))
+        node = waiting.pop(index)
+        done[node.id] = node
+    return tuple(done.values())
+
+
+def _cycle(nodes: list[Node]) -> str:
+    by_id = {node.id: node for node in nodes}
+    path = [nodes[0].id]
+    while path[-1] not in path[:-1]:
+        path.append(next(id for id in by_id[path[-1]].after if id in by_id))
+    ring = path[path.index(path[-1]) :]
+    return f"{by_id[ring[0]].origin}: stages wait for each other in a circle: {' after '.join(ring)}; cut one `after`"

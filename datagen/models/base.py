@@ -1,0 +1,25 @@
+"""What all model configs share."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from datagen.options import Options
+
+
+class ModelConfig(Options):
+    """Names one implementation by its `kind`; `load(device)` makes it.
+
+    Subclasses are cheap to construct and import nothing heavy until `load`.
+    """
+
+    kind: str
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Fields of a record that this implementation reads beyond those of its role."""
+    version: ClassVar[int] = 1
+    """Raised by hand when the implementation's output changes."""
+
+    @property
+    def revision(self) -> str:
+        """What pins the output: weights' revision, or the implementation's version."""
+        return f"{self.kind}@{self.version}"

@@ -1,0 +1,86 @@
+"""What a checked graph consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from datagen.config import Loaded, Resources
+from datagen.fields import Field
+from datagen.sources.base import Source
+from datagen.stage import Combine, Expand, Stage, StageConfig
+
+
+class Clause(NamedTuple):
+    """A field is among `values`, or, if `negated`, is not."""
+
+    field: str
+    values: tuple[Any, ...]
+    negated: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether a record with this value of the field passes."""
+        return (value in self.values) != self.negated
+
+    def __str__(self) -> str:
+        values = ", ".join(str(value) for value in self.values)
+        return f"{self.field} {'is not' if self.negated else '='} {values}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One use of a stage. Field names are the pipeline's, `map` applied."""
+
+    id: str
+    use: str
+    stage: type[Stage]
+    config: StageConfig
+    resources: Resources
+    after: tuple[str, ...]
+    clauses: tuple[Clause, ...]
+    renamed: Mapping[str, str]
+    reads: tuple[str, ...]
+    optional: tuple[str, ...]
+    writes: tuple[str, ...]
+    origin: str
+    """Where it stands in the config, such as `configs/x.yaml:14`."""
+    block: str = ""
+    """The repeat block it was unrolled from, whose rounds may write the same fields."""
+
+    def accepts(self, values: Mapping[str, Any]) -> bool:
+        """Whether a record, or a route, with these field values meets this stage."""
+        return all(clause.holds(values.get(clause.field)) for clause in self.clauses)
+
+    @property
+    def branches_out(self) -> bool:
+        """Whether it makes new records."""
+        return issubclass(self.stage, Expand | Combine)
+
+    @property
+    def cost(self) -> int:
+        """0 for a core, 1 for a GPU, 2 for a service."""
+        return 2 if self.stage.remote else int(self.resources.gpus > 0)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A checked pipeline: nodes in the order in which they run."""
+
+    loaded: Loaded
+    source: Source
+    nodes: tuple[Node, ...]
+    catalogue: Mapping[str, Field]
+
+    @property
+    def score_writers(self) -> dict[str, str]:
+        """Which node wrote each score field."""
+        return {name: node.id for node in self.nodes for name in node.writes if self.catalogue[name].kind == "score"}
+
+
+def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:
+    """All that runs before each node for certain; `nodes` in the order in which they run."""
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        found[node.id] = set(node.after).union(*(found[id] for id in node.after))
+    return found

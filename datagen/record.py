@@ -1,0 +1,44 @@
+"""What flows through a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+
+class Record(Mapping[str, Any]):
+    """An immutable mapping from field names to values, with a stable id."""
+
+    __slots__ = ("_fields", "id", "parent")
+
+    def __init__(self, id: str, fields: Mapping[str, Any], *, parent: str = "") -> None:
+        self.id = id
+        self.parent = parent
+        self._fields = dict(fields)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Record({self.id!r}, {sorted(self._fields)})"
+
+    def adding(self, fields: Mapping[str, Any]) -> Record:
+        """This record with `fields` added or replaced."""
+        return Record(self.id, {**self._fields, **fields}, parent=self.parent)
+
+    def child(self, key: str, fields: Mapping[str, Any]) -> Record:
+        """A new record that inherits this one's fields; its id is `<this id>#<key>`."""
+        return Record(f"{self.id}#{key}", {**self._fields, **fields}, parent=self.id)
+
+    def seeing(self, names: Iterable[str], *, renamed: Mapping[str, str]) -> Record:
+        """Only the fields `names`, each read from `renamed[name]` where it is renamed."""
+        pairs = ((name, renamed.get(name, name)) for name in names)
+        return Record(
+            self.id, {name: self._fields[field] for name, field in pairs if field in self._fields}, parent=self.parent
+        )

@@ -1,0 +1,189 @@
+"""What a stage is: a class that reads some fields of a record and writes others.
+
+A stage never mutates what it is given and never sees fields that it did not
+ask for. It answers each record with new fields, `Reject` or `Failed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from datagen.fields import Field
+from datagen.options import Options
+from datagen.record import Record
+
+NO_CHILDREN = "no_children"
+"""Why a record is rejected whose Expand or Combine stage made nothing of it."""
+
+
+class StageConfig(Options):
+    """Base of a stage's options, the `with:` of a config."""
+
+
+class Reject(NamedTuple):
+    """The record is not wanted, for one of the reasons in the stage's `rejects`."""
+
+    reason: str
+    detail: str = ""
+    fields: Mapping[str, Any] = {}
+    """What was measured before it was rejected; the ledger keeps it."""
+
+
+class Failed(NamedTuple):
+    """The record could not be handled."""
+
+    error: str
+
+
+class Merged(NamedTuple):
+    """A record that a Combine stage makes: all fields of `like`, then `fields` over them."""
+
+    like: Record
+    fields: Mapping[str, Any] = {}
+
+
+class Lost(NamedTuple):
+    """A sibling that did not reach the Combine stage."""
+
+    id: str
+    status: Literal["rejected", "failed"]
+    stage: str
+    reason: str
+
+
+Fields = Mapping[str, Any]
+Answer = Fields | Reject | Failed
+Children = Sequence[Fields] | Reject | Failed
+Joined = Sequence[Merged] | Reject | Failed
+
+
+@dataclass
+class Bill:
+    """What handling some records cost."""
+
+    tokens: int = 0
+    usd: float = 0.0
+
+
+_bill: ContextVar[Bill | None] = ContextVar("bill", default=None)
+
+
+@contextmanager
+def billing() -> Iterator[Bill]:
+    """Collect what stages `charge` inside the block, also in tasks started there."""
+    bill = Bill()
+    token = _bill.set(bill)
+    try:
+        yield bill
+    finally:
+        _bill.reset(token)
+
+
+class Stage(ABC):
+    """Base of all stages; derive from Map, AsyncMap, Expand or Combine instead.
+
+    Constructors do nothing costly: weights load in `setup`, in the worker.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Fields that must be there."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Fields that are passed on where an earlier stage writes them."""
+    writes: ClassVar[tuple[str, ...]] = ()
+    rejects: ClassVar[tuple[str, ...]] = ()
+    """Every reason it may reject for."""
+    version: ClassVar[int] = 1
+    """Raised by hand when the output changes for the same input and options."""
+    deterministic: ClassVar[bool] = True
+    """The same record and options always give the same bytes."""
+    remote: ClassVar[bool] = False
+    """It waits for a service rather than computing."""
+    fields: ClassVar[tuple[Field, ...]] = ()
+    """Fields that this stage adds to the catalogue."""
+
+    class Config(StageConfig):
+        """No options."""
+
+    config: StageConfig
+
+    def __init__(self, config: StageConfig, *, id: str = "", seed: int = 0) -> None:
+        self.config = config
+        self.id = id or stage_name(type(self))
+        self.seed = seed
+
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:  # noqa: ARG003 - for those that override it
+        """Fields read under these options; `reads`, and what a chosen model asks for besides."""
+        return cls.reads
+
+    def setup(self, device: str) -> None:
+        """Load models onto `device` (`cpu` or `cuda`), once in each worker. Raises `SetupError`."""
+
+    def rng(self, record: Record) -> np.random.Generator:
+        """Random numbers of this record in this stage, the same whatever the batch or worker."""
+        digest = hashlib.sha256(f"{self.seed}\0{self.id}\0{record.id}".encode()).digest()
+        return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+    def charge(self, *, tokens: int = 0, usd: float = 0.0) -> None:
+        """Book what the records being handled cost; a batch shares it equally."""
+        bill = _bill.get()
+        if bill is not None:
+            bill.tokens += tokens
+            bill.usd += usd
+
+
+class Map(Stage):
+    """One record in, one answer out."""
+
+    @abstractmethod
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """One answer for each record, in order; no answer may depend on the rest of the batch."""
+
+
+class AsyncMap(Stage):
+    """One record in, one answer out, many in flight: for remote calls."""
+
+    remote = True
+
+    @abstractmethod
+    async def process_one(self, record: Record) -> Answer:
+        """The answer for one record."""
+
+
+class Expand(Stage):
+    """One record in, children out. They inherit its fields; their ids are `<id>#0`, `<id>#1`, ..."""
+
+    @abstractmethod
+    def process(self, batch: list[Record]) -> list[Children]:
+        """The children's new fields for each record; no children is the rejection `no_children`."""
+
+
+class Combine(Stage):
+    """The records of one group in, new records out, `<id of like>+0` and so on."""
+
+    by: ClassVar[str] = ""
+    """Field whose equal values make a group, one by which the source groups; '' for the children of one parent."""
+
+    @abstractmethod
+    def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
+        """New records from those of one group (at least one), told of the siblings lost on the way."""
+
+
+def stage_name(cls: type[Stage]) -> str:
+    """The name that configs `use`: `DetectSubject` is `detect_subject`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+def summary(cls: type) -> str:
+    """The first sentence of a class's docstring."""
+    return inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,116 @@
+"""A folder on any fsspec address, with the few operations that commits need."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from datagen.errors import StoreError
+
+
+class Store:
+    """Files below one address; every path is relative to it, with forward slashes."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/") or "/"
+        self._fs, root = url_to_fs(self.address)
+        self._root = str(root).rstrip("/")
+        self._local = isinstance(self._fs, LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        """The filesystem's own path of `name`."""
+        return f"{self._root}/{name}" if name else self._root
+
+    def exists(self, name: str) -> bool:
+        """Whether `name` is there, as a file or a folder."""
+        return bool(self._fs.exists(self.path(name)))
+
+    def read(self, name: str) -> bytes:
+        """The whole of a file. Raises `StoreError` if it is not there."""
+        return self._reading(name, None, None)
+
+    def read_range(self, name: str, *, start: int, size: int) -> bytes:
+        """`size` bytes from `start`. Raises `StoreError` if there are fewer."""
+        data = self._reading(name, start, start + size)
+        if len(data) != size:
+            raise StoreError(
+                f"{self.address}/{name}: ends after {start + len(data)} bytes, {start + size} were expected"
+            )
+        return data
+
+    def _reading(self, name: str, start: int | None, end: int | None) -> bytes:
+        try:
+            return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.address}/{name} is missing") from error
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in `folder`, sorted; [] if there is no such folder."""
+        try:
+            rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
+        except FileNotFoundError:
+            return []
+        return sorted(str(row["name"]).rsplit("/", 1)[-1] for row in rows if row["type"] == "file")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file; a reader sees the old one or the new one, never half."""
+        with self.writing(name) as file:
+            file.write(data)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A file that appears under `name` only when the block ends without an error."""
+        target = self.path(name)
+        self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        if not self._local:  # an object appears whole when its upload is closed
+            with self._fs.open(target, "wb") as file:
+                yield file
+            return
+        passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+        try:
+            with fsspec.filesystem("file").open(passing, "wb") as file:
+                yield file
+            os.replace(passing, target)
+        except BaseException:
+            if os.path.exists(passing):
+                os.unlink(passing)
+            raise
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file that must not be there yet; False, and nothing changed, if it is."""
+        target = self.path(name)
+        if not self._local:
+            try:
+                self._fs.pipe_file(target, data, mode="create")
+            except FileExistsError:
+                return False
+            return True
+        passing = f"{name}.{uuid.uuid4().hex[:8]}.tmp"
+        self.write(passing, data)
+        try:
+            os.link(self.path(passing), target)
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(self.path(passing))
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file or folder if it is there."""
+        if self._fs.exists(self.path(name)):
+            self._fs.rm(self.path(name), recursive=True)
+
+    def move(self, name: str, new: str) -> None:
+        """Rename a file, replacing what is there."""
+        self._fs.makedirs(self.path(new).rsplit("/", 1)[0], exist_ok=True)
+        if self._local:
+            os.replace(self.path(name), self.path(new))
+        else:
+            self._fs.mv(self.path(name), self.path(new))

@@ -1,0 +1,118 @@
+"""YAML read as plain data, remembering the line that each value stands on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from datagen.errors import ConfigError
+
+Place = tuple[str | int, ...]
+_MOST_NODES = 100_000
+_TAG = "tag:yaml.org,2002:"
+
+
+class Located(NamedTuple):
+    """Data, and for each path into it where it was written, such as `configs/x.yaml:14`."""
+
+    data: dict[str, Any]
+    origins: dict[Place, str]
+
+    def origin(self, place: Place) -> str:
+        """Where the value at `place` was written, or the nearest thing around it."""
+        while place and place not in self.origins:
+            place = place[:-1]
+        return self.origins.get(place, "")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's core schema: `yes` and `on` are words, `1e-5` is a number."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"^(true|false)$"), list("tf"))
+_Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"^(~|null|)$"), ["~", "n", ""])
+_Loader.add_implicit_resolver(f"{_TAG}int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    f"{_TAG}float",
+    re.compile(r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: Path) -> Located:
+    """The mapping in a YAML file. Raises `ConfigError` with the line of the fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse_yaml(text, name=str(path))
+
+
+def parse_yaml(text: str, *, name: str) -> Located:
+    """The mapping in `text`; `name` stands before line numbers in errors."""
+    reader = _Reader(name)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        data = reader.value(node, ()) if node else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{name}:{line}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(
+            f"{name}: holds {'nothing' if data is None else 'no mapping'}; a config is `key: value` lines"
+        )
+    return Located(data, reader.origins)
+
+
+class _Reader:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.origins: dict[Place, str] = {}
+        self._nodes = 0
+        self._open: set[int] = set()
+        self._scalars = yaml.constructor.SafeConstructor()
+
+    def value(self, node: yaml.Node, place: Place) -> Any:
+        """The plain data of a node; notes where each part of it stands."""
+        self.origins.setdefault(place, self._line(node))
+        self._nodes += 1
+        if self._nodes > _MOST_NODES or id(node) in self._open:
+            raise ConfigError(f"{self._line(node)}: aliases make this file endless or huge; write the values out")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.value(item, (*place, index)) for index, item in enumerate(node.value)]
+            return self._mapping(node, place)
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: yaml.Node, place: Place) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, str):
+                raise ConfigError(f"{self._line(key_node)}: a key has to be a plain word")
+            if key in found:
+                raise ConfigError(f"{self._line(key_node)}: '{key}' stands twice here; remove one of the two")
+            self.origins[(*place, key)] = self._line(key_node)
+            found[key] = self.value(value_node, (*place, key))
+        return found
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if not node.tag.startswith(_TAG) or node.tag.removeprefix(_TAG) not in ("str", "int", "float", "bool", "null"):
+            raise ConfigError(f"{self._line(node)}: the tag {node.tag} is not allowed; write plain values")
+        return self._scalars.construct_object(node)
+
+    def _line(self, node: yaml.Node) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}"
