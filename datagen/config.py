@@ -57,8 +57,8 @@ class Replicas(Options):
 class Resources(Options):
     """What a stage's worker takes, and how fast it is fed. Never changes the output."""
 
-    cpus: float = Field(default=1, gt=0)
-    """Cores that a worker reserves."""
+    cpus: float | None = Field(default=None, gt=0)
+    """Cores that a worker reserves; if not given, 1, and none where it waits for a GPU or a service."""
     gpus: float = Field(default=0, ge=0)
     """GPUs that a worker reserves: a fraction up to 1, or a whole number."""
     batch_size: int = Field(default=16, ge=1)

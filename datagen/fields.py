@@ -42,6 +42,7 @@ STANDARD: tuple[Field, ...] = (
     Field("base", "text", "Folder from which a relative `uri` counts."),
     Field("session", "text", "Album or edit session that the record belongs to."),
     Field("sha256", "text", "Checksum of the original file as the manifest gives it, '' if it gives none."),
+    Field("original_sha256", "text", "Checksum of the original file as it was read."),
     Field("license", "text", "Licence of the original, an SPDX name where there is one."),
     Field("credit", "text", "Who made the original."),
     Field("caption", "text", "What the original shows."),
@@ -56,6 +57,7 @@ STANDARD: tuple[Field, ...] = (
     Field("subject", "text", "Name of the object an edit is about."),
     Field("box", "box", "The subject's box.", "xyxy", "pixels"),
     Field("polygons", "json", "The subject's annotated outline, [] if it has none.", "[[[x, y], ...], ...]", "pixels"),
+    Field("annotated_mask", "json", "The subject's annotated mask, {size: [h, w], counts}; {} if none."),
     Field("attributes", "json", "Words that describe the subject.", "[text]"),
     Field("instances", "json", "All objects of the target: [{label, box, mask, attributes}].", unit="pixels"),
     Field("relations", "json", "Which object stands how to which: [{subject, predicate, object}]."),
@@ -73,6 +75,8 @@ STANDARD: tuple[Field, ...] = (
     Field("outside_change", "score", "Largest difference outside the hole.", unit="grey levels"),
     Field("inside_change", "score", "Mean difference inside the subject's mask.", unit="grey levels"),
     Field("seam", "score", "Step across the hole's edge, over the step beside it.", unit="ratio"),
+    Field("texture", "score", "Fine detail in the hole over that around it.", unit="ratio"),
+    Field("strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -50,6 +50,30 @@ class Store:
             return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
         except FileNotFoundError as error:
             raise StoreError(f"{self.address}/{name} is missing") from error
+
+    def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Several (name, start, size) at once, side by side where the filesystem can."""
+        paths = [self.path(name) for name, _, _ in ranges]
+        try:
+            found = self._fs.cat_ranges(paths, [at for _, at, _ in ranges], [at + size for _, at, size in ranges])
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.address}: a file is missing: {error}") from error
+        for (name, start, size), data in zip(ranges, found, strict=True):
+            if len(data) != size:
+                raise StoreError(
+                    f"{self.address}/{name}: ends after {start + len(data)} bytes, {start + size} were expected"
+                )
+        return [bytes(data) for data in found]
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[IO[bytes]]:
+        """A file to read from the front. Raises `StoreError` if it is not there."""
+        try:
+            opened = self._fs.open(self.path(name), "rb")
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.address}/{name} is missing") from error
+        with opened as file:
+            yield file
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in `folder`, sorted; [] if there is no such folder."""

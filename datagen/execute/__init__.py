@@ -1,1 +1,1 @@
-"""execute"""
+"""Runs graphs: slices, workers, engines, ledgers and fingerprints."""

@@ -1,1 +1,27 @@
-"""models"""
+"""Models that stages call: one module a role, one file an implementation."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from datagen.models.base import ModelConfig
+
+
+def roles() -> dict[str, list[type[ModelConfig]]]:
+    """The configs of every implementation, by role."""
+    from datagen.models.inpainter import InpainterConfig
+    from datagen.models.instruction_writer import InstructionWriterConfig
+    from datagen.models.segmenter import SegmenterConfig
+
+    found = {
+        "segmenter": SegmenterConfig,
+        "inpainter": InpainterConfig,
+        "instruction writer": InstructionWriterConfig,
+    }
+    return {role: _kinds(union) for role, union in found.items()}
+
+
+def _kinds(union: Any) -> list[type[ModelConfig]]:
+    if isinstance(union, type) and issubclass(union, ModelConfig):
+        return [union]
+    return [kind for part in get_args(union) for kind in _kinds(part)]

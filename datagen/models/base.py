@@ -16,6 +16,8 @@ class ModelConfig(Options):
     kind: str
     needs: ClassVar[tuple[str, ...]] = ()
     """Fields of a record that this implementation reads beyond those of its role."""
+    license: ClassVar[str] = ""
+    """Licence of the weights, which may bind what is made with them; '' where there are none."""
     version: ClassVar[int] = 1
     """Raised by hand when the implementation's output changes."""
 

@@ -1,0 +1,181 @@
+"""The command line. Commands import what they need, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+
+import typer
+
+from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
+
+if TYPE_CHECKING:
+    from datagen.nodes import Graph
+
+OK, BROKEN, WRONG, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="datagen",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="""Build training sets for instruction-based image editing.
+
+    \b
+    python -m datagen run configs/subject_add.yaml           make the demo dataset
+    python -m datagen check configs/subject_add.yaml         find what is wrong, in a second
+    python -m datagen plan configs/subject_add.yaml          what would run, where
+    python -m datagen describe stages                        what there is to build from
+    python -m datagen verify out/subject_add                 prove that it is whole
+    python -m datagen show out/subject_add coins-3           one sample and its history
+    """,
+    epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "
+    "3 the run finished but some records failed, 130 interrupted, and the same command goes on.",
+)
+
+
+class Engine(StrEnum):
+    """Where stages run."""
+
+    ray = "ray"
+    local = "local"
+
+
+Config = Annotated[Path, typer.Argument(help="A pipeline, such as configs/subject_add.yaml.", metavar="CONFIG")]
+ProfileOption = Annotated[str, typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME")]
+SetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads it
+    typer.Option("--set", "-s", help="Change one value: seed=1, or STAGE.OPTION=VALUE.", metavar="A.B=C"),
+]
+
+
+@app.command()
+def run(
+    config: Config,
+    out: Annotated[str, typer.Option(help="Folder or address to write to [default: out/<pipeline>].")] = "",
+    engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Take only the first N source rows.")] = None,  # noqa: UP045
+    profile: ProfileOption = "",
+    sets: SetOption = None,
+) -> None:
+    """Run a pipeline and pack its dataset.
+
+    Run again after an interruption: slices that are done are not computed twice.
+
+    \b
+    python -m datagen run configs/subject_add.yaml
+    python -m datagen run configs/subject_add.yaml --engine local --limit 2 --out /tmp/try
+    python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
+    """
+    from datagen.execute.run import run as run_graph
+    from datagen.progress import Watcher
+
+    graph = _graph(config, profile, sets)
+    address = out or f"out/{graph.loaded.pipeline.pipeline}"
+    with Watcher(graph.loaded.pipeline.pipeline, address) as watcher:
+        summary = run_graph(graph, out=address, engine=engine.value, limit=limit, watcher=watcher)
+    watcher.close(summary)
+    raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
+
+
+@app.command()
+def check(config: Config, profile: ProfileOption = "", sets: SetOption = None) -> None:
+    """Find what is wrong with a config, without GPU, network or weights."""
+    graph = _graph(config, profile, sets)
+    typer.echo(f"{config}: sound; {len(graph.nodes)} stages, profile {graph.loaded.profile}")
+
+
+@app.command()
+def plan(
+    config: Config,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph as a Mermaid diagram.")] = False,
+    profile: ProfileOption = "",
+    sets: SetOption = None,
+) -> None:
+    """Show what would run: the graph, the operators, and what each takes.
+
+    \b
+    python -m datagen plan configs/subject_add.yaml
+    python -m datagen plan configs/subject_add.yaml --mermaid > graph.mmd
+    """
+    from datagen.execute.plan import as_mermaid, as_text
+
+    graph = _graph(config, profile, sets)
+    typer.echo(as_mermaid(graph) if mermaid else as_text(graph))
+
+
+@app.command()
+def describe(
+    what: Annotated[str, typer.Argument(help="stages, fields, sources, models, config, or a stage.")] = "stages",
+    plugin: Annotated[Optional[list[str]], typer.Option(help="A package of further stages.")] = None,  # noqa: UP045
+) -> None:
+    """Tell what there is to build from, or everything about one stage.
+
+    \b
+    python -m datagen describe stages
+    python -m datagen describe segment_subject
+    python -m datagen describe config           every key of a config file
+    """
+    from datagen.describe import describe as describe_it
+
+    _from_here()
+    typer.echo(describe_it(what, plugins=plugin or []))
+
+
+@app.command()
+def verify(
+    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+) -> None:
+    """Prove that a dataset is whole and that every record is accounted for."""
+    from datagen.execute.verify import verify as verify_it
+
+    problems = verify_it(out)
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(BROKEN)
+    typer.echo(f"{out}: whole; shards, index and ledger agree")
+
+
+@app.command()
+def show(
+    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+    key: Annotated[str, typer.Argument(help="The key of a sample, or the id of any record.", metavar="KEY")],
+) -> None:
+    """Show one sample and how it came about, or why a record was rejected."""
+    from datagen.show import show as show_it
+
+    typer.echo(show_it(out, key))
+
+
+def _graph(config: Path, profile: str, sets: list[str] | None) -> Graph:
+    from datagen.config import load
+    from datagen.graph import build
+
+    _from_here()
+    return build(load(config, profile=profile, sets=sets or []))
+
+
+def _from_here() -> None:
+    """Let `stages/` and plugins of the current folder be imported, also by the installed command."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
+def main() -> NoReturn:
+    """Run the command line; faults that datagen explains end without a stack trace."""
+    try:
+        app()
+        sys.exit(OK)
+    except (ConfigError, SetupError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(WRONG)
+    except DatagenError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(BROKEN)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        sys.exit(INTERRUPTED)

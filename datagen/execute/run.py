@@ -1,0 +1,222 @@
+"""One run from config to dataset."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from datagen.errors import ConfigError, StoreError
+from datagen.execute.commit import Committer, Report
+from datagen.execute.fingerprints import models_of, run_fingerprint
+from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, to_table
+from datagen.execute.local import run_local
+from datagen.execute.operators import fuse
+from datagen.execute.slices import Slice, cut
+from datagen.nodes import Graph, Node
+from datagen.shards.index import SPLITS, About, StageRow
+from datagen.shards.pack import pack
+from datagen.store import Store
+
+Engine = Literal["ray", "local"]
+CONFIG = "run/config.yaml"
+
+
+class Told(NamedTuple):
+    """How far a run is: slices and records that were computed now."""
+
+    slices: int
+    counts: Counts
+
+
+class Watching(Protocol):
+    """Whoever is told of a run."""
+
+    def say(self, text: str) -> None:
+        """Something that happens once."""
+        ...
+
+    def slice_done(self, told: Told) -> None:
+        """A slice was committed."""
+        ...
+
+
+@dataclass
+class Summary:
+    """What a run came to."""
+
+    counts: Counts
+    slices: int
+    computed: int
+    """Slices computed now; the others were committed before."""
+    seconds: float
+    by_stage: dict[str, float] = field(default_factory=dict)
+    """Seconds in each stage, summed over workers, of the slices computed now."""
+    shards: int = 0
+    splits: dict[str, int] = field(default_factory=dict)
+    example: str = ""
+    """Key of one accepted sample."""
+    failed: list[str] = field(default_factory=list)
+    """Ids of some that failed."""
+
+
+def run(
+    graph: Graph,
+    *,
+    out: str,
+    engine: Engine,
+    limit: int | None = None,
+    watcher: Watching,
+) -> Summary:
+    """Run a graph into the folder or address `out`; goes on where an earlier run stopped."""
+    begun = time.perf_counter()
+    store = Store(out)
+    claim(store, graph)
+    committer = committer_of(graph, out)
+    ledger = Ledger(store, committer.fingerprint)
+    feed = _Feed(graph, ledger, limit)
+    summary = Summary(Counts(), 0, 0, 0.0)
+    for report in _engine(engine, watcher)(fuse(graph), committer, feed):
+        summary.computed += 1
+        summary.counts.add(report.counts)
+        for stage, seconds in report.seconds.items():
+            summary.by_stage[stage] = summary.by_stage.get(stage, 0.0) + seconds
+        watcher.slice_done(Told(summary.computed, summary.counts))
+    _finish(graph, ledger, feed.names, summary)
+    summary.seconds = time.perf_counter() - begun
+    return summary
+
+
+def committer_of(graph: Graph, out: str) -> Committer:
+    """What the workers of this graph need to commit into `out`."""
+    pipeline = graph.loaded.pipeline
+    return Committer(
+        address=out,
+        fingerprint=run_fingerprint(graph),
+        seed=pipeline.seed,
+        catalogue=graph.catalogue,
+        score_writers=graph.score_writers,
+        unchecked=graph.loaded.unchecked,
+        images=pipeline.output.images,
+    )
+
+
+def claim(store: Store, graph: Graph) -> None:
+    """Write the resolved config into OUT. Raises `ConfigError` if OUT is another pipeline's, or no dataset."""
+    name = graph.loaded.pipeline.pipeline
+    if store.exists(CONFIG):
+        owner = yaml.safe_load(store.read(CONFIG)).get("pipeline")
+        if owner != name:
+            raise ConfigError(f"{store.address} holds the output of pipeline '{owner}'; give '{name}' another --out")
+    elif store.names("") or store.exists("shards"):
+        raise ConfigError(f"{store.address} has other files in it, and datagen did not write them; give another --out")
+    text = yaml.safe_dump(resolved_config(graph), sort_keys=False, allow_unicode=True)
+    store.write(CONFIG, f"# Profile {graph.loaded.profile}, all options spelt out.\n{text}".encode())
+
+
+def resolved_config(graph: Graph) -> dict[str, Any]:
+    """The config with the profile laid over it and every default filled in; runs again as it is."""
+    data = graph.loaded.pipeline.model_dump(mode="json", by_alias=True)
+    nodes = {node.id: node for node in graph.nodes}
+    for entry in data["stages"]:
+        for use in entry["repeat"]["stages"] if "repeat" in entry else [entry]:
+            use["id"] = use["id"] or use["use"]
+            use["with"] = nodes[use["id"]].config.model_dump(mode="json")
+            if use["after"] is None:
+                del use["after"]
+    data["profiles"] = {graph.loaded.profile: {"unchecked": list(graph.loaded.unchecked)}}
+    return data
+
+
+class _Feed:
+    """The slices that are not committed yet; remembers the names of all."""
+
+    def __init__(self, graph: Graph, ledger: Ledger, limit: int | None) -> None:
+        pipeline = graph.loaded.pipeline
+        self.names: list[str] = []
+        self._done = ledger.committed()
+        self._slices = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by, limit=limit)
+
+    def __iter__(self) -> Iterator[Slice]:
+        for part in self._slices:
+            name = part.name
+            self.names.append(name)
+            if name not in self._done:
+                yield part
+
+
+def _engine(name: Engine, watcher: Watching) -> Callable[..., Iterator[Report]]:
+    if name == "local":
+        return run_local
+    from datagen.execute.ray import run_ray
+
+    return partial(run_ray, say=watcher.say)
+
+
+def _finish(graph: Graph, ledger: Ledger, names: list[str], summary: Summary) -> None:
+    """Prove that nothing was lost, pack, and enter what packing dropped."""
+    rows = ledger.read_all(names)
+    if faults := conservation_faults(rows):
+        raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(faults)}")
+    ledger.enter_slices(names)
+    accepted = rows.filter(pc.equal(rows["status"], "accepted"))
+    about = about_run(graph, count(rows))
+    packed = pack(ledger.store, accepted, options=graph.loaded.pipeline.output, about=about)
+    ledger.enter_dropped(_dropped(accepted, packed.dropped))
+    totals = packed.dataset.totals
+    summary.counts = Counts(totals.sources, totals.accepted, totals.failed, dict(totals.rejected))
+    summary.slices = len(names)
+    summary.example = next(iter(accepted["key"].slice(0, 1).to_pylist()), "")
+    summary.failed = rows["id"].filter(pc.equal(rows["status"], "failed")).slice(0, 5).to_pylist()
+    summary.shards = len(packed.dataset.shards)
+    summary.splits = {split: packed.dataset.samples(split) for split in SPLITS}
+
+
+def _dropped(accepted: pa.Table, dropped: pa.Table) -> pa.Table:
+    """Ledger rows of accepted records that packing rejected."""
+    why = {row["id"]: row for row in dropped.to_pylist()}
+    rows = accepted.filter(pc.is_in(accepted["id"], pa.array(list(why), pa.string()))).to_pylist()
+    for row in rows:
+        reason = why[row["id"]]
+        row.update(status="rejected", stage="pack", reason=reason["reason"], detail=f"same content as {reason['of']}")
+    return to_table(Row(**row) for row in rows)
+
+
+def about_run(graph: Graph, counts: Counts) -> About:
+    """What the dataset's index and card say of the run."""
+    pipeline = graph.loaded.pipeline
+    used = {name for node in graph.nodes for name in (*node.reads, *node.writes)} | set(graph.source.writes)
+    return About(
+        pipeline=pipeline.pipeline,
+        description=pipeline.description,
+        fingerprint=run_fingerprint(graph),
+        seed=pipeline.seed,
+        sources=counts.sources,
+        records=counts.records,
+        rejected=counts.rejected,
+        failed=counts.failed,
+        stages=[_stage_row(node) for node in graph.nodes],
+        non_deterministic=[node.id for node in graph.nodes if not node.stage.deterministic],
+        fields=[field for name, field in graph.catalogue.items() if name in used],
+        model_licenses={
+            model.revision: model.license for node in graph.nodes for model in models_of(node) if model.license
+        },
+        unchecked=graph.loaded.unchecked,
+    )
+
+
+def _stage_row(node: Node) -> StageRow:
+    models = models_of(node)
+    return StageRow(
+        id=node.id,
+        use=node.use,
+        version=node.stage.version,
+        model=", ".join(model.kind for model in models),
+        revision=", ".join(model.revision for model in models),
+    )

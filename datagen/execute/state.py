@@ -1,0 +1,125 @@
+"""A slice on its way: the records still in it, and the rows of those that ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from datagen.execute.ledger import Costs, Row, Status, to_table
+from datagen.execute.slices import Slice
+from datagen.fields import Field
+from datagen.record import Record
+from datagen.stage import Lost
+from datagen.values import Blobs, dump_fields, load_fields, scores_of, told_fields
+
+
+@dataclass
+class Live:
+    """A record that has not ended, and what it took so far."""
+
+    record: Record
+    costs: Costs = field(default_factory=Costs)
+
+
+class Parcel(NamedTuple):
+    """A slice between two workers, as Arrow data."""
+
+    slice: str
+    records: pa.Table
+    blobs: pa.Array
+    rows: pa.Table
+
+
+class State:
+    """A slice inside a worker."""
+
+    def __init__(self, slice: str, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
+        self.slice = slice
+        self.live = live
+        self.rows = rows
+        self.catalogue = catalogue
+
+    @classmethod
+    def start(cls, part: Slice, *, catalogue: Mapping[str, Field]) -> State:
+        """A slice as it was cut; rows that the source could not read fail at once."""
+        state = cls(part.name, live=[], rows=[], catalogue=catalogue)
+        for row in part.rows:
+            live = Live(Record(row.id, row.fields))
+            if row.error:
+                state.end(live, "failed", "source", reason="error", detail=row.error)
+            else:
+                state.live.append(live)
+        return state
+
+    def end(
+        self,
+        live: Live,
+        status: Status,
+        stage: str,
+        *,
+        reason: str = "",
+        detail: str = "",
+        fields: Mapping[str, Any] | None = None,
+        **columns: Any,
+    ) -> None:
+        """Enter what became of a record."""
+        record = live.record.adding(fields or {})
+        self.rows.append(
+            Row(
+                id=record.id,
+                parent=record.parent,
+                status=status,
+                source_uri=str(record.get("uri", "")),
+                source_sha256=str(record.get("original_sha256") or record.get("sha256", "")),
+                stage=stage,
+                reason=reason,
+                detail=detail,
+                scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
+                fields=told_fields(record, catalogue=self.catalogue),
+                **live.costs.told(),
+                **columns,
+            )
+        )
+
+    def lost(self, by: str) -> Iterator[tuple[Lost, str]]:
+        """Records that were rejected or failed so far, each with its group: a field's value or its parent."""
+        for row in self.rows:
+            if row.status in ("rejected", "failed"):
+                group = str(json.loads(row.fields).get(by, "")) if by else row.parent
+                yield Lost(row.id, "failed" if row.status == "failed" else "rejected", row.stage, row.reason), group
+
+    def parcel(self) -> Parcel:
+        """The slice as Arrow data."""
+        blobs = Blobs()
+        records = [
+            {
+                "id": live.record.id,
+                "parent": live.record.parent,
+                "fields": dump_fields(live.record, catalogue=self.catalogue, blobs=blobs),
+                "costs": json.dumps(asdict(live.costs)),
+            }
+            for live in self.live
+        ]
+        table = pa.Table.from_pylist(records, schema=_RECORDS)
+        return Parcel(self.slice, table, pa.array(blobs.items, pa.large_binary()), to_table(self.rows))
+
+    @classmethod
+    def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
+        """The slice in a parcel."""
+        blobs = Blobs(parcel.blobs.to_pylist())
+        live = [
+            Live(
+                Record(row["id"], load_fields(row["fields"], catalogue=catalogue, blobs=blobs), parent=row["parent"]),
+                Costs(**json.loads(row["costs"])),
+            )
+            for row in parcel.records.to_pylist()
+        ]
+        rows = [Row(**row) for row in parcel.rows.to_pylist()]
+        return cls(parcel.slice, live=live, rows=rows, catalogue=catalogue)
+
+
+_RECORDS = pa.schema([("id", pa.string()), ("parent", pa.string()), ("fields", pa.string()), ("costs", pa.string())])

@@ -1,0 +1,75 @@
+"""Boxes and outlines on the pixel grid; pixel i spans i to i + 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import DataError
+from datagen.fields import Box, Polygon
+
+Mask = NDArray[np.bool_]
+
+
+def check_box(box: Box, size: tuple[int, int]) -> str | None:
+    """What is wrong with an xyxy box on a picture of (width, height), or None.
+
+    A box may stick out of the frame by less than a pixel, as rounding does.
+    """
+    named = f"box [{', '.join(f'{value:g}' for value in box)}]"
+    picture = f"the picture is {size[0]}x{size[1]}"
+    if len(box) != 4 or not all(math.isfinite(value) for value in box):
+        return f"{named} is not four finite numbers x0, y0, x1, y1; {picture}"
+    x0, y0, x1, y1 = box
+    if x0 > x1 or y0 > y1:
+        return f"{named} is inverted: x0 <= x1 and y0 <= y1 is wanted; {picture}"
+    if x0 == x1 or y0 == y1:
+        return f"{named} is empty; {picture}"
+    if x0 <= -1 or y0 <= -1 or x1 >= size[0] + 1 or y1 >= size[1] + 1:
+        return f"{named} lies outside the picture: {picture}"
+    return None
+
+
+def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
+    """The smallest xyxy box around a mask that is not empty; end excluded."""
+    ys, xs = np.nonzero(mask_HW)
+    return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
+
+
+def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
+    """The pixels of a (width, height) picture whose centres lie in any of the outlines."""
+    from skimage.draw import polygon
+
+    mask_HW = np.zeros((size[1], size[0]), np.bool_)
+    for outline in polygons:
+        corners = np.asarray(outline, np.float64)
+        rows, columns = polygon(corners[:, 1] - 0.5, corners[:, 0] - 0.5, mask_HW.shape)
+        mask_HW[rows, columns] = True
+    return mask_HW
+
+
+def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
+    """A mask of (height, width) from COCO's uncompressed run lengths: column by column, background first."""
+    runs = np.asarray(list(counts), np.int64)
+    if (runs < 0).any() or runs.sum() != size[0] * size[1]:
+        raise DataError(f"a mask's runs add up to {runs.sum()}, its size {size[1]}x{size[0]} has {size[0] * size[1]}")
+    inside = np.arange(len(runs)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(inside, runs).reshape(size[1], size[0]).T)
+
+
+def dilate(mask_HW: Mask, radius: int) -> Mask:
+    """The mask grown by `radius` pixels on every side, corners rounded."""
+    import cv2
+
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(mask_HW.astype(np.uint8), kernel).astype(np.bool_)
+
+
+def depth(mask_HW: Mask) -> float:
+    """Distance in pixels of the mask's innermost pixel from what is not the mask; the frame counts as outside."""
+    import cv2
+
+    return float(cv2.distanceTransform(np.pad(mask_HW, 1).astype(np.uint8), cv2.DIST_L2, 5).max())

@@ -1,0 +1,262 @@
+"""Inpainting by patches found in the rest of the picture.
+
+Coarse to fine, each pixel of the hole is voted on by the patches that cover
+it, each copied from the known patch most like it (Wexler et al. 2007; nearest
+patches by propagation and random search as in Barnes et al. 2009). Last, the
+copied texture's steps are integrated from the hole's edge inwards (Perez et
+al. 2003), which leaves no seam and no wrong colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.models.poisson import Floats, Index, Mask, harmonic, relax, thickness
+
+_REACH = 3
+_SPAN = np.arange(-_REACH, _REACH + 1)
+_MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+_NEAR = 8
+_COARSEST = 5
+_SEED = 20240229
+
+
+class Matches(NamedTuple):
+    """For each target pixel the centre of a known patch, and its squared difference a value."""
+
+    ys: Index
+    xs: Index
+    cost: Floats
+
+
+class PatchInpainter:
+    """Fills holes with texture copied from around them; see the module."""
+
+    def __init__(self, *, margin: int, rounds: int) -> None:
+        self.margin = margin
+        self.rounds = rounds
+
+    def __call__(self, images: list[NDArray[np.uint8]], masks: list[Mask]) -> list[NDArray[np.uint8]]:
+        """The pictures with their masks painted anew; other pixels stay as they are."""
+        return [self._paint(image, mask) for image, mask in zip(images, masks, strict=True)]
+
+    def _paint(self, image_HWC: NDArray[np.uint8], mask_HW: Mask) -> NDArray[np.uint8]:
+        if not mask_HW.any():
+            return image_HWC.copy()
+        window = _window(mask_HW, self.margin)
+        filled_HWC = fill(image_HWC[window].astype(np.float32), mask_HW[window], rounds=self.rounds)
+        painted_HWC = image_HWC.copy()
+        part_HWC = filled_HWC.round().clip(0, 255).astype(np.uint8)
+        painted_HWC[window][mask_HW[window]] = part_HWC[mask_HW[window]]
+        return painted_HWC
+
+
+def fill(image_HWC: Floats, hole_HW: Mask, *, rounds: int) -> Floats:
+    """The picture with its hole filled, 0 to 255; smoothly where no known patch is whole."""
+    rng = np.random.default_rng(_SEED)
+    result_HWC = harmonic(image_HWC, hole_HW)
+    matches: Matches | None = None
+    coarse: Search | None = None
+    for scale in _scales(hole_HW):
+        search = Search(*_shrunk(image_HWC, hole_HW, scale), rng=rng)
+        if not search.valid_HW.any():
+            continue
+        if coarse is None or matches is None:
+            search.start(result_HWC, scale)
+            matches = search.guess()
+        else:
+            matches = search.refine(coarse, matches)
+            search.vote(matches)
+        for _ in range(rounds if scale or coarse is None else 0):
+            matches = search.improve(matches, reach=max(search.hole_HW.shape) if coarse is None else _NEAR)
+            search.vote(matches)
+        coarse = search
+    if coarse is None or matches is None:
+        return result_HWC
+    return coarse.integrate(coarse.improve(matches, reach=_NEAR))
+
+
+class Search:
+    """The pixels whose patches touch the hole, and the known patches like theirs, at one scale."""
+
+    def __init__(self, image_HWC: Floats, hole_HW: Mask, *, rng: np.random.Generator) -> None:
+        frame = ((_REACH, _REACH), (_REACH, _REACH))
+        self.rng = rng
+        self.image_HWC = np.pad(image_HWC, (*frame, (0, 0)), mode="reflect")
+        self.hole_HW = np.pad(hole_HW, frame, mode="reflect")
+        near = cv2.dilate(self.hole_HW.astype(np.uint8), np.ones((len(_SPAN), len(_SPAN)), np.uint8)) > 0
+        inner = np.zeros_like(self.hole_HW)
+        inner[_REACH:-_REACH, _REACH:-_REACH] = True
+        self.valid_HW = inner & ~near
+        self.ys, self.xs = np.nonzero(near & inner)
+        self.row_of = np.zeros(self.hole_HW.shape, np.intp)
+        self.row_of[self.ys, self.xs] = np.arange(len(self.ys))
+        self.is_target = near & inner
+        self.trust = self._trust()
+
+    def start(self, filled_HWC: Floats, scale: int) -> None:
+        """Begin with what stands in a filled picture."""
+        frame = ((_REACH, _REACH), (_REACH, _REACH), (0, 0))
+        small = cv2.resize(filled_HWC, _size(filled_HWC, scale), interpolation=cv2.INTER_AREA)
+        self.image_HWC[self.hole_HW] = np.pad(small, frame, mode="reflect")[self.hole_HW]
+
+    def guess(self) -> Matches:
+        """Known patches drawn at random."""
+        ys, xs = np.nonzero(self.valid_HW)
+        drawn = self.rng.integers(len(ys), size=len(self.ys))
+        return self._measured(ys[drawn], xs[drawn])
+
+    def refine(self, coarse: Search, matches: Matches) -> Matches:
+        """The matches of the next coarser scale, brought to this one."""
+        cy = ((self.ys - _REACH) // 2 + _REACH).clip(0, coarse.hole_HW.shape[0] - 1)
+        cx = ((self.xs - _REACH) // 2 + _REACH).clip(0, coarse.hole_HW.shape[1] - 1)
+        known = coarse.is_target[cy, cx]
+        row = coarse.row_of[cy, cx]
+        ys = (matches.ys[row] - cy) * 2 + self.ys
+        xs = (matches.xs[row] - cx) * 2 + self.xs
+        usable = known & self._valid(ys, xs)
+        random = self.guess()
+        kept = self._kept(ys, xs, usable, random)
+        first = Matches(kept[0], kept[1], random.cost)
+        self._paste(first)
+        return self._measured(first.ys, first.xs)
+
+    def improve(self, matches: Matches, *, reach: int) -> Matches:
+        """Better matches: those of neighbours, moved along, and random ones near each match."""
+        matches = self._measured(matches.ys, matches.xs)
+        for jump in (4, 2, 1):
+            for move in _MOVES:
+                matches = self._better(matches, *self._beside(matches, move[0] * jump, move[1] * jump))
+            for radius in _radii(reach):
+                matches = self._better(matches, *self._random(matches, radius))
+        return matches
+
+    def vote(self, matches: Matches) -> None:
+        """Set each pixel of the hole to the mean of what its patches say, the likeliest first."""
+        scale = np.float32(max(float(np.percentile(matches.cost, 75)), 1.0))
+        weight = np.exp(-matches.cost / (2 * scale)) * self.trust
+        total = np.zeros((self.hole_HW.size, 4))
+        for dy in _SPAN:
+            for dx in _SPAN:
+                here = (self.ys + dy) * self.hole_HW.shape[1] + self.xs + dx
+                said = self.image_HWC[matches.ys + dy, matches.xs + dx]
+                total[here, :3] += said * weight[:, None]
+                total[here, 3] += weight
+        hole = self.hole_HW.ravel() & (total[:, 3] > 0)
+        flat = self.image_HWC.reshape(-1, 3)
+        flat[hole] = (total[hole, :3] / total[hole, 3:]).astype(np.float32)
+
+    def integrate(self, matches: Matches) -> Floats:
+        """The hole with the steps of the matched pixels, continuous with its edge; without the frame."""
+        self._paste(matches)
+        field_YX = np.stack(np.indices(self.hole_HW.shape)).reshape(2, -1)
+        field_YX[:, self.ys * self.hole_HW.shape[1] + self.xs] = np.stack([matches.ys, matches.xs])
+        flat = self.image_HWC.reshape(-1, 3)
+
+        def step(here: Index, there: Index) -> Floats:
+            return (self._step(flat, field_YX, here, there) - self._step(flat, field_YX, there, here)) / 2
+
+        solved = relax(self.image_HWC, self.hole_HW, step, sweeps=int(4 * thickness(self.hole_HW)) + 40)
+        return solved[_REACH:-_REACH, _REACH:-_REACH]
+
+    def _step(self, flat: Floats, field_YX: NDArray[np.intp], here: Index, there: Index) -> Floats:
+        height, width = self.hole_HW.shape
+        at = field_YX[:, here]
+        y = (at[0] + there // width - here // width).clip(0, height - 1)
+        x = (at[1] + there % width - here % width).clip(0, width - 1)
+        return flat[at[0] * width + at[1]] - flat[y * width + x]
+
+    def _paste(self, matches: Matches) -> None:
+        inside = self.hole_HW[self.ys, self.xs]
+        self.image_HWC[self.ys[inside], self.xs[inside]] = self.image_HWC[matches.ys[inside], matches.xs[inside]]
+
+    def _trust(self) -> Floats:
+        depth = cv2.distanceTransform(self.hole_HW.astype(np.uint8), cv2.DIST_L2, 5)
+        return np.float32(1.3) ** -depth[self.ys, self.xs]
+
+    def _beside(self, matches: Matches, dy: int, dx: int) -> tuple[Index, Index]:
+        y = (self.ys + dy).clip(0, self.hole_HW.shape[0] - 1)
+        x = (self.xs + dx).clip(0, self.hole_HW.shape[1] - 1)
+        row = self.row_of[y, x]
+        beside = self.is_target[y, x]
+        return np.where(beside, matches.ys[row] - dy, -1), np.where(beside, matches.xs[row] - dx, -1)
+
+    def _random(self, matches: Matches, radius: int) -> tuple[Index, Index]:
+        moved = self.rng.integers(-radius, radius + 1, (2, len(self.ys)))
+        return matches.ys + moved[0], matches.xs + moved[1]
+
+    def _better(self, matches: Matches, ys: Index, xs: Index) -> Matches:
+        fit = np.nonzero(self._valid(ys, xs))[0]
+        cost = self._cost(fit, ys[fit], xs[fit])
+        won = fit[cost < matches.cost[fit]]
+        chosen = cost[cost < matches.cost[fit]]
+        new = Matches(matches.ys.copy(), matches.xs.copy(), matches.cost.copy())
+        new.ys[won], new.xs[won], new.cost[won] = ys[won], xs[won], chosen
+        return new
+
+    def _valid(self, ys: Index, xs: Index) -> NDArray[np.bool_]:
+        height, width = self.hole_HW.shape
+        inside = (ys >= 0) & (ys < height) & (xs >= 0) & (xs < width)
+        return inside & self.valid_HW[ys.clip(0, height - 1), xs.clip(0, width - 1)]
+
+    def _measured(self, ys: Index, xs: Index) -> Matches:
+        return Matches(ys, xs, self._cost(np.arange(len(ys)), ys, xs))
+
+    def _cost(self, rows: Index, ys: Index, xs: Index) -> Floats:
+        width = self.hole_HW.shape[1]
+        around = (_SPAN[:, None] * width + _SPAN).ravel()
+        flat = self.image_HWC.reshape(-1, 3)
+        cost = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), 16384):
+            part = slice(start, start + 16384)
+            mine = flat[(self.ys[rows[part]] * width + self.xs[rows[part]])[:, None] + around]
+            mine -= flat[(ys[part] * width + xs[part])[:, None] + around]
+            cost[part] = np.einsum("nkc,nkc->n", mine, mine) / np.float32(mine.shape[1] * 3)
+        return cost
+
+    @staticmethod
+    def _kept(ys: Index, xs: Index, usable: NDArray[np.bool_], other: Matches) -> tuple[Index, Index]:
+        return np.where(usable, ys, other.ys), np.where(usable, xs, other.xs)
+
+
+def _radii(reach: int) -> list[int]:
+    radii = [reach]
+    while radii[-1] > 1:
+        radii.append(radii[-1] // 3 or 1)
+    return radii
+
+
+def _scales(hole_HW: Mask) -> list[int]:
+    deepest = 0
+    while thickness(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
+        deepest += 1
+    return list(range(deepest, -1, -1))
+
+
+def _size(image_HWC: Floats, scale: int) -> tuple[int, int]:
+    width, height = image_HWC.shape[1], image_HWC.shape[0]
+    for _ in range(scale):
+        width, height = (width + 1) // 2, (height + 1) // 2
+    return width, height
+
+
+def _shrunk(image_HWC: Floats, hole_HW: Mask, scale: int) -> tuple[Floats, Mask]:
+    size = _size(image_HWC, scale)
+    known = (~hole_HW).astype(np.float32)
+    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image_HWC * known[..., None], size, interpolation=cv2.INTER_AREA)
+    small /= np.maximum(weight, np.float32(1e-6))[..., None]
+    return small.astype(np.float32), weight < (0.5 if scale else 1)
+
+
+def _window(mask_HW: Mask, margin: int) -> tuple[slice, slice]:
+    ys, xs = np.nonzero(mask_HW)
+    return (
+        slice(max(0, int(ys.min()) - margin), int(ys.max()) + margin + 1),
+        slice(max(0, int(xs.min()) - margin), int(xs.max()) + margin + 1),
+    )

@@ -1,0 +1,223 @@
+"""Labels, which are whatever someone typed, as nouns that fit into an English sentence.
+
+The rules are our own. The package `inflect` was weighed and left: it takes
+two seconds to import, calls "bus", "lens" and "cactus" plurals, and says "a
+LED", "a 8-ball" and "a étoile". What neither knows is a label's number where
+spelling does not show it, such as one fish or many; it is taken as one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+LONGEST = 60
+"""Characters of a label that are used."""
+SHORTEST_SHOUT = 5
+"""Letters in a word from which on capitals are taken for shouting, not for an acronym."""
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PAIRED = _words(
+    "scissors glasses sunglasses eyeglasses spectacles goggles binoculars pliers tweezers tongs shears jeans pants "
+    "trousers shorts leggings tights pyjamas pajamas headphones earphones overalls clippers forceps"
+)
+"""Plurals that are one thing."""
+MASS = _words(
+    "water bread rice sand snow grass milk coffee tea butter sugar fruit furniture luggage food fire smoke jewelry "
+    "cheese wood paper jewellery hair equipment clothing cutlery pasta honey wine beer ice mud fog foliage"
+)
+
+_SAME = _words(
+    "sheep deer fish aircraft spacecraft hovercraft bison moose salmon trout squid shrimp series species offspring"
+)
+_IRREGULAR = {
+    **{word: word for word in _SAME},
+    **{"man": "men", "woman": "women", "child": "children", "person": "people", "foot": "feet", "tooth": "teeth"},
+    **{"goose": "geese", "mouse": "mice", "ox": "oxen", "die": "dice", "quiz": "quizzes", "bus": "buses"},
+    **{f"{stem}f": f"{stem}ves" for stem in ("lea", "shel", "loa", "wol", "cal", "hal", "scar", "thie", "el", "shea")},
+    **{f"{stem}fe": f"{stem}ves" for stem in ("kni", "wi", "li")},
+    **{f"{stem}o": f"{stem}oes" for stem in ("potat", "tomat", "her", "ech", "mang", "torped", "buffal", "domin")},
+    **{"axis": "axes", "oasis": "oases", "cactus": "cacti", "fungus": "fungi", "gas": "gases", "canvas": "canvases"},
+    **{"stomach": "stomachs", "monarch": "monarchs"},
+}
+_PLURALS = frozenset(_IRREGULAR.values()) - _SAME
+_SINGULAR_IN_MEN = _words("specimen omen abdomen stamen ramen regimen")
+_NOT_MEN = ("human", "shaman", "talisman", "ottoman", "roman", "german", "caiman")
+_SINGULAR_IN_S = _words(
+    "ss us is 's lens gas canvas atlas christmas thermos cosmos news series species biceps triceps rhinoceros "
+    "mathematics physics pancreas"
+)
+_PLURAL_AFTER_ALL = _words("menus emus gnus skis taxis kiwis bikinis khakis zucchinis safaris")
+
+_DETERMINERS = _words("my your his her its our their this that these those some any every each no both")
+_NUMERALS = _words("two three four five six seven eight nine ten several many few")
+_ARTICLES = _words("a an the")
+_COLOURS = _words("black white red green blue yellow orange brown grey gray pink purple gold silver")
+_LINKS = _words("of with without in on at for from by under over near inside made and")
+_AN_ANYWAY = re.compile(r"(hour|honest|honou?r|heir|8|11(?!\d)|18(?!\d))")
+_A_ANYWAY = re.compile(r"(uni(?!n|m|d)|us(?!h|age of)[aeiu]|u[tkg]|eu|ewe|one(?!ir)|once|ub|ur[aiu](?!l\b)n|ou[ij])")
+_ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_](?![^\W_]))")
+_ASIDE = re.compile(r"<[^<>]*>|\([^()]*\)")
+_UNFIT = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs", "So", "Sk", "Pi", "Pf", "Ps", "Pe"))
+_MARKS = frozenset(',;!?…"`|<>*#\\=+~^@。！？；、،؟।')  # noqa: RUF001
+_STOP = re.compile(r"[.:]+(?!\d)|(?<!\d)[.:]|imagehere", re.IGNORECASE)
+_LETTERS_WITH_AN = frozenset("AEFHILMNORSX")
+
+
+class Noun(NamedTuple):
+    """A thing's name in a sentence."""
+
+    words: str
+    """Without article; with attributes, if it was given any."""
+    article: str
+    """`the` or `''`, where the name has a determiner of its own."""
+    indefinite: str
+    """`a`, `an`, `some`, or `''`."""
+    plural: bool
+    """Whether its verb is plural: "the scissors are"."""
+    many: str
+    """More than one of it, without attributes."""
+
+    @property
+    def definite(self) -> str:
+        """`the cup`, `my dog`."""
+        return f"{self.article} {self.words}".strip()
+
+    @property
+    def new(self) -> str:
+        """`a cup`, `some water`, `my dog`."""
+        return f"{self.indefinite} {self.words}".strip()
+
+
+def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
+    """The noun for a label, described by at most two attributes that go before it and one that goes after."""
+    name = cleaned(label) or "object"
+    first, _, rest = name.partition(" ")
+    if first.lower() in _ARTICLES and rest:
+        name, first = rest, rest.partition(" ")[0]
+    head = _head(name)
+    plural = is_plural(head) or first.lower() in _NUMERALS or _is_several(name)
+    owned = first.lower() in _DETERMINERS
+    words = name if owned else _described(name, attributes)
+    indefinite = "" if owned or first.lower() in _NUMERALS else _indefinite(words, head, plural)
+    return Noun(words, "" if owned else "the", indefinite, plural, many=_many(name, head, plural))
+
+
+def key(label: str) -> str:
+    """What two labels share if they name the same kind of thing."""
+    return noun(label).words.casefold()
+
+
+def cleaned(label: str) -> str:
+    """A label made fit to stand inside a sentence.
+
+    One line, no markup, nothing that ends a sentence or opens a bracket, class names in lower case.
+    """
+    text = unicodedata.normalize("NFC", label).replace("_", " ")
+    text = _ABBREVIATION.sub(r"\1", text)
+    text = _ASIDE.sub(" ", text)
+    text = "".join(" " if unicodedata.category(c) in _UNFIT or c in _MARKS else c for c in text)
+    text = _STOP.sub(" ", text)
+    words = [word for word in text.split() if any(c.isalnum() for c in word)]
+    return _lowered(_cut(" ".join(words)).strip("-–'/& "))  # noqa: RUF001
+
+
+def _cut(text: str) -> str:
+    """At most LONGEST characters, whole words where there are any."""
+    if len(text) <= LONGEST:
+        return text
+    return text[:LONGEST] if " " not in text[: LONGEST + 1] else text[: LONGEST + 1].rsplit(" ", 1)[0]
+
+
+def _lowered(name: str) -> str:
+    """Class names such as "Coffee cup" or "PERSON" in lower case; "Eiffel Tower", "LED" and "iPhone" as they are."""
+    calm = [w.lower() if w.isupper() and sum(map(str.isalpha, w)) >= SHORTEST_SHOUT else w for w in name.split()]
+    if calm and calm[0].istitle() and len(calm[0]) > 1 and all(word == word.lower() for word in calm[1:]):
+        calm[0] = calm[0].lower()
+    return " ".join(calm)
+
+
+def _head(name: str) -> str:
+    """The word that decides the number: `glass` in "glass of water", `cat` in "black and white cat"."""
+    words = name.lower().split()
+    stops = [i for i, word in enumerate(words) if i and word in _LINKS and word != "and"]
+    return words[(stops[0] if stops else len(words)) - 1]
+
+
+def _is_several(name: str) -> bool:
+    """Whether a name joins two things ("salt and pepper"), not two adjectives ("black and white cat")."""
+    left, joined, right = name.lower().partition(" and ")
+    return bool(joined) and " " not in right and left.split()[-1] not in _COLOURS
+
+
+def is_plural(word: str) -> bool:
+    """Whether a single word is a plural by its spelling."""
+    word = word.lower().rpartition("-")[2]
+    if word in _SINGULAR_IN_MEN:
+        return False
+    if word in PAIRED or word in _PLURALS or word in _PLURAL_AFTER_ALL or word.endswith(("men", "people")):
+        return True
+    return len(word) > 2 and word.endswith("s") and not word.endswith(tuple(_SINGULAR_IN_S))
+
+
+def pluralized(word: str) -> str:
+    """The plural of a single word that is singular."""
+    lower = word.lower()
+    if lower in _IRREGULAR:
+        return _IRREGULAR[lower]
+    if lower.endswith(("man", "woman")) and not lower.endswith(_NOT_MEN):
+        return f"{word[:-2]}en"
+    if lower.endswith(("foot", "tooth", "goose")):
+        return re.sub(r"oo(?=(t|th|se)$)", "ee", word)
+    if re.search(r"[^aeiou]y$", lower) and word == lower:
+        return f"{word[:-1]}ies"
+    return f"{word}es" if re.search(r"(s|x|z|[^aeiou]ch|[aeiou]{2}ch|[au]tch|[aeiou]ch|sh)$", lower) else f"{word}s"
+
+
+def _many(name: str, head: str, plural: bool) -> str:
+    """`cups`, `glasses of water`; '' where a plural cannot be formed safely."""
+    if plural or head in MASS or not head.isascii() or not head[-1].isalpha() or " and " in name:
+        return ""
+    words = name.split()
+    at = next(i for i, word in enumerate(words) if word.lower() == head)
+    return " ".join([*words[:at], pluralized(words[at]), *words[at + 1 :]])
+
+
+def _indefinite(words: str, head: str, plural: bool) -> str:
+    """The article before words that name something new."""
+    if plural:
+        return "a pair of" if head in PAIRED else "some"
+    return "some" if head in MASS else article(words)
+
+
+def article(words: str) -> str:
+    """`a` or `an`, by the sound of the first word."""
+    first = re.split(r"[\s-]", f"{words} ")[0]
+    plain = "".join(c for c in unicodedata.normalize("NFD", first) if not unicodedata.combining(c))
+    if _is_spelt(plain):
+        return "an" if plain[0].upper() in _LETTERS_WITH_AN else "a"
+    if _A_ANYWAY.match(plain.lower()):
+        return "a"
+    return "an" if re.match("[aeiou]", plain.lower()) or _AN_ANYWAY.match(plain.lower()) else "a"
+
+
+def _is_spelt(word: str) -> bool:
+    """Whether a word is said letter by letter: "X", "MRI", "LED", but not "NASA"."""
+    if not word.isascii() or not word.isalpha():
+        return False
+    if len(word) == 1 or word in ("LED", "SUV", "RIP"):
+        return True
+    return word.isupper() and len(word) < SHORTEST_SHOUT and not re.match("[^AEIOU][AEIOU]", word)
+
+
+def _described(name: str, attributes: tuple[str, ...]) -> str:
+    """The name with its attributes: `round silver coin with a hole`."""
+    known = set(name.lower().split())
+    clean = [word for word in dict.fromkeys(cleaned(a) for a in attributes) if word and word.lower() not in known]
+    before = [word for word in clean if len(word.split()) <= 2 and word.lower().split()[0] not in _LINKS | _ARTICLES]
+    after = [word for word in clean if len(word.split()) > 1 and word.lower().split()[0] in ("with", "made", "in")]
+    return " ".join([*before[:2], name, *after[:1]])

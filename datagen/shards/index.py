@@ -1,0 +1,173 @@
+"""dataset.json and index.parquet: what a dataset consists of, and where each sample lies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from datagen.errors import StoreError
+from datagen.fields import Field, Kind
+from datagen.options import Options
+from datagen.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT: Literal[1] = 1
+DATASET = "dataset.json"
+INDEX = "index.parquet"
+CARD = "README.md"
+SHARDS = "shards"
+HISTORY = "run/history"
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, ...] = ("train", "val")
+
+
+class ShardInfo(Options):
+    """One finished shard."""
+
+    path: str
+    sha256: str
+    bytes: int
+    samples: int
+    split: Split
+
+
+class Totals(Options):
+    """What became of all records: accepted, rejected and failed add up to `records`."""
+
+    sources: int
+    records: int
+    accepted: int
+    rejected: dict[str, int]
+    """By `stage/reason`."""
+    failed: int
+
+
+class StageRow(Options):
+    """A stage as it ran."""
+
+    id: str
+    use: str
+    version: int
+    model: str = ""
+    revision: str = ""
+
+
+class RunRow(Options):
+    """A run that made samples of this dataset."""
+
+    fingerprint: str
+    stages: list[StageRow]
+
+
+class FieldRow(Options):
+    """A field that the pipeline's records carry."""
+
+    name: str
+    kind: Kind
+    doc: str
+    shape: str
+    unit: str
+    member: str
+
+
+class DatasetInfo(Options):
+    """What dataset.json holds; it is written last, and without it there is no dataset."""
+
+    format: Literal[1] = FORMAT
+    pipeline: str
+    fingerprint: str
+    seed: int
+    fields: list[FieldRow]
+    non_deterministic: list[str]
+    """Stages whose output may differ from run to run."""
+    shards: list[ShardInfo]
+    totals: Totals
+    runs: list[RunRow]
+
+    def samples(self, split: Split) -> int:
+        """How many samples a split has."""
+        return sum(shard.samples for shard in self.shards if shard.split == split)
+
+    def encoded(self) -> bytes:
+        """JSON to be read by people too."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+class About(NamedTuple):
+    """What a run knows of itself, for dataset.json and the card."""
+
+    pipeline: str
+    description: str
+    fingerprint: str
+    seed: int
+    sources: int
+    records: int
+    rejected: Mapping[str, int]
+    """By `stage/reason`, all but what pack itself rejects."""
+    failed: int
+    stages: Sequence[StageRow]
+    non_deterministic: Sequence[str]
+    fields: Sequence[Field]
+    model_licenses: Mapping[str, str]
+    """Licence by model."""
+    unchecked: Sequence[str]
+    """What the profile cannot check."""
+
+
+def read_dataset(store: Store) -> DatasetInfo:
+    """The dataset that a folder holds. Raises `StoreError` where there is no finished one."""
+    if not store.exists(DATASET):
+        raise StoreError(f"{store.address} {_missing(store)}")
+    try:
+        found = json.loads(store.read(DATASET))
+    except ValueError as error:
+        raise StoreError(f"{store.address}/{DATASET} is damaged: {error}; {_AGAIN}") from error
+    version = found.get("format") if isinstance(found, dict) else None
+    if version != FORMAT:
+        raise StoreError(
+            f"{store.address}/{DATASET} has format {version!r}, this datagen reads {FORMAT}: "
+            "it was written by another version or another tool"
+        )
+    try:
+        return DatasetInfo.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise StoreError(f"{store.address}/{DATASET} is damaged at {place}: {first['msg']}; {_AGAIN}") from error
+
+
+_AGAIN = "run the pipeline into it again, which writes it anew"
+
+
+def _missing(store: Store) -> str:
+    if not store.exists(""):
+        return "does not exist"
+    if store.exists("run"):
+        return f"holds no finished dataset, {DATASET} is missing: {_AGAIN}"
+    return f"is no dataset of datagen, {DATASET} is missing"
+
+
+def index_schema() -> pa.Schema:
+    """Columns of index.parquet; offsets are in the shard, members by name."""
+    import pyarrow as pa
+
+    member = pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64())])
+    score = pa.struct([("name", pa.string()), ("value", pa.float64())])
+    return pa.schema(
+        [
+            ("key", pa.string()),
+            ("split", pa.string()),
+            ("shard", pa.string()),
+            ("members", pa.list_(member)),
+            ("task", pa.string()),
+            ("instruction", pa.string()),
+            ("scores", pa.list_(score)),
+            ("license", pa.string()),
+        ]
+    )

@@ -1,0 +1,183 @@
+"""Random access to a finished dataset, by number or key, through ranged reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.errors import ConfigError, StoreError, nearest
+from datagen.shards.index import INDEX, SPLITS, read_dataset
+from datagen.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datagen.image import Mask, Pixels
+
+_COLUMNS = ["key", "split", "shard", "members"]
+
+
+def open_dataset(address: str, *, split: str | None = None) -> Dataset:
+    """The finished dataset at `address`, any fsspec address, or one split of it.
+
+    Raises `StoreError` if there is none, or it is not whole.
+    """
+    if split is not None and split not in SPLITS:
+        raise ConfigError(f"a dataset has no split '{split}'; {nearest(split, SPLITS)}")
+    store = Store(address)
+    expected = sum(shard.samples for shard in read_dataset(store).shards)
+    table = _read_index(store)
+    if table.num_rows != expected:
+        raise StoreError(
+            f"{address}/{INDEX} has {table.num_rows} samples, dataset.json {expected}: it is damaged; "
+            "run the pipeline into it again, which writes it anew"
+        )
+    rows = np.arange(expected)
+    if split is not None:
+        rows = rows[table["split"].to_numpy() == split]
+    return Dataset(store, rows, table=table)
+
+
+class Dataset(Sequence["Sample"]):
+    """Samples in the order of the shards; a slice is a Dataset too.
+
+    Reads nothing but the index until a sample is asked for its members, and
+    carries no data when it is sent to a worker.
+    """
+
+    def __init__(self, store: Store, rows: NDArray[np.int64], *, table: pa.Table | None = None) -> None:
+        self._store = store
+        self._rows = rows
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Dataset: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | Dataset:
+        if isinstance(index, slice):
+            return Dataset(self._store, self._rows[index], table=self._table)
+        return self._sample(int(self._rows[index]))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self._sample(int(row)) for row in self._rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_table": None}
+
+    def __repr__(self) -> str:
+        return f"Dataset({self._store.address!r}, {len(self)} samples)"
+
+    def by_key(self, key: str) -> Sample:
+        """The sample called `key`. Raises `KeyError` if this dataset, or split, has none."""
+        row = self._index["key"].index(key).as_py()
+        if row < 0 or row not in self._rows:
+            raise KeyError(key)
+        return self._sample(row)
+
+    @property
+    def _index(self) -> pa.Table:
+        if self._table is None:
+            self._table = _read_index(self._store)
+        return self._table
+
+    def _sample(self, row: int) -> Sample:
+        found = self._index.slice(row, 1).to_pylist()[0]
+        members = {member["name"]: (member["offset"], member["size"]) for member in found["members"]}
+        return Sample(self._store, key=found["key"], split=found["split"], shard=found["shard"], members=members)
+
+
+class Sample:
+    """One sample; each member is read when it is asked for."""
+
+    def __init__(self, store: Store, *, key: str, split: str, shard: str, members: dict[str, tuple[int, int]]) -> None:
+        self._store = store
+        self._places = members
+        self.key = key
+        self.split = split
+        self.shard = shard
+
+    def __repr__(self) -> str:
+        return f"Sample({self.key!r}, {list(self.members)})"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of its members, such as `source.png`."""
+        return tuple(self._places)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a member. Raises `StoreError` if it has no such member."""
+        if name not in self._places:
+            raise StoreError(f"sample '{self.key}' has no member '{name}'; {nearest(name, self.members)}")
+        offset, size = self._places[name]
+        return self._store.read_range(self.shard, start=offset, size=size)
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What KEY.json says."""
+        found: dict[str, Any] = json.loads(self.read("json"))
+        return found
+
+    @property
+    def instruction(self) -> str:
+        """The edit as told."""
+        return str(self.info["instruction"])
+
+    def image(self, name: str) -> Pixels:
+        """Pixels of a member called `name`, with or without extension: HWC uint8 RGB."""
+        from PIL import Image as Pillow
+
+        with Pillow.open(io.BytesIO(self.read(self._full(name)))) as opened:
+            return np.array(opened.convert("RGB"))
+
+    @property
+    def source(self) -> Pixels:
+        """The picture before the edit, HWC uint8 RGB."""
+        return self.image("source")
+
+    @property
+    def target(self) -> Pixels:
+        """The picture after the edit, HWC uint8 RGB."""
+        return self.image("target")
+
+    @property
+    def refs(self) -> list[Pixels]:
+        """Reference pictures in the order of their numbers, HWC uint8 RGB."""
+        return [self.image(name) for name in self._numbered("ref")]
+
+    @property
+    def masks(self) -> list[Mask]:
+        """Masks in the order of their numbers, HW bool."""
+        return [self.image(name)[:, :, 0] > 127 for name in self._numbered("mask")]
+
+    def _full(self, name: str) -> str:
+        return next((member for member in self.members if member.split(".")[0] == name), name)
+
+    def _numbered(self, stem: str) -> list[str]:
+        """Members `stem`_0, `stem`_1 and so on."""
+        found = (re.fullmatch(rf"{stem}_(\d+)\.\w+", name) for name in self.members)
+        return [match[0] for match in sorted((match for match in found if match), key=lambda match: int(match[1]))]
+
+
+def _read_index(store: Store) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(io.BytesIO(store.read(INDEX)), columns=_COLUMNS)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{store.address}/{INDEX} is damaged: {error}; run the pipeline into it again, which writes it anew"
+        ) from error

@@ -1,0 +1,221 @@
+"""From a finished record to the members of its sample."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from pydantic import ValidationError
+
+from datagen.errors import DataError
+from datagen.fields import Field
+from datagen.image import Mask
+from datagen.record import Record
+from datagen.shards.info import PLACEHOLDER, SampleInfo
+from datagen.shards.options import ImageOptions
+
+MAX_KEY = 80
+MAX_MEMBER = 19
+"""With the longest key it fills the 100 characters of a USTAR name."""
+
+_DIGEST = 16
+_SIGNED = re.compile(rf"(^|-)[a-z2-7]{{{_DIGEST}}}$")
+_MEMBER = re.compile(r"^[a-z][a-z0-9_]*\.[a-z0-9]+$")
+
+
+class StoredSample(NamedTuple):
+    """A sample as it goes into a part."""
+
+    key: str
+    members: dict[str, bytes]
+    """By name without the key, such as `source.png`."""
+    content: str
+    """sha256 over the instruction and all members but the JSON; equal for exact duplicates."""
+    info: SampleInfo
+
+
+def key_of(id: str) -> str:
+    """The key of a record: its id where that may be one, else what can stay of it and a digest.
+
+    At most 80 of a-z, 0-9, `-` and `_`, beginning with a letter or digit. A
+    different id has a different key, but for a collision of 80 bits.
+    """
+    slug = re.sub(r"[^a-z0-9_]+", "-", id[: 4 * MAX_KEY].lower()).lstrip("-_")
+    if slug == id and 0 < len(id) <= MAX_KEY and not _SIGNED.search(id):
+        return id
+    digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).digest()[:10]
+    signature = base64.b32encode(digest).decode().lower()
+    kept = slug[: MAX_KEY - _DIGEST - 1].rstrip("-_")
+    return f"{kept}-{signature}" if kept else signature
+
+
+def compose(
+    record: Record,
+    *,
+    catalogue: Mapping[str, Field],
+    scored_by: Mapping[str, str],
+    unchecked: Iterable[str],
+    run: str,
+    seed: int,
+    images: ImageOptions,
+) -> StoredSample:
+    """The sample of an accepted record.
+
+    Members follow from the catalogue, KEY.json from the well-known fields;
+    `scored_by` says for each score field which stage or model wrote it.
+    Raises `DataError` where the record contradicts itself or the schema.
+    """
+    members = _members(record, catalogue, images)
+    stems = {name.split(".")[0]: name for name in members}
+    values = _described(record, _Names(record.id, stems)) | {
+        "key": key_of(record.id),
+        "scores": _scores(record, catalogue, scored_by),
+        "unchecked": list(unchecked),
+        "run": run,
+        "seed": seed,
+    }
+    info = _checked(record.id, values)
+    members["txt"] = (info.text or info.instruction).encode()
+    content = _content(members, info.instruction)
+    return StoredSample(info.key, {**members, "json": info.encoded()}, content, info)
+
+
+class _Names(NamedTuple):
+    id: str
+    stems: Mapping[str, str]
+
+    def full(self, stem: object) -> str:
+        """The member called `stem`, with its extension; '' for nothing."""
+        name = str(stem or "")
+        if not name or name in self.stems.values():
+            return name
+        if name not in self.stems:
+            has = ", ".join(sorted(self.stems)) or "none"
+            raise DataError(f"record '{self.id}' names the member '{name}', which it has not; it has: {has}")
+        return self.stems[name]
+
+
+def _members(record: Record, catalogue: Mapping[str, Field], images: ImageOptions) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for name, value in record.items():
+        field = catalogue.get(name)
+        if field is None or not field.member or value is None:
+            continue
+        for member, data in _files(field, value, images):
+            _check_member(member, name, members)
+            members[member] = data
+    return members
+
+
+def _check_member(member: str, field: str, members: Mapping[str, bytes]) -> None:
+    if not _MEMBER.match(member) or len(member) > MAX_MEMBER:
+        raise DataError(
+            f"field '{field}' would be stored as '{member}'; a member is called by at most {MAX_MEMBER} "
+            "lower-case letters, digits and '_', extension included"
+        )
+    if any(member.split(".", maxsplit=1)[0] == other.split(".")[0] for other in members):
+        raise DataError(f"two fields, one of them '{field}', would be stored as '{member}'")
+
+
+def _files(field: Field, value: Any, images: ImageOptions) -> Iterator[tuple[str, bytes]]:
+    many = field.kind in ("images", "masks", "audio")
+    for index, item in enumerate(value if many else [value]):
+        stem = f"{field.member}_{index}" if many else field.member
+        if field.kind in ("image", "images"):
+            data = item.stored(images.format, quality=images.quality, keep_original=images.keep_originals)
+            yield f"{stem}.{images.format}", data
+        elif field.kind in ("mask", "masks"):
+            yield f"{stem}.png", _mask_png(item)
+        elif field.kind == "audio":
+            yield f"{stem}.flac", item
+
+
+def _mask_png(mask: Mask) -> bytes:
+    done, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
+    if not done:
+        raise DataError(f"a mask of {mask.shape} cannot be stored as PNG")
+    return data.tobytes()
+
+
+def _described(record: Record, names: _Names) -> dict[str, Any]:
+    """What the well-known fields say, as KEY.json has it."""
+    inputs = _rows(record, "inputs")
+    instruction = str(record.get("instruction") or "")
+    text = record.get("text") or ("" if PLACEHOLDER in instruction else instruction)
+    license = record.get("license") or ""
+    return {
+        "id": record.id,
+        "task": record.get("task") or "",
+        "label": record.get("label") or "positive",
+        "instruction": instruction,
+        "text": text,
+        "inputs": [names.full(row.pop("member", "")) for row in inputs],
+        "input_info": inputs,
+        "target": names.stems.get("target", ""),
+        "captions": {side: record.get(f"{side}_caption") or "" for side in ("source", "target")},
+        "subject": record.get("subject") or "",
+        "size": _size(record),
+        "edits": _rows(record, "edits", naming=("mask", names)),
+        "steps": _rows(record, "steps", naming=("image", names)),
+        "instances": _rows(record, "instances", naming=("mask", names)),
+        "relations": _rows(record, "relations"),
+        "license": license,
+        "source": {"uri": record.get("uri") or "", "sha256": _sha256(record), "license": license},
+    }
+
+
+def _rows(record: Record, field: str, *, naming: tuple[str, _Names] | None = None) -> list[dict[str, Any]]:
+    """A list field's rows without what is None, the member that `naming` speaks of in full."""
+    rows = []
+    for row in record.get(field) or ():
+        if not isinstance(row, Mapping):
+            raise DataError(f"record '{record.id}': field '{field}' is a list of mappings, it holds {row!r:.60}")
+        rows.append({name: value for name, value in row.items() if value is not None})
+    if naming:
+        column, names = naming
+        return [{**row, column: names.full(row.get(column))} for row in rows]
+    return rows
+
+
+def _size(record: Record) -> list[int]:
+    picture = record.get("source") or record.get("target")
+    return list(picture.size) if picture is not None else []
+
+
+def _sha256(record: Record) -> str:
+    return str(record.get("original_sha256") or record.get("sha256") or "")
+
+
+def _scores(record: Record, catalogue: Mapping[str, Field], scored_by: Mapping[str, str]) -> list[dict[str, Any]]:
+    named = (name for name, field in catalogue.items() if field.kind == "score")
+    return [
+        {"name": name, "by": scored_by.get(name, ""), "value": float(record[name])}
+        for name in named
+        if record.get(name) is not None
+    ]
+
+
+def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
+    try:
+        info = SampleInfo.model_validate(values)
+        info.encoded()
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise DataError(f"record '{id}' cannot be stored: {place or 'sample'}: {first['msg']}") from error
+    except ValueError as error:
+        raise DataError(f"record {id!r} holds text that is no valid Unicode: {error}") from error
+    return info
+
+
+def _content(members: Mapping[str, bytes], instruction: str) -> str:
+    digest = hashlib.sha256()
+    for name, data in [("", instruction.encode()), *sorted(members.items())]:
+        digest.update(f"{len(name)}:{name}:{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()

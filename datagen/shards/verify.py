@@ -1,0 +1,231 @@
+"""Whether a finished dataset is what its index says, byte by byte."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image as Pillow
+from pydantic import ValidationError
+
+from datagen.errors import StoreError
+from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, ShardInfo, index_schema, read_dataset
+from datagen.shards.info import SampleInfo
+from datagen.store import Store
+
+_AGAIN = "run the pipeline into it again: pack writes the shards anew from run/parts"
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+_PICTURES = ("png", "jpg", "webp")
+_BLOCK = 1 << 20
+
+Place = tuple[int, int]
+"""Offset of a member's data in its shard, and its size."""
+
+
+class Problem(NamedTuple):
+    """What is wrong, where, and what mends it."""
+
+    file: str
+    key: str
+    fault: str
+    remedy: str = _AGAIN
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{place}: {self.fault}; {self.remedy}"
+
+
+class _Found(NamedTuple):
+    """A sample as the tar has it."""
+
+    key: str
+    places: dict[str, Place]
+    members: dict[str, bytes]
+
+
+class _Hashing(io.RawIOBase):
+    """Counts and hashes what is read through it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes."""
+        data = self._file.read(size)
+        self.digest.update(data)
+        self.count += len(data)
+        return data
+
+
+Sources = dict[str, ShardInfo]
+"""By checksum of a source picture, the shard in which it was first seen."""
+
+
+def verify_dataset(store: Store) -> list[Problem]:
+    """All that is wrong with the dataset in `store`; [] if nothing is.
+
+    Reads every byte of every shard once, and holds one sample at a time.
+    """
+    try:
+        dataset = read_dataset(store)
+    except StoreError as error:
+        return [Problem(DATASET, "", str(error), "nothing can be verified without it")]
+    try:
+        index = _read_index(store)
+    except StoreError as error:
+        return [Problem(INDEX, "", str(error))]
+    return list(_problems(store, dataset, index))
+
+
+def _problems(store: Store, dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
+    yield from _total_problems(dataset, index)
+    yield from _listing_problems(store, dataset, index)
+    sources: Sources = {}
+    for shard in dataset.shards:
+        rows = index.filter(pc.equal(index["shard"], shard.path))
+        yield from _shard_problems(store, shard, _places(rows), sources)
+
+
+def _total_problems(dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
+    totals = dataset.totals
+    in_shards = sum(shard.samples for shard in dataset.shards)
+    ends = totals.accepted + sum(totals.rejected.values()) + totals.failed
+    if totals.accepted != in_shards:
+        yield Problem(DATASET, "", f"{totals.accepted} records were accepted, the shards list {in_shards} samples")
+    if totals.records != ends:
+        yield Problem(DATASET, "", f"{totals.records} records, but accepted, rejected and failed add up to {ends}")
+    if index.num_rows != in_shards:
+        yield Problem(INDEX, "", f"has {index.num_rows} samples, the shards list {in_shards}")
+    counts = pc.value_counts(index["key"])
+    for row in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist():
+        yield Problem(INDEX, row["values"], f"the key is there {row['counts']} times")
+
+
+def _listing_problems(store: Store, dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
+    listed = {shard.path: shard for shard in dataset.shards}
+    if not store.exists(CARD):
+        yield Problem(CARD, "", "is missing")
+    for name in store.names(SHARDS):
+        if f"{SHARDS}/{name}" not in listed:
+            yield Problem(f"{SHARDS}/{name}", "", f"{DATASET} does not list it, but readers take it", "remove it")
+    for row in index.select(["shard", "split"]).group_by(["shard", "split"]).aggregate([]).to_pylist():
+        if row["shard"] not in listed or listed[row["shard"]].split != row["split"]:
+            yield Problem(INDEX, "", f"speaks of {row['shard']} in {row['split']}, {DATASET} does not")
+
+
+def _shard_problems(
+    store: Store, shard: ShardInfo, places: Mapping[str, Mapping[str, Place]], sources: Sources
+) -> Iterator[Problem]:
+    if not store.exists(shard.path):
+        yield Problem(shard.path, "", "is missing")
+        return
+    seen: set[str] = set()
+    with store.reading(shard.path) as opened:
+        file = _Hashing(opened)
+        try:
+            for sample in _samples(file):
+                seen.add(sample.key)
+                yield from _sample_problems(shard, sample, places.get(sample.key, {}), sources)
+        except (tarfile.TarError, EOFError) as error:
+            yield Problem(shard.path, "", f"is no whole tar: {error}")
+        while file.read(_BLOCK):
+            pass
+    yield from _file_problems(shard, file, found=len(seen))
+    for key in sorted(set(places) - seen):
+        yield Problem(shard.path, key, "the index has it, the shard has not")
+
+
+def _file_problems(shard: ShardInfo, file: _Hashing, *, found: int) -> Iterator[Problem]:
+    if file.count != shard.bytes:
+        yield Problem(shard.path, "", f"has {file.count} bytes, {shard.bytes} are listed")
+    elif file.digest.hexdigest() != shard.sha256:
+        yield Problem(shard.path, "", f"its sha256 is {file.digest.hexdigest()}, {shard.sha256} is listed")
+    if found != shard.samples:
+        yield Problem(shard.path, "", f"has {found} samples, {shard.samples} are listed")
+
+
+def _samples(file: _Hashing) -> Iterator[_Found]:
+    """Samples of a tar: what follows one another under one key."""
+    sample: _Found | None = None
+    with tarfile.open(fileobj=file, mode="r|") as tar:
+        for entry in tar:
+            key, _, name = entry.name.partition(".")
+            if sample is None or sample.key != key:
+                if sample is not None:
+                    yield sample
+                sample = _Found(key, {}, {})
+            content = tar.extractfile(entry)
+            sample.places[name] = (entry.offset_data, entry.size)
+            sample.members[name] = content.read() if content else b""
+    if sample is not None:
+        yield sample
+
+
+def _sample_problems(
+    shard: ShardInfo, sample: _Found, places: Mapping[str, Place], sources: Sources
+) -> Iterator[Problem]:
+    if not _KEY.fullmatch(sample.key):
+        yield Problem(shard.path, sample.key, "is no key: at most 80 of a-z, 0-9, '-' and '_'")
+    for name in sorted(sample.places.keys() | places.keys()):
+        if sample.places.get(name) != places.get(name):
+            yield Problem(
+                shard.path, sample.key, f"{name} lies at {sample.places.get(name)}, in the index at {places.get(name)}"
+            )
+    for name, data in sample.members.items():
+        if name.rsplit(".", 1)[-1] in _PICTURES and (fault := _picture_fault(data)):
+            yield Problem(shard.path, sample.key, f"{name} is no picture: {fault}")
+    yield from _info_problems(shard, sample, sources)
+
+
+def _info_problems(shard: ShardInfo, sample: _Found, sources: Sources) -> Iterator[Problem]:
+    try:
+        info = SampleInfo.model_validate_json(sample.members.get("json", b""))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        yield Problem(shard.path, sample.key, f"its json breaks the schema: {place} {first['msg']}".strip())
+        return
+    if info.key != sample.key:
+        yield Problem(shard.path, sample.key, f"its json is that of '{info.key}'")
+    for name in sorted(set(info.members()) - sample.members.keys()):
+        yield Problem(shard.path, sample.key, f"its json speaks of {name}, which it has not")
+    if info.source.sha256:
+        first_seen = sources.setdefault(info.source.sha256, shard)
+        if first_seen.split != shard.split:
+            yield Problem(shard.path, sample.key, f"its source picture is also in {first_seen.path}, the other split")
+
+
+def _picture_fault(data: bytes) -> str:
+    try:
+        with Pillow.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as opened:
+            opened.load()
+    except Exception as error:  # Pillow raises many kinds on damaged files
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _read_index(store: Store) -> pa.Table:
+    try:
+        table = pq.read_table(io.BytesIO(store.read(INDEX)))
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"is damaged: {error}") from error
+    if not table.schema.equals(index_schema()):
+        raise StoreError(f"its columns are {', '.join(table.schema.names)}, not those of this format")
+    return table
+
+
+def _places(rows: pa.Table) -> dict[str, dict[str, Place]]:
+    """By key, where the index has each member."""
+    return {
+        row["key"]: {member["name"]: (member["offset"], member["size"]) for member in row["members"]}
+        for row in rows.select(["key", "members"]).to_pylist()
+    }

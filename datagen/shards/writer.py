@@ -1,0 +1,59 @@
+"""Tars of samples: USTAR, fixed owner and time, so that the same samples are the same bytes."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable
+from typing import IO, NamedTuple
+
+from datagen.shards.sample import StoredSample
+
+
+class Placed(NamedTuple):
+    """Where a sample lies in a part."""
+
+    key: str
+    offset: int
+    size: int
+    """Bytes of all its tar blocks; they follow one another from `offset`."""
+    members: dict[str, tuple[int, int]]
+    """Offset of each member's data in the part, and its size."""
+    content: str
+
+
+def write_part(file: IO[bytes], samples: Iterable[StoredSample]) -> list[Placed]:
+    """Write samples as one tar, in their order, the members of each by name."""
+    placed = []
+    offset = 0
+    for sample in samples:
+        place = _write_sample(file, sample, offset)
+        placed.append(place)
+        offset += place.size
+    file.write(ending(offset))
+    return placed
+
+
+def ending(size: int) -> bytes:
+    """What closes a tar of `size` bytes: two empty blocks, and zeros up to a whole tar record."""
+    closed = size + 2 * tarfile.BLOCKSIZE
+    return bytes(2 * tarfile.BLOCKSIZE + -closed % tarfile.RECORDSIZE)
+
+
+def _write_sample(file: IO[bytes], sample: StoredSample, start: int) -> Placed:
+    members = {}
+    end = start
+    for name, data in sorted(sample.members.items()):
+        file.write(_header(f"{sample.key}.{name}", len(data)))
+        file.write(data)
+        padding = -len(data) % tarfile.BLOCKSIZE
+        file.write(bytes(padding))
+        members[name] = (end + tarfile.BLOCKSIZE, len(data))
+        end += tarfile.BLOCKSIZE + len(data) + padding
+    return Placed(sample.key, start, end - start, members, sample.content)
+
+
+def _header(name: str, size: int) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    entry.mode = 0o644
+    return entry.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")

@@ -1,0 +1,61 @@
+"""Keep removals that look right."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig
+from datagen.models.removal_scores import RemovalScores, measure
+
+
+class CheckRemoval(Map):
+    """Drop removals that touched what they should not, left the subject, or show.
+
+    All differences are taken in floats: unsigned bytes would wrap.
+    """
+
+    reads = ("image", "source", "mask", "hole")
+    writes = ("outside_change", "inside_change", "seam", "texture", "strangeness")
+    rejects = ("outside_changed", "unchanged", "visible_seam", "smeared", "implausible")
+    version = 1
+
+    class Config(StageConfig):
+        """Bounds, tuned by looking at the demo's removals; see docs/inpainting.md."""
+
+        max_outside_change: float = Field(default=0, ge=0, le=255)
+        """Grey levels by which any pixel outside the hole may differ."""
+        min_inside_change: float = Field(default=4, ge=0, le=255)
+        """Mean grey levels by which the subject's pixels must differ."""
+        max_seam: float = Field(default=2.5, ge=0)
+        """Step across the hole's edge, over the step beside it."""
+        min_texture: float = Field(default=0.2, ge=0)
+        """Fine texture in the hole over that around it."""
+        max_strangeness: float = Field(default=0.55, ge=0)
+        """How unlike the rest of the picture the hole is, times how deep it is; see `strangeness`."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Measure and judge each removal."""
+        return [self._answer(record) for record in batch]
+
+    def _answer(self, record: Record) -> Answer:
+        before, after = record["image"].array, record["source"].array
+        shapes = {before.shape[:2], after.shape[:2], record["mask"].shape, record["hole"].shape}
+        if len(shapes) > 1:
+            return Failed(f"picture, source, mask and hole differ in size: {sorted(shapes)}")
+        return self._judge(measure(before, after, mask_HW=record["mask"], hole_HW=record["hole"]))
+
+    def _judge(self, found: RemovalScores) -> Answer:
+        limits = self.config
+        faults = (
+            ("outside_changed", found.outside_change > limits.max_outside_change, found.outside_change),
+            ("unchanged", found.inside_change < limits.min_inside_change, found.inside_change),
+            ("visible_seam", found.seam > limits.max_seam, found.seam),
+            ("smeared", found.texture < limits.min_texture, found.texture),
+            ("implausible", found.strangeness > limits.max_strangeness, found.strangeness),
+        )
+        for reason, fault, value in faults:
+            if fault:
+                return Reject(reason, f"measured {value:g}", found._asdict())
+        return found._asdict()

@@ -1,0 +1,62 @@
+"""Find the pixels of a boxed object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig
+from datagen.geometry import check_box
+from datagen.models.segmenter import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig
+
+
+class SegmentSubject(Map):
+    """Mask the object in the record's box.
+
+    Fails a record whose box is not on its picture.
+    """
+
+    reads = ("image", "box")
+    writes = ("mask",)
+    rejects = ("no_mask",)
+    version = 1
+
+    class Config(StageConfig):
+        """Which segmenter."""
+
+        segmenter: SegmenterConfig = Field(default=AnnotatedConfig())
+
+    config: Config
+
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:
+        """What every segmenter reads, and what this one does besides."""
+        return (*cls.reads, *config.segmenter.needs)
+
+    def setup(self, device: str) -> None:
+        """Load the segmenter."""
+        self.segmenter = self.config.segmenter.load(device)
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Segment the records whose boxes are sound."""
+        faults = [check_box(record["box"], record["image"].size) for record in batch]
+        sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
+        found = iter(
+            self.segmenter(
+                [record["image"].array for record in sound],
+                [record["box"] for record in sound],
+                [Annotation(record.get("polygons", []), record.get("annotated_mask", {})) for record in sound],
+            )
+        )
+        pairs = zip(batch, faults, strict=True)
+        return [Failed(fault) if fault else _answer(record, next(found)) for record, fault in pairs]
+
+
+def _answer(record: Record, found: Segmentation) -> Answer:
+    height, width = found.mask.shape
+    if (width, height) != record["image"].size:
+        return Failed("the mask is {}x{}, the picture {}x{}".format(width, height, *record["image"].size))
+    if not found.mask.any():
+        return Reject("no_mask", f"no pixel of box {list(record['box'])} belongs to the object")
+    return {"mask": found.mask}

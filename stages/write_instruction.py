@@ -1,0 +1,76 @@
+"""Tell in words where an object is to be added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datagen.models.instruction_writer import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
+from datagen.record import Record
+from datagen.stage import Answer, Map, StageConfig
+
+
+class WriteInstruction(Map):
+    """Write the instruction that adds the subject, as MIGE's table 5 asks, and the same without placeholders.
+
+    The subject's position, size and neighbours are those of the target. `relations` are what the instruction says.
+    """
+
+    reads = ("target", "subject", "box", "attributes", "instances")
+    writes = ("instruction", "text", "relations", "edits", "inputs", "task")
+    version = 1
+
+    class Config(StageConfig):
+        """Who writes."""
+
+        writer: InstructionWriterConfig = RulesConfig()
+
+    config: Config
+
+    def setup(self, device: str) -> None:
+        """Load the writer."""
+        self.writer = self.config.writer.load(device)
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """One instruction for each record."""
+        written = self.writer([_layout(record) for record in batch], [self.rng(record) for record in batch])
+        return [_fields(record, answer) for record, answer in zip(batch, written, strict=True)]
+
+
+def _layout(record: Record) -> Layout:
+    subject = Thing(record["subject"], tuple(record["box"]), tuple(record["attributes"]))
+    things = [_thing(instance) for instance in record["instances"]]
+    same = [i for i, thing in enumerate(things) if (thing.label, thing.box) == (subject.label, subject.box)]
+    others = (thing for i, thing in enumerate(things) if i not in same[:1])
+    return Layout(record["target"].size, subject, tuple(others))
+
+
+def _thing(instance: Mapping[str, Any]) -> Thing:
+    return Thing(instance["label"], tuple(instance["box"]), tuple(instance["attributes"]))
+
+
+def _fields(record: Record, written: Written) -> dict[str, Any]:
+    subject = record["subject"]
+    return {
+        "instruction": written.instruction,
+        "text": written.text,
+        "relations": [relation._asdict() for relation in written.relations],
+        "edits": [_edit(written.text, subject, list(record["box"]))],
+        "inputs": [_input("ref_0", "reference", subject), _input("source", "source", "")],
+        "task": "subject_add",
+    }
+
+
+def _edit(text: str, subject: str, box: list[float]) -> dict[str, Any]:
+    return {
+        "instruction": text,
+        "op": "add",
+        "object": subject,
+        "box": box,
+        "mask": "mask_0.png",
+        "candidates": [],
+    }
+
+
+def _input(member: str, role: str, label: str) -> dict[str, str]:
+    return {"member": member, "role": role, "label": label, "appears": "target", "caption": ""}

@@ -1,0 +1,88 @@
+"""What tests build with: manifests, configs and runs in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datagen.config import load
+from datagen.execute.ledger import Ledger
+from datagen.execute.run import Summary, Told, run
+from datagen.execute.verify import final_rows
+from datagen.graph import build
+from datagen.nodes import Graph
+from datagen.shards.index import read_dataset
+from datagen.store import Store
+
+PAINT = {"use": "paint"}
+
+
+class Quiet:
+    """Listens to a run and keeps what it heard."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.slices = 0
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def slice_done(self, told: Told) -> None:
+        self.slices = told.slices
+
+
+def write_manifest(path: Path, rows: Iterable[Mapping[str, Any] | str]) -> Path:
+    """A manifest; a row that is text is written as it is."""
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def plain_rows(number: int) -> list[dict[str, Any]]:
+    """Rows that need no picture."""
+    return [{"id": f"r{n}", "uri": f"nowhere/{n}.png", "caption": f"c{n}", "sha256": f"{n:064x}"} for n in range(number)]
+
+
+def toy_config(
+    folder: Path, stages: list[Any], *, rows: Iterable[Mapping[str, Any] | str] = (), **keys: Any
+) -> Path:
+    """A config of toy stages over a manifest of `rows`."""
+    manifest = write_manifest(folder / "manifest.jsonl", rows or plain_rows(8))
+    data = {
+        "pipeline": "toy",
+        "plugins": ["toys"],
+        "source": {"kind": "manifest", "path": str(manifest)},
+        "slice_size": 3,
+        "stages": stages,
+        **keys,
+    }
+    path = folder / "toy.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def toy_graph(folder: Path, stages: list[Any], **keys: Any) -> Graph:
+    """The graph of such a config."""
+    return build(load(toy_config(folder, stages, **keys)))
+
+
+def run_local(graph: Graph, out: Path, *, limit: int | None = None) -> Summary:
+    """Run in this process."""
+    return run(graph, out=str(out), engine="local", limit=limit, watcher=Quiet())
+
+
+def ledger_rows(out: Path) -> dict[str, dict[str, Any]]:
+    """What became of every record, by id."""
+    store = Store(str(out))
+    rows = final_rows(Ledger(store, read_dataset(store).fingerprint)).to_pylist()
+    return {row["id"]: row for row in rows}
+
+
+def dataset_bytes(out: Path) -> dict[str, bytes]:
+    """Every file of the dataset proper, by name; what lies under run/ is not part of it."""
+    files = [path for path in out.rglob("*") if path.is_file() and "run" not in path.relative_to(out).parts[:1]]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}

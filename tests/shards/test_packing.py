@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from making import OPTIONS, about, committed, packed, record
+
+from datagen.errors import StoreError
+from datagen.shards.index import CARD, DATASET, INDEX, ShardInfo, StageRow, read_dataset
+from datagen.shards.options import OutputOptions
+from datagen.shards.pack import copy_shard, pack
+from datagen.shards.plan import ACCEPTED, ShardPlan, cut, drop_duplicates, plan_shards
+from datagen.shards.reader import open_dataset
+from datagen.shards.verify import verify_dataset
+from datagen.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "out"))
+
+
+def table(sources: list[int], *, size: int = 1000) -> pa.Table:
+    """Accepted samples that exist in the plan alone, one for each of `sources`."""
+    rows = [
+        {"id": f"s{number}", "key": f"s{number}", "source_sha256": f"sha{source}", "part": "p", "offset": 0}
+        | {"size": size, "members": "{}", "content": f"{number}", "task": "", "instruction": "", "license": ""}
+        | {"scores": "{}"}
+        for number, source in enumerate(sources)
+    ]
+    return pa.Table.from_pylist(rows, schema=ACCEPTED)
+
+
+def split_of(plans: Iterable[ShardPlan]) -> dict[str, str]:
+    return {key: plan.split for plan in plans for key in plan.rows["key"].to_pylist()}
+
+
+def splits_by_source(sources: list[int], plans: Iterable[ShardPlan]) -> dict[int, set[str]]:
+    splits = split_of(plans)
+    found: dict[int, set[str]] = {}
+    for number, source in enumerate(sources):
+        found.setdefault(source, set()).add(splits[f"s{number}"])
+    return found
+
+
+sources_lists = st.lists(st.integers(0, 12), min_size=1, max_size=60)
+
+
+@given(sources_lists, st.floats(0, 0.99), st.integers(0, 5))
+def test_no_source_is_in_both_splits_and_train_is_never_empty(sources: list[int], fraction: float, seed: int) -> None:
+    plans = plan_shards(table(sources), options=OutputOptions(val_fraction=fraction), seed=seed)
+    found = splits_by_source(sources, plans)
+    assert all(len(splits) == 1 for splits in found.values())
+    everywhere = set.union(*found.values())
+    assert "train" in everywhere
+    assert ("val" in everywhere) == (fraction > 0 and len(set(sources)) > 1)
+
+
+def test_a_source_stays_in_its_split_when_others_come() -> None:
+    options = OutputOptions(val_fraction=0.3)
+    few, many = list(range(50)), list(range(400))
+    before = splits_by_source(few, plan_shards(table(few), options=options, seed=1))
+    after = splits_by_source(many, plan_shards(table(many), options=options, seed=1))
+    assert all(after[source] == splits for source, splits in before.items())
+    assert 80 < sum(splits == {"val"} for splits in after.values()) < 160
+
+
+@given(sources_lists, st.floats(0.0005, 0.02))
+def test_every_sample_is_in_one_shard_and_shards_keep_their_size(sources: list[int], shard_mb: float) -> None:
+    options = OutputOptions(shard_mb=shard_mb)
+    plans = plan_shards(table(sources), options=options, seed=0)
+    keys = [key for plan in plans for key in plan.rows["key"].to_pylist()]
+    assert sorted(keys) == sorted(f"s{number}" for number in range(len(sources)))
+    assert all(plan.rows.num_rows == 1 or sum(plan.rows["size"].to_pylist()) <= shard_mb * 1e6 for plan in plans)
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 3))
+def test_the_shuffle_depends_on_keys_and_seed_alone(random: object, seed: int) -> None:
+    rows = table(list(range(30)))
+    order = np.random.default_rng(random.getrandbits(30)).permutation(30)  # type: ignore[attr-defined]
+    first = plan_shards(rows, options=OPTIONS, seed=seed)
+    second = plan_shards(rows.take(order), options=OPTIONS, seed=seed)
+    assert [plan.rows["key"].to_pylist() for plan in first] == [plan.rows["key"].to_pylist() for plan in second]
+
+
+def test_another_seed_is_another_order() -> None:
+    options = OutputOptions(val_fraction=0)
+    orders = [plan_shards(table(list(range(50))), options=options, seed=seed)[0].rows["key"] for seed in (0, 1)]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0].to_pylist()) == sorted(orders[1].to_pylist()) != orders[0].to_pylist()
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120))
+def test_cut_leaves_nothing_out(sizes: list[int], limit: int) -> None:
+    runs = list(cut(np.array(sizes, dtype=np.int64), limit))
+    assert [index for start, stop in runs for index in range(start, stop)] == list(range(len(sizes)))
+    assert all(stop - start == 1 or sum(sizes[start:stop]) <= limit for start, stop in runs)
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_of_equal_contents_the_first_stays(contents: list[int]) -> None:
+    rows = table([0] * len(contents))
+    rows = rows.drop_columns("content").append_column("content", pa.array(map(str, contents), pa.large_string()))
+    kept, dropped = drop_duplicates(rows)
+    first = {content: f"s{contents.index(content)}" for content in contents}
+    assert kept["key"].to_pylist() == [
+        f"s{number}" for number, content in enumerate(contents) if first[content] == f"s{number}"
+    ]
+    assert kept.num_rows + dropped.num_rows == len(contents)
+    for row in dropped.to_pylist():
+        assert row["of"] == first[contents[int(row["id"][1:])]]
+        assert row["reason"] == "duplicate"
+
+
+def test_a_duplicate_is_told_and_counted(store: Store) -> None:
+    same = {"instruction": "Add <imagehere> to <imagehere>", "text": "Add it"}
+    result = packed(store, [record("a", **same), record("b", **same), record("c")])
+    assert result.dropped.to_pylist() == [{"id": "b", "key": "b", "reason": "duplicate", "of": "a"}]
+    totals = result.dataset.totals
+    assert totals.rejected == {"filter_quality/blurred": 2, "pack/duplicate": 1}
+    assert (totals.accepted, totals.records) == (2, 6)
+    assert "| pack | duplicate | 1 |" in store.read(CARD).decode()
+    assert verify_dataset(store) == []
+
+
+def test_dataset_json_has_the_keys_of_the_contract(store: Store) -> None:
+    packed(store, [record(f"r{number}") for number in range(9)])
+    found = json.loads(store.read(DATASET))
+    assert list(found) == [
+        "format", "pipeline", "fingerprint", "seed", "fields", "non_deterministic", "shards", "totals", "runs",
+    ]  # fmt: skip
+    assert list(found["totals"]) == ["sources", "records", "accepted", "rejected", "failed"]
+    for shard in found["shards"]:
+        data = store.read(shard["path"])
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (shard["sha256"], shard["bytes"])
+
+
+def test_the_index_says_where_each_member_lies(store: Store) -> None:
+    packed(store, [record(f"r{number}", refs=number % 3) for number in range(9)])
+    rows = pq.read_table(io.BytesIO(store.read(INDEX))).to_pylist()
+    assert len(rows) == 9
+    for row in rows:
+        assert row["scores"] == [{"name": "sharpness", "value": 12.5}]
+        assert (row["task"], row["license"]) == ("subject_add", "CC0-1.0")
+        [at] = [member for member in row["members"] if member["name"] == "json"]
+        found = json.loads(store.read_range(row["shard"], start=at["offset"], size=at["size"]))
+        assert (found["key"], found["instruction"]) == (row["key"], row["instruction"])
+
+
+def test_nothing_on_disk_tells_of_this_machine(store: Store) -> None:
+    packed(store, [record("a")])
+    for name in (DATASET, INDEX, CARD, "shards/train-000000.tar"):
+        assert store.address.encode() not in store.read(name)
+
+
+def test_no_sample_is_a_valid_dataset_that_says_so(store: Store) -> None:
+    result = packed(store, [])
+    assert result.dataset.shards == []
+    assert len(open_dataset(store.address)) == 0
+    assert verify_dataset(store) == []
+    assert "This dataset is empty" in store.read(CARD).decode()
+
+
+def test_packing_again_replaces_what_was_there_and_keeps_its_index(store: Store) -> None:
+    packed(store, [record(f"r{number}") for number in range(12)])
+    old = store.read(DATASET)
+    packed(store, [record("r0"), record("r1")])
+    assert verify_dataset(store) == []
+    assert len(open_dataset(store.address)) == 2
+    assert store.names("run/history") == ["000000.json"]
+    assert store.read("run/history/000000.json") == old
+
+
+def test_packing_the_same_again_changes_no_byte(store: Store) -> None:
+    first = packed(store, [record("a"), record("b")])
+    before = {name: store.read(name) for name in (DATASET, INDEX, CARD)}
+    assert packed(store, [record("a"), record("b")]).dataset == first.dataset
+    assert {name: store.read(name) for name in before} == before
+
+
+def test_a_pack_that_is_killed_leaves_no_dataset_and_the_next_one_mends_it(store: Store) -> None:
+    def dying(plans: Iterable[ShardPlan]) -> Iterator[ShardInfo]:
+        yield copy_shard(store, next(iter(plans)))
+        raise KeyboardInterrupt
+
+    packed(store, [record(f"r{number}") for number in range(12)])
+    items = [record(f"s{number}", seed=number) for number in range(4)]
+    accepted = committed(store, items)
+    with pytest.raises(KeyboardInterrupt):
+        pack(store, accepted, options=OPTIONS, about=about(4), copy_all=dying)
+    with pytest.raises(StoreError, match="holds no finished dataset"):
+        open_dataset(store.address)
+    pack(store, accepted, options=OPTIONS, about=about(4))
+    assert verify_dataset(store) == []
+    assert read_dataset(store).totals.accepted == 4
+    assert store.names("run/history") == ["000000.json"]
+
+
+def test_another_pipelines_dataset_is_left_alone(store: Store) -> None:
+    packed(store, [record("a")])
+    before = store.read(DATASET)
+    with pytest.raises(StoreError, match="holds the dataset of pipeline 'adding', not of 'removing'"):
+        pack(store, committed(store, [record("b")]), options=OPTIONS, about=about(1, pipeline="removing"))
+    assert store.read(DATASET) == before
+
+
+def test_a_damaged_part_is_named(store: Store) -> None:
+    accepted = committed(store, [record("a"), record("b")])
+    part = accepted["part"][0].as_py()
+    store.write(part, bytes(len(store.read(part))))
+    with pytest.raises(StoreError, match=r"run/parts/000000\.tar: sample '[ab]' does not begin at byte"):
+        pack(store, accepted, options=OPTIONS, about=about(2))
+
+
+def test_a_part_that_ends_early_is_named(store: Store) -> None:
+    accepted = committed(store, [record("a")])
+    store.write("run/parts/000000.tar", store.read("run/parts/000000.tar")[:700])
+    with pytest.raises(StoreError, match=r"run/parts/000000\.tar: ends after 700 bytes"):
+        pack(store, accepted, options=OPTIONS, about=about(1))
+
+
+def test_two_samples_of_one_key_are_refused(store: Store) -> None:
+    accepted = committed(store, [record("a"), record("a", seed=5)])
+    with pytest.raises(StoreError, match="two accepted samples have the key 'a'"):
+        pack(store, accepted, options=OPTIONS, about=about(2))
+
+
+def test_text_from_data_breaks_neither_yaml_nor_markdown_of_the_card(store: Store) -> None:
+    evil = "x: | y\n---\n<script>alert(1)</script> `a` [b](c) | d\u2028---"
+    accepted = committed(store, [record("a", license=evil, task=evil)])
+    told = about(
+        1,
+        pipeline=evil,
+        description=evil,
+        rejected={f"stage/{evil}": 1},
+        stages=[StageRow(id=evil, use=evil, version=1, model=evil, revision=evil)],
+        model_licenses={evil: evil},
+        unchecked=[evil],
+        non_deterministic=[evil],
+    )
+    pack(store, accepted, options=OPTIONS, about=told)
+    card = store.read(CARD).decode()
+    _, front, body = card.split("---\n", 2)
+    assert yaml.safe_load(front)["license"] == "other"
+    assert "<script>" not in body
+    assert "---" not in body.split("\n")
+    for line in body.splitlines():
+        if line.startswith("|"):
+            assert line.replace("\\|", "").count("|") in (3, 4, 6)

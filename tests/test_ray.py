@@ -1,0 +1,60 @@
+"""The Ray engine: same bytes as the local one, pools that fit, errors that are told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
+
+from datagen.errors import ConfigError, SetupError
+from datagen.execute.operators import fuse
+from datagen.execute.ray import replicas
+from datagen.execute.run import run
+
+STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray for the module, that workers can import the toy stages in."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
+    rows = plain_rows(30)
+    rows[4]["caption"] = "bomb"
+    graph = toy_graph(tmp_path, STAGES, rows=rows)
+    run_local(graph, tmp_path / "local")
+    watcher = Quiet()
+    summary = run(graph, out=str(tmp_path / "ray"), engine="ray", watcher=watcher)
+    assert len(fuse(graph)) == 3, "the remote stage stands alone, so records travel"
+    assert (watcher.slices, summary.computed) == (10, 10)
+    assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "ray")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_stage_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
+    graph = toy_graph(tmp_path, [{"use": "no_weights"}, PAINT])
+    with pytest.raises(SetupError, match=r"toy.yaml:\d+: stage 'no_weights' cannot start: .*pip install weights"):
+        run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())
+
+
+def test_pools_share_the_machine(tmp_path: Path) -> None:
+    operators = fuse(toy_graph(tmp_path, STAGES))
+    assert replicas(operators, cpus=2, gpus=0) == [1, 1, 1]
+    assert replicas(operators, cpus=8, gpus=0) == [4, 1, 4]
+    assert replicas(operators, cpus=1, gpus=0) == [1, 1, 1], "one core is enough for all of them"
+
+
+def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
+    operators = fuse(toy_graph(tmp_path, [{**PAINT, "resources": {"gpus": 2}}]))
+    with pytest.raises(ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and there are 0; lower its `resources`"):
+        replicas(operators, cpus=2, gpus=0)

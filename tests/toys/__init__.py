@@ -1,0 +1,1 @@
+"""Small stages that tests build pipelines of: real stages, cheap work."""
