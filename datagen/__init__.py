@@ -1,45 +1,58 @@
-"""datagen builds training sets for instruction-based image editing."""
+"""datagen builds training sets for instruction-based image editing.
 
-from datagen.errors import ConfigError, DataError, DatagenError, SetupError, StoreError
-from datagen.fields import Box, Field, Polygon
-from datagen.record import Record
-from datagen.stage import (
-    Answer,
-    AsyncMap,
-    Children,
-    Combine,
-    Expand,
-    Failed,
-    Joined,
-    Lost,
-    Map,
-    Merged,
-    Reject,
-    Stage,
-    StageConfig,
-)
+This is what stages and readers import; each name is loaded when it is first
+asked for, so that `import datagen` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datagen.errors import ConfigError, DataError, DatagenError, SetupError, StoreError
+    from datagen.fields import Box, Field, Polygon
+    from datagen.image import Image
+    from datagen.record import Record
+    from datagen.shards.reader import open_dataset as open
+    from datagen.stage import (
+        Answer,
+        AsyncMap,
+        Children,
+        Combine,
+        Expand,
+        Failed,
+        Joined,
+        Lost,
+        Map,
+        Merged,
+        Reject,
+        Stage,
+        StageConfig,
+    )
+
+_HOMES = {
+    "datagen.errors": ("ConfigError", "DataError", "DatagenError", "SetupError", "StoreError"),
+    "datagen.fields": ("Box", "Field", "Polygon"),
+    "datagen.image": ("Image",),
+    "datagen.record": ("Record",),
+    "datagen.stage": (
+        *("Answer", "AsyncMap", "Children", "Combine", "Expand", "Failed", "Joined", "Lost", "Map"),
+        *("Merged", "Reject", "Stage", "StageConfig"),
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Answer",
-    "AsyncMap",
-    "Box",
-    "Children",
-    "Combine",
-    "ConfigError",
-    "DataError",
-    "DatagenError",
-    "Expand",
-    "Failed",
-    "Field",
-    "Joined",
-    "Lost",
-    "Map",
-    "Merged",
-    "Polygon",
-    "Record",
-    "Reject",
-    "SetupError",
-    "Stage",
-    "StageConfig",
-    "StoreError",
-]
+    "Answer", "AsyncMap", "Box", "Children", "Combine", "ConfigError", "DataError", "DatagenError",
+    "Expand", "Failed", "Field", "Image", "Joined", "Lost", "Map", "Merged", "Polygon", "Record", "Reject",
+    "SetupError", "Stage", "StageConfig", "StoreError", "open",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "open":
+        return import_module("datagen.shards.reader").open_dataset
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'datagen' has no attribute '{name}'")

@@ -14,7 +14,11 @@ from datagen.yamlfile import Located, Place
 
 def explain(error: ValidationError, model: type[BaseModel], located: Located, place: Place) -> list[str]:
     """One line for each fault in `model`, which was read at `place`."""
-    return [_line(fault, model, located, place) for fault in error.errors(include_url=False)]
+    faults = error.errors(include_url=False)
+    deep = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    # a list whose items are wrong is also reported as too short
+    told = [fault for fault in faults if not (fault["type"] == "too_short" and fault["loc"] in deep)]
+    return [_line(fault, model, located, place) for fault in told]
 
 
 def _line(fault: Any, model: type[BaseModel], located: Located, place: Place) -> str:

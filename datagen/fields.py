@@ -35,6 +35,8 @@ class Field(NamedTuple):
     """Name of the shard member it is stored as, `ref_0` and so on for lists; '' if it is none."""
     choices: tuple[str, ...] = ()
     """The only values it takes, if they are known; lets `when` be checked."""
+    bulky: bool = False
+    """Annotations that would be repeated for every record of a picture; the ledger leaves them out."""
 
 
 STANDARD: tuple[Field, ...] = (
@@ -46,7 +48,9 @@ STANDARD: tuple[Field, ...] = (
     Field("license", "text", "Licence of the original, an SPDX name where there is one."),
     Field("credit", "text", "Who made the original."),
     Field("caption", "text", "What the original shows."),
-    Field("objects", "json", "Annotated objects: [{label, box, polygons, attributes}].", unit="pixels"),
+    Field("source_caption", "text", "What the picture shows before the edit."),
+    Field("target_caption", "text", "What the picture shows after the edit."),
+    Field("objects", "json", "Annotated objects: [{label, box, polygons, attributes}].", unit="pixels", bulky=True),
     Field("source", "image", "The picture before the edit.", "HWC uint8 RGB", member="source"),
     Field("target", "image", "The picture after the edit.", "HWC uint8 RGB", member="target"),
     Field("image", "image", "A picture on which a stage works.", "HWC uint8 RGB"),
@@ -56,15 +60,26 @@ STANDARD: tuple[Field, ...] = (
     Field("hole", "mask", "The pixels that were painted anew.", "HW bool"),
     Field("subject", "text", "Name of the object an edit is about."),
     Field("box", "box", "The subject's box.", "xyxy", "pixels"),
-    Field("polygons", "json", "The subject's annotated outline, [] if it has none.", "[[[x, y], ...], ...]", "pixels"),
-    Field("annotated_mask", "json", "The subject's annotated mask, {size: [h, w], counts}; {} if none."),
+    Field(
+        "polygons",
+        "json",
+        "The subject's annotated outline, [] if it has none.",
+        "[[[x, y], ...], ...]",
+        "pixels",
+        bulky=True,
+    ),
+    Field("annotated_mask", "json", "The subject's annotated mask, {size: [h, w], counts}; {} if none.", bulky=True),
     Field("attributes", "json", "Words that describe the subject.", "[text]"),
-    Field("instances", "json", "All objects of the target: [{label, box, mask, attributes}].", unit="pixels"),
+    Field(
+        "instances", "json", "All objects of the target: [{label, box, mask, attributes}].", unit="pixels", bulky=True
+    ),
     Field("relations", "json", "Which object stands how to which: [{subject, predicate, object}]."),
     Field("instruction", "text", "The edit as told, `<imagehere>` standing for each input."),
     Field("text", "text", "The instruction without placeholders."),
     Field("inputs", "json", "What each placeholder stands for: [{member, role, label, appears, caption}]."),
     Field("edits", "json", "Single edits: [{instruction, op, object, box, mask, candidates}]."),
+    Field("steps", "json", "Turns of a session: [{instruction, description, image, verdict, critique, correction}]."),
+    Field("label", "text", "Whether the pair is an example to follow.", choices=("positive", "negative")),
     Field("task", "text", "Which kind of edit this is, such as `subject_add`."),
     Field("sharpness", "score", "Variance of the Laplacian of luma at long side 512.", unit="squared grey levels"),
     Field("contrast", "score", "Span between the 2nd and the 98th percentile of luma.", unit="0 to 1"),
@@ -76,7 +91,9 @@ STANDARD: tuple[Field, ...] = (
     Field("inside_change", "score", "Mean difference inside the subject's mask.", unit="grey levels"),
     Field("seam", "score", "Step across the hole's edge, over the step beside it.", unit="ratio"),
     Field("texture", "score", "Fine detail in the hole over that around it.", unit="ratio"),
-    Field("strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"),
+    Field(
+        "strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"
+    ),
 )
 
 

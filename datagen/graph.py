@@ -23,8 +23,7 @@ def build(loaded: Loaded) -> Graph:
     nodes = _ordered(_unrolled(loaded))
     known = catalogue(field for node in nodes for field in node.stage.fields)
     graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
-    found = list(faults(graph))
-    if found:
+    if found := faults(graph):
         raise ConfigError("\n".join(dict.fromkeys(found)))
     return graph
 
@@ -45,7 +44,7 @@ def _unrolled(loaded: Loaded) -> list[Node]:
             nodes.append(node)
             last_round[uses.entry.id or uses.entry.use] = node.id
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        raise ConfigError("\n".join(dict.fromkeys(wrong)))
     return [_with_after(node, last_round) for node in nodes]
 
 

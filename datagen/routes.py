@@ -20,13 +20,16 @@ _MOST_ROUTES = 50_000
 _OTHER = "any other value"
 
 
-def faults(graph: Graph) -> Iterator[str]:
-    """Everything that is wrong with a graph, each with its place in the config."""
-    yield from _field_faults(graph)
-    yield from _trunk_faults(graph)
-    yield from _clause_faults(graph)
-    for route in _routes(graph):
-        yield from _route_faults(graph, route)
+def faults(graph: Graph) -> list[str]:
+    """Everything that is wrong with a graph, each with its place in the config.
+
+    Routes are followed only where names and branches are sound, lest one slip be told many times.
+    """
+    found = [*_field_faults(graph), *_trunk_faults(graph), *_clause_faults(graph)]
+    if found:
+        return found
+    told = {fault: "" for route in _routes(graph) for fault in _route_faults(graph, route)}
+    return list(told) or list(_end_faults(graph))
 
 
 def _field_faults(graph: Graph) -> Iterator[str]:
@@ -109,10 +112,18 @@ def _route_faults(graph: Graph, route: Mapping[str, Any]) -> Iterator[str]:
         for name in dict.fromkeys(node.writes):
             yield from _second_writer(graph, node, name, writers.setdefault(name, []))
             writers[name].append(node)
-    for name in SAMPLE_NEEDS:
-        if name not in given.union(*(node.writes for node in active)):
+
+
+def _end_faults(graph: Graph) -> Iterator[str]:
+    """The first route that ends without a whole sample."""
+    for route in _routes(graph):
+        written = {name for node in graph.nodes if node.accepts(route) for name in node.writes}
+        lacking = [name for name in SAMPLE_NEEDS if name not in written.union(graph.source.writes)]
+        if lacking:
+            names = ", ".join(f"'{name}'" for name in lacking)
             where = graph.loaded.located.origin(("stages",))
-            yield f"{where}: the pipeline ends{_on(route)} without '{name}', which a sample needs; let a stage write it"
+            yield f"{where}: the pipeline ends{_on(route)} without {names}, which samples need; let a stage write them"
+            return
 
 
 def _second_writer(graph: Graph, node: Node, name: str, earlier: list[Node]) -> Iterator[str]:

@@ -34,7 +34,7 @@ def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"score   {score} = {value:g}"
     for field, value in json.loads(last["fields"]).items():
         if last["status"] != "accepted":
-            yield f"field   {field} = {json.dumps(value, ensure_ascii=False)}"
+            yield f"field   {field} = {json.dumps(value, ensure_ascii=False):.300}"
 
 
 def _sample(address: str, row: dict[str, Any]) -> Iterator[str]:

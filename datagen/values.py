@@ -68,8 +68,8 @@ def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> d
 
 
 def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
-    """The fields that a ledger keeps, as JSON text: all but blobs and scores."""
-    kept = {name: value for name, value in fields.items() if catalogue[name].kind in _TOLD}
+    """The fields that a ledger keeps, as JSON text: all but blobs, scores and what is bulky."""
+    kept = {name: value for name, value in fields.items() if _is_told(catalogue[name])}
     return json.dumps(kept, ensure_ascii=False)
 
 
@@ -96,6 +96,10 @@ def mask_from_runs(data: bytes) -> Mask:
     mask = np.repeat(values, runs).reshape(int(height), int(width))
     mask.setflags(write=False)
     return mask
+
+
+def _is_told(field: Field) -> bool:
+    return field.kind in _TOLD and not field.bulky
 
 
 def _named(value: Any) -> str:

@@ -44,12 +44,12 @@ def write_manifest(path: Path, rows: Iterable[Mapping[str, Any] | str]) -> Path:
 
 def plain_rows(number: int) -> list[dict[str, Any]]:
     """Rows that need no picture."""
-    return [{"id": f"r{n}", "uri": f"nowhere/{n}.png", "caption": f"c{n}", "sha256": f"{n:064x}"} for n in range(number)]
+    return [
+        {"id": f"r{n}", "uri": f"nowhere/{n}.png", "caption": f"c{n}", "sha256": f"{n:064x}"} for n in range(number)
+    ]
 
 
-def toy_config(
-    folder: Path, stages: list[Any], *, rows: Iterable[Mapping[str, Any] | str] = (), **keys: Any
-) -> Path:
+def toy_config(folder: Path, stages: list[Any], *, rows: Iterable[Mapping[str, Any] | str] = (), **keys: Any) -> Path:
     """A config of toy stages over a manifest of `rows`."""
     manifest = write_manifest(folder / "manifest.jsonl", rows or plain_rows(8))
     data = {

@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 from datagen.execute.fingerprints import run_fingerprint
 from datagen.execute.verify import verify
 
-SIFT = st.builds(lambda n, share: {"use": "sift", "id": f"sift{n}", "with": {"share": share}, "map": {"contrast": f"score{n}"}},
-                 st.just(0), st.floats(0, 1))
-
 
 @st.composite
 def stage_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
@@ -44,7 +41,11 @@ def _with_batches(stages: list[dict[str, Any]], size: int) -> list[dict[str, Any
 def test_slices_and_batches_never_change_the_dataset(
     stages: list[dict[str, Any]], number: int, sizes: tuple[int, int, int, int]
 ) -> None:
-    rows = [*plain_rows(number), {"id": "bomb", "uri": "x", "caption": "bomb"}, {"id": "dud", "uri": "y", "caption": "dud"}]
+    rows = [
+        *plain_rows(number),
+        {"id": "bomb", "uri": "x", "caption": "bomb"},
+        {"id": "dud", "uri": "y", "caption": "dud"},
+    ]
     with TemporaryDirectory() as folder:
         outs = [Path(folder) / "one", Path(folder) / "two"]
         for out, slice_size, batch in zip(outs, sizes[:2], sizes[2:], strict=True):
@@ -52,7 +53,9 @@ def test_slices_and_batches_never_change_the_dataset(
             summary = run_local(graph, out)
             assert summary.counts.sources == len(rows)
             assert verify(str(out)) == []
-        ends = [{id: (row["status"], row["reason"], row["key"]) for id, row in ledger_rows(out).items()} for out in outs]
+        ends = [
+            {id: (row["status"], row["reason"], row["key"]) for id, row in ledger_rows(out).items()} for out in outs
+        ]
         assert ends[0] == ends[1]
         assert dataset_bytes(outs[0]) == dataset_bytes(outs[1])
 

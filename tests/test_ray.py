@@ -56,5 +56,7 @@ def test_pools_share_the_machine(tmp_path: Path) -> None:
 
 def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, [{**PAINT, "resources": {"gpus": 2}}]))
-    with pytest.raises(ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and there are 0; lower its `resources`"):
+    with pytest.raises(
+        ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and there are 0; lower its `resources`"
+    ):
         replicas(operators, cpus=2, gpus=0)

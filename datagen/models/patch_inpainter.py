@@ -2,9 +2,11 @@
 
 Coarse to fine, each pixel of the hole is voted on by the patches that cover
 it, each copied from the known patch most like it (Wexler et al. 2007; nearest
-patches by propagation and random search as in Barnes et al. 2009). Last, the
-copied texture's steps are integrated from the hole's edge inwards (Perez et
-al. 2003), which leaves no seam and no wrong colour.
+patches by propagation and random search as in Barnes et al. 2009). Beside its
+colours a pixel has a fourth channel, how busy the texture around it is, or else
+smooth patches would fit best everywhere (Newson et al. 2014). Last, the copied
+texture's steps are integrated from the hole's edge inwards (Perez et al. 2003),
+which leaves no seam and no wrong colour.
 """
 
 from __future__ import annotations
@@ -16,10 +18,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.geometry import dilate
 from datagen.models.poisson import Floats, Index, Mask, harmonic, relax, thickness
 
 _REACH = 3
 _SPAN = np.arange(-_REACH, _REACH + 1)
+_SAMPLES = np.array([-3, -1, 1, 3])
+_BUSY = 2.0
+_SLACK = 3.0
+_NOISE = 16.0
+_MAX_GAIN = 2.5
+_MEAN_OVER_MEDIAN = 1.18  # of absolute values, where they are Gaussian
 _MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _NEAR = 8
 _COARSEST = 5
@@ -59,6 +68,7 @@ class PatchInpainter:
 def fill(image_HWC: Floats, hole_HW: Mask, *, rounds: int) -> Floats:
     """The picture with its hole filled, 0 to 255; smoothly where no known patch is whole."""
     rng = np.random.default_rng(_SEED)
+    image_HWC = np.dstack([image_HWC, _busyness(image_HWC, hole_HW)])
     result_HWC = harmonic(image_HWC, hole_HW)
     matches: Matches | None = None
     coarse: Search | None = None
@@ -77,8 +87,9 @@ def fill(image_HWC: Floats, hole_HW: Mask, *, rounds: int) -> Floats:
             search.vote(matches)
         coarse = search
     if coarse is None or matches is None:
-        return result_HWC
-    return coarse.integrate(coarse.improve(matches, reach=_NEAR))
+        return result_HWC[..., :3]
+    solved_HWC = coarse.integrate(coarse.cohere(coarse.improve(matches, reach=_NEAR)))
+    return _grained(solved_HWC[..., :3], hole_HW)
 
 
 class Search:
@@ -136,32 +147,41 @@ class Search:
                 matches = self._better(matches, *self._random(matches, radius))
         return matches
 
+    def cohere(self, matches: Matches) -> Matches:
+        """Matches that copy larger pieces: a neighbour's, moved along, wherever it is nearly as good."""
+        limit = matches.cost * _SLACK + np.float32(_NOISE)
+        for jump in (1, 1, 2, 4, 8, 1):
+            for move in _MOVES:
+                ys, xs = self._beside(matches, move[0] * jump, move[1] * jump)
+                matches = self._better(matches, ys, xs, limit=limit)
+        return matches
+
     def vote(self, matches: Matches) -> None:
         """Set each pixel of the hole to the mean of what its patches say, the likeliest first."""
         scale = np.float32(max(float(np.percentile(matches.cost, 75)), 1.0))
         weight = np.exp(-matches.cost / (2 * scale)) * self.trust
-        total = np.zeros((self.hole_HW.size, 4))
+        total = np.zeros((self.hole_HW.size, 5))
         for dy in _SPAN:
             for dx in _SPAN:
                 here = (self.ys + dy) * self.hole_HW.shape[1] + self.xs + dx
                 said = self.image_HWC[matches.ys + dy, matches.xs + dx]
-                total[here, :3] += said * weight[:, None]
-                total[here, 3] += weight
-        hole = self.hole_HW.ravel() & (total[:, 3] > 0)
-        flat = self.image_HWC.reshape(-1, 3)
-        flat[hole] = (total[hole, :3] / total[hole, 3:]).astype(np.float32)
+                total[here, :4] += said * weight[:, None]
+                total[here, 4] += weight
+        hole = self.hole_HW.ravel() & (total[:, 4] > 0)
+        flat = self.image_HWC.reshape(-1, 4)
+        flat[hole] = (total[hole, :4] / total[hole, 4:]).astype(np.float32)
 
     def integrate(self, matches: Matches) -> Floats:
         """The hole with the steps of the matched pixels, continuous with its edge; without the frame."""
         self._paste(matches)
         field_YX = np.stack(np.indices(self.hole_HW.shape)).reshape(2, -1)
         field_YX[:, self.ys * self.hole_HW.shape[1] + self.xs] = np.stack([matches.ys, matches.xs])
-        flat = self.image_HWC.reshape(-1, 3)
+        flat = self.image_HWC.reshape(-1, 4)
 
         def step(here: Index, there: Index) -> Floats:
             return (self._step(flat, field_YX, here, there) - self._step(flat, field_YX, there, here)) / 2
 
-        solved = relax(self.image_HWC, self.hole_HW, step, sweeps=int(4 * thickness(self.hole_HW)) + 40)
+        solved = relax(self.image_HWC, self.hole_HW, step, sweeps=int(2 * thickness(self.hole_HW)) + 30)
         return solved[_REACH:-_REACH, _REACH:-_REACH]
 
     def _step(self, flat: Floats, field_YX: NDArray[np.intp], here: Index, there: Index) -> Floats:
@@ -190,13 +210,13 @@ class Search:
         moved = self.rng.integers(-radius, radius + 1, (2, len(self.ys)))
         return matches.ys + moved[0], matches.xs + moved[1]
 
-    def _better(self, matches: Matches, ys: Index, xs: Index) -> Matches:
+    def _better(self, matches: Matches, ys: Index, xs: Index, *, limit: Floats | None = None) -> Matches:
         fit = np.nonzero(self._valid(ys, xs))[0]
         cost = self._cost(fit, ys[fit], xs[fit])
-        won = fit[cost < matches.cost[fit]]
-        chosen = cost[cost < matches.cost[fit]]
+        wins = cost < (matches.cost if limit is None else limit)[fit]
+        won = fit[wins]
         new = Matches(matches.ys.copy(), matches.xs.copy(), matches.cost.copy())
-        new.ys[won], new.xs[won], new.cost[won] = ys[won], xs[won], chosen
+        new.ys[won], new.xs[won], new.cost[won] = ys[won], xs[won], cost[wins]
         return new
 
     def _valid(self, ys: Index, xs: Index) -> NDArray[np.bool_]:
@@ -209,19 +229,41 @@ class Search:
 
     def _cost(self, rows: Index, ys: Index, xs: Index) -> Floats:
         width = self.hole_HW.shape[1]
-        around = (_SPAN[:, None] * width + _SPAN).ravel()
-        flat = self.image_HWC.reshape(-1, 3)
+        around = (_SAMPLES[:, None] * width + _SAMPLES).ravel()
+        flat = self.image_HWC.reshape(-1, 4)
         cost = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), 16384):
             part = slice(start, start + 16384)
             mine = flat[(self.ys[rows[part]] * width + self.xs[rows[part]])[:, None] + around]
             mine -= flat[(ys[part] * width + xs[part])[:, None] + around]
-            cost[part] = np.einsum("nkc,nkc->n", mine, mine) / np.float32(mine.shape[1] * 3)
+            cost[part] = np.einsum("nkc,nkc->n", mine, mine) / np.float32(mine.shape[1] * 4)
         return cost
 
     @staticmethod
     def _kept(ys: Index, xs: Index, usable: NDArray[np.bool_], other: Matches) -> tuple[Index, Index]:
         return np.where(usable, ys, other.ys), np.where(usable, xs, other.xs)
+
+
+def _busyness(image_HWC: Floats, hole_HW: Mask) -> Floats:
+    """Mean fine detail around each pixel, measured on known pixels alone."""
+    known = (~dilate(hole_HW, 2)).astype(np.float32)
+    luma_HW = image_HWC.mean(2)
+    detail_HW = np.abs(luma_HW - cv2.GaussianBlur(luma_HW, (0, 0), 1.5)) * known
+    share = cv2.GaussianBlur(known, (0, 0), 4)
+    return np.float32(_BUSY) * cv2.GaussianBlur(detail_HW, (0, 0), 4) / np.maximum(share, np.float32(1e-3))
+
+
+def _grained(filled_HWC: Floats, hole_HW: Mask) -> Floats:
+    """The hole with its fine detail raised to the level around it, which averaged steps fall short of."""
+    fine_HWC = filled_HWC - cv2.GaussianBlur(filled_HWC, (0, 0), 1.5)
+    ring_HW = dilate(hole_HW, 12) & ~dilate(hole_HW, 2)
+    if not ring_HW.any():
+        return filled_HWC
+    wanted = np.median(np.abs(fine_HWC[ring_HW])) * np.float32(_MEAN_OVER_MEDIAN)
+    found_HW = cv2.GaussianBlur(np.abs(fine_HWC).mean(2), (0, 0), 4)
+    gain_HW = (wanted / np.maximum(found_HW, np.float32(0.05))).clip(1, _MAX_GAIN)
+    filled_HWC[hole_HW] += ((gain_HW - 1)[..., None] * fine_HWC)[hole_HW]
+    return filled_HWC
 
 
 def _radii(reach: int) -> list[int]:

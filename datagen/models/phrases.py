@@ -17,6 +17,7 @@ LONGEST = 60
 SHORTEST_SHOUT = 5
 """Letters in a word from which on capitals are taken for shouting, not for an acronym."""
 
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -57,6 +58,15 @@ _DETERMINERS = _words("my your his her its our their this that these those some 
 _NUMERALS = _words("two three four five six seven eight nine ten several many few")
 _ARTICLES = _words("a an the")
 _COLOURS = _words("black white red green blue yellow orange brown grey gray pink purple gold silver")
+_SIZES = _words("large big huge giant great small little tiny medium medium-sized miniature")
+_ADJECTIVES = (
+    _SIZES | _words("tall short long thin thick wide narrow slim slender broad deep flat"),
+    _words("new old young ancient antique modern vintage"),
+    _words("round square oval circular rectangular triangular curved spherical cylindrical pointed"),
+    _COLOURS,
+    _words("wooden metal plastic glass steel stone ceramic leather paper cotton bronze brass copper iron porcelain"),
+)
+_COLOUR_RANK = 4
 _LINKS = _words("of with without in on at for from by under over near inside made and")
 _AN_ANYWAY = re.compile(r"(hour|honest|honou?r|heir|8|11(?!\d)|18(?!\d))")
 _A_ANYWAY = re.compile(r"(uni(?!n|m|d)|us(?!h|age of)[aeiu]|u[tkg]|eu|ewe|one(?!ir)|once|ub|ur[aiu](?!l\b)n|ou[ij])")
@@ -220,4 +230,21 @@ def _described(name: str, attributes: tuple[str, ...]) -> str:
     clean = [word for word in dict.fromkeys(cleaned(a) for a in attributes) if word and word.lower() not in known]
     before = [word for word in clean if len(word.split()) <= 2 and word.lower().split()[0] not in _LINKS | _ARTICLES]
     after = [word for word in clean if len(word.split()) > 1 and word.lower().split()[0] in ("with", "made", "in")]
-    return " ".join([*before[:2], name, *after[:1]])
+    return " ".join([_adjectives(before[:2]), name, *after[:1]]).strip()
+
+
+def _adjectives(words: list[str]) -> str:
+    """Adjectives in their English order: others, size, age, shape, colour, material; two colours are joined."""
+    ordered = sorted(words, key=_rank)
+    joined = " and " if len(words) == 2 and {_rank(word) for word in words} == {_COLOUR_RANK} else " "
+    return joined.join(ordered)
+
+
+def _rank(adjective: str) -> int:
+    last = adjective.lower().split()[-1].rpartition("-")[2]
+    return next((rank for rank, group in enumerate(_ADJECTIVES, 1) if last in group), 0)
+
+
+def is_sized(attributes: tuple[str, ...]) -> bool:
+    """Whether attributes call a thing large or small for its kind, which its size in the picture may belie."""
+    return any(cleaned(attribute).lower() in _SIZES for attribute in attributes)

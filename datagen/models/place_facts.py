@@ -156,9 +156,9 @@ def _centered(region: Region, voice: Voice) -> list[Fact]:
 def _at_edges(region: Region, voice: Voice) -> list[Fact]:
     gaps = {"left": region.x0, "right": 1 - region.x1, "top": region.y0, "bottom": 1 - region.y1}
     if min(gaps.values()) >= CLEAR_OF_EDGES:
-        return _place([f"well clear of the {voice.picture}'s edges"], voice, verbs=(BE, STAY), put="keep")
+        return _place(["well clear of the edges"], voice, verbs=(BE, STAY), put="keep")
     near = [name for name, free in gaps.items() if MARGIN / 2 <= free <= NEAR_EDGE]
-    return _place([f"close to the {name} edge of the {voice.picture}" for name in near], voice, put="keep")
+    return _place([f"close to the {name} edge" for name in near], voice, put="keep")
 
 
 def _ways(region: Region, voice: Voice) -> list[Fact]:

@@ -76,7 +76,7 @@ def wordings(a: spatial.Region, b: spatial.Region, *, voice: Voice) -> Iterator[
     if corner := spatial.diagonal(a, b):
         yield Wording(" and ".join(map(_predicate, corner)), _off_corner(corner))
     if spatial.within(a, b):
-        yield Wording("within", ("within the bounds of", "inside the bounds of", "within the area of"))
+        yield Wording("within", ("within the area of", "inside the area of", "within the area taken up by"))
     if not side and not corner:
         yield from _further(a, b, voice.picture)
 

@@ -20,10 +20,10 @@ from datagen.errors import DataError
 from datagen.models.facts import Fact, Voice, voice
 from datagen.models.instruction_writer import PLACEHOLDER, Layout, RulesConfig, Written
 from datagen.models.mentions import Scene, scene
-from datagen.models.phrases import Noun, noun
+from datagen.models.phrases import Noun, is_sized, noun
 from datagen.models.place_facts import place_facts, positions
 from datagen.models.relation_facts import relation_facts
-from datagen.models.size_facts import shape_facts, size_facts
+from datagen.models.size_facts import bulk_facts, shape_facts, size_facts
 from datagen.spatial import region
 
 _T = TypeVar("_T")
@@ -128,6 +128,8 @@ def _known(layout: Layout, around: Scene, speech: Voice, rng: np.random.Generato
         *place_facts(around.subject, voice=speech),
         *relation_facts(around, label=layout.subject.label, voice=speech, rng=rng),
     ]
+    if not is_sized(layout.subject.attributes):
+        facts += bulk_facts(around.subject, voice=speech)
     topics = ("size", "shape", "place", "relation", "comparison")
     return {topic: [fact for fact in facts if fact.topic == topic] for topic in topics}
 
@@ -255,8 +257,9 @@ def _subject_in_text(style: _Style, rng: np.random.Generator) -> str:
 
 def _clumsiness(draft: tuple[str, str], style: _Style) -> int:
     """How often a draft does what an editor would strike out."""
-    tail, _ = draft
+    tail, second = draft
     faults = sum(max(0, part.count(" and ") - 1) for part in draft)
     faults += sum(len(part.split()) > LONG_SENTENCE for part in draft)
     faults += sum(word in style.position.split() for word in tail.split())
+    faults += ", where" in tail and second.startswith(("There", "Once"))
     return faults + max(0, " ".join(draft).count(f"the {style.voice.picture}") - 1)

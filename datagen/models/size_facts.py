@@ -27,17 +27,17 @@ from datagen.spatial import Region
 
 
 def size_facts(region: Region, *, voice: Voice) -> list[Fact]:
-    """Its width, its height, both, a bound of its area, and whether it is small or large."""
+    """Its width, its height, both, and a bound of its area."""
     facts = [_length(share, "width", "wide", voice) for share in shares(region.width)]
     facts += [_length(share, "height", "tall", voice) for share in shares(region.height)]
     wide, tall = ([s for s in shares(v) if "between" not in s] for v in (region.width, region.height))
     facts += [_both(w, h, voice) for w in wide for h in tall if w == h or "less" not in w + h]
-    facts += [*_bulk(region, voice), *_area(region, voice)]
-    return facts
+    return [*facts, *_area(region, voice)]
 
 
 def _length(share: str, noun: str, adjective: str, voice: Voice) -> Fact:
-    of = f"{share} of the {voice.picture}'s {noun}"
+    whole = f"the {voice.picture}'s"
+    of = f"{share} of {whole} {noun}"
     alike = f"{as_adjective(share)} as {adjective} as the {voice.picture}"
     verbs = (SPAN, TAKE_UP, COVER, EXTEND) if noun == "width" else (SPAN, TAKE_UP, Verb("fills", "fill", "filling"))
     return Fact(
@@ -50,7 +50,7 @@ def _length(share: str, noun: str, adjective: str, voice: Voice) -> Fact:
             f"scale {voice.them} to {of}",
             f"size {voice.them} to {share} of the {noun}",
         ),
-        clauses=(f"{voice.its} {noun} is {share} of the {voice.picture}'s", f"{voice.its} {noun} comes to {share} of the {voice.picture}'s"),
+        clauses=tuple(f"{voice.its} {noun} {verb} {share} of {whole}" for verb in ("is", "comes to")),
     )
 
 
@@ -69,7 +69,8 @@ def _both(width: str, height: str, voice: Voice) -> Fact:
     )
 
 
-def _bulk(region: Region, voice: Voice) -> list[Fact]:
+def bulk_facts(region: Region, *, voice: Voice) -> list[Fact]:
+    """Whether it is small or large in the picture."""
     word = bulk(region)
     if not word:
         return []

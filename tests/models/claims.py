@@ -23,15 +23,20 @@ FRACTION = {
 TIMES = {**FRACTION, "": 1, "one and a half times": 1.5, "twice": 2, "three times": 3, "four times": 4}
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 GLUE = set(
-    "it they its their them is are be sits sit lies lie sitting lying appears appear has have spans span spanning "
-    "takes take taking up covers cover covering fills fill filling extends extend extending across occupies occupy "
-    "occupying becomes become becoming stays stay staying should once in place there so that where and with let make "
-    "keep scale size to put position set the new of".split()
+    """
+    it they its their them is are be has have sits sit sitting lies lie lying appears appear spans span spanning up
+    takes take taking covers cover covering fills fill filling extends extend extending across occupies occupy occupying
+    becomes become becoming stays stay staying should once in place there so that where and with let make keep scale
+    size to put position set the new of
+    """.split()  # noqa: SIM905
 )
 _NAMES = "coin|cup|plate|tree|ball"
 NP = rf"((?:the (?:nearest|other) |the |another |one of the (?:other )?|an? )(?:{_NAMES})s?)"
 _F = "|".join(sorted(FRACTION, key=len, reverse=True))
-SHARE = rf"((?:about|roughly|just over|just under|less than) (?:{_F})|between (?:{_F}) and (?:{_F})|nearly all|nearly|about \d+ percent)"
+SHARE = (
+    rf"((?:about|roughly|just over|just under|less than) (?:{_F})|between (?:{_F}) and (?:{_F})"
+    r"|nearly all|nearly|about \d+ percent)"
+)
 PICTURE = "(?:picture|image|frame)"
 
 
@@ -55,21 +60,26 @@ class Eye(NamedTuple):
     def middle(self, axis: int) -> float:
         return (self.box[axis + 2] + self.box[axis]) / 2 / self.layout.size[axis]
 
+    def all(self, label: str) -> list[Box]:
+        """The boxes of that label, as far as they are in the picture."""
+        boxes = [self.clip(thing.box) for thing in self.layout.others if thing.label == label]
+        return [box for box in boxes if box[0] < box[2] and box[1] < box[3]]
+
     def meant(self, name: str) -> list[Box]:
         """The boxes that a name can mean; checks that its article is right."""
         label = next(label for label in _NAMES.split("|") if re.search(rf"\b{label}s?$", name))
-        others = [t for t in self.layout.others if t.label == label]
-        assert others, f"there is no {label}"
+        boxes = self.all(label)
+        assert boxes, f"there is no {label}"
         own = label == self.layout.subject.label
         if name == f"the {label}":
-            assert len(others) == 1 and not own, f"'{name}' is ambiguous"
+            assert len(boxes) == 1, f"'{name}' is ambiguous"
+            assert not own, f"'{name}' may be the subject"
         if "other" in name:
             assert own, f"'{name}' where the subject is no {label}"
         if name in (f"the other {label}", f"the nearest {label}"):
             assert self.all_annotated
         if name == f"the other {label}":
-            assert len(others) == 1
-        boxes = [self.clip(t.box) for t in others]
+            assert len(boxes) == 1
         if name == f"the nearest {label}":
             boxes = [min(boxes, key=lambda b: apart(self.box, b, self.layout.size))]
         return boxes
@@ -151,9 +161,7 @@ def converse_claim(eye: Eye, m: re.Match[str]) -> set[str]:
 
 def corner_claim(eye: Eye, m: re.Match[str]) -> set[str]:
     vertical = {"upper": "above", "lower": "below"}.get(m["v"], m["v"])
-    return _any(
-        eye, m["np"], lambda b: off_corner(eye.box, b, vertical, m["h"]), f"{vertical} and to the {m['h']} of"
-    )
+    return _any(eye, m["np"], lambda b: off_corner(eye.box, b, vertical, m["h"]), f"{vertical} and to the {m['h']} of")
 
 
 def diagonal_claim(eye: Eye, m: re.Match[str]) -> set[str]:
@@ -205,7 +213,7 @@ def between_claim(eye: Eye, m: re.Match[str]) -> set[str]:
         first, second = eye.meant(m["np"]), eye.meant(m["np2"])
     else:
         label = re.search(r"(\w+?)s$", m["two"])[1]  # type: ignore[index]
-        first = second = [eye.clip(t.box) for t in eye.layout.others if t.label == label]
+        first = second = eye.all(label)
         assert len(first) >= 2
         assert ("other" in m["two"]) == (label == eye.layout.subject.label)
         assert not m["two"].startswith("the") or (eye.all_annotated and len(first) == 2)
@@ -218,7 +226,7 @@ def between_claim(eye: Eye, m: re.Match[str]) -> set[str]:
 
 
 def flanked_claim(eye: Eye, m: re.Match[str]) -> set[str]:
-    boxes = [eye.clip(t.box) for t in eye.layout.others if t.label == m["label"]]
+    boxes = eye.all(m["label"])
     for side in ("left", "right") if "either" in m["how"] else ("above", "below"):
         assert any(stands(eye.box, b, side) for b in boxes)
     return {"between"}
@@ -226,7 +234,7 @@ def flanked_claim(eye: Eye, m: re.Match[str]) -> set[str]:
 
 def most_claim(eye: Eye, m: re.Match[str]) -> set[str]:
     assert eye.all_annotated
-    boxes = [eye.clip(t.box) for t in eye.layout.others if t.label == eye.layout.subject.label]
+    boxes = eye.all(eye.layout.subject.label)
     assert len(boxes) >= 2
     axis, sign = {"leftmost": (0, -1), "rightmost": (0, 1), "topmost": (1, -1), "lowest": (1, 1)}[m["w"]]
     assert all(sign * (eye.box[i] - b[i]) > 0 for b in boxes for i in (axis, axis + 2))
@@ -364,6 +372,7 @@ _TWO = r"(?P<two>(?:the two |two of the |two )(?:other )?(?:coin|cup|plate|tree|
 _NP, _NP2 = NP.replace("(", "(?P<np>", 1), NP.replace("(", "(?P<np2>", 1)
 _W, _H = SHARE.replace("(", "(?P<w>", 1), SHARE.replace("(", "(?P<h>", 1)
 _N = rf"(?P<n>(?:(?:{'|'.join(n for n in TIMES if n)}) )?)"
+_CENTER = "(?:its|their) (?:center|middle)(?: is| lies| falls)?"
 CLAIMS: list[tuple[str, Claim]] = [
     (rf"between (?:{_TWO}|{_NP} and {_NP2})", between_claim),
     (rf"(?:an?) (?P<label>{_NAMES}) (?P<how>on either side|both above and below (?:it|them))", flanked_claim),
@@ -392,9 +401,12 @@ CLAIMS: list[tuple[str, Claim]] = [
     (rf"{_W} as (?P<dim>wide|tall) as the {PICTURE}", length_claim),
     (rf"(?:its|their) (?P<dim>width|height) (?:is|comes to) {_W} of the {PICTURE}'s", length_claim),
     (rf"less than (?P<f>{_F}) of the {PICTURE}", area_claim),
-    (rf"(?:its|their) (?:center|middle) (?:is |lies |falls )?{_W} of the way in from the (?P<end>left|right)", way_claim),
     (
-        rf"(?:its|their) (?:center|middle) (?:is |lies |falls )?{_W} of the way down the {PICTURE}",
+        rf"{_CENTER} {_W} of the way in from the (?P<end>left|right)",
+        way_claim,
+    ),
+    (
+        rf"{_CENTER} {_W} of the way down the {PICTURE}",
         way_claim,
     ),
     (rf"centered (?P<w>horizontally|vertically|in the {PICTURE})", centered_claim),

@@ -46,7 +46,27 @@ def _grid(rng: np.random.Generator, size: tuple[int, int], label: str) -> Layout
     return Layout(size, things[at], tuple(things[:at] + things[at + 1 :]))
 
 
-_NUMBERS = r"(?:about|roughly|just over|just under|less than|nearly(?: all)?|between)?(?: ?\b(?:an? (?:twentieth|tenth|eighth|sixth|fifth|quarter|third)|half|twice|(?:two|three|four|nine) (?:fifths|thirds|quarters|tenths|times)|one and a half times|\d+ percent)\b(?: and(?= (?:an? \w+(?:th|rd|er)|half|\w+ (?:thirds|quarters))))?)+"
+_NUMBERS = (
+    r"(?:\b(?:about|roughly|just over|just under|less than|nearly|between) )?"
+    r"\b(?:an? (?:twentieth|tenth|eighth|sixth|fifth|quarter|third)|half|twice|all|nearly(?= as)|one and a half times|"
+    r"(?:two|three|four|nine) (?:fifths|thirds|quarters|tenths|times)|\d+ percent)\b"
+)
+_ARTICLES = (
+    r"\b(?:one of the other|one of the|two of the other|two of the|two other|two|the|another|an?) (?:[a-z]+ ){0,3}?N\b"
+)
+_VERBS = {
+    "spans?|takes? up|covers?|fills?|extends? across|occupy|occupies": "spans",
+    "spanning|taking up|covering|filling|extending across|occupying": "spanning",
+    "sits?|lies?|appears?|is|are|be": "is",
+    "sitting|lying": "being",
+    "place|put|position|set": "place",
+    "scale|size": "scale",
+    "keep|make|let": "make",
+    "center|middle": "center",
+    "lies|falls": "is",
+    "it|they": "it",
+    "its|their": "its",
+}
 _RELATIONS = [
     r"(?:above|below) and to the (?:left|right) of",
     r"to the (?:left|right) of and (?:above|below)",
@@ -54,7 +74,8 @@ _RELATIONS = [
     r"(?:just |well |directly )?(?:to the )?(?:left|right) of",
     r"(?:just |well |directly |diagonally )?(?:above|below)(?! them| it)",
     r"(?:to|on) (?:its|their) (?:left|right)|(?:above|below) (?:it|them)|on either side",
-    r"next to|close to(?! the \w+ edge)|near|right beside|between|(?:within|inside) the (?:bounds|area) of",
+    r"next to|close to(?! the \w+ edge)|near|right beside|(?:within|inside) the (?:bounds|area) of",
+    r"between(?= (?:two|the|an?other|an?|one) (?!(?:tenth|fifth|quarter|third) and))",
     r"(?:higher|lower|further left|further right)(?: in the \w+)? than",
     r"(?:much )?(?:larger|smaller|wider|narrower|taller|shorter) than",
 ]
@@ -66,22 +87,24 @@ def skeleton(layout: Layout, instruction: str) -> str:
     """An instruction with everything masked that the layout decides.
 
     Names (with their articles and attributes), numbers, the position, spatial
-    relations, comparisons and size words become N, #, P, R and S; picture,
-    image and frame are one word, width is height, left is right.
+    relations, comparisons and size words become N, #, P, R and S; verbs and
+    nouns that mean the same are one word, as are width and height.
     """
     text = re.sub(_POSITION, "P", instruction)
+    for pattern in _RELATIONS:
+        text = re.sub(rf"\b(?:{pattern})(?!\w)", "R", text)
     names = {form for thing in (layout.subject, *layout.others) for form in _forms(thing)}
     for name in sorted(names, key=len, reverse=True):
         text = re.sub(rf"\b{re.escape(name)}\b", "N", text)
-    text = re.sub(r"\b(?:one of the other|one of the|two of the other|two of the|two other|two|the|another|an?) (?:[a-z]+ ){0,3}?N\b", "N", text)
-    for pattern in _RELATIONS:
-        text = re.sub(rf"\b(?:{pattern})(?!\w)", "R", text)
+    text = re.sub(_ARTICLES, "N", text)
     text = re.sub(_NUMBERS, " #", text)
     text = re.sub(_BULK, "S", text)
     text = re.sub(r"\b(?:picture|image|frame)\b", "picture", text)
     text = re.sub(r"\b(?:width|height)\b", "width", text)
     text = re.sub(r"\b(?:wide|tall)\b", "wide", text)
     text = re.sub(r"\b(?:left|right|top|bottom|upper|lower)\b", "P", text)
+    for pattern, verb in _VERBS.items():
+        text = re.sub(rf"\b(?:{pattern})\b", verb, text)
     return re.sub(r"\s+", " ", text)
 
 

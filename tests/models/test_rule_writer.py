@@ -8,15 +8,15 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from claims import prove
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layouts import realistic, skeleton
 from pydantic import ValidationError
 
 from datagen.errors import DataError
 from datagen.models.instruction_writer import PLACEHOLDER, Layout, RulesConfig, Thing, Written
 from datagen.models.phrases import article, noun
-from tests.models.claims import prove
-from tests.models.layouts import realistic, skeleton
 
 WRITER = RulesConfig().load("cpu")
 SURE = RulesConfig(all_annotated=True).load("cpu")
@@ -115,7 +115,7 @@ def test_checker_finds_lies() -> None:
 
 def test_nothing_is_claimed_of_the_third_dimension() -> None:
     seen = " ".join(write(realistic(np.random.default_rng(s)), s).text for s in range(300))
-    assert not re.search(r"\b(behind|on top of|in front|under|over(?! a| half| two| three| four| nine)|beneath|onto)\b", seen)
+    assert not re.search(r"\b(behind|on top of|in front|(?<!just )(under|over)|beneath|onto)\b", seen.lower())
 
 
 # --- what is told -----------------------------------------------------------
@@ -146,7 +146,7 @@ def test_superlatives_need_complete_annotation() -> None:
     sure = [SURE([layout], [np.random.default_rng(s)])[0].text for s in range(60)]
     assert any("the leftmost of the coins" in text for text in sure)
     unsure = [write(layout, s).text for s in range(60)]
-    assert not any(re.search("most of the|the other coin |the nearest", text) for text in unsure)
+    assert not any(re.search("most of the|the other coin |the nearest|lowest", text) for text in unsure)
 
 
 def test_relations_keep_the_labels_as_annotated() -> None:
@@ -188,8 +188,10 @@ def test_no_label_breaks_the_sentences(label: str, other: str, attributes: list[
     assert_well_formed(write(Layout(SIZE, subject, (Thing(other, (60, 10, 100, 40), tuple(attributes)),)), seed))
 
 
-NASTY = ["<imagehere>", "<image<imagehere>here>", "imagehere", "cup. Delete it", "a\nb", "{Subject}", "{finite0}", "%s"]
-NASTY += ["cup?! Now", "", "   ", "...", "the", "x" * 500, "word " * 80, "\\g<0>", "𝔠𝔲𝔭", "e.g. a cup", "a, b, c", "\u202ecup"]  # fmt: skip
+NASTY = [
+    *("<imagehere>", "<image<imagehere>here>", "imagehere", "{Subject}", "{finite0}", "%s", "\\g<0>", "\u202ecup"),
+    *("cup. Delete it", "cup?! Now", "e.g. a cup", "a, b, c", "a\nb", "", "   ", "...", "the", "x" * 500, "word " * 80),
+]
 
 
 @pytest.mark.parametrize("label", NASTY)
@@ -271,6 +273,7 @@ def test_plurals(label: str, many: str) -> None:
 def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
     layout = Layout(SIZE, Thing("scissors", (10, 10, 40, 40)), (Thing("cup", (60, 10, 100, 40)),))
     told = " ".join(write(layout, seed).text for seed in range(60))
+    told = re.sub(r"than they are \w+", "", told)
     assert re.search(r"\b[Tt]hey (are|sit|span|lie|take)\b", told)
     assert not re.search(r"\b([Ii]t|[Tt]hey|scissors) (is|sits|spans|lies|has)\b", told)
 
@@ -278,7 +281,7 @@ def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
 def test_several_of_a_kind_are_never_called_the_one() -> None:
     cups = (Thing("cup", (60, 10, 80, 40), ("red",)), Thing("cup", (90, 10, 110, 40), ("blue",)))
     told = " ".join(write(Layout(SIZE, Thing("spoon", (10, 10, 40, 40)), cups), s).text for s in range(80))
-    assert "the cup" not in told
+    assert not re.search(r"\bthe cup\b", told)
     assert "the red cup" in told
     bare = tuple(cup._replace(attributes=()) for cup in cups)
     told = " ".join(write(Layout(SIZE, Thing("spoon", (10, 10, 40, 40)), bare), s).text for s in range(80))
@@ -300,7 +303,7 @@ def test_article_of_anything(words: str) -> None:
 
 
 def test_no_skeleton_is_shared_by_more_than_one_in_twenty() -> None:
-    """Labels, attributes, numbers, positions, relations and comparisons masked; what remains is the construction."""
+    """With labels, attributes, numbers, positions, relations, comparisons and synonyms masked; see `skeleton`."""
     skeletons = Counter(
         skeleton(layout, write(layout, seed).instruction)
         for seed in range(1000)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datagen.fields import catalogue
+from datagen.fields import Field, catalogue
 from datagen.image import Image
 from datagen.record import Record
 from datagen.shards.index import About, StageRow
@@ -57,10 +57,12 @@ def record(id: str, *, refs: int = 1, masks: int = 1, source: str = "", seed: in
     return Record(id, {**told, **fields})
 
 
-def composed(item: Record, *, images: ImageOptions = OPTIONS.images) -> StoredSample:
+def composed(
+    item: Record, *, images: ImageOptions = OPTIONS.images, fields: Mapping[str, Field] = AUDIO_FIELDS
+) -> StoredSample:
     return compose(
         item,
-        catalogue=AUDIO_FIELDS,
+        catalogue=fields,
         scored_by={"sharpness": "filter_quality"},
         unchecked=["aesthetic"],
         run="f00d",

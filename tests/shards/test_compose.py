@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
-from making import composed, mask, picture, record
+from making import AUDIO_FIELDS, composed, mask, picture, record
 from PIL import Image as Pillow
 
 from datagen.errors import DataError
+from datagen.fields import Field
 from datagen.image import Image
 from datagen.record import Record
 from datagen.shards.info import SampleInfo
@@ -98,7 +100,22 @@ def test_content_is_pictures_and_instruction_not_names() -> None:
         ({"text": "\ud800"}, "record 'a'"),
     ],
 )
-def test_a_record_that_contradicts_itself_is_named(fields: dict[str, object], message: str) -> None:
+def test_a_record_that_contradicts_itself_is_named(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match="'a'") as caught:
         composed(record("a", **fields))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        ("a_very_long_member_name", "at most 19"),
+        ("Alpha", "lower-case letters"),
+        ("al.pha", "lower-case letters"),
+        ("target", "two fields"),
+    ],
+)
+def test_a_plugin_fields_member_keeps_the_rules(member: str, message: str) -> None:
+    fields = {**AUDIO_FIELDS, "alpha": Field("alpha", "mask", "Where it is seen.", member=member)}
+    with pytest.raises(DataError, match=message):
+        composed(record("a").adding({"alpha": mask(0)}), fields=fields)

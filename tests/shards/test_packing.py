@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -123,7 +124,7 @@ def test_of_equal_contents_the_first_stays(contents: list[int]) -> None:
 
 
 def test_a_duplicate_is_told_and_counted(store: Store) -> None:
-    same = {"instruction": "Add <imagehere> to <imagehere>", "text": "Add it"}
+    same: dict[str, Any] = {"instruction": "Add <imagehere> to <imagehere>", "text": "Add it"}
     result = packed(store, [record("a", **same), record("b", **same), record("c")])
     assert result.dropped.to_pylist() == [{"id": "b", "key": "b", "reason": "duplicate", "of": "a"}]
     totals = result.dataset.totals

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from datagen import Combine, Joined, Lost, Merged, Record
 
 
@@ -11,5 +13,4 @@ class GatherSession(Combine):
     by = "session"
 
     def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
-        pairs = zip(records, records[1:], strict=False)
-        return [Merged(two, {"caption": f"{one['caption']}, then {two['caption']}"}) for one, two in pairs]
+        return [Merged(two, {"caption": f"{one['caption']}, then {two['caption']}"}) for one, two in pairwise(records)]

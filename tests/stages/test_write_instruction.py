@@ -1,0 +1,87 @@
+"""WriteInstruction: from a record's boxes to its instruction, relations, edits and inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from datagen.image import Image
+from datagen.record import Record
+from stages.write_instruction import WriteInstruction
+
+SPOON = (10.0, 40.0, 40.0, 60.0)
+
+
+def instance(label: str, box: tuple[float, ...], *attributes: str) -> dict[str, Any]:
+    return {"label": label, "box": list(box), "mask": "", "attributes": list(attributes)}
+
+
+def record(id: str = "a", *instances: dict[str, Any]) -> Record:
+    fields = {"target": Image.of(np.zeros((90, 120, 3), np.uint8)), "subject": "teaspoon", "box": SPOON}
+    some = instances or (instance("teaspoon", SPOON, "silver"), instance("cup", (60, 30, 100, 70)))
+    return Record(id, {**fields, "attributes": ["silver"], "instances": list(some)})
+
+
+def stage(seed: int = 0) -> WriteInstruction:
+    made = WriteInstruction(WriteInstruction.Config(), seed=seed)
+    made.setup("cpu")
+    return made
+
+
+def test_it_writes_every_field_it_promises() -> None:
+    (answer,) = stage().process([record()])
+    assert isinstance(answer, dict)
+    assert set(answer) == set(WriteInstruction.writes)
+    assert answer["instruction"].startswith("Add <imagehere> to the ")
+    assert answer["task"] == "subject_add"
+    assert answer["edits"] == [
+        {
+            "instruction": answer["text"],
+            "op": "add",
+            "object": "teaspoon",
+            "box": list(SPOON),
+            "mask": "mask_0.png",
+            "candidates": [],
+        }
+    ]
+    assert [(i["member"], i["role"], i["label"]) for i in answer["inputs"]] == [
+        ("ref_0", "reference", "teaspoon"),
+        ("source", "source", ""),
+    ]
+
+
+def test_relations_are_plain_rows() -> None:
+    (answer,) = stage().process([record()])
+    assert isinstance(answer, dict)
+    assert answer["relations"]
+    assert all(set(row) == {"subject", "predicate", "object"} for row in answer["relations"])
+    assert all(row["object"] == "cup" for row in answer["relations"])
+
+
+def test_the_subject_itself_is_no_neighbour_but_a_second_of_its_kind_is() -> None:
+    alone = [record(str(i), instance("teaspoon", SPOON)) for i in range(30)]
+    assert all(not answer["relations"] for answer in stage().process(alone))  # type: ignore[call-overload]
+    two = [record(str(i), instance("teaspoon", SPOON), instance("teaspoon", (60, 40, 90, 60))) for i in range(30)]
+    assert all(answer["relations"] for answer in stage().process(two))  # type: ignore[call-overload]
+
+
+def test_a_subject_that_is_not_among_the_instances_keeps_all_neighbours() -> None:
+    (answer,) = stage().process([record("a", instance("cup", (60, 30, 100, 70)))])
+    assert isinstance(answer, dict)
+    assert answer["relations"]
+
+
+def test_batches_and_reruns_do_not_change_the_answer() -> None:
+    some = [record(str(i)) for i in range(8)]
+    together = stage().process(some)
+    assert together == [stage().process([one])[0] for one in some]
+    assert together != stage(seed=1).process(some)
+    assert len({answer["instruction"] for answer in together}) > 4  # type: ignore[call-overload]
+
+
+def test_the_record_is_left_as_it_was() -> None:
+    given = record()
+    before = {name: repr(value) for name, value in given.items()}
+    stage().process([given])
+    assert before == {name: repr(value) for name, value in given.items()}

@@ -1,0 +1,262 @@
+"""Wrong configs are answered with file, line, what was found and what would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from building import PAINT, plain_rows, write_manifest
+
+from datagen.config import load
+from datagen.errors import ConfigError
+from datagen.graph import build
+
+HEAD = """\
+pipeline: toy
+plugins: [toys]
+source:
+  kind: manifest
+  path: {manifest}
+stages:
+"""
+
+
+def _config(folder: Path, stages: str, *, head: str = HEAD) -> Path:
+    manifest = write_manifest(folder / "manifest.jsonl", plain_rows(2))
+    path = folder / "x.yaml"
+    path.write_text(head.replace("{manifest}", str(manifest)) + stages, encoding="utf-8")
+    return path
+
+
+def _message(path: Path, **asked: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        build(load(path, **asked))
+    return str(caught.value).replace(f"{path.parent}/", "")
+
+
+WRONG_STAGES = {
+    "unknown stage": (
+        "  - use: pant\n",
+        "x.yaml:7: there is no stage 'pant'; did you mean 'paint'?",
+    ),
+    "unknown option": (
+        "  - use: paint\n    with:\n      sied: 3\n",
+        "x.yaml:9: unknown key 'sied'; did you mean 'side'?",
+    ),
+    "option out of bounds": (
+        "  - use: paint\n    with: {side: 0}\n",
+        "x.yaml:8: 'side' is 0: input should be greater than or equal to 1",
+    ),
+    "option of another type": (
+        "  - use: paint\n    with:\n      side: wide\n",
+        "x.yaml:9: 'side' is 'wide': input should be a valid integer, unable to parse string as an integer",
+    ),
+    "unknown key of a stage": (
+        "  - use: paint\n    wiht: {side: 3}\n",
+        "x.yaml:8: unknown key 'stages.0.wiht'; did you mean 'with'?",
+    ),
+    "unknown key beside a block": (
+        "  - repeat: {times: 2, until: {verdict: 'yes'}, stages: [{use: ask}], tiems: 3}\n  - use: paint\n",
+        "x.yaml:7: unknown key 'stages.0.repeat.tiems'; did you mean 'times'?",
+    ),
+    "a key that is missing": (
+        "  - with: {side: 3}\n",
+        "x.yaml:7: 'stages.0.use' is missing; add it",
+    ),
+    "unknown model kind": (
+        "  - use: paint\n  - use: segment_subject\n    with:\n      segmenter: {kind: grapcut}\n",
+        "x.yaml:10: 'segmenter' has no kind 'grapcut'; did you mean 'grabcut'?",
+    ),
+    "unknown option of a model": (
+        "  - use: paint\n  - use: segment_subject\n    with:\n      segmenter: {kind: grabcut, ronds: 3}\n",
+        "x.yaml:10: unknown key 'segmenter.ronds'; did you mean 'rounds'?",
+    ),
+    "impossible replicas": (
+        "  - use: paint\n    resources:\n      replicas: {min: 4, max: 2}\n",
+        "x.yaml:9: 'stages.0.resources.replicas' is {'min': 4, 'max': 2}: max (2) is less than min (4)",
+    ),
+    "impossible fraction of GPUs": (
+        "  - use: paint\n    resources: {gpus: 1.5}\n",
+        "x.yaml:8: 'stages.0.resources.gpus' is 1.5: 1.5 GPUs: above 1 only whole numbers can be reserved",
+    ),
+    "no cores at all": (
+        "  - use: paint\n    resources: {cpus: 0}\n",
+        "x.yaml:8: 'stages.0.resources.cpus' is 0: input should be greater than 0",
+    ),
+    "two conditions": (
+        "  - use: paint\n    when: {task: a, label: positive}\n",
+        "x.yaml:8: 'stages.0.when' is {'task': 'a', 'label': 'positive'}: dictionary should have at most 1 item after "
+        "validation, not more",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_STAGES)
+def test_wrong_stage(tmp_path: Path, case: str) -> None:
+    stages, message = WRONG_STAGES[case]
+    assert _message(_config(tmp_path, stages)) == message
+
+
+WRONG_FILES = {
+    "not YAML": ("pipeline: [toy\nstages: 3\n", "x.yaml:2: not valid YAML: expected ',' or ']', but got ':'"),
+    "a tab": (
+        "pipeline: toy\n\tseed: 1\n",
+        "x.yaml:2: not valid YAML: found character '\\t' that cannot start any token",
+    ),
+    "empty": ("", "x.yaml: holds nothing; a config is `key: value` lines"),
+    "only comments": ("# nothing\n", "x.yaml: holds nothing; a config is `key: value` lines"),
+    "a list": ("- pipeline\n", "x.yaml: holds no mapping; a config is `key: value` lines"),
+    "a key twice": ("pipeline: toy\nseed: 1\nseed: 2\n", "x.yaml:3: 'seed' stands twice here; remove one of the two"),
+    "a tag": (
+        "pipeline: !!python/name:os.system x\n",
+        "x.yaml:1: the tag tag:yaml.org,2002:python/name:os.system is not",
+    ),
+    "endless aliases": ("a: &a [*a]\n", "x.yaml:1: aliases make this file endless or huge; write the values out"),
+    "two documents": ("pipeline: toy\n---\nseed: 2\n", "x.yaml:2: not valid YAML: but found another document"),
+    "no stages": (
+        HEAD.replace("stages:\n", "stages: []\n"),
+        "x.yaml:6: 'stages' is []: tuple should have at least 1 item",
+    ),
+    "no source": ("pipeline: toy\nstages: [{use: paint}]\n", "x.yaml:1: 'source' is missing; add it"),
+    "a bad name": (
+        HEAD.replace("toy\n", "To y\n", 1) + "  - use: paint\n",
+        "x.yaml:1: 'pipeline' is 'To y': string should match pattern",
+    ),
+    "unknown plugin": (
+        HEAD.replace("[toys]", "[toyz]") + "  - use: paint\n",
+        "x.yaml:7: there is no package 'toyz' to take stages from; install it, or correct `plugins`",
+    ),
+    "unknown source": (
+        HEAD.replace("kind: manifest", "kind: manifold") + "  - use: paint\n",
+        "x.yaml:4: 'source.kind' is 'manifold'; did you mean 'manifest'?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_wrong_file(tmp_path: Path, case: str) -> None:
+    text, message = WRONG_FILES[case]
+    assert _message(_config(tmp_path, "", head=text)).startswith(message)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    message = _message(_config(tmp_path, "  - use: pant\n  - use: sift\n    with: {share: 2}\n  - use: paint\n"))
+    assert message.splitlines() == [
+        "x.yaml:7: there is no stage 'pant'; did you mean 'paint'?",
+        "x.yaml:9: 'share' is 2: input should be less than or equal to 1",
+    ]
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert _message(tmp_path / "x.yaml") == "x.yaml: there is no such file"
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
+    assert _message(tmp_path / "x.yaml").startswith("x.yaml: cannot be read: 'utf-8' codec can't decode")
+
+
+def test_words_that_older_yaml_takes_for_truth_stay_words(tmp_path: Path) -> None:
+    config = _config(
+        tmp_path,
+        "  - use: ask\n  - use: paint\n    when: {verdict: yes}\n  - {use: paint, id: p, when: {verdict: no}}\n",
+    )
+    graph = build(load(config))
+    assert graph.nodes[1].clauses[0].values == ("yes",)
+
+
+PROFILES = """\
+  - use: sift
+    with: {share: 0.1}
+  - use: paint
+profiles:
+  embedded:
+    unchecked: [taste]
+  strict:
+    stages:
+      sift:
+        with: {share: 0.9}
+        resources: {batch_size: 2}
+"""
+
+
+def test_a_profile_changes_options_and_resources(tmp_path: Path) -> None:
+    config = _config(tmp_path, PROFILES)
+    plain, strict = build(load(config)), build(load(config, profile="strict"))
+    assert (plain.nodes[0].config.model_dump(), plain.nodes[0].resources.batch_size) == ({"share": 0.1}, 16)
+    assert (strict.nodes[0].config.model_dump(), strict.nodes[0].resources.batch_size) == ({"share": 0.9}, 2)
+    assert (plain.loaded.unchecked, strict.loaded.unchecked) == (("taste",), ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asked", "message"),
+    [
+        ("", "", "strickt", "x.yaml:10: there is no profile 'strickt'; did you mean 'strict'?"),
+        ("embedded", "small", "", "x.yaml:10: there is no profile 'embedded'; name one with --profile: small, strict"),
+        (
+            "      sift:",
+            "      shift:",
+            "strict",
+            "x.yaml:15: profile 'strict' changes stage 'shift', which is not there; did you mean 'sift'?",
+        ),
+        ("share: 0.9", "share: 9", "strict", "x.yaml:16: 'share' is 9: input should be less than or equal to 1"),
+        (
+            "unchecked:",
+            "uncheckd:",
+            "strict",
+            "x.yaml:12: unknown key 'profiles.embedded.uncheckd'; did you mean 'unchecked'?",
+        ),
+    ],
+)
+def test_a_wrong_profile(tmp_path: Path, old: str, new: str, asked: str, message: str) -> None:
+    config = _config(tmp_path, PROFILES.replace(old, new) if old else PROFILES)
+    assert _message(config, profile=asked) == message
+
+
+def test_set_changes_one_value(tmp_path: Path) -> None:
+    config = _config(tmp_path, PROFILES)
+    graph = build(load(config, sets=["sift.share=0.5", "seed=7", "sift.resources.cpus=2", "output.val_fraction=0"]))
+    assert graph.nodes[0].config.model_dump() == {"share": 0.5}
+    assert (graph.loaded.pipeline.seed, graph.nodes[0].resources.cpus) == (7, 2)
+    assert graph.loaded.pipeline.output.val_fraction == 0
+
+
+def test_set_of_another_kind_drops_the_options_of_the_old_one(tmp_path: Path) -> None:
+    stages = "  - use: paint\n  - use: segment_subject\n    with:\n      segmenter: {kind: grabcut, rounds: 3}\n"
+    text = (_config(tmp_path, stages)).read_text()
+    assert "rounds" in text
+    loaded = load(tmp_path / "x.yaml", sets=["segment_subject.segmenter.kind=annotated"])
+    assert loaded.located.data["stages"][1]["with"] == {"segmenter": {"kind": "annotated"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sift.share=9", "--set sift.share=9: 'share' is 9: input should be less than or equal to 1"),
+        ("sift.shar=1", "--set sift.shar=1: unknown key 'shar'; did you mean 'share'?"),
+        ("shift.share=1", "--set shift.share=1: there is no stage or key 'shift'; did you mean 'sift'?"),
+        ("sift.share", "--set sift.share: write it as --set key=value or --set stage.option=value"),
+        ("sift=1", "--set sift=1: 'sift' is a stage; set one of its options: --set sift.option=value"),
+        ("seed.x=1", "--set seed.x=1: 'seed' is a plain value, nothing can be set inside it"),
+        ("sift.share=[", "--set sift.share=[:1: not valid YAML: expected the node content, but found '<stream end>'"),
+    ],
+)
+def test_a_wrong_set(tmp_path: Path, text: str, message: str) -> None:
+    config = _config(tmp_path, PROFILES.replace("  - use: sift", "seed: 1\nx", 0))
+    config.write_text(config.read_text() + "seed: 1\n")
+    assert _message(config, sets=[text]) == message
+
+
+def test_the_shipped_configs_are_sound() -> None:
+    configs = sorted(Path("configs").rglob("*.yaml"))
+    assert configs
+    for config in configs:
+        names = yaml.safe_load(config.read_text()).get("profiles", {"embedded": {}})
+        for name in names:
+            assert build(load(config, profile=name)).nodes
+
+
+def test_paint_is_what_the_examples_use() -> None:
+    assert PAINT == {"use": "paint"}

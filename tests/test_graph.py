@@ -1,0 +1,211 @@
+"""The graph: what is refused, which order stages run in, and which records meet them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
+
+from datagen.errors import ConfigError
+from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.operators import fuse
+from datagen.execute.plan import as_mermaid, as_text
+
+
+def _message(folder: Path, stages: list[Any], **keys: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        toy_graph(folder, stages, **keys)
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+ASK = {"use": "ask"}
+SIFT = {"use": "sift"}
+WRONG: dict[str, tuple[list[Any], str]] = {
+    "an unknown stage": (
+        [{"use": "gather_sesion"}, PAINT],
+        "toy.yaml:9: there is no stage 'gather_sesion'; did you mean 'gather_session'?",
+    ),
+    "an undeclared field": (
+        [{"use": "fan_out"}, {"use": "remove_subject", "map": {"source": "image2"}}, PAINT],
+        "toy.yaml:10: 'remove_subject' names a field 'image2' that nobody declares; did you mean 'image'?",
+    ),
+    "a read that comes later": (
+        [{"use": "filter_foreground"}, {"use": "segment_subject"}, PAINT],
+        "toy.yaml:9: stage 'filter_foreground' reads 'mask', but 'segment_subject', which writes it, does not run "
+        "before it; put 'filter_foreground' `after` it",
+    ),
+    "a read that never comes": (
+        [{"use": "filter_foreground"}, PAINT],
+        "toy.yaml:9: stage 'filter_foreground' reads 'mask', but nothing before it writes 'mask'; it has: base, caption, "
+        "credit, license, objects, session, sha256, uri",
+    ),
+    "two writers": (
+        [SIFT, {"use": "sift", "id": "again"}, PAINT],
+        "toy.yaml:10: 'again' writes 'contrast', and so does 'sift' (toy.yaml:9); rename one with `map`, or let `when` keep "
+        "them apart",
+    ),
+    "a second writer on some routes": (
+        [
+            ASK,
+            {**SIFT, "when": {"verdict": "yes"}},
+            {"use": "sift", "id": "again", "when": {"verdict": ["yes", "no"]}},
+            PAINT,
+        ],
+        "toy.yaml:13: 'again' writes 'contrast', and so does 'sift' (toy.yaml:10); rename one with `map`, or let `when` keep "
+        "them apart",
+    ),
+    "over the source": (
+        [{"use": "blow_up", "map": {"task": "credit"}}, PAINT],
+        "toy.yaml:9: 'blow_up' writes 'credit', which the source gives already; rename it with `map`",
+    ),
+    "two of a name": (
+        [SIFT, SIFT, PAINT],
+        "toy.yaml:9: a second stage is called 'sift'; give it another `id`",
+    ),
+    "a circle": (
+        [{**SIFT, "after": "paint"}, {**PAINT, "after": "sift"}],
+        "toy.yaml:9: stages wait for each other in a circle: sift after paint after sift; cut one `after`",
+    ),
+    "after nothing": (
+        [SIFT, {**PAINT, "after": "shift"}],
+        "toy.yaml:10: 'paint' is `after` 'shift', but no stage is; did you mean 'sift'?",
+    ),
+    "a rename of nothing": (
+        [{**SIFT, "map": {"contrst": "sharpness"}}, PAINT],
+        "toy.yaml:9: `map` renames 'contrst', no field of 'sift'; did you mean 'contrast'?",
+    ),
+    "a rename across kinds": (
+        [{**SIFT, "map": {"contrast": "caption"}}, PAINT],
+        "toy.yaml:9: `map` puts 'contrast', score, into 'caption', which is text",
+    ),
+    "a condition that is written on some routes only": (
+        [ASK, {"use": "blow_up", "when": {"verdict": "yes"}}, {**SIFT, "when": {"task": "toy"}}, PAINT],
+        "toy.yaml:13: stage 'sift' reads 'task', but 'blow_up' writes it only where verdict = yes; give 'sift' the same `when`",
+    ),
+    "a condition on an unknown field": (
+        [{**PAINT, "when": {"verdikt": "yes"}}],
+        "toy.yaml:9: 'paint' asks about 'verdikt', no known field; ",
+    ),
+    "a condition on a picture": (
+        [{**PAINT, "when": {"image": "yes"}}],
+        "toy.yaml:9: 'paint' asks about 'image', a image, not a plain value",
+    ),
+    "a value that never is": (
+        [ASK, {**PAINT, "when": {"verdict": "yess"}}],
+        "toy.yaml:10: 'verdict' is never 'yess'; did you mean 'yes'?",
+    ),
+    "no sample on some route": (
+        [ASK, {**PAINT, "when": {"verdict": "yes"}}],
+        "toy.yaml:8: the pipeline ends (where verdict = no) without 'target', 'instruction', which samples need; let a stage write them",
+    ),
+    "no sample": (
+        [SIFT],
+        "toy.yaml:8: the pipeline ends without 'target', 'instruction', which samples need; let a stage write them",
+    ),
+    "children beside a branch": (
+        [{**SIFT, "after": []}, {"use": "fan_out", "after": []}, {**PAINT, "after": ["sift", "fan_out"]}],
+        "toy.yaml:11: 'fan_out' makes new records while 'sift' runs on a branch beside it; put one `after` the other",
+    ),
+    "combining without children": (
+        [{"use": "gather"}, PAINT],
+        "toy.yaml:9: 'gather' combines the children of one record, but no stage before it makes children",
+    ),
+    "combining what the source does not keep together": (
+        [{"use": "gather_session"}, PAINT],
+        "toy.yaml:4: 'gather_session' combines records by 'session'; add `group_by: session` to the source",
+    ),
+    "after inside a block": (
+        [{"repeat": {"times": 2, "until": {"verdict": "yes"}, "stages": [{**ASK, "after": []}]}}, PAINT],
+        "toy.yaml:14: 'ask' stands in a repeat block, whose stages follow each other; drop `after`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_graph(tmp_path: Path, case: str) -> None:
+    stages, message = WRONG[case]
+    assert _message(tmp_path, stages).startswith(message)
+
+
+def test_branches_run_the_cheap_stage_first(tmp_path: Path) -> None:
+    stages = [{**ASK, "after": []}, {**SIFT, "after": []}, {**PAINT, "after": ["ask", "sift"]}]
+    graph = toy_graph(tmp_path, stages)
+    assert [node.id for node in graph.nodes] == ["sift", "ask", "paint"], "a filter stands before what costs more"
+
+
+def test_only_neighbours_that_need_cores_fuse(tmp_path: Path) -> None:
+    stages = [SIFT, {"use": "blow_up"}, ASK, {"use": "fan_out"}, {**PAINT, "resources": {"cpus": 2}}]
+    assert [operator.name for operator in fuse(toy_graph(tmp_path, stages))] == [
+        "sift..blow_up",
+        "ask",
+        "fan_out",
+        "paint",
+    ]
+
+
+def test_a_stage_runs_twice_under_other_names(tmp_path: Path) -> None:
+    again = {"use": "sift", "id": "again", "map": {"contrast": "clipped"}}
+    run_local(toy_graph(tmp_path, [SIFT, again, PAINT], rows=plain_rows(30)), tmp_path / "out")
+    reasons = {(row["stage"], row["reason"]) for row in ledger_rows(tmp_path / "out").values()}
+    assert {("sift", "unlucky"), ("again", "unlucky")} <= reasons, "each draws its own numbers"
+
+
+def test_exclusive_routes_may_write_one_field(tmp_path: Path) -> None:
+    stages = [
+        ASK,
+        {**PAINT, "when": {"verdict": "yes"}},
+        {**PAINT, "id": "other", "when": {"verdict": "no"}, "with": {"side": 7}},
+    ]
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(30))
+    summary = run_local(graph, tmp_path / "out")
+    assert summary.counts.accepted == 30 - summary.counts.rejected.get("ask/refused", 0)
+
+
+def _prints(folder: Path, stages: list[Any]) -> dict[str, str]:
+    return stage_fingerprints(toy_graph(folder, stages))
+
+
+def test_an_option_changes_its_stage_and_what_reads_it_alone(tmp_path: Path) -> None:
+    def chain(share: float, most: int) -> dict[str, str]:
+        return _prints(
+            tmp_path, [{**SIFT, "with": {"share": share}}, {"use": "fan_out", "with": {"most": most}}, PAINT]
+        )
+
+    before, other_share, other_most = chain(0.1, 3), chain(0.2, 3), chain(0.1, 4)
+    assert before["sift"] != other_share["sift"]
+    assert before["sift"] == other_most["sift"]
+    assert before["paint"] != other_most["paint"], "it may read `subject`, which fan_out writes"
+
+
+def test_a_filter_leaves_what_does_not_read_it_alone(tmp_path: Path) -> None:
+    one = _prints(tmp_path, [{**SIFT, "with": {"share": 0.1}}, PAINT])
+    two = _prints(tmp_path, [{**SIFT, "with": {"share": 0.9}}, PAINT])
+    assert one["paint"] == two["paint"]
+
+
+def test_a_condition_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    plain = toy_graph(tmp_path, [ASK, {"use": "blow_up"}, PAINT])
+    routed = toy_graph(tmp_path, [ASK, {"use": "blow_up", "when": {"verdict": "yes"}}, PAINT])
+    assert run_fingerprint(plain) != run_fingerprint(routed)
+
+
+def test_the_plan_tells_stages_routes_and_operators(tmp_path: Path) -> None:
+    stages = [SIFT, ASK, {"use": "blow_up", "when": {"verdict": "yes"}}, PAINT]
+    text = as_text(toy_graph(tmp_path, stages, description="Toys."))
+    assert "toy: Toys." in text
+    assert "uri -> contrast" in text
+    assert "rejects unlucky" in text
+    assert "when verdict = yes" in text
+    assert "ask: 1 stages, 0 cores a worker, 1 to as many as fit workers" in text
+
+
+def test_the_mermaid_diagram_has_every_stage_and_arrow(tmp_path: Path) -> None:
+    stages = [{**SIFT, "after": []}, {**ASK, "after": []}, {**PAINT, "after": ["sift", "ask"], "when": {"verdict": "no"}},
+              {**PAINT, "id": "other", "after": ["sift", "ask"], "when": {"verdict": "yes"}}]  # fmt: skip
+    lines = as_mermaid(toy_graph(tmp_path, stages)).splitlines()
+    assert lines[0] == "flowchart LR"
+    assert '  ask -- "verdict = no" --> paint' in lines
+    assert '  sift -.-> sift_rejects("unlucky"):::rejects' in lines
+    assert {"  source --> sift", "  source --> ask", "  paint --> samples", "  other --> samples"} <= set(lines)
