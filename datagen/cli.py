@@ -74,8 +74,12 @@ def run(
 
     graph = _graph(config, profile, sets)
     address = out or f"out/{graph.loaded.pipeline.pipeline}"
-    with Watcher(graph.loaded.pipeline.pipeline, address) as watcher:
-        summary = run_graph(graph, out=address, engine=engine.value, limit=limit, watcher=watcher)
+    try:
+        with Watcher(graph.loaded.pipeline.pipeline, address) as watcher:
+            summary = run_graph(graph, out=address, engine=engine.value, limit=limit, watcher=watcher)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
 
@@ -176,6 +180,3 @@ def main() -> NoReturn:
     except DatagenError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(BROKEN)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on from here", err=True)
-        sys.exit(INTERRUPTED)

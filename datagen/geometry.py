@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ def check_box(box: Box, size: tuple[int, int]) -> str | None:
         return f"{named} is inverted: x0 <= x1 and y0 <= y1 is wanted; {picture}"
     if x0 == x1 or y0 == y1:
         return f"{named} is empty; {picture}"
-    if x0 <= -1 or y0 <= -1 or x1 >= size[0] + 1 or y1 >= size[1] + 1:
+    beside = x1 <= 0 or y1 <= 0 or x0 >= size[0] or y0 >= size[1]
+    if beside or x0 <= -1 or y0 <= -1 or x1 >= size[0] + 1 or y1 >= size[1] + 1:
         return f"{named} lies outside the picture: {picture}"
     return None
 
@@ -41,8 +43,9 @@ def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
 
 def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
     """The pixels of a (width, height) picture whose centres lie in any of the outlines."""
-    from skimage.draw import polygon
+    from skimage import draw as shapes
 
+    polygon: Any = shapes.polygon
     mask_HW = np.zeros((size[1], size[0]), np.bool_)
     for outline in polygons:
         corners = np.asarray(outline, np.float64)

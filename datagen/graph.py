@@ -22,9 +22,14 @@ def build(loaded: Loaded) -> Graph:
     """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
     nodes = _ordered(_unrolled(loaded))
     known = catalogue(field for node in nodes for field in node.stage.fields)
-    graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
+    source = loaded.pipeline.source.load()
+    graph = Graph(loaded, source, nodes, known)
     if found := faults(graph):
         raise ConfigError("\n".join(dict.fromkeys(found)))
+    try:
+        source.check()
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin(('source', 'path'))}: {error}") from error
     return graph
 
 

@@ -30,7 +30,7 @@ class CheckRemoval(Map):
         """Step across the hole's edge, over the step beside it."""
         min_texture: float = Field(default=0.2, ge=0)
         """Fine texture in the hole over that around it."""
-        max_strangeness: float = Field(default=0.55, ge=0)
+        max_strangeness: float = Field(default=0.5, ge=0)
         """How unlike the rest of the picture the hole is, times how deep it is; see `strangeness`."""
 
     config: Config

@@ -52,7 +52,7 @@ class FilterQuality(Map):
 
 
 def _measure(image_HWC: Pixels) -> dict[str, float]:
-    luma_HW = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2GRAY)
+    luma_HW = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     low, high = np.percentile(luma_HW, (2, 98))
     pure = (image_HWC == 0).all(2) | (image_HWC == 255).all(2)
     return {

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datagen import Answer, DataError, Failed, Map, Record, StageConfig
 from datagen.fetch import read_file
-from datagen.image import MAX_PIXELS, Image
+from datagen.image import MAX_PIXELS, PILLOW_LIMIT, Image
 
 
 class ReadImage(Map):
@@ -28,7 +28,7 @@ class ReadImage(Map):
         """Kinds of address that may be read; `http` and `https` are not, unless named here."""
         max_bytes: int = Field(default=200_000_000, ge=1)
         """Largest file."""
-        max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+        max_pixels: int = Field(default=MAX_PIXELS, ge=1, le=PILLOW_LIMIT)
         """Largest picture, as width times height; guards against decompression bombs."""
 
     config: Config
@@ -46,5 +46,5 @@ class ReadImage(Map):
                 raise DataError(f"its checksum is {found}, the manifest says {record['sha256']}")
             image = Image.decode(data, max_pixels=self.config.max_pixels)
         except DataError as error:
-            return Failed(str(error) if str(error).startswith(uri) else f"{uri}: {error}")
+            return Failed(f"{uri:.300}: {error}")
         return {"image": image, "original_sha256": found}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from datagen import Answer, Map, Record, StageConfig
 from datagen.models.instruction_writer import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
-from datagen.record import Record
-from datagen.stage import Answer, Map, StageConfig
 
 
 class WriteInstruction(Map):
@@ -24,6 +23,7 @@ class WriteInstruction(Map):
         """Who writes."""
 
         writer: InstructionWriterConfig = RulesConfig()
+        """The model that writes."""
 
     config: Config
 
@@ -72,5 +72,5 @@ def _edit(text: str, subject: str, box: list[float]) -> dict[str, Any]:
     }
 
 
-def _input(member: str, role: str, label: str) -> dict[str, str]:
-    return {"member": member, "role": role, "label": label, "appears": "target", "caption": ""}
+def _input(member: str, role: str, label: str) -> dict[str, Any]:
+    return {"member": member, "role": role, "label": label, "appears": True, "caption": ""}

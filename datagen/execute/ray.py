@@ -38,8 +38,7 @@ def run_ray(
     """Run every slice through the pools; yields a report for each as it is committed."""
     owned = not ray.is_initialized()
     if owned:
-        start_ray()
-        say(f"Ray dashboard: {dashboard_url()}")
+        say(f"Ray dashboard: {start_ray()}")
     try:
         yield from _Scheduler(operators, committer, slices).run()
     except RayTaskError as error:
@@ -52,16 +51,14 @@ def run_ray(
             ray.shutdown()
 
 
-def start_ray() -> None:
-    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names."""
+def start_ray() -> str:
+    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names; the dashboard's address."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(include_dashboard=True, dashboard_host="127.0.0.1", logging_level=logging.ERROR, log_to_driver=False)
-
-
-def dashboard_url() -> str:
-    """Where the running cluster's dashboard is, '' if there is none."""
-    url = ray._private.worker.get_dashboard_url() if ray.is_initialized() else ""  # type: ignore[no-untyped-call]
-    return f"http://{url}" if url else ""
+    local: dict[str, Any] = (
+        {} if "RAY_ADDRESS" in os.environ else {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    )
+    context = ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
+    return f"http://{context.dashboard_url}"
 
 
 def replicas(operators: Sequence[Operator], *, cpus: float, gpus: float) -> list[int]:

@@ -144,9 +144,7 @@ class _NodeRun:
 
     def _check_reject(self, answer: Reject) -> None:
         if answer.reason not in self.stage.rejects:
-            raise DataError(
-                f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list"
-            )
+            raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
 
     def _named(self, answer: Any, *, partial: bool = False) -> dict[str, Any]:
         """An answer's fields under the pipeline's names, once they are what the stage promised."""

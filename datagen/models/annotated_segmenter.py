@@ -14,7 +14,10 @@ class AnnotatedSegmenter:
     """An object's annotated mask, or the union of its outlines; an empty mask where there is neither."""
 
     def __call__(
-        self, images: list[NDArray[np.uint8]], boxes: list[Box], annotations: list[Annotation]
+        self,
+        images: list[NDArray[np.uint8]],
+        boxes: list[Box],  # noqa: ARG002
+        annotations: list[Annotation],
     ) -> list[Segmentation]:
         """See `Segmenter`; boxes are ignored, scores are 1."""
         pairs = zip(images, annotations, strict=True)

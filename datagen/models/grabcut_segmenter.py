@@ -20,7 +20,10 @@ class GrabCutSegmenter:
         self.margin = margin
 
     def __call__(
-        self, images: list[NDArray[np.uint8]], boxes: list[Box], annotations: list[Annotation]
+        self,
+        images: list[NDArray[np.uint8]],
+        boxes: list[Box],
+        annotations: list[Annotation],  # noqa: ARG002
     ) -> list[Segmentation]:
         """See `Segmenter`; annotations are ignored, the score is the share of the box that the mask fills."""
         return [self._cut(image, box) for image, box in zip(images, boxes, strict=True)]
@@ -36,8 +39,8 @@ class GrabCutSegmenter:
         mask_HW = np.zeros((height, width), np.bool_)
         if (label_HW == cv2.GC_BGD).any():
             cv2.setRNGSeed(_SEED)  # its k-means draws from OpenCV's generator
-            models = np.zeros((1, 65)), np.zeros((1, 65))
-            cv2.grabCut(part_HWC, label_HW, None, *models, self.rounds, cv2.GC_INIT_WITH_MASK)
+            colours, others = np.zeros((1, 65)), np.zeros((1, 65))
+            cv2.grabCut(part_HWC, label_HW, (0, 0, 1, 1), others, colours, self.rounds, cv2.GC_INIT_WITH_MASK)
             found_HW = (label_HW == cv2.GC_FGD) | (label_HW == cv2.GC_PR_FGD)
             mask_HW[top : top + found_HW.shape[0], left : left + found_HW.shape[1]] = found_HW
         return Segmentation(mask_HW, float(mask_HW.sum()) / ((x1 - x0) * (y1 - y0)))

@@ -32,7 +32,7 @@ class PatchConfig(ModelConfig):
     rounds: int = Field(default=3, ge=1, le=20)
     """Searches at each coarse scale; many make it copy whole objects into the hole."""
 
-    def load(self, device: str) -> Inpainter:
+    def load(self, device: str) -> Inpainter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
         from datagen.models.patch_inpainter import PatchInpainter
 
@@ -46,7 +46,7 @@ class TeleaConfig(ModelConfig):
     radius: float = Field(default=5, ge=1, le=64)
     """How far around each pixel is looked at, in pixels."""
 
-    def load(self, device: str) -> Inpainter:
+    def load(self, device: str) -> Inpainter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
         from datagen.models.telea_inpainter import TeleaInpainter
 

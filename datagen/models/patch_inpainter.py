@@ -11,13 +11,13 @@ which leaves no seam and no wrong colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.errors import DataError
 from datagen.geometry import dilate
 from datagen.models.poisson import Floats, Index, Mask, harmonic, relax, thickness
 
@@ -31,6 +31,7 @@ _MAX_GAIN = 2.5
 _MEAN_OVER_MEDIAN = 1.18  # of absolute values, where they are Gaussian
 _MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _NEAR = 8
+_LARGE = 60_000  # so many pixels are left to the coarser scales
 _COARSEST = 5
 _SEED = 20240229
 
@@ -57,6 +58,8 @@ class PatchInpainter:
     def _paint(self, image_HWC: NDArray[np.uint8], mask_HW: Mask) -> NDArray[np.uint8]:
         if not mask_HW.any():
             return image_HWC.copy()
+        if mask_HW.all():
+            raise DataError("every pixel is to be painted, and none is left to paint from")
         window = _window(mask_HW, self.margin)
         filled_HWC = fill(image_HWC[window].astype(np.float32), mask_HW[window], rounds=self.rounds)
         painted_HWC = image_HWC.copy()
@@ -67,29 +70,33 @@ class PatchInpainter:
 
 def fill(image_HWC: Floats, hole_HW: Mask, *, rounds: int) -> Floats:
     """The picture with its hole filled, 0 to 255; smoothly where no known patch is whole."""
+    smooth_HWC = harmonic(image_HWC, hole_HW)
+    busy_HWC = harmonic(_busyness(smooth_HWC, hole_HW), dilate(hole_HW, 2))
+    found = _searched(np.concatenate([smooth_HWC, busy_HWC], axis=2), hole_HW, rounds)
+    if found is None:
+        return smooth_HWC
+    search, matches = found
+    return _grained(search.integrate(matches)[..., :3], hole_HW)
+
+
+def _searched(smooth_HWC: Floats, hole_HW: Mask, rounds: int) -> tuple[Search, Matches] | None:
     rng = np.random.default_rng(_SEED)
-    image_HWC = np.dstack([image_HWC, _busyness(image_HWC, hole_HW)])
-    result_HWC = harmonic(image_HWC, hole_HW)
-    matches: Matches | None = None
-    coarse: Search | None = None
+    found: tuple[Search, Matches] | None = None
     for scale in _scales(hole_HW):
-        search = Search(*_shrunk(image_HWC, hole_HW, scale), rng=rng)
+        search = Search(*_shrunk(smooth_HWC, hole_HW, scale), rng=rng)
         if not search.valid_HW.any():
-            continue
-        if coarse is None or matches is None:
-            search.start(result_HWC, scale)
-            matches = search.guess()
+            continue  # the known part is thinner than a patch at this scale
+        if found is None:
+            matches = search.settle(search.guess(), rounds=rounds, reach=max(search.hole_HW.shape))
         else:
-            matches = search.refine(coarse, matches)
-            search.vote(matches)
-        for _ in range(rounds if scale or coarse is None else 0):
-            matches = search.improve(matches, reach=max(search.hole_HW.shape) if coarse is None else _NEAR)
-            search.vote(matches)
-        coarse = search
-    if coarse is None or matches is None:
-        return result_HWC[..., :3]
-    solved_HWC = coarse.integrate(coarse.cohere(coarse.improve(matches, reach=_NEAR)))
-    return _grained(solved_HWC[..., :3], hole_HW)
+            matches = search.refine(*found)
+            if scale and len(search.ys) < _LARGE:
+                search.vote(matches)
+                matches = search.settle(matches, rounds=rounds, reach=_NEAR)
+        found = search, matches
+    if found is None or len(found[0].ys) >= _LARGE:
+        return found
+    return found[0], found[0].cohere(found[0].improve(found[1], reach=_NEAR))
 
 
 class Search:
@@ -100,7 +107,8 @@ class Search:
         self.rng = rng
         self.image_HWC = np.pad(image_HWC, (*frame, (0, 0)), mode="reflect")
         self.hole_HW = np.pad(hole_HW, frame, mode="reflect")
-        near = cv2.dilate(self.hole_HW.astype(np.uint8), np.ones((len(_SPAN), len(_SPAN)), np.uint8)) > 0
+        patch = np.ones((len(_SPAN), len(_SPAN)), np.uint8)
+        near = cv2.dilate(self.hole_HW.astype(np.uint8), patch).astype(np.bool_)
         inner = np.zeros_like(self.hole_HW)
         inner[_REACH:-_REACH, _REACH:-_REACH] = True
         self.valid_HW = inner & ~near
@@ -109,12 +117,6 @@ class Search:
         self.row_of[self.ys, self.xs] = np.arange(len(self.ys))
         self.is_target = near & inner
         self.trust = self._trust()
-
-    def start(self, filled_HWC: Floats, scale: int) -> None:
-        """Begin with what stands in a filled picture."""
-        frame = ((_REACH, _REACH), (_REACH, _REACH), (0, 0))
-        small = cv2.resize(filled_HWC, _size(filled_HWC, scale), interpolation=cv2.INTER_AREA)
-        self.image_HWC[self.hole_HW] = np.pad(small, frame, mode="reflect")[self.hole_HW]
 
     def guess(self) -> Matches:
         """Known patches drawn at random."""
@@ -132,10 +134,16 @@ class Search:
         xs = (matches.xs[row] - cx) * 2 + self.xs
         usable = known & self._valid(ys, xs)
         random = self.guess()
-        kept = self._kept(ys, xs, usable, random)
-        first = Matches(kept[0], kept[1], random.cost)
-        self._paste(first)
-        return self._measured(first.ys, first.xs)
+        matches = Matches(np.where(usable, ys, random.ys), np.where(usable, xs, random.xs), random.cost)
+        self._paste(matches)
+        return self._measured(matches.ys, matches.xs)
+
+    def settle(self, matches: Matches, *, rounds: int, reach: int) -> Matches:
+        """Search and vote in turn."""
+        for _ in range(rounds):
+            matches = self.improve(matches, reach=reach)
+            self.vote(matches)
+        return matches
 
     def improve(self, matches: Matches, *, reach: int) -> Matches:
         """Better matches: those of neighbours, moved along, and random ones near each match."""
@@ -174,12 +182,13 @@ class Search:
     def integrate(self, matches: Matches) -> Floats:
         """The hole with the steps of the matched pixels, continuous with its edge; without the frame."""
         self._paste(matches)
-        field_YX = np.stack(np.indices(self.hole_HW.shape)).reshape(2, -1)
+        field_YX = np.indices(self.hole_HW.shape).reshape(2, -1)
         field_YX[:, self.ys * self.hole_HW.shape[1] + self.xs] = np.stack([matches.ys, matches.xs])
         flat = self.image_HWC.reshape(-1, 4)
 
         def step(here: Index, there: Index) -> Floats:
-            return (self._step(flat, field_YX, here, there) - self._step(flat, field_YX, there, here)) / 2
+            forth, back = self._step(flat, field_YX, here, there), self._step(flat, field_YX, there, here)
+            return (forth - back) / np.float32(2)
 
         solved = relax(self.image_HWC, self.hole_HW, step, sweeps=int(2 * thickness(self.hole_HW)) + 30)
         return solved[_REACH:-_REACH, _REACH:-_REACH]
@@ -189,7 +198,7 @@ class Search:
         at = field_YX[:, here]
         y = (at[0] + there // width - here // width).clip(0, height - 1)
         x = (at[1] + there % width - here % width).clip(0, width - 1)
-        return flat[at[0] * width + at[1]] - flat[y * width + x]
+        return np.asarray(flat[at[0] * width + at[1]] - flat[y * width + x])
 
     def _paste(self, matches: Matches) -> None:
         inside = self.hole_HW[self.ys, self.xs]
@@ -197,7 +206,7 @@ class Search:
 
     def _trust(self) -> Floats:
         depth = cv2.distanceTransform(self.hole_HW.astype(np.uint8), cv2.DIST_L2, 5)
-        return np.float32(1.3) ** -depth[self.ys, self.xs]
+        return np.asarray(1.3 ** -depth[self.ys, self.xs].astype(np.float64), np.float32)
 
     def _beside(self, matches: Matches, dy: int, dx: int) -> tuple[Index, Index]:
         y = (self.ys + dy).clip(0, self.hole_HW.shape[0] - 1)
@@ -222,7 +231,7 @@ class Search:
     def _valid(self, ys: Index, xs: Index) -> NDArray[np.bool_]:
         height, width = self.hole_HW.shape
         inside = (ys >= 0) & (ys < height) & (xs >= 0) & (xs < width)
-        return inside & self.valid_HW[ys.clip(0, height - 1), xs.clip(0, width - 1)]
+        return np.asarray(inside & self.valid_HW[ys.clip(0, height - 1), xs.clip(0, width - 1)])
 
     def _measured(self, ys: Index, xs: Index) -> Matches:
         return Matches(ys, xs, self._cost(np.arange(len(ys)), ys, xs))
@@ -239,31 +248,34 @@ class Search:
             cost[part] = np.einsum("nkc,nkc->n", mine, mine) / np.float32(mine.shape[1] * 4)
         return cost
 
-    @staticmethod
-    def _kept(ys: Index, xs: Index, usable: NDArray[np.bool_], other: Matches) -> tuple[Index, Index]:
-        return np.where(usable, ys, other.ys), np.where(usable, xs, other.xs)
 
-
-def _busyness(image_HWC: Floats, hole_HW: Mask) -> Floats:
+def _busyness(smooth_HWC: Floats, hole_HW: Mask) -> Floats:
     """Mean fine detail around each pixel, measured on known pixels alone."""
     known = (~dilate(hole_HW, 2)).astype(np.float32)
-    luma_HW = image_HWC.mean(2)
-    detail_HW = np.abs(luma_HW - cv2.GaussianBlur(luma_HW, (0, 0), 1.5)) * known
-    share = cv2.GaussianBlur(known, (0, 0), 4)
-    return np.float32(_BUSY) * cv2.GaussianBlur(detail_HW, (0, 0), 4) / np.maximum(share, np.float32(1e-3))
+    detail_HW = np.abs(_fine(smooth_HWC).mean(2)) * known
+    share_HW = np.maximum(_blurred(known, 4), np.float32(1e-3))
+    return np.asarray(_BUSY * _blurred(detail_HW, 4) / share_HW, np.float32)[..., None]
 
 
 def _grained(filled_HWC: Floats, hole_HW: Mask) -> Floats:
     """The hole with its fine detail raised to the level around it, which averaged steps fall short of."""
-    fine_HWC = filled_HWC - cv2.GaussianBlur(filled_HWC, (0, 0), 1.5)
+    fine_HWC = _fine(filled_HWC)
     ring_HW = dilate(hole_HW, 12) & ~dilate(hole_HW, 2)
     if not ring_HW.any():
         return filled_HWC
     wanted = np.median(np.abs(fine_HWC[ring_HW])) * np.float32(_MEAN_OVER_MEDIAN)
-    found_HW = cv2.GaussianBlur(np.abs(fine_HWC).mean(2), (0, 0), 4)
+    found_HW = _blurred(np.abs(fine_HWC).mean(2), 4)
     gain_HW = (wanted / np.maximum(found_HW, np.float32(0.05))).clip(1, _MAX_GAIN)
     filled_HWC[hole_HW] += ((gain_HW - 1)[..., None] * fine_HWC)[hole_HW]
     return filled_HWC
+
+
+def _fine(image_HWC: Floats) -> Floats:
+    return image_HWC - _blurred(image_HWC, 1.5)
+
+
+def _blurred(image: Floats, sigma: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
 
 
 def _radii(reach: int) -> list[int]:
@@ -289,11 +301,9 @@ def _size(image_HWC: Floats, scale: int) -> tuple[int, int]:
 
 def _shrunk(image_HWC: Floats, hole_HW: Mask, scale: int) -> tuple[Floats, Mask]:
     size = _size(image_HWC, scale)
-    known = (~hole_HW).astype(np.float32)
-    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(image_HWC * known[..., None], size, interpolation=cv2.INTER_AREA)
-    small /= np.maximum(weight, np.float32(1e-6))[..., None]
-    return small.astype(np.float32), weight < (0.5 if scale else 1)
+    small_HWC = np.asarray(cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA), np.float32)
+    share_HW = cv2.resize(hole_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return small_HWC, np.asarray(share_HW > (0.5 if scale else 0))
 
 
 def _window(mask_HW: Mask, margin: int) -> tuple[slice, slice]:

@@ -18,10 +18,10 @@ _SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 def harmonic(image_HWC: Floats, hole_HW: Mask) -> Floats:
     """The hole filled as smoothly as its edge allows, coarse to fine."""
     filled_HWC = image_HWC.copy()
-    filled_HWC[hole_HW] = image_HWC[~hole_HW].mean(0)
+    filled_HWC[hole_HW] = 0 if hole_HW.all() else image_HWC[~hole_HW].mean(0)
     if min(hole_HW.shape) > 8 and thickness(hole_HW) > 4:
         filled_HWC[hole_HW] = _from_half(image_HWC, hole_HW)[hole_HW]
-    return relax(filled_HWC, hole_HW, lambda here, there: np.float32(0), sweeps=60)
+    return relax(filled_HWC, hole_HW, _flat, sweeps=60)
 
 
 def relax(
@@ -43,9 +43,13 @@ def relax(
     return flat_NC.reshape(image_HWC.shape)
 
 
-def _half(hole_HW: Mask, step: Callable[[Index, Index], Floats | np.float32], parity: int) -> tuple[
-    Index, list[tuple[Index, Floats]], Floats, Floats
-]:
+def _flat(here: Index, there: Index) -> np.float32:  # noqa: ARG001
+    return np.float32(0)
+
+
+def _half(
+    hole_HW: Mask, step: Callable[[Index, Index], Floats | np.float32], parity: int
+) -> tuple[Index, list[tuple[Index, Floats]], Floats, Floats]:
     ys, xs = np.nonzero(hole_HW)
     chosen = (ys + xs) % 2 == parity
     ys, xs = ys[chosen], xs[chosen]
@@ -68,14 +72,19 @@ def _from_half(image_HWC: Floats, hole_HW: Mask) -> Floats:
     height, width = hole_HW.shape
     half = ((width + 1) // 2, (height + 1) // 2)
     known = (~hole_HW).astype(np.float32)
-    weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(image_HWC * known[..., None], half, interpolation=cv2.INTER_AREA)
-    small = small / np.maximum(weight, 1e-6)[..., None]
-    filled = harmonic(small.astype(np.float32), weight < 1e-3)
-    return cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
+    weight = _resized(known, half, cv2.INTER_AREA)
+    small = _resized(image_HWC * known[..., None], half, cv2.INTER_AREA)
+    small /= np.maximum(weight, np.float32(1e-6)).reshape(*small.shape[:2], 1)
+    filled = harmonic(small, weight < 1e-3)
+    return _resized(filled, (width, height), cv2.INTER_LINEAR)
 
 
 def thickness(hole_HW: Mask) -> float:
     """Distance in pixels of the innermost pixel of the hole from its edge."""
     padded = np.pad(hole_HW, 1).astype(np.uint8)
     return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
+
+
+def _resized(image: Floats, size: tuple[int, int], how: int) -> Floats:
+    resized = np.asarray(cv2.resize(image, size, interpolation=how), np.float32)
+    return resized.reshape(size[1], size[0], *image.shape[2:])  # OpenCV drops a lone channel

@@ -78,7 +78,7 @@ def strangeness(after_HWC: Pixels, hole_HW: Mask) -> float:
     if not len(known) or not len(painted):
         return 0.0
     distance, _ = cKDTree(known).query(painted)
-    return float(np.mean(distance)) * depth(hole_HW) / max(hole_HW.shape)
+    return float(np.mean(distance) * depth(hole_HW) / max(hole_HW.shape))
 
 
 def _features(after_HWC: Pixels, hole_HW: Mask) -> tuple[Floats, Mask]:

@@ -50,7 +50,7 @@ class AnnotatedConfig(ModelConfig):
     kind: Literal["annotated"] = "annotated"
     needs: ClassVar[tuple[str, ...]] = ("polygons", "annotated_mask")
 
-    def load(self, device: str) -> Segmenter:
+    def load(self, device: str) -> Segmenter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
         from datagen.models.annotated_segmenter import AnnotatedSegmenter
 
@@ -66,7 +66,7 @@ class GrabCutConfig(ModelConfig):
     margin: float = Field(default=0.2, ge=0, le=2)
     """How much of the surroundings is looked at, in widths and heights of the box."""
 
-    def load(self, device: str) -> Segmenter:
+    def load(self, device: str) -> Segmenter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
         from datagen.models.grabcut_segmenter import GrabCutSegmenter
 

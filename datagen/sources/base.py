@@ -22,6 +22,10 @@ class Source(Protocol):
         """The fields that every sound row has."""
         ...
 
+    def check(self) -> None:
+        """Raise `ConfigError` if it can be seen without network that there is nothing to read."""
+        ...
+
     def rows(self) -> Iterator[SourceRow]:
         """All rows. Raises `ConfigError` if there is nothing to read; a faulty row only carries its error."""
         ...

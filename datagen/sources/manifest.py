@@ -65,6 +65,14 @@ class Manifest:
         self.path = path
         self._base = path.rpartition("/")[0]
 
+    def check(self) -> None:
+        """Raise `ConfigError` if a local file is missing or has no rows."""
+        if "://" not in self.path and next(self._lines(), None) is None:
+            raise ConfigError(self._empty())
+
+    def _empty(self) -> str:
+        return f"{self.path}: holds no rows; a manifest has one JSON object a line"
+
     def rows(self) -> Iterator[SourceRow]:
         """One row a line; blank lines are skipped."""
         seen: set[int] = set()
@@ -78,7 +86,7 @@ class Manifest:
             seen.add(mark)
             yield row
         if number == 0:
-            raise ConfigError(f"{self.path}: holds no rows; a manifest has one JSON object a line")
+            raise ConfigError(self._empty())
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:

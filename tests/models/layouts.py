@@ -74,7 +74,7 @@ _RELATIONS = [
     r"(?:just |well |directly )?(?:to the )?(?:left|right) of",
     r"(?:just |well |directly |diagonally )?(?:above|below)(?! them| it)",
     r"(?:to|on) (?:its|their) (?:left|right)|(?:above|below) (?:it|them)|on either side",
-    r"next to|close to(?! the \w+ edge)|near|right beside|(?:within|inside) the (?:bounds|area) of",
+    r"next to|close to(?! the \w+ edge)|near|right beside|(?:within|inside) the area (?:of|taken up by)",
     r"between(?= (?:two|the|an?other|an?|one) (?!(?:tenth|fifth|quarter|third) and))",
     r"(?:higher|lower|further left|further right)(?: in the \w+)? than",
     r"(?:much )?(?:larger|smaller|wider|narrower|taller|shorter) than",

@@ -107,7 +107,7 @@ def test_realistic_layouts_are_told_truly() -> None:
 def test_checker_finds_lies() -> None:
     layout = Layout(SIZE, Thing("cup", (10, 10, 40, 40)), (Thing("plate", (60, 10, 100, 40)),))
     told = write(layout)
-    for lie in ("to the right of the plate", "within the bounds of the plate", "larger than the plate", "crooked"):
+    for lie in ("to the right of the plate", "within the area of the plate", "larger than the plate", "crooked"):
         false = f"Add {PLACEHOLDER} to the upper left of {PLACEHOLDER}. It is {lie}."
         with pytest.raises(AssertionError):
             prove(layout, told._replace(instruction=false, relations=()))
@@ -268,6 +268,27 @@ def test_articles(label: str, expected: str) -> None:
 )
 def test_plurals(label: str, many: str) -> None:
     assert noun(label).many == many
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        (("white", "tall"), "tall white cup"),
+        (("red", "round"), "round red cup"),
+        (("white", "red"), "white and red cup"),
+        (("wooden", "bright"), "bright wooden cup"),
+        (("silver", "old", "round"), "old silver cup"),
+        (("with a handle", "red"), "red cup with a handle"),
+        (("CUP", "red cup. Ha", "on the table"), "cup"),
+    ],
+)
+def test_attributes_stand_in_english_order(attributes: tuple[str, ...], words: str) -> None:
+    assert noun("cup", attributes=attributes).words == words
+
+
+def test_a_thing_said_to_be_large_is_not_told_to_be_small() -> None:
+    layout = Layout(SIZE, Thing("coin", (10, 10, 20, 20), ("Large",)))
+    assert not any(re.search(r"\bsmall\b", write(layout, seed).text) for seed in range(60))
 
 
 def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:

@@ -1,0 +1,50 @@
+"""The demo, made once for all tests that look at it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO_SECONDS = 300
+
+
+class Demo(NamedTuple):
+    """A folder like a fresh clone in which the demo was run."""
+
+    folder: Path
+    told: str
+
+    @property
+    def out(self) -> Path:
+        """The dataset."""
+        return self.folder / "out" / "subject_add"
+
+    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder."""
+        return call_in(self.folder, *words)
+
+
+def call_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder` with this environment's Python first on the PATH."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.run(
+        words, cwd=folder, env=variables, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo, run on Ray by the README's command."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("configs", "manifests", "docs", "stages"):
+        (folder / name).symlink_to(ROOT / name)
+    done = call_in(folder, "python", "-m", "datagen", "run", "configs/subject_add.yaml")
+    assert done.returncode == 0, done.stderr
+    return Demo(folder, done.stdout)

@@ -1,0 +1,127 @@
+"""Real inputs for every stage of the shipped configs: small photographs sent through the pipelines themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from datagen.config import load
+from datagen.execute.operators import fuse
+from datagen.execute.slices import Slice
+from datagen.execute.state import Live, State
+from datagen.execute.worker import Worker
+from datagen.fetch import read_file
+from datagen.graph import build
+from datagen.image import Image
+from datagen.nodes import Graph, Node
+from datagen.record import Record
+from datagen.stage import Failed, Reject, Stage
+
+CONFIGS = sorted(Path("configs").glob("*.yaml"))
+PICTURES = {"rocket": 0.5, "coins": 0.6, "hubble": 0.4}
+"""Pictures of the demo manifest, and how far they are scaled down."""
+
+
+class Example(NamedTuple):
+    """A stage of a shipped config, set up, and records as they reach it."""
+
+    node: Node
+    stage: Stage
+    graph: Graph
+    inputs: tuple[Record, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.node.origin.partition(':')[0]}:{self.node.id}"
+
+
+@cache
+def examples(folder: Path) -> dict[str, Example]:
+    """One example for each stage that a shipped config uses, by the stage's name."""
+    found: dict[str, Example] = {}
+    manifest = _small_manifest(folder)
+    for config in CONFIGS:
+        graph = build(load(config, sets=[f"source.path={manifest}", "filter_foreground.min_ratio=0"]))
+        for example in _of_graph(graph):
+            found.setdefault(example.node.use, example)
+    return found
+
+
+def _of_graph(graph: Graph) -> list[Example]:
+    rows = tuple(graph.source.rows())
+    state = State.start(Slice(0, rows), catalogue=graph.catalogue)
+    taken = []
+    for operator in fuse(graph):
+        for run in Worker(operator)._runs:
+            inputs = tuple(run.view(live) for live in state.live if run.node.accepts(live.record))
+            taken.append(Example(run.node, run.stage, graph, inputs))
+            state = run.over(state)
+            assert state.live, f"nothing is left for what follows {run.node.id}: {[row.detail for row in state.rows]}"
+    return taken
+
+
+def _small_manifest(folder: Path) -> Path:
+    """The demo's rows of a few pictures, all scaled down."""
+    rows = [json.loads(line) for line in Path("manifests/demo.jsonl").read_text().splitlines()]
+    path = folder / "small.jsonl"
+    with path.open("w") as file:
+        for row in rows:
+            if row["id"] in PICTURES:
+                file.write(json.dumps(_scaled(row, PICTURES[row["id"]], folder)) + "\n")
+    return path
+
+
+def _scaled(row: Mapping[str, Any], scale: float, folder: Path) -> dict[str, Any]:
+    pixels = Image.decode(read_file(row["uri"], schemes=("package",), max_bytes=10**8)).array
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    (folder / f"{row['id']}.png").write_bytes(Image.of(np.ascontiguousarray(small, np.uint8)).encoded())
+    objects = [
+        {
+            **thing,
+            "box": [edge * scale for edge in thing["box"]],
+            "polygons": [[[x * scale, y * scale] for x, y in polygon] for polygon in thing["polygons"]],
+        }
+        for thing in row["objects"][:4]
+    ]
+    return {**row, "uri": f"{row['id']}.png", "sha256": "", "objects": objects}
+
+
+def told(value: Any) -> Any:
+    """A value as plain data that two runs can be compared by: pictures as 12 x 12 thumbnails, masks by their sums."""
+    if isinstance(value, Reject):
+        return ["reject", value.reason, told(value.fields)]
+    if isinstance(value, Failed):
+        return ["failed", value.error]
+    if isinstance(value, Image):
+        return [
+            list(value.size),
+            *np.rint(cv2.resize(value.array, (12, 12), interpolation=cv2.INTER_AREA)).ravel().tolist(),
+        ]
+    if isinstance(value, np.ndarray):
+        return [list(value.shape), float(value.sum()), *(float(part.sum()) for part in np.array_split(value, 8))]
+    if isinstance(value, Mapping):
+        return {str(name): told(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [told(item) for item in value]
+    return value
+
+
+def exact(value: Any) -> Any:
+    """A value as something that is equal only if every pixel is."""
+    if isinstance(value, Image):
+        return value.array.tobytes()
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.tobytes())
+    if isinstance(value, Mapping):
+        return {name: exact(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [exact(item) for item in value]
+    return value
+
+
+__all__ = ["CONFIGS", "Example", "Live", "exact", "examples", "told"]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pictures import demo_object, noise
+
+from datagen import Failed, Record, Reject
+from datagen.image import Image
+from datagen.models.segmenter import AnnotatedConfig, GrabCutConfig
+from stages.segment_subject import SegmentSubject
+
+SQUARE = [[[5, 5], [15, 5], [15, 15], [5, 15]]]
+
+
+def record(box=(5, 5, 15, 15), polygons=SQUARE, runs=None, size=(40, 30), **fields):
+    picture = Image.of(noise(size[1], size[0]))
+    return Record("a", {"image": picture, "box": box, "polygons": polygons, "annotated_mask": runs or {}, **fields})
+
+
+def segment(*records, segmenter=None):
+    stage = SegmentSubject(SegmentSubject.Config(segmenter=segmenter or AnnotatedConfig()))
+    stage.setup("cpu")
+    return stage.process(list(records))
+
+
+def test_the_annotated_outline_becomes_the_mask():
+    mask = segment(record())[0]["mask"]
+    assert mask.dtype == np.bool_
+    assert mask.shape == (30, 40)
+    assert mask.sum() == 100
+    assert mask[5:15, 5:15].all()
+
+
+def test_only_what_the_model_needs_is_asked_for():
+    config = SegmentSubject.Config
+    assert SegmentSubject.needs(config()) == ("image", "box", "polygons", "annotated_mask")
+    assert SegmentSubject.needs(config(segmenter=GrabCutConfig())) == ("image", "box")
+
+
+def test_grabcut_runs_without_outlines():
+    image, thing = demo_object("coins", 0)
+    lone = Record("a", {"image": image, "box": tuple(thing["box"])})
+    mask = segment(lone, segmenter=GrabCutConfig())[0]["mask"]
+    assert 0.4 < mask.sum() / (55 * 55) < 1
+
+
+def test_no_outline_is_no_mask():
+    answer = segment(record(polygons=[]))[0]
+    assert isinstance(answer, Reject)
+    assert answer.reason == "no_mask"
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ((30, 20, 60, 25), "outside"),
+        ((10, 10, 10, 20), "empty"),
+        ((20, 10, 10, 20), "inverted"),
+        ((0, math.nan, 10, 20), "finite"),
+    ],
+)
+def test_a_bad_box_fails_alone_by_name(box, said):
+    good, bad, other = segment(record(), record(box=box), record(size=(50, 60)))
+    assert isinstance(bad, Failed)
+    assert said in bad.error
+    assert "40x30" in bad.error
+    assert good["mask"].shape == (30, 40)
+    assert other["mask"].shape == (60, 50)
+
+
+def test_a_mask_of_another_size_fails():
+    answer = segment(record(runs={"size": [4, 3], "counts": [0, 12]}))[0]
+    assert isinstance(answer, Failed)
+    assert answer.error == "the mask is 3x4, the picture 40x30"

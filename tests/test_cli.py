@@ -1,0 +1,185 @@
+"""The command line as a person uses it: exit codes, help, messages, no stack traces."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from building import PAINT, plain_rows, toy_config
+from typer.testing import CliRunner
+
+from datagen import cli
+from datagen.describe import describe
+
+STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
+
+
+def _call(*words: str | Path, capfd: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors of one command."""
+    before = sys.argv
+    sys.argv = ["datagen", *map(str, words)]
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        sys.argv = before
+    told = capfd.readouterr()
+    return int(ended.value.code or 0), told.out, told.err
+
+
+def test_help_is_a_page_that_teaches_by_examples() -> None:
+    told = subprocess.run([sys.executable, "-m", "datagen", "--help"], capture_output=True, text=True, check=True)
+    assert "python -m datagen run configs/subject_add.yaml" in told.stdout
+    for command in ("run", "check", "plan", "describe", "verify", "show"):
+        helped = CliRunner().invoke(cli.app, [command, "--help"])
+        assert helped.exit_code == 0
+        assert len(helped.output.splitlines()) > 5
+
+
+def test_importing_datagen_imports_neither_ray_nor_torch_nor_pixels() -> None:
+    code = "import sys, datagen, datagen.cli; print([m for m in ('ray', 'torch', 'numpy', 'cv2') if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_check_imports_neither_ray_nor_the_reader_of_parquet() -> None:
+    code = (
+        "import sys\nfrom datagen.config import load\nfrom datagen.graph import build\nfrom pathlib import Path\n"
+        "build(load(Path('configs/subject_add.yaml')))\n"
+        "print([m for m in ('ray', 'torch', 'pyarrow', 'skimage', 'webdataset') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_run_verify_and_show(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, out = toy_config(tmp_path, STAGES, rows=plain_rows(20)), tmp_path / "out"
+    code, told, _ = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert code == cli.OK
+    assert "20 sources became" in told
+    assert "rejected by sift/unlucky" in told
+    assert f"python -m datagen verify {out}" in told
+
+    code, told, _ = _call("verify", out, capfd=capfd)
+    assert (code, told) == (cli.OK, f"{out}: whole; shards, index and ledger agree\n")
+
+    key = json.loads((out / "dataset.json").read_text())["shards"] and _keys(out)[0]
+    code, told, _ = _call("show", out, key, capfd=capfd)
+    assert code == cli.OK
+    assert "expanded by fan_out" in told
+    assert "member  target.png" in told
+
+
+def _keys(out: Path) -> list[str]:
+    import datagen
+
+    return [sample.key for sample in datagen.open(str(out))]
+
+
+def test_show_tells_why_a_record_was_rejected(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, out = toy_config(tmp_path, [{"use": "sift", "with": {"share": 1}}, PAINT]), tmp_path / "out"
+    assert _call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
+    code, told, _ = _call("show", out, "r3", capfd=capfd)
+    assert code == cli.OK
+    assert "r3  rejected by sift: unlucky" in told
+    assert "score   contrast = 0." in told
+    code, _, told = _call("show", out, "r99", capfd=capfd)
+    assert code == cli.WRONG
+    assert "there is no sample with the key 'r99' and no record with that id" in told
+
+
+def test_failed_records_are_exit_code_3_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = plain_rows(4)
+    rows[2]["caption"] = "bomb"
+    config, out = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), tmp_path / "out"
+    code, told, _ = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert code == cli.SOME_FAILED
+    assert f"python -m datagen show {out} r2" in told
+
+
+def test_limit_takes_the_first_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, out = toy_config(tmp_path, [PAINT], rows=plain_rows(20)), tmp_path / "out"
+    _, told, _ = _call("run", config, "--engine", "local", "--out", out, "--limit", "5", capfd=capfd)
+    assert "5 sources became 5 records" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check", "nowhere.yaml"], "error: nowhere.yaml: there is no such file"),
+        (
+            ["describe", "segment_subjekt"],
+            "error: there is no stage or topic 'segment_subjekt'; did you mean 'segment_subject'?",
+        ),
+        (["verify", "nowhere"], "error: "),
+        (["show", "nowhere", "x"], "error: "),
+    ],
+)
+def test_a_mistake_gets_a_line_and_exit_code_2(
+    tmp_path: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(tmp_path / word) if word == "nowhere" else word for word in words]
+    code, _, told = _call(*words, capfd=capfd)
+    assert code == cli.WRONG
+    assert told.startswith(message)
+    assert "Traceback" not in told
+
+
+def test_an_out_of_another_pipeline_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, out = toy_config(tmp_path, [PAINT]), tmp_path / "out"
+    assert _call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
+    config.write_text(config.read_text().replace("pipeline: toy", "pipeline: other"))
+    code, _, told = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert code == cli.WRONG
+    assert told == f"error: {out} holds the output of pipeline 'toy'; give 'other' another --out\n"
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, out = toy_config(tmp_path, [PAINT]), tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.tex").write_text("mine")
+    code, _, told = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert code == cli.WRONG
+    assert "has other files in it, and datagen did not write them; give another --out" in told
+
+
+def test_an_empty_or_missing_manifest_ends_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = toy_config(tmp_path, [PAINT])
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("")
+    code, _, told = _call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    assert code == cli.WRONG
+    assert told == f"error: {config}:6: {manifest}: holds no rows; a manifest has one JSON object a line\n"
+    manifest.unlink()
+    code, _, told = _call("check", config, capfd=capfd)
+    assert code == cli.WRONG
+    assert f"error: {config}:6: {manifest}: there is no such manifest" in told
+
+
+def test_the_resolved_config_runs_again_to_the_same_dataset(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, out = toy_config(tmp_path, STAGES), tmp_path / "out"
+    _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    resolved = out / "run" / "config.yaml"
+    code, told, _ = _call("run", resolved, "--engine", "local", "--out", out, capfd=capfd)
+    assert code == cli.OK
+    assert "3 of 3 slices were done before" in told
+
+
+def test_interrupted_is_130(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = toy_config(tmp_path, [{"use": "interrupt"}, PAINT])
+    code, _, told = _call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    assert code == cli.INTERRUPTED
+    assert "interrupted; the same command goes on from here" in told
+
+
+@pytest.mark.parametrize(
+    "topic", ["stages", "fields", "sources", "models", "config", "segment_subject", "write_instruction"]
+)
+def test_describe_tells_every_topic(topic: str) -> None:
+    told = describe(topic)
+    assert len(told.splitlines()) > 3
+    assert "None" not in told
+    assert "object at 0x" not in told

@@ -1,0 +1,168 @@
+"""One contract for every stage under `stages/`: what it declares is true, and it does not depend on its company."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from examples import Example, exact, examples, told
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datagen.fields import catalogue
+from datagen.record import Record
+from datagen.registry import find_stage, stage_names
+from datagen.stage import Expand, Failed, Map, Reject, Stage, stage_name
+from datagen.values import check_value
+
+STAGES = sorted(stage_names())
+GOLDEN = Path(__file__).parent / "golden"
+LONGEST_FILE = 150
+
+
+@pytest.fixture(scope="session")
+def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
+    return examples(tmp_path_factory.mktemp("examples"))
+
+
+@pytest.fixture(params=STAGES)
+def stage(request: pytest.FixtureRequest) -> type[Stage]:
+    return find_stage(request.param)
+
+
+@pytest.fixture(params=STAGES)
+def example(request: pytest.FixtureRequest, every: dict[str, Example]) -> Example:
+    assert request.param in every, f"no shipped config uses '{request.param}': only tests could reach it"
+    return every[request.param]
+
+
+def _process(stage: Stage, batch: list[Record]) -> list[Any]:
+    assert isinstance(stage, Map | Expand)
+    return list(stage.process(batch))
+
+
+def _fields(answer: Any) -> list[dict[str, Any]]:
+    """The new fields of an answer: one mapping, or one a child."""
+    if isinstance(answer, Reject | Failed):
+        return []
+    return [dict(child) for child in answer] if isinstance(answer, list | tuple) else [dict(answer)]
+
+
+def test_it_is_one_class_in_one_short_file(stage: type[Stage]) -> None:
+    path = Path(inspect.getfile(stage))
+    assert path.stem == stage_name(stage)
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
+def test_it_says_what_it_does(stage: type[Stage]) -> None:
+    assert inspect.cleandoc(stage.__doc__ or "").endswith(".")
+    for name, option in stage.Config.model_fields.items():
+        assert option.description, f"option {name} has no docstring"
+
+
+def test_its_fields_are_declared(stage: type[Stage]) -> None:
+    known = catalogue(stage.fields)
+    for name in (*stage.reads, *stage.optional, *stage.writes):
+        assert name in known
+    assert not set(stage.reads) & set(stage.writes), "a stage never overwrites what it reads"
+    assert len(set(stage.rejects)) == len(stage.rejects)
+    assert stage.version >= 1
+
+
+def test_its_options_are_frozen_and_strict(stage: type[Stage]) -> None:
+    assert stage.Config.model_config["frozen"]
+    assert stage.Config.model_config["extra"] == "forbid"
+
+
+def test_it_travels_before_setup(example: Example) -> None:
+    fresh = example.node.stage(example.node.config, id="x", seed=3)
+    again = pickle.loads(pickle.dumps(fresh))
+    assert (again.id, again.seed, again.config) == ("x", 3, fresh.config)
+
+
+def test_it_writes_what_it_promises(example: Example) -> None:
+    assert example.inputs, "a shipped config reaches it with real records"
+    answers = _process(example.stage, list(example.inputs))
+    assert len(answers) == len(example.inputs)
+    for answer in answers:
+        assert not isinstance(answer, Failed), answer
+        if isinstance(answer, Reject):
+            assert answer.reason in example.stage.rejects
+            assert set(answer.fields) <= set(example.stage.writes)
+        for fields in _fields(answer):
+            assert set(fields) == set(example.stage.writes)
+            for name, value in fields.items():
+                check_value(catalogue(example.stage.fields)[name], value)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_batching_and_order_never_change_an_answer(example: Example, data: st.DataObject) -> None:
+    inputs = list(example.inputs[:3])
+    alone = [exact(told_whole(_process(example.stage, [record])[0])) for record in inputs]
+    order = data.draw(st.permutations(range(len(inputs))))
+    size = data.draw(st.integers(1, len(inputs)))
+    mixed: dict[int, Any] = {}
+    for start in range(0, len(order), size):
+        part = order[start : start + size]
+        for index, answer in zip(part, _process(example.stage, [inputs[index] for index in part]), strict=True):
+            mixed[index] = exact(told_whole(answer))
+    assert [mixed[index] for index in range(len(inputs))] == alone
+
+
+def told_whole(answer: Any) -> Any:
+    """An answer as plain containers, its pixels untouched."""
+    if isinstance(answer, Reject):
+        return ["reject", answer.reason, answer.detail, dict(answer.fields)]
+    if isinstance(answer, Failed):
+        return ["failed", answer.error]
+    return answer
+
+
+def test_a_fresh_worker_answers_the_same(example: Example) -> None:
+    if not example.stage.deterministic:
+        pytest.skip("the stage says that it is not deterministic")
+    fresh = example.node.stage(example.node.config, id=example.node.id, seed=example.stage.seed)
+    fresh.setup("cpu")
+    one, other = (_process(stage, list(example.inputs[:2])) for stage in (example.stage, fresh))
+    assert [exact(told_whole(answer)) for answer in one] == [exact(told_whole(answer)) for answer in other]
+
+
+def test_it_never_changes_its_input(example: Example) -> None:
+    record = example.inputs[0]
+    before = copy.deepcopy(exact(dict(record)))
+    _process(example.stage, [record])
+    assert exact(dict(record)) == before
+
+
+def test_its_output_is_that_of_its_version(example: Example) -> None:
+    """Golden outputs; run with UPDATE_GOLDEN=1 after raising `version`."""
+    answers = [told(told_whole(answer)) for answer in _process(example.stage, list(example.inputs[:2]))]
+    found = json.loads(json.dumps({"version": example.stage.version, "answers": answers}))
+    path = GOLDEN / f"{example.node.use}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(json.dumps(found) + "\n")
+    golden = json.loads(path.read_text())
+    assert golden["version"] == found["version"], "the version is new: write the golden output with UPDATE_GOLDEN=1"
+    _assert_close(found["answers"], golden["answers"], path.stem)
+
+
+def _assert_close(found: Any, golden: Any, where: str) -> None:
+    if isinstance(golden, float | int) and not isinstance(golden, bool):
+        assert found == pytest.approx(golden, rel=0.02, abs=2), f"{where} changed: raise the stage's `version`"
+    elif isinstance(golden, dict):
+        assert set(found) == set(golden), where
+        for name, value in golden.items():
+            _assert_close(found[name], value, f"{where}.{name}")
+    elif isinstance(golden, list):
+        assert len(found) == len(golden), where
+        for index, (one, other) in enumerate(zip(found, golden, strict=True)):
+            _assert_close(one, other, f"{where}[{index}]")
+    else:
+        assert found == golden, f"{where} changed: raise the stage's `version`"

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pictures import disc
+
+from datagen import DataError
+from datagen.geometry import bounds, check_box, decode_runs, depth, dilate, draw
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ((0, 0, 4), "not four finite"),
+        ((0, 0, math.nan, 5), "not four finite"),
+        ((0, 0, math.inf, 5), "not four finite"),
+        ((5, 0, 2, 5), "inverted"),
+        ((0, 5, 2, 1), "inverted"),
+        ((3, 0, 3, 5), "empty"),
+        ((0, 0, 12, 5), "outside"),
+        ((-2, 0, 5, 5), "outside"),
+        ((20, 20, 30, 30), "outside"),
+        ((-0.9, 0, 0, 5), "outside"),
+    ],
+)
+def test_a_bad_box_is_named_with_the_pictures_size(box, said):
+    fault = check_box(box, (10, 8))
+    assert fault is not None
+    assert said in fault
+    assert "10x8" in fault
+    assert f"{box[0]:g}" in fault
+
+
+@pytest.mark.parametrize("box", [(0, 0, 10, 8), (9, 7, 10, 8), (0.2, 0.2, 0.4, 0.4), (-0.4, 0, 10.4, 8)])
+def test_a_sound_box_passes(box):
+    assert check_box(box, (10, 8)) is None
+
+
+def test_an_outline_covers_the_pixels_whose_centres_it_holds():
+    drawn = draw([[(2, 1), (5, 1), (5, 4), (2, 4)]], (8, 6))
+    wanted = np.zeros((6, 8), bool)
+    wanted[1:4, 2:5] = True
+    assert np.array_equal(drawn, wanted)
+    assert bounds(drawn) == (2, 1, 5, 4)
+
+
+def test_outlines_are_joined_and_cropped_to_the_picture():
+    drawn = draw([[(-5, -5), (2, -5), (2, 2), (-5, 2)], [(6, 4), (20, 4), (20, 20), (6, 20)]], (8, 6))
+    assert drawn.sum() == 4 + 4
+
+
+def test_dilation_reaches_its_radius_on_every_side_and_is_round():
+    point = np.zeros((61, 61), bool)
+    point[30, 30] = True
+    grown = dilate(point, 20)
+    assert bounds(grown) == (10, 10, 51, 51)
+    assert not grown[12, 12]
+    assert abs(grown.sum() / (math.pi * 20**2) - 1) < 0.06
+    assert np.array_equal(dilate(point, 0), point)
+
+
+def test_depth_counts_the_frame_as_outside():
+    assert depth(np.ones((9, 30), bool)) == pytest.approx(5, abs=0.3)
+    assert depth(disc(60, 60, x=30, y=30, radius=12)) == pytest.approx(12, abs=1)
+    assert depth(np.zeros((5, 5), bool)) == 0
+
+
+def test_runs_go_down_columns_background_first():
+    mask = decode_runs([1, 2, 3], (3, 2))
+    assert mask.tolist() == [[False, False], [True, False], [True, False]]
+    assert decode_runs([0, 6], (3, 2)).all()
+
+
+@pytest.mark.parametrize("counts", [[1, 2], [7], [8, -2], []])
+def test_runs_that_do_not_fit_are_refused(counts):
+    with pytest.raises(DataError, match="2x3"):
+        decode_runs(counts, (3, 2))
