@@ -157,7 +157,7 @@ def moved(mask: Mask, *, centre: tuple[int, int], shape: tuple[int, ...]) -> Mas
     return placed
 
 
-def window(image: Pixels, hole: Mask) -> tuple[slice, slice]:
+def window(hole: Mask) -> tuple[slice, slice]:
     x0, y0, x1, y1 = bounds(hole)
     return slice(max(0, y0 - MARGIN), y1 + MARGIN), slice(max(0, x0 - MARGIN), x1 + MARGIN)
 
@@ -188,7 +188,7 @@ def table() -> None:
     for name, key, centre in PLACES:
         picture = photograph(name)
         hole = moved(shapes[key], centre=centre, shape=picture.shape)
-        part = window(picture, hole)
+        part = window(hole)
         for method, paint in METHODS.items():
             scores[method].append(score(paint, np.ascontiguousarray(picture[part]), np.ascontiguousarray(hole[part])))
     print(
@@ -208,7 +208,7 @@ def repeatability() -> None:
     """Whether each method gives the same bytes again, and with another number of threads."""
     name, mask = objects()["coins", 2]
     picture, hole = photograph(name), dilate(mask, DILATE_PX)
-    part = window(picture, hole)
+    part = window(hole)
     picture, hole = np.ascontiguousarray(picture[part]), np.ascontiguousarray(hole[part])
     threads = cv2.getNumThreads()
     for method, paint in METHODS.items():
@@ -227,7 +227,7 @@ def sheet(path: Path) -> None:
     for key in SHOWN:
         name, mask = known[key]
         picture, hole = photograph(name), dilate(mask, DILATE_PX)
-        part = window(picture, hole)
+        part = window(hole)
         seen, cut = np.ascontiguousarray(picture[part]), np.ascontiguousarray(hole[part])
         edge = np.where((cut & ~dilate(~cut, 1) | ~cut)[..., None], seen, np.uint8((0, 255, 0)))
         painted = [np.where(cut[..., None], METHODS[method](seen, cut), seen) for method in IN_SHEET]

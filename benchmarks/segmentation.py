@@ -86,10 +86,10 @@ OTHERS: dict[str, Cut] = {
     "chan-vese": chan_vese,
 }
 MODELS: dict[str, Segmenter] = {
-    "grabcut, margin 0": GrabCutConfig(margin=0).load("cpu"),
-    "grabcut, 1 round": GrabCutConfig(rounds=1).load("cpu"),
-    "grabcut": GrabCutConfig().load("cpu"),
+    "grabcut, margin 0.5": GrabCutConfig(margin=0.5).load("cpu"),
     "grabcut, margin 1": GrabCutConfig(margin=1).load("cpu"),
+    "grabcut, 5 rounds": GrabCutConfig(rounds=5).load("cpu"),
+    "grabcut": GrabCutConfig().load("cpu"),
     "annotated": AnnotatedConfig().load("cpu"),
 }
 

@@ -75,7 +75,7 @@ def config_reference() -> str:
     for role, configs in roles().items():
         for config in configs:
             lines += _section(f"{role}: `{config.model_fields['kind'].default}`", config)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines).rstrip()
 
 
 def _section(title: str, model: type[BaseModel], *, doc: str = "") -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-import fsspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -39,11 +39,13 @@ class Store:
     def read_range(self, name: str, *, start: int, size: int) -> bytes:
         """`size` bytes from `start`. Raises `StoreError` if there are fewer."""
         data = self._reading(name, start, start + size)
-        if len(data) != size:
-            raise StoreError(
-                f"{self.address}/{name}: ends after {start + len(data)} bytes, {start + size} were expected"
-            )
+        self._check_length(name, start, size, data)
         return data
+
+    def _check_length(self, name: str, start: int, size: int, data: bytes) -> None:
+        if len(data) != size:
+            end = f"after {start + len(data)} bytes" if data else f"at byte {start} or before"
+            raise StoreError(f"{self.address}/{name}: ends {end}, {start + size} were expected")
 
     def _reading(self, name: str, start: int | None, end: int | None) -> bytes:
         try:
@@ -54,15 +56,14 @@ class Store:
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
         paths = [self.path(name) for name, _, _ in ranges]
-        try:
-            found = self._fs.cat_ranges(paths, [at for _, at, _ in ranges], [at + size for _, at, size in ranges])
-        except FileNotFoundError as error:
-            raise StoreError(f"{self.address}: a file is missing: {error}") from error
+        starts, ends = [start for _, start, _ in ranges], [start + size for _, start, size in ranges]
+        found = self._fs.cat_ranges(paths, starts, ends, on_error="return")
         for (name, start, size), data in zip(ranges, found, strict=True):
-            if len(data) != size:
-                raise StoreError(
-                    f"{self.address}/{name}: ends after {start + len(data)} bytes, {start + size} were expected"
-                )
+            if isinstance(data, FileNotFoundError):
+                raise StoreError(f"{self.address}/{name} is missing") from data
+            if isinstance(data, Exception):
+                raise StoreError(f"{self.address}/{name} cannot be read: {data}") from data
+            self._check_length(name, start, size, data)
         return [bytes(data) for data in found]
 
     @contextmanager
@@ -93,19 +94,17 @@ class Store:
         """A file that appears under `name` only when the block ends without an error."""
         target = self.path(name)
         self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        if not self._local:  # an object appears whole when its upload is closed
-            with self._fs.open(target, "wb") as file:
+        if self._local:
+            passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+            with _removed(passing), open(passing, "wb") as file:
                 yield file
+                file.close()
+                os.replace(passing, target)
             return
-        passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-        try:
-            with fsspec.filesystem("file").open(passing, "wb") as file:
-                yield file
-            os.replace(passing, target)
-        except BaseException:
-            if os.path.exists(passing):
-                os.unlink(passing)
-            raise
+        with tempfile.NamedTemporaryFile() as file:  # what is open for an upload appears even if it breaks off
+            yield file
+            file.flush()
+            self._fs.put_file(file.name, target)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that must not be there yet; False, and nothing changed, if it is."""
@@ -117,13 +116,12 @@ class Store:
                 return False
             return True
         passing = f"{name}.{uuid.uuid4().hex[:8]}.tmp"
-        self.write(passing, data)
-        try:
-            os.link(self.path(passing), target)
-        except FileExistsError:
-            return False
-        finally:
-            os.unlink(self.path(passing))
+        with _removed(self.path(passing)):
+            self.write(passing, data)
+            try:
+                os.link(self.path(passing), target)
+            except FileExistsError:
+                return False
         return True
 
     def remove(self, name: str) -> None:
@@ -138,3 +136,13 @@ class Store:
             os.replace(self.path(name), self.path(new))
         else:
             self._fs.mv(self.path(name), self.path(new))
+
+
+@contextmanager
+def _removed(path: str) -> Iterator[None]:
+    """Whatever happens in the block, no local file is left under `path`."""
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)

@@ -1,7 +1,9 @@
 """What a value of each kind of field has to be, and how it travels between processes.
 
-Pictures, masks and sounds become blobs, each stored once by content; all else
-is JSON that refers to them by number.
+Pictures, masks, sounds and bulky annotations become blobs, each stored once by
+content; all else is JSON that refers to them by number. It is JSON that any
+reader takes: NaN and infinity are refused, but in a box, where they are NaN
+in memory and null in JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datagen.errors import DataError
-from datagen.fields import Field
+from datagen.fields import Box, Field
 from datagen.image import Image, Mask
 
 
@@ -44,6 +46,8 @@ class Blobs:
 class _Codec(NamedTuple):
     wanted: str
     fits: Callable[[Any], bool]
+    settle: Callable[[Any], Any]
+    """The value as it is after a journey, and out of reach of the stage that wrote it."""
     dump: Callable[[Any, Blobs], Any]
     load: Callable[[Any, Blobs], Any]
 
@@ -54,23 +58,33 @@ def check_value(field: Field, value: Any) -> None:
     if not codec.fits(value):
         raise DataError(f"field '{field.name}' takes {codec.wanted}, not {_named(value)}")
     if field.choices and value not in field.choices:
-        raise DataError(f"field '{field.name}' takes one of {', '.join(field.choices)}, not {value!r}")
+        raise DataError(f"field '{field.name}' takes one of {', '.join(field.choices)}, not {_named(value)}")
+
+
+def settled(field: Field, value: Any) -> Any:
+    """The value as every later stage sees it, in this process or another; raises `DataError` as `check_value` does.
+
+    Masks are read-only, boxes tuples of floats, JSON has lists and text keys as JSON has them.
+    """
+    check_value(field, value)
+    return _CODECS[field.kind].settle(value)
 
 
 def dump_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field], blobs: Blobs) -> str:
     """Fields as JSON text, their blobs put into `blobs`."""
-    return json.dumps({name: _CODECS[catalogue[name].kind].dump(value, blobs) for name, value in fields.items()})
+    codecs = ((name, value, _codec_of(catalogue[name])) for name, value in fields.items())
+    return _to_json({name: codec.dump(value, blobs) for name, value, codec in codecs})
 
 
 def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
-    """The fields in JSON text that `dump_fields` made."""
-    return {name: _CODECS[catalogue[name].kind].load(value, blobs) for name, value in json.loads(text).items()}
+    """The fields in JSON text that `dump_fields` made; those with equal blobs share one object."""
+    return {name: _codec_of(catalogue[name]).load(value, blobs) for name, value in json.loads(text).items()}
 
 
 def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
     """The fields that a ledger keeps, as JSON text: all but blobs, scores and what is bulky."""
-    kept = {name: value for name, value in fields.items() if _is_told(catalogue[name])}
-    return json.dumps(kept, ensure_ascii=False)
+    kept = ((name, value, catalogue[name]) for name, value in fields.items() if _is_told(catalogue[name]))
+    return _to_json({name: _CODECS[field.kind].dump(value, _NO_BLOBS) for name, value, field in kept}, readable=True)
 
 
 def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
@@ -91,9 +105,10 @@ def mask_to_runs(mask: Mask) -> bytes:
 
 def mask_from_runs(data: bytes) -> Mask:
     """The mask that `mask_to_runs` wrote."""
-    height, width, *runs = np.frombuffer(data, "<u4")
-    values = np.arange(len(runs)) % 2 == 1
-    mask = np.repeat(values, runs).reshape(int(height), int(width))
+    numbers = np.frombuffer(data, "<u4")
+    (height, width), runs = numbers[:2], numbers[2:]
+    inside = np.arange(len(runs)) % 2 == 1
+    mask = np.repeat(inside, runs).reshape(int(height), int(width))
     mask.setflags(write=False)
     return mask
 
@@ -108,7 +123,19 @@ def _named(value: Any) -> str:
     return f"{type(value).__name__} {value!r:.60}"
 
 
+def _codec_of(field: Field) -> _Codec:
+    return _BULKY if field.bulky else _CODECS[field.kind]
+
+
+def _to_json(value: Any, *, readable: bool = False) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=not readable)
+
+
 def _same(value: Any, _: Blobs) -> Any:
+    return value
+
+
+def _itself(value: Any) -> Any:
     return value
 
 
@@ -121,16 +148,59 @@ def _is_number(value: Any) -> bool:
     return number and math.isfinite(value)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and _is_unicode(value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_box(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 4 and all(isinstance(edge, int | float) for edge in value)
+    return isinstance(value, list | tuple) and len(value) == 4 and all(_is_edge(edge) for edge in value)
+
+
+def _is_edge(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _settled_box(value: Any) -> Box:
+    x0, y0, x1, y1 = (float(edge) if math.isfinite(edge) else math.nan for edge in value)
+    return x0, y0, x1, y1
+
+
+def _dump_box(value: Box, _: Blobs) -> list[float | None]:
+    return [edge if math.isfinite(edge) else None for edge in _settled_box(value)]
+
+
+def _load_box(value: list[float | None], _: Blobs) -> Box:
+    return _settled_box([math.nan if edge is None else edge for edge in value])
 
 
 def _is_json(value: Any) -> bool:
     try:
-        json.dumps(value)
-    except (TypeError, ValueError):
+        return _is_unicode(_to_json(value, readable=True))
+    except (TypeError, ValueError, RecursionError):
         return False
-    return True
+
+
+def _settled_json(value: Any) -> Any:
+    return json.loads(_to_json(value))
+
+
+def _settled_mask(value: Mask) -> Mask:
+    if value.base is not None and value.flags.writeable:
+        value = value.copy()
+    value.setflags(write=False)
+    return value
+
+
+def _load_json(data: bytes) -> Any:
+    return json.loads(data)
 
 
 def _listed(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -156,32 +226,40 @@ def _load_mask(number: int, blobs: Blobs) -> Mask:
 
 
 _CODECS: dict[str, _Codec] = {
-    "image": _Codec("an Image", lambda value: isinstance(value, Image), _dump_image, _load_image),
+    "image": _Codec("an Image", lambda value: isinstance(value, Image), _itself, _dump_image, _load_image),
     "images": _Codec(
         "a list of Image",
         _listed(lambda value: isinstance(value, Image)),
+        tuple,
         lambda value, blobs: [_dump_image(item, blobs) for item in value],
-        lambda value, blobs: [_load_image(item, blobs) for item in value],
+        lambda value, blobs: tuple(_load_image(item, blobs) for item in value),
     ),
-    "mask": _Codec("a boolean array of height x width", _is_mask, _dump_mask, _load_mask),
+    "mask": _Codec("a boolean array of height x width", _is_mask, _settled_mask, _dump_mask, _load_mask),
     "masks": _Codec(
         "a list of boolean arrays of height x width",
         _listed(_is_mask),
+        lambda value: tuple(_settled_mask(item) for item in value),
         lambda value, blobs: [_dump_mask(item, blobs) for item in value],
-        lambda value, blobs: [_load_mask(item, blobs) for item in value],
+        lambda value, blobs: tuple(_load_mask(item, blobs) for item in value),
     ),
     "audio": _Codec(
         "a list of FLAC files' bytes",
         _listed(lambda value: isinstance(value, bytes)),
+        tuple,
         lambda value, blobs: [blobs.put(item) for item in value],
-        lambda value, blobs: [blobs.items[item] for item in value],
+        lambda value, blobs: tuple(blobs.items[item] for item in value),
     ),
-    "text": _Codec("text", lambda value: isinstance(value, str), _same, _same),
-    "int": _Codec("a whole number", lambda value: type(value) is int, _same, _same),
-    "float": _Codec("a finite number", _is_number, lambda value, _: float(value), _same),
-    "score": _Codec("a finite number", _is_number, lambda value, _: float(value), _same),
-    "bool": _Codec("true or false", lambda value: type(value) is bool, _same, _same),
-    "box": _Codec("four numbers", _is_box, lambda value, _: list(value), lambda value, _: tuple(value)),
-    "json": _Codec("what JSON can hold", _is_json, _same, _same),
+    "text": _Codec("text in valid Unicode", _is_text, _itself, _same, _same),
+    "int": _Codec("a whole number", lambda value: type(value) is int, _itself, _same, _same),
+    "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
+    "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
+    "bool": _Codec("true or false", lambda value: type(value) is bool, _itself, _same, _same),
+    "box": _Codec("four numbers", _is_box, _settled_box, _dump_box, _load_box),
+    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _settled_json, _same, _same),
 }
+_BULKY = _CODECS["json"]._replace(
+    dump=lambda value, blobs: blobs.put(_to_json(value).encode()),
+    load=lambda number, blobs: blobs.decoded(number, _load_json),
+)
 _TOLD = ("text", "int", "float", "bool", "box", "json")
+_NO_BLOBS = Blobs()

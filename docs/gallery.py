@@ -55,6 +55,7 @@ def main(out: str, path: str, keys: Sequence[str]) -> None:
     for number, row in enumerate(rows):
         sheet.paste(row, (GAP, GAP + number * row.height))
     sheet.save(path, quality=88)
+    print(f"{path}: {len(rows)} samples")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The stages that ship with datagen: one file, one class each."""

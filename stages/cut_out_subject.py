@@ -32,6 +32,7 @@ class CutOutSubject(Map):
         """How the reference looks."""
 
         background: Literal["white", "black"] = "white"
+        """What surrounds the subject; MIGE trains on white and benchmarks on both."""
         margin: float = Field(default=0.05, ge=0, le=1)
         """Room left on each side, as a share of the subject's longer side."""
         max_size: int = Field(default=512, ge=16, le=4096)

@@ -24,7 +24,9 @@ class FilterForeground(Map):
         """Bounds on the share, both included; MIGE appendix B has 0.1 and 0.5."""
 
         min_ratio: float = Field(default=0.1, ge=0, le=1)
+        """Smallest share of the picture."""
         max_ratio: float = Field(default=0.5, ge=0, le=1)
+        """Largest share of the picture."""
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

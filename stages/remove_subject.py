@@ -29,6 +29,7 @@ class RemoveSubject(Map):
         """How the subject is removed."""
 
         inpainter: InpainterConfig = Field(default=PatchConfig())
+        """The model that paints."""
         dilate_px: int = Field(default=20, ge=0, le=500)
         """By how much the mask grows on every side, in pixels of the picture; MIGE has 20."""
         long_side: int | None = Field(default=720, ge=64)

@@ -26,6 +26,7 @@ class SegmentSubject(Map):
         """Which segmenter."""
 
         segmenter: SegmenterConfig = Field(default=AnnotatedConfig())
+        """The model that finds the pixels."""
 
     config: Config
 

@@ -370,12 +370,19 @@ def test_an_orientation_that_means_nothing_is_upright() -> None:
         assert kept(data)
 
 
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize(
-    "told", [b"Exif\0\0garbage!", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(9)]
+    "told", [b"garbage!", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + bytes(9), b""]
 )
-def test_damaged_exif_counts_as_none(told: bytes) -> None:
-    data = saved(SMOOTH, "JPEG", quality=100, exif=told)
+def test_damaged_exif_counts_as_none(told: bytes, format: str) -> None:
+    data = saved(SMOOTH, format, exif=b"Exif\0\0" + told, **({} if format == "PNG" else {"quality": 100}))
     assert np.abs(pixels(data).astype(int) - SMOOTH).max() <= 12
+
+
+def test_a_file_with_damaged_exif_is_not_kept_as_others_may_turn_it() -> None:
+    data = saved(NOISE, "PNG", exif=b"Exif\0\0garbage!")
+    assert np.array_equal(pixels(data), NOISE)
+    assert not kept(data)
 
 
 # Frames
@@ -496,3 +503,14 @@ def test_an_array_that_is_no_picture_is_named(array: NDArray[Any], named: str) -
     with pytest.raises(DataError) as caught:
         Image.of(array)
     assert str(caught.value) == f"a picture is HWC uint8 RGB, this array is {named}"
+
+
+@pytest.mark.parametrize(("format", "width"), [("webp", 16_384), ("jpg", 65_536)])
+def test_a_picture_too_long_for_a_format_says_so(format: Format, width: int) -> None:
+    image = Image.of(np.zeros((1, width, 3), np.uint8))
+    with pytest.raises(DataError, match=f"a picture of {width}x1 cannot be stored as {format}"):
+        image.stored(format, quality=90, keep_original=False)
+
+
+def test_a_picture_tells_its_size_and_format() -> None:
+    assert repr(Image.of(NOISE)) == "Image(13x9 png)"

@@ -103,6 +103,7 @@ def test_both_engines_give_the_same_bytes(demo: Demo) -> None:
     assert dataset_bytes(demo.folder / "out" / "local") == dataset_bytes(demo.out)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset leaves closing to the collector
 def test_webdataset_reads_it(demo: Demo, samples: list[datagen.shards.reader.Sample]) -> None:
     shards = sorted(str(path) for path in (demo.out / "shards").glob("*.tar"))
     read = {one["__key__"]: one for one in webdataset.WebDataset(shards, shardshuffle=False).decode("rgb8")}

@@ -26,7 +26,11 @@ class Slice(NamedTuple):
 
 
 def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = None) -> Iterator[Slice]:
-    """Slices of `size` rows; where rows are grouped, a slice takes the whole of its last group."""
+    """Slices of `size` rows; where rows are grouped, a slice takes the whole of its last group.
+
+    A row of a group that other rows have closed fails; one that is faulty
+    belongs to the group around it, as its own is not known.
+    """
     rows = source.rows() if limit is None else islice(source.rows(), limit)
     if group_by and group_by not in source.writes:
         raise ConfigError(f"the source has no field '{group_by}' to group by; it has: {', '.join(source.writes)}")
@@ -39,7 +43,7 @@ def _parts(rows: Iterable[SourceRow], size: int, group_by: str) -> Iterator[list
     closed: set[str] = set()
     last = ""
     for row in rows:
-        group = str(row.fields.get(group_by, "")) if group_by else ""
+        group = last if row.error else str(row.fields.get(group_by, "")) if group_by else ""
         if len(part) >= size and not (group and group == last):
             yield part
             part = []

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from datagen.errors import DataError
 from datagen.execute.ledger import Costs, Row, Status, to_table
 from datagen.execute.slices import Slice
 from datagen.fields import Field
 from datagen.record import Record
+from datagen.sources.base import SourceRow
 from datagen.stage import Lost
-from datagen.values import Blobs, dump_fields, load_fields, scores_of, told_fields
+from datagen.values import Blobs, dump_fields, load_fields, scores_of, settled, told_fields
 
 
 @dataclass
@@ -48,12 +50,20 @@ class State:
         """A slice as it was cut; rows that the source could not read fail at once."""
         state = cls(part.name, live=[], rows=[], catalogue=catalogue)
         for row in part.rows:
-            live = Live(Record(row.id, row.fields))
-            if row.error:
-                state.end(live, "failed", "source", reason="error", detail=row.error)
-            else:
-                state.live.append(live)
+            state._admit(row)
         return state
+
+    def _admit(self, row: SourceRow) -> None:
+        try:
+            fields = {name: settled(self.catalogue[name], value) for name, value in row.fields.items()}
+            fault = row.error
+        except DataError as error:
+            fields, fault = {}, str(error)
+        live = Live(Record(row.id, fields))
+        if fault:
+            self.end(live, "failed", "source", reason="error", detail=fault)
+        else:
+            self.live.append(live)
 
     def end(
         self,
@@ -77,7 +87,7 @@ class State:
                 source_sha256=str(record.get("original_sha256") or record.get("sha256", "")),
                 stage=stage,
                 reason=reason,
-                detail=detail,
+                detail=detail.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=told_fields(record, catalogue=self.catalogue),
                 **live.costs.told(),

@@ -27,7 +27,7 @@ from datagen.stage import (
     Stage,
     billing,
 )
-from datagen.values import check_value
+from datagen.values import settled
 
 
 class Worker:
@@ -155,9 +155,7 @@ class _NodeRun:
             found = ", ".join(sorted(answer)) or "nothing"
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
-        for name, value in named.items():
-            check_value(self.catalogue[name], value)
-        return named
+        return {name: settled(self.catalogue[name], value) for name, value in named.items()}
 
 
 class _AsyncRun(_NodeRun):

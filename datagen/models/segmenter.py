@@ -61,10 +61,10 @@ class GrabCutConfig(ModelConfig):
     """GrabCut from the box (Rother et al. 2004), for objects that stand off their surroundings."""
 
     kind: Literal["grabcut"] = "grabcut"
-    rounds: int = Field(default=5, ge=1, le=50)
-    """How often the colour models are fitted again."""
-    margin: float = Field(default=0.2, ge=0, le=2)
-    """How much of the surroundings is looked at, in widths and heights of the box."""
+    rounds: int = Field(default=1, ge=1, le=50)
+    """How often the colour models are fitted; more rounds lose faint objects (docs/inpainting.md)."""
+    margin: float = Field(default=0, ge=0, le=2)
+    """How much of the surroundings is looked at beyond two pixels, in widths and heights of the box."""
 
     def load(self, device: str) -> Segmenter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""

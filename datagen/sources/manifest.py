@@ -2,24 +2,31 @@
 
 Each line: `{"id", "uri", "sha256", "license", "credit", "caption", "session",
 "objects": [{"label", "box", "polygons", "mask", "attributes"}]}`; only `id` and
-`uri` are needed.
+`uri` are needed. A line that is wrong fails by its id, or as `%line<number>`
+where it has none. In a box, NaN and infinity are read as null, which stands
+for a number that is not finite and fails that object alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import fsspec
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, ValidationError
 
 from datagen.errors import ConfigError, nearest
+from datagen.fetch import folder_of, reason
 from datagen.sources.base import SourceRow, escaped
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
-_LONGEST_LINE = 64 * 2**20
+LONGEST_LINE = 64 * 2**20
+"""In bytes; a longer one fails."""
+LONGEST_ID = 10_000
 
 
 class _Row(BaseModel):
@@ -29,16 +36,21 @@ class _Row(BaseModel):
 class RleMask(_Row):
     """A mask in COCO's uncompressed run lengths, column by column, background first."""
 
-    size: tuple[int, int]
+    size: Annotated[list[int], Field(min_length=2, max_length=2)]
+    """Height and width."""
     counts: list[int]
+
+
+def _finite(edge: float | None) -> float | None:
+    return edge if edge is not None and math.isfinite(edge) else None
 
 
 class AnnotatedObject(_Row):
     """One object of a picture. Whether its box fits the picture is known only once that is read."""
 
     label: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-    box: Annotated[list[float], Field(min_length=4, max_length=4)]
-    polygons: list[list[Annotated[list[float], Field(min_length=2, max_length=2)]]] = []
+    box: Annotated[list[Annotated[float | None, AfterValidator(_finite)]], Field(min_length=4, max_length=4)]
+    polygons: list[list[Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]]] = []
     mask: RleMask | None = None
     attributes: list[str] = []
 
@@ -46,7 +58,7 @@ class AnnotatedObject(_Row):
 class ManifestRow(_Row):
     """One line of a manifest."""
 
-    id: Annotated[str, StringConstraints(min_length=1)]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
     uri: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
     license: Text = ""
@@ -63,7 +75,7 @@ class Manifest:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._base = path.rpartition("/")[0]
+        self._base = folder_of(path)
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing or has no rows."""
@@ -89,34 +101,88 @@ class Manifest:
             raise ConfigError(self._empty())
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Lines that are not blank, with their numbers; of one that is too long, its beginning."""
         try:
-            with fsspec.open(self.path, "rb") as file:
-                for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
-                    if line.strip():
+            # Remote files do not know `readline(limit)`.
+            with fsspec.open(self.path, "rb") as file, io.BufferedReader(file, 2**20) as buffered:
+                for number, line in enumerate(_cut(buffered), 1):
+                    if line.strip(b"\xef\xbb\xbf \t\r\n"):
                         yield number, line
         except FileNotFoundError as error:
             raise ConfigError(f"{self.path}: there is no such manifest; a relative path counts from here") from error
-        except (IsADirectoryError, PermissionError) as error:
-            raise ConfigError(f"{self.path}: cannot be read as a manifest: {error.strerror}") from error
+        except (OSError, ValueError, ImportError) as error:
+            raise ConfigError(f"{self.path}: cannot be read as a manifest: {reason(error)}") from error
 
     def _row(self, line: bytes, number: int) -> SourceRow:
-        where = f"{self.path}:{number}"
+        id = f"%line{number}"
         try:
-            data = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            return SourceRow(f"%line{number}", {}, f"{where}: not valid JSON: {error}")
-        named = isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]
-        id = escaped(data["id"].encode("utf-8", "replace").decode()) if named else f"%line{number}"
-        try:
+            data = _parsed(line)
+            if isinstance(data.get("id"), str) and 0 < len(data["id"]) <= LONGEST_ID:
+                id = escaped(_told(data["id"]))
             row = ManifestRow.model_validate(data)
         except ValidationError as error:
             faults = "; ".join(_tell(fault) for fault in error.errors(include_url=False)[:5])
-            return SourceRow(id, {}, f"{where}: {faults}")
+            return SourceRow(id, {}, _told(f"{self.path}:{number}: {faults}"))
+        except ValueError as error:
+            return SourceRow(id, {}, _told(f"{self.path}:{number}: {error}"))
         return SourceRow(id, {**row.model_dump(exclude={"id"}), "base": self._base})
+
+
+def _cut(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines; of one longer than `LONGEST_LINE`, that much and one byte more."""
+    while line := file.readline(LONGEST_LINE + 1):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST_LINE)
+        yield line
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line. Raises `ValueError`."""
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"the line is longer than {LONGEST_LINE:,} bytes")
+    try:
+        data = json.loads(line.decode("utf-8-sig"), parse_constant=lambda _: None, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not valid UTF-8: {error.reason} at byte {error.start + 1}") from error
+    except RecursionError as error:
+        raise ValueError("not valid JSON: nested too deep") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"a line is one JSON object, this one is {_JSON_NAMES[type(data)]}")
+    return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key '{twice:.100}' is there twice")
+    return found
+
+
+def _told(text: str) -> str:
+    """Text that any reader of the ledger can take: lone surrogates are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _tell(fault: Any) -> str:
     path = ".".join(str(step) for step in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        return f"unknown key '{path}'; {nearest(str(fault['loc'][-1]), ManifestRow.model_fields)}"
-    return f"'{path}': {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        *within, name = fault["loc"]
+        known = RleMask if "mask" in within else AnnotatedObject if within else ManifestRow
+        return f"unknown key '{path:.200}'; {nearest(str(name)[:200], known.model_fields)}"
+    place = f"'{path}'" if path else "a key"
+    return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+_JSON_NAMES = {
+    list: "a list",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}

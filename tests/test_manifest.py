@@ -1,0 +1,291 @@
+"""Manifests: a faulty line fails alone and by name, a faulty file is an error that says what would do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from building import PAINT, ledger_rows, run_local, toy_graph
+from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datagen.errors import ConfigError
+from datagen.execute.verify import verify
+from datagen.sources import manifest
+from datagen.sources.base import SourceRow, escaped
+from datagen.sources.manifest import Manifest
+
+GOOD = {"id": "a", "uri": "a.png"}
+BOXED = {"label": "cup", "box": [1, 2, 3, 4]}
+
+
+def rows_of(folder: Path, *lines: str | bytes | dict[str, Any]) -> list[SourceRow]:
+    told = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
+    data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in told)
+    (folder / "m.jsonl").write_bytes(data)
+    return list(Manifest(str(folder / "m.jsonl")).rows())
+
+
+def fault_of(folder: Path, line: str | bytes | dict[str, Any]) -> tuple[str, str]:
+    """The id and message of a faulty line between two good ones."""
+    first, row, last = rows_of(folder, GOOD, line, {**GOOD, "id": "z"})
+    assert (first.error, last.error, last.id) == ("", "", "z")
+    where, _, told = row.error.partition("m.jsonl:2: ")
+    assert where.startswith(str(folder))
+    assert not row.fields
+    return row.id, told
+
+
+# The file
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \r\n\n", b"\xef\xbb\xbf\n"])
+def test_an_empty_manifest_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "m.jsonl").write_bytes(content)
+    for look in (Manifest(str(tmp_path / "m.jsonl")).check, lambda: rows_of(tmp_path, content)):
+        with pytest.raises(ConfigError, match=r"m\.jsonl: holds no rows; a manifest has one JSON object a line"):
+            look()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("nowhere.jsonl", "there is no such manifest; a relative path counts from here"),
+        ("", "cannot be read as a manifest: Is a directory"),
+        ("file.txt/m.jsonl", "cannot be read as a manifest: Not a directory"),
+        ("a\0b", "cannot be read as a manifest: embedded null byte"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_a_remedy(tmp_path: Path, path: str, told: str) -> None:
+    (tmp_path / "file.txt").write_text("x")
+    source = Manifest(str(tmp_path / path))
+    for look in (source.check, lambda: list(source.rows())):
+        with pytest.raises(ConfigError) as caught:
+            look()
+        assert str(caught.value) == f"{tmp_path / path}: {told}"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("memory://nowhere/m.jsonl", "there is no such manifest"),
+        ("carrier-pigeon://m.jsonl", "cannot be read as a manifest: Protocol not known: carrier-pigeon"),
+    ],
+)
+def test_a_remote_manifest_is_only_looked_at_when_it_runs(path: str, told: str) -> None:
+    Manifest(path).check()
+    with pytest.raises(ConfigError, match=told):
+        list(Manifest(path).rows())
+
+
+def test_marks_ends_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r", b"  \r", b"", {**GOOD, "id": "b"})
+    assert [(row.id, row.error) for row in rows] == [("a", ""), ("b", "")]
+
+
+def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text(json.dumps(GOOD))
+    assert [row.id for row in Manifest(str(tmp_path / "m.jsonl")).rows()] == ["a"]
+
+
+class Ranged(AbstractFileSystem):
+    """Serves `CONTENT` by byte ranges, as object stores do."""
+
+    protocol = "ranged"
+    CONTENT = b"".join(json.dumps({**GOOD, "id": f"r{n}"}).encode() + b"\n" for n in range(50))
+
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        return {"name": path, "size": len(self.CONTENT), "type": "file"}
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> AbstractBufferedFile:
+        file = AbstractBufferedFile(self, path, mode, block_size=64, size=len(self.CONTENT))
+        file._fetch_range = lambda start, end: self.CONTENT[start:end]
+        file.cache.fetcher = file._fetch_range
+        return file
+
+
+def test_a_file_in_an_object_store_is_read() -> None:
+    fsspec.register_implementation("ranged", Ranged, clobber=True)
+    rows = list(Manifest("ranged://bucket/some/m.jsonl").rows())
+    assert [row.id for row in rows] == [f"r{n}" for n in range(50)]
+    assert rows[0].fields["base"] == "ranged://bucket/some/"
+
+
+@pytest.mark.parametrize(
+    ("path", "base"),
+    [("m.jsonl", ""), ("/m.jsonl", "/"), ("in/here/m.jsonl", "in/here/"), ("memory://m.jsonl", "memory://")],
+)
+def test_relative_addresses_count_from_the_manifests_folder(path: str, base: str) -> None:
+    assert Manifest(path)._row(json.dumps(GOOD).encode(), 1).fields["base"] == base
+
+
+# Its lines
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"id": "b", ', "not valid JSON: Expecting property name"),
+        ("once upon a time", "not valid JSON: Expecting value at character 1"),
+        (b'{"id": "b", "uri": "\xff"}', "not valid UTF-8: invalid start byte at byte 21"),
+        ('{"id": "b", "uri": "x"}'.encode("utf-16"), "not valid UTF-8"),
+        ("[" * 100_000, "not valid JSON: nested too deep"),
+        ('["id", "b"]', "a line is one JSON object, this one is a list"),
+        ('"b"', "a line is one JSON object, this one is text"),
+        ("7", "a line is one JSON object, this one is a number"),
+        ("NaN", "a line is one JSON object, this one is null"),
+        ('{"uri": "x"}', "'id': field required"),
+        ('{"id": 7, "uri": "x"}', "'id': input should be a valid string"),
+        ('{"id": "", "uri": "x"}', "'id': string should have at least 1 character"),
+        ('{"id": "b", "id": "c", "uri": "x"}', "the key 'id' is there twice"),
+        ('{"id": "%s", "uri": "x"}' % ("i" * 10_001), "'id': string should have at most 10000 characters"),
+        ('{"id": "b", "uri": "x", "n": %s}' % ("9" * 5000), "Exceeds the limit"),
+    ],
+)  # fmt: skip
+def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: str | bytes, told: str) -> None:
+    id, found = fault_of(tmp_path, line)
+    assert id == "%line2"
+    assert told in found
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"uri": None}, "'uri': input should be a valid string"),
+        ({"urri": "x"}, "unknown key 'urri'; did you mean 'uri'?"),
+        ({"\ud800": 1}, "a key: input should be a valid string, unable to parse raw data as a unicode"),
+        ({"caption": 3}, "'caption': input should be a valid string"),
+        ({"caption": "\ud800"}, "'caption': input should be a valid string, unable to parse raw data as a unicode"),
+        ({"uri": "\udcff"}, "'uri': input should be a valid string, unable to parse raw data as a unicode"),
+        ({"sha256": "AB"}, "'sha256': string should match pattern"),
+        ({"objects": {}}, "'objects': input should be a valid list"),
+        ({"objects": [{"box": [1, 2, 3, 4]}]}, "'objects.0.label': field required"),
+        ({"objects": [{**BOXED, "lable": "cup"}]}, "unknown key 'objects.0.lable'; did you mean 'label'?"),
+        ({"objects": [{**BOXED, "box": [1, 2, 3]}]}, "'objects.0.box': list should have at least 4 items"),
+        ({"objects": [{**BOXED, "box": [1, 2, 3, "4"]}]}, "'objects.0.box.3': input should be a valid number"),
+        (
+            {"objects": [{**BOXED, "polygons": [[[0, 1e999]]]}]},
+            "'objects.0.polygons.0.0.1': input should be a valid number",
+        ),
+        ({"objects": [{**BOXED, "box": [1, 2, 3, 10**400]}]}, "'objects.0.box.3': input should be a"),
+        ({"objects": [{**BOXED, "mask": {"size": [2, 2], "count": []}}]}, "unknown key 'objects.0.mask.count'; did"),
+        ({"objects": [BOXED, {**BOXED, "label": ""}]}, "'objects.1.label': string should have at least 1"),
+    ],
+)
+def test_a_line_with_a_fault_fails_by_its_id_and_tells_the_place(
+    tmp_path: Path, keys: dict[str, Any], told: str
+) -> None:
+    id, found = fault_of(tmp_path, {"id": "b", "uri": "x", **keys})
+    assert id == "b"
+    assert told in found
+    found.encode()
+
+
+def test_a_line_that_is_too_long_fails_and_the_next_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "LONGEST_LINE", 200)
+    for length in (150, 200, 201, 399, 400, 401, 402, 1000):
+        line = json.dumps({**GOOD, "id": "b", "caption": ""})
+        line = line.replace('""', '"' + "c" * (length - len(line)) + '"')
+        rows = rows_of(tmp_path, GOOD, line, {**GOOD, "id": "z"})
+        assert [row.id for row in rows] == ["a", "b" if length <= 199 else "%line2", "z"]
+        assert ("longer than 200 bytes" in rows[1].error) == (length > 199)
+
+
+def test_an_id_that_was_used_fails_where_it_comes_again(tmp_path: Path) -> None:
+    first, second, third, other = rows_of(tmp_path, GOOD, GOOD, GOOD, {**GOOD, "id": "a%line2"})
+    assert first.error == ""
+    assert second.error.endswith("m.jsonl:2: the id 'a' was used above")
+    assert len({first.id, second.id, third.id, other.id}) == 4
+    assert other.error == ""
+
+
+def test_all_keys_are_taken(tmp_path: Path) -> None:
+    thing = {**BOXED, "polygons": [[[1, 2], [3, 2], [3, 4.5]]], "attributes": ["red"]}
+    thing["mask"] = {"size": [2, 3], "counts": [1, 5]}
+    keys = {"sha256": "0" * 64, "license": "CC0-1.0", "credit": "me", "caption": "Ein Krug", "session": "s"}
+    row = rows_of(tmp_path, {**GOOD, **keys, "objects": [thing]})[0]
+    assert row.error == ""
+    assert row.fields == {"uri": "a.png", "base": f"{tmp_path}/", **keys, "objects": [thing]}
+    assert set(row.fields) == set(Manifest.writes)
+
+
+def test_what_is_not_finite_in_a_box_becomes_null_and_leaves_the_siblings(tmp_path: Path) -> None:
+    box = '{"label": "cup", "box": [%s, 2, 3, 4]}'
+    things = ", ".join(box % edge for edge in ("NaN", "-Infinity", "1e999", "null", "1"))
+    row = rows_of(tmp_path, '{"id": "a", "uri": "x", "objects": [%s]}' % things)[0]  # noqa: UP031
+    assert row.error == ""
+    assert [thing["box"][0] for thing in row.fields["objects"]] == [None, None, None, None, 1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(alphabet="ab#+%235BL\ud800", min_size=1), min_size=2, max_size=8, unique=True))
+def test_escaping_keeps_ids_apart_and_out_of_derived_ones(ids: list[str]) -> None:
+    assert len({escaped(id) for id in ids}) == len(ids)
+    for id in ids:
+        assert not set("#+") & set(escaped(id))
+
+
+NAMES = [
+    "a.b.c",
+    "a/b",
+    "..",
+    "../../etc/passwd",
+    "/",
+    ".",
+    " ",
+    "Ünïcødé ✓ 日本",
+    "a#0",
+    "a+0",
+    "a%230",
+    "%line3",
+    "a\0b",
+    "line\nbreak\ttab\x1b[31m",
+    "x" * 10_000,
+    "x" * 9_999 + "y",
+    "A",
+    "a",
+    "\ud800",
+    "\ud801",
+    "-",
+    "__",
+]
+
+
+def test_any_id_ends_in_a_sound_sample_or_fails_by_name(tmp_path: Path) -> None:
+    rows = [{"id": name, "uri": f"nowhere/{n}.png", "caption": str(n)} for n, name in enumerate(NAMES)]
+    stages = [{"use": "fan_out", "with": {"most": 2}}, PAINT]
+    run_local(toy_graph(tmp_path, stages, rows=rows), tmp_path / "out")
+    assert verify(str(tmp_path / "out")) == []
+    found = ledger_rows(tmp_path / "out")
+    sources = {id: row for id, row in found.items() if not row["parent"]}
+    assert len(sources) == len(NAMES)
+    failed = {id for id, row in sources.items() if row["status"] == "failed"}
+    assert failed == {r"\ud800", r"\ud801"}
+    assert sources["a%230"]["status"] in ("expanded", "rejected")
+    keys = [row["key"] for row in found.values() if row["status"] == "accepted"]
+    assert len(keys) == len(set(keys)) > 10
+    for key in keys:
+        assert len(key) <= 80
+        assert set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
+    for path in (tmp_path / "out" / "shards").iterdir():
+        assert path.suffix == ".tar"
+
+
+def test_faulty_lines_fail_in_the_ledger_and_the_rest_goes_on(tmp_path: Path) -> None:
+    lines = [GOOD, "{", {"id": "b", "uri": "x", "\ud800": 1}, GOOD, {**GOOD, "id": "c"}]
+    run_local(toy_graph(tmp_path, [PAINT], rows=lines), tmp_path / "out")
+    found = ledger_rows(tmp_path / "out")
+    assert {id: (row["status"], row["stage"]) for id, row in found.items()} == {
+        "a": ("accepted", ""),
+        "%line2": ("failed", "source"),
+        "b": ("failed", "source"),
+        "a%line4": ("failed", "source"),
+        "c": ("accepted", ""),
+    }
+    assert verify(str(tmp_path / "out")) == []
+    for row in found.values():
+        json.loads(row["fields"], parse_constant=pytest.fail)

@@ -1,0 +1,167 @@
+"""The store: whole files or none, first wins, on any filesystem."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from datagen.errors import StoreError
+from datagen.store import Store
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    address = {
+        "local": str(tmp_path / "out"),
+        "file": f"file://{tmp_path}/out/",
+        "memory": f"memory://{uuid.uuid4().hex}/out",
+    }[request.param]
+    yield Store(address)
+    if request.param == "memory":
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_files_are_written_read_listed_moved_and_removed(store: Store) -> None:
+    assert not store.exists("a/b.txt")
+    store.write("a/b.txt", b"one")
+    store.write("a/b.txt", b"two")
+    store.write("a/deep/c.txt", b"")
+    store.write("top.txt", b"top")
+    assert store.read("a/b.txt") == b"two"
+    assert store.read("a/deep/c.txt") == b""
+    assert store.exists("a/b.txt")
+    assert store.exists("a")
+    assert store.names("a") == ["b.txt"]
+    assert store.names("") == ["top.txt"]
+    assert store.names("nowhere") == []
+    store.move("a/b.txt", "else/where/d.txt")
+    assert not store.exists("a/b.txt")
+    store.write("e.txt", b"three")
+    store.move("e.txt", "else/where/d.txt")
+    assert store.read("else/where/d.txt") == b"three"
+    store.remove("else")
+    store.remove("else")
+    assert not store.exists("else/where/d.txt")
+    with store.reading("top.txt") as file:
+        assert file.read(2) == b"to"
+
+
+def test_what_is_missing_is_named(store: Store) -> None:
+    for look in (
+        lambda: store.read("nowhere.txt"),
+        lambda: store.read_range("nowhere.txt", start=0, size=1),
+        lambda: store.read_ranges([("nowhere.txt", 0, 1)]),
+        lambda: store.reading("nowhere.txt").__enter__(),
+    ):
+        with pytest.raises(StoreError, match=r"out/nowhere\.txt is missing"):
+            look()
+
+
+def test_a_range_of_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match=r"/folder cannot be read: .*Is a directory"):
+        Store(str(tmp_path)).read_ranges([("folder", 0, 1)])
+
+
+def test_ranges_are_exact_and_never_short(store: Store) -> None:
+    store.write("a.bin", bytes(range(10)))
+    store.write("b.bin", bytes(range(10, 20)))
+    assert store.read_range("a.bin", start=3, size=4) == bytes([3, 4, 5, 6])
+    assert store.read_range("a.bin", start=10, size=0) == b""
+    assert store.read_ranges([("b.bin", 0, 2), ("a.bin", 8, 2), ("a.bin", 0, 0)]) == [b"\x0a\x0b", b"\x08\x09", b""]
+    assert store.read_ranges([]) == []
+    for start, told in ((8, "ends after 10 bytes, 11 were expected"), (12, "ends at byte 12 or before, 15 were")):
+        with pytest.raises(StoreError, match=f"out/a.bin: {told}"):
+            store.read_range("a.bin", start=start, size=3)
+        with pytest.raises(StoreError, match=f"out/a.bin: {told}"):
+            store.read_ranges([("b.bin", 0, 2), ("a.bin", start, 3)])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_write_that_breaks_off_leaves_nothing(store: Store, error: type[BaseException]) -> None:
+    store.write("a/old.txt", b"old")
+    for name in ("a/new.txt", "a/old.txt"):
+        with pytest.raises(error):
+            _break_off(store, name, error)
+    assert store.names("a") == ["old.txt"]
+    assert store.read("a/old.txt") == b"old"
+
+
+def _break_off(store: Store, name: str, error: type[BaseException]) -> None:
+    with store.writing(name) as file:
+        file.write(b"half")
+        raise error
+
+
+def test_a_file_appears_only_when_it_is_whole(store: Store) -> None:
+    with store.writing("a/b.txt") as file:
+        file.write(b"half")
+        assert not store.exists("a/b.txt")
+        file.write(b" and half")
+    assert store.read("a/b.txt") == b"half and half"
+    assert store.names("a") == ["b.txt"]
+
+
+def test_create_is_first_wins_and_leaves_nothing_else(store: Store) -> None:
+    assert store.create("a/once.txt", b"first")
+    assert not store.create("a/once.txt", b"second")
+    assert store.read("a/once.txt") == b"first"
+    assert store.names("a") == ["once.txt"]
+
+
+ROUNDS, RACERS = 40, 4
+
+
+def test_of_threads_that_create_one_file_one_wins(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    won: list[list[int]] = [[] for _ in range(ROUNDS)]
+    gate = threading.Barrier(RACERS)
+
+    def race(racer: int) -> None:
+        for number in range(ROUNDS):
+            gate.wait()
+            if store.create(f"{number}.txt", b"%d" % racer * 5000):
+                won[number].append(racer)
+
+    threads = [threading.Thread(target=race, args=(racer,)) for racer in range(RACERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, winners in enumerate(won):
+        assert len(winners) == 1
+        assert store.read(f"{number}.txt") == b"%d" % winners[0] * 5000
+    assert len(store.names("")) == ROUNDS
+
+
+def test_of_processes_that_create_one_file_one_wins(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    gate, results = context.Barrier(2), context.Queue()
+    processes = [context.Process(target=_race, args=(str(tmp_path), gate, results, racer)) for racer in range(2)]
+    for process in processes:
+        process.start()
+    found = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    wins = dict(found)
+    for number in range(ROUNDS):
+        assert (number in wins[0]) != (number in wins[1])
+        assert Store(str(tmp_path)).read(f"{number}.txt") == (b"0" if number in wins[0] else b"1")
+
+
+def _race(
+    address: str, gate: threading.Barrier, results: multiprocessing.Queue[tuple[int, set[int]]], racer: int
+) -> None:
+    store = Store(address)
+    won = set()
+    for number in range(ROUNDS):
+        gate.wait(timeout=60)
+        if store.create(f"{number}.txt", b"%d" % racer):
+            won.add(number)
+    results.put((racer, won))
