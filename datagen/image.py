@@ -49,6 +49,8 @@ _SAME_COLOUR = 2
 
 MAX_PIXELS = 100_000_000
 """Most pixels of a picture, unless told otherwise."""
+LONGEST_SIDE = 1_000_000
+"""In pixels: no PNG reader takes more."""
 PILLOW_LIMIT = 178_000_000
 """Most pixels that can be allowed: Pillow opens no more."""
 
@@ -148,7 +150,7 @@ class Image:
 def _encode(array: Pixels, format: Format, parameters: tuple[int, int]) -> bytes:
     done, data = cv2.imencode(f".{format}", cv2.cvtColor(array, cv2.COLOR_RGB2BGR), parameters)
     if not done:
-        raise DataError(f"cannot be encoded as {format}")
+        raise DataError(f"a picture of {array.shape[1]}x{array.shape[0]} cannot be stored as {format}")
     return data.tobytes()
 
 
@@ -162,9 +164,7 @@ def _quiet() -> Iterator[None]:
 
 def _decode(data: bytes, max_pixels: int) -> Image:
     with Pillow.open(io.BytesIO(data), formats=_READABLE) as opened:
-        width, height = opened.size
-        if width * height > max_pixels:
-            raise DataError(f"{width}x{height} pixels are more than the {max_pixels:,} that are allowed")
+        _check_size(*opened.size, max_pixels)
         opened.load()
         format = _FORMATS.get(opened.format or "")
         bits = _png_bits(data) if format == "png" else 8
@@ -175,6 +175,13 @@ def _decode(data: bytes, max_pixels: int) -> Image:
     if plain and format:
         return Image(array=array, data=data, format=format, size=size)
     return Image(array=array, data=None, format="png", size=size)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise DataError(f"{width}x{height} pixels are more than the {max_pixels:,} that are allowed")
+    if max(width, height) > LONGEST_SIDE:
+        raise DataError(f"{width}x{height}: no side may be longer than {LONGEST_SIDE:,} pixels")
 
 
 def _png_bits(data: bytes) -> int:

@@ -134,6 +134,11 @@ def test_large_pictures_that_are_allowed_travel_without_a_warning(monkeypatch: p
     assert np.array_equal(Image.carried(saved(NOISE, "PNG")).array, NOISE)
 
 
+def test_a_picture_longer_than_a_png_can_be_is_refused() -> None:
+    line = png_of(header(1_000_001, 1, 1, 0), (b"IDAT", zlib.compress(bytes(125_002))))
+    assert fault(line) == "1000001x1: no side may be longer than 1,000,000 pixels"
+
+
 def test_pillow_opens_what_may_be_allowed() -> None:
     assert Pillow.MAX_IMAGE_PIXELS is not None
     assert PILLOW_LIMIT <= 2 * Pillow.MAX_IMAGE_PIXELS

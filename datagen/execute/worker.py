@@ -206,7 +206,9 @@ class _CombineRun(_NodeRun):
     def _group(self, record: Record) -> str:
         stage = self.stage
         assert isinstance(stage, Combine)
-        return str(record[self.node.renamed.get(stage.by, stage.by)]) if stage.by else record.parent
+        if not stage.by:
+            return record.parent
+        return str(record[self.node.renamed.get(stage.by, stage.by)]) or f"{record.id} alone"
 
     def _joined(self, name: str, group: list[Live], state: State) -> dict[str, Any]:
         stage = self.stage

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import DataError
-from datagen.geometry import dilate
-from datagen.models.poisson import Floats, Index, Mask, harmonic, relax, thickness
+from datagen.geometry import depth, dilate
+from datagen.models.poisson import Floats, Index, Mask, harmonic, integrated
 
 _REACH = 3
 _SPAN = np.arange(-_REACH, _REACH + 1)
@@ -190,7 +190,7 @@ class Search:
             forth, back = self._step(flat, field_YX, here, there), self._step(flat, field_YX, there, here)
             return (forth - back) / np.float32(2)
 
-        solved = relax(self.image_HWC, self.hole_HW, step, sweeps=int(2 * thickness(self.hole_HW)) + 30)
+        solved = integrated(self.image_HWC, self.hole_HW, step)
         return solved[_REACH:-_REACH, _REACH:-_REACH]
 
     def _step(self, flat: Floats, field_YX: NDArray[np.intp], here: Index, there: Index) -> Floats:
@@ -287,7 +287,7 @@ def _radii(reach: int) -> list[int]:
 
 def _scales(hole_HW: Mask) -> list[int]:
     deepest = 0
-    while thickness(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
+    while depth(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
         deepest += 1
     return list(range(deepest, -1, -1))
 
