@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -41,7 +42,7 @@ class SegmentSubject(Map):
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Segment the records whose boxes are sound."""
-        faults = [check_box(record["box"], record["image"].size) for record in batch]
+        faults = [_fault(record) for record in batch]
         sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
         found = iter(
             self.segmenter(
@@ -54,10 +55,21 @@ class SegmentSubject(Map):
         return [Failed(fault) if fault else _answer(record, next(found)) for record, fault in pairs]
 
 
+def _fault(record: Record) -> str | None:
+    size = record["image"].size
+    annotated = record.get("annotated_mask") or {"size": size[::-1]}
+    return check_box(record["box"], size) or _misfit(annotated["size"], size)
+
+
+def _misfit(shape: Sequence[int], size: tuple[int, int]) -> str | None:
+    if tuple(shape) == size[::-1]:
+        return None
+    return f"the mask is {shape[1]}x{shape[0]}, the picture {size[0]}x{size[1]}"
+
+
 def _answer(record: Record, found: Segmentation) -> Answer:
-    height, width = found.mask.shape
-    if (width, height) != record["image"].size:
-        return Failed("the mask is {}x{}, the picture {}x{}".format(width, height, *record["image"].size))
+    if misfit := _misfit(found.mask.shape, record["image"].size):
+        return Failed(misfit)
     if not found.mask.any():
         return Reject("no_mask", f"no pixel of box {list(record['box'])} belongs to the object")
     return {"mask": found.mask}

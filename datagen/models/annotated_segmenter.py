@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DataError
 from datagen.fields import Box
 from datagen.geometry import decode_runs, draw
 from datagen.models.segmenter import Annotation, Segmentation
@@ -28,9 +27,5 @@ class AnnotatedSegmenter:
 def _mask(image_HWC: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.bool_]:
     if annotation.runs:
         height, width = annotation.runs["size"]
-        if (height, width) != image_HWC.shape[:2]:
-            raise DataError(
-                f"the annotated mask is {width}x{height}, the picture {image_HWC.shape[1]}x{image_HWC.shape[0]}"
-            )
         return decode_runs(annotation.runs["counts"], (height, width))
     return draw(annotation.polygons, (image_HWC.shape[1], image_HWC.shape[0]))

@@ -38,8 +38,8 @@ class Segmenter(Protocol):
     ) -> list[Segmentation]:
         """HWC uint8 RGB pictures with one xyxy box each, and what is annotated of it.
 
-        Masks are HW, of the picture's size. No answer depends on the rest of the batch. Raises `DataError`
-        if an annotated mask is of another size than its picture.
+        Masks are HW, of the picture's size (an annotated one of the size that it was annotated with).
+        No answer depends on the rest of the batch.
         """
         ...
 

@@ -10,7 +10,7 @@ from pictures import demo_object, disc, noise
 from datagen import DataError
 from datagen.geometry import dilate, draw
 from datagen.models.inpainter import PatchConfig, TeleaConfig
-from datagen.models.poisson import harmonic, relax, thickness
+from datagen.models.poisson import harmonic, integrated
 
 KINDS = [PatchConfig(), TeleaConfig()]
 every_kind = pytest.mark.parametrize("config", KINDS, ids=[config.kind for config in KINDS])
@@ -104,14 +104,13 @@ def test_a_harmonic_fill_of_a_ramp_is_the_ramp():
     ramp = np.broadcast_to(np.linspace(0, 200, 60, dtype=np.float32)[None, :, None], (40, 60, 1)).copy()
     hole = disc(40, 60, x=30, y=20, radius=12)
     filled = harmonic(np.where(hole[..., None], np.float32(0), ramp), hole)
-    assert np.abs(filled - ramp).max() < 1.5
-    assert thickness(hole) == pytest.approx(12, abs=1)
+    assert np.abs(filled - ramp).max() < 1e-3
 
 
-def test_relaxing_with_the_true_steps_restores_the_picture():
+def test_integrating_the_true_steps_restores_the_picture():
     picture = noise(40, 50).astype(np.float32)
     hole = disc(40, 50, x=25, y=20, radius=8)
     flat = picture.reshape(-1, 3)
     broken = np.where(hole[..., None], np.float32(0), picture)
-    solved = relax(broken, hole, lambda here, there: flat[here] - flat[there], sweeps=80)
-    assert np.abs(solved - picture).max() < 0.5
+    solved = integrated(broken, hole, lambda here, there: flat[here] - flat[there])
+    assert np.abs(solved - picture).max() < 1e-3
