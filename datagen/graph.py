@@ -21,7 +21,10 @@ from datagen.stage import Stage, StageConfig
 def build(loaded: Loaded) -> Graph:
     """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
     nodes = _ordered(_unrolled(loaded))
-    known = catalogue(field for node in nodes for field in node.stage.fields)
+    try:
+        known = catalogue(field for node in nodes for field in node.stage.fields)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     source = loaded.pipeline.source.load()
     graph = Graph(loaded, source, nodes, known)
     if found := faults(graph):

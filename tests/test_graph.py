@@ -209,3 +209,37 @@ def test_the_mermaid_diagram_has_every_stage_and_arrow(tmp_path: Path) -> None:
     assert '  ask -- "verdict = no" --> paint' in lines
     assert '  sift -.-> sift_rejects("unlucky"):::rejects' in lines
     assert {"  source --> sift", "  source --> ask", "  paint --> samples", "  other --> samples"} <= set(lines)
+
+
+def test_two_kinds_for_one_field_are_refused(tmp_path: Path) -> None:
+    message = _message(tmp_path, [{"use": "ask"}, {"use": "clash"}, PAINT])
+    assert message == (
+        "toy.yaml:8: field 'verdict' is declared as score and as text; one name has one kind: rename the field of the plugin stage"
+    )
+
+
+def test_a_stage_of_two_packages_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "twin_plugin").mkdir()
+    for name in ("__init__.py", "paint.py"):
+        (tmp_path / "twin_plugin" / name).touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = _message(tmp_path, [PAINT], plugins=["toys", "twin_plugin"])
+    assert message.endswith("stage 'paint' is both toys.paint and twin_plugin.paint; rename one of them")
+
+
+def test_a_module_without_its_class_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bare_plugin").mkdir()
+    for name in ("__init__.py", "judge_colour.py"):
+        (tmp_path / "bare_plugin" / name).touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = _message(tmp_path, [{"use": "judge_colour"}, PAINT], plugins=["toys", "bare_plugin"])
+    assert message.endswith("bare_plugin.judge_colour holds no stage class called JudgeColour")
+
+
+def test_a_plugin_that_cannot_be_imported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torn_plugin").mkdir()
+    (tmp_path / "torn_plugin" / "__init__.py").touch()
+    (tmp_path / "torn_plugin" / "dream.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = _message(tmp_path, [{"use": "dream"}, PAINT], plugins=["toys", "torn_plugin"])
+    assert "stage 'dream' cannot be imported from torn_plugin.dream: No module named 'no_such_package'" in message
