@@ -29,7 +29,7 @@ app = typer.Typer(
     python -m datagen plan configs/subject_add.yaml          what would run, where
     python -m datagen describe stages                        what there is to build from
     python -m datagen verify out/subject_add                 prove that it is whole
-    python -m datagen show out/subject_add coins-3           one sample and its history
+    python -m datagen show out/subject_add coins__3          one sample and its history
     """,
     epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "
     "3 the run finished but some records failed, 130 interrupted, and the same command goes on.",

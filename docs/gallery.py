@@ -1,6 +1,6 @@
 """Draw samples of a finished dataset as one picture: reference, source, target, instruction.
 
-    python docs/gallery.py out/subject_add docs/images/subject_add.jpg coins-0 rocket-0
+    python docs/gallery.py out/subject_add docs/images/subject_add.jpg rocket__0 coins__2
 
 Without keys, it draws all samples.
 """

@@ -25,6 +25,7 @@ MAX_MEMBER = 19
 
 _DIGEST = 16
 _SIGNED = re.compile(rf"(^|-)[a-z2-7]{{{_DIGEST}}}$")
+_READABLE = re.compile(r"[a-z0-9][a-z0-9_-]*|[a-z0-9]([a-z0-9_-]*[a-z0-9])?([#+][0-9]+)+")
 _MEMBER = re.compile(r"^[a-z][a-z0-9_]*\.[a-z0-9]+$")
 
 
@@ -42,12 +43,15 @@ class StoredSample(NamedTuple):
 def key_of(id: str) -> str:
     """The key of a record: its id where that may be one, else what can stay of it and a digest.
 
-    At most 80 of a-z, 0-9, `-` and `_`, beginning with a letter or digit. A
-    different id has a different key, but for a collision of 80 bits.
+    The marks of derived ids stay readable: `coins#3` is `coins__3`, `coins#3+0` is
+    `coins__3--0`. At most 80 of a-z, 0-9, `-` and `_`, beginning with a letter or
+    digit. A different id has a different key, but for a collision of 80 bits.
     """
+    told = id.replace("#", "__").replace("+", "--")
+    ambiguous = "__" in id or "--" in id or _SIGNED.search(id)
+    if _READABLE.fullmatch(id) and len(told) <= MAX_KEY and not ambiguous:
+        return told
     slug = re.sub(r"[^a-z0-9_]+", "-", id[: 4 * MAX_KEY].lower()).lstrip("-_")
-    if slug == id and 0 < len(id) <= MAX_KEY and not _SIGNED.search(id):
-        return id
     digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).digest()[:10]
     signature = base64.b32encode(digest).decode().lower()
     kept = slug[: MAX_KEY - _DIGEST - 1].rstrip("-_")

@@ -51,6 +51,16 @@ def test_an_id_that_may_be_a_key_is_its_own(id: str) -> None:
     assert key_of(id) == id
 
 
-@pytest.mark.parametrize(("id", "start"), [("coins#3", "coins-3-"), ("a+0", "a-0-"), ("A/1.jpg", "a-1-jpg-")])
+@pytest.mark.parametrize(("id", "start"), [("A/1.jpg", "a-1-jpg-"), ("a b#3", "a-b-3-")])
 def test_a_key_still_tells_whose_it_is(id: str, start: str) -> None:
     assert key_of(id).startswith(start)
+
+
+@pytest.mark.parametrize(("id", "key"), [("coins#3", "coins__3"), ("a+0", "a--0"), ("coins#3+0", "coins__3--0")])
+def test_derived_ids_have_readable_keys(id: str, key: str) -> None:
+    assert key_of(id) == key
+
+
+@given(st.lists(st.text("ab01_-#+", min_size=1, max_size=6), min_size=2, max_size=2, unique=True))
+def test_marks_never_make_two_ids_one_key(ids: list[str]) -> None:
+    assert key_of(ids[0]) != key_of(ids[1])
