@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import ray
-from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
-from datagen.errors import ConfigError, SetupError
+from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.operators import fuse
 from datagen.execute.ray import replicas
 from datagen.execute.run import run
@@ -60,3 +60,26 @@ def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
         ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and there are 0; lower its `resources`"
     ):
         replicas(operators, cpus=2, gpus=0)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_path: Path) -> None:
+    rows = plain_rows(12)
+    for number, caption in ((1, "stumble"), (4, "killer"), (5, "killer"), (8, "stumble")):
+        rows[number]["caption"] = caption
+    stages = [{"use": "crash", "with": {"folder": str(tmp_path)}}, PAINT]
+    graph = toy_graph(tmp_path, stages, rows=rows)
+    summary = run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())
+    found = ledger_rows(tmp_path / "out")
+    assert {id for id, row in found.items() if row["status"] == "failed"} == {"r4", "r5"}
+    assert found["r4"]["stage"] == "crash"
+    assert found["r4"]["detail"].startswith("killed its worker")
+    assert summary.counts.accepted == 10
+    assert {found[id]["attempts"] > 1 for id in ("r1", "r8")} == {True}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
+    graph = toy_graph(tmp_path, [{"use": "crash_at_start"}, PAINT], rows=plain_rows(1))
+    with pytest.raises(DatagenError, match="workers die before they reach a record"):
+        run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())

@@ -11,7 +11,8 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import ray
 from ray import cloudpickle
@@ -22,7 +23,10 @@ from datagen.execute.commit import Committer, Report
 from datagen.execute.operators import Operator
 from datagen.execute.slices import Slice
 from datagen.execute.state import Parcel, State
-from datagen.execute.worker import Worker
+from datagen.execute.worker import Care, Worker
+
+Killers = dict[tuple[str, str], str]
+"""What happened, by the stage and id of each record that killed its worker."""
 
 _QUEUED = 2
 """Slices given to an actor at once: one that it works on, one that is fetched meanwhile."""
@@ -44,8 +48,6 @@ def run_ray(
     except RayTaskError as error:
         cause = error.cause
         raise (cause if isinstance(cause, DatagenError) else DatagenError(str(error))) from None
-    except RayActorError as error:
-        raise DatagenError(f"a worker died: {error}") from error
     finally:
         if owned:
             ray.shutdown()
@@ -116,8 +118,13 @@ class _Actor:
             self._worker = Worker(self._operator)
 
     @ray.method(num_returns=2)
-    def run(self, work: Any) -> tuple[Any, Report | None]:
-        """A slice, or the parcel that the operator before made of it, run through this operator."""
+    def run(
+        self, work: Any, attempt: int, journal: Any, killers: dict[tuple[str, str], str]
+    ) -> tuple[Any, Report | None]:
+        """A slice, or the parcel that the operator before made of it, run through this operator.
+
+        With a `journal`, record by record, each noted there before it is tried.
+        """
         self.setup()
         assert self._worker is not None
         catalogue = self._operator.catalogue
@@ -125,16 +132,52 @@ class _Actor:
             state = State.unpacked(work, catalogue=catalogue)
         else:
             state = State.start(work, catalogue=catalogue)
-        state = self._worker.run(state)
+        state.attempt = attempt
+        care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
+        state = self._worker.run(state, care)
         if self._committer:
             return None, self._committer.commit(state)
         return state.parcel(), None
 
 
-class _Task(NamedTuple):
+class _Journal:
+    """Outlives a worker, and knows what it tried last."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str] | None = None
+
+    def note(self, stage: str, id: str) -> None:
+        """The record that is tried now."""
+        self._last = (stage, id)
+
+    def last(self) -> tuple[str, str] | None:
+        """The record that was tried last."""
+        return self._last
+
+
+@dataclass
+class _Seat:
+    """A place in a pool; a worker that dies is replaced in it."""
+
+    actor: Any
+    load: int = 0
+
+
+@dataclass
+class _Task:
+    """A slice at one operator."""
+
     step: int
-    actor: int
-    parcel: Any
+    work: Any
+    """The slice as it was cut, or a reference to the parcel that the operator before made."""
+    attempt: int = 1
+    journal: Any = None
+    killers: Killers = field(default_factory=dict)
+    seat: _Seat = field(default_factory=lambda: _Seat(None))
+    actor: Any = None
+    """The worker that has it."""
+    parcel: Any = None
+    """A reference to what will come out."""
 
 
 class _Scheduler:
@@ -144,12 +187,14 @@ class _Scheduler:
         cpus, gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
         counts = replicas(operators, cpus=cpus, gpus=gpus)
         shrink = min(1.0, cpus / max(_taken(operators, counts, "cpus"), 1e-9))
-        self._pools = [
-            _pool(operator, number, committer=committer if operator is operators[-1] else None, shrink=shrink)
-            for operator, number in zip(operators, counts, strict=True)
+        last = operators[-1]
+        self._makers = [
+            _maker(operator, committer=committer if operator is last else None, shrink=shrink) for operator in operators
         ]
-        self._waiting: list[deque[Any]] = [deque() for _ in operators]
-        self._load = [[0] * len(pool) for pool in self._pools]
+        self._pools = [
+            [_Seat(make()) for _ in range(number)] for make, number in zip(self._makers, counts, strict=True)
+        ]
+        self._waiting: list[deque[_Task]] = [deque() for _ in operators]
         self._tasks: dict[Any, _Task] = {}
         self._most = _QUEUED * sum(counts)
 
@@ -159,43 +204,71 @@ class _Scheduler:
         while self._tasks:
             done, _ = ray.wait(list(self._tasks), num_returns=1)
             task = self._tasks.pop(done[0])
-            self._load[task.step][task.actor] -= 1
-            report = ray.get(done[0])
-            if report is None:
-                self._waiting[task.step + 1].append(task.parcel)
+            task.seat.load -= 1
+            try:
+                report = ray.get(done[0])
+            except RayActorError as error:
+                self._bury(task, error)
             else:
-                yield report
+                if report is None:
+                    self._waiting[task.step + 1].append(_Task(task.step + 1, task.parcel))
+                else:
+                    yield report
             self._feed()
 
+    def _bury(self, task: _Task, error: RayActorError) -> None:
+        """Replace a worker that died, and try its slice again; the third time with care.
+
+        With care the worker tells each record before it tries it, so that the one it told last is
+        what killed it. That one is failed untried from then on, and the slice goes on without it.
+        """
+        if task.seat.actor is task.actor:
+            task.seat.actor = self._makers[task.step]()
+        if task.journal is not None:
+            self._accuse(task, error)
+        elif task.attempt > 1:
+            journal: Any = ray.remote(num_cpus=0)(_Journal)
+            task.journal = journal.remote()
+        task.attempt += 1
+        self._waiting[task.step].appendleft(task)
+
+    def _accuse(self, task: _Task, error: RayActorError) -> None:
+        tried = ray.get(task.journal.last.remote())
+        if tried is None or tried in task.killers:
+            raise DatagenError(f"workers die before they reach a record, or while they store samples: {error}")
+        task.killers[tried] = f"killed its worker, {task.attempt} times in all: {str(error).splitlines()[0]}"
+
     def _feed(self) -> None:
-        """Give waiting slices to free actors, those nearest their end first."""
+        """Give waiting slices to free workers, those nearest their end first."""
         for step in reversed(range(len(self._pools))):
-            while (actor := self._free(step)) is not None:
-                work = self._next(step)
-                if work is None:
+            while (seat := self._free(step)) is not None:
+                task = self._next(step)
+                if task is None:
                     break
-                self._submit(step, actor, work)
+                self._submit(task, seat)
 
-    def _free(self, step: int) -> int | None:
-        load = self._load[step]
-        actor = min(range(len(load)), key=load.__getitem__)
-        return actor if load[actor] < _QUEUED else None
+    def _free(self, step: int) -> _Seat | None:
+        seat = min(self._pools[step], key=lambda seat: seat.load)
+        return seat if seat.load < _QUEUED else None
 
-    def _next(self, step: int) -> Any:
-        if step > 0:
-            return self._waiting[step].popleft() if self._waiting[step] else None
+    def _next(self, step: int) -> _Task | None:
+        if self._waiting[step]:
+            return self._waiting[step].popleft()
         on_the_way = len(self._tasks) + sum(map(len, self._waiting))
-        return next(self._slices, None) if on_the_way < self._most else None
+        if step > 0 or on_the_way >= self._most:
+            return None
+        part = next(self._slices, None)
+        return _Task(0, part) if part else None
 
-    def _submit(self, step: int, actor: int, work: Any) -> None:
-        worker: Any = self._pools[step][actor]
-        parcel, report = worker.run.remote(work)
-        self._load[step][actor] += 1
-        self._tasks[report] = _Task(step, actor, parcel)
+    def _submit(self, task: _Task, seat: _Seat) -> None:
+        task.seat, task.actor = seat, seat.actor
+        seat.load += 1
+        task.parcel, report = seat.actor.run.remote(task.work, task.attempt, task.journal, task.killers)
+        self._tasks[report] = task
 
 
-def _pool(operator: Operator, number: int, *, committer: Committer | None, shrink: float) -> list[Any]:
-    """Actors of a class that carries the operator's name, which is what Ray's dashboard shows.
+def _maker(operator: Operator, *, committer: Committer | None, shrink: float) -> Callable[[], Any]:
+    """Makes actors of a class that carries the operator's name, which is what Ray's dashboard shows.
 
     With fewer cores than operators, each reserves less than it says, and none waits for another for ever.
     """
@@ -204,8 +277,11 @@ def _pool(operator: Operator, number: int, *, committer: Committer | None, shrin
         num_cpus=max(operator.cpus * shrink, 0.001) if operator.cpus else 0,
         num_gpus=operator.gpus,
     )
-    sent = cloudpickle.dumps(committer) if committer else None  # type: ignore[no-untyped-call]
-    pool = [remote.remote(cloudpickle.dumps(operator), sent, sys.path) for _ in range(number)]  # type: ignore[no-untyped-call]
-    for actor in pool:
+    arguments = [cloudpickle.dumps(part) if part else None for part in (operator, committer)]  # type: ignore[no-untyped-call]
+
+    def make() -> Any:
+        actor = remote.remote(*arguments, sys.path)
         actor.setup.remote()
-    return pool
+        return actor
+
+    return make

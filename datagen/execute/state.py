@@ -44,6 +44,8 @@ class State:
         self.live = live
         self.rows = rows
         self.catalogue = catalogue
+        self.attempt = 1
+        """How often the slice was tried, this time included."""
 
     @classmethod
     def start(cls, part: Slice, *, catalogue: Mapping[str, Field]) -> State:
@@ -90,6 +92,7 @@ class State:
                 detail=detail.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=told_fields(record, catalogue=self.catalogue),
+                attempts=self.attempt,
                 **live.costs.told(),
                 **columns,
             )

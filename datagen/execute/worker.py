@@ -6,7 +6,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 
@@ -30,6 +30,15 @@ from datagen.stage import (
 from datagen.values import settled
 
 
+class Care(NamedTuple):
+    """How a slice is run that killed its worker before: one record a call, and each told before it is tried."""
+
+    announce: Callable[[str, str], None]
+    """Told the stage and the record's id; what was told last is what killed the worker."""
+    killers: Mapping[tuple[str, str], str]
+    """What happened, for each stage and record known to kill; these are failed untried."""
+
+
 class Worker:
     """An operator's stages, set up and ready."""
 
@@ -46,9 +55,10 @@ class Worker:
                 raise SetupError(f"{node.origin}: stage '{node.id}' cannot start: {error}") from error
             self._runs.append(_RUNS[_kind(node)](node, stage, operator))
 
-    def run(self, state: State) -> State:
+    def run(self, state: State, care: Care | None = None) -> State:
         """The slice after all stages of this operator."""
         for run in self._runs:
+            run.care = care
             state = run.over(state)
         return state
 
@@ -60,6 +70,7 @@ class _NodeRun:
         self.node = node
         self.stage = stage
         self.catalogue = operator.catalogue
+        self.care: Care | None = None
 
     def over(self, state: State) -> State:
         """The slice after this stage; records that do not meet it pass untouched, in place."""
@@ -79,11 +90,21 @@ class _NodeRun:
     def outcomes(self, met: Sequence[Live], state: State) -> dict[str, Any]:  # noqa: ARG002 - Combine asks it
         """What the stage answers, by record id; an exception as `Failed`."""
         answers: dict[str, Any] = {}
-        size = self.node.resources.batch_size
+        size = 1 if self.care else self.node.resources.batch_size
         for start in range(0, len(met), size):
             part = list(met[start : start + size])
-            answers.update(zip((live.record.id for live in part), self._batch(part), strict=True))
+            found = self._known_killer(part[0].record.id)
+            answers.update(zip((live.record.id for live in part), [found] if found else self._batch(part), strict=True))
         return answers
+
+    def _known_killer(self, id: str) -> Failed | None:
+        """With care, the end of a record that killed a worker here; any other is announced as tried now."""
+        if self.care is None:
+            return None
+        if what := self.care.killers.get((self.node.id, id)):
+            return Failed(what)
+        self.care.announce(self.node.id, id)
+        return None
 
     def view(self, live: Live) -> Record:
         """What the stage may see of a record, under the stage's own names."""
@@ -160,7 +181,13 @@ class _NodeRun:
 
 class _AsyncRun(_NodeRun):
     def outcomes(self, met: Sequence[Live], state: State) -> dict[str, Any]:  # noqa: ARG002
-        return asyncio.run(self._all(met))
+        if self.care is None:
+            return asyncio.run(self._all(met))
+        return {live.record.id: self._alone(live) for live in met}
+
+    def _alone(self, live: Live) -> Any:
+        id = live.record.id
+        return self._known_killer(id) or asyncio.run(self._all([live]))[id]
 
     async def _all(self, met: Sequence[Live]) -> dict[str, Any]:
         gate = asyncio.Semaphore(self.node.resources.concurrency)
@@ -214,8 +241,9 @@ class _CombineRun(_NodeRun):
         stage = self.stage
         assert isinstance(stage, Combine)
         lost = [lost for lost, place in state.lost(stage.by) if place == name]
+        answer: Any = self._known_killer(group[0].record.id)
         try:
-            answer = self._timed(group, lambda views: [stage.process_group(views, lost)])[0]
+            answer = answer or self._timed(group, lambda views: [stage.process_group(views, lost)])[0]
         except SetupError:
             raise
         except Exception as error:
