@@ -62,7 +62,8 @@ def run(
 ) -> None:
     """Run a pipeline and pack its dataset.
 
-    Run again after an interruption: slices that are done are not computed twice.
+    Ctrl-C once ends it after the slices in flight, twice at once. Run the same command
+    again and it goes on: slices that are done are not computed twice.
 
     \b
     python -m datagen run configs/subject_add.yaml

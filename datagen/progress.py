@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.status import Status
@@ -24,16 +26,27 @@ class Watcher:
         self._begun = time.monotonic()
         self._printed = self._begun
         self._status: Status | None = None
+        self._handler: Any = None
+        self.stopping = False
 
     def __enter__(self) -> Watcher:
         if self._console.is_terminal:
             self._status = self._console.status(f"{self._pipeline}: starting")
             self._status.start()
+        self._handler = signal.signal(signal.SIGINT, self._stop)
         return self
+
+    def _stop(self, *_: object) -> None:
+        """Ctrl-C once ends the run after the slices in flight, twice at once."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        self._console.print("stopping after the slices in flight; press Ctrl-C again to stop at once")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGINT, self._handler)
         if self._status:
             self._status.stop()
 

@@ -24,6 +24,8 @@ PAINT = {"use": "paint"}
 class Quiet:
     """Listens to a run and keeps what it heard."""
 
+    stopping = False
+
     def __init__(self) -> None:
         self.said: list[str] = []
         self.slices = 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from building import PAINT, plain_rows, toy_config
+from building import PAINT, dataset_bytes, plain_rows, toy_config
 from typer.testing import CliRunner
 
 from datagen import cli
@@ -166,6 +169,27 @@ def test_the_resolved_config_runs_again_to_the_same_dataset(tmp_path: Path, capf
     code, told, _ = _call("run", resolved, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.OK
     assert "3 of 3 slices were done before" in told
+
+
+def test_ctrl_c_ends_after_the_slices_in_flight_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, [{"use": "dawdle"}, PAINT], rows=plain_rows(9))
+    words = [sys.executable, "-m", "datagen", "run", str(config), "--engine", "local", "--out"]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([".", "tests"])}
+    with subprocess.Popen([*words, str(tmp_path / "out")], env=paths, stderr=subprocess.PIPE, text=True) as running:
+        while not list(tmp_path.glob("out/run/ledger/*/*.parquet")):
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        assert running.stderr
+        told = running.stderr.read()
+    assert running.returncode == cli.INTERRUPTED
+    assert "stopping after the slices in flight" in told
+    assert "interrupted; the same command goes on from here" in told
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    done = len(list(tmp_path.glob("out/run/ledger/*/0*.parquet")))
+    again = subprocess.run([*words, str(tmp_path / "out")], env=paths, capture_output=True, text=True, check=True)
+    assert f"{done} of 3 slices were done before" in again.stdout
+    subprocess.run([*words, str(tmp_path / "whole")], env=paths, capture_output=True, check=True)
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "whole")
 
 
 def test_interrupted_is_130(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,12 @@ class Told(NamedTuple):
 
 
 class Watching(Protocol):
-    """Whoever is told of a run."""
+    """Whoever is told of a run, and may end it."""
+
+    @property
+    def stopping(self) -> bool:
+        """No further slice is to be begun."""
+        ...
 
     def say(self, text: str) -> None:
         """Something that happens once."""
@@ -74,13 +79,16 @@ def run(
     limit: int | None = None,
     watcher: Watching,
 ) -> Summary:
-    """Run a graph into the folder or address `out`; goes on where an earlier run stopped."""
+    """Run a graph into the folder or address `out`; goes on where an earlier run stopped.
+
+    Raises `KeyboardInterrupt` if the watcher stopped it; what was committed by then is kept.
+    """
     begun = time.perf_counter()
     store = Store(out)
     claim(store, graph)
     committer = committer_of(graph, out)
     ledger = Ledger(store, committer.fingerprint)
-    feed = _Feed(graph, ledger, limit)
+    feed = _Feed(graph, ledger, limit, watcher)
     summary = Summary(Counts(), 0, 0, 0.0)
     for report in _engine(engine, watcher)(fuse(graph), committer, feed):
         summary.computed += 1
@@ -88,6 +96,8 @@ def run(
         for stage, seconds in report.seconds.items():
             summary.by_stage[stage] = summary.by_stage.get(stage, 0.0) + seconds
         watcher.slice_done(Told(summary.computed, summary.counts))
+    if watcher.stopping:
+        raise KeyboardInterrupt
     _finish(graph, ledger, feed.names, summary)
     summary.seconds = time.perf_counter() - begun
     return summary
@@ -137,14 +147,17 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
 class _Feed:
     """The slices that are not committed yet; remembers the names of all."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, limit: int | None) -> None:
+    def __init__(self, graph: Graph, ledger: Ledger, limit: int | None, watcher: Watching) -> None:
         pipeline = graph.loaded.pipeline
+        self._watcher = watcher
         self.names: list[str] = []
         self._done = ledger.committed()
         self._slices = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by, limit=limit)
 
     def __iter__(self) -> Iterator[Slice]:
         for part in self._slices:
+            if self._watcher.stopping:
+                return
             name = part.name
             self.names.append(name)
             if name not in self._done:
