@@ -17,6 +17,7 @@ from datagen.execute.commit import Committer, Report
 from datagen.execute.fingerprints import models_of, run_fingerprint
 from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, to_table
 from datagen.execute.local import run_local
+from datagen.execute.lock import held
 from datagen.execute.operators import fuse
 from datagen.execute.slices import Slice, cut
 from datagen.nodes import Graph, Node
@@ -85,12 +86,22 @@ def run(
     """
     begun = time.perf_counter()
     store = Store(out)
-    claim(store, graph)
+    refuse_foreign(store, graph)
+    with held(store):
+        store.write(CONFIG, resolved_text(graph).encode())
+        summary = _run(graph, out=out, engine=_engine(engine, watcher), limit=limit, watcher=watcher)
+    summary.seconds = time.perf_counter() - begun
+    return summary
+
+
+def _run(
+    graph: Graph, *, out: str, engine: Callable[..., Iterator[Report]], limit: int | None, watcher: Watching
+) -> Summary:
     committer = committer_of(graph, out)
-    ledger = Ledger(store, committer.fingerprint)
+    ledger = Ledger(Store(out), committer.fingerprint)
     feed = _Feed(graph, ledger, limit, watcher)
     summary = Summary(Counts(), 0, 0, 0.0)
-    for report in _engine(engine, watcher)(fuse(graph), committer, feed):
+    for report in engine(fuse(graph), committer, feed):
         summary.computed += 1
         summary.counts.add(report.counts)
         for stage, seconds in report.seconds.items():
@@ -99,7 +110,6 @@ def run(
     if watcher.stopping:
         raise KeyboardInterrupt
     _finish(graph, ledger, feed.names, summary)
-    summary.seconds = time.perf_counter() - begun
     return summary
 
 
@@ -117,8 +127,8 @@ def committer_of(graph: Graph, out: str) -> Committer:
     )
 
 
-def claim(store: Store, graph: Graph) -> None:
-    """Write the resolved config into OUT. Raises `ConfigError` if OUT is another pipeline's, or no dataset."""
+def refuse_foreign(store: Store, graph: Graph) -> None:
+    """Raise `ConfigError` if OUT is another pipeline's, or has files that datagen did not write."""
     name = graph.loaded.pipeline.pipeline
     if store.exists(CONFIG):
         owner = yaml.safe_load(store.read(CONFIG)).get("pipeline")
@@ -126,8 +136,12 @@ def claim(store: Store, graph: Graph) -> None:
             raise ConfigError(f"{store.address} holds the output of pipeline '{owner}'; give '{name}' another --out")
     elif store.names("") or store.exists("shards"):
         raise ConfigError(f"{store.address} has other files in it, and datagen did not write them; give another --out")
+
+
+def resolved_text(graph: Graph) -> str:
+    """The resolved config as YAML."""
     text = yaml.safe_dump(resolved_config(graph), sort_keys=False, allow_unicode=True)
-    store.write(CONFIG, f"# Profile {graph.loaded.profile}, all options spelt out.\n{text}".encode())
+    return f"# Profile {graph.loaded.profile}, all options spelt out.\n{text}"
 
 
 def resolved_config(graph: Graph) -> dict[str, Any]:
