@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -156,7 +157,7 @@ class Pipeline(Options):
     slice_size: int = Field(default=64, ge=1, le=100_000)
     """Source records that are scheduled and committed together."""
     profiles: dict[str, Profile] = {}
-    """Choices of models by name; `embedded` is the default."""
+    """Choices of models by name; the only one is the default, else `embedded`."""
     stages: tuple[Entry, ...] = Field(min_length=1)
     """What happens to the records, in order."""
     output: OutputOptions = OutputOptions()
@@ -182,11 +183,17 @@ class Loaded(NamedTuple):
 
 
 def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
-    """Read a config, lay the profile and then each `a.b=c` of `sets` over it. Raises `ConfigError`."""
+    """Read a config, lay the profile and then each `a.b=c` of `sets` over it. Raises `ConfigError`.
+
+    A set that changes a profile is laid before the profile, which would hide it otherwise.
+    """
     located = read_yaml(path)
+    to_profiles, to_rest = _parted(sets)
+    for text in to_profiles:
+        _lay_set(located, text)
     chosen = _choose_profile(located, profile)
     _lay_profile(located, chosen)
-    for text in sets:
+    for text in to_rest:
         _lay_set(located, text)
     return Loaded(validated(Pipeline, located, ()), chosen, located)
 
@@ -224,9 +231,10 @@ def _id_of(entry: Mapping[str, Any]) -> str:
 
 
 def _choose_profile(located: Located, asked: str) -> str:
+    """The profile asked for; else the only one there is, as in the config that a run writes; else the default."""
     profiles = located.data.get("profiles")
     names = list(profiles) if isinstance(profiles, dict) else []
-    wanted = asked or DEFAULT_PROFILE
+    wanted = asked or (names[0] if len(names) == 1 else DEFAULT_PROFILE)
     if wanted in names or (not names and not asked):
         return wanted
     where = located.origin(("profiles",))
@@ -262,7 +270,7 @@ def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> Non
             _lay(located, (*place, key), value, origin_from=(*origin_from, key))
         return
     parent = _at(located.data, place[:-1])
-    parent[place[-1]] = new
+    parent[place[-1]] = deepcopy(new)
     _move_origins(located, place, origin_from)
 
 
@@ -287,6 +295,16 @@ def _at(data: Any, place: Place) -> Any:
     return data
 
 
+def _parted(sets: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The sets that change a profile, and the others."""
+    to_profiles: list[str] = []
+    to_rest: list[str] = []
+    for text in sets:
+        first = text.partition("=")[0].split(".")[0]
+        (to_profiles if first == "profiles" else to_rest).append(text)
+    return to_profiles, to_rest
+
+
 def _lay_set(located: Located, text: str) -> None:
     path, equals, value = text.partition("=")
     steps = path.split(".")
@@ -298,6 +316,9 @@ def _lay_set(located: Located, text: str) -> None:
         holder = _at(located.data, place[:depth])
         if holder is None:
             _at(located.data, place[: depth - 1])[place[depth - 1]] = {}
+        elif isinstance(holder, list) and isinstance(place[depth], str):
+            whole = ".".join(steps[: len(steps) - len(place) + depth])
+            raise ConfigError(f"{origin}: '{whole}' is a list; set it as a whole: --set {whole}=[a, b]")
         elif not isinstance(holder, dict | list):
             raise ConfigError(f"{origin}: '{place[depth - 1]}' is a plain value, nothing can be set inside it")
     parsed = parse_yaml(f"value: {value}", name=origin)

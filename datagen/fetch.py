@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import Any, cast
 
 import fsspec
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from datagen.errors import DataError, SetupError
 
@@ -35,7 +38,7 @@ def resolved(uri: str, base: str) -> str:
 def read_file(uri: str, *, base: str = "", schemes: tuple[str, ...], max_bytes: int) -> bytes:
     """The bytes at `uri`.
 
-    Raises `DataError` if it is missing, too large, or of a scheme not among
+    Raises `DataError` if it is missing, no regular file, too large, or of a scheme not among
     `schemes`; `SetupError` if the package that speaks the scheme is missing.
     """
     address = resolved(uri, base)
@@ -44,6 +47,7 @@ def read_file(uri: str, *, base: str = "", schemes: tuple[str, ...], max_bytes: 
         raise DataError(f"the scheme '{scheme:.40}' is not allowed; `schemes` lists: {', '.join(schemes)}")
     try:
         filesystem, path = _located(address, scheme)
+        _refuse_special(filesystem, path)
         with filesystem.open(path, "rb") as file:
             data = cast("bytes", file.read(max_bytes + 1))
     except FileNotFoundError as error:
@@ -55,6 +59,15 @@ def read_file(uri: str, *, base: str = "", schemes: tuple[str, ...], max_bytes: 
     if len(data) > max_bytes:
         raise DataError(f"is larger than {max_bytes:,} bytes, the limit set by `max_bytes`")
     return data
+
+
+def _refuse_special(filesystem: Any, path: str) -> None:
+    """Raise `DataError` for a local pipe, socket or device, whose opening or reading may never end."""
+    if not isinstance(filesystem, LocalFileSystem):
+        return
+    mode = os.stat(filesystem._strip_protocol(path)).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder says so itself
+        raise DataError("is not a regular file but a pipe, socket or device")
 
 
 def reason(error: Exception) -> str:

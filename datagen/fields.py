@@ -55,7 +55,7 @@ STANDARD: tuple[Field, ...] = (
     Field("target", "image", "The picture after the edit.", "HWC uint8 RGB", member="target"),
     Field("image", "image", "A picture on which a stage works.", "HWC uint8 RGB"),
     Field("refs", "images", "Reference pictures, in the order of the instruction.", "HWC uint8 RGB", member="ref"),
-    Field("masks", "masks", "What each edit changes.", "HW bool", member="mask"),
+    Field("masks", "masks", "mask_0: what the edit changes; mask_1, ...: each object.", "HW bool", member="mask"),
     Field("mask", "mask", "The subject's pixels.", "HW bool"),
     Field("hole", "mask", "The pixels that were painted anew.", "HW bool"),
     Field("subject", "text", "Name of the object an edit is about."),

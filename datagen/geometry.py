@@ -41,6 +41,19 @@ def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
     return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
 
 
+def overlap(a: Box, b: Box) -> float:
+    """Area that two xyxy boxes share over the area that they cover together, 0 to 1."""
+    width, height = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+    common = max(width, 0) * max(height, 0)
+    both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - common
+    return common / both if both > 0 else 0.0
+
+
+def clipped(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a sound xyxy box that lies on a picture of (width, height)."""
+    return max(box[0], 0), max(box[1], 0), min(box[2], size[0]), min(box[3], size[1])
+
+
 def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
     """The pixels of a (width, height) picture whose centres lie in any of the outlines."""
     from skimage import draw as shapes
@@ -56,9 +69,11 @@ def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
 
 def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
     """A mask of (height, width) from COCO's uncompressed run lengths: column by column, background first."""
-    runs = np.asarray(list(counts), np.int64)
-    if (runs < 0).any() or runs.sum() != size[0] * size[1]:
-        raise DataError(f"a mask's runs add up to {runs.sum()}, its size {size[1]}x{size[0]} has {size[0] * size[1]}")
+    runs = [int(run) for run in counts]
+    if min(runs, default=0) < 0:
+        raise DataError(f"a mask's run length is negative: {min(runs)}; its size is {size[1]}x{size[0]}")
+    if sum(runs) != size[0] * size[1]:
+        raise DataError(f"a mask's runs add up to {sum(runs)}, its size {size[1]}x{size[0]} has {size[0] * size[1]}")
     inside = np.arange(len(runs)) % 2 == 1
     return np.ascontiguousarray(np.repeat(inside, runs).reshape(size[1], size[0]).T)
 

@@ -7,6 +7,7 @@ branches allow and that puts cheap stages first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
@@ -53,6 +54,7 @@ def _unrolled(loaded: Loaded) -> list[Node]:
             last_round[uses.entry.id or uses.entry.use] = node.id
     if wrong:
         raise ConfigError("\n".join(dict.fromkeys(wrong)))
+    last_round.update({node.id: node.id for node in nodes if node.id not in last_round})
     return [_with_after(node, last_round) for node in nodes]
 
 
@@ -103,6 +105,7 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
         optional=_renamed(stage.optional, entry.map),
         writes=_renamed(stage.writes, entry.map),
         origin=origin,
+        entry=name,
         block=use.block,
     )
 
@@ -123,13 +126,12 @@ def _check_map(entry: StageEntry, stage: type[Stage], config: StageConfig, origi
             )
 
 
-def _with_after(node: Node, last_round: Mapping[str, str]) -> Node:
-    ids = set(last_round.values()) | set(last_round)
+def _with_after(node: Node, meant: Mapping[str, str]) -> Node:
+    """The node after real ids; `meant` maps what a config may say to them: a repeated stage is its last round."""
     for id in node.after:
-        if id not in ids and id.rpartition("_")[0] not in last_round:
-            raise ConfigError(f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, ids)}")
-    after = node.after if node.block else tuple(last_round.get(id, id) for id in node.after)
-    return Node(**{**vars(node), "after": after})
+        if id not in meant:
+            raise ConfigError(f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meant)}")
+    return node if node.block else replace(node, after=tuple(meant[id] for id in node.after))
 
 
 def _ordered(nodes: list[Node]) -> tuple[Node, ...]:

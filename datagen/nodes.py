@@ -12,6 +12,11 @@ from datagen.sources.base import Source
 from datagen.stage import Combine, Expand, Stage, StageConfig
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two plain values are equal; unlike Python, `true` is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
 class Clause(NamedTuple):
     """A field is among `values`, or, if `negated`, is not."""
 
@@ -21,7 +26,7 @@ class Clause(NamedTuple):
 
     def holds(self, value: Any) -> bool:
         """Whether a record with this value of the field passes."""
-        return (value in self.values) != self.negated
+        return any(is_same(value, asked) for asked in self.values) != self.negated
 
     def __str__(self) -> str:
         values = ", ".join(str(value) for value in self.values)
@@ -45,6 +50,8 @@ class Node:
     writes: tuple[str, ...]
     origin: str
     """Where it stands in the config, such as `configs/x.yaml:14`."""
+    entry: str
+    """The id of the config's entry that it comes from, its own but for later rounds of a repeat block."""
     block: str = ""
     """The repeat block it was unrolled from, whose rounds may write the same fields."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import time
 from types import TracebackType
@@ -13,6 +14,7 @@ from rich.status import Status
 from datagen.execute.run import Summary, Told
 
 _SECONDS_BETWEEN_LINES = 10.0
+_LONGEST_ID = 100
 
 
 class Watcher:
@@ -79,11 +81,21 @@ class Watcher:
         for reason, number in sorted(counts.rejected.items(), key=lambda item: -item[1]):
             self.say(f"  {number:>7} rejected by {reason}")
         self.say(f"  {counts.failed:>7} failed")
+        if summary.by_stage:
+            slowest = sorted(summary.by_stage.items(), key=lambda item: -item[1])[:3]
+            self.say("\nmost time went into " + ", ".join(f"{stage} ({seconds:.1f} s)" for stage, seconds in slowest))
         splits = ", ".join(f"{number} {split}" for split, number in summary.splits.items() if number)
+        out = shlex.quote(self._address)
         self.say(f"\n{self._address}: {splits or 'no samples'} in {summary.shards} shards")
         if counts.failed:
-            self.say(f"some that failed:    {', '.join(summary.failed)}")
-            self.say(f"why one failed:      python -m datagen show {self._address} {summary.failed[0]}")
-        self.say(f"prove it whole:      python -m datagen verify {self._address}")
+            self.say(f"some that failed:    {', '.join(printable(id) for id in summary.failed)}")
+            self.say(f"why one failed:      python -m datagen show {out} {shlex.quote(printable(summary.failed[0]))}")
+        self.say(f"prove it whole:      python -m datagen verify {out}")
         if summary.example:
-            self.say(f"look at one:         python -m datagen show {self._address} {summary.example}")
+            self.say(f"look at one:         python -m datagen show {out} {summary.example}")
+
+
+def printable(id: str) -> str:
+    """An id as a terminal may show it: no control characters, and not too long."""
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in id[:_LONGEST_ID])
+    return shown if len(id) <= _LONGEST_ID else f"{shown}..."

@@ -36,8 +36,9 @@ def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
         raise ConfigError(f"there is no stage '{name}'; {nearest(name, known)}")
     try:
         module = import_module(known[name])
-    except ImportError as error:
-        raise ConfigError(f"stage '{name}' cannot be imported from {known[name]}: {error}") from error
+    except Exception as error:  # a plugin's code may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"stage '{name}' cannot be imported from {known[name]}: {what}") from error
     return _stage_in(module, name)
 
 
@@ -46,6 +47,9 @@ def _folders(package: str) -> list[str]:
         spec = find_spec(package)
     except (ImportError, ValueError):
         spec = None
+    except Exception as error:  # a dotted name imports the package around it, whose code may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"package '{package}' cannot be imported to take stages from: {what}") from error
     if spec is None or spec.submodule_search_locations is None:
         raise ConfigError(f"there is no package '{package}' to take stages from; install it, or correct `plugins`")
     return list(spec.submodule_search_locations)

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from datagen.errors import ConfigError, nearest
-from datagen.nodes import Graph, Node, ancestors
+from datagen.explain import in_yaml
+from datagen.nodes import Graph, Node, ancestors, is_same
 from datagen.stage import Combine, Expand
 
 SAMPLE_NEEDS = ("target", "instruction")
 """Fields without which a record is no sample."""
 _MOST_ROUTES = 50_000
 _OTHER = "any other value"
+_TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+_IN_YAML = {"text": "text; put it in quotes", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def faults(graph: Graph) -> list[str]:
@@ -73,10 +76,13 @@ def _clause_faults(graph: Graph) -> Iterator[str]:
                 hint = nearest(clause.field, graph.catalogue)
                 yield f"{node.origin}: '{node.id}' asks about '{clause.field}', no known field; {hint}"
                 continue
-            if field.kind not in ("text", "int", "float", "bool"):
+            if field.kind not in _TYPES:
                 yield f"{node.origin}: '{node.id}' asks about '{clause.field}', a {field.kind}, not a plain value"
+                continue
             for value in clause.values:
-                if field.choices and value not in field.choices:
+                if type(value) not in _TYPES[field.kind]:
+                    yield f"{node.origin}: '{clause.field}' is never {in_yaml(value)}; it is {_IN_YAML[field.kind]}"
+                elif field.choices and value not in field.choices:
                     yield f"{node.origin}: '{clause.field}' is never '{value}'; {nearest(str(value), field.choices)}"
 
 
@@ -86,11 +92,15 @@ def _routes(graph: Graph) -> Iterator[dict[str, Any]]:
     for node in graph.nodes:
         for clause in node.clauses:
             values.setdefault(clause.field, []).extend(clause.values)
-    choices = [list(dict.fromkeys([*asked, *_unasked(graph, field)])) for field, asked in values.items()]
+    choices = [_distinct([*asked, *_unasked(graph, field)]) for field, asked in values.items()]
     for count, combination in enumerate(itertools.product(*choices)):
         if count >= _MOST_ROUTES:
             raise ConfigError(f"more than {_MOST_ROUTES} routes; ask about fewer fields in `when`")
         yield dict(zip(values, combination, strict=True))
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    return [value for n, value in enumerate(values) if not any(is_same(value, other) for other in values[:n])]
 
 
 def _unasked(graph: Graph, field: str) -> tuple[str, ...]:
@@ -132,7 +142,7 @@ def _second_writer(graph: Graph, node: Node, name: str, earlier: list[Node]) -> 
     if name in graph.source.writes:
         yield f"{node.origin}: '{node.id}' writes '{name}', which the source gives already; rename it with `map`"
     for other in earlier:
-        if not (node.block and node.block == other.block and node.use == other.use):
+        if node.entry != other.entry:
             yield (
                 f"{node.origin}: '{node.id}' writes '{name}', and so does '{other.id}' ({other.origin}); "
                 "rename one with `map`, or let `when` keep them apart"

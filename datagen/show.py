@@ -8,6 +8,7 @@ from typing import Any
 
 from datagen.errors import StoreError
 from datagen.execute.verify import find_rows
+from datagen.shards.index import INDEX
 from datagen.shards.reader import open_dataset
 
 
@@ -40,7 +41,12 @@ def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
 def _sample(address: str, row: dict[str, Any]) -> Iterator[str]:
     if row["status"] != "accepted":
         return
-    sample = open_dataset(address).by_key(row["key"])
+    try:
+        sample = open_dataset(address).by_key(row["key"])
+    except KeyError as error:
+        raise StoreError(
+            f"{address}/{INDEX} has no sample '{row['key']}', though the ledger has it; verify says what is wrong"
+        ) from error
     yield f"key     {sample.key}"
     for member in sample.members:
         yield f"member  {member}  {len(sample.read(member)):,} bytes"

@@ -24,6 +24,21 @@ class Store:
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._fs, LocalFileSystem)
 
+    def _fault(self, name: str, error: OSError, *, doing: str) -> StoreError:
+        """What to say where the filesystem refuses."""
+        remedy = "give a folder that can be written, by --out" if doing == "written" else "see to its permissions"
+        if self._fs.isfile(self._root):
+            return StoreError(f"{self.address} is a file, not a folder; give another --out")
+        place = f"{self.address}/{name}" if name else self.address
+        return StoreError(f"{place} cannot be {doing}: {error.strerror or error}; {remedy}")
+
+    @contextmanager
+    def _told(self, name: str, *, doing: str = "written") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._fault(name, error, doing=doing) from error
+
     def path(self, name: str) -> str:
         """The filesystem's own path of `name`."""
         return f"{self._root}/{name}" if name else self._root
@@ -52,6 +67,8 @@ class Store:
             return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
         except FileNotFoundError as error:
             raise StoreError(f"{self.address}/{name} is missing") from error
+        except OSError as error:
+            raise self._fault(name, error, doing="read") from error
 
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
@@ -73,16 +90,27 @@ class Store:
             opened = self._fs.open(self.path(name), "rb")
         except FileNotFoundError as error:
             raise StoreError(f"{self.address}/{name} is missing") from error
+        except OSError as error:
+            raise self._fault(name, error, doing="read") from error
         with opened as file:
             yield file
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in `folder`, sorted; [] if there is no such folder."""
+        return list(self.sizes(folder))
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of the files in `folder`, by name, sorted; {} if there is no such folder."""
         try:
             rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
         except FileNotFoundError:
-            return []
-        return sorted(str(row["name"]).rsplit("/", 1)[-1] for row in rows if row["type"] == "file")
+            return {}
+        except OSError as error:
+            raise self._fault(folder, error, doing="listed") from error
+        files = {str(row["name"]): row["size"] for row in rows if row["type"] == "file"}
+        if not folder and self.path("") in files:
+            raise StoreError(f"{self.address} is a file, not a folder; give another --out")
+        return {name.rsplit("/", 1)[-1]: int(files[name]) for name in sorted(files)}
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file; a reader sees the old one or the new one, never half."""
@@ -93,18 +121,19 @@ class Store:
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file that appears under `name` only when the block ends without an error."""
         target = self.path(name)
-        self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        if self._local:
-            passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-            with _removed(passing), open(passing, "wb") as file:
+        with self._told(name):
+            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            if self._local:
+                passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+                with _removed(passing), open(passing, "wb") as file:
+                    yield file
+                    file.close()
+                    os.replace(passing, target)
+                return
+            with tempfile.NamedTemporaryFile() as file:  # what is open for an upload appears even if it breaks off
                 yield file
-                file.close()
-                os.replace(passing, target)
-            return
-        with tempfile.NamedTemporaryFile() as file:  # what is open for an upload appears even if it breaks off
-            yield file
-            file.flush()
-            self._fs.put_file(file.name, target)
+                file.flush()
+                self._fs.put_file(file.name, target)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that must not be there yet; False, and nothing changed, if it is."""
@@ -114,28 +143,34 @@ class Store:
                 self._fs.pipe_file(target, data, mode="create")
             except FileExistsError:
                 return False
+            except OSError as error:
+                raise self._fault(name, error, doing="written") from error
             return True
-        passing = f"{name}.{uuid.uuid4().hex[:8]}.tmp"
-        with _removed(self.path(passing)):
-            self.write(passing, data)
+        passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+        with self._told(name), _removed(passing):
+            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            with open(passing, "wb") as file:
+                file.write(data)
             try:
-                os.link(self.path(passing), target)
+                os.link(passing, target)
             except FileExistsError:
                 return False
         return True
 
     def remove(self, name: str) -> None:
         """Remove a file or folder if it is there."""
-        if self._fs.exists(self.path(name)):
-            self._fs.rm(self.path(name), recursive=True)
+        with self._told(name, doing="removed"):
+            if self._fs.exists(self.path(name)):
+                self._fs.rm(self.path(name), recursive=True)
 
     def move(self, name: str, new: str) -> None:
         """Rename a file, replacing what is there."""
-        self._fs.makedirs(self.path(new).rsplit("/", 1)[0], exist_ok=True)
-        if self._local:
-            os.replace(self.path(name), self.path(new))
-        else:
-            self._fs.mv(self.path(name), self.path(new))
+        with self._told(new):
+            self._fs.makedirs(self.path(new).rsplit("/", 1)[0], exist_ok=True)
+            if self._local:
+                os.replace(self.path(name), self.path(new))
+            else:
+                self._fs.mv(self.path(name), self.path(new))
 
 
 @contextmanager
@@ -144,5 +179,5 @@ def _removed(path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # such as a folder that could not be made
             os.unlink(path)

@@ -12,6 +12,8 @@ from datagen.errors import ConfigError
 
 Place = tuple[str | int, ...]
 _MOST_NODES = 100_000
+_DEEPEST = 64
+_LONGEST_NUMBER = 1000
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -29,19 +31,33 @@ class Located(NamedTuple):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core schema: `yes` and `on` are words, `1e-5` is a number."""
+    """YAML 1.2's scalars: `yes` and `on` are words, `1e-5` is a number, `010` is ten, `1_000` is text."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """One node and all inside it; refused where it is nested so deeply that Python would run out of stack."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
-_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"^(true|false)$"), list("tf"))
-_Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"^(~|null|)$"), ["~", "n", ""])
-_Loader.add_implicit_resolver(f"{_TAG}int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    f"{_TAG}float",
-    re.compile(r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$"),
-    list("-+.0123456789"),
-)
+_TOO_DEEP = f"nested more than {_DEEPEST} deep"
+_SCALARS = {
+    "bool": (re.compile(r"true|false"), "tf"),
+    "null": (re.compile(r"~|null|"), ["~", "n", ""]),
+    "int": (re.compile(r"[-+]?[0-9]+"), "-+0123456789"),
+    "float": (
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"),
+        "-+.0123456789",
+    ),
+}
+for _kind, (_pattern, _starts) in _SCALARS.items():
+    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_starts))
 
 
 def read_yaml(path: Path) -> Located:
@@ -79,7 +95,6 @@ class _Reader:
         self.origins: dict[Place, str] = {}
         self._nodes = 0
         self._open: set[int] = set()
-        self._scalars = yaml.constructor.SafeConstructor()
 
     def value(self, node: yaml.Node, place: Place) -> Any:
         """The plain data of a node; notes where each part of it stands."""
@@ -87,6 +102,8 @@ class _Reader:
         self._nodes += 1
         if self._nodes > _MOST_NODES or id(node) in self._open:
             raise ConfigError(f"{self._line(node)}: aliases make this file endless or huge; write the values out")
+        if len(place) >= _DEEPEST:
+            raise ConfigError(f"{self._line(node)}: {_TOO_DEEP}")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         self._open.add(id(node))
@@ -110,9 +127,25 @@ class _Reader:
         return found
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        if not node.tag.startswith(_TAG) or node.tag.removeprefix(_TAG) not in ("str", "int", "float", "bool", "null"):
+        kind, text = node.tag.removeprefix(_TAG), node.value
+        if not node.tag.startswith(_TAG) or kind not in ("str", *_SCALARS):
             raise ConfigError(f"{self._line(node)}: the tag {node.tag} is not allowed; write plain values")
-        return self._scalars.construct_object(node)
+        if kind == "str":
+            return text
+        if not _SCALARS[kind][0].fullmatch(text) or len(text) > _LONGEST_NUMBER:
+            raise ConfigError(
+                f"{self._line(node)}: '{text[:40]}' is no {kind}; correct it, or put it in quotes as text"
+            )
+        return _plain(kind, text)
 
     def _line(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"
+
+
+def _plain(kind: str, text: str) -> bool | int | float | None:
+    """The value of a scalar that has the form of its kind; whole numbers are decimal, whatever they begin with."""
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text == "true"
+    return int(text, 10) if kind == "int" else float(text.replace(".inf", "inf").replace(".nan", "nan"))

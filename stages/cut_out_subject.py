@@ -24,7 +24,7 @@ class CutOutSubject(Map):
     """
 
     reads = ("image", "mask")
-    writes = ("refs", "masks")
+    writes = ("refs",)
     rejects = ()
     version = 1
 
@@ -54,7 +54,7 @@ class CutOutSubject(Map):
         if side > self.config.max_size:
             size = (self.config.max_size, self.config.max_size)
             square_HWC = cv2.resize(square_HWC, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        return {"refs": [Image.of(square_HWC)], "masks": [mask_HW]}
+        return {"refs": [Image.of(square_HWC)]}
 
     def _square(self, image_HWC: Pixels, mask_HW: NDArray[np.bool_]) -> Pixels:
         x0, y0, x1, y1 = bounds(mask_HW)

@@ -16,12 +16,13 @@ from datagen.models.inpainter import InpainterConfig, PatchConfig
 class RemoveSubject(Map):
     """Write the picture as it would be without the subject, and the pixels painted for it.
 
+    `masks` are the hole, in which alone the two pictures may differ, and the subject's own pixels.
     The mask is grown by `dilate_px` with an elliptic kernel of 2 * dilate_px + 1
     pixels, as in MIGE's code. Pixels outside the hole equal the original's exactly.
     """
 
     reads = ("image", "mask")
-    writes = ("source", "hole")
+    writes = ("source", "hole", "masks")
     rejects = ("no_background",)
     version = 1
 
@@ -52,7 +53,8 @@ class RemoveSubject(Map):
         if hole_HW.all():
             return Reject("no_background", "the grown mask covers the whole picture")
         filled_HWC = self._filled(image.array, hole_HW)
-        return {"source": Image.of(np.where(hole_HW[..., None], filled_HWC, image.array)), "hole": hole_HW}
+        source = Image.of(np.where(hole_HW[..., None], filled_HWC, image.array))
+        return {"source": source, "hole": hole_HW, "masks": [hole_HW, mask_HW]}
 
     def _filled(self, image_HWC: Pixels, hole_HW: NDArray[np.bool_]) -> Pixels:
         height, width = hole_HW.shape

@@ -8,19 +8,21 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
-from datagen.geometry import check_box
+from datagen.geometry import bounds, check_box, clipped, overlap
 from datagen.models.segmenter import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig
 
 
 class SegmentSubject(Map):
     """Mask the object in the record's box.
 
-    Fails a record whose box is not on its picture.
+    Fails a record whose box is not on its picture. A mask that lies elsewhere
+    than its box is rejected as `box_mismatch`: the instruction is written from
+    the box, and would tell a place where nothing changes.
     """
 
     reads = ("image", "box")
     writes = ("mask",)
-    rejects = ("no_mask",)
+    rejects = ("no_mask", "box_mismatch")
     version = 1
 
     class Config(StageConfig):
@@ -28,6 +30,8 @@ class SegmentSubject(Map):
 
         segmenter: SegmenterConfig = Field(default=AnnotatedConfig())
         """The model that finds the pixels."""
+        min_box_iou: float = Field(default=0.5, ge=0, le=1)
+        """Least overlap, intersection over union, of the mask's bounds with the box; 0 takes any mask."""
 
     config: Config
 
@@ -52,7 +56,20 @@ class SegmentSubject(Map):
             )
         )
         pairs = zip(batch, faults, strict=True)
-        return [Failed(fault) if fault else _answer(record, next(found)) for record, fault in pairs]
+        return [Failed(fault) if fault else self._answer(record, next(found)) for record, fault in pairs]
+
+    def _answer(self, record: Record, found: Segmentation) -> Answer:
+        size, box = record["image"].size, record["box"]
+        if misfit := _misfit(found.mask.shape, size):
+            return Failed(misfit)
+        if not found.mask.any():
+            return Reject("no_mask", f"no pixel of box {list(box)} belongs to the object")
+        seen = bounds(found.mask)
+        iou = overlap(seen, clipped(box, size))
+        if iou < self.config.min_box_iou:
+            told = f"the mask spans {list(seen)}, the box is {list(box)}: overlap {iou:.2f} < {self.config.min_box_iou}"
+            return Reject("box_mismatch", told)
+        return {"mask": found.mask}
 
 
 def _fault(record: Record) -> str | None:
@@ -65,11 +82,3 @@ def _misfit(shape: Sequence[int], size: tuple[int, int]) -> str | None:
     if tuple(shape) == size[::-1]:
         return None
     return f"the mask is {shape[1]}x{shape[0]}, the picture {size[0]}x{size[1]}"
-
-
-def _answer(record: Record, found: Segmentation) -> Answer:
-    if misfit := _misfit(found.mask.shape, record["image"].size):
-        return Failed(misfit)
-    if not found.mask.any():
-        return Reject("no_mask", f"no pixel of box {list(record['box'])} belongs to the object")
-    return {"mask": found.mask}

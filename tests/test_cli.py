@@ -103,6 +103,18 @@ def test_failed_records_are_exit_code_3_and_named(tmp_path: Path, capfd: pytest.
     assert f"python -m datagen show {out} r2" in told
 
 
+def test_hostile_ids_are_quoted_in_the_commands_that_are_suggested(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    row = {"uri": "x", "caption": "bomb"}
+    rows = [{"id": "$(touch pwned) \x1b[31m", **row}, {"id": "y" * 5000, **row}]
+    config, out = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), tmp_path / "out"
+    _, told, _ = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert f"python -m datagen show {out} '$(touch pwned) \\x1b[31m'" in told
+    assert "\x1b" not in told
+    assert max(len(line) for line in told.splitlines()) < 500
+
+
 def test_limit_takes_the_first_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [PAINT], rows=plain_rows(20)), tmp_path / "out"
     _, told, _ = _call("run", config, "--engine", "local", "--out", out, "--limit", "5", capfd=capfd)

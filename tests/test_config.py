@@ -11,7 +11,10 @@ from building import PAINT, plain_rows, write_manifest
 
 from datagen.config import load
 from datagen.errors import ConfigError
+from datagen.execute.fingerprints import run_fingerprint
+from datagen.execute.run import resolved_text
 from datagen.graph import build
+from datagen.yamlfile import parse_yaml
 
 HEAD = """\
 pipeline: toy
@@ -51,7 +54,7 @@ WRONG_STAGES = {
     ),
     "option of another type": (
         "  - use: paint\n    with:\n      side: wide\n",
-        "x.yaml:9: 'side' is 'wide': input should be a valid integer, unable to parse string as an integer",
+        "x.yaml:9: 'side' is 'wide'; it has to be a whole number",
     ),
     "unknown key of a stage": (
         "  - use: paint\n    wiht: {side: 3}\n",
@@ -87,8 +90,27 @@ WRONG_STAGES = {
     ),
     "two conditions": (
         "  - use: paint\n    when: {task: a, label: positive}\n",
-        "x.yaml:8: 'stages.0.when' is {'task': 'a', 'label': 'positive'}: dictionary should have at most 1 item after "
-        "validation, not more",
+        "x.yaml:8: 'stages.0.when' is {'task': 'a', 'label': 'positive'}; it has to be a mapping of at most 1",
+    ),
+    "a condition on nothing": (
+        "  - use: paint\n    when: {label: null}\n",
+        "x.yaml:8: 'stages.0.when.label' is null; it has to be true or false, a whole number, a number or text",
+    ),
+    "a condition on a mapping": (
+        "  - use: paint\n    when: {label: {a: 1}}\n",
+        "x.yaml:8: 'stages.0.when.label' is {'a': 1}; it has to be true or false, a whole number, a number or text",
+    ),
+    "a stage that is a word": (
+        "  - paint\n",
+        "x.yaml:7: 'stages.0' is 'paint'; it has to be a mapping",
+    ),
+    "a model that is a word": (
+        "  - use: paint\n  - use: segment_subject\n    with: {segmenter: grabcut}\n",
+        "x.yaml:9: 'segmenter' is 'grabcut'; it has to be a mapping, such as {kind: grabcut}",
+    ),
+    "a condition of another type": (
+        "  - use: ask\n  - use: paint\n    when: {verdict: true}\n",
+        "x.yaml:8: 'verdict' is never true; it is text; put it in quotes",
     ),
 }
 
@@ -117,12 +139,31 @@ WRONG_FILES = {
     "two documents": ("pipeline: toy\n---\nseed: 2\n", "x.yaml:2: not valid YAML: but found another document"),
     "no stages": (
         HEAD.replace("stages:\n", "stages: []\n"),
-        "x.yaml:6: 'stages' is []: tuple should have at least 1 item",
+        "x.yaml:6: 'stages' is []; it has to be a list of at least 1",
     ),
+    "stages left empty": (HEAD, "x.yaml:6: 'stages' is null; it has to be a list"),
+    "one plugin that is no list": (
+        HEAD.replace("[toys]", "toys") + "  - use: paint\n",
+        "x.yaml:2: 'plugins' is 'toys'; it has to be a list",
+    ),
+    "a source that is a word": (
+        "pipeline: toy\nsource: manifest\nstages: [{use: paint}]\n",
+        "x.yaml:2: 'source' is 'manifest'; it has to be a mapping, such as {kind: manifest}",
+    ),
+    "deep nesting": ("pipeline:\n  " + "[" * 3000, "x.yaml:2: not valid YAML: nested more than 64 deep"),
+    "deep nesting by aliases": (
+        "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 400)),
+        "x.yaml:1: nested more than 64 deep",
+    ),
+    "a number that is none": (
+        "pipeline: toy\nseed: !!int ten\n",
+        "x.yaml:2: 'ten' is no int; correct it, or put it in quotes",
+    ),
+    "an endless number": ("pipeline: toy\nseed: " + "9" * 5000 + "\n", "x.yaml:2: '9999"),
     "no source": ("pipeline: toy\nstages: [{use: paint}]\n", "x.yaml:1: 'source' is missing; add it"),
     "a bad name": (
         HEAD.replace("toy\n", "To y\n", 1) + "  - use: paint\n",
-        "x.yaml:1: 'pipeline' is 'To y': string should match pattern",
+        "x.yaml:1: 'pipeline' is 'To y'; it has to be text of the form ^[a-z]",
     ),
     "unknown plugin": (
         HEAD.replace("[toys]", "[toyz]") + "  - use: paint\n",
@@ -156,6 +197,26 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
     assert _message(tmp_path / "x.yaml").startswith("x.yaml: cannot be read: 'utf-8' codec can't decode")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("08", 8), ("010", 10), ("+7", 7), ("-0", 0), ("1e5", 1e5), (".5", 0.5), ("1.", 1.0), ("-.inf", float("-inf")),
+        ("1_000", "1_000"), ("0x1F", "0x1F"), ("1:30", "1:30"), ("2020-01-01", "2020-01-01"), ("yes", "yes"),
+        ("'08'", "08"), ("!!str 08", "08"), ("true", True), ("~", None), ("null", None), ("", None),
+    ],
+)  # fmt: skip
+def test_scalars_are_those_of_yaml_1_2(text: str, value: Any) -> None:
+    found = parse_yaml(f"value: {text}", name="x").data["value"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(("written", "seed"), [("08", 8), ("010", 10)])
+def test_a_seed_is_decimal(tmp_path: Path, written: str, seed: int) -> None:
+    config = _config(tmp_path, f"  - use: paint\nseed: {written}\n")
+    assert load(config).pipeline.seed == seed
+    assert load(config, sets=[f"seed={written}0"]).pipeline.seed == seed * 10
 
 
 def test_words_that_older_yaml_takes_for_truth_stay_words(tmp_path: Path) -> None:
@@ -215,6 +276,51 @@ def test_a_wrong_profile(tmp_path: Path, old: str, new: str, asked: str, message
     assert _message(config, profile=asked) == message
 
 
+def test_the_only_profile_is_the_default(tmp_path: Path) -> None:
+    text = PROFILES.replace("  embedded:\n    unchecked: [taste]\n", "")
+    loaded = load(_config(tmp_path, text))
+    assert loaded.profile == "strict"
+    assert build(loaded).nodes[0].config.model_dump() == {"share": 0.9}
+
+
+def test_the_resolved_config_of_a_profile_runs_again_as_it_is(tmp_path: Path) -> None:
+    graph = build(load(_config(tmp_path, PROFILES), profile="strict"))
+    again = tmp_path / "again.yaml"
+    again.write_text(resolved_text(graph), encoding="utf-8")
+    assert run_fingerprint(build(load(again))) == run_fingerprint(graph)
+
+
+def test_set_wins_over_the_profile(tmp_path: Path) -> None:
+    config = _config(tmp_path, PROFILES)
+    assert build(load(config, profile="strict", sets=["sift.share=0.5"])).nodes[0].config.model_dump() == {"share": 0.5}
+
+
+def test_set_changes_a_profile_before_it_is_laid(tmp_path: Path) -> None:
+    config = _config(tmp_path, PROFILES)
+    sets = [
+        "sift.resources.batch_size=3",
+        "profiles.strict.stages.sift.with.share=0.7",
+        "profiles.strict.unchecked=[x]",
+    ]
+    graph = build(load(config, profile="strict", sets=sets))
+    assert graph.nodes[0].config.model_dump() == {"share": 0.7}
+    assert (graph.nodes[0].resources.batch_size, graph.loaded.unchecked) == (3, ("x",))
+
+
+def test_a_wrong_set_of_a_profile_is_told(tmp_path: Path) -> None:
+    config, text = _config(tmp_path, PROFILES), "profiles.strict.stages.sift.with.share=-9"
+    told = _message(config, profile="strict", sets=[text])
+    assert told == f"--set {text}: 'share' is -9: input should be greater than or equal to 0"
+
+
+def test_set_on_a_stage_leaves_the_profile_that_it_came_from(tmp_path: Path) -> None:
+    profile = "profiles: {small: {stages: {segment_subject: {with: {segmenter: {kind: grabcut}}}}}}\n"
+    config = _config(tmp_path, "  - use: paint\n  - use: segment_subject\n" + profile)
+    data = load(config, sets=["segment_subject.segmenter.rounds=2"]).located.data
+    assert data["stages"][1]["with"] == {"segmenter": {"kind": "grabcut", "rounds": 2}}
+    assert data["profiles"]["small"]["stages"]["segment_subject"]["with"] == {"segmenter": {"kind": "grabcut"}}
+
+
 def test_set_changes_one_value(tmp_path: Path) -> None:
     config = _config(tmp_path, PROFILES)
     graph = build(load(config, sets=["sift.share=0.5", "seed=7", "sift.resources.cpus=2", "output.val_fraction=0"]))
@@ -240,6 +346,13 @@ def test_set_of_another_kind_drops_the_options_of_the_old_one(tmp_path: Path) ->
         ("sift.share", "--set sift.share: write it as --set key=value or --set stage.option=value"),
         ("sift=1", "--set sift=1: 'sift' is a stage; set one of its options: --set sift.option=value"),
         ("seed.x=1", "--set seed.x=1: 'seed' is a plain value, nothing can be set inside it"),
+        (
+            "profiles.embedded.unchecked.0=x",
+            "--set profiles.embedded.unchecked.0=x: 'profiles.embedded.unchecked' is a list; set it as a whole: "
+            "--set profiles.embedded.unchecked=[a, b]",
+        ),
+        ("plugins.0.x=1", "--set plugins.0.x=1: 'plugins' is a list; set it as a whole: --set plugins=[a, b]"),
+        ("plugins=nosuchpkg", "--set plugins=nosuchpkg: 'plugins' is 'nosuchpkg'; it has to be a list"),
         ("sift.share=[", "--set sift.share=[:1: not valid YAML: expected the node content, but found '<stream end>'"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import DATA, demo_rows, photograph
 
-from datagen.geometry import check_box, draw
+from datagen.geometry import bounds, check_box, draw, overlap
 
 ROWS = list(demo_rows().values())
 
@@ -29,6 +29,11 @@ def test_a_row_tells_where_its_picture_comes_from(row):
     assert row["caption"].endswith(".")
 
 
+def test_every_photograph_may_be_published():
+    free = {"LicenseRef-Public-Domain", "LicenseRef-No-Known-Copyright", "CC0-1.0"}
+    assert {row["license"] for row in ROWS} <= free
+
+
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_boxes_bound_their_outlines_and_lie_on_the_picture(row):
     picture = photograph(row["uri"].rsplit("/", 1)[1])
@@ -37,5 +42,6 @@ def test_boxes_bound_their_outlines_and_lie_on_the_picture(row):
         assert check_box(thing["box"], picture.size) is None
         assert thing["box"] == [*corners.min(0), *corners.max(0)]
         mask = draw(thing["polygons"], picture.size)
+        assert overlap(bounds(mask), tuple(thing["box"])) > 0.85
         box = thing["box"]
         assert mask.sum() > 0.1 * (box[2] - box[0]) * (box[3] - box[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
@@ -53,6 +54,9 @@ def test_an_exception_fails_its_record_alone(tmp_path: Path) -> None:
         ("nan", "field 'contrast' takes a finite number, not float nan"),
         ("reason", "stage 'misbehave' rejects for 'whim', which its `rejects` does not list"),
         ("type", "stage 'misbehave' answered NoneType, not fields, Reject or Failed"),
+        ("detail", "stage 'misbehave' rejects with the detail 0.5; it has to be text"),
+        ("error", "odd"),
+        ("exit", "SystemExit: 3"),
         ("count", "stage 'misbehave' gave 0 answers for 1 records"),
         ("unasked", "KeyError: 'uri'"),
     ],
@@ -122,3 +126,45 @@ def test_another_seed_makes_another_dataset(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, SIFTED, seed=1), tmp_path / "one")
     run_local(toy_graph(tmp_path, SIFTED, seed=2), tmp_path / "two")
     assert dataset_bytes(tmp_path / "one") != dataset_bytes(tmp_path / "two")
+
+
+def test_wrong_children_fail_their_record_alone(tmp_path: Path) -> None:
+    run_local(toy_graph(tmp_path, [{"use": "misspread"}, PAINT], rows=plain_rows(4)), tmp_path / "out")
+    rows = ledger_rows(tmp_path / "out")
+    assert rows["r0"]["detail"] == "stage 'misspread' answered NoneType, not a list of children"
+    assert rows["r1"]["detail"] == "stage 'misspread' answered str, not a list of children"
+    assert rows["r2"]["detail"] == "stage 'misspread' answered NoneType, not fields, Reject or Failed"
+    assert rows["r3#0"]["status"] == "accepted"
+
+
+def test_a_wrong_group_fails_its_records(tmp_path: Path) -> None:
+    stages = [{"use": "fan_out", "with": {"most": 3}}, {"use": "misgather"}, PAINT]
+    run_local(toy_graph(tmp_path, stages, rows=plain_rows(9)), tmp_path / "out")
+    children = [row for id, row in ledger_rows(tmp_path / "out").items() if "#" in id]
+    assert children
+    for row in children:
+        assert row["detail"] == "stage 'misgather' answered NoneType, not a list of Merged"
+
+
+def test_no_more_calls_are_in_flight_than_allowed(tmp_path: Path) -> None:
+    stages = [{"use": "count_flights", "resources": {"concurrency": 3}}, PAINT]
+    run_local(toy_graph(tmp_path, stages, rows=plain_rows(20), slice_size=20), tmp_path / "out")
+    most = max(json.loads(row["scores"])["contrast"] for row in ledger_rows(tmp_path / "out").values())
+    assert most == 3
+
+
+def test_a_batch_shares_what_it_cost(tmp_path: Path) -> None:
+    stages = [{"use": "pay", "resources": {"batch_size": 4}}, PAINT]
+    run_local(toy_graph(tmp_path, stages, rows=plain_rows(4), slice_size=4), tmp_path / "out")
+    rows = ledger_rows(tmp_path / "out").values()
+    assert sorted(row["tokens"] for row in rows) == [2, 2, 3, 3]
+    assert sum(row["usd"] for row in rows) == pytest.approx(1.0)
+
+
+def test_libraries_in_a_worker_use_the_cores_it_reserves(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    try:
+        run_local(toy_graph(tmp_path, [{**PAINT, "resources": {"cpus": 1}}], rows=plain_rows(1)), tmp_path / "out")
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)

@@ -7,7 +7,8 @@ import pytest
 from pictures import disc
 
 from datagen import DataError
-from datagen.geometry import bounds, check_box, decode_runs, depth, dilate, draw
+from datagen.geometry import bounds, check_box, clipped, decode_runs, depth, dilate, draw, overlap
+from datagen.sources.manifest import FARTHEST
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,25 @@ def test_outlines_are_joined_and_cropped_to_the_picture():
     assert drawn.sum() == 4 + 4
 
 
+@pytest.mark.parametrize("far", [10.0, 1e4, FARTHEST])
+def test_an_outline_that_holds_the_picture_covers_it_however_far_its_corners_lie(far):
+    assert draw([[(-far, -far), (far, -far), (far, far), (-far, far)]], (8, 6)).all()
+    below = draw([[(-far, -far), (far, far), (-far, far)]], (8, 6))
+    assert np.array_equal(np.triu(below, 1), np.zeros((6, 8), bool))
+    assert np.array_equal(np.tril(below, -1), np.tri(6, 8, -1, bool))
+
+
+def test_overlap_is_intersection_over_union():
+    assert overlap((0, 0, 4, 4), (0, 0, 4, 4)) == 1
+    assert overlap((0, 0, 4, 4), (2, 0, 6, 4)) == pytest.approx(1 / 3)
+    assert overlap((0, 0, 4, 4), (4, 0, 8, 4)) == 0
+    assert overlap((0, 0, 4, 4), (9, 9, 10, 10)) == 0
+
+
+def test_a_box_is_clipped_to_the_picture():
+    assert clipped((-0.5, 2, 10.5, 8.3), (10, 8)) == (0, 2, 10, 8)
+
+
 def test_dilation_reaches_its_radius_on_every_side_and_is_round():
     point = np.zeros((61, 61), bool)
     point[30, 30] = True
@@ -73,7 +93,20 @@ def test_runs_go_down_columns_background_first():
     assert decode_runs([0, 6], (3, 2)).all()
 
 
-@pytest.mark.parametrize("counts", [[1, 2], [7], [8, -2], []])
-def test_runs_that_do_not_fit_are_refused(counts):
-    with pytest.raises(DataError, match="2x3"):
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([1, 2], "add up to 3, its size 2x3 has 6"),
+        ([7], "add up to 7, "),
+        ([], "add up to 0, "),
+        ([8, -2], "run length is negative: -2; its size is 2x3"),
+        ([-1], "run length is negative: -1"),
+        ([2**63 - 1, 2**63 - 1, 8], f"add up to {2**64 + 6}, "),
+        ([10**20], f"add up to {10**20}, "),
+    ],
+)
+def test_runs_that_do_not_fit_are_refused(counts, said):
+    """The wrapped sum of the large ones is that of the mask: they used to bring the process down."""
+    with pytest.raises(DataError, match=said) as caught:
         decode_runs(counts, (3, 2))
+    assert "2x3" in str(caught.value)

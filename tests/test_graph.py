@@ -12,6 +12,8 @@ from datagen.errors import ConfigError
 from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.operators import fuse
 from datagen.execute.plan import as_mermaid, as_text
+from datagen.models.segmenter import GrabCutConfig
+from datagen.nodes import Clause
 
 
 def _message(folder: Path, stages: list[Any], **keys: Any) -> str:
@@ -71,6 +73,25 @@ WRONG: dict[str, tuple[list[Any], str]] = {
     "after nothing": (
         [SIFT, {**PAINT, "after": "shift"}],
         "toy.yaml:10: 'paint' is `after` 'shift', but no stage is; did you mean 'sift'?",
+    ),
+    "after a round that is not": (
+        [SIFT, {**PAINT, "after": "sift_2"}],
+        "toy.yaml:10: 'paint' is `after` 'sift_2', but no stage is; did you mean 'sift'?",
+    ),
+    "after a round too many": (
+        [{"repeat": {"times": 2, "until": {"verdict": "yes"}, "stages": [ASK]}}, {**PAINT, "after": "ask_3"}],
+        "toy.yaml:15: 'paint' is `after` 'ask_3', but no stage is; did you mean 'ask_2'?",
+    ),
+    "two writers in one round": (
+        [
+            {"repeat": {"times": 2, "until": {"verdict": "yes"}, "stages": [{**ASK, "id": "a"}, {**ASK, "id": "b"}]}},
+            PAINT,
+        ],
+        "toy.yaml:16: 'b' writes 'verdict', and so does 'a' (toy.yaml:14); rename one",
+    ),
+    "a condition of another type": (
+        [{**PAINT, "when": {"caption": 1}}],
+        "toy.yaml:9: 'caption' is never 1; it is text; put it in quotes",
     ),
     "a rename of nothing": (
         [{**SIFT, "map": {"contrst": "sharpness"}}, PAINT],
@@ -145,6 +166,30 @@ def test_only_neighbours_that_need_cores_fuse(tmp_path: Path) -> None:
     ]
 
 
+def test_only_stages_with_as_many_workers_fuse(tmp_path: Path) -> None:
+    stages = [SIFT, {"use": "blow_up"}, {**PAINT, "resources": {"replicas": {"min": 2}}}]
+    assert [operator.name for operator in fuse(toy_graph(tmp_path, stages))] == ["sift..blow_up", "paint"]
+
+
+REPEATED = {"repeat": {"times": 3, "until": {"verdict": "yes"}, "stages": [ASK]}}
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("ask", "ask_3"), ("ask_2", "ask_2"), ("ask_3", "ask_3")])
+def test_after_a_repeated_stage_is_after_its_last_round_or_the_one_named(
+    tmp_path: Path, asked: str, meant: str
+) -> None:
+    graph = toy_graph(tmp_path, [REPEATED, {**PAINT, "after": asked}])
+    assert {node.id: node.after for node in graph.nodes}["paint"] == (meant,)
+
+
+def test_a_condition_tells_truth_from_one() -> None:
+    assert Clause("x", (True,)).holds(True)
+    assert not Clause("x", (True,)).holds(1)
+    assert not Clause("x", (0,)).holds(False)
+    assert Clause("x", (1,)).holds(1.0), "a whole number and the same as a float are equal"
+    assert Clause("x", (True,), negated=True).holds(1)
+
+
 def test_a_stage_runs_twice_under_other_names(tmp_path: Path) -> None:
     again = {"use": "sift", "id": "again", "map": {"contrast": "clipped"}}
     run_local(toy_graph(tmp_path, [SIFT, again, PAINT], rows=plain_rows(30)), tmp_path / "out")
@@ -189,6 +234,46 @@ def test_a_condition_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     plain = toy_graph(tmp_path, [ASK, {"use": "blow_up"}, PAINT])
     routed = toy_graph(tmp_path, [ASK, {"use": "blow_up", "when": {"verdict": "yes"}}, PAINT])
     assert run_fingerprint(plain) != run_fingerprint(routed)
+
+
+def test_conditions_that_read_alike_have_fingerprints_of_their_own(tmp_path: Path) -> None:
+    prints = [
+        _prints(tmp_path, [SIFT, {"use": "blow_up", "when": {"caption": asked}}, PAINT])["blow_up"]
+        for asked in (["a", "b"], "a, b", ["a, b", "c"], ["a", "b, c"])
+    ]
+    assert len(set(prints)) == 4
+
+
+def test_images_and_what_is_unchecked_are_in_the_run_but_in_no_stage(tmp_path: Path) -> None:
+    plain = toy_graph(tmp_path, [PAINT])
+    others = [
+        toy_graph(tmp_path, [PAINT], output={"images": {"format": "webp"}}),
+        toy_graph(tmp_path, [PAINT], output={"images": {"quality": 80}}),
+        toy_graph(tmp_path, [PAINT], profiles={"embedded": {"unchecked": ["taste"]}}),
+    ]
+    assert len({run_fingerprint(graph) for graph in [plain, *others]}) == 4
+    assert all(stage_fingerprints(graph) == stage_fingerprints(plain) for graph in others)
+
+
+def test_a_models_revision_is_in_the_fingerprint_of_its_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = [{"use": "trace"}, PAINT]
+    before = _prints(tmp_path, stages)
+    monkeypatch.setattr(GrabCutConfig, "version", 99)
+    after = _prints(tmp_path, stages)
+    assert before["trace"] != after["trace"]
+    assert before["paint"] == after["paint"]
+
+
+def test_joining_depends_on_what_was_lost_before_it_and_making_children_does_not(tmp_path: Path) -> None:
+    def chain(share: float) -> dict[str, str]:
+        sift = {**SIFT, "with": {"share": share}}
+        return _prints(tmp_path, [sift, {"use": "fan_out"}, {**sift, "id": "again", "map": {"contrast": "clipped"}},
+                                  {"use": "gather"}, PAINT])  # fmt: skip
+
+    one, two = chain(0.1), chain(0.9)
+    assert one["fan_out"] == two["fan_out"], "a record's children are the same whichever others came"
+    assert one["gather"] != two["gather"], "it is told of the siblings that were lost"
+    assert one["paint"] != two["paint"], "it may read `subject`, which gather writes"
 
 
 def test_the_plan_tells_stages_routes_and_operators(tmp_path: Path) -> None:
@@ -242,4 +327,37 @@ def test_a_plugin_that_cannot_be_imported_is_told(tmp_path: Path, monkeypatch: p
     (tmp_path / "torn_plugin" / "dream.py").write_text("import no_such_package\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     message = _message(tmp_path, [{"use": "dream"}, PAINT], plugins=["toys", "torn_plugin"])
-    assert "stage 'dream' cannot be imported from torn_plugin.dream: No module named 'no_such_package'" in message
+    assert (
+        "stage 'dream' cannot be imported from torn_plugin.dream: ModuleNotFoundError: No module named 'no_such_package'"
+        in message
+    )
+
+
+RAISING = {
+    "sour": ("raise RuntimeError('no licence')\n", "RuntimeError: no licence"),
+    "bitter": ("1 / 0\n", "ZeroDivisionError: division by zero"),
+    "torn": ("def broken(:\n", "SyntaxError: invalid syntax"),
+}
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_a_plugin_module_that_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    code, told = RAISING[name]
+    package = tmp_path / f"{name}_modules"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wince.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = _message(tmp_path, [{"use": "wince"}, PAINT], plugins=["toys", package.name])
+    assert f"toy.yaml:10: stage 'wince' cannot be imported from {package.name}.wince: {told}" in message
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_a_plugin_package_that_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    code, told = RAISING[name]
+    package = tmp_path / f"{name}_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = _message(tmp_path, [PAINT], plugins=["toys", f"{package.name}.inner"])
+    assert f"package '{package.name}.inner' cannot be imported to take stages from: {told}" in message

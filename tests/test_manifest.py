@@ -171,6 +171,26 @@ def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: st
             {"objects": [{**BOXED, "polygons": [[[0, 1e999]]]}]},
             "'objects.0.polygons.0.0.1': input should be a valid number",
         ),
+        (
+            {"objects": [{**BOXED, "polygons": [[[0, -1e300]]]}]},
+            "'objects.0.polygons.0.0.1': input should be greater than or equal to -1000000",
+        ),
+        (
+            {"objects": [{**BOXED, "mask": {"size": [2, 2], "counts": [2**63 - 1] * 2}}]},
+            "'objects.0.mask.counts.0': input should be less than or equal to 2147483648",
+        ),
+        (
+            {"objects": [{**BOXED, "mask": {"size": [2, 2], "counts": [4, 10**20]}}]},
+            "'objects.0.mask.counts.1': input should be",
+        ),
+        (
+            {"objects": [{**BOXED, "mask": {"size": [2, 2], "counts": [5, -1]}}]},
+            "'objects.0.mask.counts.1': input should be greater than or equal to 0",
+        ),
+        (
+            {"objects": [{**BOXED, "mask": {"size": [0, 2], "counts": []}}]},
+            "'objects.0.mask.size.0': input should be greater than 0",
+        ),
         ({"objects": [{**BOXED, "box": [1, 2, 3, 10**400]}]}, "'objects.0.box.3': input should be a"),
         ({"objects": [{**BOXED, "mask": {"size": [2, 2], "count": []}}]}, "unknown key 'objects.0.mask.count'; did"),
         ({"objects": [BOXED, {**BOXED, "label": ""}]}, "'objects.1.label': string should have at least 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 
 from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.operators import fuse
-from datagen.execute.ray import replicas
-from datagen.execute.run import run
+from datagen.execute.ray import replicas, run_ray
+from datagen.execute.run import committer_of, run
+from datagen.execute.slices import Slice, cut
 
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
@@ -83,3 +85,59 @@ def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "crash_at_start"}, PAINT], rows=plain_rows(1))
     with pytest.raises(DatagenError, match="workers die before they reach a record"):
         run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())
+
+
+def test_gpus_that_cannot_be_had_together_are_refused(tmp_path: Path) -> None:
+    gpu = {"resources": {"gpus": 1}}
+    operators = fuse(toy_graph(tmp_path, [{"use": "sift", **gpu}, {**PAINT, **gpu}]))
+    with pytest.raises(
+        ConfigError, match=r"the stages need 2 GPUs together, and there are 1 \('sift' 1 x 1, 'paint' 1 x 1\)"
+    ):
+        replicas(operators, cpus=2, gpus=1)
+    halves = fuse(
+        toy_graph(tmp_path, [{"use": "sift", "resources": {"gpus": 0.5}}, {**PAINT, "resources": {"gpus": 0.5}}])
+    )
+    assert replicas(halves, cpus=2, gpus=1) == [1, 1]
+
+
+def test_no_more_workers_than_the_config_allows(tmp_path: Path) -> None:
+    operators = fuse(toy_graph(tmp_path, [{**PAINT, "resources": {"replicas": {"min": 2, "max": 3}}}]))
+    assert replicas(operators, cpus=16, gpus=0) == [3]
+    assert replicas(operators, cpus=1, gpus=0) == [2]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
+    graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(40), slice_size=1)
+    taken: list[int] = []
+    reported = 0
+    most = 0
+
+    def cutting() -> Iterator[Slice]:
+        nonlocal most
+        for part in cut(graph.source, size=1):
+            taken.append(part.number)
+            most = max(most, len(taken) - reported)
+            yield part
+
+    for _ in run_ray(fuse(graph), committer_of(graph, str(tmp_path / "out")), cutting()):
+        reported += 1
+    assert (len(taken), reported) == (40, 40)
+    assert most <= 2 * 2, "two for each of two workers"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_operators_that_want_more_cores_than_there_are_share_them(tmp_path: Path) -> None:
+    stages = [{"use": "sift", "resources": {"cpus": 2}}, {"use": "blow_up"}, {**PAINT, "resources": {"cpus": 1.5}}]
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(6))
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("a worker waits for cores that another one holds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(90)
+    try:
+        assert run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet()).counts.sources == 6
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

@@ -99,6 +99,57 @@ def _break_off(store: Store, name: str, error: type[BaseException]) -> None:
         raise error
 
 
+@pytest.mark.parametrize("case", ["below a file", "no such place", "name too long", "a file"])
+@pytest.mark.parametrize("how", ["write", "writing", "create", "move"])
+def test_an_address_that_cannot_be_written_is_told(tmp_path: Path, case: str, how: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    address, why = {
+        "below a file": (tmp_path / "file" / "out", "(Not a directory|File exists)"),
+        "no such place": (Path("/proc/datagen/out"), "No such file or directory"),
+        "name too long": (tmp_path / ("n" * 300), "File name too long"),
+        "a file": (tmp_path / "file", ""),
+    }[case]
+    told = f"^{address} is a file, not a folder; give another --out$"
+    if why:
+        told = f"^{address}/run/a.txt cannot be written: {why}; give a folder that can be written, by --out$"
+    store = Store(str(address))
+    with pytest.raises(StoreError, match=told):
+        _write_by(store, how)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def _write_by(store: Store, how: str) -> None:
+    if how == "writing":
+        with store.writing("run/a.txt") as file:
+            file.write(b"")
+    elif how == "move":
+        store.move("b.txt", "run/a.txt")
+    else:
+        getattr(store, how)("run/a.txt", b"")
+
+
+def test_a_file_in_the_place_of_a_store_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StoreError, match="file is a file, not a folder; give another --out"):
+        Store(str(tmp_path / "file")).names("")
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    store = Store(str(tmp_path))
+    for look in (lambda: store.read("folder"), lambda: store.reading("folder").__enter__()):
+        with pytest.raises(StoreError, match="/folder cannot be read: Is a directory"):
+            look()
+
+
+def test_sizes_are_those_of_files_alone(store: Store) -> None:
+    store.write("a/b.txt", b"four")
+    store.write("a/a.txt", b"")
+    store.write("a/deep/c.txt", b"x")
+    assert store.sizes("a") == {"a.txt": 0, "b.txt": 4}
+    assert store.sizes("nowhere") == {}
+
+
 def test_a_file_appears_only_when_it_is_whole(store: Store) -> None:
     with store.writing("a/b.txt") as file:
         file.write(b"half")

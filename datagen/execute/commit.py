@@ -43,7 +43,7 @@ class Committer:
         """Write the part, then the ledger entry. If another worker entered the slice first, that one counts."""
         store = Store(self.address)
         ledger = Ledger(store, self.fingerprint)
-        part = f"run/parts/{self.fingerprint}/{state.slice}-{uuid.uuid4().hex[:8]}.tar"
+        part = f"{parts_folder(self.fingerprint)}/{state.slice}-{uuid.uuid4().hex[:8]}.tar"
         samples = self._composed(state)
         if samples:
             with store.writing(part) as file:
@@ -91,6 +91,11 @@ class Committer:
             instruction=sample.info.instruction,
             license=sample.info.license,
         )
+
+
+def parts_folder(fingerprint: str) -> str:
+    """Where the parts of one run lie."""
+    return f"run/parts/{fingerprint}"
 
 
 def seconds_by_stage(rows: list[Row]) -> dict[str, float]:

@@ -11,13 +11,17 @@ from pydantic import BaseModel
 
 from datagen.models.base import ModelConfig
 from datagen.nodes import Graph, Node
+from datagen.stage import Combine
 
 
 def stage_fingerprints(graph: Graph) -> dict[str, str]:
     """A hash for each node: its version, options, models, and the fingerprints of those it depends on.
 
-    A node depends on those that wrote what it reads or what its conditions ask about. Resources
-    are not in it.
+    A node depends on those that wrote what it reads or what its conditions ask about: it answers
+    each record by itself, and a filter before it decides which records come, not what it makes of
+    them. That holds for Expand too, whose children are named after their parent alone. Combine is
+    told which siblings were lost, so that it depends on all that run before it. Resources are not
+    in it.
     """
     found: dict[str, str] = {}
     writers: dict[str, list[str]] = {}
@@ -25,7 +29,7 @@ def stage_fingerprints(graph: Graph) -> dict[str, str]:
         asked = {clause.field for clause in node.clauses}
         names = {*node.reads, *node.optional, *asked}
         upstream = sorted({id for name in names for id in writers.get(name, [])})
-        if node.branches_out:
+        if issubclass(node.stage, Combine):
             upstream = sorted(found)
         found[node.id] = digest({**_own(graph, node), "upstream": [found[id] for id in upstream]})
         for name in node.writes:
@@ -66,7 +70,7 @@ def _own(graph: Graph, node: Node) -> Mapping[str, Any]:
         "options": node.config.model_dump(mode="json"),
         "models": [model.revision for model in models_of(node)],
         "map": dict(node.renamed),
-        "when": [str(clause) for clause in node.clauses],
+        "when": [list(clause) for clause in node.clauses],
         "seed": graph.loaded.pipeline.seed,
     }
 

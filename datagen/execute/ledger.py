@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
+from datagen.shards.writer import ending
 from datagen.store import Store
 
 Status = Literal["accepted", "rejected", "failed", "expanded", "combined"]
@@ -45,6 +47,7 @@ SCHEMA = pa.schema(
         ("task", pa.string()),
         ("instruction", pa.string()),
         ("license", pa.string()),
+        ("children", pa.int32()),
     ]
 )
 
@@ -76,6 +79,8 @@ class Row:
     task: str = ""
     instruction: str = ""
     license: str = ""
+    children: int = 0
+    """How many new records came of it; those of a group that was combined stand at its first record."""
 
 
 @dataclass
@@ -125,7 +130,7 @@ class Counts:
 
 def count(table: pa.Table) -> Counts:
     """Count the rows of one or more slices."""
-    counts = Counts(sources=pc.sum(pc.equal(table["parent"], "")).as_py() or 0)
+    counts = Counts(sources=table.num_rows - _made(table))
     ends = (
         table.select(["status", "stage", "reason"])
         .group_by(["status", "stage", "reason"])
@@ -144,8 +149,53 @@ def count(table: pa.Table) -> Counts:
     return counts
 
 
-def conservation_faults(rows: pa.Table) -> list[str]:
-    """What contradicts that every record ended exactly once, some of each kind."""
+_ENDS = ["id", "parent", "status", "children"]
+
+
+def conservation_faults(slices: Mapping[str, pa.Table], *, cut: Mapping[str, int]) -> list[str]:
+    """What contradicts that every record ended exactly once, some of each kind.
+
+    `slices` are the rows by slice, `cut` how many rows of the source each slice was given.
+    """
+    rows = pa.concat_tables([SCHEMA.empty_table().select(_ENDS), *(table.select(_ENDS) for table in slices.values())])
+    lost = (fault for name, table in slices.items() if (fault := slice_fault(name, table, cut=cut[name])))
+    return [*islice(lost, 3), *_end_faults(rows), *_child_faults(rows)]
+
+
+def dropped_faults(rows: pa.Table, dropped: pa.Table) -> list[str]:
+    """What packing dropped without having been given it."""
+    accepted = rows["id"].filter(pc.equal(rows["status"], "accepted"))
+    strange = _without(dropped["id"], accepted).slice(0, 3).to_pylist()
+    return [f"record '{id}' was dropped by packing, but was not accepted before" for id in strange]
+
+
+def slice_fault(name: str, rows: pa.Table, *, cut: int) -> str:
+    """Says it if a slice does not have an end for every row of the source and every record made of them; else ''."""
+    made = _made(rows)
+    if rows.num_rows == cut + made:
+        return ""
+    return (
+        f"slice {name}: {cut + made} records began ({cut} of the source, {made} made by stages), {rows.num_rows} ended"
+    )
+
+
+def _made(rows: pa.Table) -> int:
+    return int(pc.sum(rows["children"]).as_py() or 0)
+
+
+def _child_faults(rows: pa.Table) -> list[str]:
+    """Children that expanded records had, but that did not end."""
+    expanded = rows.filter(pc.equal(rows["status"], "expanded")).select(["id", "children"])
+    ids = [
+        f"{id}#{number}"
+        for id, children in zip(*(column.to_pylist() for column in expanded.columns), strict=True)
+        for number in range(children or 0)
+    ]
+    lost = _without(pa.array(ids, pa.string()), rows["id"])
+    return [f"record '{id}' began, but has no end" for id in lost.slice(0, 3).to_pylist()]
+
+
+def _end_faults(rows: pa.Table) -> list[str]:
     times = pc.value_counts(rows["id"])
     twice = times.filter(pc.greater(times.field("counts"), 1)).field("values").slice(0, 3).to_pylist()
     parents = pc.unique(rows["parent"].filter(pc.not_equal(rows["parent"], "")))
@@ -172,11 +222,21 @@ def to_table(rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
 
 
+def _parts(rows: pa.Table) -> list[str]:
+    return [path for path in pc.unique(rows["part"]).to_pylist() if path]
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """The rows of several slices as one table."""
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
 class Ledger:
     """The committed slices of one run, below `run/ledger/<fingerprint>/`."""
 
     def __init__(self, store: Store, fingerprint: str) -> None:
         self.store = store
+        self.fingerprint = fingerprint
         self.folder = f"run/ledger/{fingerprint}"
 
     def committed(self) -> set[str]:
@@ -184,19 +244,64 @@ class Ledger:
         names = self.store.names(self.folder)
         return {name.removesuffix(".parquet") for name in names if name.endswith(".parquet") and name != DROPPED}
 
+    def fault(self, slice: str, *, cut: int, parts: Mapping[str, int]) -> str:
+        """Why a committed slice cannot stay as it is, or ''; `parts` are the sizes of the parts by their path.
+
+        `cut` is how many rows of the source the slice was given.
+        """
+        try:
+            rows = self.read(slice, columns=["id", "parent", "status", "children", "part", "offset", "size"])
+        except StoreError as error:
+            return str(error)
+        if faults := conservation_faults({slice: rows}, cut={slice: cut}):
+            return "; ".join(faults)
+        return next((fault for path in _parts(rows) if (fault := self._part_fault(rows, path, parts))), "")
+
+    def _part_fault(self, rows: pa.Table, path: str, parts: Mapping[str, int]) -> str:
+        if path not in parts:
+            return f"{self.store.address}/{path} is missing"
+        within = rows.filter(pc.equal(rows["part"], path))
+        end = pc.max(pc.add(within["offset"], within["size"])).as_py()
+        expected = end + len(ending(end))
+        if parts[path] != expected:
+            return f"{self.store.address}/{path} has {parts[path]} bytes, not {expected}"
+        return ""
+
     def commit(self, slice: str, table: pa.Table) -> bool:
         """Enter a slice; False if it was entered before, and then this one does not count."""
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         return self.store.create(f"{self.folder}/{slice}.parquet", buffer.getvalue())
 
-    def enter_slices(self, names: Iterable[str]) -> None:
-        """Note which slices the dataset consists of; others may be left of a manifest's earlier state."""
-        self.store.write(f"{self.folder}/{SLICES}", "".join(f"{name}\n" for name in names).encode())
+    def drop(self, slice: str) -> None:
+        """Forget a slice, so that it is computed again."""
+        self.store.remove(f"{self.folder}/{slice}.parquet")
 
-    def slices(self) -> list[str]:
-        """The slices that the dataset consists of, in order. Raises `StoreError` before the first run has ended."""
-        return self.store.read(f"{self.folder}/{SLICES}").decode().split()
+    def enter_slices(self, slices: Mapping[str, int]) -> None:
+        """Note which slices the dataset consists of, and how many rows of the source each was given.
+
+        Other slices may be left of a manifest's earlier state.
+        """
+        text = "".join(f"{name}\t{rows}\n" for name, rows in slices.items())
+        self.store.write(f"{self.folder}/{SLICES}", text.encode())
+
+    def slices(self) -> dict[str, int]:
+        """The slices that the dataset consists of, in order, and how many rows of the source each was given.
+
+        Raises `StoreError` before the first run has ended, or if that list is damaged.
+        """
+        name = f"{self.folder}/{SLICES}"
+        lines = (line.split("\t") for line in self._text(name).splitlines())
+        try:
+            return {slice: int(rows) for slice, rows in lines}
+        except ValueError as error:
+            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
+
+    def _text(self, name: str) -> str:
+        try:
+            return self.store.read(name).decode()
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
 
     def enter_dropped(self, table: pa.Table) -> None:
         """Enter the records that packing rejected, over what an earlier packing entered."""
@@ -207,23 +312,25 @@ class Ledger:
     def read_dropped(self) -> pa.Table:
         """The records that packing rejected; these rows count instead of those in the slices."""
         name = f"{self.folder}/{DROPPED}"
-        return self._read(name, None) if self.store.exists(name) else SCHEMA.empty_table()
+        return self._read(name, None, _ANEW) if self.store.exists(name) else SCHEMA.empty_table()
 
     def read(self, slice: str, *, columns: list[str] | None = None) -> pa.Table:
         """The rows of a slice. Raises `StoreError` if its file is damaged."""
-        return self._read(f"{self.folder}/{slice}.parquet", columns)
+        return self._read(f"{self.folder}/{slice}.parquet", columns, "run again, which computes that slice anew")
 
-    def _read(self, name: str, columns: list[str] | None) -> pa.Table:
-        data = self.store.read(name)
+    def _read(self, name: str, columns: list[str] | None, remedy: str) -> pa.Table:
         try:
-            return pq.read_table(io.BytesIO(data), columns=columns)
+            data = self.store.read(name)
+        except StoreError as error:
+            raise StoreError(f"{error}; {remedy}") from error
+        try:
+            file = pq.ParquetFile(io.BytesIO(data))
+            if file.schema_arrow.equals(SCHEMA):
+                return file.read(columns)
         except (pa.ArrowException, OSError) as error:
-            raise StoreError(
-                f"{self.store.address}/{name} is damaged: {error}; remove that file and run again"
-            ) from error
+            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {remedy}") from error
+        found = ", ".join(file.schema_arrow.names)
+        raise StoreError(f"{self.store.address}/{name} is damaged: its columns are {found}; {remedy}")
 
-    def read_all(self, slices: Iterable[str], *, columns: list[str] | None = None) -> pa.Table:
-        """The rows of several slices, in their order."""
-        tables = [self.read(slice, columns=columns) for slice in slices]
-        empty = SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(columns)
-        return pa.concat_tables([empty, *tables])
+
+_ANEW = "run again, which writes it anew"

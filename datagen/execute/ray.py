@@ -70,6 +70,7 @@ def replicas(operators: Sequence[Operator], *, cpus: float, gpus: float) -> list
     """
     for operator in operators:
         _check_fits(operator, cpus=cpus, gpus=gpus)
+    _check_gpus_fit_together(operators, gpus)
     counts = [operator.replicas.min for operator in operators]
     grown = True
     while grown:
@@ -101,6 +102,18 @@ def _check_fits(operator: Operator, *, cpus: float, gpus: float) -> None:
                 f"{node.origin}: '{node.id}' needs {needs:g} {unit}, and there are {has:g}; "
                 f"lower its `resources`, choose another profile, or run where there are more"
             )
+
+
+def _check_gpus_fit_together(operators: Sequence[Operator], gpus: float) -> None:
+    """Cores can be shared by more workers than there are, GPUs cannot: a worker would wait for one for ever."""
+    holders = [operator for operator in operators if operator.gpus]
+    needs = _taken(holders, [operator.replicas.min for operator in holders], "gpus")
+    if needs > gpus:
+        names = ", ".join(f"'{operator.name}' {operator.replicas.min} x {operator.gpus:g}" for operator in holders)
+        raise ConfigError(
+            f"{holders[0].nodes[0].origin}: the stages need {needs:g} GPUs together, and there are {gpus:g} ({names}); "
+            "give them fractions of a GPU in `resources`, or run where there are more"
+        )
 
 
 class _Actor:
@@ -179,6 +192,11 @@ class _Task:
     parcel: Any = None
     """A reference to what will come out."""
 
+    @property
+    def load(self) -> int:
+        """What it takes of a worker's queue: all of it once it failed, so that a death is surely its own."""
+        return _QUEUED if self.attempt > 1 else 1
+
 
 class _Scheduler:
     def __init__(self, operators: Sequence[Operator], committer: Committer, slices: Iterable[Slice]) -> None:
@@ -204,7 +222,7 @@ class _Scheduler:
         while self._tasks:
             done, _ = ray.wait(list(self._tasks), num_returns=1)
             task = self._tasks.pop(done[0])
-            task.seat.load -= 1
+            task.seat.load -= task.load
             try:
                 report = ray.get(done[0])
             except RayActorError as error:
@@ -235,21 +253,19 @@ class _Scheduler:
     def _accuse(self, task: _Task, error: RayActorError) -> None:
         tried = ray.get(task.journal.last.remote())
         if tried is None or tried in task.killers:
-            raise DatagenError(f"workers die before they reach a record, or while they store samples: {error}")
+            what = str(error).splitlines()[0]
+            raise DatagenError(f"workers die before they reach a record, or while they store samples: {what}")
         task.killers[tried] = f"killed its worker, {task.attempt} times in all: {str(error).splitlines()[0]}"
 
     def _feed(self) -> None:
         """Give waiting slices to free workers, those nearest their end first."""
         for step in reversed(range(len(self._pools))):
-            while (seat := self._free(step)) is not None:
-                task = self._next(step)
-                if task is None:
+            while (task := self._next(step)) is not None:
+                seat = min(self._pools[step], key=lambda seat: seat.load)
+                if seat.load + task.load > _QUEUED:
+                    self._waiting[step].appendleft(task)
                     break
                 self._submit(task, seat)
-
-    def _free(self, step: int) -> _Seat | None:
-        seat = min(self._pools[step], key=lambda seat: seat.load)
-        return seat if seat.load < _QUEUED else None
 
     def _next(self, step: int) -> _Task | None:
         if self._waiting[step]:
@@ -262,7 +278,7 @@ class _Scheduler:
 
     def _submit(self, task: _Task, seat: _Seat) -> None:
         task.seat, task.actor = seat, seat.actor
-        seat.load += 1
+        seat.load += task.load
         task.parcel, report = seat.actor.run.remote(task.work, task.attempt, task.journal, task.killers)
         self._tasks[report] = task
 

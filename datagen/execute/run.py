@@ -13,16 +13,16 @@ import pyarrow.compute as pc
 import yaml
 
 from datagen.errors import ConfigError, StoreError
-from datagen.execute.commit import Committer, Report
+from datagen.execute.commit import Committer, Report, parts_folder
 from datagen.execute.fingerprints import models_of, run_fingerprint
-from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, to_table
+from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, joined, to_table
 from datagen.execute.local import run_local
 from datagen.execute.lock import held
 from datagen.execute.operators import fuse
 from datagen.execute.slices import Slice, cut
 from datagen.nodes import Graph, Node
-from datagen.shards.index import SPLITS, About, StageRow
-from datagen.shards.pack import pack
+from datagen.shards.index import DATASET, HISTORY, SPLITS, About, StageRow, read_dataset
+from datagen.shards.pack import pack, set_aside
 from datagen.store import Store
 
 Engine = Literal["ray", "local"]
@@ -99,6 +99,7 @@ def _run(
 ) -> Summary:
     committer = committer_of(graph, out)
     ledger = Ledger(Store(out), committer.fingerprint)
+    _tell_if_unreadable(ledger.store, watcher)
     feed = _Feed(graph, ledger, limit, watcher)
     summary = Summary(Counts(), 0, 0, 0.0)
     for report in engine(fuse(graph), committer, feed):
@@ -109,8 +110,17 @@ def _run(
         watcher.slice_done(Told(summary.computed, summary.counts))
     if watcher.stopping:
         raise KeyboardInterrupt
-    _finish(graph, ledger, feed.names, summary)
+    _finish(graph, ledger, feed.rows, summary)
     return summary
+
+
+def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
+    """A damaged dataset.json does not keep a run from writing it anew."""
+    try:
+        if store.exists(DATASET):
+            read_dataset(store)
+    except StoreError as error:
+        watcher.say(f"{error}; it is kept in {HISTORY}")
 
 
 def committer_of(graph: Graph, out: str) -> Committer:
@@ -131,11 +141,25 @@ def refuse_foreign(store: Store, graph: Graph) -> None:
     """Raise `ConfigError` if OUT is another pipeline's, or has files that datagen did not write."""
     name = graph.loaded.pipeline.pipeline
     if store.exists(CONFIG):
-        owner = yaml.safe_load(store.read(CONFIG)).get("pipeline")
-        if owner != name:
+        if (owner := _owner(store)) != name:
             raise ConfigError(f"{store.address} holds the output of pipeline '{owner}'; give '{name}' another --out")
     elif store.names("") or store.exists("shards"):
         raise ConfigError(f"{store.address} has other files in it, and datagen did not write them; give another --out")
+
+
+def _owner(store: Store) -> str:
+    """The pipeline whose output a folder holds."""
+    try:
+        found = yaml.safe_load(store.read(CONFIG))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found = None
+    owner = found.get("pipeline") if isinstance(found, dict) else None
+    if not owner or not isinstance(owner, str):
+        raise StoreError(
+            f"{store.address}/{CONFIG} is damaged, so it does not say whose output this is; "
+            "write the line 'pipeline: NAME' into it, or give another --out"
+        )
+    return owner
 
 
 def resolved_text(graph: Graph) -> str:
@@ -159,13 +183,18 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
 
 
 class _Feed:
-    """The slices that are not committed yet; remembers the names of all."""
+    """The slices that are not committed yet, or whose entry or part is damaged."""
 
     def __init__(self, graph: Graph, ledger: Ledger, limit: int | None, watcher: Watching) -> None:
         pipeline = graph.loaded.pipeline
         self._watcher = watcher
-        self.names: list[str] = []
+        self._ledger = ledger
+        self._pipeline = pipeline.pipeline
+        self.rows: dict[str, int] = {}
+        """How many rows of the source each slice was given, by its name; in their order."""
         self._done = ledger.committed()
+        folder = parts_folder(ledger.fingerprint)
+        self._parts = {f"{folder}/{name}": size for name, size in ledger.store.sizes(folder).items()}
         self._slices = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by, limit=limit)
 
     def __iter__(self) -> Iterator[Slice]:
@@ -173,9 +202,18 @@ class _Feed:
             if self._watcher.stopping:
                 return
             name = part.name
-            self.names.append(name)
-            if name not in self._done:
+            self.rows[name] = len(part.rows)
+            if name not in self._done or self._is_damaged(name):
                 yield part
+
+    def _is_damaged(self, name: str) -> bool:
+        """Whether a committed slice has to be computed again; it is forgotten then, and the dataset set aside."""
+        fault = self._ledger.fault(name, cut=self.rows[name], parts=self._parts)
+        if fault:
+            self._watcher.say(f"slice {name} is computed again: {fault}")
+            set_aside(self._ledger.store, self._pipeline)
+            self._ledger.drop(name)
+        return bool(fault)
 
 
 def _engine(name: Engine, watcher: Watching) -> Callable[..., Iterator[Report]]:
@@ -186,19 +224,24 @@ def _engine(name: Engine, watcher: Watching) -> Callable[..., Iterator[Report]]:
     return partial(run_ray, say=watcher.say)
 
 
-def _finish(graph: Graph, ledger: Ledger, names: list[str], summary: Summary) -> None:
-    """Prove that nothing was lost, pack, and enter what packing dropped."""
-    rows = ledger.read_all(names)
-    if faults := conservation_faults(rows):
+def _finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary) -> None:
+    """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped."""
+    slices = {name: ledger.read(name) for name in cut}
+    if faults := conservation_faults(slices, cut=cut):
         raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(faults)}")
-    ledger.enter_slices(names)
+    rows = joined(slices.values())
     accepted = rows.filter(pc.equal(rows["status"], "accepted"))
     about = about_run(graph, count(rows))
-    packed = pack(ledger.store, accepted, options=graph.loaded.pipeline.output, about=about)
-    ledger.enter_dropped(_dropped(accepted, packed.dropped))
+
+    def enter(dropped: pa.Table) -> None:
+        ledger.enter_slices(cut)
+        ledger.enter_dropped(_dropped(accepted, dropped))
+
+    options = graph.loaded.pipeline.output
+    packed = pack(ledger.store, accepted, options=options, about=about, before_shards=enter)
     totals = packed.dataset.totals
     summary.counts = Counts(totals.sources, totals.accepted, totals.failed, dict(totals.rejected))
-    summary.slices = len(names)
+    summary.slices = len(cut)
     summary.example = next(iter(accepted["key"].slice(0, 1).to_pylist()), "")
     summary.failed = rows["id"].filter(pc.equal(rows["status"], "failed")).slice(0, 5).to_pylist()
     summary.shards = len(packed.dataset.shards)

@@ -76,9 +76,10 @@ class State:
         reason: str = "",
         detail: str = "",
         fields: Mapping[str, Any] | None = None,
+        children: int = 0,
         **columns: Any,
     ) -> None:
-        """Enter what became of a record."""
+        """Enter what became of a record, and how many new records came of it."""
         record = live.record.adding(fields or {})
         self.rows.append(
             Row(
@@ -93,6 +94,7 @@ class State:
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=told_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt,
+                children=children,
                 **live.costs.told(),
                 **columns,
             )

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
-from datagen.execute.ledger import Ledger, conservation_faults, count
+from datagen.execute.ledger import DROPPED, Ledger, conservation_faults, count, dropped_faults, joined
 from datagen.shards.index import INDEX, DatasetInfo, read_dataset
 from datagen.shards.verify import Problem, verify_dataset
 from datagen.store import Store
+
+_RECOMPUTE = "run the pipeline into it again, which computes the slice anew"
 
 
 def verify(address: str) -> list[Problem]:
@@ -22,26 +24,39 @@ def verify(address: str) -> list[Problem]:
     store = Store(address)
     dataset = read_dataset(store)
     problems = verify_dataset(store)
+    ledger = Ledger(store, dataset.fingerprint)
     try:
-        rows = final_rows(Ledger(store, dataset.fingerprint))
+        cut = ledger.slices()
+        slices = {name: ledger.read(name) for name in cut}
+        dropped = ledger.read_dropped()
     except StoreError as error:
-        return [*problems, Problem("run/ledger", "", str(error))]
-    problems += [Problem("run/ledger", "", fault) for fault in conservation_faults(rows)]
-    problems += _total_problems(dataset, rows)
+        return [*problems, Problem(ledger.folder, "", str(error), remedy="")]
+    problems += [Problem(ledger.folder, "", fault, _RECOMPUTE) for fault in conservation_faults(slices, cut=cut)]
+    ended = joined(slices.values())
+    problems += [Problem(f"{ledger.folder}/{DROPPED}", "", fault) for fault in dropped_faults(ended, dropped)]
+    rows = _with_dropped(ended, dropped)
+    problems += _total_problems(dataset, rows, sources=sum(cut.values()))
     problems += _key_problems(store, rows)
     return problems
 
 
 def final_rows(ledger: Ledger) -> pa.Table:
     """One row a record, those that packing rejected in their final state."""
-    rows = ledger.read_all(ledger.slices())
-    dropped = ledger.read_dropped()
+    return _with_dropped(joined(ledger.read(name) for name in ledger.slices()), ledger.read_dropped())
+
+
+def _with_dropped(rows: pa.Table, dropped: pa.Table) -> pa.Table:
     still = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=dropped["id"].combine_chunks())))
     return pa.concat_tables([still, dropped])
 
 
 def find_rows(address: str, name: str) -> list[dict[str, Any]]:
-    """The ledger rows of a key or id, and of all it descends from, the oldest first."""
+    """The ledger rows of a key or id, and of all it descends from, the oldest first.
+
+    Raises `StoreError` if the name is empty.
+    """
+    if not name:
+        raise StoreError("a record is shown by its key or its id; none was given")
     store = Store(address)
     rows = final_rows(Ledger(store, read_dataset(store).fingerprint))
     found: list[dict[str, Any]] = []
@@ -52,11 +67,11 @@ def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _total_problems(dataset: DatasetInfo, rows: pa.Table) -> Iterator[Problem]:
+def _total_problems(dataset: DatasetInfo, rows: pa.Table, *, sources: int) -> Iterator[Problem]:
     counts = count(rows)
     totals = dataset.totals
     told = (totals.sources, totals.records, totals.accepted, dict(totals.rejected), totals.failed)
-    has = (counts.sources, counts.records, counts.accepted, counts.rejected, counts.failed)
+    has = (sources, counts.records, counts.accepted, counts.rejected, counts.failed)
     names = ("sources", "records", "accepted", "rejected", "failed")
     for name, one, other in zip(names, told, has, strict=True):
         if one != other:
@@ -66,7 +81,7 @@ def _total_problems(dataset: DatasetInfo, rows: pa.Table) -> Iterator[Problem]:
 def _key_problems(store: Store, rows: pa.Table) -> Iterator[Problem]:
     try:
         index = set(pq.read_table(io.BytesIO(store.read(INDEX)), columns=["key"])["key"].to_pylist())
-    except (StoreError, pa.ArrowException):
+    except (StoreError, pa.ArrowException, OSError, KeyError):
         return  # the dataset's own checks have named it
     accepted = set(rows["key"].filter(pc.equal(rows["status"], "accepted")).to_pylist())
     for key in sorted(accepted - index)[:10]:

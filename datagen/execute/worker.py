@@ -117,7 +117,7 @@ class _NodeRun:
             return self._timed(part, self._process)
         except SetupError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if len(part) == 1:
                 return [_failed(error)]
         return [answer for live in part for answer in self._batch([live])]
@@ -151,7 +151,7 @@ class _NodeRun:
                 state.end(live, "rejected", self.node.id, reason=answer.reason, detail=answer.detail, fields=fields)
                 return []
             if isinstance(answer, Failed):
-                state.end(live, "failed", self.node.id, reason="error", detail=answer.error)
+                state.end(live, "failed", self.node.id, reason="error", detail=str(answer.error))
                 return []
             return self.accept(state, live, answer)
         except DataError as error:
@@ -164,6 +164,8 @@ class _NodeRun:
         return [live]
 
     def _check_reject(self, answer: Reject) -> None:
+        if not isinstance(answer.detail, str):
+            raise DataError(f"stage '{self.node.id}' rejects with the detail {answer.detail!r:.60}; it has to be text")
         if answer.reason not in self.stage.rejects:
             raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
 
@@ -204,7 +206,7 @@ class _AsyncRun(_NodeRun):
                     return await stage.process_one(self.view(live))
                 except SetupError:
                     raise
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     return _failed(error)
                 finally:
                     seconds = time.perf_counter() - start
@@ -214,11 +216,13 @@ class _AsyncRun(_NodeRun):
 class _ExpandRun(_NodeRun):
     def accept(self, state: State, live: Live, answer: Any) -> list[Live]:
         """The record's children; the record itself ends here."""
+        if not isinstance(answer, list | tuple):
+            raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
         children = [live.record.child(str(number), self._named(fields)) for number, fields in enumerate(answer)]
         if not children:
             state.end(live, "rejected", self.node.id, reason=NO_CHILDREN)
             return []
-        state.end(live, "expanded", self.node.id)
+        state.end(live, "expanded", self.node.id, children=len(children))
         return [Live(child) for child in children]
 
 
@@ -246,9 +250,11 @@ class _CombineRun(_NodeRun):
             answer = answer or self._timed(group, lambda views: [stage.process_group(views, lost)])[0]
         except SetupError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             answer = _failed(error)
-        if not isinstance(answer, Reject | Failed) and len(answer) == 0:
+        if not isinstance(answer, Reject | Failed | list | tuple):
+            answer = Failed(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of Merged")
+        elif not answer:
             answer = Reject(NO_CHILDREN)
         first, *rest = (live.record.id for live in group)
         if isinstance(answer, Reject | Failed):
@@ -264,7 +270,7 @@ class _CombineRun(_NodeRun):
         """The group's new records in the place of its first one."""
         merged, whole = answer
         made = [self._merged(item, number, whole) for number, item in enumerate(merged)]
-        state.end(live, "combined", self.node.id)
+        state.end(live, "combined", self.node.id, children=len(made))
         return made
 
     def _merged(self, item: Any, number: int, whole: Mapping[str, Record]) -> Live:
@@ -277,7 +283,7 @@ class _CombineRun(_NodeRun):
         return Live(Record(f"{like.id}+{number}", fields, parent=parent))
 
 
-def _failed(error: Exception) -> Failed:
+def _failed(error: BaseException) -> Failed:
     if isinstance(error, DatagenError):
         return Failed(str(error))
     return Failed("".join(traceback.format_exception(error)).strip())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import NamedTuple
 
 LONGEST = 60
@@ -67,6 +68,7 @@ _ADJECTIVES = (
     _words("wooden metal plastic glass steel stone ceramic leather paper cotton bronze brass copper iron porcelain"),
 )
 _COLOUR_RANK = 4
+_SHADES = _words("deep medium flat")
 _LINKS = _words("of with without in on at for from by under over near inside made and")
 _AN_ANYWAY = re.compile(r"(hour|honest|honou?r|heir|8|11(?!\d)|18(?!\d))")
 _A_ANYWAY = re.compile(r"(uni(?!n|m|d)|us(?!h|age of)[aeiu]|u[tkg]|eu|ewe|one(?!ir)|once|ub|ur[aiu](?!l\b)n|ou[ij])")
@@ -105,7 +107,8 @@ class Noun(NamedTuple):
 
 def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
     """The noun for a label, described by at most two attributes that go before it and one that goes after."""
-    name = cleaned(label) or "object"
+    name = cleaned(label)
+    name = "object" if all(word in _ARTICLES for word in name.lower().split()) else name
     first, _, rest = name.partition(" ")
     if first.lower() in _ARTICLES and rest:
         name, first = rest, rest.partition(" ")[0]
@@ -235,9 +238,19 @@ def _described(name: str, attributes: tuple[str, ...]) -> str:
 
 def _adjectives(words: list[str]) -> str:
     """Adjectives in their English order: others, size, age, shape, colour, material; two colours are joined."""
-    ordered = sorted(words, key=_rank)
-    joined = " and " if len(words) == 2 and {_rank(word) for word in words} == {_COLOUR_RANK} else " "
-    return joined.join(ordered)
+    ordered = sorted(dict.fromkeys(part for word in words for part in _parts(word)), key=_rank)
+    said = ordered[:1]
+    for before, part in pairwise(ordered):
+        said += ["and", part] if _rank(before) == _rank(part) == _COLOUR_RANK else [part]
+    return " ".join(said)
+
+
+def _parts(words: str) -> list[str]:
+    """The words of `small wooden`, which may stand apart; `dark red`, `deep blue` and `white gold` stay whole."""
+    parts = words.split()
+    ranks = [_rank(part) for part in parts]
+    is_shade = parts[0].lower() in _SHADES and ranks[-1] == _COLOUR_RANK
+    return [words] if is_shade or 0 in ranks or len(set(ranks)) < len(ranks) else parts
 
 
 def _rank(adjective: str) -> int:
@@ -247,4 +260,4 @@ def _rank(adjective: str) -> int:
 
 def is_sized(attributes: tuple[str, ...]) -> bool:
     """Whether attributes call a thing large or small for its kind, which its size in the picture may belie."""
-    return any(cleaned(attribute).lower() in _SIZES for attribute in attributes)
+    return any(word in _SIZES for attribute in attributes for word in cleaned(attribute).lower().split())

@@ -3,6 +3,9 @@
 Positions are told by the middle of the box, as shares of the picture:
 
 - "left" and "right" never stand alone: "to the left of the picture" may mean outside it
+- "top" and "bottom" alone: the box within BY_EDGE of that edge and the middle within
+  NEAR_END, as "to the top of the picture" may mean on top of it; in "top left" and the
+  like: the middle within NEAR_END; else "upper" and "lower"
 - left, right, top, bottom: the middle within SIDE of that side, and the box
   not beyond REACH of the picture
 - central: the middle within INNER of the picture's, or the box lies across
@@ -36,6 +39,8 @@ ACROSS = 0.32
 CENTER = 0.1
 CORNER = 0.25
 AT_EDGE = 0.03
+BY_EDGE = 0.06
+NEAR_END = 0.25
 
 _LIE = Verb("lies", "lie", "lying")
 _SIT = Verb("sits", "sit", "sitting")
@@ -77,11 +82,12 @@ def positions(region: Region) -> list[str]:
 
 def _corners(region: Region, column: int, row: int) -> list[str]:
     side = _ENDS[0][column][0]
-    pairs = [f"{word} {side}" for word in _ENDS[1][row]]
-    found = [*pairs, *(f"{pair} part" for pair in pairs), f"{pairs[1]} area"]
+    words = _ENDS[1][row] if _is_near_end(region, 1, row) else _ENDS[1][row][1:]
+    pairs = [f"{word} {side}" for word in words]
+    found = [*pairs, *(f"{pair} part" for pair in pairs), f"{pairs[-1]} area"]
     x, y = (_depth(region, axis, which) for axis, which in _both_axes(column, row))
     if max(x[1], y[1]) <= 0.5 - MARGIN:
-        found += [f"{pairs[0]} quarter", f"{pairs[1]} quarter"]
+        found += [f"{pair} quarter" for pair in pairs]
         if max(sum(x), sum(y)) / 2 <= CORNER:
             found += [f"{pair} corner" for pair in pairs]
     return found
@@ -93,14 +99,29 @@ def _both_axes(column: int, row: int) -> tuple[tuple[Axis, int], tuple[Axis, int
 
 def _sides(region: Region, axis: Axis, which: int) -> list[str]:
     """Words for a thing at one side and at neither end of that side."""
-    words = _ENDS[axis][which]
-    across: Axis = 1 if axis == 0 else 0
-    found = [f"{words[0]} side", f"{words[0]}-hand side"] if axis == 0 else [words[0], f"{words[1]} part"]
-    found += [f"{words[-1]} part"]
-    if is_central(region, across, within=CENTER):
-        names = ("center left", "center right") if axis == 0 else ("top center", "bottom center")
-        found += [names[which], f"{'middle' if axis == 0 else words[1]} {words[0] if axis == 0 else 'middle'}"]
+    return _columns(region, which) if axis == 0 else _rows(region, which)
+
+
+def _columns(region: Region, which: int) -> list[str]:
+    side = _ENDS[0][which][0]
+    found = [f"{side} side", f"{side}-hand side", f"{side} part"]
+    return [*found, f"center {side}", f"middle {side}"] if is_central(region, 1, within=CENTER) else found
+
+
+def _rows(region: Region, which: int) -> list[str]:
+    outer, inner = _ENDS[1][which]
+    found = [f"{inner} part", f"{inner} part", f"{inner} area"]
+    is_near = _is_near_end(region, 1, which)
+    if is_near and _depth(region, 1, which)[0] <= BY_EDGE:
+        found += [outer]
+    if is_central(region, 0, within=CENTER):
+        found += [f"{outer if is_near else inner} center", f"{inner} middle"]
     return found
+
+
+def _is_near_end(region: Region, axis: Axis, which: int) -> bool:
+    """Whether its middle is so near an end of the axis that a bare "top" or "bottom" says where it is."""
+    return sum(_depth(region, axis, which)) / 2 <= NEAR_END
 
 
 def _depth(region: Region, axis: Axis, which: int) -> tuple[float, float]:

@@ -12,7 +12,7 @@ class ImageOptions(Options):
     """How pictures are stored."""
 
     format: Format = "png"
-    """One format for all pictures of a dataset; png is lossless."""
+    """One format for all pictures of a dataset; png is lossless, jpg and webp change pixels outside an edit too."""
     quality: int = Field(default=95, ge=1, le=100)
     """Of jpg and webp."""
     keep_originals: bool = False

@@ -48,6 +48,10 @@ class Packed(NamedTuple):
     """Accepted samples that the dataset has no place for: id, key, reason, of (the key that stays)."""
 
 
+def _nothing(dropped: pa.Table) -> None:
+    pass
+
+
 def pack(
     store: Store,
     accepted: pa.Table,
@@ -55,17 +59,21 @@ def pack(
     options: OutputOptions,
     about: About,
     copy_all: CopyAll | None = None,
+    before_shards: Callable[[pa.Table], None] = _nothing,
 ) -> Packed:
     """Write the dataset of `accepted` (columns as in `ACCEPTED`), and dataset.json last.
 
     The same rows give the same bytes; their order matters only in which of
     several duplicates stays. An older dataset of the store is kept as
-    `run/history/*.json` and gone from the moment its shards are replaced; what
-    is killed before the end leaves no dataset.json, and is done again.
+    `run/history/*.json` and gone from the moment anything is replaced; what is
+    killed before the end leaves no dataset.json, and is done again.
+    `before_shards` is told of the dropped samples once the old one is gone: what
+    has to agree with dataset.json is written there.
     """
     kept, dropped = drop_duplicates(take_accepted(accepted))
     plans = plan_shards(kept, options=options, seed=about.seed)
-    _set_aside(store, about.pipeline)
+    set_aside(store, about.pipeline)
+    before_shards(dropped)
     shards = list(copy_all(plans) if copy_all else (copy_shard(store, plan) for plan in plans))
     _sweep(store, shards)
     members = _write_index(store, plans, kept)
@@ -116,19 +124,25 @@ def _samples(store: Store, rows: pa.Table) -> Iterator[bytes]:
             if not data.startswith(f"{row['key']}.".encode()):
                 raise StoreError(
                     f"{store.address}/{row['part']}: sample '{row['key']}' does not begin at byte {row['offset']}; "
-                    "the part is damaged, remove it and its ledger entry, and run again"
+                    "the part is damaged, remove it and run again, which computes its slice anew"
                 )
             yield data
 
 
-def _set_aside(store: Store, pipeline: str) -> None:
-    """Keep the old dataset.json in the history, and take it away while shards change."""
+def set_aside(store: Store, pipeline: str) -> None:
+    """Keep the old dataset.json in the history, and take it away while the dataset changes.
+
+    One that cannot be read is kept too. Raises `StoreError` if it is another pipeline's.
+    """
     if not store.exists(DATASET):
         return
-    old = read_dataset(store)
-    if old.pipeline != pipeline:
+    try:
+        owner = read_dataset(store).pipeline
+    except StoreError:
+        owner = pipeline  # damaged: the run that mends it must not die of it
+    if owner != pipeline:
         raise StoreError(
-            f"{store.address} holds the dataset of pipeline '{old.pipeline}', not of '{pipeline}'; give another --out"
+            f"{store.address} holds the dataset of pipeline '{owner}', not of '{pipeline}'; give another --out"
         )
     kept = store.names(HISTORY)
     data = store.read(DATASET)

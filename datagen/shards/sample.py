@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -36,7 +37,11 @@ class StoredSample(NamedTuple):
     members: dict[str, bytes]
     """By name without the key, such as `source.png`."""
     content: str
-    """sha256 over the instruction and all members but the JSON; equal for exact duplicates."""
+    """Equal for exact duplicates: the same pictures, masks and sounds, and the same thing done to them.
+
+    What is done are the task, the label, the subject and the edits (operation, object and box). How it
+    is worded counts only where no edit says it, as the wording may be drawn anew for every record.
+    """
     info: SampleInfo
 
 
@@ -84,8 +89,8 @@ def compose(
         "seed": seed,
     }
     info = _checked(record.id, values)
+    content = _content(members, info)
     members["txt"] = (info.text or info.instruction).encode()
-    content = _content(members, info.instruction)
     return StoredSample(info.key, {**members, "json": info.encoded()}, content, info)
 
 
@@ -217,9 +222,16 @@ def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
     return info
 
 
-def _content(members: Mapping[str, bytes], instruction: str) -> str:
+def _content(members: Mapping[str, bytes], info: SampleInfo) -> str:
     digest = hashlib.sha256()
-    for name, data in [("", instruction.encode()), *sorted(members.items())]:
+    for name, data in [("", json.dumps(_deed(info)).encode()), *sorted(members.items())]:
         digest.update(f"{len(name)}:{name}:{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()
+
+
+def _deed(info: SampleInfo) -> list[object]:
+    """What is done to the pictures."""
+    edits = [[edit.op, edit.object, edit.box] for edit in info.edits if edit.op]
+    words = [] if edits else [info.instruction, info.text, *(step.instruction for step in info.steps)]
+    return [info.task, info.label, info.subject, edits, words]

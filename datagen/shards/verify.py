@@ -39,7 +39,15 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
-        return f"{place}: {self.fault}; {self.remedy}"
+        return "; ".join(filter(None, [f"{place}: {self.fault}", self.remedy]))
+
+
+class _Indexed(NamedTuple):
+    """A sample as the index has it."""
+
+    places: dict[str, Place]
+    told: dict[str, object]
+    """Columns that repeat what its json says."""
 
 
 class _Found(NamedTuple):
@@ -92,7 +100,7 @@ def _problems(store: Store, dataset: DatasetInfo, index: pa.Table) -> Iterator[P
     sources: Sources = {}
     for shard in dataset.shards:
         rows = index.filter(pc.equal(index["shard"], shard.path))
-        yield from _shard_problems(store, shard, _places(rows), sources)
+        yield from _shard_problems(store, shard, _indexed(rows), sources)
 
 
 def _total_problems(dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
@@ -123,7 +131,7 @@ def _listing_problems(store: Store, dataset: DatasetInfo, index: pa.Table) -> It
 
 
 def _shard_problems(
-    store: Store, shard: ShardInfo, places: Mapping[str, Mapping[str, Place]], sources: Sources
+    store: Store, shard: ShardInfo, index: Mapping[str, _Indexed], sources: Sources
 ) -> Iterator[Problem]:
     if not store.exists(shard.path):
         yield Problem(shard.path, "", "is missing")
@@ -134,13 +142,13 @@ def _shard_problems(
         try:
             for sample in _samples(file):
                 seen.add(sample.key)
-                yield from _sample_problems(shard, sample, places.get(sample.key, {}), sources)
+                yield from _sample_problems(shard, sample, index.get(sample.key, _Indexed({}, {})), sources)
         except (tarfile.TarError, EOFError) as error:
             yield Problem(shard.path, "", f"is no whole tar: {error}")
         while file.read(_BLOCK):
             pass
     yield from _file_problems(shard, file, found=len(seen))
-    for key in sorted(set(places) - seen):
+    for key in sorted(set(index) - seen):
         yield Problem(shard.path, key, "the index has it, the shard has not")
 
 
@@ -170,9 +178,8 @@ def _samples(file: _Hashing) -> Iterator[_Found]:
         yield sample
 
 
-def _sample_problems(
-    shard: ShardInfo, sample: _Found, places: Mapping[str, Place], sources: Sources
-) -> Iterator[Problem]:
+def _sample_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, sources: Sources) -> Iterator[Problem]:
+    places = indexed.places
     if not _KEY.fullmatch(sample.key):
         yield Problem(shard.path, sample.key, "is no key: at most 80 of a-z, 0-9, '-' and '_'")
     for name in sorted(sample.places.keys() | places.keys()):
@@ -183,10 +190,10 @@ def _sample_problems(
     for name, data in sample.members.items():
         if name.rsplit(".", 1)[-1] in _PICTURES and (fault := _picture_fault(data)):
             yield Problem(shard.path, sample.key, f"{name} is no picture: {fault}")
-    yield from _info_problems(shard, sample, sources)
+    yield from _info_problems(shard, sample, indexed, sources)
 
 
-def _info_problems(shard: ShardInfo, sample: _Found, sources: Sources) -> Iterator[Problem]:
+def _info_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, sources: Sources) -> Iterator[Problem]:
     try:
         info = SampleInfo.model_validate_json(sample.members.get("json", b""))
     except ValidationError as error:
@@ -196,6 +203,10 @@ def _info_problems(shard: ShardInfo, sample: _Found, sources: Sources) -> Iterat
         return
     if info.key != sample.key:
         yield Problem(shard.path, sample.key, f"its json is that of '{info.key}'")
+    says = _told(info)
+    for name, value in indexed.told.items():
+        if value != says[name]:
+            yield Problem(INDEX, sample.key, f"{name} is {value!r:.80}, its json says {says[name]!r:.80}")
     for name in sorted(set(info.members()) - sample.members.keys()):
         yield Problem(shard.path, sample.key, f"its json speaks of {name}, which it has not")
     if info.source.sha256:
@@ -223,9 +234,27 @@ def _read_index(store: Store) -> pa.Table:
     return table
 
 
-def _places(rows: pa.Table) -> dict[str, dict[str, Place]]:
-    """By key, where the index has each member."""
+def _indexed(rows: pa.Table) -> dict[str, _Indexed]:
+    """What the index has of each sample, by key."""
     return {
-        row["key"]: {member["name"]: (member["offset"], member["size"]) for member in row["members"]}
-        for row in rows.select(["key", "members"]).to_pylist()
+        row["key"]: _Indexed(
+            {member["name"]: (member["offset"], member["size"]) for member in row["members"] or ()},
+            {
+                "task": row["task"],
+                "instruction": row["instruction"],
+                "license": row["license"],
+                "scores": {score["name"]: score["value"] for score in row["scores"] or ()},
+            },
+        )
+        for row in rows.drop_columns(["split", "shard"]).to_pylist()
+    }
+
+
+def _told(info: SampleInfo) -> dict[str, object]:
+    """What the index should repeat."""
+    return {
+        "task": info.task,
+        "instruction": info.instruction,
+        "license": info.license,
+        "scores": {score.name: score.value for score in info.scores},
     }

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import IO, Annotated, Any
 
 import fsspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from datagen.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason
@@ -27,6 +27,12 @@ Text = Annotated[str, StringConstraints(max_length=100_000)]
 LONGEST_LINE = 64 * 2**20
 """In bytes; a longer one fails."""
 LONGEST_ID = 10_000
+LARGEST_RUN = 2**31
+"""Pixels; more than any picture that can be read has."""
+FARTHEST = 1_000_000
+"""In pixels; an outline's corner farther from the picture's is a fault, not an object that leaves the frame."""
+
+Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
 
 
 class _Row(BaseModel):
@@ -36,9 +42,9 @@ class _Row(BaseModel):
 class RleMask(_Row):
     """A mask in COCO's uncompressed run lengths, column by column, background first."""
 
-    size: Annotated[list[int], Field(min_length=2, max_length=2)]
+    size: Annotated[list[Annotated[int, Field(gt=0, le=LARGEST_RUN)]], Field(min_length=2, max_length=2)]
     """Height and width."""
-    counts: list[int]
+    counts: list[Annotated[int, Field(ge=0, le=LARGEST_RUN)]]
 
 
 def _finite(edge: float | None) -> float | None:
@@ -50,7 +56,7 @@ class AnnotatedObject(_Row):
 
     label: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     box: Annotated[list[Annotated[float | None, AfterValidator(_finite)]], Field(min_length=4, max_length=4)]
-    polygons: list[list[Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]]] = []
+    polygons: list[list[Annotated[list[Coordinate], Field(min_length=2, max_length=2)]]] = []
     mask: RleMask | None = None
     attributes: list[str] = []
 

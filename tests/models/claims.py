@@ -352,6 +352,10 @@ def check_position(eye: Eye, words: str) -> None:
     opposite = {"left": "right", "right": "left", "top": "bottom", "upper": "bottom", "bottom": "top", "lower": "top"}
     ends = [word for word in words.replace("-", " ").split() if word in opposite]
     assert words not in ("left", "right"), "it may mean outside the picture"
+    if {"top", "bottom"} & set(ends) and not words.endswith("edge"):
+        assert min(y, 1 - y) <= 0.251, f"'{words}' is farther in"
+    if words in ("top", "bottom"):
+        assert free_of[words] <= 0.061, "it may mean on top of the picture"
     assert all({**across, **down}[end] for end in ends) or words.endswith(("half", "third", "edge")), words
     for part, least in (("half", 1 / 2), ("third", 2 / 3), ("quarter", 1 / 2), ("corner", 1 / 2)):
         assert not words.endswith(part) or all(free_of[opposite[end]] > least for end in ends), words

@@ -87,6 +87,19 @@ def test_all_claims_are_true_for_all_pairs_of_random_boxes() -> None:
         prove(layout, written)
 
 
+@pytest.mark.parametrize(("down", "words"), [(0.02, {"top", "upper"}), (0.3, {"upper"}), (0.12, {"top", "upper"})])
+def test_top_is_said_of_what_is_near_the_top_alone(down: float, words: set[str]) -> None:
+    """Bare `top` reads as "on top of" farther down; a middle a third of the way down is in the upper part."""
+    for x in (0.1, 0.45, 0.8):
+        box = (x * SIZE[0], down * SIZE[1], (x + 0.1) * SIZE[0], (down + 0.1) * SIZE[1])
+        flipped = (box[0], SIZE[1] - box[3], box[2], SIZE[1] - box[1])
+        for place, ends in ((box, ("top", "upper")), (flipped, ("bottom", "lower"))):
+            told = [write(Layout(SIZE, Thing("cup", place)), seed).instruction for seed in range(60)]
+            openings = [re.match(r"Add <imagehere> to the ([a-z -]+) of", text)[1] for text in told]  # type: ignore[index]
+            assert {("top", "upper")[ends.index(w)] for o in openings for w in o.split() if w in ends} == words
+            assert (ends[0] in openings) == (down == 0.02 and x == 0.45)
+
+
 @pytest.mark.parametrize("across", np.linspace(0, 88, 23))
 @pytest.mark.parametrize("side", [4, 30, 80])
 def test_positions_are_true_everywhere(across: float, side: float) -> None:
@@ -232,6 +245,11 @@ def test_nasty_labels_stay_inside_the_sentence(label: str) -> None:
         ("my dog", "my dog"),
         ("two coins", "two coins"),
         ("the cat", "a cat"),
+        ("the", "an object"),
+        ("A", "an object"),
+        ("the a", "an object"),
+        ("the object", "an object"),
+        ("!", "an object"),
         ("Coffee_cup", "a coffee cup"),
         ("PERSON", "a person"),
         ("Eiffel Tower", "an Eiffel Tower"),
@@ -278,6 +296,17 @@ def test_plurals(label: str, many: str) -> None:
         (("white", "red"), "white and red cup"),
         (("wooden", "bright"), "bright wooden cup"),
         (("silver", "old", "round"), "old silver cup"),
+        (("round", "small wooden"), "small round wooden cup"),
+        (("silver", "small wooden"), "small silver wooden cup"),
+        (("small wooden", "silver"), "small silver wooden cup"),
+        (("striped", "small wooden"), "striped small wooden cup"),
+        (("shiny", "bright"), "shiny bright cup"),
+        (("bright", "shiny"), "bright shiny cup"),
+        (("round", "dark red"), "round dark red cup"),
+        (("round", "deep blue"), "round deep blue cup"),
+        (("white gold", "small"), "small white gold cup"),
+        (("small red", "white"), "small red and white cup"),
+        (("small", "small wooden"), "small wooden cup"),
         (("with a handle", "red"), "red cup with a handle"),
         (("CUP", "red cup. Ha", "on the table"), "cup"),
     ],
@@ -286,8 +315,9 @@ def test_attributes_stand_in_english_order(attributes: tuple[str, ...], words: s
     assert noun("cup", attributes=attributes).words == words
 
 
-def test_a_thing_said_to_be_large_is_not_told_to_be_small() -> None:
-    layout = Layout(SIZE, Thing("coin", (10, 10, 20, 20), ("Large",)))
+@pytest.mark.parametrize("attribute", ["Large", "large wooden"])
+def test_a_thing_said_to_be_large_is_not_told_to_be_small(attribute: str) -> None:
+    layout = Layout(SIZE, Thing("coin", (10, 10, 20, 20), (attribute,)))
     assert not any(re.search(r"\bsmall\b", write(layout, seed).text) for seed in range(60))
 
 

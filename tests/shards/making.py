@@ -39,6 +39,7 @@ def record(id: str, *, refs: int = 1, masks: int = 1, source: str = "", seed: in
     inputs.append({"member": "source", "role": "source"})
     told = {
         "task": "subject_add",
+        "subject": id,
         "instruction": "Add " + "<imagehere> and " * refs + "see <imagehere>, " + id[:20],
         "text": f"Add a coin, {id[:20]}",
         "inputs": inputs,

@@ -79,11 +79,35 @@ def test_a_pair_through_one_codec_keeps_no_originals_bytes() -> None:
     assert kept.members["source.jpg"] == buffer.getvalue()
 
 
-def test_content_is_pictures_and_instruction_not_names() -> None:
-    first = composed(record("a", instruction="<imagehere><imagehere>", text="same"))
-    assert composed(record("b", instruction="<imagehere><imagehere>", text="same")).content == first.content
-    assert composed(record("a", instruction="<imagehere>+<imagehere>", text="same")).content != first.content
-    assert composed(record("a", seed=1, instruction="<imagehere><imagehere>", text="same")).content != first.content
+def test_content_is_pictures_and_edits_not_names_and_wording() -> None:
+    first = composed(record("a", subject="coin"))
+    again = composed(record("b", subject="coin"))
+    assert first.info.instruction != again.info.instruction
+    assert again.content == first.content
+    for change in (
+        {"seed": 1},
+        {"refs": 2},
+        {"subject": "cup"},
+        {"task": "subject_remove"},
+        {"label": "negative"},
+        {"sounds": [b"fLaC"]},
+        {"edits": [{"op": "add", "object": "coin", "box": (1, 2, 3.5, 5), "mask": "mask_0"}]},
+        {"edits": [{"op": "remove", "object": "coin", "box": (1, 2, 3.5, 4), "mask": "mask_0"}]},
+        {"edits": [{"op": "add", "object": "cup", "box": (1, 2, 3.5, 4), "mask": "mask_0"}]},
+    ):
+        assert composed(record("a", **{"subject": "coin", **change})).content != first.content, change
+
+
+def test_wording_is_content_where_no_edit_says_what_is_done() -> None:
+    plain: dict[str, Any] = {"subject": "", "edits": [], "instruction": "<imagehere><imagehere>", "text": "Brighter"}
+    first = composed(record("a", **plain))
+    assert composed(record("b", **plain)).content == first.content
+    for change in (
+        {"text": "Darker"},
+        {"instruction": "<imagehere>+<imagehere>"},
+        {"steps": [{"instruction": "Darker"}]},
+    ):
+        assert composed(record("a", **{**plain, **change})).content != first.content, change
 
 
 @pytest.mark.parametrize(

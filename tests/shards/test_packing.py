@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -94,6 +93,12 @@ def test_the_shuffle_depends_on_keys_and_seed_alone(random: object, seed: int) -
     assert [plan.rows["key"].to_pylist() for plan in first] == [plan.rows["key"].to_pylist() for plan in second]
 
 
+def test_another_seed_is_another_split() -> None:
+    options, sources = OutputOptions(val_fraction=0.3), list(range(60))
+    one, other = (split_of(plan_shards(table(sources), options=options, seed=seed)) for seed in (0, 1))
+    assert one != other
+
+
 def test_another_seed_is_another_order() -> None:
     options = OutputOptions(val_fraction=0)
     orders = [plan_shards(table(list(range(50))), options=options, seed=seed)[0].rows["key"] for seed in (0, 1)]
@@ -124,8 +129,7 @@ def test_of_equal_contents_the_first_stays(contents: list[int]) -> None:
 
 
 def test_a_duplicate_is_told_and_counted(store: Store) -> None:
-    same: dict[str, Any] = {"instruction": "Add <imagehere> to <imagehere>", "text": "Add it"}
-    result = packed(store, [record("a", **same), record("b", **same), record("c")])
+    result = packed(store, [record("a", subject="coin"), record("b", subject="coin"), record("c")])
     assert result.dropped.to_pylist() == [{"id": "b", "key": "b", "reason": "duplicate", "of": "a"}]
     totals = result.dataset.totals
     assert totals.rejected == {"filter_quality/blurred": 2, "pack/duplicate": 1}
@@ -205,6 +209,28 @@ def test_a_pack_that_is_killed_leaves_no_dataset_and_the_next_one_mends_it(store
     assert verify_dataset(store) == []
     assert read_dataset(store).totals.accepted == 4
     assert store.names("run/history") == ["000000.json"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"format": 9}', b'{"format": 1}'])
+def test_an_unreadable_index_is_kept_and_replaced(store: Store, data: bytes) -> None:
+    packed(store, [record("a")])
+    store.write(DATASET, data)
+    packed(store, [record("a"), record("b")])
+    assert verify_dataset(store) == []
+    assert store.read("run/history/000000.json") == data
+
+
+def test_what_agrees_with_the_index_is_written_while_there_is_none(store: Store) -> None:
+    packed(store, [record("z")])
+    told: list[tuple[list[str], bool, list[str]]] = []
+
+    def note(dropped: pa.Table) -> None:
+        told.append((dropped["id"].to_pylist(), store.exists(DATASET), store.names("shards")))
+
+    accepted = committed(store, [record("a", subject="coin"), record("b", subject="coin")])
+    store.remove("shards")
+    pack(store, accepted, options=OPTIONS, about=about(2), before_shards=note)
+    assert told == [(["b"], False, [])]
 
 
 def test_another_pipelines_dataset_is_left_alone(store: Store) -> None:

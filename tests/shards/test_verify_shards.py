@@ -117,6 +117,29 @@ def test_a_member_elsewhere_than_the_index_says_is_found(store: Store) -> None:
     assert "json lies at (512, " in told(store)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("task", "subject_remove"),
+        ("instruction", "Do nothing."),
+        ("license", ""),
+        ("license", None),
+        ("scores", [{"name": "sharpness", "value": 99.0}]),
+        ("scores", []),
+    ],
+)
+def test_an_index_that_says_other_than_the_json_is_found(store: Store, column: str, value: object) -> None:
+    index = pq.read_table(io.BytesIO(store.read(INDEX)))
+    rows = index.to_pylist()
+    rows[2][column] = value
+    buffer = io.BytesIO()
+    pq.write_table(type(index).from_pylist(rows, schema=index.schema), buffer)
+    store.write(INDEX, buffer.getvalue())
+    [problem] = verify_dataset(store)
+    assert (problem.file, problem.key) == (INDEX, rows[2]["key"])
+    assert problem.fault.startswith(f"{column} is ")
+
+
 def test_an_index_that_lacks_a_sample_or_has_one_twice_is_found(store: Store) -> None:
     index = pq.read_table(io.BytesIO(store.read(INDEX)))
     buffer = io.BytesIO()

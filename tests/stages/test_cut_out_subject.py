@@ -38,12 +38,6 @@ def test_the_subject_stands_alone_in_the_middle_of_a_square(background, level):
     assert (around == level).all()
 
 
-def test_the_mask_is_passed_on_as_what_the_edit_changes():
-    picture, mask = tall()
-    (passed,) = cut(picture, mask)["masks"]
-    assert np.array_equal(passed, mask)
-
-
 def test_a_large_subject_is_made_smaller_and_a_small_one_not_larger():
     picture, mask = tall()
     assert cut(picture, mask, max_size=32)["refs"][0].size == (32, 32)

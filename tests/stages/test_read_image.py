@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +88,29 @@ def test_what_cannot_be_opened(folder: str) -> None:
     assert fault("a.png/b.png", base=folder) == "cannot be read: Not a directory"
     assert fault("a\0.png", base=folder) == "cannot be read: embedded null byte"
     assert fault("x" * 10_000, base=folder) == "cannot be read: File name too long"
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    """Ends what would wait for ever."""
+
+    def ring(*_: object) -> None:
+        raise RuntimeError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("alarm")
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_pipe_or_device_is_refused_and_never_waited_for(folder: str, prefix: str) -> None:
+    os.mkfifo(f"{folder}pipe")
+    os.symlink(f"{folder}pipe", f"{folder}link")
+    for path in (f"{folder}pipe", f"{folder}link", "/dev/zero"):
+        assert fault(f"{prefix}{path}") == "is not a regular file but a pipe, socket or device"
 
 
 def test_limits_on_bytes_and_pixels(folder: str) -> None:

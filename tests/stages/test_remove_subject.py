@@ -46,6 +46,14 @@ def test_only_the_hole_changes_and_all_of_it_does():
     assert (source[hole] == (0, 255, 0)).all()
 
 
+def test_the_masks_are_what_may_change_and_then_the_subject():
+    picture, mask = noise(80, 100), disc(80, 100, x=50, y=40, radius=8)
+    answer, _ = painted(picture, mask, dilate_px=5)
+    changed, subject = answer["masks"]
+    assert np.array_equal(changed, (answer["source"].array != picture).any(2))
+    assert np.array_equal(subject, mask)
+
+
 def test_the_paper_s_dilation_is_the_default():
     mask = np.zeros((101, 101), bool)
     mask[50, 50] = True

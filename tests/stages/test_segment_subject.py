@@ -53,6 +53,38 @@ def test_no_outline_is_no_mask():
 
 
 @pytest.mark.parametrize(
+    ("box", "fits"),
+    [
+        ((5, 5, 15, 15), True),
+        ((4, 4, 16, 16), True),
+        ((5, 5, 15, 24), True),
+        ((5, 5, 15, 26), False),
+        ((10, 5, 20, 15), False),
+        ((20, 15, 30, 25), False),
+        ((0, 0, 40, 30), False),
+    ],
+)
+def test_a_mask_elsewhere_than_its_box_is_rejected(box, fits):
+    """The instruction is written from the box; half the overlap is asked for."""
+    answer = segment(record(box=box))[0]
+    assert isinstance(answer, Reject) != fits
+    if not fits:
+        assert answer.reason == "box_mismatch"
+        assert f"the mask spans [5, 5, 15, 15], the box is {list(box)}: overlap 0." in answer.detail
+
+
+def test_a_box_is_compared_as_far_as_it_lies_on_the_picture():
+    beyond = [[[30, 0], [60, 0], [60, 2], [30, 2]]]
+    assert segment(record(box=(30, -0.9, 40.9, 2), polygons=beyond))[0]["mask"].sum() == 20
+
+
+def test_any_mask_is_taken_where_no_overlap_is_asked_for():
+    stage = SegmentSubject(SegmentSubject.Config(min_box_iou=0))
+    stage.setup("cpu")
+    assert stage.process([record(box=(20, 15, 30, 25))])[0]["mask"].any()
+
+
+@pytest.mark.parametrize(
     ("box", "said"),
     [
         ((30, 20, 60, 25), "outside"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 
 
 class Misbehave(Map):
@@ -26,9 +26,13 @@ class Misbehave(Map):
             "nan": {"contrast": float("nan")},
             "reason": Reject("whim"),
             "type": None,
+            "detail": Reject("whim", 0.5),  # type: ignore[arg-type]
+            "error": Failed(ValueError("odd")),  # type: ignore[arg-type]
         }
         if self.config.how == "count":
             return []
+        if self.config.how == "exit":
+            raise SystemExit(3)
         if self.config.how == "unasked":
             return [{"contrast": float(len(record["uri"]))} for record in batch]
         return [answers[self.config.how] for _ in batch]
