@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from building import PAINT, dataset_bytes, plain_rows, toy_config
+from building import PAINT, dataset_bytes, ledger_rows, plain_rows, toy_config
 from typer.testing import CliRunner
 
 from datagen import cli
@@ -92,6 +92,16 @@ def test_show_tells_why_a_record_was_rejected(tmp_path: Path, capfd: pytest.Capt
     code, _, told = _call("show", out, "r99", capfd=capfd)
     assert code == cli.WRONG
     assert "there is no sample with the key 'r99' and no record with that id" in told
+
+
+def test_show_takes_a_rejected_childs_id_spelt_like_a_key(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    stages = [{"use": "fan_out"}, {"use": "sift", "with": {"share": 1}}, PAINT]
+    config, out = toy_config(tmp_path, stages, rows=plain_rows(12)), tmp_path / "out"
+    _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    child = next(id for id in ledger_rows(out) if "#" in id)
+    code, told, _ = _call("show", out, child.replace("#", "__"), capfd=capfd)
+    assert code == cli.OK
+    assert f"{child}  rejected by sift: unlucky" in told
 
 
 def test_failed_records_are_exit_code_3_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -373,3 +373,10 @@ def test_the_shipped_configs_are_sound() -> None:
 
 def test_paint_is_what_the_examples_use() -> None:
     assert PAINT == {"use": "paint"}
+
+
+def test_a_manifest_at_an_address_of_no_filesystem(tmp_path: Path) -> None:
+    config = _config(tmp_path, "  - use: paint\n")
+    assert _message(config, sets=["source.path=s33://x/y.jsonl"]) == (
+        "--set source.path=s33://x/y.jsonl: s33://x/y.jsonl: no filesystem has the scheme 's33'; did you mean 's3'?"
+    )

@@ -53,14 +53,16 @@ def _with_dropped(rows: pa.Table, dropped: pa.Table) -> pa.Table:
 def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     """The ledger rows of a key or id, and of all it descends from, the oldest first.
 
-    Raises `StoreError` if the name is empty.
+    A rejected record is found by its id, also as a key would spell it (`coffee__1` for
+    `coffee#1`). Raises `StoreError` if the name is empty.
     """
     if not name:
         raise StoreError("a record is shown by its key or its id; none was given")
     store = Store(address)
     rows = final_rows(Ledger(store, read_dataset(store).fingerprint))
     found: list[dict[str, Any]] = []
-    wanted = rows.filter(pc.or_(pc.equal(rows["key"], name), pc.equal(rows["id"], name))).to_pylist()
+    ids = pa.array([name, name.replace("__", "#").replace("--", "+")])
+    wanted = rows.filter(pc.or_(pc.equal(rows["key"], name), pc.is_in(rows["id"], value_set=ids))).to_pylist()
     while wanted:
         found.insert(0, wanted[0])
         wanted = rows.filter(pc.equal(rows["id"], wanted[0]["parent"])).to_pylist()

@@ -20,7 +20,7 @@ import fsspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from datagen.errors import ConfigError, nearest
-from datagen.fetch import folder_of, reason
+from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources.base import SourceRow, escaped
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
@@ -84,8 +84,12 @@ class Manifest:
         self._base = folder_of(path)
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local file is missing or has no rows."""
-        if "://" not in self.path and next(self._lines(), None) is None:
+        """Raise `ConfigError` if a local file is missing or has no rows, or if no filesystem has that scheme."""
+        scheme = scheme_of(self.path)
+        known = fsspec.available_protocols()
+        if scheme not in known:
+            raise ConfigError(f"{self.path}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+        if scheme == "file" and next(self._lines(), None) is None:
             raise ConfigError(self._empty())
 
     def _empty(self) -> str:
