@@ -78,7 +78,7 @@ def test_a_remote_manifest_is_only_looked_at_when_it_runs() -> None:
 
 def test_a_scheme_that_no_filesystem_has_is_told_without_network() -> None:
     source = Manifest("carrier-pigeon://m.jsonl")
-    with pytest.raises(ConfigError, match="carrier-pigeon://m.jsonl: no filesystem has the scheme 'carrier-pigeon'"):
+    with pytest.raises(ConfigError, match="no filesystem has the scheme 'carrier-pigeon'"):
         source.check()
     with pytest.raises(ConfigError, match="cannot be read as a manifest: Protocol not known: carrier-pigeon"):
         list(source.rows())
