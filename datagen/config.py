@@ -177,10 +177,6 @@ class Loaded(NamedTuple):
         profile = self.pipeline.profiles.get(self.profile)
         return profile.unchecked if profile else ()
 
-    def stage_place(self, id: str) -> Place:
-        """The path of a stage's entry in the file."""
-        return stage_places(self.located.data)[id]
-
 
 def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
     """Read a config, lay the profile and then each `a.b=c` of `sets` over it. Raises `ConfigError`.

@@ -17,6 +17,9 @@ Box = tuple[float, float, float, float]
 Polygon = list[tuple[float, float]]
 """Corners in pixels, x right, y down."""
 
+PLACEHOLDER = "<imagehere>"
+"""Stands in an instruction for one input."""
+
 Format = Literal["png", "jpg", "webp"]
 """How a picture is encoded."""
 

@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datagen.errors import DataError
 from datagen.fields import Box, Polygon
-
-Mask = NDArray[np.bool_]
+from datagen.image import Mask
 
 
 def check_box(box: Box, size: tuple[int, int]) -> str | None:

@@ -129,3 +129,12 @@ def test_a_picture_that_is_gone_fails_alone(demo: Demo) -> None:
     assert found["gone"]["detail"] == "package://skimage/data/gone.png: there is no such file"
     assert "its checksum is " in found["other"]["detail"]
     assert any(row["status"] == "accepted" for row in found.values())
+
+
+def test_a_finished_run_does_not_start_ray(demo: Demo) -> None:
+    assert "Ray dashboard: http://127.0.0.1:" in demo.told
+    before = dataset_bytes(demo.out)
+    again = demo.call("python", "-m", "datagen", "run", "configs/subject_add.yaml")
+    assert "7 of 7 slices were done before" in again.stdout
+    assert "Ray dashboard" not in again.stdout
+    assert dataset_bytes(demo.out) == before

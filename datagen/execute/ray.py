@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import ray
@@ -40,11 +41,15 @@ def run_ray(
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Report]:
     """Run every slice through the pools; yields a report for each as it is committed."""
+    slices = iter(slices)
+    first = next(slices, None)
+    if first is None:
+        return  # all is committed: Ray need not start
     owned = not ray.is_initialized()
     if owned:
         say(f"Ray dashboard: {start_ray()}")
     try:
-        yield from _Scheduler(operators, committer, slices).run()
+        yield from _Scheduler(operators, committer, chain([first], slices)).run()
     except RayTaskError as error:
         cause = error.cause
         raise (cause if isinstance(cause, DatagenError) else DatagenError(str(error))) from None

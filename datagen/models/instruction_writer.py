@@ -9,8 +9,6 @@ import numpy as np
 from datagen.fields import Box
 from datagen.models.base import ModelConfig
 
-PLACEHOLDER = "<imagehere>"
-
 
 class Thing(NamedTuple):
     """One object of a picture; its label and attributes are whatever the annotator typed."""

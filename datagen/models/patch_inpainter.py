@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from datagen.errors import DataError
 from datagen.geometry import depth, dilate
-from datagen.models.poisson import Floats, Index, Mask, harmonic, integrated
+from datagen.image import Mask
+from datagen.models.poisson import Floats, Index, harmonic, integrated
 
 _REACH = 3
 _SPAN = np.arange(-_REACH, _REACH + 1)

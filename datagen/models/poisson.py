@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from datagen.image import Mask
+
 Floats = NDArray[np.float32]
 Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 _SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 

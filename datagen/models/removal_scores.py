@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.geometry import depth, dilate
+from datagen.image import Mask
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 _LONG_SIDE = 256
 _REACH = 3

@@ -17,8 +17,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from datagen.errors import DataError
+from datagen.fields import PLACEHOLDER
 from datagen.models.facts import Fact, Voice, voice
-from datagen.models.instruction_writer import PLACEHOLDER, Layout, RulesConfig, Written
+from datagen.models.instruction_writer import Layout, RulesConfig, Written
 from datagen.models.mentions import Scene, scene
 from datagen.models.phrases import Noun, is_sized, noun
 from datagen.models.place_facts import place_facts, positions

@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from datagen.fields import PLACEHOLDER
 from datagen.options import Options
-
-PLACEHOLDER = "<imagehere>"
-"""Stands in an instruction for one input."""
 
 
 def _ordered(box: list[float]) -> list[float]:

@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from datagen.errors import DataError
-from datagen.fields import Field
+from datagen.fields import PLACEHOLDER, Field
 from datagen.image import Mask
 from datagen.record import Record
-from datagen.shards.info import PLACEHOLDER, SampleInfo
+from datagen.shards.info import SampleInfo
 from datagen.shards.options import ImageOptions
 
 MAX_KEY = 80

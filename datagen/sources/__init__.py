@@ -1,1 +1,1 @@
-"""sources"""
+"""Where records come from: rows in an order that never changes."""

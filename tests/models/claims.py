@@ -421,7 +421,7 @@ CLAIMS: list[tuple[str, Claim]] = [
 ]
 
 
-def prove(layout: Layout, written: Written, *, all_annotated: bool = False) -> None:
+def assert_proven(layout: Layout, written: Written, *, all_annotated: bool = False) -> None:
     """Raise AssertionError unless everything that an instruction says is so, and is all it says."""
     eye = Eye(layout, all_annotated)
     opening = re.match(r"Add <imagehere> to the ([a-z -]+?) of <imagehere>(.*)$", written.instruction)

@@ -8,14 +8,15 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from claims import prove
+from claims import assert_proven
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import realistic, skeleton
 from pydantic import ValidationError
 
 from datagen.errors import DataError
-from datagen.models.instruction_writer import PLACEHOLDER, Layout, RulesConfig, Thing, Written
+from datagen.fields import PLACEHOLDER
+from datagen.models.instruction_writer import Layout, RulesConfig, Thing, Written
 from datagen.models.phrases import article, noun
 
 WRITER = RulesConfig().load("cpu")
@@ -74,7 +75,7 @@ def test_all_claims_are_true_for_any_boxes(layout: Layout, seed: int, sure: bool
     writer = SURE if sure else WRITER
     for written in writer([layout] * 4, [np.random.default_rng(seed + i) for i in range(4)]):
         assert_well_formed(written)
-        prove(layout, written, all_annotated=sure)
+        assert_proven(layout, written, all_annotated=sure)
 
 
 def test_all_claims_are_true_for_all_pairs_of_random_boxes() -> None:
@@ -84,7 +85,7 @@ def test_all_claims_are_true_for_all_pairs_of_random_boxes() -> None:
     for a, b in permutations(some, 2):
         layout = Layout(SIZE, Thing("cup", a), (Thing("plate", b),))  # type: ignore[arg-type]
         written = WRITER([layout], [rng])[0]
-        prove(layout, written)
+        assert_proven(layout, written)
 
 
 @pytest.mark.parametrize(("down", "words"), [(0.02, {"top", "upper"}), (0.3, {"upper"}), (0.12, {"top", "upper"})])
@@ -107,7 +108,7 @@ def test_positions_are_true_everywhere(across: float, side: float) -> None:
         box = (across, down, min(across + side, SIZE[0]), min(down + side, SIZE[1]))
         layout = Layout(SIZE, Thing("cup", box))
         for seed in range(3):
-            prove(layout, write(layout, seed))
+            assert_proven(layout, write(layout, seed))
 
 
 def test_realistic_layouts_are_told_truly() -> None:
@@ -123,7 +124,7 @@ def test_checker_finds_lies() -> None:
     for lie in ("to the right of the plate", "within the area of the plate", "larger than the plate", "crooked"):
         false = f"Add {PLACEHOLDER} to the upper left of {PLACEHOLDER}. It is {lie}."
         with pytest.raises(AssertionError):
-            prove(layout, told._replace(instruction=false, relations=()))
+            assert_proven(layout, told._replace(instruction=false, relations=()))
 
 
 def test_nothing_is_claimed_of_the_third_dimension() -> None:
