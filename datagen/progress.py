@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from datagen.execute.run import Summary, Told
+from datagen.execute.watching import Summary, Told
 
 _SECONDS_BETWEEN_LINES = 10.0
 _LONGEST_ID = 100

@@ -11,8 +11,9 @@ import yaml
 
 from datagen.config import load
 from datagen.execute.ledger import Ledger
-from datagen.execute.run import Summary, Told, run
+from datagen.execute.run import run
 from datagen.execute.verify import final_rows
+from datagen.execute.watching import Summary, Told
 from datagen.graph import build
 from datagen.nodes import Graph
 from datagen.shards.index import read_dataset

@@ -74,7 +74,8 @@ def test_stopped_and_continued_equals_unbroken(stages: list[dict[str, Any]], sto
 def _run_and_stop(graph: Any, out: Path, slices: int) -> None:
     from building import Quiet
 
-    from datagen.execute.run import Told, run
+    from datagen.execute.run import run
+    from datagen.execute.watching import Told
 
     class Stopping(Quiet):
         def slice_done(self, told: Told) -> None:

@@ -17,11 +17,12 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
 
 from datagen.errors import StoreError
-from datagen.execute import run as run_module
+from datagen.execute import finish as finish_module
 from datagen.execute import worker
+from datagen.execute.finish import about_run
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.operators import fuse
-from datagen.execute.run import CONFIG, about_run, committer_of, run
+from datagen.execute.run import CONFIG, committer_of, run
 from datagen.execute.slices import cut
 from datagen.execute.state import State
 from datagen.execute.verify import verify
@@ -246,7 +247,7 @@ def test_the_index_names_stages_that_may_differ_and_licences_of_models(
     assert about_run(graph, Counts()).non_deterministic == []
     assert about_run(graph, Counts()).model_licenses == {}
     monkeypatch.setattr(graph.nodes[1].stage, "deterministic", False)
-    monkeypatch.setattr(run_module, "models_of", lambda node: [Licensed(kind="learned")] if node.id == "ask" else [])
+    monkeypatch.setattr(finish_module, "models_of", lambda node: [Licensed(kind="learned")] if node.id == "ask" else [])
     about = about_run(graph, Counts())
     assert about.non_deterministic == ["paint"]
     assert about.model_licenses == {"learned@1": "Apache-2.0"}

@@ -4,72 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 
 from datagen.errors import ConfigError, StoreError
-from datagen.execute.commit import Committer, Report, parts_folder
-from datagen.execute.fingerprints import models_of, run_fingerprint
-from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, joined, to_table
+from datagen.execute.commit import Committer, Report
+from datagen.execute.feed import Feed
+from datagen.execute.fingerprints import run_fingerprint
+from datagen.execute.finish import finish
+from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
 from datagen.execute.lock import held
 from datagen.execute.operators import fuse
-from datagen.execute.slices import Slice, cut
-from datagen.nodes import Graph, Node
-from datagen.shards.index import DATASET, HISTORY, SPLITS, About, StageRow, read_dataset
-from datagen.shards.pack import pack, set_aside
+from datagen.execute.watching import Summary, Told, Watching
+from datagen.nodes import Graph
+from datagen.shards.index import DATASET, HISTORY, read_dataset
 from datagen.store import Store
 
 Engine = Literal["ray", "local"]
 CONFIG = "run/config.yaml"
-
-
-class Told(NamedTuple):
-    """How far a run is: slices and records that were computed now."""
-
-    slices: int
-    counts: Counts
-
-
-class Watching(Protocol):
-    """Whoever is told of a run, and may end it."""
-
-    @property
-    def stopping(self) -> bool:
-        """No further slice is to be begun."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Something that happens once."""
-        ...
-
-    def slice_done(self, told: Told) -> None:
-        """A slice was committed."""
-        ...
-
-
-@dataclass
-class Summary:
-    """What a run came to."""
-
-    counts: Counts
-    slices: int
-    computed: int
-    """Slices computed now; the others were committed before."""
-    seconds: float
-    by_stage: dict[str, float] = field(default_factory=dict)
-    """Seconds in each stage, summed over workers, of the slices computed now."""
-    shards: int = 0
-    splits: dict[str, int] = field(default_factory=dict)
-    example: str = ""
-    """Key of one accepted sample."""
-    failed: list[str] = field(default_factory=list)
-    """Ids of some that failed."""
 
 
 def run(
@@ -100,7 +55,7 @@ def _run(
     committer = committer_of(graph, out)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
-    feed = _Feed(graph, ledger, limit, watcher)
+    feed = Feed(graph, ledger, limit, watcher)
     summary = Summary(Counts(), 0, 0, 0.0)
     for report in engine(fuse(graph), committer, feed):
         summary.computed += 1
@@ -110,7 +65,7 @@ def _run(
         watcher.slice_done(Told(summary.computed, summary.counts))
     if watcher.stopping:
         raise KeyboardInterrupt
-    _finish(graph, ledger, feed.rows, summary)
+    finish(graph, ledger, feed.rows, summary)
     return summary
 
 
@@ -182,111 +137,9 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     return data
 
 
-class _Feed:
-    """The slices that are not committed yet, or whose entry or part is damaged."""
-
-    def __init__(self, graph: Graph, ledger: Ledger, limit: int | None, watcher: Watching) -> None:
-        pipeline = graph.loaded.pipeline
-        self._watcher = watcher
-        self._ledger = ledger
-        self._pipeline = pipeline.pipeline
-        self.rows: dict[str, int] = {}
-        """How many rows of the source each slice was given, by its name; in their order."""
-        self._done = ledger.committed()
-        folder = parts_folder(ledger.fingerprint)
-        self._parts = {f"{folder}/{name}": size for name, size in ledger.store.sizes(folder).items()}
-        self._slices = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by, limit=limit)
-
-    def __iter__(self) -> Iterator[Slice]:
-        for part in self._slices:
-            if self._watcher.stopping:
-                return
-            name = part.name
-            self.rows[name] = len(part.rows)
-            if name not in self._done or self._is_damaged(name):
-                yield part
-
-    def _is_damaged(self, name: str) -> bool:
-        """Whether a committed slice has to be computed again; it is forgotten then, and the dataset set aside."""
-        fault = self._ledger.fault(name, cut=self.rows[name], parts=self._parts)
-        if fault:
-            self._watcher.say(f"slice {name} is computed again: {fault}")
-            set_aside(self._ledger.store, self._pipeline)
-            self._ledger.drop(name)
-        return bool(fault)
-
-
 def _engine(name: Engine, watcher: Watching) -> Callable[..., Iterator[Report]]:
     if name == "local":
         return run_local
     from datagen.execute.ray import run_ray
 
     return partial(run_ray, say=watcher.say)
-
-
-def _finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary) -> None:
-    """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped."""
-    slices = {name: ledger.read(name) for name in cut}
-    if faults := conservation_faults(slices, cut=cut):
-        raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(faults)}")
-    rows = joined(slices.values())
-    accepted = rows.filter(pc.equal(rows["status"], "accepted"))
-    about = about_run(graph, count(rows))
-
-    def enter(dropped: pa.Table) -> None:
-        ledger.enter_slices(cut)
-        ledger.enter_dropped(_dropped(accepted, dropped))
-
-    options = graph.loaded.pipeline.output
-    packed = pack(ledger.store, accepted, options=options, about=about, before_shards=enter)
-    totals = packed.dataset.totals
-    summary.counts = Counts(totals.sources, totals.accepted, totals.failed, dict(totals.rejected))
-    summary.slices = len(cut)
-    summary.example = next(iter(accepted["key"].slice(0, 1).to_pylist()), "")
-    summary.failed = rows["id"].filter(pc.equal(rows["status"], "failed")).slice(0, 5).to_pylist()
-    summary.shards = len(packed.dataset.shards)
-    summary.splits = {split: packed.dataset.samples(split) for split in SPLITS}
-
-
-def _dropped(accepted: pa.Table, dropped: pa.Table) -> pa.Table:
-    """Ledger rows of accepted records that packing rejected."""
-    why = {row["id"]: row for row in dropped.to_pylist()}
-    rows = accepted.filter(pc.is_in(accepted["id"], pa.array(list(why), pa.string()))).to_pylist()
-    for row in rows:
-        reason = why[row["id"]]
-        row.update(status="rejected", stage="pack", reason=reason["reason"], detail=f"same content as {reason['of']}")
-    return to_table(Row(**row) for row in rows)
-
-
-def about_run(graph: Graph, counts: Counts) -> About:
-    """What the dataset's index and card say of the run."""
-    pipeline = graph.loaded.pipeline
-    used = {name for node in graph.nodes for name in (*node.reads, *node.writes)} | set(graph.source.writes)
-    return About(
-        pipeline=pipeline.pipeline,
-        description=pipeline.description,
-        fingerprint=run_fingerprint(graph),
-        seed=pipeline.seed,
-        sources=counts.sources,
-        records=counts.records,
-        rejected=counts.rejected,
-        failed=counts.failed,
-        stages=[_stage_row(node) for node in graph.nodes],
-        non_deterministic=[node.id for node in graph.nodes if not node.stage.deterministic],
-        fields=[field for name, field in graph.catalogue.items() if name in used],
-        model_licenses={
-            model.revision: model.license for node in graph.nodes for model in models_of(node) if model.license
-        },
-        unchecked=graph.loaded.unchecked,
-    )
-
-
-def _stage_row(node: Node) -> StageRow:
-    models = models_of(node)
-    return StageRow(
-        id=node.id,
-        use=node.use,
-        version=node.stage.version,
-        model=", ".join(model.kind for model in models),
-        revision=", ".join(model.revision for model in models),
-    )

@@ -1,0 +1,51 @@
+"""Who is told of a run, and what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from datagen.execute.ledger import Counts
+
+
+class Told(NamedTuple):
+    """How far a run is: slices and records that were computed now."""
+
+    slices: int
+    counts: Counts
+
+
+class Watching(Protocol):
+    """Whoever is told of a run, and may end it."""
+
+    @property
+    def stopping(self) -> bool:
+        """No further slice is to be begun."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Something that happens once."""
+        ...
+
+    def slice_done(self, told: Told) -> None:
+        """A slice was committed."""
+        ...
+
+
+@dataclass
+class Summary:
+    """What a run came to."""
+
+    counts: Counts
+    slices: int
+    computed: int
+    """Slices computed now; the others were committed before."""
+    seconds: float
+    by_stage: dict[str, float] = field(default_factory=dict)
+    """Seconds in each stage, summed over workers, of the slices computed now."""
+    shards: int = 0
+    splits: dict[str, int] = field(default_factory=dict)
+    example: str = ""
+    """Key of one accepted sample."""
+    failed: list[str] = field(default_factory=list)
+    """Ids of some that failed."""
