@@ -57,6 +57,18 @@ def run(
     out: Annotated[str, typer.Option(help="Folder or address to write to [default: out/<pipeline>].")] = "",
     engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
     limit: Annotated[Optional[int], typer.Option(min=1, help="Take only the first N source rows.")] = None,  # noqa: UP045
+    max_failed: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, max=1, help="Stop early if more than this share of the records fail.", metavar="SHARE"),
+    ] = None,
+    in_flight_mb: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=1, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."),
+    ] = None,
+    ray_address: Annotated[
+        str,
+        typer.Option(help="A running Ray cluster: auto or HOST:6379.", metavar="ADDRESS"),
+    ] = "",
     profile: ProfileOption = "",
     sets: SetOption = None,
 ) -> None:
@@ -70,6 +82,7 @@ def run(
     python -m datagen run configs/subject_add.yaml --engine local --limit 2 --out /tmp/try
     python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
     """
+    from datagen.execute.run import Limits
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
 
@@ -77,7 +90,14 @@ def run(
     address = out or f"out/{graph.loaded.pipeline.pipeline}"
     try:
         with Watcher(graph.loaded.pipeline.pipeline, address) as watcher:
-            summary = run_graph(graph, out=address, engine=engine.value, limit=limit, watcher=watcher)
+            summary = run_graph(
+                graph,
+                out=address,
+                engine=engine.value,
+                limits=Limits(limit, max_failed, in_flight_mb),
+                ray_address=ray_address,
+                watcher=watcher,
+            )
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -68,6 +68,8 @@ class Resources(Options):
     """Calls in flight in one worker, for stages that wait for a service."""
     replicas: Replicas = Replicas()
     """Workers of this stage."""
+    timeout_s: float | None = Field(default=None, gt=0)
+    """Seconds that one call may take, for all records of its batch; what hangs is found, and fails alone."""
 
     @field_validator("gpus")
     @classmethod
@@ -94,6 +96,8 @@ class StageEntry(Options):
     """The stage's options."""
     resources: Resources = Resources()
     """What its worker takes."""
+    durable: bool | None = None
+    """Keep its answers for later runs; by default if it calls a model, a GPU or a service, or is not deterministic."""
 
 
 class Repeat(Options):

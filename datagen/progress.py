@@ -81,9 +81,10 @@ class Watcher:
         for reason, number in sorted(counts.rejected.items(), key=lambda item: -item[1]):
             self.say(f"  {number:>7} rejected by {reason}")
         self.say(f"  {counts.failed:>7} failed")
-        if summary.by_stage:
-            slowest = sorted(summary.by_stage.items(), key=lambda item: -item[1])[:3]
-            self.say("\nmost time went into " + ", ".join(f"{stage} ({seconds:.1f} s)" for stage, seconds in slowest))
+        slowest = sorted(summary.tallies.items(), key=lambda item: -item[1].seconds)[:3]
+        if slowest:
+            told = ", ".join(f"{stage} ({tally.seconds:.1f} s)" for stage, tally in slowest)
+            self.say(f"\nmost time went into {told}")
         splits = ", ".join(f"{number} {split}" for split, number in summary.splits.items() if number)
         out = shlex.quote(self._address)
         self.say(f"\n{self._address}: {splits or 'no samples'} in {summary.shards} shards")

@@ -126,6 +126,9 @@ class Stage(ABC):
         """Fields read under these options; `reads`, and what a chosen model asks for besides."""
         return cls.reads
 
+    def setup_on_node(self) -> None:
+        """Fetch what all workers of a machine share, such as weights: once a machine and run. Raises `SetupError`."""
+
     def setup(self, device: str) -> None:
         """Load models onto `device` (`cpu` or `cuda`), once in each worker. Raises `SetupError`."""
 

@@ -12,10 +12,11 @@ import ray
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
 from datagen.errors import ConfigError, DatagenError, SetupError
+from datagen.execute.cluster import Machines, shares
 from datagen.execute.operators import fuse
-from datagen.execute.ray import replicas, run_ray
-from datagen.execute.run import committer_of, run
-from datagen.execute.slices import Slice, cut
+from datagen.execute.ray import run_ray
+from datagen.execute.run import committer_of, place_of, run
+from datagen.execute.slices import Job, cut
 
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
@@ -51,17 +52,17 @@ def test_a_stage_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
 
 def test_pools_share_the_machine(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, STAGES))
-    assert replicas(operators, cpus=2, gpus=0) == [1, 1, 1]
-    assert replicas(operators, cpus=8, gpus=0) == [4, 1, 4]
-    assert replicas(operators, cpus=1, gpus=0) == [1, 1, 1], "one core is enough for all of them"
+    assert shares(operators, Machines.one(cpus=2, gpus=0)) == [1, 1, 1]
+    assert shares(operators, Machines.one(cpus=8, gpus=0)) == [4, 1, 4]
+    assert shares(operators, Machines.one(cpus=1, gpus=0)) == [1, 1, 1], "one core is enough for all of them"
 
 
 def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, [{**PAINT, "resources": {"gpus": 2}}]))
     with pytest.raises(
-        ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and there are 0; lower its `resources`"
+        ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and no machine has more than 0; lower its `resources`"
     ):
-        replicas(operators, cpus=2, gpus=0)
+        shares(operators, Machines.one(cpus=2, gpus=0))
 
 
 @pytest.mark.usefixtures("cluster")
@@ -93,17 +94,17 @@ def test_gpus_that_cannot_be_had_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"the stages need 2 GPUs together, and there are 1 \('sift' 1 x 1, 'paint' 1 x 1\)"
     ):
-        replicas(operators, cpus=2, gpus=1)
+        shares(operators, Machines.one(cpus=2, gpus=1))
     halves = fuse(
         toy_graph(tmp_path, [{"use": "sift", "resources": {"gpus": 0.5}}, {**PAINT, "resources": {"gpus": 0.5}}])
     )
-    assert replicas(halves, cpus=2, gpus=1) == [1, 1]
+    assert shares(halves, Machines.one(cpus=2, gpus=1)) == [1, 1, 2], "and one to write on each core"
 
 
 def test_no_more_workers_than_the_config_allows(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, [{**PAINT, "resources": {"replicas": {"min": 2, "max": 3}}}]))
-    assert replicas(operators, cpus=16, gpus=0) == [3]
-    assert replicas(operators, cpus=1, gpus=0) == [2]
+    assert shares(operators, Machines.one(cpus=16, gpus=0)) == [3]
+    assert shares(operators, Machines.one(cpus=1, gpus=0)) == [2]
 
 
 @pytest.mark.usefixtures("cluster")
@@ -113,15 +114,16 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
     reported = 0
     most = 0
 
-    def cutting() -> Iterator[Slice]:
+    def cutting() -> Iterator[Job]:
         nonlocal most
         for part in cut(graph.source, size=1):
             taken.append(part.number)
             most = max(most, len(taken) - reported)
-            yield part
+            yield Job(part)
 
-    for _ in run_ray(fuse(graph), committer_of(graph, str(tmp_path / "out")), cutting()):
-        reported += 1
+    out = str(tmp_path / "out")
+    for heard in run_ray(fuse(graph), committer_of(graph, out), place_of(graph, out), cutting()):
+        reported += heard.report is not None
     assert (len(taken), reported) == (40, 40)
     assert most <= 2 * 2, "two for each of two workers"
 

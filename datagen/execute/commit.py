@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from datagen.errors import DataError
-from datagen.execute.ledger import Counts, Ledger, Row, count, to_table
-from datagen.execute.state import Live, State
+from datagen.execute.ledger import Counts, Ledger, count, to_table
+from datagen.execute.state import Live, Order, State
 from datagen.fields import Field
 from datagen.shards.options import ImageOptions
 from datagen.shards.sample import StoredSample, compose
@@ -23,8 +25,6 @@ class Report(NamedTuple):
 
     slice: str
     counts: Counts
-    seconds: Mapping[str, float]
-    """By stage, summed over the slice's records."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,13 @@ class Committer:
             for (live, sample), place in zip(samples, placed, strict=True):
                 self._accept(state, live, sample, place, part)
         table = to_table(state.rows)
-        if not ledger.commit(state.slice, table):
+        counts = count(table)
+        if state.order.is_partial:
+            table = pa.concat_tables([_staying(ledger.read(state.slice), state.order), table])
+        if not ledger.commit(state.slice, table, round=state.order.round):
             store.remove(part)
-            table = ledger.read(state.slice)
-        return Report(state.slice, count(table), seconds_by_stage(state.rows))
+            counts = count(ledger.read(state.slice))
+        return Report(state.slice, counts)
 
     def _composed(self, state: State) -> list[tuple[Live, StoredSample]]:
         """A sample of every record that is left; one that cannot be stored fails alone."""
@@ -93,15 +96,20 @@ class Committer:
         )
 
 
+def _staying(rows: pa.Table, order: Order) -> pa.Table:
+    """Rows of an earlier round that the order does not run again."""
+    parents = dict(zip(rows["id"].to_pylist(), rows["parent"].to_pylist(), strict=True))
+    return rows.filter(pa.array([not _is_again(id, parents, order) for id in parents], pa.bool_()))
+
+
+def _is_again(id: str, parents: Mapping[str, str], order: Order) -> bool:
+    if order.only is not None and id in parents and parents[id]:
+        return id in order.only
+    while parents.get(id):
+        id = parents[id]
+    return id in (order.sources or ())
+
+
 def parts_folder(fingerprint: str) -> str:
     """Where the parts of one run lie."""
     return f"run/parts/{fingerprint}"
-
-
-def seconds_by_stage(rows: list[Row]) -> dict[str, float]:
-    """Time in each stage, summed over rows."""
-    total: dict[str, float] = {}
-    for row in rows:
-        for stage, seconds in json.loads(row.seconds).items():
-            total[stage] = total.get(stage, 0.0) + seconds
-    return total

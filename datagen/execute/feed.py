@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from datagen.execute.commit import parts_folder
 from datagen.execute.ledger import Ledger
-from datagen.execute.slices import Slice, cut
+from datagen.execute.slices import Job, cut
 from datagen.execute.watching import Watching
 from datagen.nodes import Graph
 from datagen.shards.pack import set_aside
@@ -27,14 +27,14 @@ class Feed:
         self._parts = {f"{folder}/{name}": size for name, size in ledger.store.sizes(folder).items()}
         self._slices = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by, limit=limit)
 
-    def __iter__(self) -> Iterator[Slice]:
+    def __iter__(self) -> Iterator[Job]:
         for part in self._slices:
             if self._watcher.stopping:
                 return
             name = part.name
             self.rows[name] = len(part.rows)
             if name not in self._done or self._is_damaged(name):
-                yield part
+                yield Job(part)
 
     def _is_damaged(self, name: str) -> bool:
         """Whether a committed slice has to be computed again; it is forgotten then, and the dataset set aside."""

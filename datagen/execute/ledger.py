@@ -267,7 +267,7 @@ class Ledger:
             return f"{self.store.address}/{path} has {parts[path]} bytes, not {expected}"
         return ""
 
-    def commit(self, slice: str, table: pa.Table) -> bool:
+    def commit(self, slice: str, table: pa.Table, *, round: int = 0) -> bool:  # noqa: ARG002
         """Enter a slice; False if it was entered before, and then this one does not count."""
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 
-from datagen.execute.commit import Committer, Report
+from datagen.execute.commit import Committer
 from datagen.execute.operators import Operator
-from datagen.execute.slices import Slice
+from datagen.execute.slices import Job
 from datagen.execute.state import State
-from datagen.execute.worker import Worker
+from datagen.execute.tally import Tallies
+from datagen.execute.watching import Heard
+from datagen.execute.worker import Place, Worker
 
 
-def run_local(operators: Sequence[Operator], committer: Committer, slices: Iterable[Slice]) -> Iterator[Report]:
-    """Run every slice through all operators; yields a report for each as it is committed."""
-    workers = [Worker(operator) for operator in operators]
-    for part in slices:
-        state = State.start(part, catalogue=committer.catalogue)
-        for worker in workers:
-            state = worker.run(state)
-        yield committer.commit(state)
+def run_local(
+    operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
+) -> Iterator[Heard]:
+    """Run every slice through all operators; tells of each as it is committed."""
+    with ExitStack() as stack:
+        workers: list[Worker] = []
+        for operator in operators:
+            workers.append(Worker(operator, place))
+            stack.callback(workers[-1].close)
+            workers[-1].setup()
+        for job in jobs:
+            state = State.start(job, catalogue=committer.catalogue)
+            tallies: Tallies = {}
+            for worker in workers:
+                tallies.update(worker.run([state]))
+            faults = [fault for worker in workers for fault in worker.faults()]
+            yield Heard(tallies, committer.commit(state), faults)

@@ -1,14 +1,14 @@
 """Runs slices on Ray: a pool of actors for each operator.
 
 The driver moves references. Pixels go from actor to actor through the object
-store, and the last operator's actors commit.
+store, and the last operator's actors commit. A pool is given work only while
+the next one has little waiting, and new slices are cut only while what is on
+its way fits into its share of the object store.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,40 +16,62 @@ from itertools import chain
 from typing import Any
 
 import ray
-from ray import cloudpickle
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import (
+    GetTimeoutError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
-from datagen.errors import ConfigError, DatagenError
-from datagen.execute.commit import Committer, Report
+from datagen.errors import DatagenError
+from datagen.execute.actors import Done, Journal, Killers, calls_at_once, maker
+from datagen.execute.cluster import machines, may_grow, shares, start_ray, taken
+from datagen.execute.commit import Committer
 from datagen.execute.operators import Operator
-from datagen.execute.slices import Slice
-from datagen.execute.state import Parcel, State
-from datagen.execute.worker import Care, Worker
+from datagen.execute.slices import Job
+from datagen.execute.tally import Tallies, add_all
+from datagen.execute.watching import Heard
+from datagen.execute.worker import Place
 
-Killers = dict[tuple[str, str], str]
-"""What happened, by the stage and id of each record that killed its worker."""
+DEATHS = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
+"""What a call ends with whose worker is gone."""
 
-_QUEUED = 2
-"""Slices given to an actor at once: one that it works on, one that is fetched meanwhile."""
+_QUEUED = 1
+"""Calls that an actor is given beyond those that it works on, so that it need not wait for the next."""
+_BATCHES = 4
+"""Batches that are filled across slices at once: what does not fill one is then a small part."""
+_STORE_SHARE = 0.3
+"""Of the object store, for slices on their way."""
+_IDLE_SECONDS = 2.0
+"""After so long without work a worker gives its cores to a pool that has too much of it."""
+_MOST_LOST = 5
+"""Times that a slice's worker may die before it tells what it tries."""
 
 
 def run_ray(
     operators: Sequence[Operator],
     committer: Committer,
-    slices: Iterable[Slice],
+    place: Place,
+    jobs: Iterable[Job],
     *,
+    address: str = "",
+    in_flight_mb: float | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Iterator[Report]:
-    """Run every slice through the pools; yields a report for each as it is committed."""
-    slices = iter(slices)
-    first = next(slices, None)
+) -> Iterator[Heard]:
+    """Run every slice through the pools; tells of what happens as it happens."""
+    jobs = iter(jobs)
+    first = next(jobs, None)
     if first is None:
         return  # all is committed: Ray need not start
     owned = not ray.is_initialized()
     if owned:
-        say(f"Ray dashboard: {start_ray()}")
+        say(f"Ray dashboard: {start_ray(address)}")
     try:
-        yield from _Scheduler(operators, committer, chain([first], slices)).run()
+        scheduler = _Scheduler(operators, committer, place, chain([first], jobs), in_flight_mb)
+        yield from scheduler.run()
     except RayTaskError as error:
         cause = error.cause
         raise (cause if isinstance(cause, DatagenError) else DatagenError(str(error))) from None
@@ -58,119 +80,20 @@ def run_ray(
             ray.shutdown()
 
 
-def start_ray() -> str:
-    """Start Ray on this machine, or join the cluster that RAY_ADDRESS names; the dashboard's address."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    local: dict[str, Any] = (
-        {} if "RAY_ADDRESS" in os.environ else {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
-    )
-    context = ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
-    return f"http://{context.dashboard_url}"
+@dataclass
+class _Task:
+    """A slice at one operator."""
 
-
-def replicas(operators: Sequence[Operator], *, cpus: float, gpus: float) -> list[int]:
-    """Workers for each operator: at least its minimum, then cores and GPUs shared out evenly.
-
-    Raises `ConfigError` if the machine can never hold one of them.
-    """
-    for operator in operators:
-        _check_fits(operator, cpus=cpus, gpus=gpus)
-    _check_gpus_fit_together(operators, gpus)
-    counts = [operator.replicas.min for operator in operators]
-    grown = True
-    while grown:
-        grown = False
-        for index, operator in enumerate(operators):
-            trial = [*counts]
-            trial[index] += 1
-            below = operator.replicas.max is None or trial[index] <= operator.replicas.max
-            takes = operator.cpus > 0 or operator.gpus > 0
-            if (
-                below
-                and takes
-                and _taken(operators, trial, "cpus") <= cpus
-                and _taken(operators, trial, "gpus") <= gpus
-            ):
-                counts, grown = trial, True
-    return counts
-
-
-def _taken(operators: Sequence[Operator], counts: Sequence[int], what: str) -> float:
-    return sum(float(getattr(operator, what)) * number for operator, number in zip(operators, counts, strict=True))
-
-
-def _check_fits(operator: Operator, *, cpus: float, gpus: float) -> None:
-    node = operator.nodes[0]
-    for has, needs, unit in ((cpus, operator.cpus, "cores"), (gpus, operator.gpus, "GPUs")):
-        if needs > has:
-            raise ConfigError(
-                f"{node.origin}: '{node.id}' needs {needs:g} {unit}, and there are {has:g}; "
-                f"lower its `resources`, choose another profile, or run where there are more"
-            )
-
-
-def _check_gpus_fit_together(operators: Sequence[Operator], gpus: float) -> None:
-    """Cores can be shared by more workers than there are, GPUs cannot: a worker would wait for one for ever."""
-    holders = [operator for operator in operators if operator.gpus]
-    needs = _taken(holders, [operator.replicas.min for operator in holders], "gpus")
-    if needs > gpus:
-        names = ", ".join(f"'{operator.name}' {operator.replicas.min} x {operator.gpus:g}" for operator in holders)
-        raise ConfigError(
-            f"{holders[0].nodes[0].origin}: the stages need {needs:g} GPUs together, and there are {gpus:g} ({names}); "
-            "give them fractions of a GPU in `resources`, or run where there are more"
-        )
-
-
-class _Actor:
-    """One worker of an operator, in a process of its own."""
-
-    def __init__(self, operator: bytes, committer: bytes | None, path: list[str]) -> None:
-        sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
-        self._operator: Operator = cloudpickle.loads(operator)
-        self._committer: Committer | None = cloudpickle.loads(committer) if committer else None
-        self._worker: Worker | None = None
-
-    def setup(self) -> None:
-        """Load the stages' models; asked for at once, so that they load while the first slices are on their way."""
-        if self._worker is None:
-            self._worker = Worker(self._operator)
-
-    @ray.method(num_returns=2)
-    def run(
-        self, work: Any, attempt: int, journal: Any, killers: dict[tuple[str, str], str]
-    ) -> tuple[Any, Report | None]:
-        """A slice, or the parcel that the operator before made of it, run through this operator.
-
-        With a `journal`, record by record, each noted there before it is tried.
-        """
-        self.setup()
-        assert self._worker is not None
-        catalogue = self._operator.catalogue
-        if isinstance(work, Parcel):
-            state = State.unpacked(work, catalogue=catalogue)
-        else:
-            state = State.start(work, catalogue=catalogue)
-        state.attempt = attempt
-        care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
-        state = self._worker.run(state, care)
-        if self._committer:
-            return None, self._committer.commit(state)
-        return state.parcel(), None
-
-
-class _Journal:
-    """Outlives a worker, and knows what it tried last."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, str] | None = None
-
-    def note(self, stage: str, id: str) -> None:
-        """The record that is tried now."""
-        self._last = (stage, id)
-
-    def last(self) -> tuple[str, str] | None:
-        """The record that was tried last."""
-        return self._last
+    job: Job
+    step: int = 0
+    work: Any = None
+    """A reference to the parcel that the operator before made; nothing at the first one."""
+    records: int = 0
+    bytes: int = 0
+    attempt: int = 1
+    journal: Any = None
+    killers: Killers = field(default_factory=dict)
+    lost: int = 0
 
 
 @dataclass
@@ -178,131 +101,262 @@ class _Seat:
     """A place in a pool; a worker that dies is replaced in it."""
 
     actor: Any
-    load: int = 0
+    calls: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
-class _Task:
-    """A slice at one operator."""
+class _Call:
+    """Slices that one worker was given together."""
 
-    step: int
-    work: Any
-    """The slice as it was cut, or a reference to the parcel that the operator before made."""
-    attempt: int = 1
-    journal: Any = None
-    killers: Killers = field(default_factory=dict)
-    seat: _Seat = field(default_factory=lambda: _Seat(None))
-    actor: Any = None
-    """The worker that has it."""
-    parcel: Any = None
-    """A reference to what will come out."""
+    tasks: list[_Task]
+    seat: _Seat
+    actor: Any
+    parcels: list[Any]
+
+
+class _Pool:
+    """The workers of one operator, and the slices that wait for them."""
+
+    def __init__(self, operator: Operator, make: Callable[[], Any], share: int) -> None:
+        self.operator = operator
+        self.make = make
+        self.share = share
+        self.seats = [_Seat(make()) for _ in range(operator.replicas.min)]
+        self.waiting: deque[_Task] = deque()
+        self.room = calls_at_once(operator) + _QUEUED
 
     @property
-    def load(self) -> int:
-        """What it takes of a worker's queue: all of it once it failed, so that a death is surely its own."""
-        return _QUEUED if self.attempt > 1 else 1
+    def most_waiting(self) -> int:
+        """Records after which no more are sent here."""
+        return 2 * _BATCHES * self.operator.batch * len(self.seats)
+
+    @property
+    def fills(self) -> bool:
+        """Whether batches are filled across slices."""
+        return self.operator.cost == 1 or (self.operator.cost == 0 and self.operator.waits)
+
+    def is_fed(self) -> bool:
+        """Whether enough waits here to go on with."""
+        waiting = sum(task.records for task in self.waiting)
+        return len(self.waiting) >= 2 * self.room * len(self.seats) and waiting >= self.most_waiting
+
+    def free_seat(self) -> _Seat | None:
+        """The seat with the least to do, if it has room."""
+        seat = min(self.seats, key=lambda seat: seat.calls)
+        return seat if seat.calls < self.room else None
+
+    def bundle(self) -> list[_Task]:
+        """What one call is to take: a slice, or where workers wait, enough of them to fill batches."""
+        first = self.waiting.popleft()
+        found = [first]
+        if not self.fills:
+            return found
+        records = first.records
+        fair = -(-len(self.waiting) // len(self.seats))
+        while (
+            first.attempt == 1
+            and self.waiting
+            and self.waiting[0].attempt == 1
+            and len(found) <= fair
+            and records + self.waiting[0].records <= _BATCHES * self.operator.batch
+        ):
+            found.append(self.waiting.popleft())
+            records += found[-1].records
+        return found
 
 
 class _Scheduler:
-    def __init__(self, operators: Sequence[Operator], committer: Committer, slices: Iterable[Slice]) -> None:
-        self._slices = iter(slices)
-        has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        cpus, gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
-        counts = replicas(operators, cpus=cpus, gpus=gpus)
-        shrink = min(1.0, cpus / max(_taken(operators, counts, "cpus"), 1e-9))
+    def __init__(
+        self,
+        operators: Sequence[Operator],
+        committer: Committer,
+        place: Place,
+        jobs: Iterable[Job],
+        in_flight_mb: float | None,
+    ) -> None:
+        self._jobs = iter(jobs)
+        self._has = machines()
+        counts = shares(operators, self._has)
+        shrink = min(1.0, self._has.cpus / max(taken(operators, counts, "cpus"), 1e-9))
         last = operators[-1]
-        self._makers = [
-            _maker(operator, committer=committer if operator is last else None, shrink=shrink) for operator in operators
-        ]
         self._pools = [
-            [_Seat(make()) for _ in range(number)] for make, number in zip(self._makers, counts, strict=True)
+            _Pool(
+                operator,
+                maker(operator, committer=committer if operator is last else None, place=place, shrink=shrink),
+                share,
+            )
+            for operator, share in zip(operators, counts, strict=True)
         ]
-        self._waiting: list[deque[_Task]] = [deque() for _ in operators]
-        self._tasks: dict[Any, _Task] = {}
-        self._most = _QUEUED * sum(counts)
+        self._operators = operators
+        self._calls: dict[Any, _Call] = {}
+        self._budget = in_flight_mb * 1e6 if in_flight_mb else self._has.store_bytes * _STORE_SHARE
+        self._bytes = 0
+        self._widest = 0
 
-    def run(self) -> Iterator[Report]:
-        """Reports in the order in which slices are committed."""
+    def run(self) -> Iterator[Heard]:
+        """What happens, as it happens; a slice's report when it is committed."""
         self._feed()
-        while self._tasks:
-            done, _ = ray.wait(list(self._tasks), num_returns=1)
-            task = self._tasks.pop(done[0])
-            task.seat.load -= task.load
-            try:
-                report = ray.get(done[0])
-            except RayActorError as error:
-                self._bury(task, error)
-            else:
-                if report is None:
-                    self._waiting[task.step + 1].append(_Task(task.step + 1, task.parcel))
-                else:
-                    yield report
+        while self._calls:
+            ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_IDLE_SECONDS)
+            for ref in ready:
+                yield from self._heard(self._calls.pop(ref), ref)
             self._feed()
 
-    def _bury(self, task: _Task, error: RayActorError) -> None:
-        """Replace a worker that died, and try its slice again; the third time with care.
+    def _heard(self, call: _Call, ref: Any) -> Iterator[Heard]:
+        call.seat.calls -= 1
+        call.seat.idle_since = time.monotonic()
+        try:
+            done: Done = ray.get(ref)
+        except DEATHS as error:
+            self._bury(call, error)
+        except ObjectLostError as error:
+            yield Heard({}, notes=[self._begun_again(call, error)])
+        else:
+            tallies: Tallies = {}
+            add_all(tallies, done.tallies.items())
+            workers = {node.id: len(pool.seats) for pool in self._pools for node in pool.operator.nodes}
+            yield Heard(tallies, notes=done.notes, workers=workers)
+            yield from (Heard({}, report) for report in done.reports)
+            self._pass_on(call, done)
+
+    def _pass_on(self, call: _Call, done: Done) -> None:
+        for task, parcel, (records, size) in zip(call.tasks, call.parcels, done.sizes, strict=True):
+            self._bytes -= task.bytes
+            if done.reports:
+                continue
+            step = task.step + 1 if records else len(self._pools) - 1  # what has ended has only to be written
+            after = _Task(task.job, step, parcel, records, size)
+            self._bytes += size
+            self._widest = max(self._widest, size)
+            self._pools[step].waiting.append(after)
+
+    def _bury(self, call: _Call, error: Exception) -> None:
+        """Replace a worker that died, and try its slices again, each alone; the third time with care.
 
         With care the worker tells each record before it tries it, so that the one it told last is
         what killed it. That one is failed untried from then on, and the slice goes on without it.
         """
-        if task.seat.actor is task.actor:
-            task.seat.actor = self._makers[task.step]()
-        if task.journal is not None:
-            self._accuse(task, error)
-        elif task.attempt > 1:
-            journal: Any = ray.remote(num_cpus=0)(_Journal)
-            task.journal = journal.remote()
-        task.attempt += 1
-        self._waiting[task.step].appendleft(task)
+        pool = self._pools[call.tasks[0].step]
+        if call.seat.actor is call.actor:
+            ray.kill(call.actor)  # one that cannot be reached may still be there
+            call.seat.actor = pool.make()
+        for task in reversed(call.tasks):
+            if task.journal is not None:
+                self._accuse(task, error)
+            elif task.attempt > 1:
+                journal: Any = ray.remote(num_cpus=0)(Journal)
+                task.journal = journal.remote()
+            task.attempt += 1
+            pool.waiting.appendleft(task)
 
-    def _accuse(self, task: _Task, error: RayActorError) -> None:
-        tried = ray.get(task.journal.last.remote())
+    def _accuse(self, task: _Task, error: Exception) -> None:
+        try:
+            tried, seconds = ray.get(task.journal.last.remote(), timeout=_IDLE_SECONDS * 5)
+        except (*DEATHS, GetTimeoutError):
+            tried, seconds = None, 0.0
+        what = str(error).splitlines()[0]
         if tried is None or tried in task.killers:
-            what = str(error).splitlines()[0]
-            raise DatagenError(f"workers die before they reach a record, or while they store samples: {what}")
-        task.killers[tried] = f"killed its worker, {task.attempt} times in all: {str(error).splitlines()[0]}"
+            task.lost += 1
+            if task.lost >= _MOST_LOST:
+                raise DatagenError(f"workers die before they reach a record, or while they store samples: {what}")
+            task.journal = None
+            return
+        limit = self._limit_of(tried[0])
+        if limit and seconds >= limit:
+            what = f"took longer than {limit:g} s, its `resources.timeout_s`"
+        task.killers[tried] = f"killed its worker, {task.attempt} times in all: {what}"
+
+    def _limit_of(self, stage: str) -> float | None:
+        nodes = (node for operator in self._operators for node in operator.nodes)
+        return next((node.resources.timeout_s for node in nodes if node.id == stage), None)
+
+    def _begun_again(self, call: _Call, error: Exception) -> str:
+        """Begin slices anew whose data was lost with a machine; durable stages know their answers."""
+        for task in call.tasks:
+            self._bytes -= task.bytes
+            attempt = task.attempt + 1
+            if attempt > _MOST_LOST:
+                raise DatagenError(f"slice {task.job.slice.name} was lost {task.attempt} times: {error}")
+            self._pools[0].waiting.appendleft(_Task(task.job, attempt=attempt))
+        return f"{len(call.tasks)} slices begin again: their data was lost with a machine"
 
     def _feed(self) -> None:
-        """Give waiting slices to free workers, those nearest their end first."""
+        """Give waiting slices to workers, those nearest their end first."""
         for step in reversed(range(len(self._pools))):
-            while (task := self._next(step)) is not None:
-                seat = min(self._pools[step], key=lambda seat: seat.load)
-                if seat.load + task.load > _QUEUED:
-                    self._waiting[step].appendleft(task)
-                    break
-                self._submit(task, seat)
+            while self._is_due(step) and (seat := self._seat(self._pools[step])):
+                self._submit(self._pools[step].bundle(), seat)
 
-    def _next(self, step: int) -> _Task | None:
-        if self._waiting[step]:
-            return self._waiting[step].popleft()
-        on_the_way = len(self._tasks) + sum(map(len, self._waiting))
-        if step > 0 or on_the_way >= self._most:
-            return None
-        part = next(self._slices, None)
-        return _Task(0, part) if part else None
+    def _is_due(self, step: int) -> bool:
+        """Whether a slice waits for this pool, and the next one is not overfed."""
+        pool = self._pools[step]
+        if step + 1 < len(self._pools) and self._pools[step + 1].is_fed():
+            return bool(pool.waiting) and pool.waiting[0].attempt > 1
+        if step == 0:
+            self._cut()
+        return bool(pool.waiting)
 
-    def _submit(self, task: _Task, seat: _Seat) -> None:
-        task.seat, task.actor = seat, seat.actor
-        seat.load += task.load
-        task.parcel, report = seat.actor.run.remote(task.work, task.attempt, task.journal, task.killers)
-        self._tasks[report] = task
+    def _cut(self) -> None:
+        """Let new slices in, if there is room for them: one, or as many as fill the batches of a call."""
+        pool = self._pools[0]
+        if pool.free_seat() is None and not self._may_add(pool):
+            return
+        wanted = _BATCHES * pool.operator.batch if pool.fills else 1
+        while sum(task.records for task in pool.waiting) < wanted:
+            on_the_way = len(self._calls) + len(pool.waiting)
+            if on_the_way and self._bytes + self._widest * (on_the_way + 1) > self._budget:
+                return
+            if (job := next(self._jobs, None)) is None:
+                return
+            pool.waiting.append(_Task(job, records=max(1, len(job.slice.rows))))
 
+    def _seat(self, pool: _Pool) -> _Seat | None:
+        """A seat for the next call: one that is idle, a new one, or one with room."""
+        seat = pool.free_seat()
+        if (seat is None or seat.calls) and self._may_add(pool):
+            seat = _Seat(pool.make())
+            pool.seats.append(seat)
+        return seat
 
-def _maker(operator: Operator, *, committer: Committer | None, shrink: float) -> Callable[[], Any]:
-    """Makes actors of a class that carries the operator's name, which is what Ray's dashboard shows.
+    def _may_add(self, pool: _Pool) -> bool:
+        """Whether the pool may grow: within its share, into what is free, or in the place of another's idle worker."""
+        workers = len(pool.seats)
+        if not may_grow(pool.operator, workers):
+            return False
+        if workers < pool.share:
+            return True
+        if not (pool.operator.cpus or pool.operator.gpus):
+            return all(seat.calls >= pool.room for seat in pool.seats)
+        return self._fits(pool) or (self._retire_one(pool) and self._fits(pool))
 
-    With fewer cores than operators, each reserves less than it says, and none waits for another for ever.
-    """
-    named = type(operator.name, (_Actor,), {"__module__": __name__})
-    remote: Any = ray.remote(num_cpus=0)(named).options(
-        num_cpus=max(operator.cpus * shrink, 0.001) if operator.cpus else 0,
-        num_gpus=operator.gpus,
-    )
-    arguments = [cloudpickle.dumps(part) if part else None for part in (operator, committer)]  # type: ignore[no-untyped-call]
+    def _fits(self, pool: _Pool) -> bool:
+        counts = [max(other.share, len(other.seats)) + (other is pool) for other in self._pools]
+        return all(
+            taken(self._operators, counts, what) <= limit
+            for what, limit in (("cpus", self._has.cpus), ("gpus", self._has.gpus))
+        )
 
-    def make() -> Any:
-        actor = remote.remote(*arguments, sys.path)
-        actor.setup.remote()
-        return actor
+    def _retire_one(self, needy: _Pool) -> bool:
+        """End a worker that has long been idle in a pool with nothing waiting, above that pool's minimum."""
+        now = time.monotonic()
+        for pool in self._pools:
+            if pool is needy or pool.waiting or max(len(pool.seats), pool.share) <= pool.operator.replicas.min:
+                continue
+            idle = [seat for seat in pool.seats if not seat.calls and now - seat.idle_since > _IDLE_SECONDS]
+            if not idle:
+                continue
+            if len(pool.seats) > pool.operator.replicas.min:
+                pool.seats.remove(idle[0])
+                ray.kill(idle[0].actor)
+            pool.share = max(pool.operator.replicas.min, len(pool.seats))
+            return True
+        return False
 
-    return make
+    def _submit(self, tasks: list[_Task], seat: _Seat) -> None:
+        first = tasks[0]
+        seat.calls += 1
+        works = [task.job if task.work is None else task.work for task in tasks]
+        name = f"{self._pools[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
+        run = seat.actor.run.options(num_returns=len(tasks) + 1, name=name[:200])
+        *parcels, done = run.remote(first.attempt, first.journal, first.killers, *works)
+        self._calls[done] = _Call(tasks, seat, seat.actor, parcels)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from datagen.errors import ConfigError, StoreError
-from datagen.execute.commit import Committer, Report
+from datagen.errors import ConfigError, DatagenError, StoreError
+from datagen.execute.commit import Committer
 from datagen.execute.feed import Feed
-from datagen.execute.fingerprints import run_fingerprint
+from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.finish import finish
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
 from datagen.execute.lock import held
 from datagen.execute.operators import fuse
-from datagen.execute.watching import Summary, Told, Watching
+from datagen.execute.tally import add_all
+from datagen.execute.watching import Heard, Summary, Told, Watching
+from datagen.execute.worker import Place
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, HISTORY, read_dataset
 from datagen.store import Store
@@ -27,46 +30,87 @@ Engine = Literal["ray", "local"]
 CONFIG = "run/config.yaml"
 
 
+class Limits(NamedTuple):
+    """What ends a run early, and what it may take; none of it changes what comes out."""
+
+    rows: int | None = None
+    """Source rows to take."""
+    failed_share: float | None = None
+    """Of the records; if more fail, the run stops. Judged as if there were at least a hundred of them."""
+    in_flight_mb: float | None = None
+    """Of slices that are on their way between workers; a share of Ray's object store, if not given."""
+
+
+NO_LIMITS = Limits()
+
+
 def run(
     graph: Graph,
     *,
     out: str,
     engine: Engine,
-    limit: int | None = None,
+    limits: Limits = NO_LIMITS,
+    ray_address: str = "",
     watcher: Watching,
 ) -> Summary:
     """Run a graph into the folder or address `out`; goes on where an earlier run stopped.
 
     Raises `KeyboardInterrupt` if the watcher stopped it; what was committed by then is kept.
+    Raises `DatagenError` if too many records failed.
     """
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
     with held(store):
         store.write(CONFIG, resolved_text(graph).encode())
-        summary = _run(graph, out=out, engine=_engine(engine, watcher), limit=limit, watcher=watcher)
+        summary = _run(
+            graph, out=out, engine=_engine(engine, limits, ray_address, watcher), limits=limits, watcher=watcher
+        )
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
 def _run(
-    graph: Graph, *, out: str, engine: Callable[..., Iterator[Report]], limit: int | None, watcher: Watching
+    graph: Graph, *, out: str, engine: Callable[..., Iterator[Heard]], limits: Limits, watcher: Watching
 ) -> Summary:
     committer = committer_of(graph, out)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
-    feed = Feed(graph, ledger, limit, watcher)
+    feed = Feed(graph, ledger, limits.rows, watcher)
     summary = Summary(Counts(), 0, 0, 0.0)
-    for report in engine(fuse(graph), committer, feed):
-        summary.computed += 1
-        summary.counts.add(report.counts)
-        for stage, seconds in report.seconds.items():
-            summary.by_stage[stage] = summary.by_stage.get(stage, 0.0) + seconds
-        watcher.slice_done(Told(summary.computed, summary.counts))
+    for heard in engine(fuse(graph), committer, place_of(graph, out), feed):
+        _hear(heard, summary, watcher)
+        _stop_if_too_many_fail(summary, limits.failed_share)
     if watcher.stopping:
         raise KeyboardInterrupt
     finish(graph, ledger, feed.rows, summary)
     return summary
+
+
+def _hear(heard: Heard, summary: Summary, watcher: Watching) -> None:
+    for note in heard.notes:
+        watcher.say(note)
+    add_all(summary.tallies, heard.tallies.items())
+    if heard.report:
+        summary.computed += 1
+        summary.counts.add(heard.report.counts)
+        watcher.slice_done(Told(summary.computed, summary.counts))
+
+
+def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:
+    failed, records = summary.counts.failed, summary.counts.records
+    if share is None or failed <= share * max(records, _FEWEST):
+        return
+    stages = {stage: tally.failed for stage, tally in summary.tallies.items() if tally.failed}
+    worst = max(stages, key=stages.__getitem__, default="source")
+    raise DatagenError(
+        f"stopped early: {failed} of {records} records failed, more than --max-failed {share:g} allows, "
+        f"most of them in '{worst}'; `show OUT ID` tells why. Mend it and run the same command: it goes on from here"
+    )
+
+
+_FEWEST = 100
+"""Records as whose share failures are counted, while there are fewer."""
 
 
 def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
@@ -90,6 +134,11 @@ def committer_of(graph: Graph, out: str) -> Committer:
         unchecked=graph.loaded.unchecked,
         images=pipeline.output.images,
     )
+
+
+def place_of(graph: Graph, out: str) -> Place:
+    """What the workers of this graph share below `out`."""
+    return Place(out, stage_fingerprints(graph), uuid.uuid4().hex[:12])
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:
@@ -137,9 +186,9 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     return data
 
 
-def _engine(name: Engine, watcher: Watching) -> Callable[..., Iterator[Report]]:
+def _engine(name: Engine, limits: Limits, ray_address: str, watcher: Watching) -> Callable[..., Iterator[Heard]]:
     if name == "local":
         return run_local
     from datagen.execute.ray import run_ray
 
-    return partial(run_ray, say=watcher.say)
+    return partial(run_ray, address=ray_address, in_flight_mb=limits.in_flight_mb, say=watcher.say)

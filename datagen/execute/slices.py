@@ -25,6 +25,18 @@ class Slice(NamedTuple):
         return f"{self.number:06d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+class Job(NamedTuple):
+    """A slice to run."""
+
+    slice: Slice
+    round: int = 0
+    """How often it was committed before: what is damaged is run anew, what failed is tried again."""
+    sources: frozenset[str] | None = None
+    """Only these of its rows; all, if not given."""
+    only: frozenset[str] | None = None
+    """Of what its stages make, only records with these ids; all, if not given."""
+
+
 def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = None) -> Iterator[Slice]:
     """Slices of `size` rows; where rows are grouped, a slice takes the whole of its last group.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from datagen.errors import DataError
 from datagen.execute.ledger import Costs, Row, Status, to_table
-from datagen.execute.slices import Slice
+from datagen.execute.slices import Job
 from datagen.fields import Field
 from datagen.record import Record
 from datagen.sources.base import SourceRow
@@ -27,33 +27,62 @@ class Live:
     costs: Costs = field(default_factory=Costs)
 
 
+class Order(NamedTuple):
+    """What is asked of a slice."""
+
+    slice: str
+    round: int = 0
+    sources: frozenset[str] | None = None
+    only: frozenset[str] | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the other records of the slice stay as they ended before."""
+        return self.sources is not None
+
+
 class Parcel(NamedTuple):
     """A slice between two workers, as Arrow data."""
 
-    slice: str
+    order: Order
     records: pa.Table
     blobs: pa.Array
     rows: pa.Table
+
+    @property
+    def bytes(self) -> int:
+        """What it takes."""
+        return int(self.records.nbytes + self.blobs.nbytes + self.rows.nbytes)
 
 
 class State:
     """A slice inside a worker."""
 
-    def __init__(self, slice: str, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
-        self.slice = slice
+    def __init__(self, order: Order, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
+        self.order = order
         self.live = live
         self.rows = rows
         self.catalogue = catalogue
         self.attempt = 1
-        """How often the slice was tried, this time included."""
+        """How often the slice was tried in this run, this time included."""
 
     @classmethod
-    def start(cls, part: Slice, *, catalogue: Mapping[str, Field]) -> State:
+    def start(cls, job: Job, *, catalogue: Mapping[str, Field]) -> State:
         """A slice as it was cut; rows that the source could not read fail at once."""
-        state = cls(part.name, live=[], rows=[], catalogue=catalogue)
-        for row in part.rows:
-            state._admit(row)
+        state = cls(Order(job.slice.name, job.round, job.sources, job.only), live=[], rows=[], catalogue=catalogue)
+        for row in job.slice.rows:
+            if job.sources is None or row.id in job.sources:
+                state._admit(row)
         return state
+
+    @property
+    def slice(self) -> str:
+        """The slice's name."""
+        return self.order.slice
+
+    def wants(self, id: str) -> bool:
+        """Whether a record that a stage made is to go on."""
+        return self.order.only is None or id in self.order.only
 
     def _admit(self, row: SourceRow) -> None:
         try:
@@ -93,7 +122,7 @@ class State:
                 detail=detail.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=told_fields(record, catalogue=self.catalogue),
-                attempts=self.attempt,
+                attempts=self.attempt + self.order.round,
                 children=children,
                 **live.costs.told(),
                 **columns,
@@ -120,7 +149,7 @@ class State:
             for live in self.live
         ]
         table = pa.Table.from_pylist(records, schema=_RECORDS)
-        return Parcel(self.slice, table, pa.array(blobs.items, pa.large_binary()), to_table(self.rows))
+        return Parcel(self.order, table, pa.array(blobs.items, pa.large_binary()), to_table(self.rows))
 
     @classmethod
     def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
@@ -134,7 +163,7 @@ class State:
             for row in parcel.records.to_pylist()
         ]
         rows = [Row(**row) for row in parcel.rows.to_pylist()]
-        return cls(parcel.slice, live=live, rows=rows, catalogue=catalogue)
+        return cls(parcel.order, live=live, rows=rows, catalogue=catalogue)
 
 
 _RECORDS = pa.schema([("id", pa.string()), ("parent", pa.string()), ("fields", pa.string()), ("costs", pa.string())])

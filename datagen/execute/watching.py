@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from datagen.execute.commit import Report
 from datagen.execute.ledger import Counts
+from datagen.execute.tally import Tallies
 
 
 class Told(NamedTuple):
@@ -13,6 +16,19 @@ class Told(NamedTuple):
 
     slices: int
     counts: Counts
+
+
+class Heard(NamedTuple):
+    """What an engine tells as it goes."""
+
+    tallies: Tallies
+    """What stages did since it told last."""
+    report: Report | None = None
+    """Of a slice that was committed."""
+    notes: Sequence[str] = ()
+    """What a person should know."""
+    workers: Mapping[str, int] = {}
+    """How many each stage has."""
 
 
 class Watching(Protocol):
@@ -41,8 +57,8 @@ class Summary:
     computed: int
     """Slices computed now; the others were committed before."""
     seconds: float
-    by_stage: dict[str, float] = field(default_factory=dict)
-    """Seconds in each stage, summed over workers, of the slices computed now."""
+    tallies: Tallies = field(default_factory=dict)
+    """What each stage did now."""
     shards: int = 0
     splits: dict[str, int] = field(default_factory=dict)
     example: str = ""

@@ -1,0 +1,168 @@
+"""What runs inside Ray's actors."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any, NamedTuple
+
+import ray
+from ray import cloudpickle
+from ray.util.metrics import Counter
+
+from datagen.execute.commit import Committer, Report
+from datagen.execute.limits import exiting
+from datagen.execute.node_runs import Care
+from datagen.execute.operators import Operator
+from datagen.execute.state import Parcel, State
+from datagen.execute.tally import Tallies
+from datagen.execute.worker import Place, Worker
+
+Killers = dict[tuple[str, str], str]
+"""What happened, by the stage and id of each record that killed its worker."""
+
+_SLICES_OF_A_SERVICE = 16
+_SLICES_OF_A_WAITER = 2
+
+
+class Done(NamedTuple):
+    """What the driver is told of slices that an operator is done with."""
+
+    sizes: list[tuple[int, int]]
+    """Records left of each slice, and bytes that they take."""
+    reports: list[Report]
+    """Of each slice, if this was the last operator."""
+    tallies: Tallies
+    notes: list[str]
+
+
+class Actor:
+    """One worker of an operator, in a process of its own."""
+
+    def __init__(self, operator: bytes, committer: bytes | None, place: Place, path: list[str]) -> None:
+        sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
+        self._operator: Operator = cloudpickle.loads(operator)
+        self._committer: Committer | None = cloudpickle.loads(committer) if committer else None
+        self._place = place
+        self._worker: Worker | None = None
+        self._starting = threading.Lock()
+        self._one_at_a_time: AbstractContextManager[Any] = (
+            nullcontext() if self._operator.cost > 1 else threading.Lock()
+        )
+
+    def __repr__(self) -> str:
+        return " > ".join(node.id for node in self._operator.nodes) or self._operator.name
+
+    def setup(self) -> None:
+        """Load the stages' models; asked for at once, so that they load while the first slices are on their way."""
+        with self._starting:
+            if self._worker is None:
+                worker = Worker(self._operator, self._place, limit=exiting)
+                worker.setup()
+                self._worker = worker
+
+    def run(self, attempt: int, journal: Any, killers: Killers, *works: Any) -> tuple[Any, ...]:
+        """Run slices, or what the operator before made of them, through this operator: their parcels, and `Done`.
+
+        With a `journal`, record by record, each noted there before it is tried.
+        Slices are unpacked and packed while others are worked on.
+        """
+        self.setup()
+        assert self._worker is not None
+        states = [self._unpacked(work, attempt) for work in works]
+        care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
+        with self._one_at_a_time:
+            tallies = self._worker.run(states, care)
+        _export(tallies)
+        parcels: list[Any] = [None] * len(states)
+        reports: list[Report] = []
+        if self._committer:
+            reports = [self._committer.commit(state) for state in states]
+        else:
+            parcels = [state.parcel() for state in states]
+        sizes = [
+            (len(state.live), parcel.bytes if parcel else 0) for state, parcel in zip(states, parcels, strict=True)
+        ]
+        return *parcels, Done(sizes, reports, tallies, self._worker.faults())
+
+    def _unpacked(self, work: Any, attempt: int) -> State:
+        catalogue = self._operator.catalogue
+        state = (
+            State.unpacked(work, catalogue=catalogue)
+            if isinstance(work, Parcel)
+            else State.start(work, catalogue=catalogue)
+        )
+        state.attempt = attempt
+        return state
+
+
+class Journal:
+    """Outlives a worker, and knows what it tried last."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str] | None = None
+        self._since = 0.0
+
+    def note(self, stage: str, id: str) -> None:
+        """The record that is tried now."""
+        self._last = (stage, id)
+        self._since = time.monotonic()
+
+    def last(self) -> tuple[tuple[str, str] | None, float]:
+        """The record that was tried last, and how many seconds ago."""
+        return self._last, time.monotonic() - self._since
+
+
+def maker(operator: Operator, *, committer: Committer | None, place: Place, shrink: float) -> Callable[[], Any]:
+    """Makes actors of a class that carries the operator's name, which is what Ray's dashboard shows.
+
+    With fewer cores than operators, each reserves less than it says, and none waits for another for ever.
+    """
+    named = type(operator.name, (Actor,), {"__module__": __name__})
+    remote: Any = ray.remote(num_cpus=0)(named).options(
+        num_cpus=max(operator.cpus * shrink, 0.001) if operator.cpus else 0,
+        num_gpus=operator.gpus,
+        max_concurrency=calls_at_once(operator),
+    )
+    arguments = [cloudpickle.dumps(part) if part else None for part in (operator, committer)]  # type: ignore[no-untyped-call]
+
+    def make() -> Any:
+        actor = remote.remote(*arguments, place, sys.path)
+        actor.setup.options(name=f"{operator.name}: set up").remote()
+        return actor
+
+    return make
+
+
+def calls_at_once(operator: Operator) -> int:
+    """Calls that one worker works on side by side."""
+    if operator.cost > 1:
+        return _SLICES_OF_A_SERVICE
+    return _SLICES_OF_A_WAITER if operator.waits else 1
+
+
+@cache
+def _counters() -> dict[str, Counter]:
+    told = {
+        "taken": ("datagen_records_in", "Records that met the stage."),
+        "passed": ("datagen_records_out", "Records that left the stage."),
+        "rejected": ("datagen_records_rejected", "Records that the stage rejected."),
+        "failed": ("datagen_records_failed", "Records that failed in the stage."),
+        "reused": ("datagen_records_reused", "Records whose answer was kept from before."),
+        "calls": ("datagen_calls", "Calls of the stage."),
+        "seconds": ("datagen_seconds", "Seconds in the stage's calls."),
+        "tokens": ("datagen_tokens", "Tokens that the stage was charged."),
+        "usd": ("datagen_usd", "US dollars that the stage was charged."),
+    }
+    return {part: Counter(name, description=text, tag_keys=("stage",)) for part, (name, text) in told.items()}
+
+
+def _export(tallies: Tallies) -> None:
+    """Count in Ray's metrics, which its dashboard, Prometheus and Grafana show."""
+    for stage, tally in tallies.items():
+        for part, value in tally.told().items():
+            _counters()[part].inc(value, tags={"stage": stage})

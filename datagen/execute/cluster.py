@@ -1,0 +1,119 @@
+"""The machines that a run has: Ray started or joined, and what fits on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import ray
+
+from datagen.errors import ConfigError
+from datagen.execute.operators import Operator
+
+
+class Machines(NamedTuple):
+    """What a cluster has."""
+
+    cpus: float
+    gpus: float
+    most_cpus: float
+    """Of one machine."""
+    most_gpus: float
+    """Of one machine."""
+    store_bytes: float
+    """Of Ray's object store, on all machines together."""
+
+    @classmethod
+    def one(cls, *, cpus: float, gpus: float) -> Machines:
+        """A single machine."""
+        return cls(cpus, gpus, cpus, gpus, 2e9)
+
+
+def start_ray(address: str = "") -> str:
+    """Join the cluster at `address` or RAY_ADDRESS, else start Ray on this machine; where its dashboard is.
+
+    Raises `ConfigError` if there is no such cluster.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    options: dict[str, Any] = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    if address or "RAY_ADDRESS" in os.environ:
+        options = {"address": address} if address else {}
+    try:
+        context = ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if not address and "RAY_ADDRESS" not in os.environ:
+            raise
+        raise ConfigError(
+            f"no Ray cluster answers at {address or os.environ['RAY_ADDRESS']}: {str(error).splitlines()[0]}; "
+            "start one with `ray start --head`, or leave out --ray-address to run on this machine"
+        ) from error
+    return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
+
+
+def machines() -> Machines:
+    """What the cluster that this process has joined consists of."""
+    alive: list[dict[str, float]] = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+    def of_all(what: str) -> list[float]:
+        return [node.get(what, 0.0) for node in alive] or [0.0]
+
+    cpus, gpus = of_all("CPU"), of_all("GPU")
+    return Machines(sum(cpus), sum(gpus), max(cpus), max(gpus), sum(of_all("object_store_memory")))
+
+
+def shares(operators: Sequence[Operator], has: Machines) -> list[int]:
+    """Workers that each operator may count on: at least its minimum, then cores and GPUs shared out evenly.
+
+    Raises `ConfigError` if the machines can never hold one of them.
+    """
+    for operator in operators:
+        _check_fits(operator, has)
+    _check_gpus_fit_together(operators, has.gpus)
+    counts = [operator.replicas.min for operator in operators]
+    grown = True
+    while grown:
+        grown = False
+        for index, operator in enumerate(operators):
+            trial = [*counts]
+            trial[index] += 1
+            if may_grow(operator, counts[index]) and _fits_within(operators, trial, has):
+                counts, grown = trial, True
+    return counts
+
+
+def may_grow(operator: Operator, workers: int) -> bool:
+    """Whether one worker more is allowed; those that reserve nothing are not multiplied unless a maximum is given."""
+    most = operator.replicas.max
+    return workers < most if most is not None else bool(operator.cpus or operator.gpus)
+
+
+def _fits_within(operators: Sequence[Operator], counts: Sequence[int], has: Machines) -> bool:
+    return taken(operators, counts, "cpus") <= has.cpus and taken(operators, counts, "gpus") <= has.gpus
+
+
+def taken(operators: Sequence[Operator], counts: Sequence[int], what: str) -> float:
+    """Cores (`cpus`) or GPUs (`gpus`) that so many workers reserve."""
+    return sum(float(getattr(operator, what)) * number for operator, number in zip(operators, counts, strict=True))
+
+
+def _check_fits(operator: Operator, has: Machines) -> None:
+    for most, needs, unit in ((has.most_cpus, operator.cpus, "cores"), (has.most_gpus, operator.gpus, "GPUs")):
+        if needs > most:
+            raise ConfigError(
+                f"{operator.origin}: '{operator.first}' needs {needs:g} {unit}, and no machine has more than {most:g}; "
+                f"lower its `resources`, choose another profile, or run where there are more"
+            )
+
+
+def _check_gpus_fit_together(operators: Sequence[Operator], gpus: float) -> None:
+    """Cores can be shared by more workers than there are, GPUs cannot: a worker would wait for one for ever."""
+    holders = [operator for operator in operators if operator.gpus]
+    needs = taken(holders, [operator.replicas.min for operator in holders], "gpus")
+    if needs > gpus:
+        names = ", ".join(f"'{operator.name}' {operator.replicas.min} x {operator.gpus:g}" for operator in holders)
+        raise ConfigError(
+            f"{holders[0].origin}: the stages need {needs:g} GPUs together, and there are {gpus:g} ({names}); "
+            "give them fractions of a GPU in `resources`, or run where there are more"
+        )

@@ -1,0 +1,463 @@
+"""Runs one stage over the records of some slices: asks it, checks what it answers, keeps it, and enters the ends."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from datagen.errors import DataError, DatagenError, SetupError
+from datagen.execute.answers import Answers, Cost, Kept, Known, Made
+from datagen.execute.limits import Limit
+from datagen.execute.operators import Operator
+from datagen.execute.state import Live, State
+from datagen.execute.tally import Tally
+from datagen.nodes import Node
+from datagen.record import Record
+from datagen.stage import (
+    NO_CHILDREN,
+    AsyncMap,
+    Bill,
+    Combine,
+    Expand,
+    Failed,
+    Lost,
+    Map,
+    Merged,
+    Reject,
+    Stage,
+    billing,
+)
+from datagen.values import settled
+
+
+class Care(NamedTuple):
+    """How a slice is run that killed its worker before: one record a call, and each told before it is tried."""
+
+    announce: Callable[[str, str], None]
+    """Told the stage and the record's id; what was told last is what killed the worker."""
+    killers: Mapping[tuple[str, str], str]
+    """What happened, for each stage and record known to kill; these are failed untried."""
+
+
+class Unit(NamedTuple):
+    """What one answer is about: a record, or for Combine a group."""
+
+    state: State
+    key: str
+    """The record's id; for a group its first id and a digest of all that it is told."""
+    lives: list[Live]
+    lost: list[Lost]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """It among the units of other slices."""
+        return self.state.slice, self.key
+
+    @property
+    def id(self) -> str:
+        """The id by which its worker's killer is called."""
+        return self.lives[0].record.id
+
+
+Answered = dict[tuple[str, str], Kept]
+"""By the name of the unit; `Failed` among them, which is not kept."""
+
+
+class NodeRun:
+    """One Map stage over the records that meet it."""
+
+    def __init__(self, node: Node, operator: Operator, *, answers: Answers | None, limit: Limit) -> None:
+        self.node = node
+        self.catalogue = operator.catalogue
+        self.stage: Stage = node.stage(node.config, id=node.id, seed=operator.seed)
+        self.answers = answers
+        self._limit = limit
+        self._device = operator.device
+        self._ready = False
+        self._setting_up = threading.Lock()
+        self._looks = answers is not None and answers.any()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether earlier runs kept answers of it, so that it may have nothing to do."""
+        return self._looks
+
+    @property
+    def prepares(self) -> bool:
+        """Whether the stage has something to do once a machine."""
+        return type(self.stage).setup_on_node is not Stage.setup_on_node
+
+    def setup(self) -> None:
+        """Load what it needs, the first time. Raises `SetupError`."""
+        with self._setting_up:
+            if self._ready:
+                return
+            try:
+                self.stage.setup(self._device)
+            except DatagenError as error:
+                raise SetupError(f"{self.node.origin}: stage '{self.node.id}' cannot start: {error}") from error
+            self._ready = True
+
+    def close(self) -> None:
+        """Let go of what it started."""
+
+    def over(self, states: Sequence[State], *, care: Care | None) -> Tally:
+        """Run all slices through this stage; records that do not meet it pass untouched, in place."""
+        tally = Tally()
+        units = [self.units(state, met) for state in states if (met := self._met(state))]
+        known = [self._known(part[0].state) for part in units]
+        todo = [unit for part, kept in zip(units, known, strict=True) for unit in part if unit.key not in kept]
+        fresh = self._asked(todo, care=care, tally=tally) if todo else {}
+        for part, kept in zip(units, known, strict=True):
+            self._settle_all(part, self._all_kept(part, fresh, kept, tally), tally)
+        return tally
+
+    def _met(self, state: State) -> list[Live]:
+        return [live for live in state.live if self.node.accepts(live.record)]
+
+    def units(self, state: State, met: list[Live]) -> list[Unit]:
+        """What there is to ask about the records of one slice, at least one."""
+        return [Unit(state, live.record.id, [live], []) for live in met]
+
+    def _known(self, state: State) -> Known:
+        """Answers kept from before; not looked for where there are surely none."""
+        if self.answers is None or not (self._looks or state.attempt > 1):
+            return {}
+        return self.answers.kept(state.slice)
+
+    def _asked(self, todo: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+        self.setup()
+        fresh = self.ask(todo, care=care, tally=tally)
+        return {unit.name: self._checked(unit, fresh[unit.name]) for unit in todo}
+
+    def _all_kept(self, units: list[Unit], fresh: Answered, known: Known, tally: Tally) -> dict[str, Any]:
+        """Answers of one slice by the unit's key; what is new among them is kept."""
+        new = {unit.key: fresh[unit.name] for unit in units if unit.name in fresh}
+        if self.answers is not None:
+            lasting = {key: kept for key, kept in new.items() if not isinstance(kept.answer, Failed)}
+            new |= self.answers.keep(units[0].state.slice, lasting) if lasting else {}
+        for unit in units:
+            if unit.name not in fresh:
+                tally.reused += len(unit.lives)
+                for live in unit.lives:
+                    live.costs.add(self.node.id, **share_of(known[unit.key].cost, len(unit.lives))._asdict())
+        return {key: kept.answer for key, kept in {**known, **new}.items()}
+
+    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+        """What the stage says of each unit; an exception as `Failed`."""
+        size = 1 if care else self.node.resources.batch_size
+        found: Answered = {}
+        for start in range(0, len(units), size):
+            part = units[start : start + size]
+            spared = self.spared(part[0], care)
+            answers = [Kept(spared, Cost())] if spared else self._batch(part, tally)
+            found.update(zip((unit.name for unit in part), answers, strict=True))
+        return found
+
+    def spared(self, unit: Unit, care: Care | None) -> Failed | None:
+        """With care, the end of a unit that killed a worker here; any other is announced as tried now."""
+        if care is None:
+            return None
+        if what := care.killers.get((self.node.id, unit.id)):
+            return Failed(what)
+        care.announce(self.node.id, unit.id)
+        return None
+
+    def view(self, live: Live) -> Record:
+        """What the stage may see of a record, under the stage's own names."""
+        names = (*self.stage.needs(self.stage.config), *self.stage.optional)
+        return live.record.seeing(names, renamed=self.node.renamed)
+
+    def _batch(self, part: list[Unit], tally: Tally) -> list[Kept]:
+        """Answers of one call; if it raises, of one call a record, so that the culprit fails alone."""
+        lives = [live for unit in part for live in unit.lives]
+        try:
+            answers, cost = self.timed(lives, self._process, tally)
+        except SetupError:
+            raise
+        except (Exception, SystemExit) as error:
+            if len(part) == 1:
+                return [Kept(failed(error), Cost())]
+            return [answer for unit in part for answer in self._batch([unit], tally)]
+        return [Kept(answer, share_of(cost, len(part), index)) for index, answer in enumerate(answers)]
+
+    def timed(
+        self, lives: Sequence[Live], call: Callable[[list[Record]], list[Any]], tally: Tally
+    ) -> tuple[list[Any], Cost]:
+        """One call of the stage within its time limit, its cost booked on the records; what it took."""
+        views = [self.view(live) for live in lives]
+        limit = self.node.resources.timeout_s
+        start = time.perf_counter()
+        with billing() as bill:
+            try:
+                with self._limit(limit) if limit else nullcontext():
+                    answers = call(views)
+            finally:
+                cost = Cost(time.perf_counter() - start, bill.tokens, bill.usd)
+                self.book(lives, cost, tally)
+        return answers, cost
+
+    def book(self, lives: Sequence[Live], cost: Cost, tally: Tally) -> None:
+        """Enter what one call took."""
+        for index, live in enumerate(lives):
+            live.costs.add(self.node.id, **share_of(cost, len(lives), index)._asdict())
+        tally.add(Tally(calls=1, seconds=cost.seconds, tokens=cost.tokens, usd=cost.usd))
+
+    def _process(self, views: list[Record]) -> list[Any]:
+        stage = self.stage
+        assert isinstance(stage, Map | Expand)
+        answers = stage.process(views)
+        if len(answers) != len(views):
+            raise DataError(f"stage '{self.node.id}' gave {len(answers)} answers for {len(views)} records")
+        return list(answers)
+
+    def _checked(self, unit: Unit, kept: Kept) -> Kept:
+        """The answer once it is what the stage promised, its fields under the pipeline's names; else `Failed`."""
+        answer = kept.answer
+        try:
+            if isinstance(answer, Failed):
+                return Kept(Failed(str(answer.error)), kept.cost)
+            if isinstance(answer, Reject):
+                self._check_reject(answer)
+                return Kept(answer._replace(fields=self._named(answer.fields, partial=True)), kept.cost)
+            return Kept(self.checked(unit, answer), kept.cost)
+        except DataError as error:
+            return Kept(Failed(str(error)), kept.cost)
+
+    def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - Combine asks it
+        """The fields that a Map stage gave, checked. Raises `DataError`."""
+        return self._named(answer)
+
+    def _check_reject(self, answer: Reject) -> None:
+        if not isinstance(answer.detail, str):
+            raise DataError(f"stage '{self.node.id}' rejects with the detail {answer.detail!r:.60}; it has to be text")
+        own = answer.reason == NO_CHILDREN and self.node.branches_out
+        if answer.reason not in self.stage.rejects and not own:
+            raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
+
+    def _named(self, answer: Any, *, partial: bool = False) -> dict[str, Any]:
+        if not isinstance(answer, Mapping):
+            raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not fields, Reject or Failed")
+        promised = set(self.stage.writes)
+        if not promised.issuperset(answer) or not (partial or promised.issubset(answer)):
+            found = ", ".join(sorted(answer)) or "nothing"
+            raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
+        named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
+        return {name: settled(self.catalogue[name], value) for name, value in named.items()}
+
+    def _settle_all(self, units: list[Unit], answers: Mapping[str, Any], tally: Tally) -> None:
+        """What goes on of one slice; the rest is entered in the ledger."""
+        state = units[0].state
+        after: dict[str, list[Live]] = {}
+        for unit in units:
+            after.update(self._settled(unit, answers[unit.key], tally))
+        kept: list[Live] = []
+        for live in state.live:
+            kept.extend(after.get(live.record.id, [live]))
+        state.live = kept
+
+    def _settled(self, unit: Unit, answer: Any, tally: Tally) -> dict[str, list[Live]]:
+        """What stands in the place of each record, by its id."""
+        tally.taken += len(unit.lives)
+        if isinstance(answer, Reject):
+            tally.rejected += len(unit.lives)
+        elif isinstance(answer, Failed):
+            tally.failed += len(unit.lives)
+        else:
+            going_on = self.accept(unit, answer)
+            tally.passed += sum(map(len, going_on.values()))
+            return going_on
+        for live in unit.lives:
+            if isinstance(answer, Reject):
+                reason, detail, fields = answer
+                unit.state.end(live, "rejected", self.node.id, reason=reason, detail=detail, fields=fields)
+            else:
+                unit.state.end(live, "failed", self.node.id, reason="error", detail=answer.error)
+        return {live.record.id: [] for live in unit.lives}
+
+    def accept(self, unit: Unit, answer: Any) -> dict[str, list[Live]]:
+        """The record with its new fields."""
+        live = unit.lives[0]
+        id = live.record.id
+        live.record = live.record.adding(answer)
+        return {id: [live]}
+
+
+class AsyncRun(NodeRun):
+    """One AsyncMap stage: its calls of all slices wait together, on one event loop."""
+
+    def __init__(self, node: Node, operator: Operator, *, answers: Answers | None, limit: Limit) -> None:
+        super().__init__(node, operator, answers=answers, limit=limit)
+        self._loop = asyncio.new_event_loop()
+        self._gate = asyncio.Semaphore(node.resources.concurrency)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the event loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+        """What the stage says of each record, as many calls at once as it may have; with care one by one."""
+        if care is None:
+            return self._together(units, tally)
+        found: Answered = {}
+        for unit in units:
+            spared = self.spared(unit, care)
+            found.update({unit.name: Kept(spared, Cost())} if spared else self._together([unit], tally))
+        return found
+
+    def _together(self, units: list[Unit], tally: Tally) -> Answered:
+        waiting = asyncio.run_coroutine_threadsafe(self._all(units, tally), self._loop)
+        try:
+            return waiting.result()
+        except BaseException:
+            waiting.cancel()
+            raise
+
+    async def _all(self, units: list[Unit], tally: Tally) -> Answered:
+        answers = await asyncio.gather(*(self._one(unit, tally) for unit in units))
+        return {unit.name: answer for unit, answer in zip(units, answers, strict=True)}
+
+    async def _one(self, unit: Unit, tally: Tally) -> Kept:
+        stage = self.stage
+        assert isinstance(stage, AsyncMap)
+        limit = self.node.resources.timeout_s
+        async with self._gate:
+            start = time.perf_counter()
+            with billing() as bill:
+                try:
+                    answer: Any = await asyncio.wait_for(stage.process_one(self.view(unit.lives[0])), limit)
+                except SetupError:
+                    raise
+                except (Exception, SystemExit) as error:
+                    answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
+                cost = _cost(start, bill)
+        self.book(unit.lives, cost, tally)
+        kept = self._checked(unit, Kept(answer, cost))
+        if self.answers is not None and not isinstance(kept.answer, Failed):
+            await asyncio.to_thread(self.answers.note, unit.state.slice, unit.key, kept)
+        return Kept(answer, cost)
+
+    def _late(self, limit: float) -> Failed:
+        return Failed(f"took longer than {limit:g} s, its `resources.timeout_s`")
+
+
+class ExpandRun(NodeRun):
+    """One Expand stage."""
+
+    def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002
+        """The children's new fields; no children is a rejection."""
+        if not isinstance(answer, list | tuple):
+            raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
+        return Made(tuple(("", self._named(fields)) for fields in answer)) if answer else Reject(NO_CHILDREN)
+
+    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
+        """The record's children; the record itself ends here."""
+        live = unit.lives[0]
+        children = [live.record.child(str(number), fields) for number, (_, fields) in enumerate(answer.items)]
+        unit.state.end(live, "expanded", self.node.id, children=len(children))
+        return {live.record.id: [Live(child) for child in children if unit.state.wants(child.id)]}
+
+
+class CombineRun(NodeRun):
+    """One Combine stage."""
+
+    def units(self, state: State, met: list[Live]) -> list[Unit]:
+        """The groups."""
+        stage = self.stage
+        assert isinstance(stage, Combine)
+        groups: dict[str, list[Live]] = {}
+        for live in met:
+            groups.setdefault(self._group(live.record, stage.by), []).append(live)
+        lost: dict[str, list[Lost]] = {}
+        for one, place in state.lost(stage.by):
+            lost.setdefault(place, []).append(one)
+        return [_group_unit(state, lives, lost.get(name, [])) for name, lives in groups.items()]
+
+    def _group(self, record: Record, by: str) -> str:
+        if not by:
+            return record.parent
+        return str(record[self.node.renamed.get(by, by)]) or f"{record.id} alone"
+
+    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+        """What the stage makes of each group."""
+        return {unit.name: self._joined(unit, care, tally) for unit in units}
+
+    def _joined(self, unit: Unit, care: Care | None, tally: Tally) -> Kept:
+        stage = self.stage
+        assert isinstance(stage, Combine)
+        if spared := self.spared(unit, care):
+            return Kept(spared, Cost())
+        try:
+            answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], tally)
+        except SetupError:
+            raise
+        except (Exception, SystemExit) as error:
+            return Kept(failed(error), Cost())
+        return Kept(answers[0], cost)
+
+    def checked(self, unit: Unit, answer: Any) -> Any:
+        """The group's new records; none is a rejection."""
+        if not isinstance(answer, list | tuple):
+            raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of Merged")
+        ids = {live.record.id for live in unit.lives}
+        return Made(tuple(self._merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
+
+    def _merged(self, item: Any, ids: set[str]) -> tuple[str, dict[str, Any]]:
+        if not isinstance(item, Merged) or item.like.id not in ids:
+            raise DataError(f"stage '{self.node.id}' has to give Merged(like=<a record of the group>, fields={{...}})")
+        return item.like.id, self._named(item.fields, partial=True)
+
+    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
+        """The group's new records in the place of its first one."""
+        whole = {live.record.id: live.record for live in unit.lives}
+        made = [self._made(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]
+        first, *rest = unit.lives
+        unit.state.end(first, "combined", self.node.id, children=len(made))
+        for live in rest:
+            unit.state.end(live, "combined", self.node.id)
+        return {**{live.record.id: [] for live in rest}, first.record.id: made}
+
+    def _made(self, like: Record, fields: Mapping[str, Any], number: int) -> Live:
+        stage = self.stage
+        parent = like.id if isinstance(stage, Combine) and stage.by else like.parent
+        return Live(Record(f"{like.id}+{number}", {**like, **fields}, parent=parent))
+
+
+def _group_unit(state: State, lives: list[Live], lost: list[Lost]) -> Unit:
+    told = json.dumps([[live.record.id for live in lives], sorted(lost)])
+    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    return Unit(state, f"{lives[0].record.id}\0{digest}", lives, lost)
+
+
+def _cost(start: float, bill: Bill) -> Cost:
+    return Cost(time.perf_counter() - start, bill.tokens, bill.usd)
+
+
+def share_of(cost: Cost, number: int, index: int = 0) -> Cost:
+    """What one of `number` records bears of a cost; whole tokens, the first ones bear what is over."""
+    tokens = cost.tokens // number + (index < cost.tokens % number)
+    return Cost(cost.seconds / number, tokens, cost.usd / number)
+
+
+def failed(error: BaseException) -> Failed:
+    """An exception as the end of a record: what datagen explains in one line, any other with its traceback."""
+    if isinstance(error, DatagenError):
+        return Failed(str(error))
+    return Failed("".join(traceback.format_exception(error)).strip())
+
+
+def run_of(node: Node) -> type[NodeRun]:
+    """What runs a stage of this node's kind."""
+    kinds = {Map: NodeRun, AsyncMap: AsyncRun, Expand: ExpandRun, Combine: CombineRun}
+    return next(kinds[kind] for kind in kinds if issubclass(node.stage, kind))
