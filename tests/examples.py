@@ -13,7 +13,8 @@ import numpy as np
 
 from datagen.config import load
 from datagen.execute.operators import fuse
-from datagen.execute.slices import Slice
+from datagen.execute.run import place_of
+from datagen.execute.slices import Job, Slice
 from datagen.execute.state import Live, State
 from datagen.execute.worker import Worker
 from datagen.fetch import read_file
@@ -54,13 +55,16 @@ def examples(folder: Path) -> dict[str, Example]:
 
 def _of_graph(graph: Graph) -> list[Example]:
     rows = tuple(graph.source.rows())
-    state = State.start(Slice(0, rows), catalogue=graph.catalogue)
+    state = State.start(Job(Slice(0, rows)), catalogue=graph.catalogue)
     taken = []
+    place = place_of(graph, "memory://examples")
     for operator in fuse(graph):
-        for run in Worker(operator)._runs:
+        worker = Worker(operator, place)
+        worker.setup()
+        for run in worker._runs:
             inputs = tuple(run.view(live) for live in state.live if run.node.accepts(live.record))
             taken.append(Example(run.node, run.stage, graph, inputs))
-            state = run.over(state)
+            run.over([state], care=None)
             assert state.live, f"nothing is left for what follows {run.node.id}: {[row.detail for row in state.rows]}"
     return taken
 

@@ -18,14 +18,16 @@ from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_gra
 
 from datagen.errors import StoreError
 from datagen.execute import finish as finish_module
-from datagen.execute import worker
 from datagen.execute.finish import about_run
 from datagen.execute.ledger import Counts, Ledger
+from datagen.execute.node_runs import NodeRun
 from datagen.execute.operators import fuse
-from datagen.execute.run import CONFIG, committer_of, run
-from datagen.execute.slices import cut
+from datagen.execute.run import CONFIG, committer_of, place_of, run
+from datagen.execute.slices import Job, cut
 from datagen.execute.state import State
+from datagen.execute.tally import Tally
 from datagen.execute.verify import verify
+from datagen.execute.worker import Worker
 from datagen.models.base import ModelConfig
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, INDEX, read_dataset
@@ -84,15 +86,16 @@ def tamper(out: Path, edit: Callable[[list[dict[str, Any]]], None]) -> None:
 
 def leak(patch: pytest.MonkeyPatch, stage: str) -> None:
     """Drop the last record of one slice after a stage, as a broken worker would."""
-    whole = worker._NodeRun.over
+    whole = NodeRun.over
 
-    def over(node_run: worker._NodeRun, state: State) -> State:
-        state = whole(node_run, state)
-        if node_run.node.id == stage and state.slice.startswith("000001-"):
-            state.live = state.live[:-1]
-        return state
+    def over(node_run: NodeRun, states: list[State], *, care: Any) -> Tally:
+        tally = whole(node_run, states, care=care)
+        for state in states:
+            if node_run.node.id == stage and state.slice.startswith("000001-"):
+                state.live = state.live[:-1]
+        return tally
 
-    patch.setattr(worker._NodeRun, "over", over)
+    patch.setattr(NodeRun, "over", over)
 
 
 @pytest.mark.parametrize("stage", ["ask", "paint"])
@@ -219,10 +222,12 @@ def test_the_loser_of_a_slice_reports_the_winners_and_leaves_no_part(tmp_path: P
     graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(3))
     committer = committer_of(graph, str(tmp_path / "out"))
     [part] = cut(graph.source, size=3)
-    painting = worker.Worker(fuse(graph)[0])
+    painting = Worker(fuse(graph)[0], place_of(graph, str(tmp_path / "out")))
 
     def painted() -> State:
-        return painting.run(State.start(part, catalogue=committer.catalogue))
+        state = State.start(Job(part), catalogue=committer.catalogue)
+        painting.run([state])
+        return state
 
     late = painted()
     first = committer.commit(painted())

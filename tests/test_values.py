@@ -17,8 +17,8 @@ from picture_files import noise, saved
 
 from datagen.errors import DataError
 from datagen.execute.ledger import Costs, Row
-from datagen.execute.slices import Slice
-from datagen.execute.state import Live, State
+from datagen.execute.slices import Job, Slice
+from datagen.execute.state import Live, Order, State
 from datagen.fields import Field, catalogue
 from datagen.image import Image
 from datagen.record import Record
@@ -135,7 +135,7 @@ def test_a_slice_arrives_as_it_was(
         for n, fields in enumerate(records)
     ]
     rows = [Row(f"x{n}", "", "failed", detail=detail, tokens=tokens, usd=usd) for n, detail in enumerate(details)]
-    found = State.unpacked(State("000-a", live=live, rows=rows, catalogue=KNOWN).parcel(), catalogue=KNOWN)
+    found = State.unpacked(State(Order("000-a"), live=live, rows=rows, catalogue=KNOWN).parcel(), catalogue=KNOWN)
     assert (found.slice, found.rows) == ("000-a", rows)
     assert len(found.live) == len(live)
     for one, other in zip(live, found.live, strict=True):
@@ -149,7 +149,7 @@ def test_equal_blobs_are_stored_once_and_shared_on_arrival() -> None:
     parent = Record("p", {"target": picture, "mask": mask, "heap": heap})
     children = [Live(parent.child(str(n), {"caption": str(n)})) for n in range(5)]
     twin = Live(Record("q", {"target": Image.of(noise(8, 8)), "pile": [picture, picture]}))
-    parcel = State("s", live=[*children, twin], rows=[], catalogue=KNOWN).parcel()
+    parcel = State(Order("s"), live=[*children, twin], rows=[], catalogue=KNOWN).parcel()
     assert len(parcel.blobs) == 3
     found = State.unpacked(parcel, catalogue=KNOWN).live
     for name in ("target", "mask", "heap"):
@@ -249,13 +249,14 @@ def test_a_stage_that_writes_over_its_input_fails_and_harms_nobody(tmp_path: Pat
 
 def test_a_buffer_that_a_stage_uses_again_does_not_reach_another_record(tmp_path: Path) -> None:
     from datagen.execute.operators import fuse
+    from datagen.execute.run import place_of
     from datagen.execute.slices import cut
     from datagen.execute.worker import Worker
 
     graph = toy_graph(tmp_path, [{"use": "mark"}, PAINT], rows=plain_rows(3))
-    state = State.start(next(cut(graph.source, size=3)), catalogue=graph.catalogue)
+    state = State.start(Job(next(cut(graph.source, size=3))), catalogue=graph.catalogue)
     for operator in fuse(graph):
-        state = Worker(operator).run(state)
+        Worker(operator, place_of(graph, str(tmp_path))).run([state])
     assert len({live.record["mask"].tobytes() for live in state.live}) == 1, "as each was when the batch was answered"
     assert all(live.record["mask"].base is None for live in state.live)
 
@@ -267,7 +268,7 @@ def test_a_source_row_of_the_wrong_kind_fails_by_name() -> None:
         SourceRow("c", {"uri": "x", "objects": [math.nan]}),
         SourceRow("d", {}, "line \ud800 is damaged"),
     )
-    state = State.start(Slice(0, rows), catalogue=KNOWN)
+    state = State.start(Job(Slice(0, rows)), catalogue=KNOWN)
     assert [live.record.id for live in state.live] == ["a"]
     assert [(row.id, row.status, row.stage) for row in state.rows] == [(id, "failed", "source") for id in "bcd"]
     assert state.rows[0].detail == "field 'uri' takes text in valid Unicode, not int 7"
