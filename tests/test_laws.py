@@ -78,7 +78,7 @@ def _run_and_stop(graph: Any, out: Path, slices: int) -> None:
     from datagen.execute.watching import Told
 
     class Stopping(Quiet):
-        def slice_done(self, told: Told) -> None:
+        def progressed(self, told: Told) -> None:
             if told.slices > slices:
                 raise KeyboardInterrupt
 

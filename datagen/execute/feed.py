@@ -27,6 +27,10 @@ class Feed:
         self._pipeline = pipeline.pipeline
         self.rows: dict[str, int] = {}
         """How many rows of the source each slice was given, by its name; in their order."""
+        self.before = 0
+        """How many of them are left as they are."""
+        self.ended = False
+        """Whether there are no further ones."""
         self._done = ledger.committed()
         folder = parts_folder(ledger.fingerprint)
         self._parts = {f"{folder}/{name}": size for name, size in ledger.store.sizes(folder).items()}
@@ -42,6 +46,9 @@ class Feed:
                 yield Job(part)
             elif self._retry and (job := self._retried(part)):
                 yield job
+            else:
+                self.before += 1
+        self.ended = True
 
     def _retried(self, part: Slice) -> Job | None:
         """The records of a committed slice that failed, to be run again."""

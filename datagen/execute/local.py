@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 from datagen.execute.commit import Committer
-from datagen.execute.operators import Operator
+from datagen.execute.operators import WRITE, Operator
 from datagen.execute.slices import Job
 from datagen.execute.state import State
-from datagen.execute.tally import Tallies
+from datagen.execute.tally import Tallies, Tally, add_all
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place, Worker
 
@@ -30,4 +31,9 @@ def run_local(
             for worker in workers:
                 tallies.update(worker.run([state]))
             faults = [fault for worker in workers for fault in worker.faults()]
-            yield Heard(tallies, committer.commit(state), faults)
+            start = time.perf_counter()
+            report = committer.commit(state)
+            accepted = report.counts.accepted
+            wrote = Tally(accepted, accepted, calls=1, seconds=time.perf_counter() - start)
+            add_all(tallies, [(WRITE, wrote)])
+            yield Heard(tallies, report, faults)

@@ -9,7 +9,7 @@ its way fits into its share of the object store.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -30,7 +30,8 @@ from datagen.errors import DatagenError
 from datagen.execute.actors import Done, Journal, Killers, calls_at_once, maker
 from datagen.execute.cluster import machines, may_grow, shares, start_ray, taken
 from datagen.execute.commit import Committer
-from datagen.execute.operators import Operator
+from datagen.execute.metrics import PoolNow, count, count_committed, tell_pools
+from datagen.execute.operators import WRITE, Operator
 from datagen.execute.slices import Job
 from datagen.execute.tally import Tallies, add_all
 from datagen.execute.watching import Heard
@@ -68,7 +69,7 @@ def run_ray(
         return  # all is committed: Ray need not start
     owned = not ray.is_initialized()
     if owned:
-        say(f"Ray dashboard: {start_ray(address)}")
+        say(f"Ray dashboard: {start_ray(address)}  (a token, if it asks for one: ray get-auth-token)")
     try:
         scheduler = _Scheduler(operators, committer, place, chain([first], jobs), in_flight_mb)
         yield from scheduler.run()
@@ -197,11 +198,28 @@ class _Scheduler:
     def run(self) -> Iterator[Heard]:
         """What happens, as it happens; a slice's report when it is committed."""
         self._feed()
+        self._export()
         while self._calls:
             ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_IDLE_SECONDS)
             for ref in ready:
                 yield from self._heard(self._calls.pop(ref), ref)
             self._feed()
+            self._export()
+            if not ready:
+                yield Heard({}, workers=self._workers())
+
+    def _workers(self) -> dict[str, int]:
+        """How many each stage has."""
+        found = {node.id: len(pool.seats) for pool in self._pools for node in pool.operator.nodes}
+        return {**found, WRITE: len(self._pools[-1].seats)}
+
+    def _export(self) -> None:
+        """Tell Ray's metrics how the pools are."""
+        working = Counter(task.step for call in self._calls.values() for task in call.tasks)
+        tell_pools(
+            PoolNow(pool.operator.name, len(pool.seats), len(pool.waiting), working[step])
+            for step, pool in enumerate(self._pools)
+        )
 
     def _heard(self, call: _Call, ref: Any) -> Iterator[Heard]:
         call.seat.calls -= 1
@@ -215,8 +233,10 @@ class _Scheduler:
         else:
             tallies: Tallies = {}
             add_all(tallies, done.tallies.items())
-            workers = {node.id: len(pool.seats) for pool in self._pools for node in pool.operator.nodes}
-            yield Heard(tallies, notes=done.notes, workers=workers)
+            count(tallies)
+            if done.reports:
+                count_committed(len(done.reports), operator=self._operators[-1].name)
+            yield Heard(tallies, notes=done.notes, workers=self._workers())
             yield from (Heard({}, report) for report in done.reports)
             self._pass_on(call, done)
 

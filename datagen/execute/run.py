@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
 from datagen.execute.lock import held
 from datagen.execute.operators import fuse
+from datagen.execute.pace import Pace
 from datagen.execute.tally import add_all
 from datagen.execute.watching import Heard, Summary, Told, Watching
 from datagen.execute.worker import Place
@@ -70,8 +72,11 @@ def _run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     _tell_if_unreadable(ledger.store, watcher)
     feed = Feed(graph, ledger, how.rows, watcher, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
-    for heard in _engine(how, watcher)(fuse(graph), committer, place_of(graph, out), feed):
-        _hear(heard, summary, watcher)
+    operators = fuse(graph)
+    progress = Progress(Pace(operators), feed, estimate(graph, how))
+    watcher.progressed(progress.told(summary))
+    for heard in _engine(how, watcher)(operators, committer, place_of(graph, out), feed):
+        _hear(heard, summary, progress, watcher)
         _stop_if_too_many_fail(summary, how.failed_share)
     if watcher.stopping:
         raise KeyboardInterrupt
@@ -79,14 +84,38 @@ def _run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     return summary
 
 
-def _hear(heard: Heard, summary: Summary, watcher: Watching) -> None:
+class Progress(NamedTuple):
+    """What it takes to tell how far a run is."""
+
+    pace: Pace
+    feed: Feed
+    estimate: int | None
+    """Slices in all."""
+
+    def told(self, summary: Summary) -> Told:
+        """How far it is now."""
+        seen = len(self.feed.rows)
+        total = seen if self.feed.ended else max(self.estimate, seen) if self.estimate is not None else None
+        return self.pace.told(summary.counts, slices=summary.computed, before=self.feed.before, total=total)
+
+
+def estimate(graph: Graph, how: How) -> int | None:
+    """Slices that a run cuts, from the rows of its source; which of them a retry runs again, is not known before."""
+    rows = None if how.retry else graph.source.count()
+    if rows is None:
+        return None
+    return math.ceil((rows if how.rows is None else min(rows, how.rows)) / graph.loaded.pipeline.slice_size)
+
+
+def _hear(heard: Heard, summary: Summary, progress: Progress, watcher: Watching) -> None:
     for note in heard.notes:
         watcher.say(note)
     add_all(summary.tallies, heard.tallies.items())
     if heard.report:
         summary.computed += 1
         summary.counts.add(heard.report.counts)
-        watcher.slice_done(Told(summary.computed, summary.counts))
+    progress.pace.hear(heard)
+    watcher.progressed(progress.told(summary))
 
 
 def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:

@@ -8,7 +8,20 @@ from typing import NamedTuple, Protocol
 
 from datagen.execute.commit import Report
 from datagen.execute.ledger import Counts
-from datagen.execute.tally import Tallies
+from datagen.execute.tally import Tallies, Tally
+
+
+class StageTold(NamedTuple):
+    """What one stage did in this run, and how it does now."""
+
+    stage: str
+    tally: Tally
+    workers: int = 0
+    """Of its operator; 0 where the engine has none."""
+    rate: float | None = None
+    """Records that met it, a second, of late; None before that can be told."""
+    busy: float | None = None
+    """Share of its workers' time that it took of late, 0 to 1."""
 
 
 class Told(NamedTuple):
@@ -16,6 +29,29 @@ class Told(NamedTuple):
 
     slices: int
     counts: Counts
+    before: int = 0
+    """Slices that an earlier run did."""
+    total: int | None = None
+    """Slices in all, as estimated; None where the source cannot tell."""
+    seconds: float = 0.0
+    """Since the run began."""
+    seconds_left: float | None = None
+    """None before there is evidence."""
+    rate: float | None = None
+    """Records that ended, a second, of late."""
+    stages: tuple[StageTold, ...] = ()
+    bottleneck: str = ""
+    """The stage whose workers have the least time to spare; empty before that can be told."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens charged in this run."""
+        return sum(told.tally.tokens for told in self.stages)
+
+    @property
+    def usd(self) -> float:
+        """US dollars charged in this run."""
+        return sum(told.tally.usd for told in self.stages)
 
 
 class Heard(NamedTuple):
@@ -43,8 +79,8 @@ class Watching(Protocol):
         """Something that happens once."""
         ...
 
-    def slice_done(self, told: Told) -> None:
-        """A slice was committed."""
+    def progressed(self, told: Told) -> None:
+        """Something was done, or some seconds went by."""
         ...
 
 

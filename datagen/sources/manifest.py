@@ -110,6 +110,15 @@ class Manifest:
         if number == 0:
             raise ConfigError(self._empty())
 
+    def count(self) -> int | None:
+        """How many rows there are; None where the file is not on this machine, or cannot be read."""
+        if scheme_of(self.path) != "file":
+            return None
+        try:
+            return sum(1 for _ in self._lines())
+        except ConfigError:
+            return None
+
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Lines that are not blank, with their numbers; of one that is too long, its beginning."""
         try:
