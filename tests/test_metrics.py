@@ -16,9 +16,12 @@ import ray
 from building import PAINT, Quiet, ledger_rows, plain_rows, toy_graph
 from conftest import ROOT
 
+from datagen.config import load
+from datagen.execute.operators import fuse
 from datagen.execute.run import How, run
 from datagen.execute.tally import Tally
 from datagen.execute.watching import Summary
+from datagen.graph import build
 
 DASHBOARD = ROOT / "docs" / "grafana" / "datagen.json"
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "blow_up"}, PAINT]
@@ -177,9 +180,6 @@ def test_actors_and_tasks_carry_the_stages_names(ran: Ran) -> None:
     assert {"sift: set up", "ask: set up", "blow_up+paint: set up"} <= names
 
 
-def test_ray_keeps_the_whole_name_of_an_operator_of_many_stages(tmp_path: Path) -> None:
-    from datagen.execute.operators import fuse
-
-    many = [{"use": "sift", "id": f"sift_{n}", "map": {"contrast": f"c{n}"}} for n in range(4)]
-    names = [operator.name for operator in fuse(toy_graph(tmp_path, [*many, PAINT]))]
-    assert names == ["sift_0 to paint"], "Ray shows what stands behind the last dot of a name"
+def test_ray_keeps_the_whole_name_of_an_operator_of_many_stages() -> None:
+    (operator,) = fuse(build(load(Path("configs/subject_add.yaml"))))
+    assert operator.name == "read_image to write_instruction", "Ray shows only what stands behind the last dot"

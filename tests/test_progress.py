@@ -18,7 +18,9 @@ import pytest
 from building import PAINT, Quiet, plain_rows, run_local, toy_config, toy_graph
 from fsspec.implementations.memory import MemoryFileSystem
 from rich.console import Console
+from typer.testing import CliRunner
 
+from datagen import cli
 from datagen.execute.commit import Report
 from datagen.execute.ledger import Counts
 from datagen.execute.operators import fuse
@@ -100,6 +102,30 @@ def test_the_bottleneck_is_the_slowest_stage_of_the_busiest_workers(tmp_path: Pa
         clock.seconds = 100 + second
         pace.hear(Heard({stage: Tally(1, seconds=seconds) for stage, seconds in did.items()}, workers=workers))
     assert pace.told(Counts(), slices=0).bottleneck == "fan_out"
+
+
+def test_of_operators_that_never_rest_the_last_is_the_bottleneck(tmp_path: Path, clock: Clock) -> None:
+    pace = _pace(tmp_path, clock)
+    for second in range(1, 20):
+        clock.seconds = 100 + second
+        did = {"sift": Tally(1, seconds=1.0), "paint": Tally(1, seconds=0.95)}
+        pace.hear(Heard(did, workers={"sift": 1, "fan_out": 1, "ask": 1, "paint": 1}))
+    assert pace.told(Counts(), slices=0).bottleneck == "paint", "what stands before it works ahead"
+
+
+def test_a_call_that_is_not_done_keeps_its_worker_busy(tmp_path: Path, clock: Clock) -> None:
+    pace = _pace(tmp_path, clock)
+    workers = {"sift": 1, "fan_out": 1, "ask": 1, "paint": 2, "write": 2}
+    for second in range(1, 61):
+        clock.seconds = 100 + second
+        did = {"sift": Tally(1, seconds=0.1), "fan_out": Tally(1, seconds=0.1)} if second > 5 else {}
+        did |= {"paint": Tally(1, seconds=3), "write": Tally(1, seconds=1)} if second == 5 else {}
+        working = {"sift": 0.2, "fan_out": 0.2, "paint": 1.0, "write": 1.0}
+        pace.hear(Heard(did, workers=workers, working=working))
+    told = pace.told(Counts(), slices=0)
+    assert told.bottleneck == "paint"
+    assert _stages(told)["paint"].busy == pytest.approx(0.75), "three of four seconds of workers that never rest"
+    assert _stages(told)["sift"].busy == pytest.approx(0.1)
 
 
 def test_in_one_process_the_bottleneck_is_the_slowest_stage(tmp_path: Path, clock: Clock) -> None:
@@ -406,6 +432,12 @@ def test_the_summary_says_what_came_out_what_it_cost_and_what_next() -> None:
 def test_the_manifest_counts_its_rows(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [PAINT], rows=[*plain_rows(7), "", "not json"])
     assert graph.source.count() == 8
+
+
+def test_the_help_says_what_to_look_at() -> None:
+    told = CliRunner().invoke(cli.app, ["run", "--help"]).output
+    assert "OUT/run/log" in told
+    assert "docs/monitoring.md" in told
 
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:

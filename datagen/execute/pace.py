@@ -20,6 +20,8 @@ _BRIEF = 1.0
 """Seconds within which what is heard is taken together; longer at the start."""
 _LONGEST_START = 60.0
 """In seconds; a start that took longer is waited for no longer."""
+_NEARLY = 0.9
+"""Of the busiest operator's share: as busy as that."""
 _FEWEST_SLICES = 3
 _FEWEST_SECONDS = 5.0
 """Less than that is no evidence of how long the rest will take."""
@@ -34,6 +36,7 @@ class Recent:
 
     def __init__(self, begun: float) -> None:
         self._begun = begun
+        self._first = begun
         self._moments: deque[tuple[float, dict[str, float]]] = deque()
 
     def add(self, now: float, **amounts: float) -> None:
@@ -43,6 +46,7 @@ class Recent:
             for name, amount in amounts.items():
                 last[name] = last.get(name, 0) + amount
         else:
+            self._first = self._first if self._moments else now
             self._moments.append((now, amounts))
         while len(self._moments) > _FEWEST_MOMENTS + 1 and self._moments[1][0] <= now - WINDOW_SECONDS:
             self._moments.popleft()
@@ -52,14 +56,14 @@ class Recent:
         """Seconds within which what is heard is taken together."""
         if len(self._moments) > 1:
             return _BRIEF
-        return min(max(_BRIEF, (self._moments[0][0] - self._begun) / 2), _LONGEST_START)
+        return min(max(_BRIEF, (self._first - self._begun) / 2), _LONGEST_START)
 
     def since(self, now: float) -> float:
         """Seconds that the sums are of; 0 before there are any, and before as much was heard as a first answer took."""
         if len(self._moments) < 2:
             return 0.0
-        started = self._moments[0][0]
-        return now - started if now - started >= min(started - self._begun, _LONGEST_START) else 0.0
+        waited = now - self._first >= min(self._first - self._begun, _LONGEST_START)
+        return now - self._moments[0][0] if waited else 0.0
 
     def sum(self, name: str) -> float:
         """All of one amount, but for what was heard first."""
@@ -73,17 +77,24 @@ class Pace:
         self._clock = clock
         self._begun = clock()
         self._groups = [{node.id: _side_by_side(operator) for node in operator.nodes} for operator in operators]
-        if self._groups:
-            self._groups[-1].setdefault(WRITE, 1)
+        self._groups[-1].setdefault(WRITE, 1)
         self._tallies: Tallies = {stage: Tally() for group in self._groups for stage in group}
         self._recent: dict[str, Recent] = {}
         self._slices = Recent(self._begun)
         self._workers: dict[str, int] = {}
+        self._working: dict[str, float] = {}
+        self._heard = self._begun
+        self._occupied = [Recent(self._begun) for _ in self._groups]
 
     def hear(self, heard: Heard) -> None:
         """Take in what an engine told."""
         now = self._clock()
+        for group, occupied in zip(self._groups, self._occupied, strict=True):
+            if (share := self._working.get(next(iter(group)))) is not None:
+                occupied.add(now, seconds=share * (now - self._heard))
+        self._heard = now
         self._workers.update(heard.workers)
+        self._working.update(heard.working)
         add_all(self._tallies, heard.tallies.items())
         for stage, tally in heard.tallies.items():
             self._recent.setdefault(stage, Recent(self._begun)).add(now, taken=tally.taken, seconds=tally.seconds)
@@ -109,15 +120,23 @@ class Pace:
     def _stage(self, stage: str, now: float) -> StageTold:
         recent = self._recent.get(stage, Recent(self._begun))
         workers = self._workers.get(stage, 0)
-        busy = self._rate(recent, "seconds", now)
-        room = max(1, workers) * next((group[stage] for group in self._groups if stage in group), 1)
         return StageTold(
             stage,
             self._tallies[stage],
             workers,
             self._rate(recent, "taken", now),
-            None if busy is None else min(1.0, busy / room),
+            self._busy(stage, recent, now),
         )
+
+    def _busy(self, stage: str, recent: Recent, now: float) -> float | None:
+        """Share of its workers' time; of those that the engine sees work, also in calls that are not done."""
+        group, occupied = next(pair for pair in zip(self._groups, self._occupied, strict=True) if stage in pair[0])
+        if (share := self._rate(occupied, "seconds", now)) is not None:
+            all_seconds = sum(self._tallies[other].seconds for other in group)
+            return share * self._tallies[stage].seconds / all_seconds if all_seconds else None
+        busy = self._rate(recent, "seconds", now)
+        room = max(1, self._workers.get(stage, 0)) * group[stage]
+        return None if busy is None else min(1.0, busy / room)
 
     def _rate(self, recent: Recent, what: str, now: float) -> float | None:
         """So much a second; None before it can be told."""
@@ -132,11 +151,15 @@ class Pace:
         return slices * seconds / done if done >= _FEWEST_SLICES and seconds >= _FEWEST_SECONDS else None
 
     def _bottleneck(self, stages: Iterable[StageTold]) -> str:
-        """The slowest stage of the operator whose workers are busiest; without workers, the slowest of all."""
+        """The slowest stage of the operator whose workers are busiest; without workers, the slowest of all.
+
+        Of several that hardly rest the last one counts: those before it work ahead of it.
+        """
         busy = {told.stage: told.busy for told in stages if told.busy}
         groups = [set(group) for group in self._groups] if self._workers else [set(busy)]
         shares = [{stage: busy[stage] for stage in busy if stage in group} for group in groups]
-        busiest = max(shares, key=lambda group: sum(group.values()), default={})
+        most = max(sum(group.values()) for group in shares)
+        busiest = next(group for group in reversed(shares) if sum(group.values()) >= _NEARLY * most)
         return max(busiest, key=busiest.__getitem__, default="")
 
 

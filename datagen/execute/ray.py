@@ -206,12 +206,21 @@ class _Scheduler:
             self._feed()
             self._export()
             if not ready:
-                yield Heard({}, workers=self._workers())
+                yield Heard({}, workers=self._workers(), working=self._working())
 
     def _workers(self) -> dict[str, int]:
         """How many each stage has."""
         found = {node.id: len(pool.seats) for pool in self._pools for node in pool.operator.nodes}
         return {**found, WRITE: len(self._pools[-1].seats)}
+
+    def _working(self) -> dict[str, float]:
+        """Share of each stage's workers that has work."""
+        found: dict[str, float] = {}
+        for pool in self._pools:
+            share = sum(seat.calls > 0 for seat in pool.seats) / len(pool.seats)
+            stages = [*(node.id for node in pool.operator.nodes), *([WRITE] if pool is self._pools[-1] else [])]
+            found |= dict.fromkeys(stages, share) if pool.operator.cost < 2 else {}
+        return found
 
     def _export(self) -> None:
         """Tell Ray's metrics how the pools are."""
@@ -236,7 +245,7 @@ class _Scheduler:
             count(tallies)
             if done.reports:
                 count_committed(len(done.reports), operator=self._operators[-1].name)
-            yield Heard(tallies, notes=done.notes, workers=self._workers())
+            yield Heard(tallies, notes=done.notes, workers=self._workers(), working=self._working())
             yield from (Heard({}, report) for report in done.reports)
             self._pass_on(call, done)
 

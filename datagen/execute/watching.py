@@ -65,6 +65,8 @@ class Heard(NamedTuple):
     """What a person should know."""
     workers: Mapping[str, int] = {}
     """How many each stage has."""
+    working: Mapping[str, float] = {}
+    """Share of them that has work now; not of those that wait for a service."""
 
 
 class Watching(Protocol):
