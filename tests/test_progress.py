@@ -390,7 +390,7 @@ def test_a_log_that_cannot_be_appended_is_written_now_and_then(memory: str, cloc
     ],
 )
 def test_secrets_do_not_enter_the_log(text: str, shown: str) -> None:
-    assert redacted(text, {"MY_API_KEY": "orange-marmalade-9", "HOME": "/home/me", "A_TOKEN": "1"}) == shown
+    assert redacted(text, {"MY_API_KEY": "orange-marmalade-9", "HOME": "/me", "A_TOKEN": "1"}) == shown
 
 
 def test_the_summary_says_what_came_out_what_it_cost_and_what_next() -> None:
