@@ -57,6 +57,9 @@ def run(
     out: Annotated[str, typer.Option(help="Folder or address to write to [default: out/<pipeline>].")] = "",
     engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
     limit: Annotated[Optional[int], typer.Option(min=1, help="Take only the first N source rows.")] = None,  # noqa: UP045
+    slices: Annotated[
+        str, typer.Option(help="Take one share of several drivers' over one OUT; the last one packs.", metavar="I/N")
+    ] = "",
     profile: ProfileOption = "",
     sets: SetOption = None,
 ) -> None:
@@ -71,13 +74,15 @@ def run(
     python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
     """
     from datagen.execute.run import run as run_graph
+    from datagen.execute.shares import Share
     from datagen.progress import Watcher
 
+    share = Share.parse(slices) if slices else None
     graph = _graph(config, profile, sets)
     address = out or f"out/{graph.loaded.pipeline.pipeline}"
     try:
         with Watcher(graph.loaded.pipeline.pipeline, address) as watcher:
-            summary = run_graph(graph, out=address, engine=engine.value, limit=limit, watcher=watcher)
+            summary = run_graph(graph, out=address, engine=engine.value, limit=limit, share=share, watcher=watcher)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None

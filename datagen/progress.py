@@ -84,6 +84,9 @@ class Watcher:
         if summary.by_stage:
             slowest = sorted(summary.by_stage.items(), key=lambda item: -item[1])[:3]
             self.say("\nmost time went into " + ", ".join(f"{stage} ({seconds:.1f} s)" for stage, seconds in slowest))
+        if summary.waits_for:
+            self.say(f"\n{self._address}: {summary.waits_for}")
+            return
         splits = ", ".join(f"{number} {split}" for split, number in summary.splits.items() if number)
         out = shlex.quote(self._address)
         self.say(f"\n{self._address}: {splits or 'no samples'} in {summary.shards} shards")

@@ -23,7 +23,7 @@ from datagen.execute.finish import about_run
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.operators import fuse
 from datagen.execute.run import CONFIG, committer_of, run
-from datagen.execute.slices import cut
+from datagen.execute.slices import Job, cut
 from datagen.execute.state import State
 from datagen.execute.verify import verify
 from datagen.models.base import ModelConfig
@@ -211,7 +211,7 @@ def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
     summary = run_local(toy_graph(out.parent, SPREAD, rows=plain_rows(6)), out)
     assert (summary.slices, summary.computed, summary.counts.sources) == (2, 0, 6)
     assert len(ledger_of(out).slices()) == 2
-    assert len(ledger_of(out).committed()) == 4
+    assert len(ledger_of(out).listing().places) == 4
     assert verify(str(out)) == []
 
 
@@ -222,7 +222,7 @@ def test_the_loser_of_a_slice_reports_the_winners_and_leaves_no_part(tmp_path: P
     painting = worker.Worker(fuse(graph)[0])
 
     def painted() -> State:
-        return painting.run(State.start(part, catalogue=committer.catalogue))
+        return painting.run(State.start(Job(part), catalogue=committer.catalogue))
 
     late = painted()
     first = committer.commit(painted())

@@ -51,7 +51,7 @@ class Committer:
             for (live, sample), place in zip(samples, placed, strict=True):
                 self._accept(state, live, sample, place, part)
         table = to_table(state.rows)
-        if not ledger.commit(state.slice, table):
+        if not ledger.commit(state.slice, table, round=state.round):
             store.remove(part)
             table = ledger.read(state.slice)
         return Report(state.slice, count(table), seconds_by_stage(state.rows))

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from datagen.execute.commit import Committer, Report
 from datagen.execute.operators import Operator
-from datagen.execute.slices import Slice
+from datagen.execute.slices import Job
 from datagen.execute.state import State
 from datagen.execute.worker import Worker
 
 
-def run_local(operators: Sequence[Operator], committer: Committer, slices: Iterable[Slice]) -> Iterator[Report]:
+def run_local(operators: Sequence[Operator], committer: Committer, slices: Iterable[Job]) -> Iterator[Report]:
     """Run every slice through all operators; yields a report for each as it is committed."""
     workers = [Worker(operator) for operator in operators]
     for part in slices:

@@ -22,7 +22,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from datagen.errors import ConfigError, DatagenError
 from datagen.execute.commit import Committer, Report
 from datagen.execute.operators import Operator
-from datagen.execute.slices import Slice
+from datagen.execute.slices import Job
 from datagen.execute.state import Parcel, State
 from datagen.execute.worker import Care, Worker
 
@@ -36,7 +36,7 @@ _QUEUED = 2
 def run_ray(
     operators: Sequence[Operator],
     committer: Committer,
-    slices: Iterable[Slice],
+    slices: Iterable[Job],
     *,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Report]:
@@ -204,7 +204,7 @@ class _Task:
 
 
 class _Scheduler:
-    def __init__(self, operators: Sequence[Operator], committer: Committer, slices: Iterable[Slice]) -> None:
+    def __init__(self, operators: Sequence[Operator], committer: Committer, slices: Iterable[Job]) -> None:
         self._slices = iter(slices)
         has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         cpus, gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)

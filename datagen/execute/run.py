@@ -11,13 +11,15 @@ import yaml
 
 from datagen.errors import ConfigError, StoreError
 from datagen.execute.commit import Committer, Report
+from datagen.execute.compaction import SLICES, compact
 from datagen.execute.feed import Feed
 from datagen.execute.fingerprints import run_fingerprint
 from datagen.execute.finish import finish
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
-from datagen.execute.lock import held
+from datagen.execute.lock import held, packing
 from datagen.execute.operators import fuse
+from datagen.execute.shares import Receipt, Share, state_of, told_unfinished
 from datagen.execute.watching import Summary, Told, Watching
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, HISTORY, read_dataset
@@ -33,29 +35,38 @@ def run(
     out: str,
     engine: Engine,
     limit: int | None = None,
+    share: Share | None = None,
     watcher: Watching,
 ) -> Summary:
     """Run a graph into the folder or address `out`; goes on where an earlier run stopped.
 
+    With a `share`, only the slices of that share are computed, and the last share packs.
     Raises `KeyboardInterrupt` if the watcher stopped it; what was committed by then is kept.
     """
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
-    with held(store):
+    with held(store, share):
         store.write(CONFIG, resolved_text(graph).encode())
-        summary = _run(graph, out=out, engine=_engine(engine, watcher), limit=limit, watcher=watcher)
+        summary = _run(graph, out=out, engine=_engine(engine, watcher), limit=limit, share=share, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
 def _run(
-    graph: Graph, *, out: str, engine: Callable[..., Iterator[Report]], limit: int | None, watcher: Watching
+    graph: Graph,
+    *,
+    out: str,
+    engine: Callable[..., Iterator[Report]],
+    limit: int | None,
+    share: Share | None,
+    watcher: Watching,
 ) -> Summary:
     committer = committer_of(graph, out)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
-    feed = Feed(graph, ledger, limit, watcher)
+    receipt = Receipt(ledger.store)
+    feed = Feed(graph, ledger, limit, watcher, share)
     summary = Summary(Counts(), 0, 0, 0.0)
     for report in engine(fuse(graph), committer, feed):
         summary.computed += 1
@@ -63,10 +74,42 @@ def _run(
         for stage, seconds in report.seconds.items():
             summary.by_stage[stage] = summary.by_stage.get(stage, 0.0) + seconds
         watcher.slice_done(Told(summary.computed, summary.counts))
+        if summary.computed % SLICES == 0:
+            _compact(ledger, share)
     if watcher.stopping:
         raise KeyboardInterrupt
-    finish(graph, ledger, feed.rows, summary)
+    _compact(ledger, share)
+    if share:
+        _finish_share(graph, ledger, feed, share, receipt, summary)
+    else:
+        finish(graph, ledger, feed.rows, summary)
     return summary
+
+
+def _compact(ledger: Ledger, share: Share | None) -> None:
+    if share:
+        compact(ledger, takes=share.takes)
+    else:
+        compact(ledger)
+
+
+def _finish_share(graph: Graph, ledger: Ledger, feed: Feed, share: Share, receipt: Receipt, summary: Summary) -> None:
+    """Pack if the slices of all shares are committed, and no other share does so or did."""
+    summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
+    if left := feed.unfinished():
+        summary.waits_for = (
+            f"the dataset is packed once all shares are done; not yet done: {told_unfinished(left, of=share.of)}"
+        )
+        return
+    state = state_of(feed.rows, options=[ledger.fingerprint, graph.loaded.pipeline.output.model_dump(mode="json")])
+    with packing(ledger.store) as is_ours:
+        if not is_ours:
+            summary.waits_for = "all shares are done; another one is packing the dataset now"
+        elif receipt.is_new(state):
+            summary.waits_for = "all shares are done; another one has packed the dataset"
+        else:
+            finish(graph, ledger, feed.rows, summary)
+            receipt.enter(state)
 
 
 def _tell_if_unreadable(store: Store, watcher: Watching) -> None:

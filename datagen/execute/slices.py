@@ -25,6 +25,14 @@ class Slice(NamedTuple):
         return f"{self.number:06d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+class Job(NamedTuple):
+    """A slice to run."""
+
+    slice: Slice
+    round: int = 0
+    """How often it was committed before: what is damaged is run anew, what failed is tried again."""
+
+
 def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = None) -> Iterator[Slice]:
     """Slices of `size` rows; where rows are grouped, a slice takes the whole of its last group.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from datagen.errors import DataError
 from datagen.execute.ledger import Costs, Row, Status, to_table
-from datagen.execute.slices import Slice
+from datagen.execute.slices import Job
 from datagen.fields import Field
 from datagen.record import Record
 from datagen.sources.base import SourceRow
@@ -31,6 +31,7 @@ class Parcel(NamedTuple):
     """A slice between two workers, as Arrow data."""
 
     slice: str
+    round: int
     records: pa.Table
     blobs: pa.Array
     rows: pa.Table
@@ -41,6 +42,7 @@ class State:
 
     def __init__(self, slice: str, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
         self.slice = slice
+        self.round = 0
         self.live = live
         self.rows = rows
         self.catalogue = catalogue
@@ -48,10 +50,11 @@ class State:
         """How often the slice was tried, this time included."""
 
     @classmethod
-    def start(cls, part: Slice, *, catalogue: Mapping[str, Field]) -> State:
+    def start(cls, job: Job, *, catalogue: Mapping[str, Field]) -> State:
         """A slice as it was cut; rows that the source could not read fail at once."""
-        state = cls(part.name, live=[], rows=[], catalogue=catalogue)
-        for row in part.rows:
+        state = cls(job.slice.name, live=[], rows=[], catalogue=catalogue)
+        state.round = job.round
+        for row in job.slice.rows:
             state._admit(row)
         return state
 
@@ -95,6 +98,7 @@ class State:
                 fields=told_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt,
                 children=children,
+                slice=self.slice,
                 **live.costs.told(),
                 **columns,
             )
@@ -120,7 +124,7 @@ class State:
             for live in self.live
         ]
         table = pa.Table.from_pylist(records, schema=_RECORDS)
-        return Parcel(self.slice, table, pa.array(blobs.items, pa.large_binary()), to_table(self.rows))
+        return Parcel(self.slice, self.round, table, pa.array(blobs.items, pa.large_binary()), to_table(self.rows))
 
     @classmethod
     def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
@@ -134,7 +138,9 @@ class State:
             for row in parcel.records.to_pylist()
         ]
         rows = [Row(**row) for row in parcel.rows.to_pylist()]
-        return cls(parcel.slice, live=live, rows=rows, catalogue=catalogue)
+        state = cls(parcel.slice, live=live, rows=rows, catalogue=catalogue)
+        state.round = parcel.round
+        return state
 
 
 _RECORDS = pa.schema([("id", pa.string()), ("parent", pa.string()), ("fields", pa.string()), ("costs", pa.string())])
