@@ -35,7 +35,7 @@ def compact(ledger: Ledger, *, takes: Callable[[int], bool] = _all, at_least: in
     mine = in_order(slice for slice in listing.singles if takes(number_of(slice)))
     fresh = [slice for slice in mine if not listing.places[slice].is_compacted]
     merged = {slice for slice in mine if listing.places[slice].is_compacted}
-    if len(fresh) >= at_least:
+    if fresh and len(fresh) >= at_least:
         files = -(-len(fresh) // SLICES)
         size = -(-len(fresh) // files)
         for start in range(0, len(fresh), size):
