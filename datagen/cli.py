@@ -68,6 +68,9 @@ def run(
         typer.Option(min=1, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."),
     ] = None,
     ray_address: RayAddress = "",
+    slices: Annotated[
+        str, typer.Option(help="Take one share of several drivers' over one OUT; the last one packs.", metavar="I/N")
+    ] = "",
     profile: ProfileOption = "",
     sets: SetOption = None,
 ) -> None:
@@ -82,9 +85,11 @@ def run(
     python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
     """
     from datagen.execute.run import How
+    from datagen.execute.shares import Share
 
+    share = Share.parse(slices) if slices else None
     graph = _graph(config, profile, sets)
-    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address)
+    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share)
     _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how)
 
 

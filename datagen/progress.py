@@ -85,6 +85,9 @@ class Watcher:
         if slowest:
             told = ", ".join(f"{stage} ({tally.seconds:.1f} s)" for stage, tally in slowest)
             self.say(f"\nmost time went into {told}")
+        if summary.waits_for:
+            self.say(f"\n{self._address}: {summary.waits_for}")
+            return
         splits = ", ".join(f"{number} {split}" for split, number in summary.splits.items() if number)
         out = shlex.quote(self._address)
         self.say(f"\n{self._address}: {splits or 'no samples'} in {summary.shards} shards")

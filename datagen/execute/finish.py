@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from datagen.errors import StoreError
 from datagen.execute.fingerprints import models_of, run_fingerprint
-from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, joined, to_table
+from datagen.execute.ledger import Counts, Ledger, Row, count, joined, ledger_faults, to_table
 from datagen.execute.watching import Summary
 from datagen.nodes import Graph, Node
 from datagen.shards.index import SPLITS, About, StageRow
@@ -16,10 +16,9 @@ from datagen.shards.pack import pack
 
 def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary) -> None:
     """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped."""
-    slices = {name: ledger.read(name) for name in cut}
-    if faults := conservation_faults(slices, cut=cut):
+    if faults := ledger_faults(ledger, cut=cut):
         raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(faults)}")
-    rows = joined(slices.values())
+    rows = joined(ledger.tables(cut))
     accepted = rows.filter(pc.equal(rows["status"], "accepted"))
     about = about_run(graph, count(rows))
 

@@ -13,13 +13,15 @@ import yaml
 from datagen.config import Loaded, loaded
 from datagen.errors import ConfigError, DatagenError, StoreError
 from datagen.execute.commit import Committer
+from datagen.execute.compaction import SLICES, compact
 from datagen.execute.feed import Feed
 from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.finish import finish
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
-from datagen.execute.lock import held
+from datagen.execute.lock import held, packing
 from datagen.execute.operators import fuse
+from datagen.execute.shares import Receipt, Share, state_of, told_unfinished
 from datagen.execute.tally import add_all
 from datagen.execute.watching import Heard, Summary, Told, Watching
 from datagen.execute.worker import Place
@@ -44,6 +46,8 @@ class How(NamedTuple):
     """Of slices that are on their way between workers; a share of Ray's object store, if not given."""
     ray_address: str = ""
     """A cluster to join; else Ray is started on this machine."""
+    share: Share | None = None
+    """Of several runs at once into one OUT: only the slices of this share are computed, and the last one packs."""
     retry: bool = False
     """Run records that failed before again, and only those."""
 
@@ -57,7 +61,7 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
-    with held(store):
+    with held(store, how.share):
         store.write(CONFIG, resolved_text(graph).encode())
         summary = _run(graph, out=out, how=how, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
@@ -68,14 +72,21 @@ def _run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     committer = committer_of(graph, out)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
-    feed = Feed(graph, ledger, how.rows, watcher, retry=how.retry)
+    receipt = Receipt(ledger.store)
+    feed = Feed(graph, ledger, how.rows, watcher, share=how.share, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
     for heard in _engine(how, watcher)(fuse(graph), committer, place_of(graph, out), feed):
         _hear(heard, summary, watcher)
         _stop_if_too_many_fail(summary, how.failed_share)
+        if heard.report and summary.computed % SLICES == 0:
+            _compact(ledger, how.share)
     if watcher.stopping:
         raise KeyboardInterrupt
-    finish(graph, ledger, feed.rows, summary)
+    _compact(ledger, how.share)
+    if how.share:
+        _finish_share(graph, ledger, feed, how.share, receipt, summary)
+    else:
+        finish(graph, ledger, feed.rows, summary)
     return summary
 
 
@@ -103,6 +114,32 @@ def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:
 
 _FEWEST = 100
 """Records as whose share failures are counted, while there are fewer."""
+
+
+def _compact(ledger: Ledger, share: Share | None) -> None:
+    if share:
+        compact(ledger, takes=share.takes)
+    else:
+        compact(ledger)
+
+
+def _finish_share(graph: Graph, ledger: Ledger, feed: Feed, share: Share, receipt: Receipt, summary: Summary) -> None:
+    """Pack if the slices of all shares are committed, and no other share does so or did."""
+    summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
+    if left := feed.unfinished():
+        summary.waits_for = (
+            f"the dataset is packed once all shares are done; not yet done: {told_unfinished(left, of=share.of)}"
+        )
+        return
+    state = state_of(feed.rows, options=[ledger.fingerprint, graph.loaded.pipeline.output.model_dump(mode="json")])
+    with packing(ledger.store) as is_ours:
+        if not is_ours:
+            summary.waits_for = "all shares are done; another one is packing the dataset now"
+        elif receipt.is_new(state):
+            summary.waits_for = "all shares are done; another one has packed the dataset"
+        else:
+            finish(graph, ledger, feed.rows, summary)
+            receipt.enter(state)
 
 
 def _tell_if_unreadable(store: Store, watcher: Watching) -> None:

@@ -124,6 +124,7 @@ class State:
                 fields=told_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt + self.order.round,
                 children=children,
+                slice=self.slice,
                 **live.costs.told(),
                 **columns,
             )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
-from datagen.execute.ledger import DROPPED, Ledger, conservation_faults, count, dropped_faults, joined
+from datagen.execute.ledger import DROPPED, Ledger, count, dropped_faults, joined, ledger_faults
 from datagen.shards.index import INDEX, DatasetInfo, read_dataset
 from datagen.shards.verify import Problem, verify_dataset
 from datagen.store import Store
@@ -27,12 +27,12 @@ def verify(address: str) -> list[Problem]:
     ledger = Ledger(store, dataset.fingerprint)
     try:
         cut = ledger.slices()
-        slices = {name: ledger.read(name) for name in cut}
+        ended = joined(ledger.tables(cut))
+        faults = ledger_faults(ledger, cut=cut)
         dropped = ledger.read_dropped()
     except StoreError as error:
         return [*problems, Problem(ledger.folder, "", str(error), remedy="")]
-    problems += [Problem(ledger.folder, "", fault, _RECOMPUTE) for fault in conservation_faults(slices, cut=cut)]
-    ended = joined(slices.values())
+    problems += [Problem(ledger.folder, "", fault, _RECOMPUTE) for fault in faults]
     problems += [Problem(f"{ledger.folder}/{DROPPED}", "", fault) for fault in dropped_faults(ended, dropped)]
     rows = _with_dropped(ended, dropped)
     problems += _total_problems(dataset, rows, sources=sum(cut.values()))
@@ -42,7 +42,7 @@ def verify(address: str) -> list[Problem]:
 
 def final_rows(ledger: Ledger) -> pa.Table:
     """One row a record, those that packing rejected in their final state."""
-    return _with_dropped(joined(ledger.read(name) for name in ledger.slices()), ledger.read_dropped())
+    return _with_dropped(joined(ledger.tables(ledger.slices())), ledger.read_dropped())
 
 
 def _with_dropped(rows: pa.Table, dropped: pa.Table) -> pa.Table:

@@ -65,3 +65,5 @@ class Summary:
     """Key of one accepted sample."""
     failed: list[str] = field(default_factory=list)
     """Ids of some that failed."""
+    waits_for: str = ""
+    """What keeps a shared OUT from being packed by this run; '' if it was packed."""
