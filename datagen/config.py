@@ -94,6 +94,8 @@ class StageEntry(Options):
     """The stage's options."""
     resources: Resources = Resources()
     """What its worker takes."""
+    durable: bool | None = None
+    """Keep its answers in OUT, so that no later run asks it again; by default if it calls a model, a GPU or a service."""
 
 
 class Repeat(Options):

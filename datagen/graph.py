@@ -107,6 +107,7 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
         origin=origin,
         entry=name,
         block=use.block,
+        kept=entry.durable,
     )
 
 

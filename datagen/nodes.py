@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from datagen.config import Loaded, Resources
 from datagen.fields import Field
+from datagen.models.base import models_in
 from datagen.sources.base import Source
 from datagen.stage import Combine, Expand, Stage, StageConfig
 
@@ -54,6 +55,8 @@ class Node:
     """The id of the config's entry that it comes from, its own but for later rounds of a repeat block."""
     block: str = ""
     """The repeat block it was unrolled from, whose rounds may write the same fields."""
+    kept: bool | None = None
+    """Whether the config says that its answers are to be kept."""
 
     def accepts(self, values: Mapping[str, Any]) -> bool:
         """Whether a record, or a route, with these field values meets this stage."""
@@ -63,6 +66,13 @@ class Node:
     def branches_out(self) -> bool:
         """Whether it makes new records."""
         return issubclass(self.stage, Expand | Combine)
+
+    @property
+    def durable(self) -> bool:
+        """Whether its answers are kept: as the config says, else where they are dear, or would not come out again."""
+        if self.kept is not None:
+            return self.kept
+        return bool(models_in(self.config)) or self.cost > 0 or not self.stage.deterministic
 
     @property
     def cost(self) -> int:

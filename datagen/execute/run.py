@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
 import yaml
 
 from datagen.errors import ConfigError, StoreError
+from datagen.execute.code import Choice, settle_code
 from datagen.execute.commit import Committer, Report
 from datagen.execute.feed import Feed
 from datagen.execute.fingerprints import run_fingerprint
 from datagen.execute.finish import finish
+from datagen.execute.history import enter_run
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
 from datagen.execute.lock import held
@@ -33,10 +35,12 @@ def run(
     out: str,
     engine: Engine,
     limit: int | None = None,
+    code: Choice = "",
     watcher: Watching,
 ) -> Summary:
     """Run a graph into the folder or address `out`; goes on where an earlier run stopped.
 
+    `code` says what becomes of results whose stage's code changed since.
     Raises `KeyboardInterrupt` if the watcher stopped it; what was committed by then is kept.
     """
     begun = time.perf_counter()
@@ -44,16 +48,23 @@ def run(
     refuse_foreign(store, graph)
     with held(store):
         store.write(CONFIG, resolved_text(graph).encode())
-        summary = _run(graph, out=out, engine=_engine(engine, watcher), limit=limit, watcher=watcher)
+        salts = settle_code(graph, store, choice=code, say=watcher.say)
+        enter_run(graph, store, salts=salts)
+        committer = committer_of(graph, out, salts=salts)
+        summary = _run(graph, committer, engine=_engine(engine, watcher), limit=limit, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
 def _run(
-    graph: Graph, *, out: str, engine: Callable[..., Iterator[Report]], limit: int | None, watcher: Watching
+    graph: Graph,
+    committer: Committer,
+    *,
+    engine: Callable[..., Iterator[Report]],
+    limit: int | None,
+    watcher: Watching,
 ) -> Summary:
-    committer = committer_of(graph, out)
-    ledger = Ledger(Store(out), committer.fingerprint)
+    ledger = Ledger(Store(committer.address), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
     feed = Feed(graph, ledger, limit, watcher)
     summary = Summary(Counts(), 0, 0, 0.0)
@@ -78,12 +89,12 @@ def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
         watcher.say(f"{error}; it is kept in {HISTORY}")
 
 
-def committer_of(graph: Graph, out: str) -> Committer:
+def committer_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Committer:
     """What the workers of this graph need to commit into `out`."""
     pipeline = graph.loaded.pipeline
     return Committer(
         address=out,
-        fingerprint=run_fingerprint(graph),
+        fingerprint=run_fingerprint(graph, salts=salts),
         seed=pipeline.seed,
         catalogue=graph.catalogue,
         score_writers=graph.score_writers,

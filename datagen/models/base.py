@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
 
 from datagen.options import Options
 
@@ -25,3 +28,16 @@ class ModelConfig(Options):
     def revision(self) -> str:
         """What pins the output: weights' revision, or the implementation's version."""
         return f"{self.kind}@{self.version}"
+
+
+def models_in(value: Any) -> list[ModelConfig]:
+    """The models that a stage's options name, in their order."""
+    if isinstance(value, ModelConfig):
+        return [value]
+    if isinstance(value, BaseModel):
+        return [model for name in type(value).model_fields for model in models_in(getattr(value, name))]
+    if isinstance(value, Mapping):
+        return [model for item in value.values() for model in models_in(item)]
+    if isinstance(value, list | tuple):
+        return [model for item in value for model in models_in(item)]
+    return []
