@@ -119,9 +119,7 @@ def plan(
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph as a Mermaid diagram.")] = False,
     profile: ProfileOption = "",
     sets: SetOption = None,
-    out: Annotated[
-        str, typer.Option(help="Folder or address that would be written to [default: out/<pipeline>].")
-    ] = "",
+    out: Annotated[str, typer.Option(help="Folder or address to compare with [default: out/<pipeline>].")] = "",
     code: CodeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what is done, kept and to do.")] = False,
 ) -> None:

@@ -95,7 +95,7 @@ class StageEntry(Options):
     resources: Resources = Resources()
     """What its worker takes."""
     durable: bool | None = None
-    """Keep its answers in OUT, so that no later run asks it again; by default if it calls a model, a GPU or a service."""
+    """Keep its answers, so that no later run asks it again; by default where it calls a model, a GPU or a service."""
 
 
 class Repeat(Options):

@@ -39,7 +39,7 @@ KINDS = {
     "kept answers": re.compile(rf"run/checkpoints/{_PRINT}/{_SLICE}(\.\d+)?\.arrow"),
     "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/[0-9a-f]+(\.arrow)?"),
     "pack leftovers": re.compile(r"run/pack/.+"),
-    "unfinished files": re.compile(r"(run|shards|report|[^/]+$).*(?<=\.)[0-9a-f]{8}\.tmp"),
+    "unfinished files": re.compile(r"((run|shards|report)/.+|[^/]+)\.[0-9a-f]{8}\.tmp"),
 }
 """The files that can be freed, by what they are; others are never touched."""
 
