@@ -34,7 +34,7 @@ _SLICE = r"(?P<slice>\d{6,}-[0-9a-f]{12})"
 KINDS = {
     "parts": re.compile(rf"run/parts/{_PRINT}/{_SLICE}-[0-9a-f]+\.tar"),
     "ledgers": re.compile(
-        rf"run/ledger/{_PRINT}/({_SLICE}(\.r(?P<round>\d+))?\.parquet|compact-[\w.-]+\.parquet|pack\.parquet|\w+\.(txt|json))"
+        rf"run/ledger/{_PRINT}/({_SLICE}(\.r(?P<round>\d+))?\.parquet|compact-[\w.-]+\.parquet|pack\.parquet|[\w-]+\.(txt|json))"
     ),
     "kept answers": re.compile(rf"run/checkpoints/{_PRINT}/{_SLICE}(\.\d+)?\.arrow"),
     "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/[0-9a-f]+(\.arrow)?"),
@@ -184,15 +184,11 @@ def _slices_in(store: Store, path: str) -> dict[str, int]:
         return {match["slice"]: int(match["round"] or 0)}
     if "/compact-" not in path:
         return {}
-    found: dict[str, int] = {}
-    for value in (_opened(store, path).schema_arrow.metadata or {}).values():
-        try:
-            told = json.loads(value)
-        except ValueError:
-            continue
-        if isinstance(told, dict) and all(isinstance(round, int) for round in told.values()):
-            found.update(told)
-    return found
+    try:
+        told = json.loads((_opened(store, path).metadata.metadata or {})[b"slices"])
+        return {str(slice): int(round) for slice, round in told.items()}
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        raise StoreError(f"{store.address}/{path} is damaged: it does not list its slices") from error
 
 
 def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) -> Iterator[str]:
