@@ -169,6 +169,24 @@ class Store:
             raise StoreError(f"{self.address} is a file, not a folder; give another --out")
         return {name.rsplit("/", 1)[-1]: int(files[name]) for name in sorted(files)}
 
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders in `folder`, sorted; [] if there is no such folder."""
+        try:
+            rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
+        except FileNotFoundError:
+            return []
+        return sorted(str(row["name"]).rstrip("/").rsplit("/", 1)[-1] for row in rows if row["type"] == "directory")
+
+    def files(self, folder: str) -> dict[str, int]:
+        """Bytes of all files below `folder`, however deep, by their path, sorted; {} if there is no such folder."""
+        self._fs.invalidate_cache()
+        try:
+            found = self._fs.find(self.path(folder), detail=True)
+        except OSError as error:
+            raise self._fault(folder, error, doing="listed") from error
+        start = len(self.path("")) + 1
+        return {path[start:]: int(found[path]["size"]) for path in sorted(found)}
+
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file; a reader sees the old one or the new one, never half."""
         with self.writing(name) as file:

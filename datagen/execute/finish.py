@@ -20,7 +20,7 @@ def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary) 
         raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(faults)}")
     rows = joined(ledger.tables(cut))
     accepted = rows.filter(pc.equal(rows["status"], "accepted"))
-    about = about_run(graph, count(rows))
+    about = about_run(graph, count(rows), fingerprint=ledger.fingerprint)
 
     def enter(dropped: pa.Table) -> None:
         ledger.enter_slices(cut)
@@ -47,14 +47,14 @@ def _dropped(accepted: pa.Table, dropped: pa.Table) -> pa.Table:
     return to_table(Row(**row) for row in rows)
 
 
-def about_run(graph: Graph, counts: Counts) -> About:
+def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
     """What the dataset's index and card say of the run."""
     pipeline = graph.loaded.pipeline
     used = {name for node in graph.nodes for name in (*node.reads, *node.writes)} | set(graph.source.writes)
     return About(
         pipeline=pipeline.pipeline,
         description=pipeline.description,
-        fingerprint=run_fingerprint(graph),
+        fingerprint=fingerprint or run_fingerprint(graph),
         seed=pipeline.seed,
         sources=counts.sources,
         records=counts.records,

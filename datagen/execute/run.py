@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -12,11 +12,13 @@ import yaml
 
 from datagen.config import Loaded, loaded
 from datagen.errors import ConfigError, DatagenError, StoreError
+from datagen.execute.code import Choice, settle_code
 from datagen.execute.commit import Committer
 from datagen.execute.compaction import SLICES, compact
 from datagen.execute.feed import Feed
 from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.finish import finish
+from datagen.execute.history import enter_run
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.local import run_local
 from datagen.execute.lock import held, packing
@@ -50,6 +52,8 @@ class How(NamedTuple):
     """Of several runs at once into one OUT: only the slices of this share are computed, and the last one packs."""
     retry: bool = False
     """Run records that failed before again, and only those."""
+    code: Choice = ""
+    """What becomes of results whose stage's code changed since, though its version did not."""
 
 
 def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
@@ -63,19 +67,21 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     refuse_foreign(store, graph)
     with held(store, how.share):
         store.write(CONFIG, resolved_text(graph).encode())
-        summary = _run(graph, out=out, how=how, watcher=watcher)
+        salts = settle_code(graph, store, choice=how.code, say=watcher.say)
+        enter_run(graph, store, salts=salts)
+        summary = _run(graph, out=out, salts=salts, how=how, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
-def _run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
-    committer = committer_of(graph, out)
+def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher: Watching) -> Summary:
+    committer = committer_of(graph, out, salts=salts)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
     receipt = Receipt(ledger.store)
     feed = Feed(graph, ledger, how.rows, watcher, share=how.share, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
-    for heard in _engine(how, watcher)(fuse(graph), committer, place_of(graph, out), feed):
+    for heard in _engine(how, watcher)(fuse(graph), committer, place_of(graph, out, salts=salts), feed):
         _hear(heard, summary, watcher)
         _stop_if_too_many_fail(summary, how.failed_share)
         if heard.report and summary.computed % SLICES == 0:
@@ -151,12 +157,12 @@ def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
         watcher.say(f"{error}; it is kept in {HISTORY}")
 
 
-def committer_of(graph: Graph, out: str) -> Committer:
+def committer_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Committer:
     """What the workers of this graph need to commit into `out`."""
     pipeline = graph.loaded.pipeline
     return Committer(
         address=out,
-        fingerprint=run_fingerprint(graph),
+        fingerprint=run_fingerprint(graph, salts=salts),
         seed=pipeline.seed,
         catalogue=graph.catalogue,
         score_writers=graph.score_writers,
@@ -165,9 +171,9 @@ def committer_of(graph: Graph, out: str) -> Committer:
     )
 
 
-def place_of(graph: Graph, out: str) -> Place:
+def place_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Place:
     """What the workers of this graph share below `out`."""
-    return Place(out, stage_fingerprints(graph), uuid.uuid4().hex[:12])
+    return Place(out, stage_fingerprints(graph, salts=salts), uuid.uuid4().hex[:12])
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:

@@ -26,6 +26,10 @@ class Source(Protocol):
         """Raise `ConfigError` if it can be seen without network that there is nothing to read."""
         ...
 
+    def count(self) -> int | None:
+        """How many rows there are, if that can be told in a moment; None where it would take a download."""
+        ...
+
     def rows(self) -> Iterator[SourceRow]:
         """All rows. Raises `ConfigError` if there is nothing to read; a faulty row only carries its error."""
         ...
