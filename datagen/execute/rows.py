@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -142,7 +142,8 @@ def count(table: pa.Table) -> Counts:
 
 def to_table(rows: Iterable[Row]) -> pa.Table:
     """Rows as columns."""
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+    told = [vars(row) for row in rows]
+    return pa.table([pa.array([row[field.name] for row in told], field.type) for field in SCHEMA], schema=SCHEMA)
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
