@@ -145,9 +145,7 @@ def test_two_that_compact_at_once_take_different_slices(tmp_path: Path) -> None:
     assert list(dict.fromkeys(found["slice"].to_pylist())) == [name_of(number) for number in (0, 2, 7)]
 
 
-def test_large_ledgers_make_several_files_of_about_one_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_ledgers_make_several_files_of_about_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datagen.execute.compaction.SLICES", 3)
     ledger = filled(tmp_path, 8)
     assert compact(ledger) == 0
@@ -164,7 +162,7 @@ def test_an_unreadable_file_stays_out_of_a_compaction(tmp_path: Path) -> None:
     assert path.exists()
     entry = anew(ledger).committed(parts_of())[name_of(1)]
     assert entry.fault.startswith(f"{path} is damaged: ")
-    with pytest.raises(StoreError, match="is damaged: .*; run again, which computes that slice anew"):
+    with pytest.raises(StoreError, match=r"is damaged: .*; run again, which computes that slice anew"):
         everything(ledger)
 
 
@@ -191,6 +189,16 @@ def test_a_slice_that_is_nowhere_is_told(tmp_path: Path) -> None:
     ledger = filled(tmp_path)
     with pytest.raises(StoreError, match=rf"{name_of(7)}\.parquet is missing; run again, which computes that slice"):
         list(ledger.tables([name_of(0), name_of(7)]))
+
+
+def test_a_reader_that_listed_before_a_compaction_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = filled(tmp_path)
+    stale = [anew(ledger).listing()]
+    compact(ledger, at_least=1)
+    reader = anew(ledger)
+    fresh = reader.listing
+    monkeypatch.setattr(reader, "listing", lambda: stale.pop() if stale else fresh())
+    assert reader.read(name_of(3)).equals(rows_of(name_of(3)))
 
 
 def spoil(table: pa.Table, how: str) -> pa.Table:

@@ -105,9 +105,7 @@ def test_a_receipt_is_new_once_another_has_entered_it(tmp_path: Path) -> None:
 
 def run_share(folder: Path, text: str, *, rows: int = 20, watcher: Quiet | None = None) -> Summary:
     graph = toy_graph(folder, STAGES, rows=plain_rows(rows))
-    return run(
-        graph, out=str(folder / "out"), engine="local", share=Share.parse(text), watcher=watcher or Quiet()
-    )
+    return run(graph, out=str(folder / "out"), engine="local", share=Share.parse(text), watcher=watcher or Quiet())
 
 
 def test_the_last_share_packs_what_an_unshared_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +157,7 @@ def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatc
     told: list[str] = []
 
     def share(text: str) -> None:
-        found = run(
-            graph, out=str(tmp_path / "out"), engine="local", share=Share.parse(text), watcher=Quiet()
-        )
+        found = run(graph, out=str(tmp_path / "out"), engine="local", share=Share.parse(text), watcher=Quiet())
         told.append(found.waits_for)
 
     threads = [threading.Thread(target=share, args=(text,)) for text in ("1/2", "2/2")]
