@@ -15,7 +15,7 @@ from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.operators import fuse
 from datagen.execute.ray import replicas, run_ray
 from datagen.execute.run import committer_of, run
-from datagen.execute.slices import Slice, cut
+from datagen.execute.slices import Job, cut
 
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
@@ -113,12 +113,12 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
     reported = 0
     most = 0
 
-    def cutting() -> Iterator[Slice]:
+    def cutting() -> Iterator[Job]:
         nonlocal most
         for part in cut(graph.source, size=1):
             taken.append(part.number)
             most = max(most, len(taken) - reported)
-            yield part
+            yield Job(part)
 
     for _ in run_ray(fuse(graph), committer_of(graph, str(tmp_path / "out")), cutting()):
         reported += 1
