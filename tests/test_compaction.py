@@ -191,6 +191,16 @@ def test_a_slice_that_is_nowhere_is_told(tmp_path: Path) -> None:
         list(ledger.tables([name_of(0), name_of(7)]))
 
 
+def test_a_reader_that_listed_before_a_compaction_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = filled(tmp_path)
+    stale = [anew(ledger).listing()]
+    compact(ledger, at_least=1)
+    reader = anew(ledger)
+    fresh = reader.listing
+    monkeypatch.setattr(reader, "listing", lambda: stale.pop() if stale else fresh())
+    assert reader.read(name_of(3)).equals(rows_of(name_of(3)))
+
+
 def spoil(table: pa.Table, how: str) -> pa.Table:
     rows: list[dict[str, Any]] = table.to_pylist()
     if how == "twice":

@@ -165,7 +165,8 @@ class Ledger:
 
     def set_damaged_aside(self, name: str) -> None:
         """Take a compacted file out of the way, so that its slices count as not committed."""
-        self.store.move(f"{self.folder}/{name}", f"{self.folder}/{DAMAGED}/{name}")
+        if self.store.exists(f"{self.folder}/{name}"):  # another share may have done so
+            self.store.move(f"{self.folder}/{name}", f"{self.folder}/{DAMAGED}/{name}")
 
     def tables(
         self, slices: Iterable[str], *, columns: Sequence[str] | None = None, rows: int = ROWS_AT_ONCE
@@ -216,7 +217,10 @@ class Ledger:
 
     def read(self, slice: str, *, columns: list[str] | None = None) -> pa.Table:
         """The rows of a slice. Raises `StoreError` if its file is damaged."""
-        [table] = self.tables([slice], columns=columns)
+        try:
+            [table] = self.tables([slice], columns=columns)
+        except StoreError:  # its file may have been merged into another since the folder was listed
+            [table] = self.tables([slice], columns=columns)
         return table
 
     def enter_slices(self, slices: Mapping[str, int]) -> None:
