@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
         ("size", pa.int64()),
         ("members", pa.string()),
         ("content", pa.string()),
+        ("sha256", pa.string()),
         ("task", pa.string()),
         ("instruction", pa.string()),
         ("license", pa.string()),
@@ -76,6 +77,8 @@ class Row:
     size: int = 0
     members: str = "{}"
     content: str = ""
+    sha256: str = ""
+    """Of the sample's bytes in its part."""
     task: str = ""
     instruction: str = ""
     license: str = ""
@@ -303,11 +306,12 @@ class Ledger:
         except UnicodeDecodeError as error:
             raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
 
-    def enter_dropped(self, table: pa.Table) -> None:
+    def enter_dropped(self, tables: Iterable[pa.Table]) -> None:
         """Enter the records that packing rejected, over what an earlier packing entered."""
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
-        self.store.write(f"{self.folder}/{DROPPED}", buffer.getvalue())
+        name = f"{self.folder}/{DROPPED}"
+        with self.store.writing(name) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
 
     def read_dropped(self) -> pa.Table:
         """The records that packing rejected; these rows count instead of those in the slices."""
