@@ -15,7 +15,7 @@ from datagen.execute.watching import Summary
 from datagen.nodes import Graph, Node
 from datagen.shards.duplicates import DUPLICATE, Dropped
 from datagen.shards.index import DATASET, SPLITS, About, StageRow, read_dataset
-from datagen.shards.pack import MapJobs, pack
+from datagen.shards.pack import MapJobs, pack, set_aside
 from datagen.shards.plan import slice_number
 
 
@@ -32,6 +32,8 @@ def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, 
         ledger.enter_slices(cut)
         ledger.enter_dropped(_dropped(ledger, cut, dropped))
 
+    if not _is_entered(ledger, cut):
+        set_aside(ledger.store, graph.loaded.pipeline.pipeline)  # so that it is entered anew
     packed = pack(
         ledger.store,
         rows,
@@ -51,13 +53,17 @@ def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, 
 
 
 def _entries(ledger: Ledger, cut: Mapping[str, int]) -> str:
-    """Tells one state of the ledger from another; '' if what lies beside the slices has to be written anew."""
+    """Tells one state of the ledger from another."""
+    return digest([ledger.fingerprint, sorted(cut.items())])
+
+
+def _is_entered(ledger: Ledger, cut: Mapping[str, int]) -> bool:
+    """Whether what lies beside the slices is what the dataset that is there asks for."""
     try:
         drops = sum(table.num_rows for table in dropped_tables(ledger, columns=["status"]))
-        whole = ledger.slices() == cut and drops == _packed_drops(ledger)
+        return ledger.slices() == cut and drops == _packed_drops(ledger)
     except StoreError:
-        return ""
-    return digest([ledger.fingerprint, sorted(cut)]) if whole else ""
+        return False
 
 
 def _packed_drops(ledger: Ledger) -> int:

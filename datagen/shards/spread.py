@@ -16,7 +16,7 @@ from datagen.store import Store
 
 _BUCKET_ROWS = 50_000
 _MOST_BUCKETS = 256
-_HELD = 32 << 20
+_HELD = 16 << 20
 """Bytes of rows that are held before they are brought to their buckets."""
 
 _ROWS = pa.schema([ACCEPTED.field(name) for name in WIDE])
@@ -32,7 +32,7 @@ def rows_file(folder: str, stem: str) -> str:
 def spread(store: Store, rows: Rows, *, plan: Plan, folder: str, wanted: Collection[int]) -> None:
     """Write the rows of each of the `wanted` shards, in their order, into its own file.
 
-    Rows go through at most 256 buckets of neighbouring shards. Held are 32 MB of rows while they
+    Rows go through at most 256 buckets of neighbouring shards. Held are 16 MB of rows while they
     are brought to the buckets, then one bucket: 50,000 rows, or a 256th of all where that is more,
     or one shard.
     """
