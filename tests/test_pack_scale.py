@@ -43,7 +43,12 @@ def test_a_run_with_nothing_to_do_reads_no_wide_column(tmp_path: Path, monkeypat
     assert dataset_bytes(tmp_path / "out") == before
     (tmp_path / "out" / DATASET).unlink()
     run_local(graph, tmp_path / "out")
-    assert {"members", "scores", "instruction", "content"} <= read
+    assert {"content", "sha256"} <= read
+    assert not read & {"members", "scores", "instruction", "fields"}
+    for path in (tmp_path / "out" / "shards").iterdir():
+        path.unlink()
+    run_local(graph, tmp_path / "out")
+    assert {"members", "scores", "instruction"} <= read
     assert "fields" not in read
     assert dataset_bytes(tmp_path / "out") == before
 

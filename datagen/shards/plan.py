@@ -73,7 +73,7 @@ _NONE = _Samples._make(np.empty(0, kind) for kind in ("S16", "S16", np.uint64, n
 def plan_shards(rows: Rows, *, options: OutputOptions, seed: int) -> Plan:
     """Plan the shards of all samples, first train then val, each split shuffled by `seed`.
 
-    Reads narrow columns alone, and holds 52 bytes a sample at the end of that pass, some 150 at the
+    Reads narrow columns alone, and holds 52 bytes a sample at the end of that pass, some 170 at the
     most while they are sorted. Neither the order of the rows nor how tables cut them changes anything.
     Raises `StoreError` if two samples share a key.
     """
