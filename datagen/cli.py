@@ -234,10 +234,14 @@ def describe(
 @app.command()
 def verify(
     out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+    repair: Annotated[bool, typer.Option("--repair", help="First mend what is damaged from what is not.")] = False,
 ) -> None:
     """Prove that a dataset is whole and that every record is accounted for."""
+    from datagen.execute.repair import repair as repair_it
     from datagen.execute.verify import verify as verify_it
 
+    for line in repair_it(out) if repair else ():
+        typer.echo(str(line))
     problems = verify_it(out)
     for problem in problems:
         typer.echo(str(problem), err=True)

@@ -158,24 +158,25 @@ class Store:
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of the files in `folder`, by name, sorted; {} if there is no such folder."""
+        files = self._listed(folder, "file")
+        return {name: files[name] for name in sorted(files)}
+
+    def _listed(self, folder: str, kind: str) -> dict[str, int]:
+        """Bytes of what is of this kind in `folder`, by name."""
         try:
             rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
         except FileNotFoundError:
             return {}
         except self._faults as error:
             raise self._fault(folder, error, doing="listed") from error
-        files = {str(row["name"]): row["size"] for row in rows if row["type"] == "file"}
-        if not folder and self.path("") in files:
+        found = {str(row["name"]).rstrip("/"): int(row["size"] or 0) for row in rows if row["type"] == kind}
+        if not folder and self.path("") in found:
             raise StoreError(f"{self.address} is a file, not a folder; give another --out")
-        return {name.rsplit("/", 1)[-1]: int(files[name]) for name in sorted(files)}
+        return {name.rsplit("/", 1)[-1]: size for name, size in found.items()}
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders in `folder`, sorted; [] if there is no such folder."""
-        try:
-            rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
-        except FileNotFoundError:
-            return []
-        return sorted(str(row["name"]).rstrip("/").rsplit("/", 1)[-1] for row in rows if row["type"] == "directory")
+        return sorted(self._listed(folder, "directory"))
 
     def files(self, folder: str) -> dict[str, int]:
         """Bytes of all files below `folder`, however deep, by their path, sorted; {} if there is no such folder."""

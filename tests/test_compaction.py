@@ -18,7 +18,7 @@ from datagen.errors import StoreError
 from datagen.execute import run as run_module
 from datagen.execute.compaction import compact
 from datagen.execute.entries import ROWS_A_GROUP
-from datagen.execute.ledger import Ledger, Row, ledger_faults, to_table
+from datagen.execute.ledger import Ledger, Row, to_table
 from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.shards.index import DATASET, read_dataset
@@ -242,7 +242,7 @@ def test_the_check_in_bulk_names_the_slice_and_what_is_wrong_in_it(tmp_path: Pat
     assert FAULTS[how] in told
     assert ("records began (2 of the source" in told) == (how in ("gone", "not inner"))
     cut = {name_of(number): 2 for number in range(5)}
-    faults = ledger_faults(anew(ledger), cut=cut)
+    faults = account(anew(ledger), cut).faults
     assert FAULTS[how] in faults
     assert len(faults) == len(set(faults))
     assert entries[name_of(0)].fault_of(name_of(0), cut=3) == (
@@ -255,8 +255,8 @@ def test_a_record_that_ended_in_two_slices_is_named(tmp_path: Path) -> None:
     rows = rows_of(name_of(0)).to_pylist()
     ledger.commit(name_of(9), to_table(Row(**{**row, "slice": name_of(9)}) for row in rows))
     cut = {name_of(number): 2 for number in (0, 1, 9)}
-    assert ledger_faults(ledger, cut=cut) == [f"record '000000-abc/0{end}' ended twice" for end in ("", "#0", "#1")]
-    assert ledger_faults(ledger, cut={name_of(1): 2, name_of(9): 2}) == []
+    assert account(ledger, cut).faults == [f"record '000000-abc/0{end}' ended twice" for end in ("", "#0", "#1")]
+    assert account(ledger, {name_of(1): 2, name_of(9): 2}).faults == []
 
 
 def test_a_part_has_the_size_that_follows_from_its_last_sample(tmp_path: Path) -> None:

@@ -428,5 +428,5 @@ def test_what_packing_dropped_is_a_record_of_the_ledger(out: Path) -> None:
     ledger = ledger_of(out)
     stranger = ledger.read(next(iter(ledger.slices()))).slice(0, 1)
     place = stranger.schema.get_field_index("id")
-    ledger.enter_dropped(stranger.set_column(place, "id", pa.array(["stranger"])))
+    ledger.enter_dropped([stranger.set_column(place, "id", pa.array(["stranger"]))])
     assert "record 'stranger' was dropped by packing, but was not accepted before" in told(out)

@@ -90,6 +90,7 @@ class Committer:
             size=place.size,
             members=json.dumps({name: list(span) for name, span in place.members.items()}),
             content=sample.content,
+            sha256=place.sha256,
             task=sample.info.task,
             instruction=sample.info.instruction,
             license=sample.info.license,

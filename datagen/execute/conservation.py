@@ -85,18 +85,6 @@ def _hashes(ids: pa.ChunkedArray) -> Codes:
     return np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids))
 
 
-def conservation_faults(slices: Mapping[str, pa.Table], *, cut: Mapping[str, int]) -> list[str]:
-    """What contradicts that every record of these slices ended exactly once, some of each kind.
-
-    `slices` are the rows by slice, `cut` how many rows of the source each slice was given.
-    """
-    conservation = Conservation(cut)
-    tables = [table.select(ENDS) for table in slices.values()]
-    for table in tables:
-        conservation.add(table)
-    return conservation.faults(lambda: tables)
-
-
 def cut_fault(name: str, tally: Tally, *, cut: int) -> str:
     """Says it if a slice does not have an end for every row of the source and every record made of them; else ''."""
     if tally.given == cut:
@@ -205,13 +193,6 @@ def part_faults(rows: pa.Table, *, parts: Mapping[str, int], exact: Mapping[str,
         elif has < needed or (exact[name] and has != needed):
             faults.setdefault(name, f"{below}/{part} has {has} bytes, not {needed}")
     return faults
-
-
-def dropped_faults(rows: pa.Table, dropped: pa.Table) -> list[str]:
-    """What packing dropped without having been given it."""
-    accepted = rows["id"].filter(pc.equal(rows["status"], "accepted"))
-    strange = _without(dropped["id"], accepted).slice(0, _MOST).to_pylist()
-    return [f"record '{id}' was dropped by packing, but was not accepted before" for id in strange]
 
 
 def _twice(id: str) -> str:

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
 from datagen.execute.conservation import (
     ENDS,
     PLACES,
-    Conservation,
     Tally,
     check_slices,
-    conservation_faults,
     cut_fault,
-    dropped_faults,
     part_faults,
 )
 from datagen.execute.entries import (
@@ -43,18 +41,14 @@ __all__ = [
     "DROPPED",
     "SCHEMA",
     "SLICES",
-    "Conservation",
     "Costs",
     "Counts",
     "Entry",
     "Ledger",
     "Row",
     "Status",
-    "conservation_faults",
     "count",
-    "dropped_faults",
     "joined",
-    "ledger_faults",
     "to_table",
 ]
 
@@ -249,9 +243,12 @@ class Ledger:
         except UnicodeDecodeError as error:
             raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
 
-    def enter_dropped(self, table: pa.Table) -> None:
+    def enter_dropped(self, tables: Iterable[pa.Table]) -> None:
         """Enter the records that packing rejected, over what an earlier packing entered."""
-        self.store.write(f"{self.folder}/{DROPPED}", as_parquet(table))
+        name = f"{self.folder}/{DROPPED}"
+        with self.store.writing(name) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
 
     def read_dropped(self) -> pa.Table:
         """The records that packing rejected; these rows count instead of those in the slices."""
@@ -259,17 +256,6 @@ class Ledger:
         if not self.store.exists(name):
             return SCHEMA.empty_table()
         return read_table(self.store.read(name), place=f"{self.store.address}/{name}", remedy=_ANEW)
-
-
-def ledger_faults(ledger: Ledger, *, cut: Mapping[str, int]) -> list[str]:
-    """What contradicts that every record of the slices in `cut` ended exactly once, some of each kind.
-
-    The rows stream by, and eight bytes of each record are held.
-    """
-    conservation = Conservation(cut)
-    for table in ledger.tables(cut, columns=ENDS):
-        conservation.add(table)
-    return conservation.faults(lambda: ledger.tables(cut, columns=["id"]))
 
 
 _ANEW = "run again, which writes it anew"

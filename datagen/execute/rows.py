@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("size", pa.int64()),
         ("members", pa.string()),
         ("content", pa.string()),
+        ("sha256", pa.string()),
         ("task", pa.string()),
         ("instruction", pa.string()),
         ("license", pa.string()),
@@ -66,6 +67,8 @@ class Row:
     size: int = 0
     members: str = "{}"
     content: str = ""
+    sha256: str = ""
+    """Of the sample's bytes in its part."""
     task: str = ""
     instruction: str = ""
     license: str = ""
