@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from datagen.errors import ConfigError
+from datagen.errors import ConfigError, DatagenError
 from datagen.execute.operators import Operator
 
 
@@ -61,6 +61,16 @@ def machines() -> Machines:
 
     cpus, gpus = of_all("CPU"), of_all("GPU")
     return Machines(sum(cpus), sum(gpus), max(cpus), max(gpus), sum(of_all("object_store_memory")))
+
+
+def check_is_joined() -> None:
+    """Raise `DatagenError` if this machine's part of Ray has died: Ray itself would wait for it for ever."""
+    here = ray.get_runtime_context().get_node_id()
+    if not any(node["Alive"] and node["NodeID"] == here for node in ray.nodes()):  # type: ignore[no-untyped-call]
+        raise DatagenError(
+            "Ray's raylet on this machine has died, and its workers with it: it was killed, or the memory ran out; "
+            "run the same command again: it goes on from here"
+        )
 
 
 def shares(operators: Sequence[Operator], has: Machines) -> list[int]:
