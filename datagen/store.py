@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import uuid
@@ -27,6 +28,8 @@ class Store:
     def _fault(self, name: str, error: OSError, *, doing: str) -> StoreError:
         """What to say where the filesystem refuses."""
         remedy = "give a folder that can be written, by --out" if doing == "written" else "see to its permissions"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "free some space and run the same command again, which goes on from here, or give another --out"
         if self._fs.isfile(self._root):
             return StoreError(f"{self.address} is a file, not a folder; give another --out")
         place = f"{self.address}/{name}" if name else self.address

@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,13 @@ VICTIMS: tuple[Victim, ...] = ("driver", "actor", "raylet")
 MARK = "DATAGEN_CHAOS"
 """Stands in the environment of every process of one run, so that no other is ever touched."""
 ROOT = Path(__file__).resolve().parent.parent
+QUICK_TO_NOTICE = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_failure_threshold": "4",
+}
+"""Has Ray find out within seconds, not half a minute, that a raylet is dead."""
 _NO_ACTORS = ("IDLE", "DashboardAgent", "RuntimeEnvAgent")
 _LONGEST = 120.0
 """Seconds that a run may take to end after its raylet is gone, or in all."""
@@ -37,7 +44,7 @@ def chaos_config(folder: Path, *, rows: int, port: int) -> Path:
     stages: list[Any] = [
         {"use": "sift", "with": {"share": 0.2}},
         {"use": "fan_out", "with": {"most": 3}},
-        {"use": "inquire", "with": {"port": port}, "resources": {"concurrency": 4}},
+        {"use": "inquire", "with": {"port": port}, "resources": {"concurrency": 2}},
         {"use": "ponder", "when": {"verdict": "yes"}, "durable": True},
         {"use": "blow_up"},
         {"use": "gather"},
@@ -57,10 +64,12 @@ class Run:
     log: Path
 
     @classmethod
-    def begin(cls, config: Path, out: Path, *, words: tuple[str, ...] = (), **variables: str) -> Run:
-        """Start it; its log lies beside OUT."""
+    def begin(
+        cls, config: Path, out: Path, *, words: tuple[str, ...] = (), log: Path | None = None, **variables: str
+    ) -> Run:
+        """Start it; its log lies beside OUT, if not said otherwise."""
         mark = uuid.uuid4().hex
-        log = out.with_name(f"{out.name}.log")
+        log = log or out.with_name(f"{out.name}.log")
         surroundings = {
             **os.environ,
             MARK: mark,
@@ -116,9 +125,11 @@ class Run:
 
 
 @contextmanager
-def running(config: Path, out: Path, *, words: tuple[str, ...] = (), **variables: str) -> Iterator[Run]:
+def running(
+    config: Path, out: Path, *, words: tuple[str, ...] = (), log: Path | None = None, **variables: str
+) -> Iterator[Run]:
     """A run that leaves nothing behind."""
-    run = Run.begin(config, out, words=words, **variables)
+    run = Run.begin(config, out, words=words, log=log, **variables)
     try:
         yield run
     finally:
@@ -173,57 +184,85 @@ class Toll:
     longest_end: float = 0.0
     """Seconds from the death of its raylet to the driver's own end, at the most."""
     left: Counter[str] = field(default_factory=Counter)
-    """What was still there a while after a driver had ended."""
+    """What was still there when a driver had ended, and had to be ended by its pid."""
 
 
-def torment(
-    config: Path, out: Path, *, judge: Judge, kills: int, random: random.Random, toll: Toll, ended: tuple[int, ...]
-) -> None:
-    """Run `config` into `out` to its end, killing on the way until there were so many kills, or it was too quick."""
-    while True:
-        run = Run.begin(config, out)
-        toll.runs += 1
-        last = ""
+@dataclass
+class Torment:
+    """Runs `config` into `out` to its end, and kills the planned victims on the way, while there is something to kill."""
+
+    config: Path
+    out: Path
+    judge: Judge
+    random: random.Random
+    toll: Toll = field(default_factory=Toll)
+
+    def until_done(self, plan: Sequence[Victim], *, ended: int) -> None:
+        """Start it again and again until it ends with the exit code `ended`."""
+        victims = list(plan)
+        earlier: list[Run] = []
         try:
-            while kills > 0 and (killed := _strike(run, judge, random)):
-                kills -= 1
-                toll.kills[killed] += 1
-                last = killed
-                if killed != "actor":
-                    break
-            died = time.monotonic()
-            code = run.finish()
+            while not self._is_done(victims, earlier, ended):
+                pass
         finally:
-            for command in run.sweep(wait=2.0).values():
-                toll.left[command.split(" ")[0].rsplit("/", 1)[-1]] += 1
-        if last == "raylet":
-            toll.longest_end = max(toll.longest_end, time.monotonic() - died)
-        if last != "driver":
-            toll.ends[f"{last or 'nothing'}: exit {code}"] += 1
-        if code in ended:
-            return
-        if not last:
+            for run in earlier:
+                run.sweep()
+
+    def _is_done(self, victims: list[Victim], earlier: list[Run], ended: int) -> bool:
+        run = Run.begin(self.config, self.out, **QUICK_TO_NOTICE)
+        earlier.append(run)
+        self.toll.runs += 1
+        killed = self._strikes(run, victims)
+        died = time.monotonic()
+        code = run.process.wait(_LONGEST)
+        if killed == "raylet":
+            self.toll.longest_end = max(self.toll.longest_end, time.monotonic() - died)
+        if killed != "driver":
+            self.toll.ends[f"{killed or 'nothing'}: exit {code}"] += 1
+        self._sweep(earlier)
+        if code != ended and not killed:
             raise AssertionError(f"the run ended with {code} though nothing was killed:\n{run.log.read_text()[-4000:]}")
+        return code == ended
 
+    def _sweep(self, earlier: list[Run]) -> None:
+        """Half of the time the next run begins while what is left of this one still works."""
+        for run in earlier[:-1] if self.random.random() < 0.5 else earlier[:]:
+            self.toll.left.update(_name(command) for command in run.sweep().values())
+            earlier.remove(run)
 
-def _strike(run: Run, judge: Judge, random: random.Random) -> str:
-    """Kill one process of the run at a random moment; '' if it ended before."""
-    victim = random.choice(VICTIMS)
-    if victim == "driver" and random.random() < 0.4:
-        moment = time.monotonic() + random.uniform(0, 8)
-        while not run.ended and time.monotonic() < moment:
+    def _strikes(self, run: Run, victims: list[Victim]) -> str:
+        """Kill, until the driver is dead or has ended or nothing is left that works for it; what was killed last."""
+        killed = ""
+        while victims and (pid := self._found(run, victims[0])):
+            if kill(pid):
+                killed = victims.pop(0)
+                self.toll.kills[killed] += 1
+            if killed == "driver" or (killed == "raylet" and (victims[:1] != ["driver"] or self.random.random() < 0.5)):
+                break
+        return killed
+
+    def _found(self, run: Run, victim: Victim) -> int:
+        """A process of the run, at a random moment; 0 if it ended before."""
+        self._wait(run, victim)
+        while not run.ended:
+            if pids := run.pids(victim):
+                return self.random.choice(pids)
             time.sleep(0.02)
-    else:
-        wanted = len(judge.calls) + random.randint(1, 12)
-        while not run.ended and len(judge.calls) < wanted:
+        return 0
+
+    def _wait(self, run: Run, victim: Victim) -> None:
+        """Some calls long, or for some drivers some seconds, which may be while it starts or packs."""
+        at_any_time = victim == "driver" and self.random.random() < 0.4
+        moment = time.monotonic() + (self.random.uniform(0, 8) if at_any_time else _LONGEST)
+        wanted = len(self.judge.calls) + (10**9 if at_any_time else self.random.randint(1, 15))
+        while not run.ended and time.monotonic() < moment and len(self.judge.calls) < wanted:
             time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.2))
-    while not run.ended:
-        pids = run.pids(victim)
-        if pids and kill(random.choice(pids)):
-            return victim
-        time.sleep(0.02)
-    return ""
+        time.sleep(self.random.uniform(0, 0.1))
+
+
+def _name(command: str) -> str:
+    words = command.split(" ")
+    return " ".join(word.rsplit("/", 1)[-1] for word in words[: 3 if "python" in words[0] else 1])
 
 
 def statuses(out: Path) -> Mapping[str, tuple[str, ...]]:
