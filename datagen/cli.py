@@ -12,6 +12,7 @@ import typer
 from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
 
 if TYPE_CHECKING:
+    from datagen.execute.run import How
     from datagen.nodes import Graph
 
 OK, BROKEN, WRONG, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -49,6 +50,7 @@ SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it
     typer.Option("--set", "-s", help="Change one value: seed=1, or STAGE.OPTION=VALUE.", metavar="A.B=C"),
 ]
+RayAddress = Annotated[str, typer.Option(help="A running Ray cluster: auto or HOST:6379.", metavar="ADDRESS")]
 
 
 @app.command()
@@ -65,10 +67,7 @@ def run(
         Optional[float],  # noqa: UP045
         typer.Option(min=1, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."),
     ] = None,
-    ray_address: Annotated[
-        str,
-        typer.Option(help="A running Ray cluster: auto or HOST:6379.", metavar="ADDRESS"),
-    ] = "",
+    ray_address: RayAddress = "",
     profile: ProfileOption = "",
     sets: SetOption = None,
 ) -> None:
@@ -82,27 +81,47 @@ def run(
     python -m datagen run configs/subject_add.yaml --engine local --limit 2 --out /tmp/try
     python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
     """
-    from datagen.execute.run import Limits
+    from datagen.execute.run import How
+
+    graph = _graph(config, profile, sets)
+    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address)
+    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how)
+
+
+def _run_to_end(graph: Graph, out: str, how: How) -> NoReturn:
+    """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
 
-    graph = _graph(config, profile, sets)
-    address = out or f"out/{graph.loaded.pipeline.pipeline}"
     try:
-        with Watcher(graph.loaded.pipeline.pipeline, address) as watcher:
-            summary = run_graph(
-                graph,
-                out=address,
-                engine=engine.value,
-                limits=Limits(limit, max_failed, in_flight_mb),
-                ray_address=ray_address,
-                watcher=watcher,
-            )
+        with Watcher(graph.loaded.pipeline.pipeline, out) as watcher:
+            summary = run_graph(graph, out=out, how=how, watcher=watcher)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
+
+
+@app.command()
+def retry(
+    out: Annotated[str, typer.Argument(help="A run's folder or address.", metavar="OUT")],
+    engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
+    ray_address: RayAddress = "",
+) -> None:
+    """Run the records that failed again, and only those, then pack anew.
+
+    The config is the one that the last run into OUT wrote there. What a GPU, a model or a
+    service answered before is not asked again.
+
+    \b
+    python -m datagen retry out/subject_add
+    """
+    from datagen.execute.run import How, stored_config
+    from datagen.graph import build
+
+    _from_here()
+    _run_to_end(build(stored_config(out)), out, How(engine.value, ray_address=ray_address, retry=True))
 
 
 @app.command()

@@ -187,7 +187,11 @@ def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
 
     A set that changes a profile is laid before the profile, which would hide it otherwise.
     """
-    located = read_yaml(path)
+    return loaded(read_yaml(path), profile=profile, sets=sets)
+
+
+def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
+    """A config that was read already; see `load`."""
     to_profiles, to_rest = _parted(sets)
     for text in to_profiles:
         _lay_set(located, text)

@@ -11,7 +11,7 @@ import yaml
 
 from datagen.config import load
 from datagen.execute.ledger import Ledger
-from datagen.execute.run import Limits, run
+from datagen.execute.run import How, run
 from datagen.execute.verify import final_rows
 from datagen.execute.watching import Summary, Told
 from datagen.graph import build
@@ -75,7 +75,7 @@ def toy_graph(folder: Path, stages: list[Any], **keys: Any) -> Graph:
 
 def run_local(graph: Graph, out: Path, *, limit: int | None = None) -> Summary:
     """Run in this process."""
-    return run(graph, out=str(out), engine="local", limits=Limits(limit), watcher=Quiet())
+    return run(graph, out=str(out), how=How("local", limit), watcher=Quiet())
 
 
 def ledger_rows(out: Path) -> dict[str, dict[str, Any]]:

@@ -74,7 +74,7 @@ def test_stopped_and_continued_equals_unbroken(stages: list[dict[str, Any]], sto
 def _run_and_stop(graph: Any, out: Path, slices: int) -> None:
     from building import Quiet
 
-    from datagen.execute.run import run
+    from datagen.execute.run import How, run
     from datagen.execute.watching import Told
 
     class Stopping(Quiet):
@@ -83,7 +83,7 @@ def _run_and_stop(graph: Any, out: Path, slices: int) -> None:
                 raise KeyboardInterrupt
 
     try:
-        run(graph, out=str(out), engine="local", watcher=Stopping())
+        run(graph, out=str(out), how=How("local"), watcher=Stopping())
     except KeyboardInterrupt:
         assert slices < 4
 

@@ -22,7 +22,7 @@ from datagen.execute.finish import about_run
 from datagen.execute.ledger import Counts, Ledger
 from datagen.execute.node_runs import NodeRun
 from datagen.execute.operators import fuse
-from datagen.execute.run import CONFIG, committer_of, place_of, run
+from datagen.execute.run import CONFIG, How, committer_of, place_of, run
 from datagen.execute.slices import Job, cut
 from datagen.execute.state import State
 from datagen.execute.tally import Tally
@@ -61,7 +61,7 @@ def first_slice(out: Path) -> Path:
 def run_again(out: Path) -> list[str]:
     """Run again; what was said."""
     watcher = Quiet()
-    run(graph_again(out), out=str(out), engine="local", watcher=watcher)
+    run(graph_again(out), out=str(out), how=How("local"), watcher=watcher)
     return watcher.said
 
 

@@ -15,7 +15,7 @@ from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.cluster import Machines, shares
 from datagen.execute.operators import fuse
 from datagen.execute.ray import run_ray
-from datagen.execute.run import committer_of, place_of, run
+from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.slices import Job, cut
 
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
@@ -37,7 +37,7 @@ def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, STAGES, rows=rows)
     run_local(graph, tmp_path / "local")
     watcher = Quiet()
-    summary = run(graph, out=str(tmp_path / "ray"), engine="ray", watcher=watcher)
+    summary = run(graph, out=str(tmp_path / "ray"), how=How("ray"), watcher=watcher)
     assert len(fuse(graph)) == 3, "the remote stage stands alone, so records travel"
     assert (watcher.slices, summary.computed) == (10, 10)
     assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "ray")
@@ -47,7 +47,7 @@ def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_stage_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "no_weights"}, PAINT])
     with pytest.raises(SetupError, match=r"toy.yaml:\d+: stage 'no_weights' cannot start: .*pip install weights"):
-        run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())
+        run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet())
 
 
 def test_pools_share_the_machine(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_pa
         rows[number]["caption"] = caption
     stages = [{"use": "crash", "with": {"folder": str(tmp_path)}}, PAINT]
     graph = toy_graph(tmp_path, stages, rows=rows)
-    summary = run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())
+    summary = run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet())
     found = ledger_rows(tmp_path / "out")
     assert {id for id, row in found.items() if row["status"] == "failed"} == {"r4", "r5"}
     assert found["r4"]["stage"] == "crash"
@@ -85,7 +85,7 @@ def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_pa
 def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "crash_at_start"}, PAINT], rows=plain_rows(1))
     with pytest.raises(DatagenError, match="workers die before they reach a record"):
-        run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet())
+        run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet())
 
 
 def test_gpus_that_cannot_be_had_together_are_refused(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_operators_that_want_more_cores_than_there_are_share_them(tmp_path: Path
     before = signal.signal(signal.SIGALRM, give_up)
     signal.alarm(90)
     try:
-        assert run(graph, out=str(tmp_path / "out"), engine="ray", watcher=Quiet()).counts.sources == 6
+        assert run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet()).counts.sources == 6
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from datagen.execute.commit import parts_folder
 from datagen.execute.ledger import Ledger
-from datagen.execute.slices import Job, cut
+from datagen.execute.retry import again
+from datagen.execute.slices import Job, Slice, cut
 from datagen.execute.watching import Watching
 from datagen.nodes import Graph
 from datagen.shards.pack import set_aside
@@ -15,9 +16,13 @@ from datagen.shards.pack import set_aside
 class Feed:
     """The slices that are not committed yet, or whose entry or part is damaged."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, limit: int | None, watcher: Watching) -> None:
+    def __init__(
+        self, graph: Graph, ledger: Ledger, limit: int | None, watcher: Watching, *, retry: bool = False
+    ) -> None:
         pipeline = graph.loaded.pipeline
         self._watcher = watcher
+        self._graph = graph
+        self._retry = retry
         self._ledger = ledger
         self._pipeline = pipeline.pipeline
         self.rows: dict[str, int] = {}
@@ -35,6 +40,14 @@ class Feed:
             self.rows[name] = len(part.rows)
             if name not in self._done or self._is_damaged(name):
                 yield Job(part)
+            elif self._retry and (job := self._retried(part)):
+                yield job
+
+    def _retried(self, part: Slice) -> Job | None:
+        """The records of a committed slice that failed, to be run again."""
+        rows = self._ledger.read(part.name, columns=["id", "parent", "status"])
+        found = again(rows, self._graph)
+        return Job(part, 1, found.sources, found.only) if found else None
 
     def _is_damaged(self, name: str) -> bool:
         """Whether a committed slice has to be computed again; it is forgotten then, and the dataset set aside."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
+from datagen.config import Loaded, loaded
 from datagen.errors import ConfigError, DatagenError, StoreError
 from datagen.execute.commit import Committer
 from datagen.execute.feed import Feed
@@ -25,34 +26,29 @@ from datagen.execute.worker import Place
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, HISTORY, read_dataset
 from datagen.store import Store
+from datagen.yamlfile import parse_yaml
 
 Engine = Literal["ray", "local"]
 CONFIG = "run/config.yaml"
 
 
-class Limits(NamedTuple):
-    """What ends a run early, and what it may take; none of it changes what comes out."""
+class How(NamedTuple):
+    """How a run goes; none of it changes what comes out."""
 
+    engine: Engine = "ray"
     rows: int | None = None
-    """Source rows to take."""
+    """Source rows to take; all, if not given."""
     failed_share: float | None = None
     """Of the records; if more fail, the run stops. Judged as if there were at least a hundred of them."""
     in_flight_mb: float | None = None
     """Of slices that are on their way between workers; a share of Ray's object store, if not given."""
+    ray_address: str = ""
+    """A cluster to join; else Ray is started on this machine."""
+    retry: bool = False
+    """Run records that failed before again, and only those."""
 
 
-NO_LIMITS = Limits()
-
-
-def run(
-    graph: Graph,
-    *,
-    out: str,
-    engine: Engine,
-    limits: Limits = NO_LIMITS,
-    ray_address: str = "",
-    watcher: Watching,
-) -> Summary:
+def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     """Run a graph into the folder or address `out`; goes on where an earlier run stopped.
 
     Raises `KeyboardInterrupt` if the watcher stopped it; what was committed by then is kept.
@@ -63,24 +59,20 @@ def run(
     refuse_foreign(store, graph)
     with held(store):
         store.write(CONFIG, resolved_text(graph).encode())
-        summary = _run(
-            graph, out=out, engine=_engine(engine, limits, ray_address, watcher), limits=limits, watcher=watcher
-        )
+        summary = _run(graph, out=out, how=how, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
-def _run(
-    graph: Graph, *, out: str, engine: Callable[..., Iterator[Heard]], limits: Limits, watcher: Watching
-) -> Summary:
+def _run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     committer = committer_of(graph, out)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
-    feed = Feed(graph, ledger, limits.rows, watcher)
+    feed = Feed(graph, ledger, how.rows, watcher, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
-    for heard in engine(fuse(graph), committer, place_of(graph, out), feed):
+    for heard in _engine(how, watcher)(fuse(graph), committer, place_of(graph, out), feed):
         _hear(heard, summary, watcher)
-        _stop_if_too_many_fail(summary, limits.failed_share)
+        _stop_if_too_many_fail(summary, how.failed_share)
     if watcher.stopping:
         raise KeyboardInterrupt
     finish(graph, ledger, feed.rows, summary)
@@ -166,6 +158,18 @@ def _owner(store: Store) -> str:
     return owner
 
 
+def stored_config(out: str) -> Loaded:
+    """The config that the last run into OUT ran. Raises `StoreError` where there is none."""
+    store = Store(out)
+    if not store.exists(CONFIG):
+        raise StoreError(f"{store.address} holds no run of datagen, {CONFIG} is missing")
+    try:
+        text = store.read(CONFIG).decode()
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{store.address}/{CONFIG} is damaged: {error}; run the pipeline again") from error
+    return loaded(parse_yaml(text, name=f"{store.address}/{CONFIG}"))
+
+
 def resolved_text(graph: Graph) -> str:
     """The resolved config as YAML."""
     text = yaml.safe_dump(resolved_config(graph), sort_keys=False, allow_unicode=True)
@@ -186,9 +190,9 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     return data
 
 
-def _engine(name: Engine, limits: Limits, ray_address: str, watcher: Watching) -> Callable[..., Iterator[Heard]]:
-    if name == "local":
+def _engine(how: How, watcher: Watching) -> Callable[..., Iterator[Heard]]:
+    if how.engine == "local":
         return run_local
     from datagen.execute.ray import run_ray
 
-    return partial(run_ray, address=ray_address, in_flight_mb=limits.in_flight_mb, say=watcher.say)
+    return partial(run_ray, address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)
