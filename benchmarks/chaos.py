@@ -56,7 +56,9 @@ def main(kills: int = 100, seed: int = 0) -> None:
                 flush=True,
             )
     print(f"kills: {dict(toll.kills)}; ends: {dict(toll.ends)}; left behind: {dict(toll.left)}")
-    print(f"calls repeated {repeated}, in flight at deaths {lost}; longest end after a raylet's death {toll.longest_end:.0f} s")
+    print(
+        f"calls repeated {repeated}, in flight at deaths {lost}; longest end after a raylet's death {toll.longest_end:.0f} s"
+    )
     sys.exit(1 if wrong else 0)
 
 

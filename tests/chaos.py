@@ -159,7 +159,7 @@ def _mark_of(pid: int) -> str:
 
 def _is(victim: Victim, command: str) -> bool:
     if victim == "raylet":
-        return command.split(" ")[0].endswith("/raylet/raylet")
+        return command.split(" ", maxsplit=1)[0].endswith("/raylet/raylet")
     name = command.partition("ray::")[2]
     return command.startswith("ray::") and not name.startswith(_NO_ACTORS)
 
@@ -276,5 +276,7 @@ def differences(one: Path, other: Path) -> list[str]:
     first, second = dataset_bytes(one), dataset_bytes(other)
     found += [f"{name} differs" for name in sorted(first.keys() | second.keys()) if first.get(name) != second.get(name)]
     here, there = statuses(one), statuses(other)
-    found += [f"{id}: {here.get(id)} or {there.get(id)}" for id in here.keys() | there.keys() if here.get(id) != there.get(id)]
+    found += [
+        f"{id}: {here.get(id)} or {there.get(id)}" for id in here.keys() | there.keys() if here.get(id) != there.get(id)
+    ]
     return found

@@ -14,7 +14,7 @@ from judge import Judge, judge
 
 from datagen.execute.answers import CACHE, CHECKPOINTS, Answers, Cost, Kept, Made
 from datagen.execute.fingerprints import stage_fingerprints
-from datagen.execute.run import run
+from datagen.execute.run import How, run
 from datagen.execute.watching import Summary
 from datagen.fields import catalogue
 from datagen.image import Image
@@ -117,7 +117,7 @@ def _stages(asked: Judge, *, share: float = 0.0, **more: Any) -> list[Any]:
 def _run(folder: Path, stages: list[Any], out: str, **keys: Any) -> tuple[Summary, Quiet]:
     watcher = Quiet()
     graph = toy_graph(folder, stages, **keys)
-    return run(graph, out=str(folder / out), engine="local", watcher=watcher), watcher
+    return run(graph, out=str(folder / out), how=How("local"), watcher=watcher), watcher
 
 
 def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, asked: Judge) -> None:
@@ -182,9 +182,7 @@ def test_a_failure_is_never_kept(tmp_path: Path) -> None:
     stages = [{"use": "blow_up", "durable": True}, PAINT]
     graph = toy_graph(tmp_path, stages, rows=rows)
     run_local(graph, tmp_path / "out")
-    kept = Answers(
-        Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue
-    )
+    kept = Answers(Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue)
     [file] = (tmp_path / "out" / CHECKPOINTS).rglob("*.arrow")
     assert set(kept.kept(file.stem)) == {"r0", "r2"}
 
@@ -240,7 +238,9 @@ def test_a_stage_whose_answers_are_all_known_is_not_set_up(tmp_path: Path) -> No
 
 
 def test_a_stage_is_durable_by_default_where_it_is_dear(tmp_path: Path) -> None:
-    graph = toy_graph(tmp_path, [{"use": "sift"}, {"use": "ask"}, {"use": "trace"}, {**PAINT, "resources": {"gpus": 1}}])
+    graph = toy_graph(
+        tmp_path, [{"use": "sift"}, {"use": "ask"}, {"use": "trace"}, {**PAINT, "resources": {"gpus": 1}}]
+    )
     assert [node.id for node in graph.nodes if node.durable] == ["ask", "trace", "paint"]
     told = toy_graph(tmp_path, [{"use": "sift", "durable": True}, {"use": "ask", "durable": False}, PAINT])
     assert [node.id for node in told.nodes if node.durable] == ["sift"]

@@ -28,7 +28,9 @@ def test_a_run_killed_again_and_again_equals_an_unbroken_one(tmp_path: Path, ask
     assert asked.repeated() == 0
     asked.forget()
     torment = Torment(config, tmp_path / "killed", asked, random.Random(5))
-    torment.until_done(["driver", "actor", "raylet", "actor", "driver", "driver", "raylet", "driver"], ended=SOME_FAILED)
+    torment.until_done(
+        ["driver", "actor", "raylet", "actor", "driver", "driver", "raylet", "driver"], ended=SOME_FAILED
+    )
     assert torment.toll.kills.total() >= 6, torment.toll
     assert len(torment.toll.kills) == 3, "a driver, an actor and a raylet were killed"
     assert differences(tmp_path / "unbroken", tmp_path / "killed") == []

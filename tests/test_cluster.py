@@ -13,7 +13,7 @@ from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_gra
 from chaos import ROOT
 from ray.cluster_utils import Cluster
 
-from datagen.execute.run import run
+from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.execute.watching import Told
 
@@ -51,7 +51,7 @@ def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nod
                 nodes.remove_node(first, allow_graceful=False)
 
     watcher = Removing()
-    summary = run(graph, out=str(tmp_path / "out"), engine="ray", ray_address=nodes.address, watcher=watcher)
+    summary = run(graph, out=str(tmp_path / "out"), how=How("ray", ray_address=nodes.address), watcher=watcher)
     assert (summary.slices, watcher.slices) == (30, 30)
     assert not ray.is_initialized(), "a run that joined a cluster leaves it"
     assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "out")

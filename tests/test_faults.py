@@ -15,7 +15,7 @@ from chaos import running
 
 from datagen.cli import OK, WRONG
 from datagen.errors import StoreError
-from datagen.execute.run import run
+from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.execute.watching import Summary
 
@@ -77,7 +77,9 @@ def test_an_out_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         with running(config, disk / "out", words=("--engine", "local"), log=tmp_path / "log") as process:
             assert process.finish() == WRONG
             told = process.log.read_text()
-    assert told.strip().endswith("cannot be written: Read-only file system; give a folder that can be written, by --out")
+    assert told.strip().endswith(
+        "cannot be written: Read-only file system; give a folder that can be written, by --out"
+    )
 
 
 def test_a_dataset_on_a_disk_that_was_made_read_only_can_be_verified(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_dataset_on_a_disk_that_was_made_read_only_can_be_verified(tmp_path: P
 
 def _again(folder: Path, out: Path) -> tuple[Summary, list[str]]:
     watcher = Quiet()
-    summary = run(toy_graph(folder, STAGES, rows=ROWS), out=str(out), engine="local", watcher=watcher)
+    summary = run(toy_graph(folder, STAGES, rows=ROWS), out=str(out), how=How("local"), watcher=watcher)
     return summary, watcher.said
 
 

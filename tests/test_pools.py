@@ -21,7 +21,7 @@ from datagen.execute.feed import Feed
 from datagen.execute.ledger import Ledger
 from datagen.execute.operators import fuse
 from datagen.execute.ray import run_ray
-from datagen.execute.run import Limits, committer_of, place_of, run
+from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.verify import verify
 from datagen.execute.watching import Heard, Summary
 from datagen.nodes import Graph
@@ -54,8 +54,8 @@ def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> It
     return run_ray(fuse(graph), committer, place_of(graph, str(out)), feed, in_flight_mb=in_flight_mb)
 
 
-def _run(graph: Graph, out: Path, *, engine: Engine = "ray", limits: Limits = Limits()) -> Summary:  # noqa: B008
-    return run(graph, out=str(out), engine=engine, limits=limits, watcher=Quiet())
+def _run(graph: Graph, out: Path, *, engine: Engine = "ray", failed_share: float | None = None) -> Summary:
+    return run(graph, out=str(out), how=How(engine, failed_share=failed_share), watcher=Quiet())
 
 
 ONE_CORE = """
@@ -64,10 +64,10 @@ from pathlib import Path
 import ray
 from building import Quiet
 from datagen.config import load
-from datagen.execute.run import run
+from datagen.execute.run import How, run
 from datagen.graph import build
 ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-run(build(load(Path(sys.argv[1]))), out=sys.argv[2], engine="ray", watcher=Quiet())
+run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
 """
 
 
@@ -82,7 +82,9 @@ def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> 
     config = toy_config(tmp_path, stages, rows=plain_rows(20))
     command = [sys.executable, "-c", ONE_CORE, str(config), str(tmp_path / "out")]
     paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    done = subprocess.run(command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     run_local(toy_graph(tmp_path, stages, rows=plain_rows(20)), tmp_path / "local")
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "local")
@@ -91,7 +93,9 @@ def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> 
 @pytest.mark.usefixtures("cluster")
 def test_a_pool_keeps_to_its_least_and_most_workers(tmp_path: Path) -> None:
     bounded = _log(tmp_path, "bounded", seconds=0.05, batch_size=1, cpus=0.1, replicas={"min": 2, "max": 3})
-    graph = toy_graph(tmp_path, [bounded, {**PAINT, "resources": {"cpus": 0.2, "replicas": {"max": 1}}}], rows=plain_rows(90))
+    graph = toy_graph(
+        tmp_path, [bounded, {**PAINT, "resources": {"cpus": 0.2, "replicas": {"max": 1}}}], rows=plain_rows(90)
+    )
     workers = {heard.workers["bounded"] for heard in _on_ray(graph, tmp_path / "out") if heard.workers}
     assert workers <= {2, 3}
     assert 2 <= len({call["pid"] for call in _logged(tmp_path, "bounded")}) <= 3
@@ -219,7 +223,7 @@ def test_too_many_failures_stop_a_run_which_goes_on_later(tmp_path: Path, engine
     graph = toy_graph(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(120))
     told = r"stopped early: \d+ of \d+ records failed, more than --max-failed 0.1 allows, most of them in 'blow_up'"
     with pytest.raises(DatagenError, match=told):
-        _run(graph, tmp_path / "out", engine=engine, limits=Limits(failed_share=0.1))
+        _run(graph, tmp_path / "out", engine=engine, failed_share=0.1)
     assert not (tmp_path / "out" / "dataset.json").exists()
     rest = _run(graph, tmp_path / "out", engine=engine)
     assert 0 < rest.computed < 40, "what was committed before is not computed again"
