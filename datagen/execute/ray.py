@@ -47,7 +47,7 @@ _STORE_SHARE = 0.3
 """Of the object store, for slices on their way."""
 _IDLE_SECONDS = 2.0
 """After so long without work a worker gives its cores to a pool that has too much of it."""
-_CHECK_SECONDS = 5.0
+_CHECK_SECONDS = 2.0
 """Between two looks at whether Ray is still there."""
 _MOST_LOST = 5
 """Times that a slice's worker may die before it tells what it tries."""
