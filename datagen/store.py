@@ -40,6 +40,8 @@ class Store:
         return StoreError(f"{place} cannot be {doing}: {why}; {self._remedy(error, doing)}")
 
     def _remedy(self, error: Exception, doing: str) -> str:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return "free some space and run the same command again, which goes on from here, or give another --out"
         told = f"{type(error).__name__} {error} {error.__cause__!r}".lower()
         if "bucket" in told and ("not exist" in told or "nosuchbucket" in told):
             return "make the bucket first, or give another --out"

@@ -28,7 +28,7 @@ from ray.exceptions import (
 
 from datagen.errors import DatagenError
 from datagen.execute.actors import Done, Journal, Killers, calls_at_once, maker
-from datagen.execute.cluster import machines, may_grow, shares, start_ray, taken
+from datagen.execute.cluster import check_is_joined, machines, may_grow, shares, start_ray, taken
 from datagen.execute.commit import Committer
 from datagen.execute.operators import Operator
 from datagen.execute.slices import Job
@@ -47,6 +47,8 @@ _STORE_SHARE = 0.3
 """Of the object store, for slices on their way."""
 _IDLE_SECONDS = 2.0
 """After so long without work a worker gives its cores to a pool that has too much of it."""
+_CHECK_SECONDS = 2.0
+"""Between two looks at whether Ray is still there."""
 _MOST_LOST = 5
 """Times that a slice's worker may die before it tells what it tries."""
 
@@ -197,8 +199,12 @@ class _Scheduler:
     def run(self) -> Iterator[Heard]:
         """What happens, as it happens; a slice's report when it is committed."""
         self._feed()
+        checked = time.monotonic()
         while self._calls:
             ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_IDLE_SECONDS)
+            if time.monotonic() - checked > _CHECK_SECONDS:
+                check_is_joined()
+                checked = time.monotonic()
             for ref in ready:
                 yield from self._heard(self._calls.pop(ref), ref)
             self._feed()
