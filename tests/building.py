@@ -34,7 +34,7 @@ class Quiet:
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def slice_done(self, told: Told) -> None:
+    def progressed(self, told: Told) -> None:
         self.slices = told.slices
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from datagen.errors import StoreError
 from datagen.execute import run as run_module
+from datagen.execute.accounts import account
 from datagen.execute.compaction import compact
 from datagen.execute.entries import ROWS_A_GROUP
 from datagen.execute.ledger import Ledger, Row, to_table

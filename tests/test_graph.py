@@ -159,7 +159,7 @@ def test_branches_run_the_cheap_stage_first(tmp_path: Path) -> None:
 def test_only_neighbours_that_need_cores_fuse(tmp_path: Path) -> None:
     stages = [SIFT, {"use": "blow_up"}, ASK, {"use": "fan_out"}, {**PAINT, "resources": {"cpus": 2}}]
     assert [operator.name for operator in fuse(toy_graph(tmp_path, stages))] == [
-        "sift..blow_up",
+        "sift+blow_up",
         "ask",
         "fan_out",
         "paint",
@@ -168,7 +168,7 @@ def test_only_neighbours_that_need_cores_fuse(tmp_path: Path) -> None:
 
 def test_only_stages_with_as_many_workers_fuse(tmp_path: Path) -> None:
     stages = [SIFT, {"use": "blow_up"}, {**PAINT, "resources": {"replicas": {"min": 2}}}]
-    assert [operator.name for operator in fuse(toy_graph(tmp_path, stages))] == ["sift..blow_up", "paint"]
+    assert [operator.name for operator in fuse(toy_graph(tmp_path, stages))] == ["sift+blow_up", "paint"]
 
 
 REPEATED = {"repeat": {"times": 3, "until": {"verdict": "yes"}, "stages": [ASK]}}

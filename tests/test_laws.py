@@ -126,7 +126,7 @@ def _run_and_stop(graph: Graph, out: Path, slices: int) -> None:
     """Run until so many slices are committed and one more; to the end, if there are no more."""
 
     class Stopping(Quiet):
-        def slice_done(self, told: Told) -> None:
+        def progressed(self, told: Told) -> None:
             if told.slices > slices:
                 raise KeyboardInterrupt
 

@@ -7,19 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any, NamedTuple
 
 import ray
 from ray import cloudpickle
-from ray.util.metrics import Counter
 
 from datagen.execute.commit import Committer, Report
 from datagen.execute.limits import exiting
 from datagen.execute.node_runs import Care
-from datagen.execute.operators import Operator
+from datagen.execute.operators import WRITE, Operator
 from datagen.execute.state import Parcel, State
-from datagen.execute.tally import Tallies
+from datagen.execute.tally import Tallies, Tally, add_all
 from datagen.execute.worker import Place, Worker
 
 Killers = dict[tuple[str, str], str]
@@ -77,11 +75,14 @@ class Actor:
         care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
         with self._one_at_a_time:
             tallies = self._worker.run(states, care)
-        _export(tallies)
         parcels: list[Any] = [None] * len(states)
         reports: list[Report] = []
         if self._committer:
+            start = time.perf_counter()
             reports = [self._committer.commit(state) for state in states]
+            accepted = sum(report.counts.accepted for report in reports)
+            took = time.perf_counter() - start
+            add_all(tallies, [(WRITE, Tally(accepted, accepted, calls=len(states), seconds=took))])
         else:
             parcels = [state.parcel() for state in states]
         sizes = [
@@ -98,6 +99,12 @@ class Actor:
         )
         state.attempt = attempt
         return state
+
+
+def called(function: Callable[[Any], Any], job: Any, path: list[str]) -> Any:
+    """What a function makes of a job, in a task that finds the modules that the driver finds."""
+    sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
+    return function(job)
 
 
 class Journal:
@@ -143,26 +150,3 @@ def calls_at_once(operator: Operator) -> int:
     if operator.cost > 1:
         return _SLICES_OF_A_SERVICE
     return _SLICES_OF_A_WAITER if operator.waits else 1
-
-
-@cache
-def _counters() -> dict[str, Counter]:
-    told = {
-        "taken": ("datagen_records_in", "Records that met the stage."),
-        "passed": ("datagen_records_out", "Records that left the stage."),
-        "rejected": ("datagen_records_rejected", "Records that the stage rejected."),
-        "failed": ("datagen_records_failed", "Records that failed in the stage."),
-        "reused": ("datagen_records_reused", "Records whose answer was kept from before."),
-        "calls": ("datagen_calls", "Calls of the stage."),
-        "seconds": ("datagen_seconds", "Seconds in the stage's calls."),
-        "tokens": ("datagen_tokens", "Tokens that the stage was charged."),
-        "usd": ("datagen_usd", "US dollars that the stage was charged."),
-    }
-    return {part: Counter(name, description=text, tag_keys=("stage",)) for part, (name, text) in told.items()}
-
-
-def _export(tallies: Tallies) -> None:
-    """Count in Ray's metrics, which its dashboard, Prometheus and Grafana show."""
-    for stage, tally in tallies.items():
-        for part, value in tally.told().items():
-            _counters()[part].inc(value, tags={"stage": stage})

@@ -47,7 +47,8 @@ def start_ray(address: str = "") -> str:
             raise
         raise ConfigError(
             f"no Ray cluster answers at {address or os.environ['RAY_ADDRESS']}: {str(error).splitlines()[0]}; "
-            "start one with `ray start --head`, or leave out --ray-address to run on this machine"
+            "start one with `ray start --head`, set RAY_AUTH_MODE=token if it asks for a token, "
+            "or leave out --ray-address to run on this machine"
         ) from error
     return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
 

@@ -37,6 +37,12 @@ class Feed:
         self._share = share
         self.rows: dict[str, int] = {}
         """How many rows of the source each slice was given, by its name; in their order. Of all shares."""
+        self.taken = 0
+        """How many of them are of this share."""
+        self.before = 0
+        """How many of those are left as they are."""
+        self.ended = False
+        """Whether there are no further ones."""
         self._entries: Mapping[str, Entry] = ledger.committed(_part_sizes(ledger), damaged=self._set_damaged_aside)
         self._slices = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by, limit=limit)
 
@@ -48,6 +54,7 @@ class Feed:
             self.rows[name] = len(part.rows)
             if self._share and not self._share.takes(part.number):
                 continue
+            self.taken += 1
             entry = self._entries.get(name)
             if entry is None:
                 yield Job(part)
@@ -55,6 +62,9 @@ class Feed:
                 yield Job(part, entry.round + 1)
             elif self._retry and (job := self._retried(part, entry.round + 1)):
                 yield job
+            else:
+                self.before += 1
+        self.ended = True
 
     def _retried(self, part: Slice, round: int) -> Job | None:
         """The records of a committed slice that failed, to be run again."""

@@ -22,9 +22,9 @@ class Operator:
 
     @property
     def name(self) -> str:
-        """Its stages, or the first and the last of more than three."""
+        """Its stages, or the first and the last of more than three; without dots, after which Ray would cut it."""
         ids = [node.id for node in self.nodes] or [WRITE]
-        return "+".join(ids) if len(ids) <= 3 else f"{ids[0]}..{ids[-1]}"
+        return "+".join(ids) if len(ids) <= 3 else f"{ids[0]} to {ids[-1]}"
 
     @property
     def first(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -20,12 +22,13 @@ from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.finish import finish
 from datagen.execute.history import enter_run
 from datagen.execute.ledger import Counts, Ledger
-from datagen.execute.local import run_local
+from datagen.execute.local import Local
 from datagen.execute.lock import held, packing
 from datagen.execute.operators import fuse
+from datagen.execute.pace import Pace
 from datagen.execute.shares import Receipt, Share, state_of, told_unfinished
 from datagen.execute.tally import add_all
-from datagen.execute.watching import Heard, Summary, Told, Watching
+from datagen.execute.watching import Heard, Running, Summary, Told, Watching
 from datagen.execute.worker import Place
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, HISTORY, read_dataset
@@ -81,29 +84,59 @@ def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher:
     receipt = Receipt(ledger.store)
     feed = Feed(graph, ledger, how.rows, watcher, share=how.share, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
-    for heard in _engine(how, watcher)(fuse(graph), committer, place_of(graph, out, salts=salts), feed):
-        _hear(heard, summary, watcher)
-        _stop_if_too_many_fail(summary, how.failed_share)
-        if heard.report and summary.computed % SLICES == 0:
-            _compact(ledger, how.share)
-    if watcher.stopping:
-        raise KeyboardInterrupt
-    _compact(ledger, how.share)
-    if how.share:
-        _finish_share(graph, ledger, feed, how.share, receipt, summary)
-    else:
-        finish(graph, ledger, feed.rows, summary)
+    operators = fuse(graph)
+    progress = Progress(Pace(operators), feed, estimate(graph, how))
+    watcher.progressed(progress.told(summary))
+    with _engine(how, watcher) as engine:
+        for heard in engine.run(operators, committer, place_of(graph, out, salts=salts), feed):
+            _hear(heard, summary, progress, watcher)
+            _stop_if_too_many_fail(summary, how.failed_share)
+            if heard.report and summary.computed % SLICES == 0:
+                _compact(ledger, how.share)
+        if watcher.stopping:
+            raise KeyboardInterrupt
+        _compact(ledger, how.share)
+        ending = partial(finish, graph, ledger, feed.rows, summary, map_jobs=engine.map_jobs)
+        if how.share:
+            _finish_share(graph, ledger, feed, how.share, receipt, summary, ending)
+        else:
+            ending()
     return summary
 
 
-def _hear(heard: Heard, summary: Summary, watcher: Watching) -> None:
+class Progress(NamedTuple):
+    """What it takes to tell how far a run is."""
+
+    pace: Pace
+    feed: Feed
+    estimate: int | None
+    """Slices in all."""
+
+    def told(self, summary: Summary) -> Told:
+        """How far it is now."""
+        seen = self.feed.taken
+        total = seen if self.feed.ended else max(self.estimate, seen) if self.estimate is not None else None
+        return self.pace.told(summary.counts, slices=summary.computed, before=self.feed.before, total=total)
+
+
+def estimate(graph: Graph, how: How) -> int | None:
+    """Slices that a run cuts, from the rows of its source; which of them a retry runs again, is not known before."""
+    rows = None if how.retry else graph.source.count()
+    if rows is None:
+        return None
+    slices = math.ceil((rows if how.rows is None else min(rows, how.rows)) / graph.loaded.pipeline.slice_size)
+    return math.ceil(slices / how.share.of) if how.share else slices
+
+
+def _hear(heard: Heard, summary: Summary, progress: Progress, watcher: Watching) -> None:
     for note in heard.notes:
         watcher.say(note)
     add_all(summary.tallies, heard.tallies.items())
     if heard.report:
         summary.computed += 1
         summary.counts.add(heard.report.counts)
-        watcher.slice_done(Told(summary.computed, summary.counts))
+    progress.pace.hear(heard)
+    watcher.progressed(progress.told(summary))
 
 
 def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:
@@ -129,7 +162,15 @@ def _compact(ledger: Ledger, share: Share | None) -> None:
         compact(ledger)
 
 
-def _finish_share(graph: Graph, ledger: Ledger, feed: Feed, share: Share, receipt: Receipt, summary: Summary) -> None:
+def _finish_share(
+    graph: Graph,
+    ledger: Ledger,
+    feed: Feed,
+    share: Share,
+    receipt: Receipt,
+    summary: Summary,
+    ending: Callable[[], None],
+) -> None:
     """Pack if the slices of all shares are committed, and no other share does so or did."""
     summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
     if left := feed.unfinished():
@@ -144,7 +185,7 @@ def _finish_share(graph: Graph, ledger: Ledger, feed: Feed, share: Share, receip
         elif receipt.is_new(state):
             summary.waits_for = "all shares are done; another one has packed the dataset"
         else:
-            finish(graph, ledger, feed.rows, summary)
+            ending()
             receipt.enter(state)
 
 
@@ -233,9 +274,9 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     return data
 
 
-def _engine(how: How, watcher: Watching) -> Callable[..., Iterator[Heard]]:
+def _engine(how: How, watcher: Watching) -> AbstractContextManager[Running]:
     if how.engine == "local":
-        return run_local
-    from datagen.execute.ray import run_ray
+        return Local()
+    from datagen.execute.ray import OnRay
 
-    return partial(run_ray, address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)
+    return OnRay(address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from datagen.execute.commit import Report
+from datagen.execute.commit import Committer, Report
 from datagen.execute.ledger import Counts
-from datagen.execute.tally import Tallies
+from datagen.execute.operators import Operator
+from datagen.execute.slices import Job
+from datagen.execute.tally import Tallies, Tally
+from datagen.execute.worker import Place
+from datagen.shards.shard import ShardDone, ShardJob
+
+
+class StageTold(NamedTuple):
+    """What one stage did in this run, and how it does now."""
+
+    stage: str
+    tally: Tally
+    workers: int = 0
+    """Of its operator; 0 where the engine has none."""
+    rate: float | None = None
+    """Records that met it, a second, of late; None before that can be told."""
+    busy: float | None = None
+    """Share of its workers' time that it took of late, 0 to 1."""
 
 
 class Told(NamedTuple):
@@ -16,6 +33,29 @@ class Told(NamedTuple):
 
     slices: int
     counts: Counts
+    before: int = 0
+    """Slices that an earlier run did."""
+    total: int | None = None
+    """Slices in all, as estimated; None where the source cannot tell."""
+    seconds: float = 0.0
+    """Since the run began."""
+    seconds_left: float | None = None
+    """None before there is evidence."""
+    rate: float | None = None
+    """Records that ended, a second, of late."""
+    stages: tuple[StageTold, ...] = ()
+    bottleneck: str = ""
+    """The stage whose workers have the least time to spare; empty before that can be told."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens charged in this run."""
+        return sum(told.tally.tokens for told in self.stages)
+
+    @property
+    def usd(self) -> float:
+        """US dollars charged in this run."""
+        return sum(told.tally.usd for told in self.stages)
 
 
 class Heard(NamedTuple):
@@ -31,6 +71,20 @@ class Heard(NamedTuple):
     """How many each stage has."""
 
 
+class Running(Protocol):
+    """An engine, entered."""
+
+    def run(
+        self, operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
+    ) -> Iterator[Heard]:
+        """Run every slice through all operators; tells of what happens as it happens."""
+        ...
+
+    def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
+        """Write shards, in whatever order."""
+        ...
+
+
 class Watching(Protocol):
     """Whoever is told of a run, and may end it."""
 
@@ -43,8 +97,8 @@ class Watching(Protocol):
         """Something that happens once."""
         ...
 
-    def slice_done(self, told: Told) -> None:
-        """A slice was committed."""
+    def progressed(self, told: Told) -> None:
+        """Something was done, or some seconds went by."""
         ...
 
 

@@ -1,0 +1,105 @@
+"""`run/log`: what was told of a run, with the time, kept beside the dataset."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from datagen.errors import StoreError
+from datagen.store import Store
+
+LOG = "run/log"
+MOST_BYTES = 2_000_000
+KEPT_BYTES = 1_500_000
+"""A log that has grown over the most is cut to the last so many."""
+SECONDS_BETWEEN_WRITES = 30.0
+"""Where nothing can be appended, as on S3, the whole log is written, at most so often."""
+
+_SECRET_NAME = re.compile(r"key|token|secret|password|passwd|credential", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+_SECRETS = (
+    (re.compile(r"(\w+://)[^/\s@]+@"), r"\1***@"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 ***"),
+    (re.compile(r"\b(?:sk|pk|hf|ghp|xox[a-z])[-_][\w-]{8,}"), "***"),
+    (re.compile(r"\bAKIA[0-9A-Z]{12,}"), "***"),
+    (
+        re.compile(r"(?i)((?:key|token|secret|password|signature|credential|sig)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+"),
+        r"\1***",
+    ),
+)
+
+
+def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Text without passwords in addresses, keys, or the values of variables that are named like secrets."""
+    for name, value in environ.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+class RunLog:
+    """The log of one OUT; each run goes on behind the earlier ones. Nothing is written before the first line."""
+
+    def __init__(self, address: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._address = address
+        self._now = now
+        self._store: Store | None = None
+        self._local = True
+        self._bytes = b""
+        self._written: datetime | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether something was written."""
+        return self._store is not None
+
+    def write(self, text: str) -> None:
+        """Enter text, each line with the time. Raises `StoreError` where the log cannot be written."""
+        stamp = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines = [entry for entry in redacted(text).splitlines() if entry.strip()]
+        data = "".join(f"{stamp} {entry}\n" for entry in lines).encode("utf-8", "backslashreplace")
+        if self._store is None:
+            self._store = self._opened()
+        if self._local:
+            self._append(self._store, data)
+        else:
+            self._bytes = _cut(self._bytes + data)
+            if self._written is None or (self._now() - self._written).total_seconds() >= SECONDS_BETWEEN_WRITES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back. Raises `StoreError`."""
+        if self._store is not None and not self._local:
+            self._written = self._now()
+            self._store.write(LOG, self._bytes)
+
+    def _opened(self) -> Store:
+        store = Store(self._address)
+        self._local = isinstance(url_to_fs(self._address)[0], LocalFileSystem)
+        if not self._local and store.exists(LOG):
+            self._bytes = store.read(LOG)
+        return store
+
+    def _append(self, store: Store, data: bytes) -> None:
+        path = store.path(LOG)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "ab") as file:
+                file.write(data)
+                size = file.tell()
+            if size > MOST_BYTES:
+                store.write(LOG, _cut(store.read(LOG)))
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _cut(data: bytes) -> bytes:
+    """The last lines of what is too long."""
+    return data if len(data) <= MOST_BYTES else data[-KEPT_BYTES:].partition(b"\n")[2]

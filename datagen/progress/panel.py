@@ -1,0 +1,100 @@
+"""The live panel of a terminal: how far, how fast, what holds it up, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, NewLine, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from datagen.execute.watching import StageTold, Told
+from datagen.progress.lines import money, rate, slices, span, time_left
+
+_NARROW = 60
+"""Columns below which only the most needful is shown."""
+_SHORTEST_NAME = 8
+_GAP = "  "
+_WIDE = ("stage", "in", "out", "rejected", "failed", "rec/s", "workers", "busy", "")
+_SLIM = ("stage", "out", "busy", "")
+_OTHER_LINES = 8
+"""Of the panel and around it, besides one a stage."""
+
+
+class Panel:
+    """Shows one state of a run, some seconds after it was told; fits the terminal's width and height."""
+
+    def __init__(self, pipeline: str, told: Told | None, *, since: float = 0.0, stopping: bool = False) -> None:
+        self._pipeline = pipeline
+        self._told = told
+        self._since = since
+        self._stopping = stopping
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it."""
+        if self._told is None:
+            yield Text(f"{self._pipeline}: starting", overflow="ellipsis", no_wrap=True)
+            return
+        told, width = self._told, options.max_width
+        yield _one_line(self._head(told))
+        if told.total:
+            yield ProgressBar(total=told.total, completed=told.slices + told.before, width=width)
+            yield NewLine()
+        yield _one_line(_ends(told))
+        yield from _stages(told, width=width, rows=max(1, (options.height or console.height) - _OTHER_LINES))
+        if told.bottleneck:
+            yield _one_line(f"slowest: {told.bottleneck}", "yellow")
+        if spent := money(told.tokens, told.usd):
+            yield _one_line(f"spent: {spent}")
+        yield _one_line(
+            "stopping after the slices in flight" if self._stopping else "Ctrl-C stops after the slices in flight",
+            style="dim",
+        )
+
+    def _head(self, told: Told) -> str:
+        parts = [f"{self._pipeline}: {slices(told)}", span(told.seconds + self._since), time_left(told)]
+        return "  ".join(part for part in parts if part)
+
+
+def _one_line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, overflow="ellipsis", no_wrap=True)
+
+
+def _ends(told: Told) -> str:
+    counts = told.counts
+    parts = [
+        f"{counts.accepted:,} accepted",
+        f"{sum(counts.rejected.values()):,} rejected",
+        f"{counts.failed:,} failed",
+        f"from {counts.sources:,} sources",
+    ]
+    if told.rate is not None:
+        parts.append(f"{rate(told.rate)} records/s")
+    return "  ".join(parts)
+
+
+def _stages(told: Told, *, width: int, rows: int) -> Iterator[Text]:
+    """A table with one line a stage; of more than fit, those that are busiest. Long names give way to numbers."""
+    wide = width >= _NARROW
+    shown = sorted(told.stages, key=lambda stage: -(stage.busy or 0.0))[:rows]
+    stages = [stage for stage in told.stages if stage in shown]
+    lines = [_WIDE if wide else _SLIM, *(_cells(stage, wide=wide, bottleneck=told.bottleneck) for stage in stages)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths[0] = max(_SHORTEST_NAME, min(widths[0], width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)))
+    for number, (name, *cells) in enumerate(lines):
+        told_name = name if len(name) <= widths[0] else f"{name[: widths[0] - 1]}…"
+        aligned = [cell.rjust(size) for cell, size in zip(cells, widths[1:], strict=True)]
+        slowest = number > 0 and stages[number - 1].stage == told.bottleneck
+        yield _one_line(
+            _GAP.join([told_name.ljust(widths[0]), *aligned]), "yellow" if slowest else "" if number else "bold"
+        )
+
+
+def _cells(stage: StageTold, *, wide: bool, bottleneck: str) -> tuple[str, ...]:
+    tally = stage.tally
+    busy = "" if stage.busy is None else f"{stage.busy:.0%}"
+    mark = "<" if stage.stage == bottleneck else ""
+    if not wide:
+        return stage.stage, f"{tally.passed:,}", busy, mark
+    counts = (f"{number:,}" for number in (tally.taken, tally.passed, tally.rejected, tally.failed))
+    return stage.stage, *counts, rate(stage.rate), str(stage.workers or ""), busy, mark

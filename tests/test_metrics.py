@@ -1,0 +1,185 @@
+"""What a real run on Ray exports is what its ledger says, and all that the Grafana dashboard draws is exported."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import ray
+from building import PAINT, Quiet, ledger_rows, plain_rows, toy_graph
+from conftest import ROOT
+
+from datagen.execute.run import How, run
+from datagen.execute.tally import Tally
+from datagen.execute.watching import Summary
+
+DASHBOARD = ROOT / "docs" / "grafana" / "datagen.json"
+STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "blow_up"}, PAINT]
+SECONDS_TO_EXPORT = 60.0
+"""Ray's workers report every ten seconds, on a busy machine later."""
+
+
+class Sample(NamedTuple):
+    """One line of Prometheus' text."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class Ran(NamedTuple):
+    """Two runs over the same records, the second with another last stage, and what was exported of both."""
+
+    first: Summary
+    second: Summary
+    rows: dict[str, dict[str, Any]]
+    samples: list[Sample]
+    actors: list[Any]
+    tasks: list[Any]
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of the samples with this name and these labels."""
+        found = [one.value for one in self.samples if one.name == name and labels.items() <= one.labels.items()]
+        return sum(found)
+
+
+def _scraped() -> list[Sample]:
+    node = ray.nodes()[0]  # type: ignore[no-untyped-call]
+    address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.findall(r"^(\w+)\{(.*)\} (\S+)$", text, re.MULTILINE)
+    return [Sample(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in found]
+
+
+def _settled(committed: int) -> list[Sample]:
+    """What is exported once all that was committed is."""
+    until = time.monotonic() + SECONDS_TO_EXPORT
+    while time.monotonic() < until:
+        try:
+            samples = _scraped()
+        except OSError:  # the port answers only after a while
+            samples = []
+        if sum(one.value for one in samples if one.name == "ray_datagen_slices_committed_total") == committed:
+            return samples
+        time.sleep(0.5)
+    raise AssertionError("the slices that were committed are not exported")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    folder = tmp_path_factory.mktemp("metrics")
+    rows = plain_rows(30)
+    rows[4]["caption"] = "bomb"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    context = ray.init(
+        num_cpus=2, include_dashboard=True, dashboard_host="127.0.0.1", dashboard_port=0, log_to_driver=False
+    )
+    try:
+        graph = toy_graph(folder, STAGES, rows=rows)
+        first = run(graph, out=str(folder / "out"), how=How(), watcher=Quiet())
+        found = ledger_rows(folder / "out")
+        changed = toy_graph(folder, [*STAGES[:-1], {**PAINT, "with": {"side": 5}}], rows=rows)
+        second = run(changed, out=str(folder / "out"), how=How(), watcher=Quiet())
+        from ray.util.state import list_actors, list_tasks
+
+        samples, place = _settled(20), f"http://{context.dashboard_url}"
+        yield Ran(first, second, found, samples, list_actors(place, detail=True), list_tasks(place, limit=1000))
+    finally:
+        ray.shutdown()
+
+
+def test_records_by_stage_are_those_of_the_ledger(ran: Ran) -> None:
+    ends = [(row["status"], row["stage"]) for row in ran.rows.values()]
+    accepted = sum(status == "accepted" for status, _ in ends)
+    going_on = len(ends)
+    for stage in ("sift", "ask", "blow_up", "paint"):
+        rejected, failed = ends.count(("rejected", stage)), ends.count(("failed", stage))
+        told = {
+            part: ran.value(f"ray_datagen_records_{part}_total", stage=stage) for part in ("in", "rejected", "failed")
+        }
+        assert told == {"in": 2 * going_on, "rejected": 2 * rejected, "failed": 2 * failed}, "two equal runs"
+        going_on -= rejected + failed
+        assert ran.value("ray_datagen_records_out_total", stage=stage) == 2 * going_on
+    assert ran.value("ray_datagen_records_in_total", stage="write") == 2 * accepted == 2 * going_on > 0
+    assert ran.value("ray_datagen_records_failed_total", stage="blow_up") == 2
+
+
+def test_money_and_seconds_are_those_of_the_summaries(ran: Ran) -> None:
+    def both(stage: str) -> Tally:
+        total = Tally()
+        total.add(ran.first.tallies[stage])
+        total.add(ran.second.tallies[stage])
+        return total
+
+    asked = both("ask")
+    assert asked.reused > 0
+    assert ran.value("ray_datagen_tokens_total", stage="ask") == asked.tokens == 3 * asked.reused, "paid for once"
+    assert ran.value("ray_datagen_usd_total", stage="ask") == pytest.approx(asked.usd)
+    assert ran.value("ray_datagen_records_reused_total", stage="ask") == asked.reused
+    assert ran.value("ray_datagen_calls_total", stage="ask") == asked.calls
+    assert ran.value("ray_datagen_seconds_total", stage="paint") == pytest.approx(both("paint").seconds)
+
+
+def test_pools_are_exported_by_operator(ran: Ran) -> None:
+    operators = {one.labels["operator"] for one in ran.samples if one.name == "ray_datagen_workers"}
+    assert operators == {"sift", "ask", "blow_up+paint"}
+    assert ran.value("ray_datagen_workers", operator="ask") == 1
+    assert ran.value("ray_datagen_waiting_slices") == ran.value("ray_datagen_working_slices") == 0, "all is done"
+    assert ran.value("ray_datagen_slices_committed_total", operator="blow_up+paint") == 20
+
+
+def _queries(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key in ("expr", "query", "definition") and value)
+        yield from (query for value in node.values() for query in _queries(value))
+    elif isinstance(node, list):
+        yield from (query for value in node for query in _queries(value))
+
+
+def test_all_that_the_grafana_dashboard_draws_is_exported(ran: Ran) -> None:
+    told = json.loads(DASHBOARD.read_text())
+    queries = [query for query in _queries(told) if isinstance(query, str) and query != "prometheus"]
+    used = {name for query in queries for name in re.findall(r"\bray_\w+", query)}
+    assert len(used) > 12
+    assert used <= {one.name for one in ran.samples}
+    for query in queries:
+        labels = set(re.findall(r"\b(\w+)\s*(?:=~|!~|!=|=)\s*\"", query))
+        labels.update(*(re.split(r"\s*,\s*", part) for part in re.findall(r"\bby\s*\(([^)]*)\)", query)))
+        for name in re.findall(r"\bray_\w+", query):
+            has = set.intersection(*(set(one.labels) for one in ran.samples if one.name == name))
+            assert labels <= has, f"{query}: {name} has {sorted(has)}"
+
+
+def test_the_grafana_dashboard_can_be_imported() -> None:
+    told = json.loads(DASHBOARD.read_text())
+    assert told["schemaVersion"] >= 39
+    assert next(one["type"] for one in told["templating"]["list"]) == "datasource"
+    sources = {json.dumps(panel["datasource"]) for panel in told["panels"] if panel["type"] != "row"}
+    assert sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}
+    numbers = [panel["id"] for panel in told["panels"]]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_actors_and_tasks_carry_the_stages_names(ran: Ran) -> None:
+    actors = {(actor.class_name, actor.repr_name) for actor in ran.actors}
+    assert {("sift", "sift"), ("ask", "ask"), ("blow_up+paint", "blow_up > paint")} <= actors
+    names = {task.name for task in ran.tasks}
+    assert any(re.fullmatch(r"ask: 00000\d-\w{12}.*", name) for name in names)
+    assert any(re.fullmatch(r"blow_up\+paint: 00000\d-\w{12}", name) for name in names)
+    assert {"sift: set up", "ask: set up", "blow_up+paint: set up"} <= names
+
+
+def test_ray_keeps_the_whole_name_of_an_operator_of_many_stages(tmp_path: Path) -> None:
+    from datagen.execute.operators import fuse
+
+    many = [{"use": "sift", "id": f"sift_{n}", "map": {"contrast": f"c{n}"}} for n in range(4)]
+    names = [operator.name for operator in fuse(toy_graph(tmp_path, [*many, PAINT]))]
+    assert names == ["sift_0 to paint"], "Ray shows what stands behind the last dot of a name"
