@@ -90,7 +90,7 @@ def test_slices_and_batches_never_change_the_dataset(
 def cluster() -> Iterator[None]:
     """One small Ray for all examples."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

@@ -34,7 +34,7 @@ Engine = Literal["ray", "local"]
 def cluster() -> Iterator[None]:
     """A Ray that counts four cores and a GPU, whatever there is."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -66,7 +66,7 @@ from building import Quiet
 from datagen.config import load
 from datagen.execute.run import How, run
 from datagen.graph import build
-ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
 """
 

@@ -257,7 +257,7 @@ def test_ray_workers_commit_into_a_bucket(bucket: Bucket, out: str, tmp_path: Pa
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     run_local(graph, tmp_path / "out")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         run(graph, out=out, how=How("ray"), watcher=Quiet())
     finally:
