@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Optional
 
 import typer
 
@@ -27,10 +27,11 @@ app = typer.Typer(
     \b
     python -m datagen run configs/subject_add.yaml           make the demo dataset
     python -m datagen check configs/subject_add.yaml         find what is wrong, in a second
-    python -m datagen plan configs/subject_add.yaml          what would run, where
+    python -m datagen plan configs/subject_add.yaml          what would run, where, and why
     python -m datagen describe stages                        what there is to build from
     python -m datagen verify out/subject_add                 prove that it is whole
     python -m datagen show out/subject_add coins__3          one sample and its history
+    python -m datagen gc out/subject_add                     free what older runs left
     """,
     epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "
     "3 the run finished but some records failed, 130 interrupted, and the same command goes on.",
@@ -53,6 +54,22 @@ SetOption = Annotated[
 RayAddress = Annotated[str, typer.Option(help="A running Ray cluster: auto or HOST:6379.", metavar="ADDRESS")]
 
 
+class Code(StrEnum):
+    """What becomes of results whose stage's code changed though its version did not."""
+
+    rerun = "rerun"
+    reuse = "reuse"
+
+
+CodeOption = Annotated[
+    Optional[Code],  # noqa: UP045 - typer reads it
+    typer.Option(
+        help="Where a stage's code changed and its version did not: compute its results anew, or use them for good. "
+        "If not given, they are used, and the run says so."
+    ),
+]
+
+
 @app.command()
 def run(
     config: Config,
@@ -68,8 +85,12 @@ def run(
         typer.Option(min=1, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."),
     ] = None,
     ray_address: RayAddress = "",
+    slices: Annotated[
+        str, typer.Option(help="Take one share of several drivers' over one OUT; the last one packs.", metavar="I/N")
+    ] = "",
     profile: ProfileOption = "",
     sets: SetOption = None,
+    code: CodeOption = None,
 ) -> None:
     """Run a pipeline and pack its dataset.
 
@@ -84,11 +105,14 @@ def run(
     python -m datagen run configs/subject_add.yaml
     python -m datagen run configs/subject_add.yaml --engine local --limit 2 --out /tmp/try
     python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
+    python -m datagen run configs/subject_add.yaml --code rerun        a stage's code was mended
     """
     from datagen.execute.run import How
+    from datagen.execute.shares import Share
 
+    share = Share.parse(slices) if slices else None
     graph = _graph(config, profile, sets)
-    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address)
+    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=_chosen(code))
     _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how)
 
 
@@ -141,17 +165,56 @@ def plan(
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph as a Mermaid diagram.")] = False,
     profile: ProfileOption = "",
     sets: SetOption = None,
+    out: Annotated[str, typer.Option(help="Folder or address to compare with [default: out/<pipeline>].")] = "",
+    code: CodeOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what is done, kept and to do.")] = False,
 ) -> None:
-    """Show what would run: the graph, the operators, and what each takes.
+    """Show what would run: the graph, the operators, what is done already, and why the rest is not.
+
+    Nothing is written. All rows of the source are read, to tell which slices are done.
 
     \b
     python -m datagen plan configs/subject_add.yaml
+    python -m datagen plan configs/subject_add.yaml --set filter_foreground.min_ratio=0.2     what that would cost
+    python -m datagen plan configs/subject_add.yaml --json | jq '.stages[] | select(.state == "to do")'
     python -m datagen plan configs/subject_add.yaml --mermaid > graph.mmd
     """
+    import json
+    from dataclasses import asdict
+
     from datagen.execute.plan import as_mermaid, as_text
 
     graph = _graph(config, profile, sets)
-    typer.echo(as_mermaid(graph) if mermaid else as_text(graph))
+    if mermaid:
+        typer.echo(as_mermaid(graph))
+        return
+    from datagen.execute.outlook import outlook, outlook_text
+
+    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=_chosen(code))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    else:
+        typer.echo(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
+
+
+@app.command()
+def gc(
+    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be freed.")] = False,
+) -> None:
+    """Free what neither the dataset nor the last run refers to: older results, broken-off files.
+
+    Kept are the dataset, and all that makes the last run go on where it stopped. Run it in the
+    folder in which the pipeline is run, so that it finds the source.
+
+    \b
+    python -m datagen gc out/subject_add --dry-run
+    python -m datagen gc out/subject_add
+    """
+    from datagen.execute.gc import free, freed_text
+
+    _from_here()
+    typer.echo(freed_text(free(out, dry=dry_run), out, dry=dry_run))
 
 
 @app.command()
@@ -175,10 +238,14 @@ def describe(
 @app.command()
 def verify(
     out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+    repair: Annotated[bool, typer.Option("--repair", help="First mend what is damaged from what is not.")] = False,
 ) -> None:
     """Prove that a dataset is whole and that every record is accounted for."""
+    from datagen.execute.repair import repair as repair_it
     from datagen.execute.verify import verify as verify_it
 
+    for line in repair_it(out) if repair else ():
+        typer.echo(str(line))
     problems = verify_it(out)
     for problem in problems:
         typer.echo(str(problem), err=True)
@@ -196,6 +263,10 @@ def show(
     from datagen.show import show as show_it
 
     typer.echo(show_it(out, key))
+
+
+def _chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
+    return code.value if code else ""
 
 
 def _graph(config: Path, profile: str, sets: list[str] | None) -> Graph:

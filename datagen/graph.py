@@ -87,6 +87,11 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
     config = validated(stage.Config, loaded.located, (*place, "with"))
+    if entry.durable is False and not stage.deterministic:
+        raise ConfigError(
+            f"{loaded.located.origin((*place, 'durable'))}: '{name}' does not give the same answer twice, so that "
+            "it has to be kept for what is behind it; drop `durable: false`"
+        )
     if use.block and entry.after is not None:
         raise ConfigError(f"{origin}: '{name}' stands in a repeat block, whose stages follow each other; drop `after`")
     _check_map(entry, stage, config, origin)

@@ -7,7 +7,7 @@ Records differ in their route: which values the fields have that `when` and
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from datagen.errors import ConfigError, nearest
@@ -119,9 +119,23 @@ def _route_faults(graph: Graph, route: Mapping[str, Any]) -> Iterator[str]:
         for name in dict.fromkeys([*node.reads, *(clause.field for clause in node.clauses)]):
             if name not in has:
                 yield _missing(graph, node, name, has, before)
+        yield from _beside(node, active, before)
         for name in dict.fromkeys(node.writes):
             yield from _second_writer(graph, node, name, writers.setdefault(name, []))
             writers[name].append(node)
+
+
+def _beside(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) -> Iterator[str]:
+    """Fields that a stage may read, and that a branch beside it writes: which of the two runs first is not said."""
+    for other in active:
+        if other.id in {node.id, *before[node.id]} or node.id in before[other.id]:
+            continue
+        for name in node.optional:
+            if name in other.writes:
+                yield (
+                    f"{node.origin}: '{node.id}' may read '{name}', which '{other.id}' writes on a branch beside it; "
+                    "put one `after` the other"
+                )
 
 
 def _end_faults(graph: Graph) -> Iterator[str]:

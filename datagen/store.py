@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import uuid
@@ -14,30 +15,52 @@ from fsspec.implementations.local import LocalFileSystem
 
 from datagen.errors import StoreError
 
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
+"""Where folders are but parts of names; s3fs would make the bucket if it were told to make one."""
+
 
 class Store:
     """Files below one address; every path is relative to it, with forward slashes."""
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/") or "/"
-        self._fs, root = url_to_fs(self.address)
+        self._fs, root = _opened(self.address)
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._fs, LocalFileSystem)
+        protocols = {self._fs.protocol} if isinstance(self._fs.protocol, str) else set(self._fs.protocol)
+        self._flat = bool(protocols & _OBJECT_STORES)
+        self._faults = OSError if self._local else Exception  # services have errors of their own, such as botocore's
 
-    def _fault(self, name: str, error: OSError, *, doing: str) -> StoreError:
+    def _fault(self, name: str, error: Exception, *, doing: str) -> StoreError:
         """What to say where the filesystem refuses."""
-        remedy = "give a folder that can be written, by --out" if doing == "written" else "see to its permissions"
-        if self._fs.isfile(self._root):
+        if self._local and self._fs.isfile(self._root):
             return StoreError(f"{self.address} is a file, not a folder; give another --out")
         place = f"{self.address}/{name}" if name else self.address
-        return StoreError(f"{place} cannot be {doing}: {error.strerror or error}; {remedy}")
+        why = getattr(error, "strerror", None) or error
+        return StoreError(f"{place} cannot be {doing}: {why}; {self._remedy(error, doing)}")
+
+    def _remedy(self, error: Exception, doing: str) -> str:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return "free some space and run the same command again, which goes on from here, or give another --out"
+        told = f"{type(error).__name__} {error} {error.__cause__!r}".lower()
+        if "bucket" in told and ("not exist" in told or "nosuchbucket" in told):
+            return "make the bucket first, or give another --out"
+        if not self._local and (isinstance(error, PermissionError) or "credential" in told or "accesskey" in told):
+            return "give credentials that may read and write there (for s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        if not self._local:
+            return "see that it can be reached, and run the same command again"
+        return "give a folder that can be written, by --out" if doing == "written" else "see to its permissions"
 
     @contextmanager
     def _told(self, name: str, *, doing: str = "written") -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except self._faults as error:
             raise self._fault(name, error, doing=doing) from error
+
+    def _make_folder(self, path: str) -> None:
+        if not self._flat:
+            self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
 
     def path(self, name: str) -> str:
         """The filesystem's own path of `name`."""
@@ -45,7 +68,8 @@ class Store:
 
     def exists(self, name: str) -> bool:
         """Whether `name` is there, as a file or a folder."""
-        return bool(self._fs.exists(self.path(name)))
+        with self._told(name, doing="read"):
+            return bool(self._fs.exists(self.path(name)))
 
     def read(self, name: str) -> bytes:
         """The whole of a file. Raises `StoreError` if it is not there."""
@@ -63,25 +87,47 @@ class Store:
             raise StoreError(f"{self.address}/{name}: ends {end}, {start + size} were expected")
 
     def _reading(self, name: str, start: int | None, end: int | None) -> bytes:
+        if start is not None and start == end:
+            return b""  # which object stores refuse, or take for the whole file
         try:
             return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
-        except FileNotFoundError as error:
+        except self._faults as error:
+            return self._read_in_vain(name, error)
+
+    def _read_in_vain(self, name: str, error: Exception) -> bytes:
+        if isinstance(error, FileNotFoundError):
             raise StoreError(f"{self.address}/{name} is missing") from error
-        except OSError as error:
-            raise self._fault(name, error, doing="read") from error
+        if not self._local and getattr(error, "errno", None) == errno.EINVAL and "range" in str(error):
+            return b""  # it begins behind the end
+        raise self._fault(name, error, doing="read") from error
 
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
-        paths = [self.path(name) for name, _, _ in ranges]
-        starts, ends = [start for _, start, _ in ranges], [start + size for _, start, size in ranges]
-        found = self._fs.cat_ranges(paths, starts, ends, on_error="return")
-        for (name, start, size), data in zip(ranges, found, strict=True):
-            if isinstance(data, FileNotFoundError):
-                raise StoreError(f"{self.address}/{name} is missing") from data
+        wanted = [(name, start, start + size) for name, start, size in ranges if size]
+        found = iter(self._read_side_by_side(wanted))
+        answer = [next(found) if size else b"" for _, _, size in ranges]
+        for (name, start, size), data in zip(ranges, answer, strict=True):
             if isinstance(data, Exception):
-                raise StoreError(f"{self.address}/{name} cannot be read: {data}") from data
+                raise data
             self._check_length(name, start, size, data)
-        return [bytes(data) for data in found]
+        return [data for data in answer if isinstance(data, bytes)]
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | StoreError]:
+        """The whole of several files at once; the error in the place of one that cannot be read."""
+        return self._read_side_by_side([(name, None, None) for name in names])
+
+    def _read_side_by_side(self, wanted: Sequence[tuple[str, int | None, int | None]]) -> list[bytes | StoreError]:
+        if not wanted:
+            return []
+        paths = [self.path(name) for name, _, _ in wanted]
+        starts, ends = [start for _, start, _ in wanted], [end for _, _, end in wanted]
+        answer: list[bytes | StoreError] = []
+        for (name, _, _), data in zip(wanted, self._fs.cat_ranges(paths, starts, ends, on_error="return"), strict=True):
+            try:
+                answer.append(self._read_in_vain(name, data) if isinstance(data, Exception) else bytes(data))
+            except StoreError as error:
+                answer.append(error)
+        return answer
 
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
@@ -90,7 +136,7 @@ class Store:
             opened = self._fs.open(self.path(name), "rb")
         except FileNotFoundError as error:
             raise StoreError(f"{self.address}/{name} is missing") from error
-        except OSError as error:
+        except self._faults as error:
             raise self._fault(name, error, doing="read") from error
         with opened as file:
             yield file
@@ -99,18 +145,50 @@ class Store:
         """Names of the files in `folder`, sorted; [] if there is no such folder."""
         return list(self.sizes(folder))
 
+    def names_from(self, folder: str, *, prefix: str) -> list[str]:
+        """Names of the files in `folder` that begin with `prefix`, sorted, without a look at the others."""
+        with self._told(folder, doing="listed"):
+            if self._local:
+                with suppress(FileNotFoundError):
+                    return sorted(name for name in os.listdir(self.path(folder)) if name.startswith(prefix))
+                return []
+            if self._flat:
+                before = len(self.path(folder)) + 1
+                found = (str(path)[before:] for path in self._fs.find(self.path(folder), prefix=prefix))
+                return sorted(name for name in found if "/" not in name)
+        return [name for name in self.names(folder) if name.startswith(prefix)]
+
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of the files in `folder`, by name, sorted; {} if there is no such folder."""
+        files = self._listed(folder, "file")
+        return {name: files[name] for name in sorted(files)}
+
+    def _listed(self, folder: str, kind: str) -> dict[str, int]:
+        """Bytes of what is of this kind in `folder`, by name."""
         try:
             rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
         except FileNotFoundError:
             return {}
+        except self._faults as error:
+            raise self._fault(folder, error, doing="listed") from error
+        found = {str(row["name"]).rstrip("/"): int(row["size"] or 0) for row in rows if row["type"] == kind}
+        if not folder and self.path("") in found:
+            raise StoreError(f"{self.address} is a file, not a folder; give another --out")
+        return {name.rsplit("/", 1)[-1]: size for name, size in found.items()}
+
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders in `folder`, sorted; [] if there is no such folder."""
+        return sorted(self._listed(folder, "directory"))
+
+    def files(self, folder: str) -> dict[str, int]:
+        """Bytes of all files below `folder`, however deep, by their path, sorted; {} if there is no such folder."""
+        self._fs.invalidate_cache()
+        try:
+            found = self._fs.find(self.path(folder), detail=True)
         except OSError as error:
             raise self._fault(folder, error, doing="listed") from error
-        files = {str(row["name"]): row["size"] for row in rows if row["type"] == "file"}
-        if not folder and self.path("") in files:
-            raise StoreError(f"{self.address} is a file, not a folder; give another --out")
-        return {name.rsplit("/", 1)[-1]: int(files[name]) for name in sorted(files)}
+        start = len(self.path("")) + 1
+        return {path[start:]: int(found[path]["size"]) for path in sorted(found)}
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file; a reader sees the old one or the new one, never half."""
@@ -121,34 +199,42 @@ class Store:
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file that appears under `name` only when the block ends without an error."""
         target = self.path(name)
-        with self._told(name):
-            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-            if self._local:
-                passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-                with _removed(passing), open(passing, "wb") as file:
-                    yield file
-                    file.close()
-                    os.replace(passing, target)
-                return
-            with tempfile.NamedTemporaryFile() as file:  # what is open for an upload appears even if it breaks off
+        if not self._local:
+            with tempfile.NamedTemporaryFile() as file:  # an upload that breaks off may leave half a file
                 yield file
                 file.flush()
-                self._fs.put_file(file.name, target)
+                with self._told(name):
+                    self._make_folder(target)
+                    self._fs.put_file(file.name, target)
+            return
+        with self._told(name):
+            self._make_folder(target)
+            passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+            with _removed(passing), open(passing, "wb") as file:
+                yield file
+                file.close()
+                os.replace(passing, target)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file that must not be there yet; False, and nothing changed, if it is."""
+        """Write a file that must not be there yet; False, and nothing changed, if it is.
+
+        One that is there with the same bytes counts as written by this call: a service may
+        have taken the file and lost its answer, and the client asks again by itself.
+        """
         target = self.path(name)
         if not self._local:
-            try:
-                self._fs.pipe_file(target, data, mode="create")
-            except FileExistsError:
-                return False
-            except OSError as error:
-                raise self._fault(name, error, doing="written") from error
-            return True
+            with self._told(name):
+                try:
+                    self._make_folder(target)
+                    self._fs.pipe_file(target, data, mode="create")
+                except FileExistsError:
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        return bool(self._fs.cat_file(target) == data)
+                    return False
+                return True
         passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
         with self._told(name), _removed(passing):
-            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            self._make_folder(target)
             with open(passing, "wb") as file:
                 file.write(data)
             try:
@@ -163,10 +249,20 @@ class Store:
             if self._fs.exists(self.path(name)):
                 self._fs.rm(self.path(name), recursive=True)
 
+    def remove_files(self, names: Sequence[str]) -> None:
+        """Remove several files, many at once where the filesystem can; those that are not there are passed over."""
+        with self._told(names[0] if names else "", doing="removed"):
+            if not self._flat:
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        self._fs.rm_file(self.path(name))
+            elif names:
+                self._fs.rm([self.path(name) for name in names])
+
     def move(self, name: str, new: str) -> None:
         """Rename a file, replacing what is there."""
         with self._told(new):
-            self._fs.makedirs(self.path(new).rsplit("/", 1)[0], exist_ok=True)
+            self._make_folder(self.path(new))
             if self._local:
                 os.replace(self.path(name), self.path(new))
             else:
@@ -181,3 +277,18 @@ def _removed(path: str) -> Iterator[None]:
     finally:
         with suppress(OSError):  # such as a folder that could not be made
             os.unlink(path)
+
+
+def _opened(address: str) -> tuple[Any, str]:
+    """The filesystem of an address, one that remembers no listings, and the path in it."""
+    try:
+        fs, root = url_to_fs(address)
+        if not isinstance(fs, LocalFileSystem):
+            fs, root = url_to_fs(address, use_listings_cache=False)  # others write there too
+    except ImportError as error:
+        scheme = address.split("://", 1)[0]
+        extra = "pip install 'datagen[s3]'" if scheme in ("s3", "s3a") else "install what it names"
+        raise StoreError(f"{address} cannot be opened: {error}; {extra}") from error
+    except ValueError as error:
+        raise StoreError(f"{address} cannot be opened: {error}; give a folder, or an address such as s3://") from error
+    return fs, str(root)

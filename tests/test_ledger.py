@@ -214,7 +214,7 @@ def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
     summary = run_local(toy_graph(out.parent, SPREAD, rows=plain_rows(6)), out)
     assert (summary.slices, summary.computed, summary.counts.sources) == (2, 0, 6)
     assert len(ledger_of(out).slices()) == 2
-    assert len(ledger_of(out).committed()) == 4
+    assert len(ledger_of(out).listing().places) == 4
     assert verify(str(out)) == []
 
 
@@ -428,5 +428,5 @@ def test_what_packing_dropped_is_a_record_of_the_ledger(out: Path) -> None:
     ledger = ledger_of(out)
     stranger = ledger.read(next(iter(ledger.slices()))).slice(0, 1)
     place = stranger.schema.get_field_index("id")
-    ledger.enter_dropped(stranger.set_column(place, "id", pa.array(["stranger"])))
+    ledger.enter_dropped([stranger.set_column(place, "id", pa.array(["stranger"]))])
     assert "record 'stranger' was dropped by packing, but was not accepted before" in told(out)

@@ -72,3 +72,12 @@ def test_a_holder_is_seen_again_and_again(tmp_path: Path, monkeypatch: pytest.Mo
         while json.loads((tmp_path / LOCK).read_text())["seen"] == first:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+def test_of_two_that_take_over_one_dead_lock_the_earlier_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _leave(tmp_path, pid=_pid_that_is_gone())
+    monkeypatch.setattr(lock.time, "sleep", lambda _: _leave(tmp_path, token="the other's"))
+    with pytest.raises(ConfigError, match="is being written by process"), held(Store(str(tmp_path))):
+        pass

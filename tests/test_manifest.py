@@ -18,6 +18,7 @@ from datagen.execute.verify import verify
 from datagen.sources import manifest
 from datagen.sources.base import SourceRow, escaped
 from datagen.sources.manifest import Manifest
+from datagen.sources.seen import Seen
 
 GOOD = {"id": "a", "uri": "a.png"}
 BOXED = {"label": "cup", "box": [1, 2, 3, 4]}
@@ -311,3 +312,59 @@ def test_faulty_lines_fail_in_the_ledger_and_the_rest_goes_on(tmp_path: Path) ->
     assert verify(str(tmp_path / "out")) == []
     for row in found.values():
         json.loads(row["fields"], parse_constant=pytest.fail)
+
+
+# Reading a line at once, and slowly
+
+
+_TEXT = st.text(alphabet='aé"\\#%\u2028 {}[]:,\n', max_size=6)
+_NUMBER = st.integers(-(10**6), 10**20) | st.floats() | st.sampled_from([0, -0.0, 1e999, True, None, 10**400])
+_THING = st.fixed_dictionaries(
+    {"label": _TEXT, "box": st.lists(_NUMBER, min_size=3, max_size=5)},
+    optional={
+        "polygons": st.lists(st.lists(st.lists(_NUMBER, min_size=2, max_size=2), max_size=2), max_size=2),
+        "mask": st.none() | st.fixed_dictionaries({"size": st.just([2, 2]), "counts": st.lists(_NUMBER, max_size=3)}),
+        "attributes": st.lists(_TEXT, max_size=2),
+    },
+)
+_LINE = st.fixed_dictionaries(
+    {"id": _TEXT, "uri": _TEXT},
+    optional={
+        "caption": _TEXT,
+        "session": _TEXT | st.none(),
+        "sha256": st.sampled_from(["", "0" * 64, "x"]),
+        "objects": st.lists(_THING, max_size=3),
+        "odd": _TEXT,
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(_LINE, st.booleans(), st.sampled_from(["", ' "id": "twice",', ' "caption": "c", "caption": "d",', "-0"]))
+def test_a_line_read_at_once_is_what_it_is_read_slowly(data: dict[str, Any], ascii: bool, odd: str) -> None:
+    text = json.dumps(data, ensure_ascii=ascii)
+    text = text.replace("[0,", f"[{odd},") if odd == "-0" else "{" + odd + text[1:]
+    at_once, slowly = Manifest("m.jsonl"), Manifest("m.jsonl")
+    with pytest.MonkeyPatch.context() as patched:
+        one = at_once._row(text.encode(), 1)
+        patched.setattr(manifest, "_read_at_once", lambda line: None)
+        other = slowly._row(text.encode(), 1)
+    assert repr(one) == repr(other)
+    assert list(one.fields) == list(other.fields)
+
+
+def test_rows_are_counted_where_they_lie_on_this_machine(tmp_path: Path) -> None:
+    rows_of(tmp_path, GOOD, "", "{", GOOD)
+    assert Manifest(str(tmp_path / "m.jsonl")).count() == 3
+    assert Manifest(str(tmp_path / "nowhere.jsonl")).count() is None
+    assert Manifest("memory://nowhere/m.jsonl").count() is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text(max_size=3)))
+def test_what_was_seen_is_remembered(ids: list[str]) -> None:
+    seen, known = Seen(), set[str]()
+    for id in [*ids, *map(str, range(3000)), *ids]:
+        assert seen.add(id) == (id not in known)
+        known.add(id)
+    assert len(seen) == len(known)

@@ -83,7 +83,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     rows[4]["caption"] = "bomb"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     context = ray.init(
-        num_cpus=2, include_dashboard=True, dashboard_host="127.0.0.1", dashboard_port=0, log_to_driver=False
+        "local", num_cpus=2, include_dashboard=True, dashboard_host="127.0.0.1", dashboard_port=0, log_to_driver=False
     )
     try:
         graph = toy_graph(folder, STAGES, rows=rows)

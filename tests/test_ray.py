@@ -14,7 +14,7 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.cluster import Machines, shares
 from datagen.execute.operators import fuse
-from datagen.execute.ray import run_ray
+from datagen.execute.ray import OnRay
 from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.slices import Job, cut
 
@@ -25,7 +25,7 @@ STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}
 def cluster() -> Iterator[None]:
     """One Ray for the module, that workers can import the toy stages in."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -122,7 +122,7 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
             yield Job(part)
 
     out = str(tmp_path / "out")
-    for heard in run_ray(fuse(graph), committer_of(graph, out), place_of(graph, out), cutting()):
+    for heard in OnRay().run(fuse(graph), committer_of(graph, out), place_of(graph, out), cutting()):
         reported += heard.report is not None
     assert (len(taken), reported) == (40, 40)
     assert most <= 2 * 2, "two for each of two workers"

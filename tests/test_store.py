@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,13 +12,23 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from buckets import Bucket, served_bucket
 
 from datagen.errors import StoreError
 from datagen.store import Store
 
 
-@pytest.fixture(params=["local", "file", "memory"])
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    with served_bucket() as served:
+        yield served
+
+
+@pytest.fixture(params=["local", "file", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "s3":
+        yield Store(f"{request.getfixturevalue('bucket').address}/{uuid.uuid4().hex}/out")
+        return
     address = {
         "local": str(tmp_path / "out"),
         "file": f"file://{tmp_path}/out/",
@@ -164,6 +176,54 @@ def test_create_is_first_wins_and_leaves_nothing_else(store: Store) -> None:
     assert not store.create("a/once.txt", b"second")
     assert store.read("a/once.txt") == b"first"
     assert store.names("a") == ["once.txt"]
+
+
+def test_files_are_found_by_how_they_begin(store: Store) -> None:
+    for name in ("a/one-1", "a/one-2", "a/two", "a/one/deep"):
+        store.write(name, b"x")
+    assert store.names_from("a", prefix="one-") == ["one-1", "one-2"]
+    assert store.names_from("a", prefix="none") == store.names_from("nowhere", prefix="one") == []
+
+
+def test_many_files_are_read_at_once_and_those_that_are_missing_named(store: Store) -> None:
+    store.write("a.txt", b"one")
+    store.write("b.txt", b"")
+    one, none, empty = store.read_many(["a.txt", "nowhere.txt", "b.txt"])
+    assert (one, empty) == (b"one", b"")
+    assert isinstance(none, StoreError)
+    assert str(none).endswith("out/nowhere.txt is missing")
+    assert store.read_many([]) == []
+
+
+def test_many_files_are_removed_at_once(store: Store) -> None:
+    for name in ("a/1", "a/2", "a/3"):
+        store.write(name, b"x")
+    store.remove_files(["a/1", "a/3", "a/4"])
+    store.remove_files([])
+    assert store.names("a") == ["2"]
+
+
+def test_what_others_write_is_seen_at_once(store: Store) -> None:
+    other = Store(store.address)
+    assert (store.names("a"), store.exists("a/b")) == ([], False)
+    other.write("a/b", b"x")
+    assert (store.names("a"), store.exists("a/b"), store.exists("a")) == (["b"], True, True)
+    other.remove("a/b")
+    assert (store.names("a"), store.exists("a/b")) == ([], False)
+
+
+def test_an_address_of_no_kind_that_is_known_is_told() -> None:
+    with pytest.raises(StoreError, match=r"^odd://out cannot be opened: .*give a folder, or an address such as s3://"):
+        Store("odd://out")
+
+
+@pytest.mark.parametrize(("address", "remedy"), [("s3://b/out", "pip install 'datagen[s3]'"), ("oci://b/out", "ocifs")])
+def test_a_package_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, address: str, remedy: str) -> None:
+    known = sys.modules["fsspec.registry"]._registry  # the name in the package is a view of it
+    monkeypatch.delitem(known, "s3", raising=False)
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(StoreError, match=f"^{address} cannot be opened: .*{re.escape(remedy)}"):
+        Store(address)
 
 
 ROUNDS, RACERS = 40, 4

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from datagen.errors import ConfigError
+from datagen.errors import ConfigError, DatagenError
 from datagen.execute.operators import Operator
 
 
@@ -37,7 +37,7 @@ def start_ray(address: str = "") -> str:
     Raises `ConfigError` if there is no such cluster.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    options: dict[str, Any] = {"address": "local", "include_dashboard": True, "dashboard_host": "127.0.0.1"}
     if address or "RAY_ADDRESS" in os.environ:
         options = {"address": address} if address else {}
     try:
@@ -62,6 +62,23 @@ def machines() -> Machines:
 
     cpus, gpus = of_all("CPU"), of_all("GPU")
     return Machines(sum(cpus), sum(gpus), max(cpus), max(gpus), sum(of_all("object_store_memory")))
+
+
+def check_is_joined() -> None:
+    """Raise `DatagenError` if this machine's part of Ray has died: Ray itself would wait for it for ever."""
+    here = ray.get_runtime_context().get_node_id()
+    alive = any(node["Alive"] and node["NodeID"] == here for node in ray.nodes())  # type: ignore[no-untyped-call]
+    if _own_raylet_died() or not alive:
+        raise DatagenError(
+            "Ray's raylet on this machine has died, and its workers with it: it was killed, or the memory ran out; "
+            "run the same command again: it goes on from here"
+        )
+
+
+def _own_raylet_died() -> bool:
+    """Whether the raylet that this process started is dead; asking buries it, and only then its workers end too."""
+    node: Any = ray._private.worker._global_node
+    return node is not None and any(kind == "raylet" for kind, _ in node.dead_processes())
 
 
 def shares(operators: Sequence[Operator], has: Machines) -> list[int]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from datagen.errors import DataError
-from datagen.execute.ledger import Counts, Ledger, count, to_table
+from datagen.execute.ledger import Counts, Ledger, count
 from datagen.execute.state import Live, Order, State
 from datagen.fields import Field
 from datagen.shards.options import ImageOptions
@@ -50,7 +50,7 @@ class Committer:
                 placed = write_part(file, [sample for _, sample in samples])
             for (live, sample), place in zip(samples, placed, strict=True):
                 self._accept(state, live, sample, place, part)
-        table = to_table(state.rows)
+        table = state.ended()
         counts = count(table)
         if state.order.is_partial:
             table = pa.concat_tables([_staying(ledger.read(state.slice), state.order), table])
@@ -90,6 +90,7 @@ class Committer:
             size=place.size,
             members=json.dumps({name: list(span) for name, span in place.members.items()}),
             content=sample.content,
+            sha256=place.sha256,
             task=sample.info.task,
             instruction=sample.info.instruction,
             license=sample.info.license,

@@ -2,60 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datagen.errors import StoreError
-from datagen.execute.fingerprints import models_of, run_fingerprint
-from datagen.execute.ledger import Counts, Ledger, Row, conservation_faults, count, joined, to_table
+from datagen.execute.accounts import accepted, account, dropped_tables
+from datagen.execute.fingerprints import digest, models_of, run_fingerprint
+from datagen.execute.ledger import SCHEMA, Counts, Ledger
 from datagen.execute.watching import Summary
 from datagen.nodes import Graph, Node
-from datagen.shards.index import SPLITS, About, StageRow
-from datagen.shards.pack import pack
+from datagen.shards.duplicates import DUPLICATE, Dropped
+from datagen.shards.index import DATASET, SPLITS, About, StageRow, read_dataset
+from datagen.shards.pack import MapJobs, pack, set_aside
+from datagen.shards.plan import slice_number
 
 
-def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary) -> None:
+def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, *, map_jobs: MapJobs = map) -> None:
     """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped."""
-    slices = {name: ledger.read(name) for name in cut}
-    if faults := conservation_faults(slices, cut=cut):
-        raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(faults)}")
-    rows = joined(slices.values())
-    accepted = rows.filter(pc.equal(rows["status"], "accepted"))
-    about = about_run(graph, count(rows))
+    found = account(ledger, cut)
+    if found.faults:
+        raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(found.faults)}")
 
-    def enter(dropped: pa.Table) -> None:
+    def rows(columns: Sequence[str]) -> Iterator[pa.Table]:
+        return accepted(ledger, cut, columns=columns)
+
+    def enter(dropped: Dropped) -> None:
         ledger.enter_slices(cut)
-        ledger.enter_dropped(_dropped(accepted, dropped))
+        ledger.enter_dropped(_dropped(ledger, cut, dropped))
 
-    options = graph.loaded.pipeline.output
-    packed = pack(ledger.store, accepted, options=options, about=about, before_shards=enter)
+    if not _is_entered(ledger, cut):
+        set_aside(ledger.store, graph.loaded.pipeline.pipeline)  # so that it is entered anew
+    packed = pack(
+        ledger.store,
+        rows,
+        options=graph.loaded.pipeline.output,
+        about=about_run(graph, found.counts, fingerprint=ledger.fingerprint),
+        entries=_entries(ledger, cut),
+        map_jobs=map_jobs,
+        before_shards=enter,
+    )
     totals = packed.dataset.totals
     summary.counts = Counts(totals.sources, totals.accepted, totals.failed, dict(totals.rejected))
     summary.slices = len(cut)
-    summary.example = next(iter(accepted["key"].slice(0, 1).to_pylist()), "")
-    summary.failed = rows["id"].filter(pc.equal(rows["status"], "failed")).slice(0, 5).to_pylist()
+    summary.example = found.example
+    summary.failed = found.failed
     summary.shards = len(packed.dataset.shards)
     summary.splits = {split: packed.dataset.samples(split) for split in SPLITS}
 
 
-def _dropped(accepted: pa.Table, dropped: pa.Table) -> pa.Table:
+def _entries(ledger: Ledger, cut: Mapping[str, int]) -> str:
+    """Tells one state of the ledger from another."""
+    places = ledger.listing().places
+    return digest([ledger.fingerprint, sorted((name, rows, places[name].round) for name, rows in cut.items())])
+
+
+def _is_entered(ledger: Ledger, cut: Mapping[str, int]) -> bool:
+    """Whether what lies beside the slices is what the dataset that is there asks for."""
+    try:
+        drops = sum(table.num_rows for table in dropped_tables(ledger, columns=["status"]))
+        return ledger.slices() == cut and drops == _packed_drops(ledger)
+    except StoreError:
+        return False
+
+
+def _packed_drops(ledger: Ledger) -> int:
+    """How many samples the dataset that is there says to have dropped."""
+    if not ledger.store.exists(DATASET):
+        return -1
+    return read_dataset(ledger.store).totals.rejected.get(f"pack/{DUPLICATE}", 0)
+
+
+def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterator[pa.Table]:
     """Ledger rows of accepted records that packing rejected."""
-    why = {row["id"]: row for row in dropped.to_pylist()}
-    rows = accepted.filter(pc.is_in(accepted["id"], pa.array(list(why), pa.string()))).to_pylist()
-    for row in rows:
-        reason = why[row["id"]]
-        row.update(status="rejected", stage="pack", reason=reason["reason"], detail=f"same content as {reason['of']}")
-    return to_table(Row(**row) for row in rows)
+    slices = [name for name in cut if slice_number(name) in dropped.slices]
+    for table in dropped.rows(accepted(ledger, slices, columns=SCHEMA.names)):
+        size = table.num_rows
+        changed = {
+            "status": pa.array(["rejected"] * size),
+            "stage": pa.array(["pack"] * size),
+            "reason": pa.array([DUPLICATE] * size),
+            "detail": pc.binary_join_element_wise("same content as", table["of"].cast(pa.string()), " "),
+        }
+        columns = [changed.get(name, table[name]) for name in SCHEMA.names]
+        yield pa.table(columns, schema=SCHEMA)
 
 
-def about_run(graph: Graph, counts: Counts) -> About:
+def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
     """What the dataset's index and card say of the run."""
     pipeline = graph.loaded.pipeline
     used = {name for node in graph.nodes for name in (*node.reads, *node.writes)} | set(graph.source.writes)
     return About(
         pipeline=pipeline.pipeline,
         description=pipeline.description,
-        fingerprint=run_fingerprint(graph),
+        fingerprint=fingerprint or run_fingerprint(graph),
         seed=pipeline.seed,
         sources=counts.sources,
         records=counts.records,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 
 from datagen.execute.commit import Committer
 from datagen.execute.operators import WRITE, Operator
@@ -13,27 +13,38 @@ from datagen.execute.state import State
 from datagen.execute.tally import Tallies, Tally, add_all
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place, Worker
+from datagen.shards.shard import ShardDone, ShardJob
 
 
-def run_local(
-    operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
-) -> Iterator[Heard]:
-    """Run every slice through all operators; tells of each as it is committed."""
-    with ExitStack() as stack:
-        workers: list[Worker] = []
-        for operator in operators:
-            workers.append(Worker(operator, place))
-            stack.callback(workers[-1].close)
-            workers[-1].setup()
-        for job in jobs:
-            state = State.start(job, catalogue=committer.catalogue)
-            tallies: Tallies = {}
-            for worker in workers:
-                tallies.update(worker.run([state]))
-            faults = [fault for worker in workers for fault in worker.faults()]
-            start = time.perf_counter()
-            report = committer.commit(state)
-            accepted = report.counts.accepted
-            wrote = Tally(accepted, accepted, calls=1, seconds=time.perf_counter() - start)
-            add_all(tallies, [(WRITE, wrote)])
-            yield Heard(tallies, report, faults)
+class Local(AbstractContextManager["Local"]):
+    """This process as the engine."""
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to end."""
+
+    def run(
+        self, operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
+    ) -> Iterator[Heard]:
+        """Run every slice through all operators; tells of each as it is committed."""
+        with ExitStack() as stack:
+            workers: list[Worker] = []
+            for operator in operators:
+                workers.append(Worker(operator, place))
+                stack.callback(workers[-1].close)
+                workers[-1].setup()
+            for job in jobs:
+                state = State.start(job, catalogue=committer.catalogue)
+                tallies: Tallies = {}
+                for worker in workers:
+                    tallies.update(worker.run([state]))
+                faults = [fault for worker in workers for fault in worker.faults()]
+                start = time.perf_counter()
+                report = committer.commit(state)
+                accepted = report.counts.accepted
+                wrote = Tally(accepted, accepted, calls=1, seconds=time.perf_counter() - start)
+                add_all(tallies, [(WRITE, wrote)])
+                yield Heard(tallies, report, faults)
+
+    def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
+        """Write shards one after another."""
+        return map(function, jobs)

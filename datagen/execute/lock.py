@@ -1,67 +1,140 @@
-"""Keeps two runs out of one OUT."""
+"""Keeps two runs out of one OUT, unless each takes a share of its own."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from datagen.errors import ConfigError, StoreError
+from datagen.execute.shares import Share
 from datagen.store import Store
 
 LOCK = "run/lock"
+"""Held by a whole run."""
+LOCKS = "run/locks"
+"""Below it, one lock for each share that runs."""
+PACK_LOCK = f"{LOCKS}/pack"
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
 """A run that was killed leaves its lock; one that has not been seen for so long does not count."""
+SETTLE_SECONDS = 0.5
+"""Of two that take over one lock at once, the later counts: so long after, each looks whose it is."""
 
 
 @contextmanager
-def held(store: Store) -> Iterator[None]:
-    """Hold OUT for this process. Raises `ConfigError` if another run holds it.
+def held(store: Store, share: Share | None = None) -> Iterator[None]:
+    """Hold OUT for this process, or one share of it. Raises `ConfigError` if another run is in the way.
 
-    The lock of a process that is gone from this machine, or that was not seen
-    for a minute, is taken over.
+    A whole run bears no other; a share bears other shares of as many. The lock of a process that
+    is gone from this machine, or that was not seen for a minute, is taken over.
     """
-    if not store.create(LOCK, _signed()):
-        _refuse_if_alive(store)
-        store.write(LOCK, _signed())
+    with _held(store, lock_of(share)):
+        _refuse_others(store, share)
+        yield
+
+
+@contextmanager
+def packing(store: Store) -> Iterator[bool]:
+    """Hold the packing of a shared OUT; False if another process holds it."""
+    try:
+        with _held(store, PACK_LOCK):
+            yield True
+    except _TakenError:
+        yield False
+
+
+def lock_of(share: Share | None) -> str:
+    """The lock of a share, or of a whole run."""
+    return f"{LOCKS}/{share.number}-of-{share.of}" if share else LOCK
+
+
+class _TakenError(ConfigError):
+    """Another process holds a lock."""
+
+
+@contextmanager
+def _held(store: Store, lock: str) -> Iterator[None]:
+    token = uuid.uuid4().hex
+    if not store.create(lock, _signed(token)):
+        _take_over(store, lock, token)
     ended = threading.Event()
-    beating = threading.Thread(target=_beat, args=(store, ended), daemon=True)
+    beating = threading.Thread(target=_beat, args=(store, lock, token, ended), daemon=True)
     beating.start()
     try:
         yield
     finally:
         ended.set()
         beating.join()
-        store.remove(LOCK)
+        store.remove(lock)
 
 
-def _beat(store: Store, ended: threading.Event) -> None:
+def _take_over(store: Store, lock: str, token: str) -> None:
+    """Take a lock that is there, if nobody alive holds it. Raises `ConfigError` otherwise."""
+    _refuse_if_alive(store, lock)
+    store.write(lock, _signed(token))
+    time.sleep(SETTLE_SECONDS)
+    if (_holder(store, lock) or {}).get("token") != token:
+        _refuse_if_alive(store, lock)
+
+
+def _beat(store: Store, lock: str, token: str, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
-        store.write(LOCK, _signed())
+        store.write(lock, _signed(token))
 
 
-def _signed() -> bytes:
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "seen": time.time()}).encode()
+def _signed(token: str) -> bytes:
+    signed = {"host": socket.gethostname(), "pid": os.getpid(), "seen": time.time(), "token": token}
+    return json.dumps(signed).encode()
 
 
-def _refuse_if_alive(store: Store) -> None:
-    try:
-        holder: dict[str, Any] = json.loads(store.read(LOCK))
-        age = time.time() - float(holder["seen"])
-        here = holder["host"] == socket.gethostname()
-    except (StoreError, ValueError, KeyError, TypeError):
-        return  # given back meanwhile, or torn: nobody holds it
-    if age < STALE_SECONDS and not (here and _is_gone(int(holder["pid"]))):
-        raise ConfigError(
-            f"{store.address} is being written by process {holder['pid']} on {holder['host']}, seen {age:.0f} s ago; "
-            "wait for it, or give another --out"
+def _refuse_others(store: Store, share: Share | None) -> None:
+    """Refuse what this run does not bear; its own lock is there by now, so that of two that come at once none slips."""
+    if share:
+        _refuse_if_alive(store, LOCK)
+    for name in store.names(LOCKS):
+        found = re.fullmatch(r"\d+-of-(\d+)", name)
+        if found and (share is None or int(found[1]) != share.of):
+            _refuse_if_alive(store, f"{LOCKS}/{name}")
+
+
+def _refuse_if_alive(store: Store, lock: str) -> None:
+    holder = _holder(store, lock)
+    if holder is None:
+        return
+    age = time.time() - holder["seen"]
+    here = holder["host"] == socket.gethostname()
+    if age < STALE_SECONDS and not (here and _is_gone(holder["pid"])):
+        raise _TakenError(
+            f"{store.address} is being written by process {holder['pid']} on {holder['host']}{_as_what(lock)}, "
+            f"seen {age:.0f} s ago; {_remedy(lock)}, or give another --out"
         )
+
+
+def _as_what(lock: str) -> str:
+    found = re.fullmatch(rf"{LOCKS}/(\d+)-of-(\d+)", lock)
+    return f" as --slices {found[1]}/{found[2]}" if found else ""
+
+
+def _remedy(lock: str) -> str:
+    found = re.fullmatch(rf"{LOCKS}/(\d+)-of-(\d+)", lock)
+    return f"wait for it, run another share of {found[2]}" if found else "wait for it"
+
+
+def _holder(store: Store, lock: str) -> dict[str, Any] | None:
+    """Who signed a lock; None if it was given back, or is torn: nobody holds it then."""
+    try:
+        found: dict[str, Any] = json.loads(store.read(lock))
+        return {**found, "seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"])}
+    except (StoreError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _is_gone(pid: int) -> bool:

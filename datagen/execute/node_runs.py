@@ -342,11 +342,12 @@ class AsyncRun(NodeRun):
                 except (Exception, SystemExit) as error:
                     answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
                 cost = _cost(start, bill)
-        self.book(unit.lives, cost, tally)
-        kept = self._checked(unit, Kept(answer, cost))
-        if self.answers is not None and not isinstance(kept.answer, Failed):
-            await asyncio.to_thread(self.answers.note, unit.state.slice, unit.key, kept)
-        return Kept(answer, cost)
+            self.book(unit.lives, cost, tally)
+            kept = self._checked(unit, Kept(answer, cost))
+            if self.answers is not None and not isinstance(kept.answer, Failed):
+                # a place is given to the next call only now: no more answers can be lost than calls in flight
+                await asyncio.to_thread(self.answers.note, unit.state.slice, unit.key, kept)
+            return Kept(answer, cost)
 
     def _late(self, limit: float) -> Failed:
         return Failed(f"took longer than {limit:g} s, its `resources.timeout_s`")

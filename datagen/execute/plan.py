@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from datagen.execute.fingerprints import models_of, run_fingerprint, stage_fingerprints
 from datagen.execute.operators import Operator, fuse
 from datagen.nodes import Graph, Node
 
 
-def as_text(graph: Graph) -> str:
+def as_text(graph: Graph, *, salts: Mapping[str, str] = {}) -> str:
     """The graph and its operators, for a terminal."""
-    return "\n".join([*_head(graph), "", *_stages(graph), "", *_operators(graph)])
+    return "\n".join([*_head(graph, salts), "", *_stages(graph, salts), "", *_operators(graph)])
 
 
 def as_mermaid(graph: Graph) -> str:
@@ -40,17 +40,17 @@ def _conditions(node: Node) -> str:
     return " and ".join(str(clause) for clause in node.clauses)
 
 
-def _head(graph: Graph) -> Iterator[str]:
+def _head(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
     pipeline = graph.loaded.pipeline
     yield f"{pipeline.pipeline}: {pipeline.description}".rstrip(": ")
-    yield f"profile {graph.loaded.profile}, seed {pipeline.seed}, fingerprint {run_fingerprint(graph)}"
+    yield f"profile {graph.loaded.profile}, seed {pipeline.seed}, fingerprint {run_fingerprint(graph, salts=salts)}"
     if graph.loaded.unchecked:
         yield f"unchecked in this profile: {', '.join(graph.loaded.unchecked)}"
     yield f"source: {pipeline.source.kind} {pipeline.source.path}, {pipeline.slice_size} rows a slice"
 
 
-def _stages(graph: Graph) -> Iterator[str]:
-    prints = stage_fingerprints(graph)
+def _stages(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
+    prints = stage_fingerprints(graph, salts=salts)
     width = max(len(node.id) for node in graph.nodes)
     for node in graph.nodes:
         yield f"{node.id:<{width}}  {prints[node.id][:8]}  {', '.join(node.reads)} -> {', '.join(node.writes) or '-'}"

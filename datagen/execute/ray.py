@@ -8,9 +8,11 @@ its way fits into its share of the object store.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -27,8 +29,8 @@ from ray.exceptions import (
 )
 
 from datagen.errors import DatagenError
-from datagen.execute.actors import Done, Journal, Killers, calls_at_once, maker
-from datagen.execute.cluster import machines, may_grow, shares, start_ray, taken
+from datagen.execute.actors import Done, Journal, Killers, called, calls_at_once, maker
+from datagen.execute.cluster import check_is_joined, machines, may_grow, shares, start_ray, taken
 from datagen.execute.commit import Committer
 from datagen.execute.metrics import PoolNow, count, count_committed, tell_pools
 from datagen.execute.operators import WRITE, Operator
@@ -36,6 +38,7 @@ from datagen.execute.slices import Job
 from datagen.execute.tally import Tallies, add_all
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place
+from datagen.shards.shard import ShardDone, ShardJob
 
 DEATHS = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
 """What a call ends with whose worker is gone."""
@@ -48,37 +51,75 @@ _STORE_SHARE = 0.3
 """Of the object store, for slices on their way."""
 _IDLE_SECONDS = 2.0
 """After so long without work a worker gives its cores to a pool that has too much of it."""
+_CHECK_SECONDS = 2.0
+"""Between two looks at whether Ray is still there, and at how the pools are."""
+_FEWEST_TASKS = 4
+"""Shards for which it is worth while to start tasks."""
 _MOST_LOST = 5
 """Times that a slice's worker may die before it tells what it tries."""
 
 
-def run_ray(
-    operators: Sequence[Operator],
-    committer: Committer,
-    place: Place,
-    jobs: Iterable[Job],
-    *,
-    address: str = "",
-    in_flight_mb: float | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Iterator[Heard]:
-    """Run every slice through the pools; tells of what happens as it happens."""
-    jobs = iter(jobs)
-    first = next(jobs, None)
-    if first is None:
-        return  # all is committed: Ray need not start
-    owned = not ray.is_initialized()
-    if owned:
-        say(f"Ray dashboard: {start_ray(address)}  (a token, if it asks for one: ray get-auth-token)")
+class OnRay(AbstractContextManager["OnRay"]):
+    """Ray as the engine: started or joined when it is first needed, and left at the end."""
+
+    def __init__(
+        self, *, address: str = "", in_flight_mb: float | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._address = address
+        self._in_flight_mb = in_flight_mb
+        self._say = say
+        self._owned = False
+
+    def __exit__(self, *_: object) -> None:
+        """Leave Ray, if it was started or joined here."""
+        if self._owned:
+            ray.shutdown()
+
+    def _start(self) -> None:
+        if not ray.is_initialized():
+            self._owned = True
+            where = start_ray(self._address)
+            self._say(f"Ray dashboard: {where}  (a token, if it asks for one: ray get-auth-token)")
+
+    def run(
+        self, operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
+    ) -> Iterator[Heard]:
+        """Run every slice through the pools; tells of what happens as it happens."""
+        jobs = iter(jobs)
+        first = next(jobs, None)
+        if first is None:
+            return  # all is committed: Ray need not start
+        self._start()
+        with _explained():
+            yield from _Scheduler(operators, committer, place, chain([first], jobs), self._in_flight_mb).run()
+
+    def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
+        """Write shards as Ray tasks, two for each core on their way; a few are written here, which is quicker."""
+        todo = list(jobs)
+        if len(todo) < _FEWEST_TASKS:
+            yield from map(function, todo)
+            return
+        self._start()
+        task: Any = ray.remote(num_cpus=1, max_retries=_MOST_LOST)(called).options(name="pack: write shard")
+        most = max(2, int(2 * machines().cpus))
+        flying: list[Any] = []
+        with _explained():
+            for job in todo:
+                flying.append(task.remote(function, job, sys.path))
+                if len(flying) >= most:
+                    ready, flying = ray.wait(flying)
+                    yield from ray.get(ready)
+            yield from ray.get(flying)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """An error that datagen explains is raised here as it was raised there."""
     try:
-        scheduler = _Scheduler(operators, committer, place, chain([first], jobs), in_flight_mb)
-        yield from scheduler.run()
+        yield
     except RayTaskError as error:
         cause = error.cause
         raise (cause if isinstance(cause, DatagenError) else DatagenError(str(error))) from None
-    finally:
-        if owned:
-            ray.shutdown()
 
 
 @dataclass
@@ -194,19 +235,35 @@ class _Scheduler:
         self._budget = in_flight_mb * 1e6 if in_flight_mb else self._has.store_bytes * _STORE_SHARE
         self._bytes = 0
         self._widest = 0
+        self._looked = time.monotonic()
 
     def run(self) -> Iterator[Heard]:
         """What happens, as it happens; a slice's report when it is committed."""
-        self._feed()
-        self._export()
-        while self._calls:
-            ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_IDLE_SECONDS)
-            for ref in ready:
-                yield from self._heard(self._calls.pop(ref), ref)
+        try:
             self._feed()
+            while self._calls:
+                ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_IDLE_SECONDS)
+                self._look_around()
+                for ref in ready:
+                    yield from self._heard(self._calls.pop(ref), ref)
+                self._feed()
+                if not ready:
+                    yield Heard({}, workers=self._workers(), working=self._working())
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Let the workers go, so that their cores are free for packing."""
+        self._export()
+        for seat in (seat for pool in self._pools for seat in pool.seats):
+            ray.kill(seat.actor)
+
+    def _look_around(self) -> None:
+        """Now and then, see whether Ray is still there, and tell its metrics how the pools are."""
+        if time.monotonic() - self._looked > _CHECK_SECONDS:
+            check_is_joined()
             self._export()
-            if not ready:
-                yield Heard({}, workers=self._workers(), working=self._working())
+            self._looked = time.monotonic()
 
     def _workers(self) -> dict[str, int]:
         """How many each stage has."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -13,17 +14,21 @@ import yaml
 
 from datagen.config import Loaded, loaded
 from datagen.errors import ConfigError, DatagenError, StoreError
+from datagen.execute.code import Choice, settle_code
 from datagen.execute.commit import Committer
+from datagen.execute.compaction import SLICES, compact
 from datagen.execute.feed import Feed
 from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.finish import finish
+from datagen.execute.history import enter_run
 from datagen.execute.ledger import Counts, Ledger
-from datagen.execute.local import run_local
-from datagen.execute.lock import held
+from datagen.execute.local import Local
+from datagen.execute.lock import held, packing
 from datagen.execute.operators import fuse
 from datagen.execute.pace import Pace
+from datagen.execute.shares import Receipt, Share, state_of, told_unfinished
 from datagen.execute.tally import add_all
-from datagen.execute.watching import Heard, Summary, Told, Watching
+from datagen.execute.watching import Heard, Running, Summary, Told, Watching
 from datagen.execute.worker import Place
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, HISTORY, read_dataset
@@ -46,8 +51,12 @@ class How(NamedTuple):
     """Of slices that are on their way between workers; a share of Ray's object store, if not given."""
     ray_address: str = ""
     """A cluster to join; else Ray is started on this machine."""
+    share: Share | None = None
+    """Of several runs at once into one OUT: only the slices of this share are computed, and the last one packs."""
     retry: bool = False
     """Run records that failed before again, and only those."""
+    code: Choice = ""
+    """What becomes of results whose stage's code changed since, though its version did not."""
 
 
 def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
@@ -59,28 +68,39 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
-    with held(store):
+    with held(store, how.share):
         store.write(CONFIG, resolved_text(graph).encode())
-        summary = _run(graph, out=out, how=how, watcher=watcher)
+        salts = settle_code(graph, store, choice=how.code, say=watcher.say)
+        enter_run(graph, store, salts=salts)
+        summary = _run(graph, out=out, salts=salts, how=how, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
-def _run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
-    committer = committer_of(graph, out)
+def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher: Watching) -> Summary:
+    committer = committer_of(graph, out, salts=salts)
     ledger = Ledger(Store(out), committer.fingerprint)
     _tell_if_unreadable(ledger.store, watcher)
-    feed = Feed(graph, ledger, how.rows, watcher, retry=how.retry)
+    receipt = Receipt(ledger.store)
+    feed = Feed(graph, ledger, how.rows, watcher, share=how.share, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
     operators = fuse(graph)
     progress = Progress(Pace(operators), feed, estimate(graph, how))
     watcher.progressed(progress.told(summary))
-    for heard in _engine(how, watcher)(operators, committer, place_of(graph, out), feed):
-        _hear(heard, summary, progress, watcher)
-        _stop_if_too_many_fail(summary, how.failed_share)
-    if watcher.stopping:
-        raise KeyboardInterrupt
-    finish(graph, ledger, feed.rows, summary)
+    with _engine(how, watcher) as engine:
+        for heard in engine.run(operators, committer, place_of(graph, out, salts=salts), feed):
+            _hear(heard, summary, progress, watcher)
+            _stop_if_too_many_fail(summary, how.failed_share)
+            if heard.report and summary.computed % SLICES == 0:
+                _compact(ledger, how.share)
+        if watcher.stopping:
+            raise KeyboardInterrupt
+        _compact(ledger, how.share)
+        ending = partial(finish, graph, ledger, feed.rows, summary, map_jobs=engine.map_jobs)
+        if how.share:
+            _finish_share(graph, ledger, feed, how.share, receipt, summary, ending)
+        else:
+            ending()
     return summary
 
 
@@ -94,7 +114,7 @@ class Progress(NamedTuple):
 
     def told(self, summary: Summary) -> Told:
         """How far it is now."""
-        seen = len(self.feed.rows)
+        seen = self.feed.taken
         total = seen if self.feed.ended else max(self.estimate, seen) if self.estimate is not None else None
         return self.pace.told(summary.counts, slices=summary.computed, before=self.feed.before, total=total)
 
@@ -104,7 +124,8 @@ def estimate(graph: Graph, how: How) -> int | None:
     rows = None if how.retry else graph.source.count()
     if rows is None:
         return None
-    return math.ceil((rows if how.rows is None else min(rows, how.rows)) / graph.loaded.pipeline.slice_size)
+    slices = math.ceil((rows if how.rows is None else min(rows, how.rows)) / graph.loaded.pipeline.slice_size)
+    return math.ceil(slices / how.share.of) if how.share else slices
 
 
 def _hear(heard: Heard, summary: Summary, progress: Progress, watcher: Watching) -> None:
@@ -134,6 +155,40 @@ _FEWEST = 100
 """Records as whose share failures are counted, while there are fewer."""
 
 
+def _compact(ledger: Ledger, share: Share | None) -> None:
+    if share:
+        compact(ledger, takes=share.takes)
+    else:
+        compact(ledger)
+
+
+def _finish_share(
+    graph: Graph,
+    ledger: Ledger,
+    feed: Feed,
+    share: Share,
+    receipt: Receipt,
+    summary: Summary,
+    ending: Callable[[], None],
+) -> None:
+    """Pack if the slices of all shares are committed, and no other share does so or did."""
+    summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
+    if left := feed.unfinished():
+        summary.waits_for = (
+            f"the dataset is packed once all shares are done; not yet done: {told_unfinished(left, of=share.of)}"
+        )
+        return
+    state = state_of(feed.rows, options=[ledger.fingerprint, graph.loaded.pipeline.output.model_dump(mode="json")])
+    with packing(ledger.store) as is_ours:
+        if not is_ours:
+            summary.waits_for = "all shares are done; another one is packing the dataset now"
+        elif receipt.is_new(state):
+            summary.waits_for = "all shares are done; another one has packed the dataset"
+        else:
+            ending()
+            receipt.enter(state)
+
+
 def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
     """A damaged dataset.json does not keep a run from writing it anew."""
     try:
@@ -143,12 +198,12 @@ def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
         watcher.say(f"{error}; it is kept in {HISTORY}")
 
 
-def committer_of(graph: Graph, out: str) -> Committer:
+def committer_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Committer:
     """What the workers of this graph need to commit into `out`."""
     pipeline = graph.loaded.pipeline
     return Committer(
         address=out,
-        fingerprint=run_fingerprint(graph),
+        fingerprint=run_fingerprint(graph, salts=salts),
         seed=pipeline.seed,
         catalogue=graph.catalogue,
         score_writers=graph.score_writers,
@@ -157,9 +212,9 @@ def committer_of(graph: Graph, out: str) -> Committer:
     )
 
 
-def place_of(graph: Graph, out: str) -> Place:
+def place_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Place:
     """What the workers of this graph share below `out`."""
-    return Place(out, stage_fingerprints(graph), uuid.uuid4().hex[:12])
+    return Place(out, stage_fingerprints(graph, salts=salts), uuid.uuid4().hex[:12])
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:
@@ -219,9 +274,9 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     return data
 
 
-def _engine(how: How, watcher: Watching) -> Callable[..., Iterator[Heard]]:
+def _engine(how: How, watcher: Watching) -> AbstractContextManager[Running]:
     if how.engine == "local":
-        return run_local
-    from datagen.execute.ray import run_ray
+        return Local()
+    from datagen.execute.ray import OnRay
 
-    return partial(run_ray, address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)
+    return OnRay(address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)

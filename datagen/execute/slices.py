@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from datagen.errors import ConfigError
 from datagen.sources.base import Source, SourceRow
@@ -21,7 +21,7 @@ class Slice(NamedTuple):
     @property
     def name(self) -> str:
         """Its number and a hash of its rows, so that a changed manifest makes new slices."""
-        text = json.dumps([[row.id, dict(row.fields), row.error] for row in self.rows], sort_keys=True)
+        text = json.dumps([[row.id, _plain(row.fields), row.error] for row in self.rows], sort_keys=True)
         return f"{self.number:06d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -35,6 +35,10 @@ class Job(NamedTuple):
     """Only these of its rows; all, if not given."""
     only: frozenset[str] | None = None
     """Of what its stages make, only records with these ids; all, if not given."""
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return fields if isinstance(fields, dict) else dict(fields)
 
 
 def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = None) -> Iterator[Slice]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from datagen.errors import DataError
-from datagen.execute.ledger import Costs, Row, Status, to_table
+from datagen.execute.ledger import SCHEMA, Costs, Row, Status, to_table
 from datagen.execute.slices import Job
 from datagen.fields import Field
 from datagen.record import Record
@@ -61,7 +61,8 @@ class State:
     def __init__(self, order: Order, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
         self.order = order
         self.live = live
-        self.rows = rows
+        self._past = SCHEMA.empty_table()
+        self._new = list(rows)
         self.catalogue = catalogue
         self.attempt = 1
         """How often the slice was tried in this run, this time included."""
@@ -74,6 +75,15 @@ class State:
             if job.sources is None or row.id in job.sources:
                 state._admit(row)
         return state
+
+    @property
+    def rows(self) -> list[Row]:
+        """The ends of its records so far."""
+        return [*(Row(**row) for row in self._past.to_pylist()), *self._new]
+
+    def ended(self) -> pa.Table:
+        """The same as columns of the ledger; what came from another worker is passed on as it came."""
+        return pa.concat_tables([self._past, to_table(self._new)])
 
     @property
     def slice(self) -> str:
@@ -110,7 +120,7 @@ class State:
     ) -> None:
         """Enter what became of a record, and how many new records came of it."""
         record = live.record.adding(fields or {})
-        self.rows.append(
+        self._new.append(
             Row(
                 id=record.id,
                 parent=record.parent,
@@ -124,6 +134,7 @@ class State:
                 fields=told_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt + self.order.round,
                 children=children,
+                slice=self.slice,
                 **live.costs.told(),
                 **columns,
             )
@@ -149,7 +160,7 @@ class State:
             for live in self.live
         ]
         table = pa.Table.from_pylist(records, schema=_RECORDS)
-        return Parcel(self.order, table, pa.array(blobs.items, pa.large_binary()), to_table(self.rows))
+        return Parcel(self.order, table, pa.array(blobs.items, pa.large_binary()), self.ended())
 
     @classmethod
     def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
@@ -162,8 +173,9 @@ class State:
             )
             for row in parcel.records.to_pylist()
         ]
-        rows = [Row(**row) for row in parcel.rows.to_pylist()]
-        return cls(parcel.order, live=live, rows=rows, catalogue=catalogue)
+        state = cls(parcel.order, live=live, rows=[], catalogue=catalogue)
+        state._past = parcel.rows
+        return state
 
 
 _RECORDS = pa.schema([("id", pa.string()), ("parent", pa.string()), ("fields", pa.string()), ("costs", pa.string())])

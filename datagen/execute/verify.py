@@ -2,47 +2,121 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
-from datagen.execute.ledger import DROPPED, Ledger, conservation_faults, count, dropped_faults, joined
+from datagen.execute.accounts import Account, accepted, account, dropped_tables
+from datagen.execute.ledger import DROPPED, SCHEMA, Counts, Ledger, count, joined
+from datagen.execute.parts import part_problems
+from datagen.shards.columns import Digests, digests, found_in
 from datagen.shards.index import INDEX, DatasetInfo, read_dataset
+from datagen.shards.table import DamagedIndexError, opened_index
 from datagen.shards.verify import Problem, verify_dataset
 from datagen.store import Store
 
 _RECOMPUTE = "run the pipeline into it again, which computes the slice anew"
+_AGAIN = "run the pipeline into it again, which writes it anew"
+_SHOWN = 10
+
+Stream = Callable[[], Iterable[pa.Table]]
 
 
 def verify(address: str) -> list[Problem]:
-    """Everything that is wrong under OUT: shards, index, ledger, and whether they agree."""
+    """Everything that is wrong under OUT: shards, index, card, ledger, parts, and whether they agree.
+
+    Holds some 50 bytes for each record, and one sample.
+    """
     store = Store(address)
     dataset = read_dataset(store)
     problems = verify_dataset(store)
     ledger = Ledger(store, dataset.fingerprint)
     try:
-        cut = ledger.slices()
-        slices = {name: ledger.read(name) for name in cut}
-        dropped = ledger.read_dropped()
+        return problems + list(_ledger_problems(ledger, dataset))
     except StoreError as error:
         return [*problems, Problem(ledger.folder, "", str(error), remedy="")]
-    problems += [Problem(ledger.folder, "", fault, _RECOMPUTE) for fault in conservation_faults(slices, cut=cut)]
-    ended = joined(slices.values())
-    problems += [Problem(f"{ledger.folder}/{DROPPED}", "", fault) for fault in dropped_faults(ended, dropped)]
-    rows = _with_dropped(ended, dropped)
-    problems += _total_problems(dataset, rows, sources=sum(cut.values()))
-    problems += _key_problems(store, rows)
-    return problems
+
+
+def _ledger_problems(ledger: Ledger, dataset: DatasetInfo) -> Iterator[Problem]:
+    cut = ledger.slices()
+    dropped = Counts()
+    for table in dropped_tables(ledger, columns=("stage", "reason", "status", "children")):
+        dropped.add(count(table))
+    found = account(ledger, cut)
+    yield from (Problem(ledger.folder, "", fault, _RECOMPUTE) for fault in found.faults)
+    yield from _total_problems(dataset, found, dropped, sources=sum(cut.values()))
+    gone = _joined(digests(table["id"]) for table in dropped_tables(ledger, columns=("id",)))
+    yield from _dropped_problems(ledger, cut, gone)
+    yield from _key_problems(ledger, cut, gone)
+    yield from part_problems(ledger, cut)
+
+
+def _joined(parts: Iterable[Digests]) -> Digests:
+    return np.sort(np.concatenate([digests([]), *parts]))
+
+
+def _total_problems(dataset: DatasetInfo, found: Account, dropped: Counts, *, sources: int) -> Iterator[Problem]:
+    counts, totals = found.counts, dataset.totals
+    rejected = {**counts.rejected}
+    for reason, number in dropped.rejected.items():
+        rejected[reason] = rejected.get(reason, 0) + number
+    told = (totals.sources, totals.records, totals.accepted, dict(totals.rejected), totals.failed)
+    has = (sources, counts.records, counts.accepted - dropped.records, rejected, counts.failed)
+    names = ("sources", "records", "accepted", "rejected", "failed")
+    for name, one, other in zip(names, told, has, strict=True):
+        if one != other:
+            yield Problem("dataset.json", "", f"totals.{name} is {one}, the ledger has {other}", _AGAIN)
+
+
+def _dropped_problems(ledger: Ledger, cut: Mapping[str, int], gone: Digests) -> Iterator[Problem]:
+    """What packing dropped without having been given it."""
+    given = np.zeros(len(gone), np.bool_)
+    for table in accepted(ledger, cut, columns=("id",)) if len(gone) else ():
+        places, known = found_in(gone, digests(table["id"]))
+        given[places[known]] = True
+    for id in _named(gone[~given], lambda: dropped_tables(ledger, columns=("id",)), column="id")[:3]:
+        fault = f"record '{id}' was dropped by packing, but was not accepted before"
+        yield Problem(f"{ledger.folder}/{DROPPED}", "", fault, _AGAIN)
+
+
+def _key_problems(ledger: Ledger, cut: Mapping[str, int], gone: Digests) -> Iterator[Problem]:
+    """Where index and ledger speak of different samples."""
+
+    def of_ledger() -> Iterator[pa.Table]:
+        for table in accepted(ledger, cut, columns=("id", "key")):
+            _, known = found_in(gone, digests(table["id"]))
+            yield table.filter(pa.array(~known))
+
+    try:
+        with opened_index(ledger.store) as index:
+            indexed = _joined(digests(table["key"]) for table in index.tables(["key"]))
+            entered = _joined(digests(table["key"]) for table in of_ledger())
+            for key in _named(np.setdiff1d(entered, indexed), of_ledger, column="key"):
+                yield Problem(INDEX, key, "accepted in the ledger, but not in the index", _AGAIN)
+            for key in _named(np.setdiff1d(indexed, entered), lambda: index.tables(["key"]), column="key"):
+                yield Problem(INDEX, key, "in the index, but not accepted in the ledger", _AGAIN)
+    except DamagedIndexError:
+        return  # the dataset's own checks have named it
+
+
+def _named(wanted: Digests, stream: Stream, *, column: str) -> list[str]:
+    """Some of the values that have these hashes, sorted."""
+    names: list[str] = []
+    for table in stream() if len(wanted) else ():
+        _, known = found_in(np.sort(wanted), digests(table[column]))
+        names += table[column].filter(pa.array(known)).to_pylist()
+        if len(names) >= _SHOWN:
+            break
+    return sorted(names)[:_SHOWN]
 
 
 def final_rows(ledger: Ledger) -> pa.Table:
     """One row a record, those that packing rejected in their final state."""
-    return _with_dropped(joined(ledger.read(name) for name in ledger.slices()), ledger.read_dropped())
+    return _with_dropped(joined(ledger.tables(ledger.slices())), ledger.read_dropped())
 
 
 def _with_dropped(rows: pa.Table, dropped: pa.Table) -> pa.Table:
@@ -59,9 +133,10 @@ def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     if not name:
         raise StoreError("a record is shown by its key or its id; none was given")
     store = Store(address)
-    rows = final_rows(Ledger(store, read_dataset(store).fingerprint))
-    found: list[dict[str, Any]] = []
+    ledger = Ledger(store, read_dataset(store).fingerprint)
     ids = pa.array([name, name.replace("__", "#").replace("--", "+")])
+    rows = _slice_of(ledger, name, ids)
+    found: list[dict[str, Any]] = []
     wanted = rows.filter(pc.or_(pc.equal(rows["key"], name), pc.is_in(rows["id"], value_set=ids))).to_pylist()
     while wanted:
         found.insert(0, wanted[0])
@@ -69,24 +144,17 @@ def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _total_problems(dataset: DatasetInfo, rows: pa.Table, *, sources: int) -> Iterator[Problem]:
-    counts = count(rows)
-    totals = dataset.totals
-    told = (totals.sources, totals.records, totals.accepted, dict(totals.rejected), totals.failed)
-    has = (sources, counts.records, counts.accepted, counts.rejected, counts.failed)
-    names = ("sources", "records", "accepted", "rejected", "failed")
-    for name, one, other in zip(names, told, has, strict=True):
-        if one != other:
-            yield Problem("dataset.json", "", f"totals.{name} is {one}, the ledger has {other}")
+def _slice_of(ledger: Ledger, name: str, ids: pa.Array) -> pa.Table:
+    """The final rows of the slice that has this key or one of these ids; none if there is no such slice."""
+    for table in ledger.tables(ledger.slices(), columns=("slice", "id", "key")):
+        at = pc.index(pc.or_(pc.equal(table["key"], name), pc.is_in(table["id"], value_set=ids)), True).as_py()
+        if at >= 0:
+            rows = joined([ledger.read(table["slice"][at].as_py())])
+            own = rows["id"].combine_chunks()
+            dropped = dropped_tables(ledger, columns=SCHEMA.names)
+            return _with_dropped(rows, joined(_within(table, own) for table in dropped))
+    return joined([])
 
 
-def _key_problems(store: Store, rows: pa.Table) -> Iterator[Problem]:
-    try:
-        index = set(pq.read_table(io.BytesIO(store.read(INDEX)), columns=["key"])["key"].to_pylist())
-    except (StoreError, pa.ArrowException, OSError, KeyError):
-        return  # the dataset's own checks have named it
-    accepted = set(rows["key"].filter(pc.equal(rows["status"], "accepted")).to_pylist())
-    for key in sorted(accepted - index)[:10]:
-        yield Problem(INDEX, key, "accepted in the ledger, but not in the index")
-    for key in sorted(index - accepted)[:10]:
-        yield Problem(INDEX, key, "in the index, but not accepted in the ledger")
+def _within(table: pa.Table, ids: pa.Array) -> pa.Table:
+    return table.filter(pc.is_in(table["id"], value_set=ids))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from datagen.execute.commit import Report
+from datagen.execute.commit import Committer, Report
 from datagen.execute.ledger import Counts
+from datagen.execute.operators import Operator
+from datagen.execute.slices import Job
 from datagen.execute.tally import Tallies, Tally
+from datagen.execute.worker import Place
+from datagen.shards.shard import ShardDone, ShardJob
 
 
 class StageTold(NamedTuple):
@@ -69,6 +73,20 @@ class Heard(NamedTuple):
     """Share of them that has work now; not of those that wait for a service."""
 
 
+class Running(Protocol):
+    """An engine, entered."""
+
+    def run(
+        self, operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
+    ) -> Iterator[Heard]:
+        """Run every slice through all operators; tells of what happens as it happens."""
+        ...
+
+    def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
+        """Write shards, in whatever order."""
+        ...
+
+
 class Watching(Protocol):
     """Whoever is told of a run, and may end it."""
 
@@ -103,3 +121,5 @@ class Summary:
     """Key of one accepted sample."""
     failed: list[str] = field(default_factory=list)
     """Ids of some that failed."""
+    waits_for: str = ""
+    """What keeps a shared OUT from being packed by this run; '' if it was packed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -35,6 +36,8 @@ def models_in(value: Any) -> list[ModelConfig]:
         return [value]
     if isinstance(value, BaseModel):
         return [model for name in type(value).model_fields for model in models_in(getattr(value, name))]
+    if isinstance(value, Mapping):
+        return [model for item in value.values() for model in models_in(item)]
     if isinstance(value, list | tuple):
         return [model for item in value for model in models_in(item)]
     return []

@@ -82,6 +82,9 @@ def closing(summary: Summary, address: str) -> Iterator[str]:
     yield f"  {counts.failed:>9,} failed"
     yield from _stages(summary.tallies)
     yield ""
+    if summary.waits_for:
+        yield f"{address}: {summary.waits_for}"
+        return
     yield from _place(summary, address)
     yield from _next(summary, shlex.quote(address))
 

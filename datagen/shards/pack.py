@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import IO, NamedTuple
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
 from datagen.shards.card import Counts, dataset_card
+from datagen.shards.columns import Rows
+from datagen.shards.duplicates import DUPLICATE, Dropped
 from datagen.shards.index import (
     CARD,
     DATASET,
@@ -29,104 +29,125 @@ from datagen.shards.index import (
     read_dataset,
 )
 from datagen.shards.options import OutputOptions
-from datagen.shards.plan import DUPLICATE, MB, ShardPlan, cut, drop_duplicates, plan_shards, take_accepted
-from datagen.shards.writer import ending
+from datagen.shards.packed import PACKED, PackedInfo, Recipe, sha256_file, sha256_of, unchanged
+from datagen.shards.plan import Plan, Shard, plan_shards
+from datagen.shards.shard import ShardDone, ShardJob, fragment_file, marker_file, read_marker, write_shard
+from datagen.shards.spread import spread
 from datagen.store import Store
 
-CopyAll = Callable[[Iterable[ShardPlan]], Iterable[ShardInfo]]
-"""Copies shards, in whatever way, and yields what came out in the order of the plans."""
+WORK = "run/pack"
+_AT_ONCE = 16
+"""Shards whose markers and parts of the index are looked at side by side."""
 
-_CHUNK = 16 * MB
-"""Bytes of samples that are held at once."""
+MapJobs = Callable[[Callable[[ShardJob], ShardDone], Iterable[ShardJob]], Iterable[ShardDone]]
+"""Calls a function of a module with each job, anywhere and in any order, and yields what each call returned."""
 
 
 class Packed(NamedTuple):
     """What came out."""
 
     dataset: DatasetInfo
-    dropped: pa.Table
-    """Accepted samples that the dataset has no place for: id, key, reason, of (the key that stays)."""
+    dropped: Dropped | None
+    """Accepted samples that the dataset has no place for; None where there was nothing to do."""
+    written: Sequence[str]
+    """Paths of the shards that were written now; the others were there."""
 
 
-def _nothing(dropped: pa.Table) -> None:
+def _nothing(dropped: Dropped) -> None:
     pass
 
 
 def pack(
     store: Store,
-    accepted: pa.Table,
+    rows: Rows,
     *,
     options: OutputOptions,
     about: About,
-    copy_all: CopyAll | None = None,
-    before_shards: Callable[[pa.Table], None] = _nothing,
+    entries: str = "",
+    map_jobs: MapJobs = map,
+    before_shards: Callable[[Dropped], None] = _nothing,
 ) -> Packed:
-    """Write the dataset of `accepted` (columns as in `ACCEPTED`), and dataset.json last.
+    """Write the dataset of the samples that `rows` streams, and dataset.json last.
 
-    The same rows give the same bytes; their order matters only in which of
-    several duplicates stays. An older dataset of the store is kept as
-    `run/history/*.json` and gone from the moment anything is replaced; what is
-    killed before the end leaves no dataset.json, and is done again.
-    `before_shards` is told of the dropped samples once the old one is gone: what
-    has to agree with dataset.json is written there.
+    The same samples give the same bytes, in whatever order and tables they come. Samples are planned
+    from hashes, 52 bytes each, 24 of which stay while shards are written; nothing else grows with
+    the dataset but a few hundred bytes a shard. Shards are written by `map_jobs`, one job each; one
+    that was written for the same plan before, and has its size, is left as it is.
+
+    `entries` tells one state of the rows from another: where it is that of the dataset that is
+    there, nothing is done at all. '' says nothing. An older dataset of the store is kept as
+    `run/history/*.json` and gone from the moment anything is replaced; what is killed before the
+    end leaves no dataset.json, and the next one goes on from there. `before_shards` is told of the
+    dropped samples once the old one is gone: what has to agree with dataset.json is written there.
     """
-    kept, dropped = drop_duplicates(take_accepted(accepted))
-    plans = plan_shards(kept, options=options, seed=about.seed)
+    recipe = Recipe(entries=entries, options=options, about=about)
+    if (dataset := unchanged(store, recipe)) is not None:
+        return Packed(dataset, None, [])
+    plan = plan_shards(rows, options=options, seed=about.seed)
     set_aside(store, about.pipeline)
-    before_shards(dropped)
-    shards = list(copy_all(plans) if copy_all else (copy_shard(store, plan) for plan in plans))
-    _sweep(store, shards)
-    members = _write_index(store, plans, kept)
-    dataset = _dataset(about, shards, dropped)
-    counts = Counts(members, _counted(kept["license"]), _counted(kept["task"]))
-    store.write(CARD, dataset_card(dataset, about=about, counts=counts).encode())
+    before_shards(plan.dropped)
+    folder = work_folder(store, plan)
+    done = finished_shards(store, plan)
+    missing = [number for number, shard in enumerate(plan.shards) if shard.path not in done]
+    spread(store, rows, plan=plan, folder=folder, wanted=missing)
+    jobs = [shard_job(store, plan, number) for number in missing]
+    written = {found.info.path: found for found in map_jobs(write_shard, jobs)}
+    dataset = close(store, plan, recipe, {**done, **written})
+    return Packed(dataset, plan.dropped, [job.path for job in jobs])
+
+
+def shard_job(store: Store, plan: Plan, number: int) -> ShardJob:
+    """The job that writes one shard of a plan."""
+    shard = plan.shards[number]
+    return ShardJob(store.address, f"{WORK}/{plan.digest}", shard.path, shard.split, shard.samples)
+
+
+def work_folder(store: Store, plan: Plan) -> str:
+    """Where the markers of a plan's shards lie; those of others go, as their shards are about to be replaced."""
+    for name in store.folders(WORK):
+        if name != plan.digest:
+            store.remove(f"{WORK}/{name}")
+    return f"{WORK}/{plan.digest}"
+
+
+def finished_shards(store: Store, plan: Plan) -> dict[str, ShardDone]:
+    """By path the shards that were written for this plan, and are there with their size and part of the index."""
+    folder = f"{WORK}/{plan.digest}"
+    there, shards = store.sizes(folder), store.sizes(SHARDS)
+    found: dict[str, ShardDone] = {}
+    begun = [shard for shard in plan.shards if there.keys() >= set(_files(shard))]
+    for start in range(0, len(begun), _AT_ONCE):
+        chosen = begun[start : start + _AT_ONCE]
+        names = [name for shard in chosen for name in _files(shard)]
+        data = store.read_ranges([(f"{folder}/{name}", 0, there[name]) for name in names])
+        for shard, marker, fragment in zip(chosen, data[::2], data[1::2], strict=True):
+            done = read_marker(marker)
+            if done and shards.get(f"{shard.stem}.tar") == done.info.bytes and sha256_of(fragment) == done.fragment:
+                found[shard.path] = done
+    return found
+
+
+def _files(shard: Shard) -> tuple[str, str]:
+    """Names of the marker and the part of the index that are left of a shard's job."""
+    return marker_file(shard.stem), fragment_file(shard.stem)
+
+
+def close(store: Store, plan: Plan, recipe: Recipe, done: dict[str, ShardDone]) -> DatasetInfo:
+    """Join what the jobs wrote: index, card, and dataset.json last."""
+    shards = [done[shard.path] for shard in plan.shards]
+    _sweep(store, SHARDS, {shard.path for shard in plan.shards})
+    _join_index(store, plan)
+    dataset = _dataset(recipe.about, [shard.info for shard in shards], len(plan.dropped))
+    card = dataset_card(dataset, about=recipe.about, counts=_counts(shards)).encode()
+    store.write(CARD, card)
+    index, size = sha256_file(store, INDEX)
+    files = {"card": sha256_of(card), "dataset": sha256_of(dataset.encoded()), "index": index}
+    packed = PackedInfo(recipe=recipe, plan=plan.digest, index_bytes=size, **files)
+    folder = f"{WORK}/{plan.digest}"
+    _sweep(store, folder, {f"{folder}/{name}" for shard in plan.shards for name in _files(shard)})
+    store.write(PACKED, packed.model_dump_json(indent=1).encode() + b"\n")
     store.write(DATASET, dataset.encoded())
-    return Packed(dataset, dropped)
-
-
-def copy_shard(store: Store, plan: ShardPlan) -> ShardInfo:
-    """Write one shard from ranges of parts, holding some 16 MB at a time."""
-    with store.writing(plan.path) as file:
-        passing = _Hashed(file)
-        for sample in _samples(store, plan.rows):
-            passing.write(sample)
-        passing.write(ending(passing.size))
-    return ShardInfo(
-        path=plan.path,
-        sha256=passing.digest.hexdigest(),
-        bytes=passing.size,
-        samples=plan.rows.num_rows,
-        split=plan.split,
-    )
-
-
-class _Hashed:
-    """Counts and hashes what is written through it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        """Write `data` to the end."""
-        self._file.write(data)
-        self.digest.update(data)
-        self.size += len(data)
-
-
-def _samples(store: Store, rows: pa.Table) -> Iterator[bytes]:
-    """The tar blocks of each sample, in order."""
-    for start, stop in cut(rows["size"].to_numpy(), _CHUNK):
-        chunk = rows.slice(start, stop - start).to_pylist()
-        found = store.read_ranges([(row["part"], row["offset"], row["size"]) for row in chunk])
-        for row, data in zip(chunk, found, strict=True):
-            if not data.startswith(f"{row['key']}.".encode()):
-                raise StoreError(
-                    f"{store.address}/{row['part']}: sample '{row['key']}' does not begin at byte {row['offset']}; "
-                    "the part is damaged, remove it and run again, which computes its slice anew"
-                )
-            yield data
+    return dataset
 
 
 def set_aside(store: Store, pipeline: str) -> None:
@@ -151,59 +172,36 @@ def set_aside(store: Store, pipeline: str) -> None:
     store.remove(DATASET)
 
 
-def _sweep(store: Store, shards: Iterable[ShardInfo]) -> None:
-    """Remove shards that are not of this dataset: readers take all that lie there."""
-    listed = {shard.path for shard in shards}
-    for name in store.names(SHARDS):
-        if f"{SHARDS}/{name}" not in listed:
-            store.remove(f"{SHARDS}/{name}")
+def _sweep(store: Store, folder: str, keep: set[str]) -> None:
+    """Remove files that are not of this dataset: readers take all shards that lie there."""
+    for name in store.names(folder):
+        if f"{folder}/{name}" not in keep:
+            store.remove(f"{folder}/{name}")
 
 
-def _write_index(store: Store, plans: Iterable[ShardPlan], accepted: pa.Table) -> list[str]:
-    """Write index.parquet, a row group a shard; the names of all members there are."""
-    names: set[str] = set()
+def _join_index(store: Store, plan: Plan) -> None:
+    """Write index.parquet from its fragments, a row group a shard."""
+    folder = f"{WORK}/{plan.digest}"
     with store.writing(INDEX) as file, pq.ParquetWriter(file, index_schema()) as writer:
-        for plan in plans:
-            rows = _index_rows(plan, accepted)
-            names.update(pc.unique(pc.list_flatten(rows["members"]).combine_chunks().field("name")).to_pylist())
-            writer.write_table(rows)
-    return sorted(names)
+        for shard in plan.shards:
+            writer.write_table(pq.read_table(io.BytesIO(store.read(f"{folder}/{fragment_file(shard.stem)}"))))
 
 
-def _index_rows(plan: ShardPlan, accepted: pa.Table) -> pa.Table:
-    schema = index_schema()
-    rows = accepted.take(plan.rows["row"])
-    columns = {
-        "key": rows["key"],
-        "split": pa.array([plan.split] * rows.num_rows),
-        "shard": pa.array([plan.path] * rows.num_rows),
-        "members": pa.array(list(_shifted(rows)), schema.field("members").type),
-        "task": rows["task"],
-        "instruction": rows["instruction"],
-        "scores": pa.array([_score_rows(text) for text in rows["scores"].to_pylist()], schema.field("scores").type),
-        "license": rows["license"],
-    }
-    return pa.table(columns).cast(schema)
+def _counts(shards: Iterable[ShardDone]) -> Counts:
+    members: set[str] = set()
+    licenses: Counter[str] = Counter()
+    tasks: Counter[str] = Counter()
+    for shard in shards:
+        members.update(shard.members)
+        licenses.update(shard.licenses)
+        tasks.update(shard.tasks)
+    return Counts(sorted(members), dict(sorted(licenses.items())), dict(sorted(tasks.items())))
 
 
-def _score_rows(text: str) -> list[dict[str, object]]:
-    return [{"name": name, "value": value} for name, value in json.loads(text or "{}").items()]
-
-
-def _shifted(rows: pa.Table) -> Iterator[list[dict[str, object]]]:
-    """Members of each sample, their offsets counted in the shard."""
-    start = 0
-    columns = (rows[name].to_pylist() for name in ("members", "offset", "size"))
-    for text, offset, size in zip(*columns, strict=True):
-        members = sorted(json.loads(text).items())
-        yield [{"name": name, "offset": at - offset + start, "size": length} for name, (at, length) in members]
-        start += size
-
-
-def _dataset(about: About, shards: list[ShardInfo], dropped: pa.Table) -> DatasetInfo:
+def _dataset(about: About, shards: list[ShardInfo], dropped: int) -> DatasetInfo:
     rejected = dict(sorted(about.rejected.items()))
-    if dropped.num_rows:
-        rejected[f"pack/{DUPLICATE}"] = dropped.num_rows
+    if dropped:
+        rejected[f"pack/{DUPLICATE}"] = dropped
     return DatasetInfo(
         pipeline=about.pipeline,
         fingerprint=about.fingerprint,
@@ -220,9 +218,3 @@ def _dataset(about: About, shards: list[ShardInfo], dropped: pa.Table) -> Datase
         ),
         runs=[RunRow(fingerprint=about.fingerprint, stages=list(about.stages))],
     )
-
-
-def _counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value is there, by value."""
-    counts = {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
-    return dict(sorted(counts.items()))

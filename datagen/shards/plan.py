@@ -1,85 +1,94 @@
-"""Which sample goes where: duplicates, split, shuffle and cut, over columns."""
+"""Which sample goes where: duplicates, split, shuffle and cut, over hashes alone."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datagen.errors import StoreError
+from datagen.shards.columns import NARROW, Digests, Flags, Numbers, Rows, digests, filled, found_in
+from datagen.shards.duplicates import Dropped, Twins, drop_duplicates
 from datagen.shards.index import SHARDS, SPLITS, Split
 from datagen.shards.options import OutputOptions
 
-Numbers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
 MB = 1_000_000
-DUPLICATE = "duplicate"
-
-ACCEPTED = pa.schema(
-    [(name, pa.large_string()) for name in ("id", "key", "source_sha256", "part")]
-    + [(name, pa.int64()) for name in ("offset", "size")]
-    + [(name, pa.large_string()) for name in ("members", "content", "task", "instruction", "license", "scores")]
-)
-"""Columns of the accepted samples that pack takes.
-
-`part` is a path in the store, `offset` and `size` the sample's bytes in it;
-`members` is JSON {name: [offset in the part, size]}, `scores` JSON
-{name: value}.
-"""
+_VERSION = 1
+"""Raised when the same samples are to be packed otherwise: what an older pack left half done is of no use then."""
 
 
-class ShardPlan(NamedTuple):
-    """A shard that is to be: the samples to copy into it, in their order."""
+class Shard(NamedTuple):
+    """A shard that is to be."""
 
     path: str
     split: Split
-    rows: pa.Table
-    """Columns row (its number in the accepted table), key, part, offset, size."""
+    samples: int
+
+    @property
+    def stem(self) -> str:
+        """Its file's name without folder and ending."""
+        return self.path.rpartition("/")[2].removesuffix(".tar")
 
 
-def take_accepted(table: pa.Table) -> pa.Table:
-    """The table in the columns and types of `ACCEPTED`. Raises `StoreError` if two samples share a key."""
-    columns = [table[field.name].cast(field.type) for field in ACCEPTED]
-    filled = [pc.fill_null(column, "") if pa.types.is_large_string(column.type) else column for column in columns]
-    accepted = pa.table(filled, schema=ACCEPTED)
-    counts = pc.value_counts(accepted["key"])
-    twice = counts.filter(pc.greater(counts.field("counts"), 1))
-    if len(twice):
-        raise StoreError(f"two accepted samples have the key '{twice[0]['values']}'; the ledger is damaged")
-    return accepted
+class Plan(NamedTuple):
+    """Where each sample goes; 24 bytes a sample."""
+
+    seed: int
+    shards: Sequence[Shard]
+    keys: Digests
+    """Of the samples that stay, sorted."""
+    shard: NDArray[np.int32]
+    """By sample, the number of its shard."""
+    place: NDArray[np.int32]
+    """By sample, its place in that shard."""
+    dropped: Dropped
+    digest: str
+    """Of the samples, their places and the options: equal plans make equal shards."""
+
+    def find(self, keys: pa.ChunkedArray) -> tuple[Numbers, Flags]:
+        """Where in the plan each key stands, and whether it stands there at all."""
+        return found_in(self.keys, digests(keys, seed=self.seed))
 
 
-def drop_duplicates(accepted: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Those that come first of their content, and of the others (id, key, reason, of: the key that stays)."""
-    codes = _codes(accepted["content"])
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    stays = first[inverse] == np.arange(len(codes))
-    later = np.flatnonzero(~stays)
-    dropped = accepted.select(["id", "key"]).take(later)
-    dropped = dropped.append_column("reason", pa.array([DUPLICATE] * len(later), pa.large_string()))
-    dropped = dropped.append_column("of", accepted["key"].take(first[inverse[later]]))
-    return accepted.filter(pa.array(stays)), dropped
+class _Samples(NamedTuple):
+    """What is known of the samples while they are planned: 52 bytes each."""
+
+    keys: Digests
+    contents: Digests
+    sources: NDArray[np.uint64]
+    slices: NDArray[np.int32]
+    sizes: Numbers
+
+    def take(self, rows: Numbers | Flags) -> _Samples:
+        return _Samples._make(column[rows] for column in self)
 
 
-def plan_shards(accepted: pa.Table, *, options: OutputOptions, seed: int) -> list[ShardPlan]:
-    """Shards of about the target size, first train then val, each split shuffled by `seed`."""
-    if not accepted.num_rows:
-        return []
-    order = _shuffled(accepted["key"], seed)
-    in_val = _in_val(accepted["source_sha256"], options.val_fraction, seed)[order]
-    plans = []
-    for split, rows in zip(SPLITS, (order[~in_val], order[in_val]), strict=True):
-        sizes = accepted["size"].to_numpy()[rows]
-        for number, (start, stop) in enumerate(cut(sizes, int(options.shard_mb * MB))):
-            path = f"{SHARDS}/{split}-{number:06d}.tar"
-            plans.append(ShardPlan(path, split, _planned(accepted, rows[start:stop])))
-    return plans
+_NONE = _Samples._make(np.empty(0, kind) for kind in ("S16", "S16", np.uint64, np.int32, np.int64))
+
+
+def plan_shards(rows: Rows, *, options: OutputOptions, seed: int) -> Plan:
+    """Plan the shards of all samples, first train then val, each split shuffled by `seed`.
+
+    Reads narrow columns alone, and holds 52 bytes a sample at the end of that pass, some 170 at the
+    most while they are sorted. Neither the order of the rows nor how tables cut them changes anything.
+    Raises `StoreError` if two samples share a key.
+    """
+    samples, state = _read(rows, seed)
+    samples = samples.take(np.argsort(samples.keys, kind="stable"))
+    _refuse_twins(rows, samples.keys, seed)
+    stays, dropped = drop_duplicates(Twins(samples.keys, samples.contents, samples.slices), rows, seed=seed)
+    kept = samples.take(stays)
+    in_val = _in_val(kept.sources, options.val_fraction)
+    shards, shard, place = _cut_shards(kept.sizes, in_val, int(options.shard_mb * MB))
+    told = f"{_VERSION}|{seed}|{state}|{options.model_dump_json(exclude={'images'})}"
+    digest = hashlib.sha256(told.encode())
+    for column in (kept.keys, shard, place):
+        digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+    return Plan(seed, shards, kept.keys, shard, place, dropped, digest.hexdigest()[:16])
 
 
 def cut(sizes: Numbers, limit: int) -> Iterator[tuple[int, int]]:
@@ -93,40 +102,65 @@ def cut(sizes: Numbers, limit: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _planned(accepted: pa.Table, rows: Numbers) -> pa.Table:
-    chosen = accepted.select(["key", "part", "offset", "size"]).take(rows)
-    return chosen.add_column(0, "row", pa.array(rows))
+def _read(rows: Rows, seed: int) -> tuple[_Samples, str]:
+    """The narrow columns of all samples, and a hash of all their bytes, in whatever order they come."""
+    tables = [_NONE]
+    total = np.zeros(2, np.uint64)
+    for table in rows(NARROW):
+        tables.append(_hashed(table, seed))
+        told = (f"{key}|{sha}" for key, sha in zip(filled(table["key"]), filled(table["sha256"]), strict=True))
+        total += digests(told).view(">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+    columns = zip(*tables, strict=True)
+    return _Samples._make(np.concatenate(column) for column in columns), total.tobytes().hex()
 
 
-def _codes(column: pa.ChunkedArray) -> Numbers:
-    """Equal numbers for equal values."""
-    encoded = column.combine_chunks().dictionary_encode()
-    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+def _hashed(table: pa.Table, seed: int) -> _Samples:
+    sources = digests((f"split|{source}" for source in filled(table["source_sha256"])), seed=seed)
+    return _Samples(
+        keys=digests(table["key"], seed=seed),
+        contents=digests(filled(table["content"])),
+        sources=sources.view(">u8").reshape(-1, 2)[:, 0].astype(np.uint64),
+        slices=np.array([slice_number(name) for name in table["slice"].to_pylist()], np.int32),
+        sizes=np.asarray(table["size"].to_numpy(), np.int64),
+    )
 
 
-def _digests(values: Iterable[object], seed: int) -> NDArray[np.uint64]:
-    """sha256 of `seed|value`, its first 128 bits as two numbers, one row a value."""
-    joined = b"".join(hashlib.sha256(f"{seed}|{value}".encode()).digest()[:16] for value in values)
-    return np.frombuffer(joined, ">u8").astype(np.uint64).reshape(-1, 2)
+def slice_number(slice: str) -> int:
+    """The number that a slice's name begins with."""
+    return int(slice.partition("-")[0])
 
 
-def _shuffled(keys: pa.ChunkedArray, seed: int) -> Numbers:
-    """Row numbers in an order that depends on keys and seed alone."""
-    digests = _digests((key.as_py() for key in keys), seed)
-    return np.lexsort((digests[:, 1], digests[:, 0]))
+def _refuse_twins(rows: Rows, keys: Digests, seed: int) -> None:
+    twice = keys[1:][keys[1:] == keys[:-1]]
+    if not len(twice):
+        return
+    for table in rows(["key"]):
+        _, known = found_in(twice, digests(table["key"], seed=seed))
+        for row in np.flatnonzero(known)[:1]:
+            raise StoreError(f"two accepted samples have the key '{table['key'][int(row)]}'; the ledger is damaged")
 
 
-def _in_val(sources: pa.ChunkedArray, fraction: float, seed: int) -> Flags:
+def _in_val(sources: NDArray[np.uint64], fraction: float) -> Flags:
     """Whether each row's source goes to val; a source stays where it is when others come.
 
     Where chance leaves val empty, or train, the source at that end goes there.
     """
-    encoded = sources.combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    drawn = _digests((f"split|{name}" for name in names), seed)[:, 0] / 2.0**64
-    chosen = drawn < fraction
-    if fraction > 0 and not chosen.any():
-        chosen[np.argmin(drawn)] = True
-    if chosen.all():
-        chosen[np.argmax(drawn)] = False
-    return np.asarray(chosen[_codes(sources)], dtype=np.bool_)
+    chosen = sources / 2.0**64 < fraction
+    if len(sources) and fraction > 0 and not chosen.any():
+        chosen = sources == sources.min()
+    if len(sources) and chosen.all():
+        chosen = sources != sources.max()
+    return np.asarray(chosen, dtype=np.bool_)
+
+
+def _cut_shards(sizes: Numbers, in_val: Flags, limit: int) -> tuple[list[Shard], NDArray[np.int32], NDArray[np.int32]]:
+    """The shards, and each sample's shard and place in it."""
+    shards: list[Shard] = []
+    shard = np.empty(len(sizes), np.int32)
+    place = np.empty(len(sizes), np.int32)
+    for split, rows in zip(SPLITS, (np.flatnonzero(~in_val), np.flatnonzero(in_val)), strict=True):
+        for number, (start, stop) in enumerate(cut(sizes[rows], limit)):
+            shard[rows[start:stop]] = len(shards)
+            place[rows[start:stop]] = np.arange(stop - start)
+            shards.append(Shard(f"{SHARDS}/{split}-{number:06d}.tar", split, stop - start))
+    return shards, shard, place

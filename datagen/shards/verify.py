@@ -6,21 +6,25 @@ import hashlib
 import io
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import IO, NamedTuple
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL import Image as Pillow
 from pydantic import ValidationError
 
 from datagen.errors import StoreError
-from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, ShardInfo, index_schema, read_dataset
+from datagen.shards.columns import Digests, digests, found_in
+from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, ShardInfo, read_dataset
 from datagen.shards.info import SampleInfo
+from datagen.shards.packed import PACKED, read_packed, sha256_of
+from datagen.shards.table import DamagedIndexError, IndexFile, Sources, opened_index
 from datagen.store import Store
 
-_AGAIN = "run the pipeline into it again: pack writes the shards anew from run/parts"
+_MEND = "`verify OUT --repair` writes it anew from run/parts"
+_AGAIN = "run the pipeline into it again, which writes it anew"
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 _PICTURES = ("png", "jpg", "webp")
 _BLOCK = 1 << 20
@@ -35,7 +39,7 @@ class Problem(NamedTuple):
     file: str
     key: str
     fault: str
-    remedy: str = _AGAIN
+    remedy: str = _MEND
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
@@ -74,60 +78,94 @@ class _Hashing(io.RawIOBase):
         return data
 
 
-Sources = dict[str, ShardInfo]
-"""By checksum of a source picture, the shard in which it was first seen."""
-
-
 def verify_dataset(store: Store) -> list[Problem]:
     """All that is wrong with the dataset in `store`; [] if nothing is.
 
-    Reads every byte of every shard once, and holds one sample at a time.
+    Reads every byte of every shard once. Held are one sample, the index rows of one shard, and 24
+    bytes for each sample of the dataset.
     """
     try:
         dataset = read_dataset(store)
     except StoreError as error:
-        return [Problem(DATASET, "", str(error), "nothing can be verified without it")]
+        return [Problem(DATASET, "", str(error), _AGAIN)]
+    problems = [*_total_problems(dataset), *_listing_problems(store, dataset), *_card_problems(store)]
     try:
-        index = _read_index(store)
-    except StoreError as error:
-        return [Problem(INDEX, "", str(error))]
-    return list(_problems(store, dataset, index))
+        with opened_index(store) as index:
+            return [*problems, *_index_problems(index, dataset), *_shards_problems(store, dataset, index)]
+    except DamagedIndexError as error:
+        return [*problems, Problem(INDEX, "", str(error))]
 
 
-def _problems(store: Store, dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
-    yield from _total_problems(dataset, index)
-    yield from _listing_problems(store, dataset, index)
-    sources: Sources = {}
+def _shards_problems(store: Store, dataset: DatasetInfo, index: IndexFile) -> Iterator[Problem]:
+    sources = Sources()
     for shard in dataset.shards:
-        rows = index.filter(pc.equal(index["shard"], shard.path))
-        yield from _shard_problems(store, shard, _indexed(rows), sources)
+        yield from _shard_problems(store, shard, _indexed(index.of_shard(shard.path)), sources)
 
 
-def _total_problems(dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
+def _total_problems(dataset: DatasetInfo) -> Iterator[Problem]:
     totals = dataset.totals
     in_shards = sum(shard.samples for shard in dataset.shards)
     ends = totals.accepted + sum(totals.rejected.values()) + totals.failed
     if totals.accepted != in_shards:
-        yield Problem(DATASET, "", f"{totals.accepted} records were accepted, the shards list {in_shards} samples")
+        fault = f"{totals.accepted} records were accepted, the shards list {in_shards} samples"
+        yield Problem(DATASET, "", fault, _AGAIN)
     if totals.records != ends:
-        yield Problem(DATASET, "", f"{totals.records} records, but accepted, rejected and failed add up to {ends}")
-    if index.num_rows != in_shards:
-        yield Problem(INDEX, "", f"has {index.num_rows} samples, the shards list {in_shards}")
-    counts = pc.value_counts(index["key"])
-    for row in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist():
-        yield Problem(INDEX, row["values"], f"the key is there {row['counts']} times")
+        fault = f"{totals.records} records, but accepted, rejected and failed add up to {ends}"
+        yield Problem(DATASET, "", fault, _AGAIN)
 
 
-def _listing_problems(store: Store, dataset: DatasetInfo, index: pa.Table) -> Iterator[Problem]:
-    listed = {shard.path: shard for shard in dataset.shards}
-    if not store.exists(CARD):
-        yield Problem(CARD, "", "is missing")
+def _listing_problems(store: Store, dataset: DatasetInfo) -> Iterator[Problem]:
+    listed = {shard.path for shard in dataset.shards}
     for name in store.names(SHARDS):
         if f"{SHARDS}/{name}" not in listed:
-            yield Problem(f"{SHARDS}/{name}", "", f"{DATASET} does not list it, but readers take it", "remove it")
-    for row in index.select(["shard", "split"]).group_by(["shard", "split"]).aggregate([]).to_pylist():
-        if row["shard"] not in listed or listed[row["shard"]].split != row["split"]:
-            yield Problem(INDEX, "", f"speaks of {row['shard']} in {row['split']}, {DATASET} does not")
+            fault = f"{DATASET} does not list it, but readers take it"
+            yield Problem(f"{SHARDS}/{name}", "", fault, "remove it, as `verify OUT --repair` does")
+
+
+def _card_problems(store: Store) -> Iterator[Problem]:
+    """Whether README.md is what packing wrote."""
+    try:
+        packed = read_packed(store)
+    except StoreError as error:
+        yield Problem(PACKED, "", str(error), _AGAIN)
+        packed = None
+    if not store.exists(CARD):
+        yield Problem(CARD, "", "is missing")
+    elif packed and sha256_of(store.read(CARD)) != packed.card:
+        yield Problem(CARD, "", "its text is not what packing wrote")
+
+
+def _index_problems(index: IndexFile, dataset: DatasetInfo) -> Iterator[Problem]:
+    in_shards = sum(shard.samples for shard in dataset.shards)
+    if index.num_rows != in_shards:
+        yield Problem(INDEX, "", f"has {index.num_rows} samples, the shards list {in_shards}")
+    listed = {shard.path: shard.split for shard in dataset.shards}
+    keys = []
+    pairs: set[tuple[str, str]] = set()
+    for table in index.tables(["key", "shard", "split"]):
+        keys.append(digests(table["key"]))
+        pairs.update((row["shard"], row["split"]) for row in _distinct(table, ["shard", "split"]))
+    for path, split in sorted(pairs, key=str):
+        if listed.get(path) != split:
+            yield Problem(INDEX, "", f"speaks of {path} in {split}, {DATASET} does not")
+    for key, times in _repeated(index, keys).items():
+        yield Problem(INDEX, key, f"the key is there {times} times")
+
+
+def _distinct(table: pa.Table, names: list[str]) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = table.select(names).group_by(names).aggregate([]).to_pylist()
+    return rows
+
+
+def _repeated(index: IndexFile, keys: list[Digests]) -> dict[str, int]:
+    """Keys that are there several times, and how often; a second look finds their names."""
+    found, counts = np.unique(np.concatenate(keys) if keys else digests([]), return_counts=True)
+    twice = found[counts > 1]
+    names: Counter[str] = Counter()
+    for table in index.tables(["key"]) if len(twice) else ():
+        _, known = found_in(twice, digests(table["key"]))
+        names.update(table["key"].filter(pa.array(known)).to_pylist())
+    return dict(names)
 
 
 def _shard_problems(
@@ -147,6 +185,7 @@ def _shard_problems(
             yield Problem(shard.path, "", f"is no whole tar: {error}")
         while file.read(_BLOCK):
             pass
+    sources.close(shard)
     yield from _file_problems(shard, file, found=len(seen))
     for key in sorted(set(index) - seen):
         yield Problem(shard.path, key, "the index has it, the shard has not")
@@ -209,10 +248,9 @@ def _info_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, sources:
             yield Problem(INDEX, sample.key, f"{name} is {value!r:.80}, its json says {says[name]!r:.80}")
     for name in sorted(set(info.members()) - sample.members.keys()):
         yield Problem(shard.path, sample.key, f"its json speaks of {name}, which it has not")
-    if info.source.sha256:
-        first_seen = sources.setdefault(info.source.sha256, shard)
-        if first_seen.split != shard.split:
-            yield Problem(shard.path, sample.key, f"its source picture is also in {first_seen.path}, the other split")
+    if info.source.sha256 and (other := sources.elsewhere(info.source.sha256, shard)):
+        fault = f"its source picture is also in {other}, the other split"
+        yield Problem(shard.path, sample.key, fault, _AGAIN)
 
 
 def _picture_fault(data: bytes) -> str:
@@ -222,16 +260,6 @@ def _picture_fault(data: bytes) -> str:
     except Exception as error:  # Pillow raises many kinds on damaged files
         return str(error) or type(error).__name__
     return ""
-
-
-def _read_index(store: Store) -> pa.Table:
-    try:
-        table = pq.read_table(io.BytesIO(store.read(INDEX)))
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(f"is damaged: {error}") from error
-    if not table.schema.equals(index_schema()):
-        raise StoreError(f"its columns are {', '.join(table.schema.names)}, not those of this format")
-    return table
 
 
 def _indexed(rows: pa.Table) -> dict[str, _Indexed]:

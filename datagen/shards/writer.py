@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
 from collections.abc import Iterable
 from typing import IO, NamedTuple
@@ -19,6 +20,8 @@ class Placed(NamedTuple):
     members: dict[str, tuple[int, int]]
     """Offset of each member's data in the part, and its size."""
     content: str
+    sha256: str
+    """Of those blocks, by which whoever copies them knows that they are whole."""
 
 
 def write_part(file: IO[bytes], samples: Iterable[StoredSample]) -> list[Placed]:
@@ -42,14 +45,15 @@ def ending(size: int) -> bytes:
 def _write_sample(file: IO[bytes], sample: StoredSample, start: int) -> Placed:
     members = {}
     end = start
+    digest = hashlib.sha256()
     for name, data in sorted(sample.members.items()):
-        file.write(_header(f"{sample.key}.{name}", len(data)))
-        file.write(data)
         padding = -len(data) % tarfile.BLOCKSIZE
-        file.write(bytes(padding))
+        for block in (_header(f"{sample.key}.{name}", len(data)), data, bytes(padding)):
+            file.write(block)
+            digest.update(block)
         members[name] = (end + tarfile.BLOCKSIZE, len(data))
         end += tarfile.BLOCKSIZE + len(data) + padding
-    return Placed(sample.key, start, end - start, members, sample.content)
+    return Placed(sample.key, start, end - start, members, sample.content, digest.hexdigest())
 
 
 def _header(name: str, size: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ import pyarrow as pa
 from datagen.fields import Field, catalogue
 from datagen.image import Image
 from datagen.record import Record
+from datagen.shards.columns import ACCEPTED, Rows
 from datagen.shards.index import About, StageRow
 from datagen.shards.options import ImageOptions, OutputOptions
 from datagen.shards.pack import Packed, pack
-from datagen.shards.plan import ACCEPTED
 from datagen.shards.sample import StoredSample, compose
 from datagen.shards.writer import Placed, write_part
 from datagen.store import Store
@@ -73,24 +73,37 @@ def composed(
 
 
 def committed(store: Store, records: Sequence[Record], *, images: ImageOptions = OPTIONS.images) -> pa.Table:
-    """Write records as parts; the table that `pack` takes."""
+    """Write records as parts; the samples that `pack` takes."""
     return stored(store, [composed(item, images=images) for item in records])
 
 
 def stored(store: Store, samples: Sequence[StoredSample], *, per_part: int = 3) -> pa.Table:
-    """Write samples as parts, `per_part` to each; the table that `pack` takes."""
+    """Write samples as parts, `per_part` to each, which is a slice; the samples that `pack` takes."""
     rows: list[Mapping[str, Any]] = []
     for start in range(0, len(samples), per_part):
         part = f"run/parts/{start:06d}.tar"
         chosen = samples[start : start + per_part]
         with store.writing(part) as file:
             placed = write_part(file, chosen)
-        rows += [accepted_row(sample, place, part) for sample, place in zip(chosen, placed, strict=True)]
+        rows += [
+            accepted_row(sample, place, part, start // per_part) for sample, place in zip(chosen, placed, strict=True)
+        ]
     return pa.Table.from_pylist(rows, schema=ACCEPTED)
 
 
-def accepted_row(sample: StoredSample, place: Placed, part: str) -> dict[str, Any]:
+def streamed(table: pa.Table, *, rows: int = 4) -> Rows:
+    """Stream a table, a few rows at a time."""
+
+    def stream(columns: Sequence[str]) -> Iterator[pa.Table]:
+        for start in range(0, table.num_rows, rows):
+            yield table.slice(start, rows).select(list(columns))
+
+    return stream
+
+
+def accepted_row(sample: StoredSample, place: Placed, part: str, slice: int) -> dict[str, Any]:
     return {
+        "slice": f"{slice:06d}-0123456789ab",
         "id": sample.info.id,
         "key": sample.key,
         "source_sha256": sample.info.source.sha256,
@@ -99,6 +112,7 @@ def accepted_row(sample: StoredSample, place: Placed, part: str) -> dict[str, An
         "size": place.size,
         "members": json.dumps(place.members),
         "content": place.content,
+        "sha256": place.sha256,
         "task": sample.info.task,
         "instruction": sample.info.instruction,
         "license": sample.info.license,
@@ -128,4 +142,4 @@ def about(records: int, **changes: Any) -> About:
 def packed(store: Store, records: Sequence[Record], *, options: OutputOptions = OPTIONS, seed: int = 7) -> Packed:
     """Commit and pack records."""
     accepted = committed(store, records, images=options.images)
-    return pack(store, accepted, options=options, about=about(len(records), seed=seed))
+    return pack(store, streamed(accepted), options=options, about=about(len(records), seed=seed))

@@ -3,8 +3,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +14,17 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from making import OPTIONS, about, committed, packed, record
+from making import OPTIONS, about, committed, packed, record, streamed
 
 from datagen.errors import StoreError
-from datagen.shards.index import CARD, DATASET, INDEX, ShardInfo, StageRow, read_dataset
+from datagen.shards.columns import ACCEPTED, Rows
+from datagen.shards.duplicates import Dropped
+from datagen.shards.index import CARD, DATASET, INDEX, StageRow, read_dataset
 from datagen.shards.options import OutputOptions
-from datagen.shards.pack import copy_shard, pack
-from datagen.shards.plan import ACCEPTED, ShardPlan, cut, drop_duplicates, plan_shards
+from datagen.shards.pack import pack
+from datagen.shards.plan import cut, plan_shards
 from datagen.shards.reader import open_dataset
+from datagen.shards.shard import ShardDone, ShardJob
 from datagen.shards.verify import verify_dataset
 from datagen.store import Store
 
@@ -32,20 +36,39 @@ def store(tmp_path: Path) -> Store:
 
 def table(sources: list[int], *, size: int = 1000) -> pa.Table:
     """Accepted samples that exist in the plan alone, one for each of `sources`."""
+    texts = dict.fromkeys(("task", "instruction", "license"), "")
     rows = [
         {"id": f"s{number}", "key": f"s{number}", "source_sha256": f"sha{source}", "part": "p", "offset": 0}
-        | {"size": size, "members": "{}", "content": f"{number}", "task": "", "instruction": "", "license": ""}
-        | {"scores": "{}"}
+        | {"size": size, "members": "{}", "content": f"{number}", "slice": f"{number:06d}-abc", "sha256": f"x{number}"}
+        | {"scores": "{}", **texts}
         for number, source in enumerate(sources)
     ]
     return pa.Table.from_pylist(rows, schema=ACCEPTED)
 
 
-def split_of(plans: Iterable[ShardPlan]) -> dict[str, str]:
-    return {key: plan.split for plan in plans for key in plan.rows["key"].to_pylist()}
+class Planned(NamedTuple):
+    """A shard as planned, its samples named."""
+
+    split: str
+    keys: list[str]
 
 
-def splits_by_source(sources: list[int], plans: Iterable[ShardPlan]) -> dict[int, set[str]]:
+def planned(rows: pa.Table, *, options: OutputOptions, seed: int, at_once: int = 7) -> list[Planned]:
+    """The shards of a plan, with the keys of their samples in order."""
+    plan = plan_shards(streamed(rows, rows=at_once), options=options, seed=seed)
+    at, known = plan.find(rows["key"])
+    keys: list[list[str]] = [[""] * shard.samples for shard in plan.shards]
+    for key, place, there in zip(rows["key"].to_pylist(), at, known, strict=True):
+        if there:
+            keys[plan.shard[place]][plan.place[place]] = key
+    return [Planned(shard.split, names) for shard, names in zip(plan.shards, keys, strict=True)]
+
+
+def split_of(plans: Iterable[Planned]) -> dict[str, str]:
+    return {key: plan.split for plan in plans for key in plan.keys}
+
+
+def splits_by_source(sources: list[int], plans: Iterable[Planned]) -> dict[int, set[str]]:
     splits = split_of(plans)
     found: dict[int, set[str]] = {}
     for number, source in enumerate(sources):
@@ -58,7 +81,7 @@ sources_lists = st.lists(st.integers(0, 12), min_size=1, max_size=60)
 
 @given(sources_lists, st.floats(0, 0.99), st.integers(0, 5))
 def test_no_source_is_in_both_splits_and_train_is_never_empty(sources: list[int], fraction: float, seed: int) -> None:
-    plans = plan_shards(table(sources), options=OutputOptions(val_fraction=fraction), seed=seed)
+    plans = planned(table(sources), options=OutputOptions(val_fraction=fraction), seed=seed)
     found = splits_by_source(sources, plans)
     assert all(len(splits) == 1 for splits in found.values())
     everywhere = set.union(*found.values())
@@ -69,8 +92,8 @@ def test_no_source_is_in_both_splits_and_train_is_never_empty(sources: list[int]
 def test_a_source_stays_in_its_split_when_others_come() -> None:
     options = OutputOptions(val_fraction=0.3)
     few, many = list(range(50)), list(range(400))
-    before = splits_by_source(few, plan_shards(table(few), options=options, seed=1))
-    after = splits_by_source(many, plan_shards(table(many), options=options, seed=1))
+    before = splits_by_source(few, planned(table(few), options=options, seed=1))
+    after = splits_by_source(many, planned(table(many), options=options, seed=1))
     assert all(after[source] == splits for source, splits in before.items())
     assert 80 < sum(splits == {"val"} for splits in after.values()) < 160
 
@@ -78,32 +101,31 @@ def test_a_source_stays_in_its_split_when_others_come() -> None:
 @given(sources_lists, st.floats(0.0005, 0.02))
 def test_every_sample_is_in_one_shard_and_shards_keep_their_size(sources: list[int], shard_mb: float) -> None:
     options = OutputOptions(shard_mb=shard_mb)
-    plans = plan_shards(table(sources), options=options, seed=0)
-    keys = [key for plan in plans for key in plan.rows["key"].to_pylist()]
+    plans = planned(table(sources), options=options, seed=0)
+    keys = [key for plan in plans for key in plan.keys]
     assert sorted(keys) == sorted(f"s{number}" for number in range(len(sources)))
-    assert all(plan.rows.num_rows == 1 or sum(plan.rows["size"].to_pylist()) <= shard_mb * 1e6 for plan in plans)
+    assert all(len(plan.keys) == 1 or 1000 * len(plan.keys) <= shard_mb * 1e6 for plan in plans)
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 3))
 def test_the_shuffle_depends_on_keys_and_seed_alone(random: object, seed: int) -> None:
     rows = table(list(range(30)))
     order = np.random.default_rng(random.getrandbits(30)).permutation(30)  # type: ignore[attr-defined]
-    first = plan_shards(rows, options=OPTIONS, seed=seed)
-    second = plan_shards(rows.take(order), options=OPTIONS, seed=seed)
-    assert [plan.rows["key"].to_pylist() for plan in first] == [plan.rows["key"].to_pylist() for plan in second]
+    first = planned(rows, options=OPTIONS, seed=seed)
+    assert planned(rows.take(order), options=OPTIONS, seed=seed, at_once=11) == first
 
 
 def test_another_seed_is_another_split() -> None:
     options, sources = OutputOptions(val_fraction=0.3), list(range(60))
-    one, other = (split_of(plan_shards(table(sources), options=options, seed=seed)) for seed in (0, 1))
+    one, other = (split_of(planned(table(sources), options=options, seed=seed)) for seed in (0, 1))
     assert one != other
 
 
 def test_another_seed_is_another_order() -> None:
     options = OutputOptions(val_fraction=0)
-    orders = [plan_shards(table(list(range(50))), options=options, seed=seed)[0].rows["key"] for seed in (0, 1)]
+    orders = [planned(table(list(range(50))), options=options, seed=seed)[0].keys for seed in (0, 1)]
     assert orders[0] != orders[1]
-    assert sorted(orders[0].to_pylist()) == sorted(orders[1].to_pylist()) != orders[0].to_pylist()
+    assert sorted(orders[0]) == sorted(orders[1]) != orders[0]
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120))
@@ -113,24 +135,35 @@ def test_cut_leaves_nothing_out(sizes: list[int], limit: int) -> None:
     assert all(stop - start == 1 or sum(sizes[start:stop]) <= limit for start, stop in runs)
 
 
-@given(st.lists(st.integers(0, 5), max_size=30))
-def test_of_equal_contents_the_first_stays(contents: list[int]) -> None:
-    rows = table([0] * len(contents))
-    rows = rows.drop_columns("content").append_column("content", pa.array(map(str, contents), pa.large_string()))
-    kept, dropped = drop_duplicates(rows)
-    first = {content: f"s{contents.index(content)}" for content in contents}
-    assert kept["key"].to_pylist() == [
-        f"s{number}" for number, content in enumerate(contents) if first[content] == f"s{number}"
-    ]
-    assert kept.num_rows + dropped.num_rows == len(contents)
-    for row in dropped.to_pylist():
-        assert row["of"] == first[contents[int(row["id"][1:])]]
-        assert row["reason"] == "duplicate"
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30), st.randoms(use_true_random=False))
+def test_of_equal_contents_that_of_the_lowest_slice_and_id_stays(
+    samples: list[tuple[int, int]], random: object
+) -> None:
+    rows = table([0] * len(samples))
+    contents, slices = [f"{content}" for content, _ in samples], [f"{slice:06d}-{slice}" for _, slice in samples]
+    for name, values in (("content", contents), ("slice", slices)):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(values, pa.large_string()))
+    best = {
+        content: min((slice, f"s{n}") for n, (c, slice) in enumerate(samples) if c == content) for content, _ in samples
+    }
+    order = np.random.default_rng(random.getrandbits(30)).permutation(len(samples))  # type: ignore[attr-defined]
+    stream = streamed(rows.take(order), rows=5)
+    plan = plan_shards(stream, options=OPTIONS, seed=3)
+    dropped = {row["id"]: row["of"] for row in dropped_rows(plan.dropped, stream)}
+    assert len(plan.keys) + len(plan.dropped) == len(samples)
+    for number, (content, _) in enumerate(samples):
+        assert dropped.get(f"s{number}", f"s{number}") == best[content][1]
+
+
+def dropped_rows(dropped: Dropped | None, rows: Rows) -> list[dict[str, str]]:
+    assert dropped is not None
+    return [row for found in dropped.rows(rows(["id", "key"])) for row in found.to_pylist()]
 
 
 def test_a_duplicate_is_told_and_counted(store: Store) -> None:
-    result = packed(store, [record("a", subject="coin"), record("b", subject="coin"), record("c")])
-    assert result.dropped.to_pylist() == [{"id": "b", "key": "b", "reason": "duplicate", "of": "a"}]
+    items = [record("b", subject="coin"), record("a", subject="coin"), record("c")]
+    result = packed(store, items)
+    assert dropped_rows(result.dropped, streamed(committed(store, items))) == [{"id": "b", "key": "b", "of": "a"}]
     totals = result.dataset.totals
     assert totals.rejected == {"filter_quality/blurred": 2, "pack/duplicate": 1}
     assert (totals.accepted, totals.records) == (2, 6)
@@ -194,18 +227,18 @@ def test_packing_the_same_again_changes_no_byte(store: Store) -> None:
 
 
 def test_a_pack_that_is_killed_leaves_no_dataset_and_the_next_one_mends_it(store: Store) -> None:
-    def dying(plans: Iterable[ShardPlan]) -> Iterator[ShardInfo]:
-        yield copy_shard(store, next(iter(plans)))
+    def dying(work: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob]) -> Iterator[ShardDone]:
+        yield work(next(iter(jobs)))
         raise KeyboardInterrupt
 
     packed(store, [record(f"r{number}") for number in range(12)])
     items = [record(f"s{number}", seed=number) for number in range(4)]
     accepted = committed(store, items)
     with pytest.raises(KeyboardInterrupt):
-        pack(store, accepted, options=OPTIONS, about=about(4), copy_all=dying)
+        pack(store, streamed(accepted), options=OPTIONS, about=about(4), map_jobs=dying)
     with pytest.raises(StoreError, match="holds no finished dataset"):
         open_dataset(store.address)
-    pack(store, accepted, options=OPTIONS, about=about(4))
+    pack(store, streamed(accepted), options=OPTIONS, about=about(4))
     assert verify_dataset(store) == []
     assert read_dataset(store).totals.accepted == 4
     assert store.names("run/history") == ["000000.json"]
@@ -224,12 +257,13 @@ def test_what_agrees_with_the_index_is_written_while_there_is_none(store: Store)
     packed(store, [record("z")])
     told: list[tuple[list[str], bool, list[str]]] = []
 
-    def note(dropped: pa.Table) -> None:
-        told.append((dropped["id"].to_pylist(), store.exists(DATASET), store.names("shards")))
+    def note(dropped: Dropped) -> None:
+        ids = [row["id"] for row in dropped_rows(dropped, streamed(accepted))]
+        told.append((ids, store.exists(DATASET), store.names("shards")))
 
     accepted = committed(store, [record("a", subject="coin"), record("b", subject="coin")])
     store.remove("shards")
-    pack(store, accepted, options=OPTIONS, about=about(2), before_shards=note)
+    pack(store, streamed(accepted), options=OPTIONS, about=about(2), before_shards=note)
     assert told == [(["b"], False, [])]
 
 
@@ -237,7 +271,7 @@ def test_another_pipelines_dataset_is_left_alone(store: Store) -> None:
     packed(store, [record("a")])
     before = store.read(DATASET)
     with pytest.raises(StoreError, match="holds the dataset of pipeline 'adding', not of 'removing'"):
-        pack(store, committed(store, [record("b")]), options=OPTIONS, about=about(1, pipeline="removing"))
+        pack(store, streamed(committed(store, [record("b")])), options=OPTIONS, about=about(1, pipeline="removing"))
     assert store.read(DATASET) == before
 
 
@@ -245,21 +279,21 @@ def test_a_damaged_part_is_named(store: Store) -> None:
     accepted = committed(store, [record("a"), record("b")])
     part = accepted["part"][0].as_py()
     store.write(part, bytes(len(store.read(part))))
-    with pytest.raises(StoreError, match=r"run/parts/000000\.tar: sample '[ab]' does not begin at byte"):
-        pack(store, accepted, options=OPTIONS, about=about(2))
+    with pytest.raises(StoreError, match=r"run/parts/000000\.tar: sample '[ab]' at byte \d+ is damaged"):
+        pack(store, streamed(accepted), options=OPTIONS, about=about(2))
 
 
 def test_a_part_that_ends_early_is_named(store: Store) -> None:
     accepted = committed(store, [record("a")])
     store.write("run/parts/000000.tar", store.read("run/parts/000000.tar")[:700])
     with pytest.raises(StoreError, match=r"run/parts/000000\.tar: ends after 700 bytes"):
-        pack(store, accepted, options=OPTIONS, about=about(1))
+        pack(store, streamed(accepted), options=OPTIONS, about=about(1))
 
 
 def test_two_samples_of_one_key_are_refused(store: Store) -> None:
     accepted = committed(store, [record("a"), record("a", seed=5)])
     with pytest.raises(StoreError, match="two accepted samples have the key 'a'"):
-        pack(store, accepted, options=OPTIONS, about=about(2))
+        pack(store, streamed(accepted), options=OPTIONS, about=about(2))
 
 
 def test_text_from_data_breaks_neither_yaml_nor_markdown_of_the_card(store: Store) -> None:
@@ -275,7 +309,7 @@ def test_text_from_data_breaks_neither_yaml_nor_markdown_of_the_card(store: Stor
         unchecked=[evil],
         non_deterministic=[evil],
     )
-    pack(store, accepted, options=OPTIONS, about=told)
+    pack(store, streamed(accepted), options=OPTIONS, about=told)
     card = store.read(CARD).decode()
     _, front, body = card.split("---\n", 2)
     assert yaml.safe_load(front)["license"] == "other"

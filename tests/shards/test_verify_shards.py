@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from making import OPTIONS, about, committed, composed, packed, record, stored
+from making import OPTIONS, about, committed, composed, packed, record, stored, streamed
 
 from datagen.shards.index import DATASET, INDEX
 from datagen.shards.pack import pack
@@ -72,7 +72,7 @@ def test_damage_is_told_with_file_key_and_remedy(store: Store) -> None:
     [first, *_] = verify_dataset(store)
     assert (first.file, first.key) == (SHARD, sample.key)
     assert "source.png is no picture" in first.fault
-    assert "run the pipeline into it again" in first.remedy
+    assert "`verify OUT --repair` writes it anew" in first.remedy
 
 
 @pytest.mark.parametrize("size", [0, 300, 512, 5000, -10240, -1024])
@@ -84,12 +84,15 @@ def test_a_truncated_shard_is_found(store: Store, size: int) -> None:
 
 def test_a_missing_shard_is_found(store: Store) -> None:
     store.remove(SHARD)
-    assert f"{SHARD}: is missing; run the pipeline into it again" in told(store)
+    assert f"{SHARD}: is missing; `verify OUT --repair` writes it anew" in told(store)
 
 
 def test_a_shard_too_many_is_found(store: Store) -> None:
     store.write("shards/train-000099.tar", store.read(SHARD))
-    assert "shards/train-000099.tar: dataset.json does not list it, but readers take it; remove it" in told(store)
+    assert (
+        "shards/train-000099.tar: dataset.json does not list it, but readers take it; remove it, as `verify OUT --repair` does"
+        in told(store)
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_a_source_in_both_splits_is_found(tmp_path: Path) -> None:
     accepted = committed(store, items)
     place = accepted.schema.get_field_index("source_sha256")
     lying = accepted.set_column(place, "source_sha256", accepted["id"])
-    pack(store, lying, options=OPTIONS, about=about(8))
+    pack(store, streamed(lying), options=OPTIONS, about=about(8))
     assert "its source picture is also in shards/train-000000.tar, the other split" in told(store)
 
 
@@ -184,5 +187,5 @@ def test_a_missing_file_is_found(store: Store, name: str) -> None:
 def test_keys_that_break_the_rules_are_found(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "out"))
     sample = composed(record("abc"))._replace(key="aBc")
-    pack(store, stored(store, [sample]), options=OPTIONS, about=about(1))
+    pack(store, streamed(stored(store, [sample])), options=OPTIONS, about=about(1))
     assert "aBc: is no key" in told(store)

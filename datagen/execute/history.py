@@ -1,0 +1,150 @@
+"""What runs into an OUT consisted of, so that a later plan can tell what changed and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from datagen.errors import StoreError
+from datagen.execute.code import code_hash
+from datagen.execute.fingerprints import dependencies, models_of, run_fingerprint, stage_fingerprints
+from datagen.nodes import Graph, Node
+from datagen.store import Store
+
+LAST = "run/last.json"
+"""Names the run that was begun last, ended or not."""
+STAGES = "stages.json"
+"""In a run's ledger folder: what its stages were."""
+
+
+class Told(NamedTuple):
+    """A stage of a run, as plain data that later versions can read."""
+
+    fingerprint: str
+    about: Mapping[str, Any]
+
+
+def enter_run(graph: Graph, store: Store, *, salts: Mapping[str, str]) -> None:
+    """Note what a run consists of; done when it begins."""
+    fingerprint = run_fingerprint(graph, salts=salts)
+    told = {
+        id: {"fingerprint": stage.fingerprint, **stage.about} for id, stage in stages_of(graph, salts=salts).items()
+    }
+    store.write(stages_file(fingerprint), json.dumps(told, indent=1, default=str).encode())
+    store.write(LAST, json.dumps({"fingerprint": fingerprint}).encode())
+
+
+def stages_file(fingerprint: str) -> str:
+    """Where a run's stages are noted."""
+    return f"run/ledger/{fingerprint}/{STAGES}"
+
+
+def last_run(store: Store) -> str:
+    """Fingerprint of the run that was begun last; '' if none was, or if the note of it is damaged."""
+    try:
+        found = json.loads(store.read(LAST))
+    except (StoreError, ValueError, RecursionError):
+        return ""
+    name = found.get("fingerprint") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def read_stages(store: Store, fingerprint: str) -> dict[str, Told]:
+    """The stages that a run had, by id; {} if that is not known, or if the note of it is damaged."""
+    try:
+        found = json.loads(store.read(stages_file(fingerprint)))
+        return {id: Told(str(about.pop("fingerprint")), about) for id, about in found.items()}
+    except (StoreError, ValueError, AttributeError, KeyError, RecursionError):
+        return {}
+
+
+def stages_of(graph: Graph, *, salts: Mapping[str, str]) -> dict[str, Told]:
+    """The stages of a graph, in the order in which they run."""
+    prints = stage_fingerprints(graph, salts=salts)
+    upstream = dependencies(graph)
+    return {node.id: Told(prints[node.id], _about(graph, node, upstream[node.id])) for node in graph.nodes}
+
+
+def _about(graph: Graph, node: Node, upstream: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "use": node.use,
+        "class": f"{node.stage.__module__}.{node.stage.__qualname__}",
+        "version": node.stage.version,
+        "options": node.config.model_dump(mode="json"),
+        "models": [model.revision for model in models_of(node)],
+        "map": dict(node.renamed),
+        "when": [str(clause) for clause in node.clauses],
+        "reads": [*node.reads, *node.optional],
+        "writes": {name: graph.catalogue[name].kind for name in node.writes},
+        "seed": graph.loaded.pipeline.seed,
+        "upstream": list(upstream),
+        "durable": node.durable,
+        "code": code_hash(node),
+    }
+
+
+def changes(new: Mapping[str, Told], old: Mapping[str, Told]) -> dict[str, list[str]]:
+    """For each stage whose fingerprint is another than it was: why."""
+    changed = {id for id, stage in new.items() if id not in old or old[id].fingerprint != stage.fingerprint}
+    return {id: list(_why(new[id].about, old[id].about if id in old else None, changed)) for id in changed}
+
+
+def _why(new: Mapping[str, Any], old: Mapping[str, Any] | None, changed: set[str]) -> Iterator[str]:
+    if old is None:
+        yield "new stage"
+        return
+    found = [*_values(new, old), *_upstream(new, old, changed)]
+    if not found and new["code"] != old.get("code"):
+        found = ["its code changed"]
+    yield from found or ["its results are set apart from earlier ones"]
+
+
+def _values(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("use", "class", "version", "seed"):
+        if new[name] != old.get(name):
+            yield f"{name} {old.get(name)} -> {new[name]}"
+    options = dict(_flat(new["options"])), dict(_flat(old.get("options")))
+    for name in dict.fromkeys([*options[0], *options[1]]):
+        one, other = (part.get(name, "nothing") for part in options)
+        if one != other:
+            yield f"option {name}: {other} -> {one}"
+    for one, other in _paired(new["models"], old.get("models")):
+        if one != other:
+            yield f"model revision {other} -> {one}"
+    for name in ("map", "when", "reads", "writes"):
+        if new[name] != old.get(name):
+            yield f"{name}: {_told(old.get(name))} -> {_told(new[name])}"
+
+
+def _upstream(new: Mapping[str, Any], old: Mapping[str, Any], changed: set[str]) -> Iterator[str]:
+    before = old.get("upstream") or []
+    for id in new["upstream"]:
+        if id not in before:
+            yield f"depends on '{id}', which it did not"
+        elif id in changed:
+            yield f"depends on '{id}', which changed"
+    for id in before:
+        if id not in new["upstream"]:
+            yield f"depends no longer on '{id}'"
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of nested options, by their dotted path, as YAML would spell them."""
+    if isinstance(value, dict) and (value or not path):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{path}.{name}" if path else name)
+    else:
+        yield path, json.dumps(value, ensure_ascii=False)
+
+
+def _paired(new: Any, old: Any) -> Iterator[tuple[str, str]]:
+    one, other = list(new), list(old or [])
+    for index in range(max(len(one), len(other))):
+        yield (one[index] if index < len(one) else "none"), (other[index] if index < len(other) else "none")
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} is {inner}" for name, inner in value.items()) or "none"
+    return ", ".join(map(str, value or ())) or "none"

@@ -1,0 +1,159 @@
+"""The rows of the ledger: how each record ended, what it took, and what that adds up to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Status = Literal["accepted", "rejected", "failed", "expanded", "combined"]
+SCHEMA = pa.schema(
+    [
+        ("slice", pa.string()),
+        ("id", pa.string()),
+        ("parent", pa.string()),
+        ("source_uri", pa.string()),
+        ("source_sha256", pa.string()),
+        ("status", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("key", pa.string()),
+        ("scores", pa.string()),
+        ("fields", pa.string()),
+        ("seconds", pa.string()),
+        ("tokens", pa.int64()),
+        ("usd", pa.float64()),
+        ("attempts", pa.int32()),
+        ("part", pa.string()),
+        ("offset", pa.int64()),
+        ("size", pa.int64()),
+        ("members", pa.string()),
+        ("content", pa.string()),
+        ("sha256", pa.string()),
+        ("task", pa.string()),
+        ("instruction", pa.string()),
+        ("license", pa.string()),
+        ("children", pa.int32()),
+    ]
+)
+
+
+@dataclass
+class Row:
+    """One record's end. `scores`, `fields`, `seconds` and `members` are JSON text."""
+
+    id: str
+    parent: str
+    status: Status
+    source_uri: str = ""
+    source_sha256: str = ""
+    stage: str = ""
+    reason: str = ""
+    detail: str = ""
+    key: str = ""
+    scores: str = "{}"
+    fields: str = "{}"
+    seconds: str = "{}"
+    tokens: int = 0
+    usd: float = 0.0
+    attempts: int = 1
+    part: str = ""
+    offset: int = 0
+    size: int = 0
+    members: str = "{}"
+    content: str = ""
+    sha256: str = ""
+    """Of the sample's bytes in its part."""
+    task: str = ""
+    instruction: str = ""
+    license: str = ""
+    children: int = 0
+    """How many new records came of it; those of a group that was combined stand at its first record."""
+    slice: str = ""
+
+
+@dataclass
+class Costs:
+    """What a record took so far."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    tokens: int = 0
+    usd: float = 0.0
+
+    def add(self, stage: str, *, seconds: float, tokens: int = 0, usd: float = 0.0) -> None:
+        """Book what one stage took."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self.tokens += tokens
+        self.usd += usd
+
+    def told(self) -> dict[str, Any]:
+        """The cost columns of a row."""
+        seconds = json.dumps({stage: round(value, 6) for stage, value in self.seconds.items()})
+        return {"seconds": seconds, "tokens": self.tokens, "usd": self.usd}
+
+
+@dataclass
+class Counts:
+    """How many records ended how."""
+
+    sources: int = 0
+    accepted: int = 0
+    failed: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    inner: int = 0
+
+    @property
+    def records(self) -> int:
+        """All that ended."""
+        return self.accepted + self.failed + sum(self.rejected.values())
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of another slice."""
+        self.sources += other.sources
+        self.accepted += other.accepted
+        self.failed += other.failed
+        self.inner += other.inner
+        for reason, number in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + number
+
+
+def count(table: pa.Table) -> Counts:
+    """Count the rows of one or more slices."""
+    counts = Counts(sources=table.num_rows - made(table))
+    ends = (
+        table.select(["status", "stage", "reason"])
+        .group_by(["status", "stage", "reason"])
+        .aggregate([([], "count_all")])
+    )
+    for row in ends.to_pylist():
+        number = row["count_all"]
+        if row["status"] == "rejected":
+            counts.rejected[f"{row['stage']}/{row['reason']}"] = number
+        elif row["status"] == "accepted":
+            counts.accepted += number
+        elif row["status"] == "failed":
+            counts.failed += number
+        else:
+            counts.inner += number
+    return counts
+
+
+def to_table(rows: Iterable[Row]) -> pa.Table:
+    """Rows as columns."""
+    told = [vars(row) for row in rows]
+    return pa.table([pa.array([row[field.name] for row in told], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """The rows of several slices as one table."""
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def made(rows: pa.Table) -> int:
+    """How many records stages made, as those they were made of tell."""
+    return int(pc.sum(rows["children"]).as_py() or 0)

@@ -1,0 +1,104 @@
+"""Which of several samples with one content stays: that of the lowest slice, and there of the lowest id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
+
+DUPLICATE = "duplicate"
+
+
+class Twins(NamedTuple):
+    """Hashes of samples, sorted by key."""
+
+    keys: Digests
+    contents: Digests
+    slices: NDArray[np.int32]
+
+
+class Dropped:
+    """Samples that the dataset has no place for; some 24 bytes each, and the key that stays instead."""
+
+    def __init__(self, keys: Digests, stays: pa.Array, slices: Iterable[int], *, seed: int) -> None:
+        self._keys = keys
+        self._stays = stays
+        self._seed = seed
+        self.slices = frozenset(int(number) for number in slices)
+        """Numbers of the slices that they are of."""
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def rows(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Of tables of samples the rows that were dropped, and in column `of` the key that stays."""
+        for table in tables:
+            wanted = digests(table["key"], seed=self._seed)
+            places, known = found_in(self._keys, wanted)
+            if known.any():
+                chosen = table.filter(pa.array(known))
+                yield chosen.append_column("of", self._stays.take(pa.array(places[known])))
+
+
+def drop_duplicates(samples: Twins, rows: Rows, *, seed: int) -> tuple[Flags, Dropped]:
+    """Which samples stay, and the others.
+
+    Neither the order of the rows nor how they are cut into tables changes which one stays.
+    """
+    first = _first_of_content(samples, rows, seed)
+    stays = first == np.arange(len(first))
+    later = np.flatnonzero(~stays)
+    names = _names(rows, samples.keys[first[later]], seed)
+    return stays, Dropped(samples.keys[later], names, np.unique(samples.slices[later]), seed=seed)
+
+
+def _first_of_content(samples: Twins, rows: Rows, seed: int) -> Numbers:
+    """For each sample the one of its content that stays."""
+    _, codes = np.unique(samples.contents, return_inverse=True)
+    order = np.lexsort((samples.slices, codes))
+    sorted_codes, sorted_slices = codes[order], samples.slices[order]
+    begins = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
+    first = order[begins]
+    lowest = sorted_slices == sorted_slices[begins][sorted_codes]
+    tied = np.flatnonzero(np.bincount(sorted_codes[lowest], minlength=len(first)) > 1)
+    if len(tied):
+        rivals = np.sort(order[lowest & np.isin(sorted_codes, tied)])
+        first = first.copy()
+        for code, sample in _lowest_ids(rows, samples.keys, codes, rivals, seed=seed):
+            first[code] = sample
+    return np.asarray(first[codes], dtype=np.int64)
+
+
+def _lowest_ids(rows: Rows, keys: Digests, codes: Numbers, rivals: Numbers, *, seed: int) -> Iterator[tuple[int, int]]:
+    """For each content whose rivals are of one slice the sample of the lowest id: a second look, at ids."""
+    best: dict[int, tuple[str, int]] = {}
+    known_keys = keys[rivals]
+    for table in rows(["id", "key"]):
+        places, known = found_in(known_keys, digests(table["key"], seed=seed))
+        for row in np.flatnonzero(known):
+            sample = int(rivals[places[row]])
+            candidate = (table["id"][int(row)].as_py(), sample)
+            code = int(codes[sample])
+            best[code] = min(best.get(code, candidate), candidate)
+    return ((code, sample) for code, (_, sample) in best.items())
+
+
+def _names(rows: Rows, wanted: Digests, seed: int) -> pa.Array:
+    """The keys that have these hashes, in their order."""
+    if not len(wanted):
+        return pa.array([], pa.large_string())
+    known = np.unique(wanted)
+    places: list[Numbers] = []
+    names: list[pa.Array] = []
+    for table in rows(["key"]):
+        at, there = found_in(known, digests(table["key"], seed=seed))
+        places.append(at[there])
+        names += table["key"].filter(pa.array(there)).cast(pa.large_string()).chunks
+    by_place = np.argsort(np.concatenate(places), kind="stable")
+    found = pa.concat_arrays(names).take(pa.array(by_place))
+    return found.take(pa.array(np.searchsorted(known, wanted)))

@@ -1,0 +1,178 @@
+"""One job of packing: a shard is copied from parts, and its fragment of the index with it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from datagen.errors import StoreError
+from datagen.options import Options
+from datagen.shards.index import ShardInfo, Split, index_schema
+from datagen.shards.plan import MB, Shard, cut
+from datagen.shards.spread import read_rows
+from datagen.shards.writer import ending
+from datagen.store import Store
+
+_CHUNK = 16 * MB
+"""Bytes of samples that are held at once."""
+
+
+class ShardJob(NamedTuple):
+    """All that a worker needs to write a shard; its rows lie in `folder` of the store."""
+
+    address: str
+    folder: str
+    path: str
+    split: Split
+    samples: int
+
+
+class ShardDone(Options):
+    """A shard that is written. Its marker holds the same."""
+
+    info: ShardInfo
+    fragment: str
+    """Checksum of its part of the index."""
+    members: list[str]
+    licenses: dict[str, int]
+    """How many samples have each licence."""
+    tasks: dict[str, int]
+
+
+def write_shard(job: ShardJob) -> ShardDone:
+    """Write one shard, its fragment of the index, and its marker last; holds some 16 MB of samples.
+
+    Raises `StoreError` where a sample's bytes in its part are not those that the ledger lists.
+    """
+    store = Store(job.address)
+    shard = Shard(job.path, job.split, job.samples)
+    rows = read_rows(store, job.folder, shard.stem)
+    if rows.num_rows != job.samples:
+        raise StoreError(
+            f"{store.address}: the ledger changed while it was packed, {job.path} was to have {job.samples} samples "
+            f"and has {rows.num_rows}; run again"
+        )
+    info = _copy(store, shard, rows)
+    index = _index_rows(shard, rows)
+    buffer = io.BytesIO()
+    pq.write_table(index, buffer)
+    store.write(f"{job.folder}/{fragment_file(shard.stem)}", buffer.getvalue())
+    done = ShardDone(
+        info=info,
+        fragment=hashlib.sha256(buffer.getvalue()).hexdigest(),
+        members=_member_names(index),
+        licenses=_counted(rows["license"]),
+        tasks=_counted(rows["task"]),
+    )
+    store.write(f"{job.folder}/{marker_file(shard.stem)}", done.model_dump_json().encode())
+    return done
+
+
+def fragment_file(stem: str) -> str:
+    """The name of a shard's part of the index."""
+    return f"{stem}.index.parquet"
+
+
+def marker_file(stem: str) -> str:
+    """The name of what says that a shard is written."""
+    return f"{stem}.json"
+
+
+def read_marker(data: bytes) -> ShardDone | None:
+    """What a marker says; None if it is damaged."""
+    try:
+        return ShardDone.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+class Hashed:
+    """Counts and hashes what is written through it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Write `data` to the end."""
+        self._file.write(data)
+        self.digest.update(data)
+        self.size += len(data)
+
+
+def _copy(store: Store, shard: Shard, rows: pa.Table) -> ShardInfo:
+    with store.writing(shard.path) as file:
+        passing = Hashed(file)
+        for sample in _samples(store, rows):
+            passing.write(sample)
+        passing.write(ending(passing.size))
+    return ShardInfo(
+        path=shard.path,
+        sha256=passing.digest.hexdigest(),
+        bytes=passing.size,
+        samples=shard.samples,
+        split=shard.split,
+    )
+
+
+def _samples(store: Store, rows: pa.Table) -> Iterator[bytes]:
+    """The tar blocks of each sample, in order."""
+    narrow = rows.select(["key", "part", "offset", "size", "sha256"])
+    for start, stop in cut(rows["size"].to_numpy(), _CHUNK):
+        chunk = narrow.slice(start, stop - start).to_pylist()
+        found = store.read_ranges([(row["part"], row["offset"], row["size"]) for row in chunk])
+        for row, data in zip(chunk, found, strict=True):
+            if hashlib.sha256(data).hexdigest() != row["sha256"]:
+                raise StoreError(
+                    f"{store.address}/{row['part']}: sample '{row['key']}' at byte {row['offset']} is damaged, its "
+                    "checksum is not that of the ledger; `python -m datagen verify OUT --repair` removes the part, "
+                    "then the same run computes its slice anew"
+                )
+            yield data
+
+
+def _index_rows(shard: Shard, rows: pa.Table) -> pa.Table:
+    schema = index_schema()
+    columns = {
+        "key": rows["key"],
+        "split": pa.array([shard.split] * rows.num_rows),
+        "shard": pa.array([shard.path] * rows.num_rows),
+        "members": pa.array(list(_shifted(rows)), schema.field("members").type),
+        "task": rows["task"],
+        "instruction": rows["instruction"],
+        "scores": pa.array([_score_rows(text) for text in rows["scores"].to_pylist()], schema.field("scores").type),
+        "license": rows["license"],
+    }
+    return pa.table(columns).cast(schema)
+
+
+def _score_rows(text: str) -> list[dict[str, object]]:
+    return [{"name": name, "value": value} for name, value in json.loads(text or "{}").items()]
+
+
+def _shifted(rows: pa.Table) -> Iterator[list[dict[str, object]]]:
+    """Members of each sample, their offsets counted in the shard."""
+    start = 0
+    columns = (rows[name].to_pylist() for name in ("members", "offset", "size"))
+    for text, offset, size in zip(*columns, strict=True):
+        members = sorted(json.loads(text).items())
+        yield [{"name": name, "offset": at - offset + start, "size": length} for name, (at, length) in members]
+        start += size
+
+
+def _member_names(index: pa.Table) -> list[str]:
+    return sorted(pc.unique(pc.list_flatten(index["members"]).combine_chunks().field("name")).to_pylist())
+
+
+def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value is there."""
+    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}

@@ -1,0 +1,262 @@
+"""Kept answers: what was paid for once is never asked again, and never changes what comes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
+from judge import Judge, judge
+
+from datagen.execute.answers import CACHE, CHECKPOINTS, Answers, Cost, Kept, Made
+from datagen.execute.fingerprints import stage_fingerprints
+from datagen.execute.run import How, run
+from datagen.execute.watching import Summary
+from datagen.fields import catalogue
+from datagen.image import Image
+from datagen.stage import Reject
+from datagen.store import Store
+from datagen.values import settled
+
+FIELDS = catalogue()
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+
+
+def _answers(out: Path) -> Answers:
+    return Answers(Store(str(out)), "print", catalogue=FIELDS)
+
+
+def _plain(value: Any) -> Any:
+    """A value as something that can be compared."""
+    if isinstance(value, Image):
+        return value.array.tolist()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+VALUES: list[dict[str, Any]] = [
+    {"caption": "größer \N{GRINNING FACE} \n", "sharpness": 0.1 + 0.2},
+    {"target": Image.of(PIXELS), "refs": [Image.of(PIXELS[:3]), Image.of(PIXELS)]},
+    {"mask": PIXELS[..., 0] > 99, "masks": [PIXELS[..., 1] > 9]},
+    {"box": (1.5, 2.0, 3.0, 4.25), "attributes": ["red", "old"], "annotated_mask": {}},
+    {"polygons": [[(0.0, 1.0), (2.0, 3.0)]]},
+    {},
+]
+
+
+@pytest.mark.parametrize("fields", VALUES, ids=lambda fields: "+".join(fields) or "nothing")
+def test_every_kind_of_value_comes_back(tmp_path: Path, fields: dict[str, Any]) -> None:
+    given = {name: settled(FIELDS[name], value) for name, value in fields.items()}
+    kept = Kept(given, Cost(1.25, 7, 0.5))
+    assert _answers(tmp_path).keep("slice", {"r0": kept}) == {"r0": kept}
+    [found] = _answers(tmp_path).kept("slice").values()
+    assert _plain(found.answer) == _plain(given)
+    assert found.cost == kept.cost
+
+
+def test_rejections_children_and_groups_come_back(tmp_path: Path) -> None:
+    given = {
+        "r0": Kept(Reject("blurred", "0.3 of 0.5", {"sharpness": 0.3}), Cost()),
+        "r1": Kept(Made((("", {"subject": "cup"}), ("", {"subject": "jar"}))), Cost()),
+        "r2\0digest": Kept(Made((("r2#1", {}),)), Cost()),
+    }
+    _answers(tmp_path).keep("slice", given)
+    assert _answers(tmp_path).kept("slice") == given
+
+
+def test_single_answers_are_there_until_the_slice_is_kept(tmp_path: Path) -> None:
+    one, other = _answers(tmp_path), _answers(tmp_path)
+    assert not one.any()
+    one.note("slice", "r0", Kept({"caption": "a"}, Cost()))
+    one.note("slice", "odd/../id \N{SNOWMAN}", Kept({"caption": "b"}, Cost()))
+    assert other.any()
+    assert {id: kept.answer["caption"] for id, kept in other.kept("slice").items()} == {
+        "r0": "a",
+        "odd/../id \N{SNOWMAN}": "b",
+    }
+    one.keep("slice", other.kept("slice"))
+    assert not (tmp_path / CACHE / "print" / "slice").exists()
+    assert len(_answers(tmp_path).kept("slice")) == 2
+
+
+def test_the_first_writer_counts_and_the_later_one_takes_its_answers(tmp_path: Path) -> None:
+    first = {"r0": Kept({"caption": "first"}, Cost()), "r1": Kept({"caption": "first"}, Cost())}
+    later = {"r1": Kept({"caption": "later"}, Cost()), "r2": Kept({"caption": "later"}, Cost())}
+    _answers(tmp_path).keep("slice", first)
+    counts = _answers(tmp_path).keep("slice", later)
+    assert {id: kept.answer["caption"] for id, kept in counts.items()} == {"r1": "first", "r2": "later"}
+    found = _answers(tmp_path).kept("slice")
+    assert {id: kept.answer["caption"] for id, kept in found.items()} == {"r0": "first", "r1": "first", "r2": "later"}
+
+
+@pytest.fixture
+def asked() -> Iterator[Judge]:
+    """A judge behind HTTP."""
+    with judge() as found:
+        yield found
+
+
+def _stages(asked: Judge, *, share: float = 0.0, **more: Any) -> list[Any]:
+    return [
+        {"use": "fan_out", "with": {"most": 2}},
+        {"use": "inquire", "with": {"port": asked.port}, **more},
+        PAINT,
+        {"use": "sift", "with": {"share": share}},
+    ]
+
+
+def _run(folder: Path, stages: list[Any], out: str, **keys: Any) -> tuple[Summary, Quiet]:
+    watcher = Quiet()
+    graph = toy_graph(folder, stages, **keys)
+    return run(graph, out=str(folder / out), how=How("local"), watcher=watcher), watcher
+
+
+def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, asked: Judge) -> None:
+    first, _ = _run(tmp_path, _stages(asked), "out")
+    number = len(asked.calls)
+    assert number > 5
+    spent = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
+    again, _ = _run(tmp_path, _stages(asked, share=0.5), "out")
+    assert len(asked.calls) == number, "the judge was asked nothing"
+    tally = again.tallies["inquire"]
+    assert (tally.reused, tally.calls, tally.tokens, tally.usd) == (number, 0, 0, 0.0), "nothing is spent now"
+    assert first.tallies["inquire"].tokens == 3 * number
+    after = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
+    assert after == spent, "the ledger says what the record's answer took when it was given"
+    assert sum(tokens for tokens, _ in spent.values()) == 3 * number
+    _run(tmp_path, _stages(asked, share=0.5), "fresh")
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+
+
+def test_an_earlier_filter_that_lets_more_through_asks_only_about_those(tmp_path: Path, asked: Judge) -> None:
+    def stages(share: float) -> list[Any]:
+        return [{"use": "sift", "with": {"share": share}}, *_stages(asked)[:-1]]
+
+    _run(tmp_path, stages(0.6), "out", rows=plain_rows(12))
+    few = set(asked.asked())
+    asked.forget()
+    _run(tmp_path, stages(0.2), "out", rows=plain_rows(12))
+    assert asked.calls
+    assert not few & set(asked.asked())
+    _run(tmp_path, stages(0.2), "fresh", rows=plain_rows(12))
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+
+
+def _truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _flipped(data: bytes) -> bytes:
+    return data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+
+
+@pytest.mark.parametrize("damage", [_truncated, _flipped, lambda _: b""], ids=["truncated", "flipped", "empty"])
+def test_a_damaged_file_is_told_and_asked_again(tmp_path: Path, asked: Judge, damage: Any) -> None:
+    _run(tmp_path, _stages(asked), "out")
+    file = sorted((tmp_path / "out" / CHECKPOINTS).rglob("*.arrow"))[0]
+    file.write_bytes(damage(file.read_bytes()))
+    asked.forget()
+    summary, watcher = _run(tmp_path, _stages(asked, share=0.5), "out")
+    assert [text for text in watcher.said if "is damaged" in text and file.name in text]
+    asked_again = len(asked.calls)
+    assert 0 < asked_again < summary.tallies["inquire"].taken, "that slice, and no other"
+    asked.forget()
+    _run(tmp_path, _stages(asked, share=0.6), "out")
+    assert not asked.calls, "the new answers stand beside the damaged ones"
+    _run(tmp_path, _stages(asked, share=0.6), "fresh")
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+
+
+def test_a_failure_is_never_kept(tmp_path: Path) -> None:
+    rows = plain_rows(3)
+    rows[1]["caption"] = "dud"
+    stages = [{"use": "blow_up", "durable": True}, PAINT]
+    graph = toy_graph(tmp_path, stages, rows=rows)
+    run_local(graph, tmp_path / "out")
+    kept = Answers(Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue)
+    [file] = (tmp_path / "out" / CHECKPOINTS).rglob("*.arrow")
+    assert set(kept.kept(file.stem)) == {"r0", "r2"}
+
+
+def test_a_groups_answer_is_not_used_for_another_group(tmp_path: Path) -> None:
+    """`sift` decides who reaches the group; its answer has to change with it."""
+
+    def stages(share: float) -> list[Any]:
+        return [
+            {"use": "fan_out", "with": {"most": 3}},
+            {"use": "sift", "with": {"share": share}},
+            {"use": "gather", "durable": True},
+            PAINT,
+        ]
+
+    _run(tmp_path, stages(0.0), "out")
+    again, _ = _run(tmp_path, stages(0.4), "out")
+    assert again.tallies["gather"].calls > 0
+    _run(tmp_path, stages(0.4), "fresh")
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+
+
+def test_a_groups_answer_is_not_used_when_its_slice_was_cut_otherwise(tmp_path: Path) -> None:
+    stages = [{"use": "gather_session", "durable": True}, PAINT]
+
+    def rows(sessions: list[str]) -> list[dict[str, Any]]:
+        return [{**row, "session": session} for row, session in zip(plain_rows(4), sessions, strict=True)]
+
+    keys: dict[str, Any] = {
+        "source": {"kind": "manifest", "path": str(tmp_path / "manifest.jsonl"), "group_by": "session"}
+    }
+    _run(tmp_path, stages, "out", rows=rows(["a", "a", "b", "b"]), **keys)
+    _run(tmp_path, stages, "out", rows=rows(["a", "a", "a", "b"]), **keys)
+    _run(tmp_path, stages, "fresh", rows=rows(["a", "a", "a", "b"]), **keys)
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+
+
+def test_a_stage_whose_answers_are_all_known_is_not_set_up(tmp_path: Path) -> None:
+    def stages(share: float) -> list[Any]:
+        return [
+            {"use": "set_up_once", "with": {"folder": str(tmp_path)}, "durable": True},
+            PAINT,
+            {"use": "sift", "with": {"share": share}},
+        ]
+
+    marks = tmp_path / "setups.txt"
+    _run(tmp_path, stages(0.0), "out", rows=plain_rows(6))
+    assert marks.read_text().split() == ["setup"]
+    _run(tmp_path, stages(0.5), "out", rows=plain_rows(6))
+    assert marks.read_text().split() == ["setup"], "its model was not loaded"
+    _run(tmp_path, stages(0.5), "out", rows=plain_rows(9))
+    assert marks.read_text().split() == ["setup", "setup"], "a record that is new needs it"
+
+
+def test_a_stage_is_durable_by_default_where_it_is_dear(tmp_path: Path) -> None:
+    graph = toy_graph(
+        tmp_path, [{"use": "sift"}, {"use": "ask"}, {"use": "trace"}, {**PAINT, "resources": {"gpus": 1}}]
+    )
+    assert [node.id for node in graph.nodes if node.durable] == ["ask", "trace", "paint"]
+    told = toy_graph(tmp_path, [{"use": "sift", "durable": True}, {"use": "ask", "durable": False}, PAINT])
+    assert [node.id for node in told.nodes if node.durable] == ["sift"]
+
+
+def test_a_stage_that_is_not_durable_leaves_nothing_and_is_asked_again(tmp_path: Path, asked: Judge) -> None:
+    _run(tmp_path, _stages(asked, durable=False), "out")
+    number = len(asked.calls)
+    assert not (tmp_path / "out" / CHECKPOINTS).exists()
+    assert not (tmp_path / "out" / CACHE).exists()
+    _run(tmp_path, _stages(asked, share=0.5, durable=False), "out")
+    assert len(asked.calls) == 2 * number
+
+
+def test_a_kept_file_says_what_it_is_made_of(tmp_path: Path) -> None:
+    """A contract: the digest of the rest in the first 32 bytes, then two Arrow streams."""
+    _answers(tmp_path).keep("slice", {"r0": Kept({"caption": "a"}, Cost())})
+    data = (tmp_path / CHECKPOINTS / "print" / "slice.arrow").read_bytes()
+    assert hashlib.sha256(data[32:]).digest() == data[:32]

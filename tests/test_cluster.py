@@ -1,0 +1,58 @@
+"""Several machines, here several nodes of Ray on one: one of them may go, and nothing goes with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
+from chaos import ROOT
+from ray.cluster_utils import Cluster
+
+from datagen.execute.run import How, run
+from datagen.execute.verify import verify
+from datagen.execute.watching import Told
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A head without cores, and two nodes of two."""
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nodes: Cluster) -> None:
+    stages: list[Any] = [
+        {"use": "sift", "with": {"share": 0.2}},
+        {"use": "fan_out"},
+        {"use": "ask"},
+        {"use": "ponder", "with": {"seconds": 0.05}},
+        {"use": "gather"},
+        {**PAINT, "with": {"side": 200}},
+    ]
+    first = nodes.add_node(num_cpus=2)
+    nodes.add_node(num_cpus=2)
+    nodes.wait_for_nodes()
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(90))
+    run_local(graph, tmp_path / "local")
+
+    class Removing(Quiet):
+        def slice_done(self, told: Told) -> None:
+            super().slice_done(told)
+            if told.slices == 4:
+                nodes.remove_node(first, allow_graceful=False)
+
+    watcher = Removing()
+    summary = run(graph, out=str(tmp_path / "out"), how=How("ray", ray_address=nodes.address), watcher=watcher)
+    assert (summary.slices, watcher.slices) == (30, 30)
+    assert not ray.is_initialized(), "a run that joined a cluster leaves it"
+    assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "out")
+    assert verify(str(tmp_path / "out")) == []

@@ -1,0 +1,140 @@
+"""Disks that fill up or refuse, files that rot: told clearly, and mended by the same command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from chaos import running
+
+from datagen.cli import OK, WRONG
+from datagen.errors import StoreError
+from datagen.execute.run import How, run
+from datagen.execute.verify import verify
+from datagen.execute.watching import Summary
+
+STAGES: list[Any] = [{"use": "sift"}, {"use": "ask"}, {**PAINT, "with": {"side": 128}}]
+ROWS = plain_rows(40)
+
+
+@contextmanager
+def _disk(place: Path, *, size: str) -> Iterator[Path]:
+    """A small disk of its own at `place`; the test is skipped where this user may not mount one."""
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _remount(place: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", str(place)], check=True)
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path, engine: str) -> None:
+    config = toy_config(tmp_path, STAGES, rows=ROWS)
+    run_local(toy_graph(tmp_path, STAGES, rows=ROWS), tmp_path / "unbroken")
+    with _disk(tmp_path / "disk", size="1m") as disk:
+        out = disk / "out"
+        with running(config, out, words=("--engine", engine), log=tmp_path / "log") as process:
+            assert process.finish() == WRONG, process.log.read_text()[-3000:]
+            told = process.log.read_text()
+        assert f"error: {out}/run/" in told
+        assert "cannot be written: No space left on device; free some space and run the same command again" in told
+        committed = _committed(out)
+        assert committed
+        _remount(disk, "size=64m")
+        with running(config, out, words=("--engine", engine), log=tmp_path / "log") as process:
+            assert process.finish() == OK, process.log.read_text()[-3000:]
+        assert committed.items() <= _committed(out).items(), "what was committed is not written again"
+        assert verify(str(out)) == []
+        assert not list(out.rglob("*.tmp"))
+        assert dataset_bytes(out) == dataset_bytes(tmp_path / "unbroken")
+
+
+def _committed(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (out / "run" / "ledger").rglob("0*.parquet")}
+
+
+def test_an_out_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, STAGES, rows=ROWS)
+    with _disk(tmp_path / "disk", size="1m") as disk:
+        _remount(disk, "ro")
+        with running(config, disk / "out", words=("--engine", "local"), log=tmp_path / "log") as process:
+            assert process.finish() == WRONG
+            told = process.log.read_text()
+    assert told.strip().endswith(
+        "cannot be written: Read-only file system; give a folder that can be written, by --out"
+    )
+
+
+def test_a_dataset_on_a_disk_that_was_made_read_only_can_be_verified(tmp_path: Path) -> None:
+    with _disk(tmp_path / "disk", size="16m") as disk:
+        run_local(toy_graph(tmp_path, STAGES, rows=ROWS), disk / "out")
+        _remount(disk, "ro")
+        assert verify(str(disk / "out")) == []
+        with pytest.raises(StoreError, match="Read-only file system"):
+            run_local(toy_graph(tmp_path, STAGES, rows=ROWS), disk / "out")
+
+
+def _again(folder: Path, out: Path) -> tuple[Summary, list[str]]:
+    watcher = Quiet()
+    summary = run(toy_graph(folder, STAGES, rows=ROWS), out=str(out), how=How("local"), watcher=watcher)
+    return summary, watcher.said
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_ledger_entry_that_was_cut_off_is_computed_again(tmp_path: Path) -> None:
+    graph = toy_graph(tmp_path, STAGES, rows=ROWS)
+    run_local(graph, tmp_path / "out")
+    before = dataset_bytes(tmp_path / "out")
+    [entry, *_] = sorted((tmp_path / "out" / "run" / "ledger").rglob("0*.parquet"))
+    _truncate(entry)
+    assert verify(str(tmp_path / "out"))
+    summary, said = _again(tmp_path, tmp_path / "out")
+    assert summary.computed == 1, "that slice, and no other"
+    assert [text for text in said if f"slice {entry.stem} is computed again" in text and "is damaged" in text]
+    assert dataset_bytes(tmp_path / "out") == before
+    assert verify(str(tmp_path / "out")) == []
+    assert {row["status"] for row in ledger_rows(tmp_path / "out").values()} == {"accepted", "rejected"}
+
+
+def test_a_part_that_was_cut_off_is_computed_again(tmp_path: Path) -> None:
+    run_local(toy_graph(tmp_path, STAGES, rows=ROWS), tmp_path / "out")
+    before = dataset_bytes(tmp_path / "out")
+    [part, *_] = sorted((tmp_path / "out" / "run" / "parts").rglob("*.tar"))
+    _truncate(part)
+    summary, said = _again(tmp_path, tmp_path / "out")
+    assert summary.computed == 1
+    assert [text for text in said if "is computed again" in text and part.name in text]
+    assert dataset_bytes(tmp_path / "out") == before
+
+
+def test_a_flipped_byte_in_a_shard_is_found(tmp_path: Path) -> None:
+    run_local(toy_graph(tmp_path, STAGES, rows=ROWS), tmp_path / "out")
+    [shard, *_] = sorted((tmp_path / "out" / "shards").glob("*.tar"))
+    _flip(shard)
+    assert [problem for problem in verify(str(tmp_path / "out")) if shard.name in str(problem)]

@@ -1,0 +1,238 @@
+"""Pools of workers: none starves, each stays within its limits, and what hangs or dies is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import ray
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from chaos import ROOT, running
+
+from datagen.cli import BROKEN, SOME_FAILED
+from datagen.errors import DatagenError
+from datagen.execute.feed import Feed
+from datagen.execute.ledger import Ledger
+from datagen.execute.operators import fuse
+from datagen.execute.ray import run_ray
+from datagen.execute.run import How, committer_of, place_of, run
+from datagen.execute.verify import verify
+from datagen.execute.watching import Heard, Summary
+from datagen.nodes import Graph
+from datagen.store import Store
+
+Engine = Literal["ray", "local"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A Ray that counts four cores and a GPU, whatever there is."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init("local", num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def _logged(folder: Path, stage: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{stage}.jsonl").read_text().splitlines()]
+
+
+def _log(folder: Path, id: str, *, seconds: float = 0.0, **resources: Any) -> dict[str, Any]:
+    options = {"folder": str(folder), "seconds": seconds}
+    return {"use": "log_calls", "id": id, "with": options, "resources": resources}
+
+
+def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> Iterator[Heard]:
+    committer = committer_of(graph, str(out))
+    feed = Feed(graph, Ledger(Store(str(out)), committer.fingerprint), None, Quiet())
+    return run_ray(fuse(graph), committer, place_of(graph, str(out)), feed, in_flight_mb=in_flight_mb)
+
+
+def _run(graph: Graph, out: Path, *, engine: Engine = "ray", failed_share: float | None = None) -> Summary:
+    return run(graph, out=str(out), how=How(engine, failed_share=failed_share), watcher=Quiet())
+
+
+ONE_CORE = """
+import sys
+from pathlib import Path
+import ray
+from building import Quiet
+from datagen.config import load
+from datagen.execute.run import How, run
+from datagen.graph import build
+ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
+"""
+
+
+def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> None:
+    stages = [
+        {"use": "sift", "resources": {"cpus": 0.25}},
+        {"use": "ask"},
+        {"use": "fan_out", "resources": {"replicas": {"min": 2}}},
+        {"use": "blow_up", "resources": {"cpus": 0.5, "replicas": {"min": 2, "max": 2}}},
+        {**PAINT, "resources": {"cpus": 1}},
+    ]
+    config = toy_config(tmp_path, stages, rows=plain_rows(20))
+    command = [sys.executable, "-c", ONE_CORE, str(config), str(tmp_path / "out")]
+    paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    done = subprocess.run(
+        command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    run_local(toy_graph(tmp_path, stages, rows=plain_rows(20)), tmp_path / "local")
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "local")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_pool_keeps_to_its_least_and_most_workers(tmp_path: Path) -> None:
+    bounded = _log(tmp_path, "bounded", seconds=0.05, batch_size=1, cpus=0.1, replicas={"min": 2, "max": 3})
+    graph = toy_graph(
+        tmp_path, [bounded, {**PAINT, "resources": {"cpus": 0.2, "replicas": {"max": 1}}}], rows=plain_rows(90)
+    )
+    workers = {heard.workers["bounded"] for heard in _on_ray(graph, tmp_path / "out") if heard.workers}
+    assert workers <= {2, 3}
+    assert 2 <= len({call["pid"] for call in _logged(tmp_path, "bounded")}) <= 3
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_slow_stage_gets_the_cores_of_an_idle_one(tmp_path: Path) -> None:
+    stages = [_log(tmp_path, "quick", cpus=1), _log(tmp_path, "slow", seconds=0.5), PAINT]
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(90))
+    heard = [heard.workers for heard in _on_ray(graph, tmp_path / "out") if heard.workers]
+    assert heard[0] == {"quick": 2, "slow": 1, "paint": 1} or heard[0]["slow"] <= 2
+    assert max(workers["slow"] for workers in heard) == 3, "one stays with the quick stage"
+    assert len({call["pid"] for call in _logged(tmp_path, "slow")}) == 3
+    assert all(workers["quick"] + workers["slow"] <= 4 for workers in heard)
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("resources", [{"gpus": 0.5}, {"cpus": 0.5}], ids=["gpu", "half a core"])
+def test_batches_are_filled_across_slices(tmp_path: Path, resources: dict[str, Any]) -> None:
+    """A slice leaves less than one record of eight; halves of one GPU serve two stages at once."""
+    stages = [
+        {"use": "sift", "with": {"share": 0.9}},
+        _log(tmp_path, "dear", seconds=0.3, batch_size=8, replicas={"max": 1}, **resources),
+        {**PAINT, "resources": {**resources, "replicas": {"max": 1}}},
+    ]
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(640), slice_size=8)
+    _run(graph, tmp_path / "out")
+    sizes = [call["size"] for call in _logged(tmp_path, "dear")]
+    assert sum(sizes) == len([1 for row in ledger_rows(tmp_path / "out").values() if row["status"] == "accepted"])
+    assert sum(sizes) / len(sizes) > 4, sizes
+    run_local(graph, tmp_path / "local")
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "local")
+
+
+def _most_between(folder: Path) -> int:
+    """Slices between the two stages at once, at the most."""
+    steps = [(call["ended"], 1) for call in _logged(folder, "first")]
+    steps += [(call["ended"], -1) for call in _logged(folder, "second")]
+    most = now = 0
+    for _, step in sorted(steps):
+        now += step
+        most = max(most, now)
+    return most
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("in_flight_mb", "least", "most"), [(None, 4, 99), (2.2, 1, 3), (0.1, 1, 2)], ids=["default", "2.2 MB", "too small"]
+)
+def test_bytes_in_flight_are_bounded_and_one_slice_always_goes(
+    tmp_path: Path, in_flight_mb: float | None, least: int, most: int
+) -> None:
+    """Each slice is one picture of 0.7 MB."""
+    stages = [
+        {**PAINT, "with": {"side": 480}, "resources": {"cpus": 1}},
+        _log(tmp_path, "first", cpus=1),
+        _log(tmp_path, "second", seconds=0.15, cpus=0.9, replicas={"max": 1}),
+    ]
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(24), slice_size=1)
+    reports = [heard for heard in _on_ray(graph, tmp_path / "out", in_flight_mb=in_flight_mb) if heard.report]
+    assert len(reports) == 24
+    assert least <= _most_between(tmp_path) <= most
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_machine_is_prepared_once_a_run(tmp_path: Path) -> None:
+    stage = {"use": "set_up_once", "with": {"folder": str(tmp_path)}, "resources": {"replicas": {"min": 2, "max": 2}}}
+    for runs in (1, 2):
+        graph = toy_graph(tmp_path, [stage, PAINT], rows=plain_rows(9 * runs))
+        _run(graph, tmp_path / "out")
+        assert (tmp_path / "nodes.txt").read_text().split() == ["node"] * runs
+
+
+LIMIT = {"timeout_s": 1.0, "batch_size": 4}
+
+
+def _one(caption: str) -> list[dict[str, Any]]:
+    rows = plain_rows(6)
+    rows[2]["caption"] = caption
+    return rows
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("engine", "stage", "caption"),
+    [
+        ("local", "hang", "sleep"),
+        ("local", "hang", "regex"),
+        ("local", "never_answer", "sleep"),
+        ("ray", "hang", "sleep"),
+        ("ray", "hang", "compute"),
+        ("ray", "never_answer", "sleep"),
+    ],
+)
+def test_a_call_that_takes_too_long_fails_its_record_alone(
+    tmp_path: Path, engine: Engine, stage: str, caption: str
+) -> None:
+    graph = toy_graph(tmp_path, [{"use": stage, "resources": LIMIT}, PAINT], rows=_one(caption))
+    summary = _run(graph, tmp_path / "out", engine=engine)
+    rows = ledger_rows(tmp_path / "out")
+    assert {id for id, row in rows.items() if row["status"] == "failed"} == {"r2"}
+    assert rows["r2"]["stage"] == stage
+    assert "took longer than 1 s, its `resources.timeout_s`" in rows["r2"]["detail"]
+    assert summary.counts.accepted == 5
+    assert verify(str(tmp_path / "out")) == []
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_record_that_takes_all_memory_is_found(tmp_path: Path) -> None:
+    graph = toy_graph(tmp_path, [{"use": "hang"}, PAINT], rows=_one("memory"))
+    summary = _run(graph, tmp_path / "out")
+    rows = ledger_rows(tmp_path / "out")
+    assert {id for id, row in rows.items() if row["status"] == "failed"} == {"r2"}
+    assert rows["r2"]["detail"].startswith("killed its worker, 3 times in all")
+    assert summary.counts.accepted == 5
+
+
+def _bombs(number: int) -> list[dict[str, Any]]:
+    return [{**row, "caption": "bomb"} if index % 2 else row for index, row in enumerate(plain_rows(number))]
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_too_many_failures_stop_a_run_which_goes_on_later(tmp_path: Path, engine: Engine) -> None:
+    graph = toy_graph(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(120))
+    told = r"stopped early: \d+ of \d+ records failed, more than --max-failed 0.1 allows, most of them in 'blow_up'"
+    with pytest.raises(DatagenError, match=told):
+        _run(graph, tmp_path / "out", engine=engine, failed_share=0.1)
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    rest = _run(graph, tmp_path / "out", engine=engine)
+    assert 0 < rest.computed < 40, "what was committed before is not computed again"
+    assert (rest.counts.failed, rest.counts.accepted) == (60, 60)
+
+
+def test_the_command_that_stops_early_says_why_and_exits_with_1(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(60))
+    for words, code in ((("--max-failed", "0.05"), BROKEN), ((), SOME_FAILED)):
+        with running(config, tmp_path / "out", words=("--engine", "local", *words)) as process:
+            assert process.finish() == code
+            assert "stopped early: 6 of 12 records failed" in process.log.read_text()
