@@ -37,7 +37,7 @@ def start_ray(address: str = "") -> str:
     Raises `ConfigError` if there is no such cluster.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"include_dashboard": True, "dashboard_host": "127.0.0.1"}
+    options: dict[str, Any] = {"address": "local", "include_dashboard": True, "dashboard_host": "127.0.0.1"}
     if address or "RAY_ADDRESS" in os.environ:
         options = {"address": address} if address else {}
     try:
