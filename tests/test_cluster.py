@@ -18,6 +18,10 @@ from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.execute.watching import Told
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"  # Ray's own test cluster leaves it
+)
+
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
