@@ -13,9 +13,14 @@ from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_gra
 from chaos import ROOT
 from ray.cluster_utils import Cluster
 
+from datagen.execute.cluster import machines, start_ray
 from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.execute.watching import Told
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"  # Ray's own test cluster leaves it
+)
 
 
 @pytest.fixture
@@ -27,6 +32,13 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     yield found
     ray.shutdown()
     found.shutdown()
+
+
+@pytest.mark.usefixtures("nodes")
+def test_without_an_address_a_run_starts_a_ray_of_its_own() -> None:
+    """Ray itself would join whatever cluster was started last on this machine, and die with it."""
+    assert start_ray() != "not running"
+    assert machines().cpus > 0, "the head of the other one has no cores"
 
 
 def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nodes: Cluster) -> None:

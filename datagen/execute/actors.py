@@ -124,21 +124,22 @@ class Journal:
         return self._last, time.monotonic() - self._since
 
 
-def maker(operator: Operator, *, committer: Committer | None, place: Place, shrink: float) -> Callable[[], Any]:
+def maker(operator: Operator, *, committer: Committer | None, place: Place, shrink: float) -> Callable[[bool], Any]:
     """Makes actors of a class that carries the operator's name, which is what Ray's dashboard shows.
 
     With fewer cores than operators, each reserves less than it says, and none waits for another for ever.
+    Told False, it makes one that reserves no core at all.
     """
     named = type(operator.name, (Actor,), {"__module__": __name__})
-    remote: Any = ray.remote(num_cpus=0)(named).options(
-        num_cpus=max(operator.cpus * shrink, 0.001) if operator.cpus else 0,
-        num_gpus=operator.gpus,
-        max_concurrency=calls_at_once(operator),
-    )
+    remote: Any = ray.remote(num_cpus=0)(named)
+    cpus = max(operator.cpus * shrink, 0.001) if operator.cpus else 0
     arguments = [cloudpickle.dumps(part) if part else None for part in (operator, committer)]  # type: ignore[no-untyped-call]
 
-    def make() -> Any:
-        actor = remote.remote(*arguments, place, sys.path)
+    def make(reserving: bool) -> Any:
+        made = remote.options(
+            num_cpus=cpus if reserving else 0, num_gpus=operator.gpus, max_concurrency=calls_at_once(operator)
+        )
+        actor = made.remote(*arguments, place, sys.path)
         actor.setup.options(name=f"{operator.name}: set up").remote()
         return actor
 

@@ -160,11 +160,11 @@ class _Call:
 class _Pool:
     """The workers of one operator, and the slices that wait for them."""
 
-    def __init__(self, operator: Operator, make: Callable[[], Any], share: int) -> None:
+    def __init__(self, operator: Operator, make: Callable[[bool], Any], share: int) -> None:
         self.operator = operator
         self.make = make
         self.share = share
-        self.seats = [_Seat(make()) for _ in range(operator.replicas.min)]
+        self.seats = [_Seat(make(True)) for _ in range(operator.replicas.min)]
         self.waiting: deque[_Task] = deque()
         self.room = calls_at_once(operator) + _QUEUED
 
@@ -220,12 +220,12 @@ class _Scheduler:
         self._jobs = iter(jobs)
         self._has = machines()
         counts = shares(operators, self._has)
-        shrink = min(1.0, self._has.cpus / max(taken(operators, counts, "cpus"), 1e-9))
+        self._shrink = min(1.0, self._has.cpus / max(taken(operators, counts, "cpus"), 1e-9))
         last = operators[-1]
         self._pools = [
             _Pool(
                 operator,
-                maker(operator, committer=committer if operator is last else None, place=place, shrink=shrink),
+                maker(operator, committer=committer if operator is last else None, place=place, shrink=self._shrink),
                 share,
             )
             for operator, share in zip(operators, counts, strict=True)
@@ -326,7 +326,7 @@ class _Scheduler:
         pool = self._pools[call.tasks[0].step]
         if call.seat.actor is call.actor:
             ray.kill(call.actor)  # one that cannot be reached may still be there
-            call.seat.actor = pool.make()
+            self._replace(call.seat, pool)
         for task in reversed(call.tasks):
             if task.journal is not None:
                 self._accuse(task, error)
@@ -335,6 +335,18 @@ class _Scheduler:
                 task.journal = journal.remote()
             task.attempt += 1
             pool.waiting.appendleft(task)
+
+    def _replace(self, seat: _Seat, pool: _Pool) -> None:
+        """Put a new worker in the seat; if a machine is gone and its cores with it, none, or one that reserves none."""
+        self._has = machines()
+        seats = [len(other.seats) for other in self._pools]
+        fits = taken(self._operators, seats, "cpus") * self._shrink <= self._has.cpus + 1e-6
+        if fits or len(pool.seats) == 1:
+            seat.actor = pool.make(fits)
+            return
+        pool.seats.remove(seat)
+        pool.share = min(pool.share, len(pool.seats))
+        seat.actor = None
 
     def _accuse(self, task: _Task, error: Exception) -> None:
         try:
@@ -400,7 +412,7 @@ class _Scheduler:
         """A seat for the next call: one that is idle, a new one, or one with room."""
         seat = pool.free_seat()
         if (seat is None or seat.calls) and self._may_add(pool):
-            seat = _Seat(pool.make())
+            seat = _Seat(pool.make(True))
             pool.seats.append(seat)
         return seat
 
