@@ -61,10 +61,8 @@ def measured(folder: Path, config: Path, manifest: Path, arguments: argparse.Nam
     options = ("--slice", str(arguments.slice), "--processes", str(arguments.processes))
     theirs, told = rival([PLAIN, str(manifest), str(folder / "plain"), *options])
     accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
-    for name, one, samples in (
-        ("datagen", ours, accepted[-1] if accepted else "?"),
-        ("plain", theirs, told["accepted"]),
-    ):
+    samples = (accepted[-1] if accepted else "?", told["accepted"])
+    for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
         print(
             f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
             f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples, {one.peak.total / 1e6:.0f} MB",
