@@ -61,7 +61,8 @@ def measured(folder: Path, config: Path, arguments: argparse.Namespace) -> tuple
     for name, one in (("datagen", ours), ("Ray Data", theirs)):
         print(
             f"  {name:<8} {one.seconds:6.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
-            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {one.peak.total / 1e6:.0f} MB ({one.peak.told()})",
+            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {one.peak.total / 1e6:.0f} MB ({one.peak.told()})\n"
+            f"           CPU seconds: {one.cpu}",
             flush=True,
         )
     return ours, theirs

@@ -53,8 +53,8 @@ def config_of(folder: Path, rows: int, size: int) -> Path:
 
 def planned(config: Path) -> tuple[float, float]:
     """Seconds and megabytes of one `plan`."""
-    seconds, _, peak, _ = watched([sys.executable, "-m", "datagen", "plan", str(config)], interval=0.05)
-    return seconds, peak / 1e6
+    done = watched([sys.executable, "-m", "datagen", "plan", str(config)], interval=0.05)
+    return done.seconds, done.driver_peak / 1e6
 
 
 if __name__ == "__main__":

@@ -31,6 +31,16 @@ TIMEOUT = 3600.0
 _NOT_SLICES = ("pack", "compact")
 
 
+class Watched(NamedTuple):
+    """A command that ended."""
+
+    seconds: float
+    peak: Sample
+    driver_peak: int
+    cpu: str
+    output: str
+
+
 class Outcome(NamedTuple):
     """One whole process, in seconds and bytes."""
 
@@ -42,6 +52,8 @@ class Outcome(NamedTuple):
     commits: int
     peak: Sample
     driver_peak: int
+    cpu: str
+    """Seconds of CPU by kind of process."""
     output: str
 
     @property
@@ -96,23 +108,23 @@ def datagen(config: Path, out: Path, *more: str, interval: float = 1.0) -> Outco
     command = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(out), *more]
     with Commits(out) as commits:
         begun = time.time()
-        seconds, peak, driver_peak, output = watched(command, interval=interval)
+        done = watched(command, interval=interval)
     times = sorted(commits.times.values())
-    first, last = (times[0], times[-1]) if times else (begun + seconds, begun + seconds)
-    return Outcome(seconds, first - begun, last - first, len(times), peak, driver_peak, output)
+    first, last = (times[0], times[-1]) if times else (begun + done.seconds, begun + done.seconds)
+    return Outcome(done.seconds, first - begun, last - first, len(times), *done[1:])
 
 
 def rival(command: Sequence[str], *, interval: float = 1.0) -> tuple[Outcome, dict[str, Any]]:
     """A rival's script, which tells `first`, `last` (clock times) and `slices` as JSON on its last line."""
     begun = time.time()
-    seconds, peak, driver_peak, output = watched([sys.executable, *command], interval=interval)
-    told = json.loads(output.strip().splitlines()[-1])
+    done = watched([sys.executable, *command], interval=interval)
+    told = json.loads(done.output.strip().splitlines()[-1])
     startup, steady = told["first"] - begun, told["last"] - told["first"]
-    return Outcome(seconds, startup, steady, told["slices"], peak, driver_peak, output), told
+    return Outcome(done.seconds, startup, steady, told["slices"], *done[1:]), told
 
 
-def watched(command: Sequence[str], *, interval: float = 1.0) -> tuple[float, Sample, int, str]:
-    """Seconds, greatest memory, the process' own VmHWM, and output of a command, which has to succeed."""
+def watched(command: Sequence[str], *, interval: float = 1.0) -> Watched:
+    """Run a command, which has to succeed, and look at it from outside."""
     with tempfile.TemporaryFile("w+") as log:
         begun = time.perf_counter()
         process = subprocess.Popen(
@@ -128,7 +140,7 @@ def watched(command: Sequence[str], *, interval: float = 1.0) -> tuple[float, Sa
         output = log.read()
     if code not in (0, 3):
         sys.exit(f"{' '.join(command)} ended with {code}:\n{output[-4000:]}")
-    return seconds, sampler.peak, sampler.driver_peak, output
+    return Watched(seconds, sampler.peak, sampler.driver_peak, sampler.cpu_told(), output)
 
 
 def _end(process: subprocess.Popen[bytes], sampler: Sampler) -> None:

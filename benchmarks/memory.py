@@ -46,6 +46,8 @@ class Sampler:
         self.samples: list[Sample] = []
         self.seen: dict[int, str] = {pid: _began(pid)}
         """Every process that ever belonged to the tree, with its start time, as a pid may be used again."""
+        self.cpu: dict[int, tuple[str, float]] = {}
+        """What each process is, and the seconds of CPU that it took."""
         self.driver_peak = 0
         """VmHWM of `pid` itself, in bytes."""
         self._pid = pid
@@ -66,6 +68,13 @@ class Sampler:
         """The look that found most."""
         return max(self.samples, key=lambda sample: sample.total, default=Sample(0.0, {}))
 
+    def cpu_told(self) -> str:
+        """Seconds of CPU by kind of process, up to the last look."""
+        seconds: Counter[str] = Counter()
+        for kind, value in self.cpu.values():
+            seconds[kind.removesuffix(".run")] += value
+        return ", ".join(f"{kind} {value:.1f}" for kind, value in seconds.most_common() if value >= 0.05)
+
     def alive(self) -> list[int]:
         """Processes of the tree that still run."""
         return [pid for pid, began in self.seen.items() if began and _began(pid) == began]
@@ -83,7 +92,9 @@ class Sampler:
         shared: dict[tuple[int, int], int] = {}
         for pid in self.alive():
             with suppress(OSError):
-                sizes[_kind(pid, root=self._pid)] += _private(pid)
+                kind = _kind(pid, root=self._pid)
+                self.cpu[pid] = (kind, _cpu(pid))
+                sizes[kind] += _private(pid)
                 shared.update(_shared_files(pid))
         sizes[STORE] = sum(shared.values())
         self.samples.append(Sample(time.time(), dict(sizes)))
@@ -96,6 +107,11 @@ def _began(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "" if fields[0] == "Z" else fields[19]
     return ""
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _descendants(roots: list[int]) -> Iterator[int]:

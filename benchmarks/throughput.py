@@ -65,7 +65,8 @@ def measured(folder: Path, config: Path, manifest: Path, arguments: argparse.Nam
     for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
         print(
             f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
-            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples, {one.peak.total / 1e6:.0f} MB",
+            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples, {one.peak.total / 1e6:.0f} MB\n"
+            f"           CPU seconds: {one.cpu}",
             flush=True,
         )
     return ours, theirs
