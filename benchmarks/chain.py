@@ -55,9 +55,9 @@ def main() -> None:
 
 def measured(folder: Path, config: Path, arguments: argparse.Namespace) -> tuple[Outcome, Outcome]:
     """One run of ours and one of Ray Data's."""
-    ours = datagen(config, folder / "ours")
+    ours = datagen(config, folder / "ours", interval=5)
     options = ("--slices", str(arguments.slices), "--size", str(arguments.size))
-    theirs, _ = rival([RAY_DATA, str(folder / "ray_data"), *options])
+    theirs, _ = rival([RAY_DATA, str(folder / "ray_data"), *options], interval=5)
     for name, one in (("datagen", ours), ("Ray Data", theirs)):
         print(
             f"  {name:<8} {one.seconds:6.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "

@@ -35,7 +35,7 @@ def main() -> None:
             flush=True,
         )
         pairs = [
-            (datagen(config, folder / "out", interval=0.2), watched([sys.executable, "-c", RAY]).seconds)
+            (datagen(config, folder / "out"), watched([sys.executable, "-c", RAY]).seconds)
             for _ in range(arguments.runs)
         ]
     again = median(run.seconds for run, _ in pairs)

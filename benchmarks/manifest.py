@@ -33,7 +33,7 @@ def main() -> None:
         if arguments.without_run:
             return
         for what in ("run", "going on with it"):
-            runs = [datagen(config, folder / f"out-{config.stem}", interval=0.2) for config in (few, many)]
+            runs = [datagen(config, folder / f"out-{config.stem}") for config in (few, many)]
             grown = (runs[1].driver_peak - runs[0].driver_peak) / 1e6
             told = "; ".join(tell(run, rows) for run, rows in zip(runs, (arguments.few, arguments.rows), strict=True))
             verdict(f"driver's memory, {what}, grows by", grown, limit=200, unit=" MB", more=told)
@@ -53,7 +53,7 @@ def config_of(folder: Path, rows: int, size: int) -> Path:
 
 def planned(config: Path) -> tuple[float, float]:
     """Seconds and megabytes of one `plan`."""
-    done = watched([sys.executable, "-m", "datagen", "plan", str(config)], interval=0.05)
+    done = watched([sys.executable, "-m", "datagen", "plan", str(config)])
     return done.seconds, done.driver_peak / 1e6
 
 

@@ -167,6 +167,7 @@ def environment() -> dict[str, str]:
 @contextmanager
 def workplace() -> Iterator[Path]:
     """A folder that is gone afterwards."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     folder = Path(tempfile.mkdtemp(prefix="datagen-figures-"))
     try:
         yield folder

@@ -81,9 +81,10 @@ class Sampler:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            begun = time.monotonic()
             self.look()
-            self._stop.wait(max(0.05, self._interval - (time.monotonic() - begun)))
+            until = time.monotonic() + self._interval
+            while time.monotonic() < until and not self._stop.wait(0.1):
+                self.driver_peak = max(self.driver_peak, _status(self._pid, "VmHWM:"))
 
     def look(self) -> None:
         """Take one sample."""
@@ -95,10 +96,10 @@ class Sampler:
                 kind = _kind(pid, root=self._pid)
                 self.cpu[pid] = (kind, _cpu(pid))
                 sizes[kind] += _private(pid)
-                shared.update(_shared_files(pid))
+                if kind in ("driver", "raylet"):  # one of which holds each file of the object store
+                    shared.update(_shared_files(pid))
         sizes[STORE] = sum(shared.values())
         self.samples.append(Sample(time.time(), dict(sizes)))
-        self.driver_peak = max(self.driver_peak, _status(self._pid, "VmHWM:"))
 
 
 def _began(pid: int) -> str:
