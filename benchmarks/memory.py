@@ -94,7 +94,8 @@ class Sampler:
         for pid in self.alive():
             with suppress(OSError):
                 kind = _kind(pid, root=self._pid)
-                self.cpu[pid] = (kind, _cpu(pid))
+                before = self.cpu.get(pid, (kind,))[0]
+                self.cpu[pid] = (before if kind == "gone" else kind, _cpu(pid))
                 sizes[kind] += _private(pid)
                 if kind in ("driver", "raylet"):  # one of which holds each file of the object store
                     shared.update(_shared_files(pid))
