@@ -1,0 +1,1 @@
+"""Stages that the benchmarks measure the engine with."""

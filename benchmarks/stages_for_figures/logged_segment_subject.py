@@ -1,0 +1,22 @@
+"""`segment_subject`, whose records are counted."""
+
+from __future__ import annotations
+
+from datagen import Answer, Record
+from stages.segment_subject import SegmentSubject
+
+
+class LoggedSegmentSubject(SegmentSubject):
+    """Segment each subject, and enter it in a file."""
+
+    class Config(SegmentSubject.Config):
+        """Where calls are noted."""
+
+        log: str
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        with open(self.config.log, "a", encoding="utf-8") as file:
+            file.writelines(f"segment {record.id}\n" for record in batch)
+        return super().process(batch)

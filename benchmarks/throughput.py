@@ -1,0 +1,81 @@
+"""subject_add over many sources, against the same stages in a plain multiprocessing script.
+
+    python benchmarks/throughput.py [--records 1200] [--runs 3] [--slice 8]
+
+Measures, on distinct crops of photographs (crops.py), alternating with the rival
+plain_subject_add.py on the same records and with as many processes as cores:
+steady throughput (sources a second between the first and the last committed
+slice), at least 0.95 of the rival's; whole wall time, start-up and packing
+included, at most 1.6 of the rival's; and peak memory of the whole process tree,
+object store included, at most 1 GB more than the rival's. Medians of the runs;
+memory is that of the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from statistics import median
+
+from crops import make_crops
+from measuring import ROOT, Outcome, datagen, rival, subject_add, verdict, workplace
+
+PLAIN = str(ROOT / "benchmarks" / "plain_subject_add.py")
+
+
+def main() -> None:
+    """Print one line a run and one a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=1200)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--slice", type=int, default=8)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    with workplace() as folder:
+        manifest = make_crops(folder, records=arguments.records)
+        config = subject_add(folder / "figures.yaml", manifest, slice_size=arguments.slice)
+        pairs = [measured(folder, number, config, manifest, arguments) for number in range(arguments.runs)]
+    ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
+    records = arguments.records - arguments.slice
+    speeds = [median(records / one.steady for one in side) for side in (ours, theirs)]
+    walls = [median(one.seconds for one in side) for side in (ours, theirs)]
+    peaks = [side[0].peak.total for side in (ours, theirs)]
+    told = f"{speeds[0]:.2f} against {speeds[1]:.2f} sources a second"
+    verdict("steady throughput, ratio to plain", speeds[0] / speeds[1], limit=0.95, least=True, more=told)
+    told = f"{walls[0]:.1f} against {walls[1]:.1f} s, of which start-up {startup(ours):.1f} and {startup(theirs):.1f}"
+    verdict(f"wall time of {arguments.records} records, ratio to plain", walls[0] / walls[1], limit=1.6, more=told)
+    beyond = (peaks[0] - peaks[1]) / 1e9
+    told = f"{peaks[0] / 1e6:.0f} against {peaks[1] / 1e6:.0f} MB; ours in MiB: {ours[0].peak.told()}"
+    verdict("peak memory beyond plain", beyond, limit=1.0, unit=" GB", more=told)
+
+
+def startup(outcomes: list[Outcome]) -> float:
+    """Seconds to the first slice."""
+    return median(one.startup for one in outcomes)
+
+
+def measured(
+    folder: Path, number: int, config: Path, manifest: Path, arguments: argparse.Namespace
+) -> tuple[Outcome, Outcome]:
+    """One run of ours and one of the rival; memory is looked at closely in the first alone, as that takes time."""
+    interval = 10.0 if number else 1.0
+    folder = folder / str(number)
+    ours = datagen(config, folder / "ours", interval=interval)
+    options = ("--slice", str(arguments.slice), "--processes", str(arguments.processes))
+    theirs, told = rival([PLAIN, str(manifest), str(folder / "plain"), *options], interval=interval)
+    accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
+    samples = (accepted[-1] if accepted else "?", told["accepted"])
+    for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
+        print(
+            f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
+            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples, {one.peak.total / 1e6:.0f} MB\n"
+            f"           CPU seconds: {one.cpu}",
+            flush=True,
+        )
+    return ours, theirs
+
+
+if __name__ == "__main__":
+    main()
