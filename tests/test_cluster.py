@@ -57,9 +57,12 @@ def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nod
     run_local(graph, tmp_path / "local")
 
     class Removing(Quiet):
-        def slice_done(self, told: Told) -> None:
-            super().slice_done(told)
-            if told.slices == 4:
+        removed = False
+
+        def progressed(self, told: Told) -> None:
+            super().progressed(told)
+            if told.slices >= 4 and not self.removed:
+                self.removed = True
                 nodes.remove_node(first, allow_graceful=False)
 
     watcher = Removing()

@@ -83,7 +83,7 @@ def test_a_round_is_entered_once_and_the_highest_counts(tmp_path: Path) -> None:
 def test_compaction_keeps_the_rows_and_tells_the_names_in_its_footer(tmp_path: Path) -> None:
     ledger = filled(tmp_path)
     ledger.commit(name_of(2), rows_of(name_of(2), tag="second"), round=1)
-    ledger.enter_dropped(rows_of(name_of(0)))
+    ledger.enter_dropped([rows_of(name_of(0))])
     ledger.enter_slices({name_of(0): 2})
     before, entries = everything(ledger), ledger.committed(parts_of())
     assert compact(ledger, at_least=6) == 0

@@ -100,8 +100,8 @@ def test_a_whole_run_gives_the_bytes_of_a_folder(bucket: Bucket, out: str, tmp_p
 class Killed(Quiet):
     """Ends a run after some slices, as a signal would."""
 
-    def slice_done(self, told: Told) -> None:
-        super().slice_done(told)
+    def progressed(self, told: Told) -> None:
+        super().progressed(told)
         if told.slices == 3:
             raise KeyboardInterrupt
 

@@ -24,6 +24,7 @@ from datagen.execute.slices import cut
 from datagen.graph import build
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, read_dataset
+from datagen.shards.packed import read_packed
 from datagen.store import Store
 
 _PRINT = r"(?P<print>[0-9a-f]{16})"
@@ -138,11 +139,20 @@ def _unreferenced(store: Store, wanted: Mapping[str, Wanted]) -> Iterator[tuple[
     """Files to free, what they are, and their bytes."""
     files = {**store.files("run"), **store.files("shards"), **store.files("report")}
     files |= store.sizes("")
-    needed = _needed_of_ledgers(store, list(files), wanted)
+    needed = _needed_of_ledgers(store, list(files), wanted) | _needed_of_pack(store, list(files))
     for path, size in files.items():
         kind = next((kind for kind, pattern in KINDS.items() if pattern.fullmatch(path)), "")
         if kind and path not in needed and not path.startswith(LOCK) and not _is_kept_answer(path, kind, wanted):
             yield path, kind, size
+
+
+def _needed_of_pack(store: Store, files: list[str]) -> set[str]:
+    """What the dataset that is there can be mended from."""
+    try:
+        folder = f"run/pack/{read_packed(store).plan}/"
+    except StoreError:
+        return set()
+    return {path for path in files if path.startswith(folder)}
 
 
 def _is_kept_answer(path: str, kind: str, wanted: Mapping[str, Wanted]) -> bool:
