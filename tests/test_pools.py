@@ -20,7 +20,7 @@ from datagen.errors import DatagenError
 from datagen.execute.feed import Feed
 from datagen.execute.ledger import Ledger
 from datagen.execute.operators import fuse
-from datagen.execute.ray import run_ray
+from datagen.execute.ray import OnRay
 from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.verify import verify
 from datagen.execute.watching import Heard, Summary
@@ -51,7 +51,7 @@ def _log(folder: Path, id: str, *, seconds: float = 0.0, **resources: Any) -> di
 def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> Iterator[Heard]:
     committer = committer_of(graph, str(out))
     feed = Feed(graph, Ledger(Store(str(out)), committer.fingerprint), None, Quiet())
-    return run_ray(fuse(graph), committer, place_of(graph, str(out)), feed, in_flight_mb=in_flight_mb)
+    return OnRay(in_flight_mb=in_flight_mb).run(fuse(graph), committer, place_of(graph, str(out)), feed)
 
 
 def _run(graph: Graph, out: Path, *, engine: Engine = "ray", failed_share: float | None = None) -> Summary:

@@ -20,7 +20,7 @@ from datagen.execute.compaction import compact
 from datagen.execute.ledger import Ledger, Row, to_table
 from datagen.execute.lock import LOCK, held
 from datagen.execute.operators import fuse
-from datagen.execute.run import How, committer_of, run
+from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.slices import Job, cut
 from datagen.execute.state import State
 from datagen.execute.verify import verify
@@ -127,7 +127,9 @@ def test_killed_and_continued_equals_unbroken(
 def painted(graph: Graph, committer: Committer, round: int = 0) -> State:
     """The first slice, ready to be committed."""
     [part, *_] = cut(graph.source, size=3)
-    return Worker(fuse(graph)[0]).run(State.start(Job(part, round), catalogue=committer.catalogue))
+    state = State.start(Job(part, round), catalogue=committer.catalogue)
+    Worker(fuse(graph)[0], place_of(graph, committer.address)).run([state])
+    return state
 
 
 def test_a_late_writer_changes_nothing(out: str, tmp_path: Path) -> None:

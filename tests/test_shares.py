@@ -152,7 +152,7 @@ def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatc
 
     finish = run_module.finish
     monkeypatch.setattr(run_module.Feed, "unfinished", unfinished)
-    monkeypatch.setattr(run_module, "finish", lambda *given: (packed.append(1), finish(*given)))
+    monkeypatch.setattr(run_module, "finish", lambda *given, **named: (packed.append(1), finish(*given, **named)))
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     told: list[str] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -96,15 +97,21 @@ def shares(operators: Sequence[Operator], has: Machines) -> list[int]:
         for index, operator in enumerate(operators):
             trial = [*counts]
             trial[index] += 1
-            if may_grow(operator, counts[index]) and _fits_within(operators, trial, has):
+            if counts[index] < most_workers(operator, has) and _fits_within(operators, trial, has):
                 counts, grown = trial, True
     return counts
 
 
-def may_grow(operator: Operator, workers: int) -> bool:
-    """Whether one worker more is allowed; those that reserve nothing are not multiplied unless a maximum is given."""
-    most = operator.replicas.max
-    return workers < most if most is not None else bool(operator.cpus or operator.gpus)
+def most_workers(operator: Operator, has: Machines) -> float:
+    """Workers of an operator at the most, if there is room for them.
+
+    Where the config gives no maximum, as many as there are cores; those that reserve nothing are not multiplied.
+    """
+    if operator.replicas.max is not None:
+        return operator.replicas.max
+    if operator.gpus:
+        return math.inf
+    return math.ceil(has.cpus) if operator.cpus else 1
 
 
 def _fits_within(operators: Sequence[Operator], counts: Sequence[int], has: Machines) -> bool:

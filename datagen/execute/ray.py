@@ -30,7 +30,7 @@ from ray.exceptions import (
 
 from datagen.errors import DatagenError
 from datagen.execute.actors import Done, Journal, Killers, called, calls_at_once, maker
-from datagen.execute.cluster import check_is_joined, machines, may_grow, shares, start_ray, taken
+from datagen.execute.cluster import check_is_joined, machines, most_workers, shares, start_ray, taken
 from datagen.execute.commit import Committer
 from datagen.execute.metrics import PoolNow, count, count_committed, tell_pools
 from datagen.execute.operators import WRITE, Operator
@@ -235,6 +235,8 @@ class _Scheduler:
         self._budget = in_flight_mb * 1e6 if in_flight_mb else self._has.store_bytes * _STORE_SHARE
         self._bytes = 0
         self._widest = 0
+        self._measured = False
+        """Whether it is known how large a slice gets."""
         self._looked = time.monotonic()
 
     def run(self) -> Iterator[Heard]:
@@ -309,6 +311,7 @@ class _Scheduler:
     def _pass_on(self, call: _Call, done: Done) -> None:
         for task, parcel, (records, size) in zip(call.tasks, call.parcels, done.sizes, strict=True):
             self._bytes -= task.bytes
+            self._measured = True
             if done.reports:
                 continue
             step = task.step + 1 if records else len(self._pools) - 1  # what has ended has only to be written
@@ -404,6 +407,8 @@ class _Scheduler:
             on_the_way = len(self._calls) + len(pool.waiting)
             if on_the_way and self._bytes + self._widest * (on_the_way + 1) > self._budget:
                 return
+            if not self._measured and on_the_way >= pool.share:
+                return
             if (job := next(self._jobs, None)) is None:
                 return
             pool.waiting.append(_Task(job, records=max(1, len(job.slice.rows))))
@@ -419,7 +424,7 @@ class _Scheduler:
     def _may_add(self, pool: _Pool) -> bool:
         """Whether the pool may grow: within its share, into what is free, or in the place of another's idle worker."""
         workers = len(pool.seats)
-        if not may_grow(pool.operator, workers):
+        if workers >= most_workers(pool.operator, self._has):
             return False
         if workers < pool.share:
             return True
