@@ -176,7 +176,9 @@ def _read_index(store: Store) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(io.BytesIO(store.read(INDEX)), columns=_COLUMNS)
+        # no threads: see `datagen.__main__`
+        file = pq.ParquetFile(pa.BufferReader(store.read(INDEX)), pre_buffer=False)
+        return file.read(columns=_COLUMNS, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{store.address}/{INDEX} is damaged: {error}; run the pipeline into it again, which writes it anew"
