@@ -276,7 +276,10 @@ def differences(one: Path, other: Path) -> list[str]:
     first, second = dataset_bytes(one), dataset_bytes(other)
     found += [f"{name} differs" for name in sorted(first.keys() | second.keys()) if first.get(name) != second.get(name)]
     here, there = statuses(one), statuses(other)
+    why = {id: row["detail"][-300:] for id, row in ledger_rows(other).items()}
     found += [
-        f"{id}: {here.get(id)} or {there.get(id)}" for id in here.keys() | there.keys() if here.get(id) != there.get(id)
+        f"{id}: {here.get(id)} or {there.get(id)} {why.get(id)}"
+        for id in here.keys() | there.keys()
+        if here.get(id) != there.get(id)
     ]
     return found

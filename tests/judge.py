@@ -77,6 +77,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+class _PatientServer(ThreadingHTTPServer):
+    request_queue_size = 256  # all that ask at once may wait, however slow the machine
+
+
 @contextmanager
 def judge() -> Iterator[Judge]:
     """A judge behind a free port of this machine."""
@@ -101,7 +105,7 @@ def judge() -> Iterator[Judge]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _PatientServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         state.port = server.server_port
         ended = threading.Event()

@@ -45,7 +45,7 @@ class Operator:
     def cpus(self) -> float:
         """Cores that a worker reserves; none where it waits for a GPU or a service."""
         needs = [node.resources.cpus for node in self.nodes]
-        usual = 0.0 if self.cost else 1.0
+        usual = 0.0 if self.cost else 1.0 if self.nodes else _WRITING
         return max((usual if cpus is None else cpus for cpus in needs), default=usual)
 
     @property
@@ -82,6 +82,8 @@ class Operator:
         return max(1, math.floor(self.cpus))
 
 
+_WRITING = 0.01
+"""Cores that storing samples reserves, where it stands alone: it works now and then, and has no core to itself."""
 WRITE = "write"
 """Name of the operator that only stores samples."""
 

@@ -47,6 +47,8 @@ _QUEUED = 1
 """Calls that an actor is given beyond those that it works on, so that it need not wait for the next."""
 _BATCHES = 4
 """Batches that are filled across slices at once: what does not fill one is then a small part."""
+_BUNDLE_BYTES = 16e6
+"""After which batches are filled no further: a call's memory stays small."""
 _STORE_SHARE = 0.3
 """Of the object store, for slices on their way."""
 _IDLE_SECONDS = 2.0
@@ -202,6 +204,7 @@ class _Pool:
             and self.waiting[0].attempt == 1
             and len(found) <= fair
             and records + self.waiting[0].records <= _BATCHES * self.operator.batch
+            and sum(task.bytes for task in found) + self.waiting[0].bytes <= _BUNDLE_BYTES
         ):
             found.append(self.waiting.popleft())
             records += found[-1].records
