@@ -13,6 +13,9 @@ import ray
 from datagen.errors import ConfigError, DatagenError
 from datagen.execute.operators import Operator
 
+_LIGHT = 0.1
+"""Cores; a worker that reserves less takes none from others."""
+
 
 class Machines(NamedTuple):
     """What a cluster has."""
@@ -97,7 +100,7 @@ def shares(operators: Sequence[Operator], has: Machines) -> list[int]:
         for index, operator in enumerate(operators):
             trial = [*counts]
             trial[index] += 1
-            if counts[index] < most_workers(operator, has) and _fits_within(operators, trial, has):
+            if counts[index] < most_workers(operator, has) and fit_within(operators, trial, has):
                 counts, grown = trial, True
     return counts
 
@@ -114,8 +117,11 @@ def most_workers(operator: Operator, has: Machines) -> float:
     return math.ceil(has.cpus) if operator.cpus else 1
 
 
-def _fits_within(operators: Sequence[Operator], counts: Sequence[int], has: Machines) -> bool:
-    return taken(operators, counts, "cpus") <= has.cpus and taken(operators, counts, "gpus") <= has.gpus
+def fit_within(operators: Sequence[Operator], counts: Sequence[int], has: Machines) -> bool:
+    """Whether so many workers are no more than the cores and GPUs; those that take next to no core do not count."""
+    heavy = [(operator, number) for operator, number in zip(operators, counts, strict=True) if operator.cpus >= _LIGHT]
+    cpus = sum(operator.cpus * number for operator, number in heavy)
+    return cpus <= has.cpus and taken(operators, counts, "gpus") <= has.gpus
 
 
 def taken(operators: Sequence[Operator], counts: Sequence[int], what: str) -> float:

@@ -30,7 +30,7 @@ from ray.exceptions import (
 
 from datagen.errors import DatagenError
 from datagen.execute.actors import Done, Journal, Killers, called, calls_at_once, maker
-from datagen.execute.cluster import check_is_joined, machines, most_workers, shares, start_ray, taken
+from datagen.execute.cluster import check_is_joined, fit_within, machines, most_workers, shares, start_ray, taken
 from datagen.execute.commit import Committer
 from datagen.execute.metrics import PoolNow, count, count_committed, tell_pools
 from datagen.execute.operators import WRITE, Operator
@@ -437,10 +437,7 @@ class _Scheduler:
 
     def _fits(self, pool: _Pool) -> bool:
         counts = [max(other.share, len(other.seats)) + (other is pool) for other in self._pools]
-        return all(
-            taken(self._operators, counts, what) <= limit
-            for what, limit in (("cpus", self._has.cpus), ("gpus", self._has.gpus))
-        )
+        return fit_within(self._operators, counts, self._has)
 
     def _retire_one(self, needy: _Pool) -> bool:
         """End a worker that has long been idle in a pool with nothing waiting, above that pool's minimum."""
