@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+
+class Pending:
+    """A value that is made when it is first looked at; all that hold it share what was made."""
+
+    __slots__ = ("_make", "_value")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._value: Any = None
+
+    def get(self) -> Any:
+        """The value."""
+        if self._make is not None:
+            self._value = self._make()
+            self._make = None
+        return self._value
 
 
 class Record(Mapping[str, Any]):
@@ -17,7 +34,8 @@ class Record(Mapping[str, Any]):
         self._fields = dict(fields)
 
     def __getitem__(self, name: str) -> Any:
-        return self._fields[name]
+        value = self._fields[name]
+        return value.get() if isinstance(value, Pending) else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -27,6 +45,10 @@ class Record(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Record({self.id!r}, {sorted(self._fields)})"
+
+    def raw(self) -> dict[str, Any]:
+        """Its fields as they are held: what nobody looked at yet is `Pending`."""
+        return dict(self._fields)
 
     def adding(self, fields: Mapping[str, Any]) -> Record:
         """This record with `fields` added or replaced."""

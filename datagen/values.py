@@ -18,15 +18,22 @@ import numpy as np
 from datagen.errors import DataError
 from datagen.fields import Box, Field
 from datagen.image import Image, Mask
+from datagen.record import Pending, Record
 
 
 class Blobs:
-    """Distinct byte strings in the order in which they were first seen."""
+    """Byte strings by number: those that it began with, then distinct ones in the order in which they were put."""
 
-    def __init__(self, items: Sequence[bytes] = ()) -> None:
-        self.items: list[bytes] = list(items)
-        self._numbers = {data: number for number, data in enumerate(self.items)}
+    def __init__(self, items: Sequence[Any] = ()) -> None:
+        self.items: list[Any] = list(items)
+        """Bytes, or other buffers, which are not copied before they are asked for."""
+        self._numbers: dict[bytes, int] = {}
         self._decoded: dict[tuple[str, int], Any] = {}
+
+    def at(self, number: int) -> bytes:
+        """The bytes of a number."""
+        data = self.items[number]
+        return data if isinstance(data, bytes) else bytes(memoryview(data))
 
     def put(self, data: bytes) -> int:
         """The number of `data`."""
@@ -39,8 +46,24 @@ class Blobs:
         """One shared object for all that refer to the same bytes."""
         spot = (decode.__qualname__, number)
         if spot not in self._decoded:
-            self._decoded[spot] = decode(self.items[number])
+            self._decoded[spot] = decode(self.at(number))
         return self._decoded[spot]
+
+
+class Travelled(Pending):
+    """A value as it came from another worker, which can go on as it came."""
+
+    __slots__ = ("blobs", "told")
+
+    def __init__(self, codec: _Codec, told: Any, blobs: Blobs) -> None:
+        super().__init__(lambda: codec.load(told, blobs))
+        self.told = told
+        """As JSON; numbers of blobs, one or a list of them."""
+        self.blobs = blobs
+
+    def numbers(self) -> list[int]:
+        """The blobs that it consists of."""
+        return self.told if isinstance(self.told, list) else [self.told]
 
 
 class _Codec(NamedTuple):
@@ -50,6 +73,8 @@ class _Codec(NamedTuple):
     """The value as it is after a journey, and out of reach of the stage that wrote it."""
     dump: Callable[[Any, Blobs], Any]
     load: Callable[[Any, Blobs], Any]
+    is_blobs: bool = False
+    """What is dumped is the number of a blob, or a list of them."""
 
 
 def check_value(field: Field, value: Any) -> None:
@@ -72,8 +97,14 @@ def settled(field: Field, value: Any) -> Any:
 
 def dump_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field], blobs: Blobs) -> str:
     """Fields as JSON text, their blobs put into `blobs`."""
-    codecs = ((name, value, _codec_of(catalogue[name])) for name, value in fields.items())
-    return _to_json({name: codec.dump(value, blobs) for name, value, codec in codecs})
+    held = fields.raw() if isinstance(fields, Record) else fields
+    return _to_json({name: _dumped(value, _codec_of(catalogue[name]), blobs) for name, value in held.items()})
+
+
+def _dumped(value: Any, codec: _Codec, blobs: Blobs) -> Any:
+    if isinstance(value, Travelled) and value.blobs is blobs:
+        return value.told
+    return codec.dump(value.get() if isinstance(value, Pending) else value, blobs)
 
 
 def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
@@ -81,15 +112,24 @@ def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> d
     return {name: _codec_of(catalogue[name]).load(value, blobs) for name, value in json.loads(text).items()}
 
 
+def load_lazily(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
+    """The same, but values that consist of blobs are `Travelled`."""
+    codecs = ((name, value, _codec_of(catalogue[name])) for name, value in json.loads(text).items())
+    return {
+        name: Travelled(codec, value, blobs) if codec.is_blobs else codec.load(value, blobs)
+        for name, value, codec in codecs
+    }
+
+
 def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
     """The fields that a ledger keeps, as JSON text: all but blobs, scores and what is bulky."""
-    kept = ((name, value, catalogue[name]) for name, value in fields.items() if _is_told(catalogue[name]))
-    return _to_json({name: _CODECS[field.kind].dump(value, _NO_BLOBS) for name, value, field in kept}, readable=True)
+    kept = ((name, catalogue[name]) for name in fields if _is_told(catalogue[name]))
+    return _to_json({name: _CODECS[field.kind].dump(fields[name], _NO_BLOBS) for name, field in kept}, readable=True)
 
 
 def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
     """The scores among `fields`."""
-    return {name: float(value) for name, value in fields.items() if catalogue[name].kind == "score"}
+    return {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
 
 
 def mask_to_runs(mask: Mask) -> bytes:
@@ -226,28 +266,31 @@ def _load_mask(number: int, blobs: Blobs) -> Mask:
 
 
 _CODECS: dict[str, _Codec] = {
-    "image": _Codec("an Image", lambda value: isinstance(value, Image), _itself, _dump_image, _load_image),
+    "image": _Codec("an Image", lambda value: isinstance(value, Image), _itself, _dump_image, _load_image, True),
     "images": _Codec(
         "a list of Image",
         _listed(lambda value: isinstance(value, Image)),
         tuple,
         lambda value, blobs: [_dump_image(item, blobs) for item in value],
         lambda value, blobs: tuple(_load_image(item, blobs) for item in value),
+        True,
     ),
-    "mask": _Codec("a boolean array of height x width", _is_mask, _settled_mask, _dump_mask, _load_mask),
+    "mask": _Codec("a boolean array of height x width", _is_mask, _settled_mask, _dump_mask, _load_mask, True),
     "masks": _Codec(
         "a list of boolean arrays of height x width",
         _listed(_is_mask),
         lambda value: tuple(_settled_mask(item) for item in value),
         lambda value, blobs: [_dump_mask(item, blobs) for item in value],
         lambda value, blobs: tuple(_load_mask(item, blobs) for item in value),
+        True,
     ),
     "audio": _Codec(
         "a list of FLAC files' bytes",
         _listed(lambda value: isinstance(value, bytes)),
         tuple,
         lambda value, blobs: [blobs.put(item) for item in value],
-        lambda value, blobs: tuple(blobs.items[item] for item in value),
+        lambda value, blobs: tuple(blobs.at(item) for item in value),
+        True,
     ),
     "text": _Codec("text in valid Unicode", _is_text, _itself, _same, _same),
     "int": _Codec("a whole number", lambda value: type(value) is int, _itself, _same, _same),
@@ -260,6 +303,7 @@ _CODECS: dict[str, _Codec] = {
 _BULKY = _CODECS["json"]._replace(
     dump=lambda value, blobs: blobs.put(_to_json(value).encode()),
     load=lambda number, blobs: blobs.decoded(number, _load_json),
+    is_blobs=True,
 )
 _TOLD = ("text", "int", "float", "bool", "box", "json")
 _NO_BLOBS = Blobs()

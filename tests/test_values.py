@@ -150,7 +150,7 @@ def test_equal_blobs_are_stored_once_and_shared_on_arrival() -> None:
     children = [Live(parent.child(str(n), {"caption": str(n)})) for n in range(5)]
     twin = Live(Record("q", {"target": Image.of(noise(8, 8)), "pile": [picture, picture]}))
     parcel = State(Order("s"), live=[*children, twin], rows=[], catalogue=KNOWN).parcel()
-    assert len(parcel.blobs) == 3
+    assert sum(map(len, parcel.blobs)) == 3
     found = State.unpacked(parcel, catalogue=KNOWN).live
     for name in ("target", "mask", "heap"):
         assert len({id(live.record[name]) for live in found[:5]}) == 1
@@ -274,3 +274,43 @@ def test_a_source_row_of_the_wrong_kind_fails_by_name() -> None:
     assert state.rows[0].detail == "field 'uri' takes text in valid Unicode, not int 7"
     assert state.rows[2].detail == r"line \ud800 is damaged"
     State.unpacked(state.parcel(), catalogue=KNOWN)
+
+
+def _arrived(number: int) -> State:
+    """A slice of records with a picture each, as an operator unpacks it."""
+    live = [Live(Record(f"r{n}", {"target": Image.of(noise(16, 16, seed=n)), "caption": str(n)})) for n in range(number)]
+    sent = State(Order("s"), live=live, rows=[], catalogue=KNOWN).parcel()
+    return State.unpacked(sent, catalogue=KNOWN)
+
+
+def test_what_nobody_changed_goes_on_as_it_came() -> None:
+    state = _arrived(4)
+    came = state.parcel()
+    assert came.known == len(came.blobs) == 1, "nothing is added"
+    state.live[0].record = state.live[0].record.adding({"mask": settled(KNOWN["mask"], np.eye(16, dtype=bool))})
+    added = state.parcel()
+    assert (added.known, len(added.blobs), len(added.blobs[1])) == (1, 2, 1), "only the mask is sent"
+    assert added.blobs[0] is came.blobs[0]
+    again = State.unpacked(added, catalogue=KNOWN)
+    for one, other in zip(state.live, again.live, strict=True):
+        assert list(one.record) == list(other.record)
+        assert all(same(other.record[name], value) for name, value in one.record.items())
+
+
+def test_pictures_of_records_that_ended_do_not_travel_for_ever() -> None:
+    state = _arrived(10)
+    expected = [live.record["target"] for live in state.live[:2]]
+    state.live = state.live[:2]
+    sent = state.parcel()
+    assert (sent.known, sum(map(len, sent.blobs))) == (0, 2)
+    assert [live.record["target"] for live in State.unpacked(sent, catalogue=KNOWN).live] == expected
+
+
+def test_a_picture_that_nobody_looks_at_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = _arrived(2)
+    monkeypatch.setattr(Image, "carried", lambda data: pytest.fail("it was looked at"))
+    record = state.live[0].record.seeing(["target", "caption"], renamed={}).adding({"subject": "x"})
+    assert record["caption"] == "0"
+    state.live[0].record = state.live[0].record.adding({"subject": "x"})
+    state.end(state.live[0], "rejected", "stage", reason="why")
+    assert state.parcel().known == 1

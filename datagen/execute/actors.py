@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import Any, NamedTuple
 
 import ray
@@ -27,11 +28,22 @@ _SLICES_OF_A_SERVICE = 16
 _SLICES_OF_A_WAITER = 2
 
 
+class Left(NamedTuple):
+    """What is left of a slice after an operator."""
+
+    records: int
+    bytes: int
+    known: int = 0
+    """How many of the arrays of blobs that it came with are still needed, from the first."""
+    adds: bool = False
+    """Whether a further one came."""
+
+
 class Done(NamedTuple):
     """What the driver is told of slices that an operator is done with."""
 
-    sizes: list[tuple[int, int]]
-    """Records left of each slice, and bytes that they take."""
+    slices: list[Left]
+    """Of each slice what is left of it."""
     reports: list[Report]
     """Of each slice, if this was the last operator."""
     tallies: Tallies
@@ -63,19 +75,22 @@ class Actor:
                 worker.setup()
                 self._worker = worker
 
-    def run(self, attempt: int, journal: Any, killers: Killers, *works: Any) -> tuple[Any, ...]:
-        """Run slices, or what the operator before made of them, through this operator: their parcels, and `Done`.
+    def run(self, attempt: int, journal: Any, killers: Killers, arrays: Sequence[int], *works: Any) -> tuple[Any, ...]:
+        """Run slices, or what the operator before made of them, through this operator.
 
+        A work is a job, or a parcel without blobs, followed by its arrays of blobs, as many as `arrays` says.
+        Comes back as the parcel of each slice, without blobs, then the blobs that it adds, then `Done`.
         With a `journal`, record by record, each noted there before it is tried.
         Slices are unpacked and packed while others are worked on.
         """
         self.setup()
         assert self._worker is not None
-        states = [self._unpacked(work, attempt) for work in works]
+        states = [self._unpacked(work, attempt) for work in _with_blobs(arrays, works)]
         care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
         with self._one_at_a_time:
             tallies = self._worker.run(states, care)
-        parcels: list[Any] = [None] * len(states)
+        sent: list[Any] = [None] * (2 * len(states))
+        left = [Left(0, 0) for _ in states]
         reports: list[Report] = []
         if self._committer:
             start = time.perf_counter()
@@ -85,10 +100,12 @@ class Actor:
             add_all(tallies, [(WRITE, Tally(accepted, accepted, calls=len(states), seconds=took))])
         else:
             parcels = [state.parcel() for state in states]
-        sizes = [
-            (len(state.live), parcel.bytes if parcel else 0) for state, parcel in zip(states, parcels, strict=True)
-        ]
-        return *parcels, Done(sizes, reports, tallies, self._worker.faults())
+            sent = [part for parcel in parcels for part in (parcel._replace(blobs=()), _added(parcel))]
+            left = [
+                Left(len(state.live), parcel.bytes, parcel.known, len(parcel.blobs) > parcel.known)
+                for state, parcel in zip(states, parcels, strict=True)
+            ]
+        return *sent, Done(left, reports, tallies, self._worker.faults())
 
     def _unpacked(self, work: Any, attempt: int) -> State:
         catalogue = self._operator.catalogue
@@ -99,6 +116,19 @@ class Actor:
         )
         state.attempt = attempt
         return state
+
+
+def _with_blobs(arrays: Sequence[int], works: Sequence[Any]) -> Iterator[Any]:
+    """Jobs as they are, and parcels with the arrays of blobs that follow them."""
+    rest = iter(works)
+    for number in arrays:
+        work = next(rest)
+        yield work._replace(blobs=tuple(islice(rest, number))) if isinstance(work, Parcel) else work
+
+
+def _added(parcel: Parcel) -> Any:
+    """The blobs that a parcel has beyond those that it came with."""
+    return parcel.blobs[-1] if len(parcel.blobs) > parcel.known else None
 
 
 def called(function: Callable[[Any], Any], job: Any, path: list[str]) -> Any:

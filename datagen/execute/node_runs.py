@@ -432,7 +432,7 @@ class CombineRun(NodeRun):
     def _made(self, like: Record, fields: Mapping[str, Any], number: int) -> Live:
         stage = self.stage
         parent = like.id if isinstance(stage, Combine) and stage.by else like.parent
-        return Live(Record(f"{like.id}+{number}", {**like, **fields}, parent=parent))
+        return Live(Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent))
 
 
 def _group_unit(state: State, lives: list[Live], lost: list[Lost]) -> Unit:

@@ -132,6 +132,8 @@ class _Task:
     step: int = 0
     work: Any = None
     """A reference to the parcel that the operator before made; nothing at the first one."""
+    blobs: list[Any] = field(default_factory=list)
+    """References to the parcel's blobs: each operator adds its own, and those of earlier ones stay where they are."""
     records: int = 0
     bytes: int = 0
     attempt: int = 1
@@ -156,7 +158,8 @@ class _Call:
     tasks: list[_Task]
     seat: _Seat
     actor: Any
-    parcels: list[Any]
+    sent: list[Any]
+    """References to what will come back of each slice: a parcel, and the blobs that it adds."""
 
 
 class _Pool:
@@ -312,15 +315,17 @@ class _Scheduler:
             self._pass_on(call, done)
 
     def _pass_on(self, call: _Call, done: Done) -> None:
-        for task, parcel, (records, size) in zip(call.tasks, call.parcels, done.sizes, strict=True):
+        sent = iter(call.sent)
+        for task, left, parcel, blobs in zip(call.tasks, done.slices, sent, sent, strict=True):
             self._bytes -= task.bytes
             self._measured = True
             if done.reports:
                 continue
-            step = task.step + 1 if records else len(self._pools) - 1  # what has ended has only to be written
-            after = _Task(task.job, step, parcel, records, size)
-            self._bytes += size
-            self._widest = max(self._widest, size)
+            step = task.step + 1 if left.records else len(self._pools) - 1  # what has ended has only to be written
+            kept = [*task.blobs[: left.known], *([blobs] if left.adds else [])]
+            after = _Task(task.job, step, parcel, kept, left.records, left.bytes)
+            self._bytes += left.bytes
+            self._widest = max(self._widest, left.bytes)
             self._pools[step].waiting.append(after)
 
     def _bury(self, call: _Call, error: Exception) -> None:
@@ -458,8 +463,9 @@ class _Scheduler:
     def _submit(self, tasks: list[_Task], seat: _Seat) -> None:
         first = tasks[0]
         seat.calls += 1
-        works = [task.job if task.work is None else task.work for task in tasks]
+        works = [part for task in tasks for part in (task.work or task.job, *task.blobs)]
         name = f"{self._pools[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
-        run = seat.actor.run.options(num_returns=len(tasks) + 1, name=name[:200])
-        *parcels, done = run.remote(first.attempt, first.journal, first.killers, *works)
-        self._calls[done] = _Call(tasks, seat, seat.actor, parcels)
+        run = seat.actor.run.options(num_returns=2 * len(tasks) + 1, name=name[:200])
+        arrays = [len(task.blobs) for task in tasks]
+        *sent, done = run.remote(first.attempt, first.journal, first.killers, arrays, *works)
+        self._calls[done] = _Call(tasks, seat, seat.actor, sent)

@@ -16,7 +16,7 @@ from datagen.fields import Field
 from datagen.record import Record
 from datagen.sources.base import SourceRow
 from datagen.stage import Lost
-from datagen.values import Blobs, dump_fields, load_fields, scores_of, settled, told_fields
+from datagen.values import Blobs, Travelled, dump_fields, load_lazily, scores_of, settled, told_fields
 
 
 @dataclass
@@ -46,13 +46,16 @@ class Parcel(NamedTuple):
 
     order: Order
     records: pa.Table
-    blobs: pa.Array
     rows: pa.Table
+    blobs: tuple[pa.Array, ...]
+    """Byte strings, numbered on from array to array."""
+    known: int = 0
+    """How many of the arrays are those that the slice came with: they need not be sent again."""
 
     @property
     def bytes(self) -> int:
         """What it takes."""
-        return int(self.records.nbytes + self.blobs.nbytes + self.rows.nbytes)
+        return int(self.records.nbytes + self.rows.nbytes + sum(array.nbytes for array in self.blobs))
 
 
 class State:
@@ -62,6 +65,8 @@ class State:
         self.order = order
         self.live = live
         self._past = SCHEMA.empty_table()
+        self._came_with: tuple[pa.Array, ...] = ()
+        self._blobs = Blobs()
         self._new = list(rows)
         self.catalogue = catalogue
         self.attempt = 1
@@ -148,8 +153,10 @@ class State:
                 yield Lost(row.id, "failed" if row.status == "failed" else "rejected", row.stage, row.reason), group
 
     def parcel(self) -> Parcel:
-        """The slice as Arrow data."""
-        blobs = Blobs()
+        """The slice as Arrow data. What nobody changed goes on as it came, unless most of it has ended."""
+        known = self._came_with if self._is_mostly_needed() else ()
+        blobs = self._blobs if known else Blobs()
+        before = len(blobs.items)
         records = [
             {
                 "id": live.record.id,
@@ -160,21 +167,32 @@ class State:
             for live in self.live
         ]
         table = pa.Table.from_pylist(records, schema=_RECORDS)
-        return Parcel(self.order, table, pa.array(blobs.items, pa.large_binary()), self.ended())
+        new = blobs.items[before:]
+        arrays = (*known, pa.array(new, pa.large_binary())) if new else known
+        return Parcel(self.order, table, self.ended(), arrays, len(known))
+
+    def _is_mostly_needed(self) -> bool:
+        """Whether at least half of the bytes that it came with belong to records that go on."""
+        held = (value for live in self.live for value in live.record.raw().values())
+        travelled = (value for value in held if isinstance(value, Travelled) and value.blobs is self._blobs)
+        numbers = {number for value in travelled for number in value.numbers()}
+        needed = sum(len(self._blobs.items[number]) for number in numbers)
+        return 2 * needed >= sum(map(len, self._blobs.items))
 
     @classmethod
     def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
         """The slice in a parcel."""
-        blobs = Blobs(parcel.blobs.to_pylist())
+        blobs = Blobs([scalar.as_buffer() for array in parcel.blobs for scalar in array])
         live = [
             Live(
-                Record(row["id"], load_fields(row["fields"], catalogue=catalogue, blobs=blobs), parent=row["parent"]),
+                Record(row["id"], load_lazily(row["fields"], catalogue=catalogue, blobs=blobs), parent=row["parent"]),
                 Costs(**json.loads(row["costs"])),
             )
             for row in parcel.records.to_pylist()
         ]
         state = cls(parcel.order, live=live, rows=[], catalogue=catalogue)
         state._past = parcel.rows
+        state._came_with, state._blobs = parcel.blobs, blobs
         return state
 
 
