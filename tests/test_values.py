@@ -278,7 +278,9 @@ def test_a_source_row_of_the_wrong_kind_fails_by_name() -> None:
 
 def _arrived(number: int) -> State:
     """A slice of records with a picture each, as an operator unpacks it."""
-    live = [Live(Record(f"r{n}", {"target": Image.of(noise(16, 16, seed=n)), "caption": str(n)})) for n in range(number)]
+    live = [
+        Live(Record(f"r{n}", {"target": Image.of(noise(16, 16, seed=n)), "caption": str(n)})) for n in range(number)
+    ]
     sent = State(Order("s"), live=live, rows=[], catalogue=KNOWN).parcel()
     return State.unpacked(sent, catalogue=KNOWN)
 

@@ -174,19 +174,20 @@ class _Pool:
         self.room = calls_at_once(operator) + _QUEUED
 
     @property
-    def most_waiting(self) -> int:
-        """Records after which no more are sent here."""
-        return 2 * _BATCHES * self.operator.batch * len(self.seats)
-
-    @property
     def fills(self) -> bool:
         """Whether batches are filled across slices."""
         return self.operator.cost == 1 or (self.operator.cost == 0 and self.operator.waits)
 
     def is_fed(self) -> bool:
-        """Whether enough waits here to go on with."""
-        waiting = sum(task.records for task in self.waiting)
-        return len(self.waiting) >= 2 * self.room * len(self.seats) and waiting >= self.most_waiting
+        """Whether enough waits here: slices, and where batches are filled across them, records or bytes too."""
+        if len(self.waiting) < 2 * self.room * len(self.seats):
+            return False
+        if not self.fills:
+            return True
+        heavy = sum(task.bytes for task in self.waiting) >= 2 * _BUNDLE_BYTES * len(self.seats)
+        return heavy or sum(task.records for task in self.waiting) >= 2 * _BATCHES * self.operator.batch * len(
+            self.seats
+        )
 
     def free_seat(self) -> _Seat | None:
         """The seat with the least to do, if it has room."""
