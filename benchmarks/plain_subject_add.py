@@ -39,6 +39,7 @@ from stages.cut_out_subject import CutOutSubject
 from stages.expand_objects import ExpandObjects
 from stages.filter_foreground import FilterForeground
 from stages.filter_quality import FilterQuality
+from stages.measure_removal import MeasureRemoval
 from stages.read_image import ReadImage
 from stages.remove_subject import RemoveSubject
 from stages.segment_subject import SegmentSubject
@@ -53,6 +54,7 @@ STAGES: dict[str, type[Stage]] = {
     "filter_foreground": FilterForeground,
     "check_completeness": CheckCompleteness,
     "remove_subject": RemoveSubject,
+    "measure_removal": MeasureRemoval,
     "check_removal": CheckRemoval,
     "cut_out_subject": CutOutSubject,
     "write_instruction": WriteInstruction,
