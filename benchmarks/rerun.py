@@ -1,6 +1,6 @@
 """A threshold changed after the models: what the second run costs, and that it calls no earlier model.
 
-    python benchmarks/rerun.py [--records 300] [--rounds 12] [--set check_removal.max_strangeness=0.45]
+    python benchmarks/rerun.py [--records 300] [--rounds 3] [--set check_removal.max_strangeness=0.45]
 
 subject_add over crops of photographs, whose segmenter and inpainter note each
 record that they are given; then again with the change. The patch inpainter is
@@ -28,7 +28,7 @@ def main() -> None:
     """Print one line a run and one a figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slice", type=int, default=8)
     parser.add_argument("--set", default="check_removal.max_strangeness=0.45", dest="change")
     arguments = parser.parse_args()

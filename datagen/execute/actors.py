@@ -34,7 +34,7 @@ class Left(NamedTuple):
     records: int
     bytes: int
     known: int = 0
-    """How many of the arrays of blobs that it came with are still needed, from the first."""
+    """How many of the groups of blobs that it came with are still needed, from the first."""
     adds: bool = False
     """Whether a further one came."""
 
@@ -75,17 +75,17 @@ class Actor:
                 worker.setup()
                 self._worker = worker
 
-    def run(self, attempt: int, journal: Any, killers: Killers, arrays: Sequence[int], *works: Any) -> tuple[Any, ...]:
+    def run(self, attempt: int, journal: Any, killers: Killers, groups: Sequence[int], *works: Any) -> tuple[Any, ...]:
         """Run slices, or what the operator before made of them, through this operator.
 
-        A work is a job, or a parcel without blobs, followed by its arrays of blobs, as many as `arrays` says.
+        A work is a job, or a parcel without blobs, followed by its groups of blobs, as many as `groups` says.
         Comes back as the parcel of each slice, without blobs, then the blobs that it adds, then `Done`.
         With a `journal`, record by record, each noted there before it is tried.
         Slices are unpacked and packed while others are worked on.
         """
         self.setup()
         assert self._worker is not None
-        states = [self._unpacked(work, attempt) for work in _with_blobs(arrays, works)]
+        states = [self._unpacked(work, attempt) for work in _with_blobs(groups, works)]
         care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
         with self._one_at_a_time:
             tallies = self._worker.run(states, care)
@@ -118,10 +118,10 @@ class Actor:
         return state
 
 
-def _with_blobs(arrays: Sequence[int], works: Sequence[Any]) -> Iterator[Any]:
-    """Jobs as they are, and parcels with the arrays of blobs that follow them."""
+def _with_blobs(groups: Sequence[int], works: Sequence[Any]) -> Iterator[Any]:
+    """Jobs as they are, and parcels with the groups of blobs that follow them."""
     rest = iter(works)
-    for number in arrays:
+    for number in groups:
         work = next(rest)
         yield work._replace(blobs=tuple(islice(rest, number))) if isinstance(work, Parcel) else work
 

@@ -399,6 +399,6 @@ class Scheduler:
         works = [part for task in tasks for part in (task.work or task.job, *task.blobs)]
         name = f"{self._pools[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
         run = seat.actor.run.options(num_returns=2 * len(tasks) + 1, name=name[:200])
-        arrays = [len(task.blobs) for task in tasks]
-        *sent, done = run.remote(first.attempt, first.journal, first.killers, arrays, *works)
+        groups = [len(task.blobs) for task in tasks]
+        *sent, done = run.remote(first.attempt, first.journal, first.killers, groups, *works)
         self._calls[done] = _Call(tasks, seat, seat.actor, sent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -42,20 +42,24 @@ class Order(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """A slice between two workers, as Arrow data."""
+    """A slice between two workers: text, and buffers that need not be copied."""
 
     order: Order
-    records: pa.Table
-    rows: pa.Table
-    blobs: tuple[pa.Array, ...]
-    """Byte strings, numbered on from array to array."""
+    records: list[tuple[str, str, str, str]]
+    """Id, parent, fields and costs of each, the last two as JSON."""
+    rows: tuple[pa.Buffer, ...]
+    """The ends of records, as Arrow streams of ledger columns, one from each operator that had some."""
+    blobs: tuple[tuple[pa.Buffer, ...], ...]
+    """Byte strings, numbered on from one operator's to the next one's."""
     known: int = 0
-    """How many of the arrays are those that the slice came with: they need not be sent again."""
+    """Of how many operators the blobs are those that the slice came with: they need not be sent again."""
 
     @property
     def bytes(self) -> int:
         """What it takes."""
-        return int(self.records.nbytes + self.rows.nbytes + sum(array.nbytes for array in self.blobs))
+        texts = sum(len(text) for record in self.records for text in record)
+        buffers = (buffer for group in (self.rows, *self.blobs) for buffer in group)
+        return texts + sum(int(buffer.size) for buffer in buffers)
 
 
 class State:
@@ -64,8 +68,8 @@ class State:
     def __init__(self, order: Order, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
         self.order = order
         self.live = live
-        self._past = SCHEMA.empty_table()
-        self._came_with: tuple[pa.Array, ...] = ()
+        self._past: tuple[pa.Buffer, ...] = ()
+        self._came_with: tuple[tuple[pa.Buffer, ...], ...] = ()
         self._blobs = Blobs()
         self._new = list(rows)
         self.catalogue = catalogue
@@ -84,11 +88,11 @@ class State:
     @property
     def rows(self) -> list[Row]:
         """The ends of its records so far."""
-        return [*(Row(**row) for row in self._past.to_pylist()), *self._new]
+        return [*(Row(**row) for row in _joined(self._past).to_pylist()), *self._new]
 
     def ended(self) -> pa.Table:
-        """The same as columns of the ledger; what came from another worker is passed on as it came."""
-        return pa.concat_tables([self._past, to_table(self._new)])
+        """The same as columns of the ledger."""
+        return pa.concat_tables([_joined(self._past), to_table(self._new)])
 
     @property
     def slice(self) -> str:
@@ -153,23 +157,22 @@ class State:
                 yield Lost(row.id, "failed" if row.status == "failed" else "rejected", row.stage, row.reason), group
 
     def parcel(self) -> Parcel:
-        """The slice as Arrow data. What nobody changed goes on as it came, unless most of it has ended."""
+        """The slice for another worker. What nobody changed goes on as it came, unless most of it has ended."""
         known = self._came_with if self._is_mostly_needed() else ()
         blobs = self._blobs if known else Blobs()
         before = len(blobs.items)
         records = [
-            {
-                "id": live.record.id,
-                "parent": live.record.parent,
-                "fields": dump_fields(live.record, catalogue=self.catalogue, blobs=blobs),
-                "costs": json.dumps(asdict(live.costs)),
-            }
+            (
+                live.record.id,
+                live.record.parent,
+                dump_fields(live.record, catalogue=self.catalogue, blobs=blobs),
+                json.dumps(asdict(live.costs)),
+            )
             for live in self.live
         ]
-        table = pa.Table.from_pylist(records, schema=_RECORDS)
-        new = blobs.items[before:]
-        arrays = (*known, pa.array(new, pa.large_binary())) if new else known
-        return Parcel(self.order, table, self.ended(), arrays, len(known))
+        new = tuple(pa.py_buffer(item) for item in blobs.items[before:])
+        rows = (*self._past, _stream(to_table(self._new))) if self._new else self._past
+        return Parcel(self.order, records, rows, (*known, new) if new else known, len(known))
 
     def _is_mostly_needed(self) -> bool:
         """Whether at least half of the bytes that it came with belong to records that go on."""
@@ -182,13 +185,13 @@ class State:
     @classmethod
     def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
         """The slice in a parcel."""
-        blobs = Blobs([scalar.as_buffer() for array in parcel.blobs for scalar in array])
+        blobs = Blobs([buffer for group in parcel.blobs for buffer in group])
         live = [
             Live(
-                Record(row["id"], load_lazily(row["fields"], catalogue=catalogue, blobs=blobs), parent=row["parent"]),
-                Costs(**json.loads(row["costs"])),
+                Record(id, load_lazily(fields, catalogue=catalogue, blobs=blobs), parent=parent),
+                Costs(**json.loads(costs)),
             )
-            for row in parcel.records.to_pylist()
+            for id, parent, fields, costs in parcel.records
         ]
         state = cls(parcel.order, live=live, rows=[], catalogue=catalogue)
         state._past = parcel.rows
@@ -196,4 +199,12 @@ class State:
         return state
 
 
-_RECORDS = pa.schema([("id", pa.string()), ("parent", pa.string()), ("fields", pa.string()), ("costs", pa.string())])
+def _stream(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _joined(streams: Iterable[pa.Buffer]) -> pa.Table:
+    return pa.concat_tables([SCHEMA.empty_table(), *(pa.ipc.open_stream(stream).read_all() for stream in streams)])
