@@ -90,6 +90,10 @@ def in_order(slices: Iterable[str]) -> list[str]:
     return sorted(set(slices), key=lambda name: (number_of(name), name))
 
 
+_ROWS_CHECKED = 50_000
+"""Of a compacted file that are looked at together, about."""
+
+
 def number_of(slice: str) -> int:
     """The number that a slice's name begins with."""
     return int(slice.split("-", 1)[0])
@@ -118,14 +122,25 @@ def read_table(data: bytes, *, place: str, remedy: str) -> pa.Table:
         return _checked(io.BytesIO(data), place, remedy).read()
 
 
-def read_compacted(store: Store, path: str, *, columns: Sequence[str]) -> pa.Table:
-    """Some columns of a compacted file, all of whose bytes are checked. Raises `StoreError` if it is damaged."""
+def read_compacted(store: Store, path: str, *, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of a compacted file, `slice` among them, whole slices at a time.
+
+    All its bytes are checked first. Raises `StoreError` if it is damaged.
+    """
     data, place = store.read(path), f"{store.address}/{path}"
     found = _COMPACTED.fullmatch(path.rsplit("/", 1)[-1])
     if found is None or found[3] != _digest(data):
         raise StoreError(f"{place} is damaged: its bytes are not those of its name; {_ALL_ANEW}")
     with _damage_told(place, _ALL_ANEW):
-        return _checked(io.BytesIO(data), place, _ALL_ANEW).read(columns=list(columns))
+        rest = SCHEMA.empty_table().select(list(columns))
+        file = _checked(io.BytesIO(data), place, _ALL_ANEW)
+        for batch in file.iter_batches(batch_size=_ROWS_CHECKED, columns=list(columns)):
+            rows = pa.concat_tables([rest, pa.Table.from_batches([batch])])
+            whole = pc.index(rows["slice"], rows["slice"][-1]).as_py()
+            if whole:
+                yield rows.slice(0, whole)
+            rest = rows.slice(whole)
+        yield rest
 
 
 def rounds_in(store: Store, path: str) -> Mapping[str, int]:

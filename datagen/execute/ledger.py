@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
@@ -109,17 +110,25 @@ class Ledger:
         compacted, found = {}, {}
         for name in filter(is_compacted, names):
             try:
-                table = read_compacted(self.store, f"{self.folder}/{name}", columns=[*ENDS, *PLACES])
+                found[name] = self._compacted_entries(name, parts)
                 compacted[name] = self._rounds_in(name)
             except StoreError as error:
                 if damaged is None:
                     raise
                 damaged(name, error)
-            else:
-                found[name] = self._entries(table, compacted[name], parts)
         places = listed(names, compacted=compacted).places
         entries = {slice: found[at.file][slice] for slice, at in places.items() if at.is_compacted}
         return entries | self._single_entries({name: at for name, at in places.items() if not at.is_compacted}, parts)
+
+    def _compacted_entries(self, name: str, parts: Mapping[str, int]) -> dict[str, Entry]:
+        entries: dict[str, Entry] = {}
+        rounds: Mapping[str, int] = {}
+        for table in read_compacted(self.store, f"{self.folder}/{name}", columns=[*ENDS, *PLACES]):
+            rounds = self._rounds_in(name)  # only now, as its bytes are those of its name
+            here = {slice: rounds[slice] for slice in pc.unique(table["slice"]).to_pylist() if slice in rounds}
+            entries |= self._entries(table, here, parts)
+        bare = {slice: round for slice, round in rounds.items() if slice not in entries}
+        return entries | self._entries(SCHEMA.empty_table(), bare, parts)
 
     def _single_entries(self, places: Mapping[str, Place], parts: Mapping[str, int]) -> dict[str, Entry]:
         entries, sound = {}, [SCHEMA.empty_table().select([*ENDS, *PLACES])]
