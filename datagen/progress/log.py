@@ -23,7 +23,7 @@ SECONDS_BETWEEN_WRITES = 30.0
 _SECRET_NAME = re.compile(r"key|token|secret|password|passwd|credential", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 _SECRETS = (
-    (re.compile(r"(\w+://)[^/\s@]+@"), r"\1***@"),
+    (re.compile(r"(\b\w{1,20}://)[^/\s@]+@"), r"\1***@"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 ***"),
     (re.compile(r"\b(?:sk|pk|hf|ghp|xox[a-z])[-_][\w-]{8,}"), "***"),
     (re.compile(r"\bAKIA[0-9A-Z]{12,}"), "***"),
