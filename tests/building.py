@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from datagen.config import load
-from datagen.execute.ledger import Ledger
+from datagen.execute.accounts import dropped_tables
+from datagen.execute.ledger import SCHEMA, Ledger
 from datagen.execute.run import How, run
-from datagen.execute.verify import final_rows
 from datagen.execute.watching import Summary, Told
 from datagen.graph import build
 from datagen.nodes import Graph
@@ -81,8 +81,9 @@ def run_local(graph: Graph, out: Path, *, limit: int | None = None) -> Summary:
 def ledger_rows(out: Path) -> dict[str, dict[str, Any]]:
     """What became of every record, by id."""
     store = Store(str(out))
-    rows = final_rows(Ledger(store, read_dataset(store).fingerprint)).to_pylist()
-    return {row["id"]: row for row in rows}
+    ledger = Ledger(store, read_dataset(store).fingerprint)
+    dropped = dropped_tables(ledger, columns=SCHEMA.names)
+    return {row["id"]: row for table in (*ledger.tables(ledger.slices()), *dropped) for row in table.to_pylist()}
 
 
 def dataset_bytes(out: Path) -> dict[str, bytes]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import ray
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_SECONDS = 300
@@ -48,3 +50,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     done = call_in(folder, "python", "-m", "datagen", "run", "configs/subject_add.yaml")
     assert done.returncode == 0, done.stderr
     return Demo(folder, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def two_core_ray() -> Iterator[None]:
+    """One small Ray for a module's tests."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()

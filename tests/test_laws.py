@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import ray
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -86,16 +83,7 @@ def test_slices_and_batches_never_change_the_dataset(
         _check_same(*outs)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """One small Ray for all examples."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stages=stage_lists(), sizes=st.tuples(*[st.integers(1, 7)] * 2), replicas=st.integers(1, 2), split=st.booleans())
 def test_both_engines_give_the_same_dataset(stages: Stages, sizes: tuple[int, int], replicas: int, split: bool) -> None:

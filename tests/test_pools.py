@@ -153,7 +153,7 @@ def test_bytes_in_flight_are_bounded_and_one_slice_always_goes(
     stages = [
         {**PAINT, "with": {"side": 480}, "resources": {"cpus": 1}},
         _log(tmp_path, "first", cpus=1),
-        _log(tmp_path, "second", seconds=0.15, cpus=0.9, replicas={"max": 1}),
+        _log(tmp_path, "second", seconds=0.15, batch_size=1, cpus=0.9, replicas={"max": 1}),
     ]
     graph = toy_graph(tmp_path, stages, rows=plain_rows(24), slice_size=1)
     reports = [heard for heard in _on_ray(graph, tmp_path / "out", in_flight_mb=in_flight_mb) if heard.report]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
 from datagen.errors import ConfigError, DatagenError, SetupError
@@ -21,16 +19,7 @@ from datagen.execute.slices import Job, cut
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """One Ray for the module, that workers can import the toy stages in."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
     rows = plain_rows(30)
     rows[4]["caption"] = "bomb"
@@ -43,7 +32,7 @@ def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
     assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "ray")
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 def test_a_stage_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "no_weights"}, PAINT])
     with pytest.raises(SetupError, match=r"toy.yaml:\d+: stage 'no_weights' cannot start: .*pip install weights"):
@@ -65,7 +54,7 @@ def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
         shares(operators, Machines.one(cpus=2, gpus=0))
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_path: Path) -> None:
     rows = plain_rows(12)
     for number, caption in ((1, "stumble"), (4, "killer"), (5, "killer"), (8, "stumble")):
@@ -81,7 +70,7 @@ def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_pa
     assert {found[id]["attempts"] > 1 for id in ("r1", "r8")} == {True}
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "crash_at_start"}, PAINT], rows=plain_rows(1))
     with pytest.raises(DatagenError, match="workers die before they reach a record"):
@@ -107,7 +96,7 @@ def test_no_more_workers_than_the_config_allows(tmp_path: Path) -> None:
     assert shares(operators, Machines.one(cpus=1, gpus=0)) == [2]
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(40), slice_size=1)
     taken: list[int] = []
@@ -128,7 +117,7 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
     assert most <= 2 * 2, "two for each of two workers"
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.usefixtures("two_core_ray")
 def test_operators_that_want_more_cores_than_there_are_share_them(tmp_path: Path) -> None:
     stages = [{"use": "sift", "resources": {"cpus": 2}}, {"use": "blow_up"}, {**PAINT, "resources": {"cpus": 1.5}}]
     graph = toy_graph(tmp_path, stages, rows=plain_rows(6))

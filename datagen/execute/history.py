@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from datagen.errors import StoreError
 from datagen.execute.code import code_hash
-from datagen.execute.fingerprints import dependencies, models_of, run_fingerprint, stage_fingerprints
+from datagen.execute.fingerprints import dependencies, own_part, run_fingerprint, stage_fingerprints
 from datagen.nodes import Graph, Node
 from datagen.store import Store
 
@@ -68,16 +68,8 @@ def stages_of(graph: Graph, *, salts: Mapping[str, str]) -> dict[str, Told]:
 
 def _about(graph: Graph, node: Node, upstream: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "use": node.use,
-        "class": f"{node.stage.__module__}.{node.stage.__qualname__}",
-        "version": node.stage.version,
-        "options": node.config.model_dump(mode="json"),
-        "models": [model.revision for model in models_of(node)],
-        "map": dict(node.renamed),
+        **own_part(graph, node.id),
         "when": [str(clause) for clause in node.clauses],
-        "reads": [*node.reads, *node.optional],
-        "writes": {name: graph.catalogue[name].kind for name in node.writes},
-        "seed": graph.loaded.pipeline.seed,
         "upstream": list(upstream),
         "durable": node.durable,
         "code": code_hash(node),
@@ -112,7 +104,7 @@ def _values(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
     for one, other in _paired(new["models"], old.get("models")):
         if one != other:
             yield f"model revision {other} -> {one}"
-    for name in ("map", "when", "reads", "writes"):
+    for name in ("map", "when", "reads", "optional", "writes"):
         if new[name] != old.get(name):
             yield f"{name}: {_told(old.get(name))} -> {_told(new[name])}"
 

@@ -29,7 +29,6 @@ from datagen.execute.entries import (
     listed,
     may_hold,
     read_compacted,
-    read_table,
     rounds_in,
     single_name,
     singles_of,
@@ -258,13 +257,6 @@ class Ledger:
         with self.store.writing(name) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
             for table in tables:
                 writer.write_table(table)
-
-    def read_dropped(self) -> pa.Table:
-        """The records that packing rejected; these rows count instead of those in the slices."""
-        name = f"{self.folder}/{DROPPED}"
-        if not self.store.exists(name):
-            return SCHEMA.empty_table()
-        return read_table(self.store.read(name), place=f"{self.store.address}/{name}", remedy=_ANEW)
 
 
 _ANEW = "run again, which writes it anew"

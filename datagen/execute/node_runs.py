@@ -114,7 +114,10 @@ class NodeRun:
         units = [self.units(state, met) for state in states if (met := self._met(state))]
         known = [self._known(part[0].state) for part in units]
         todo = [unit for part, kept in zip(units, known, strict=True) for unit in part if unit.key not in kept]
-        fresh = self._asked(todo, care=care, tally=tally) if todo else {}
+        fresh: Answered = {}
+        if todo:
+            self.setup()
+            fresh = self.ask(todo, care=care, tally=tally)
         for part, kept in zip(units, known, strict=True):
             self._settle_all(part, self._all_kept(part, fresh, kept, tally), tally)
         return tally
@@ -132,11 +135,6 @@ class NodeRun:
             return {}
         return self.answers.kept(state.slice)
 
-    def _asked(self, todo: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
-        self.setup()
-        fresh = self.ask(todo, care=care, tally=tally)
-        return {unit.name: self._checked(unit, fresh[unit.name]) for unit in todo}
-
     def _all_kept(self, units: list[Unit], fresh: Answered, known: Known, tally: Tally) -> dict[str, Any]:
         """Answers of one slice by the unit's key; what is new among them is kept."""
         new = {unit.key: fresh[unit.name] for unit in units if unit.name in fresh}
@@ -151,7 +149,7 @@ class NodeRun:
         return {key: kept.answer for key, kept in {**known, **new}.items()}
 
     def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
-        """What the stage says of each unit; an exception as `Failed`."""
+        """What the stage says of each unit, checked; an exception as `Failed`."""
         size = 1 if care else self.node.resources.batch_size
         found: Answered = {}
         for start in range(0, len(units), size):
@@ -186,7 +184,10 @@ class NodeRun:
             if len(part) == 1:
                 return [Kept(failed(error), Cost())]
             return [answer for unit in part for answer in self._batch([unit], tally)]
-        return [Kept(answer, share_of(cost, len(part), index)) for index, answer in enumerate(answers)]
+        return [
+            self._checked(unit, answer, share_of(cost, len(part), index))
+            for index, (unit, answer) in enumerate(zip(part, answers, strict=True))
+        ]
 
     def timed(
         self, lives: Sequence[Live], call: Callable[[list[Record]], list[Any]], tally: Tally
@@ -218,18 +219,17 @@ class NodeRun:
             raise DataError(f"stage '{self.node.id}' gave {len(answers)} answers for {len(views)} records")
         return list(answers)
 
-    def _checked(self, unit: Unit, kept: Kept) -> Kept:
+    def _checked(self, unit: Unit, answer: Any, cost: Cost) -> Kept:
         """The answer once it is what the stage promised, its fields under the pipeline's names; else `Failed`."""
-        answer = kept.answer
         try:
             if isinstance(answer, Failed):
-                return Kept(Failed(str(answer.error)), kept.cost)
+                return Kept(Failed(str(answer.error)), cost)
             if isinstance(answer, Reject):
                 self._check_reject(answer)
-                return Kept(answer._replace(fields=self._named(answer.fields, partial=True)), kept.cost)
-            return Kept(self.checked(unit, answer), kept.cost)
+                return Kept(answer._replace(fields=self._named(answer.fields, partial=True)), cost)
+            return Kept(self.checked(unit, answer), cost)
         except DataError as error:
-            return Kept(Failed(str(error)), kept.cost)
+            return Kept(Failed(str(error)), cost)
 
     def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - Combine asks it
         """The fields that a Map stage gave, checked. Raises `DataError`."""
@@ -343,11 +343,11 @@ class AsyncRun(NodeRun):
                     answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
                 cost = _cost(start, bill)
             self.book(unit.lives, cost, tally)
-            kept = self._checked(unit, Kept(answer, cost))
+            kept = self._checked(unit, answer, cost)
             if self.answers is not None and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight
                 await asyncio.to_thread(self.answers.note, unit.state.slice, unit.key, kept)
-            return Kept(answer, cost)
+            return kept
 
     def _late(self, limit: float) -> Failed:
         return Failed(f"took longer than {limit:g} s, its `resources.timeout_s`")
@@ -405,7 +405,7 @@ class CombineRun(NodeRun):
             raise
         except (Exception, SystemExit) as error:
             return Kept(failed(error), Cost())
-        return Kept(answers[0], cost)
+        return self._checked(unit, answers[0], cost)
 
     def checked(self, unit: Unit, answer: Any) -> Any:
         """The group's new records; none is a rejection."""

@@ -31,7 +31,6 @@ from datagen.execute.commit import Committer
 from datagen.execute.metrics import PoolNow, count, count_committed, tell_pools
 from datagen.execute.operators import WRITE, Operator
 from datagen.execute.slices import Job
-from datagen.execute.tally import Tallies, add_all
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place
 
@@ -114,10 +113,9 @@ class _Pool:
             return False
         if not self.fills:
             return True
-        heavy = sum(task.bytes for task in self.waiting) >= 2 * _BUNDLE_BYTES * len(self.seats)
-        return heavy or sum(task.records for task in self.waiting) >= 2 * _BATCHES * self.operator.batch * len(
-            self.seats
-        )
+        records = sum(task.records for task in self.waiting) / (_BATCHES * self.operator.batch)
+        size = sum(task.bytes for task in self.waiting) / _BUNDLE_BYTES
+        return max(records, size) >= 2 * len(self.seats)
 
     def free_seat(self) -> _Seat | None:
         """The seat with the least to do, if it has room."""
@@ -130,7 +128,7 @@ class _Pool:
         found = [first]
         if not self.fills:
             return found
-        records = first.records
+        records, size = first.records, first.bytes
         fair = -(-len(self.waiting) // len(self.seats))
         while (
             first.attempt == 1
@@ -138,10 +136,11 @@ class _Pool:
             and self.waiting[0].attempt == 1
             and len(found) <= fair
             and records + self.waiting[0].records <= _BATCHES * self.operator.batch
-            and sum(task.bytes for task in found) + self.waiting[0].bytes <= _BUNDLE_BYTES
+            and size + self.waiting[0].bytes <= _BUNDLE_BYTES
         ):
             found.append(self.waiting.popleft())
             records += found[-1].records
+            size += found[-1].bytes
         return found
 
 
@@ -238,12 +237,10 @@ class Scheduler:
         except ObjectLostError as error:
             yield Heard({}, notes=[self._begun_again(call, error)])
         else:
-            tallies: Tallies = {}
-            add_all(tallies, done.tallies.items())
-            count(tallies)
+            count(done.tallies)
             if done.reports:
                 count_committed(len(done.reports), operator=self._operators[-1].name)
-            yield Heard(tallies, notes=done.notes, workers=self._workers(), working=self._working())
+            yield Heard(done.tallies, notes=done.notes, workers=self._workers(), working=self._working())
             yield from (Heard({}, report) for report in done.reports)
             self._pass_on(call, done)
 

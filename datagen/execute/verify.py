@@ -114,11 +114,6 @@ def _named(wanted: Digests, stream: Stream, *, column: str) -> list[str]:
     return sorted(names)[:_SHOWN]
 
 
-def final_rows(ledger: Ledger) -> pa.Table:
-    """One row a record, those that packing rejected in their final state."""
-    return _with_dropped(joined(ledger.tables(ledger.slices())), ledger.read_dropped())
-
-
 def _with_dropped(rows: pa.Table, dropped: pa.Table) -> pa.Table:
     still = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=dropped["id"].combine_chunks())))
     return pa.concat_tables([still, dropped])

@@ -1,73 +1,30 @@
-"""The command line. Commands import what they need, so that help is instant."""
+"""Commands that compute: run, retry, check, plan, gc."""
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
 
-from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
+from datagen.cli.common import (
+    INTERRUPTED,
+    OK,
+    SOME_FAILED,
+    CodeOption,
+    Config,
+    Engine,
+    ProfileOption,
+    RayAddress,
+    SetOption,
+    app,
+    chosen,
+    graph_of,
+    import_from_here,
+)
 
 if TYPE_CHECKING:
     from datagen.execute.run import How
     from datagen.nodes import Graph
-
-OK, BROKEN, WRONG, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-
-app = typer.Typer(
-    name="datagen",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="""Build training sets for instruction-based image editing.
-
-    \b
-    python -m datagen run configs/subject_add.yaml           make the demo dataset
-    python -m datagen check configs/subject_add.yaml         find what is wrong, in a second
-    python -m datagen plan configs/subject_add.yaml          what would run, where, and why
-    python -m datagen describe stages                        what there is to build from
-    python -m datagen verify out/subject_add                 prove that it is whole
-    python -m datagen show out/subject_add coins__3          one sample and its history
-    python -m datagen gc out/subject_add                     free what older runs left
-    """,
-    epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "
-    "3 the run finished but some records failed, 130 interrupted, and the same command goes on.",
-)
-
-
-class Engine(StrEnum):
-    """Where stages run."""
-
-    ray = "ray"
-    local = "local"
-
-
-Config = Annotated[Path, typer.Argument(help="A pipeline, such as configs/subject_add.yaml.", metavar="CONFIG")]
-ProfileOption = Annotated[str, typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME")]
-SetOption = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads it
-    typer.Option("--set", "-s", help="Change one value: seed=1, or STAGE.OPTION=VALUE.", metavar="A.B=C"),
-]
-RayAddress = Annotated[str, typer.Option(help="A running Ray cluster: auto or HOST:6379.", metavar="ADDRESS")]
-
-
-class Code(StrEnum):
-    """What becomes of results whose stage's code changed though its version did not."""
-
-    rerun = "rerun"
-    reuse = "reuse"
-
-
-CodeOption = Annotated[
-    Optional[Code],  # noqa: UP045 - typer reads it
-    typer.Option(
-        help="Where a stage's code changed and its version did not: compute its results anew, or use them for good. "
-        "If not given, they are used, and the run says so."
-    ),
-]
 
 
 @app.command()
@@ -111,8 +68,8 @@ def run(
     from datagen.execute.shares import Share
 
     share = Share.parse(slices) if slices else None
-    graph = _graph(config, profile, sets)
-    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=_chosen(code))
+    graph = graph_of(config, profile, sets)
+    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
     _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how)
 
 
@@ -148,14 +105,14 @@ def retry(
     from datagen.execute.run import How, stored_config
     from datagen.graph import build
 
-    _from_here()
+    import_from_here()
     _run_to_end(build(stored_config(out)), out, How(engine.value, ray_address=ray_address, retry=True))
 
 
 @app.command()
 def check(config: Config, profile: ProfileOption = "", sets: SetOption = None) -> None:
     """Find what is wrong with a config, without GPU, network or weights."""
-    graph = _graph(config, profile, sets)
+    graph = graph_of(config, profile, sets)
     typer.echo(f"{config}: sound; {len(graph.nodes)} stages, profile {graph.loaded.profile}")
 
 
@@ -184,13 +141,13 @@ def plan(
 
     from datagen.execute.plan import as_mermaid, as_text
 
-    graph = _graph(config, profile, sets)
+    graph = graph_of(config, profile, sets)
     if mermaid:
         typer.echo(as_mermaid(graph))
         return
     from datagen.execute.outlook import outlook, outlook_text
 
-    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=_chosen(code))
+    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=chosen(code))
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:
@@ -213,85 +170,5 @@ def gc(
     """
     from datagen.execute.gc import free, freed_text
 
-    _from_here()
+    import_from_here()
     typer.echo(freed_text(free(out, dry=dry_run), out, dry=dry_run))
-
-
-@app.command()
-def describe(
-    what: Annotated[str, typer.Argument(help="stages, fields, sources, models, config, or a stage.")] = "stages",
-    plugin: Annotated[Optional[list[str]], typer.Option(help="A package of further stages.")] = None,  # noqa: UP045
-) -> None:
-    """Tell what there is to build from, or everything about one stage.
-
-    \b
-    python -m datagen describe stages
-    python -m datagen describe segment_subject
-    python -m datagen describe config           every key of a config file
-    """
-    from datagen.describe import describe as describe_it
-
-    _from_here()
-    typer.echo(describe_it(what, plugins=plugin or []))
-
-
-@app.command()
-def verify(
-    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
-    repair: Annotated[bool, typer.Option("--repair", help="First mend what is damaged from what is not.")] = False,
-) -> None:
-    """Prove that a dataset is whole and that every record is accounted for."""
-    from datagen.execute.repair import repair as repair_it
-    from datagen.execute.verify import verify as verify_it
-
-    for line in repair_it(out) if repair else ():
-        typer.echo(str(line))
-    problems = verify_it(out)
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    if problems:
-        raise typer.Exit(BROKEN)
-    typer.echo(f"{out}: whole; shards, index and ledger agree")
-
-
-@app.command()
-def show(
-    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
-    key: Annotated[str, typer.Argument(help="The key of a sample, or the id of any record.", metavar="KEY")],
-) -> None:
-    """Show one sample and how it came about, or why a record was rejected."""
-    from datagen.show import show as show_it
-
-    typer.echo(show_it(out, key))
-
-
-def _chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
-    return code.value if code else ""
-
-
-def _graph(config: Path, profile: str, sets: list[str] | None) -> Graph:
-    from datagen.config import load
-    from datagen.graph import build
-
-    _from_here()
-    return build(load(config, profile=profile, sets=sets or []))
-
-
-def _from_here() -> None:
-    """Let `stages/` and plugins of the current folder be imported, also by the installed command."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
-
-
-def main() -> NoReturn:
-    """Run the command line; faults that datagen explains end without a stack trace."""
-    try:
-        app()
-        sys.exit(OK)
-    except (ConfigError, SetupError, StoreError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(WRONG)
-    except DatagenError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(BROKEN)
