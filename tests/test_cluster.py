@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
-from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_config, toy_graph
 from chaos import ROOT
 from ray.cluster_utils import Cluster
 
@@ -39,6 +42,27 @@ def test_without_an_address_a_run_starts_a_ray_of_its_own() -> None:
     """Ray itself would join whatever cluster was started last on this machine, and die with it."""
     assert start_ray() != "not running"
     assert machines().cpus > 0, "the head of the other one has no cores"
+
+
+def test_a_run_is_submitted_as_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/monitoring.md says; the job finds the cluster that it was sent to by itself."""
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
+    head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": True, "dashboard_port": 0})
+    try:
+        config = toy_config(tmp_path, [{"use": "fan_out"}, PAINT], rows=plain_rows(12))
+        run = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(tmp_path / "out")]
+        submit = [str(Path(sys.executable).parent / "ray"), "job", "submit", "--address", f"http://{head.webui_url}"]
+        for _ in range(30):
+            done = subprocess.run([*submit, "--", *run], capture_output=True, text=True, timeout=300, check=False)
+            if "No available agent" not in done.stderr:
+                break
+            time.sleep(2)  # the cluster still starts
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "succeeded" in done.stdout
+        assert verify(str(tmp_path / "out")) == []
+    finally:
+        head.shutdown()
 
 
 def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nodes: Cluster) -> None:

@@ -103,6 +103,7 @@ def test_exactly_what_older_runs_left_goes(tmp_path: Path, out: str) -> None:
     left |= put(out, f"run/checkpoints/{print}/{slices[0]}.1.arrow", f"run/cache/{print}/{slices[0]}/{'a' * 32}.arrow")
     left |= put(out, f"run/checkpoints/{other}/000099-0123456789ab.arrow", "run/pack/ab/0.json")
     left |= put(out, f"run/parts/{run_fingerprint(new)}/{slices[1]}-deadbeef.tar", "run/code.json.0123abcd.tmp")
+    left |= put(out, f"run/journals/{'c' * 32}.json")
     left |= put(out, "dataset.json.0123abcd.tmp", f"run/ledger/{run_fingerprint(new)}/000099-0123456789ab.parquet")
     put(out, f"run/checkpoints/{other}/{slices[0]}.1.arrow")
     put(out, f"run/cache/{other}/{slices[1]}/{'b' * 32}.arrow")
@@ -111,7 +112,8 @@ def test_exactly_what_older_runs_left_goes(tmp_path: Path, out: str) -> None:
     assert went == left
     assert freed.files["kept answers"] == len(slices) + 2
     assert freed.bytes["cache"] == 10
-    assert set(freed.files) == {"parts", "ledgers", "kept answers", "cache", "pack leftovers", "unfinished files"}
+    kinds = {"parts", "ledgers", "kept answers", "cache", "journals", "pack leftovers", "unfinished files"}
+    assert set(freed.files) == kinds
     assert verify(out) == []
     assert go(new, out) == 0
 

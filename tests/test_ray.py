@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from chaos import ROOT
 
 from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.cluster import Machines, shares
@@ -68,6 +72,40 @@ def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_pa
     assert found["r4"]["detail"].startswith("killed its worker")
     assert summary.counts.accepted == 10
     assert {found[id]["attempts"] > 1 for id in ("r1", "r8")} == {True}
+
+
+SHORT_OF_MEMORY = """
+import sys
+from pathlib import Path
+import ray
+from building import Quiet
+from datagen.config import load
+from datagen.execute.run import How, run
+from datagen.graph import build
+said = (line.split() for line in open("/proc/meminfo"))
+kilobytes = {name: int(value) for name, value, *_ in said}
+share = 1 - (kilobytes["MemAvailable:"] - 4e6) / kilobytes["MemTotal:"]
+ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, _system_config={"memory_usage_threshold": share})
+run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
+"""
+
+
+def test_a_record_that_takes_all_memory_fails_by_name_and_its_neighbours_do_not(tmp_path: Path) -> None:
+    """Ray ends several workers at once when memory runs short, those of other slices too."""
+    rows = plain_rows(24)
+    rows[13]["caption"] = "hoarder"
+    config = toy_config(tmp_path, [{"use": "hoard"}, PAINT], rows=rows)
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(config), str(tmp_path / "out")]
+    paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    done = subprocess.run(
+        command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = ledger_rows(tmp_path / "out")
+    assert {id for id, row in found.items() if row["status"] != "accepted"} == {"r13"}
+    assert (found["r13"]["status"], found["r13"]["stage"]) == ("failed", "hoard")
+    assert "running low on memory" in found["r13"]["detail"]
+    assert not list((tmp_path / "out" / "run").glob("journals/*"))
 
 
 @pytest.mark.usefixtures("two_core_ray")

@@ -14,12 +14,14 @@ import ray
 from ray import cloudpickle
 
 from datagen.execute.commit import Committer, Report
+from datagen.execute.journal import Journal
 from datagen.execute.limits import exiting
 from datagen.execute.node_runs import Care
 from datagen.execute.operators import WRITE, Operator
 from datagen.execute.state import Parcel, State
 from datagen.execute.tally import Tallies, Tally, add_all
 from datagen.execute.worker import Place, Worker
+from datagen.store import Store
 
 Killers = dict[tuple[str, str], str]
 """What happened, by the stage and id of each record that killed its worker."""
@@ -75,18 +77,18 @@ class Actor:
                 worker.setup()
                 self._worker = worker
 
-    def run(self, attempt: int, journal: Any, killers: Killers, groups: Sequence[int], *works: Any) -> tuple[Any, ...]:
+    def run(self, attempt: int, journal: str, killers: Killers, groups: Sequence[int], *works: Any) -> tuple[Any, ...]:
         """Run slices, or what the operator before made of them, through this operator.
 
         A work is a job, or a parcel without blobs, followed by its groups of blobs, as many as `groups` says.
         Comes back as the parcel of each slice, without blobs, then the blobs that it adds, then `Done`.
-        With a `journal`, record by record, each noted there before it is tried.
+        With a `journal`, a file's name, record by record, each noted there before it is tried.
         Slices are unpacked and packed while others are worked on.
         """
         self.setup()
         assert self._worker is not None
         states = [self._unpacked(work, attempt) for work in _with_blobs(groups, works)]
-        care = Care(lambda stage, id: ray.get(journal.note.remote(stage, id)), killers) if journal else None
+        care = Care(Journal(Store(self._place.address), journal).note, killers) if journal else None
         with self._one_at_a_time:
             tallies = self._worker.run(states, care)
         sent: list[Any] = [None] * (2 * len(states))
@@ -135,23 +137,6 @@ def called(function: Callable[[Any], Any], job: Any, path: list[str]) -> Any:
     """What a function makes of a job, in a task that finds the modules that the driver finds."""
     sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
     return function(job)
-
-
-class Journal:
-    """Outlives a worker, and knows what it tried last."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, str] | None = None
-        self._since = 0.0
-
-    def note(self, stage: str, id: str) -> None:
-        """The record that is tried now."""
-        self._last = (stage, id)
-        self._since = time.monotonic()
-
-    def last(self) -> tuple[tuple[str, str] | None, float]:
-        """The record that was tried last, and how many seconds ago."""
-        return self._last, time.monotonic() - self._since
 
 
 def maker(operator: Operator, *, committer: Committer | None, place: Place, shrink: float) -> Callable[[bool], Any]:

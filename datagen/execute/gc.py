@@ -36,6 +36,7 @@ KINDS = {
     ),
     "kept answers": re.compile(rf"run/checkpoints/{_PRINT}/{_SLICE}(\.\d+)?\.arrow"),
     "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/[0-9a-f]+(\.arrow)?"),
+    "journals": re.compile(r"run/journals/[0-9a-f]{32}\.json"),
     "pack leftovers": re.compile(r"run/pack/.+"),
     "unfinished files": re.compile(r"((run|shards|report)/.+|[^/]+)\.[0-9a-f]{8}\.tmp"),
 }

@@ -16,7 +16,6 @@ from typing import Any
 
 import ray
 from ray.exceptions import (
-    GetTimeoutError,
     NodeDiedError,
     ObjectLostError,
     OutOfMemoryError,
@@ -25,14 +24,16 @@ from ray.exceptions import (
 )
 
 from datagen.errors import DatagenError
-from datagen.execute.actors import Done, Journal, Killers, calls_at_once, maker
+from datagen.execute.actors import Done, Killers, calls_at_once, maker
 from datagen.execute.cluster import check_is_joined, fit_within, machines, most_workers, shares, taken
 from datagen.execute.commit import Committer
+from datagen.execute.journal import Journal
 from datagen.execute.metrics import PoolNow, count, count_committed, tell_pools
 from datagen.execute.operators import WRITE, Operator
 from datagen.execute.slices import Job
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place
+from datagen.store import Store
 
 DEATHS = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
 """What a call ends with whose worker is gone."""
@@ -66,9 +67,11 @@ class _Task:
     records: int = 0
     bytes: int = 0
     attempt: int = 1
-    journal: Any = None
+    journal: Journal | None = None
     killers: Killers = field(default_factory=dict)
     lost: int = 0
+    hungry: tuple[str, str] | None = None
+    """The stage and record at which its worker ran out of memory though it ran alone."""
 
 
 @dataclass
@@ -169,7 +172,10 @@ class Scheduler:
             for operator, share in zip(operators, counts, strict=True)
         ]
         self._operators = operators
+        self._place = place
         self._calls: dict[Any, _Call] = {}
+        self._suspects: deque[_Task] = deque()
+        """Slices whose workers were ended for want of memory, their own or a neighbour's: each is tried alone."""
         self._budget = in_flight_mb * 1e6 if in_flight_mb else self._has.store_bytes * _STORE_SHARE
         self._bytes = 0
         self._widest = 0
@@ -247,6 +253,8 @@ class Scheduler:
     def _pass_on(self, call: _Call, done: Done) -> None:
         sent = iter(call.sent)
         for task, left, parcel, blobs in zip(call.tasks, done.slices, sent, sent, strict=True):
+            if task.journal:
+                task.journal.close()
             self._bytes -= task.bytes
             self._measured = True
             if done.reports:
@@ -263,19 +271,21 @@ class Scheduler:
 
         With care the worker tells each record before it tries it, so that the one it told last is
         what killed it. That one is failed untried from then on, and the slice goes on without it.
+        Where memory ran out, Ray ends workers that did nothing wrong too: their slices are tried
+        with care at once, and while no other worker is at anything.
         """
         pool = self._pools[call.tasks[0].step]
+        hungry = _ran_out_of_memory(error)
         if call.seat.actor is call.actor:
             ray.kill(call.actor)  # one that cannot be reached may still be there
             self._replace(call.seat, pool)
         for task in reversed(call.tasks):
             if task.journal is not None:
                 self._accuse(task, error)
-            elif task.attempt > 1:
-                journal: Any = ray.remote(num_cpus=0)(Journal)
-                task.journal = journal.remote()
+            elif task.attempt > 1 or hungry:
+                task.journal = Journal.new(Store(self._place.address))
             task.attempt += 1
-            pool.waiting.appendleft(task)
+            (self._suspects if hungry or task.hungry else pool.waiting).appendleft(task)
 
     def _replace(self, seat: _Seat, pool: _Pool) -> None:
         """Put a new worker in the seat; if a machine is gone and its cores with it, none, or one that reserves none."""
@@ -290,16 +300,19 @@ class Scheduler:
         seat.actor = None
 
     def _accuse(self, task: _Task, error: Exception) -> None:
-        try:
-            tried, seconds = ray.get(task.journal.last.remote(), timeout=_IDLE_SECONDS * 5)
-        except (*DEATHS, GetTimeoutError):
-            tried, seconds = None, 0.0
+        assert task.journal is not None
+        tried, seconds = task.journal.last()
         what = str(error).splitlines()[0]
         if tried is None or tried in task.killers:
             task.lost += 1
             if task.lost >= _MOST_LOST:
-                raise DatagenError(f"workers die before they reach a record, or while they store samples: {what}")
-            task.journal = None
+                raise DatagenError(
+                    f"workers die before they reach a record, or while they store samples: {what}; what is "
+                    "committed stays, and the same command goes on, with fewer `replicas` or more memory perhaps"
+                )
+            return
+        if _ran_out_of_memory(error) and task.hungry != tried:
+            task.hungry = tried
             return
         limit = self._limit_of(tried[0])
         if limit and seconds >= limit:
@@ -321,7 +334,12 @@ class Scheduler:
         return f"{len(call.tasks)} slices begin again: their data was lost with a machine"
 
     def _feed(self) -> None:
-        """Give waiting slices to workers, those nearest their end first."""
+        """Give waiting slices to workers, those nearest their end first; a suspect alone."""
+        if self._suspects:
+            if not self._calls:
+                task = self._suspects.popleft()
+                self._submit([task], self._pools[task.step].seats[0])
+            return
         for step in reversed(range(len(self._pools))):
             while self._is_due(step) and (seat := self._seat(self._pools[step])):
                 self._submit(self._pools[step].bundle(), seat)
@@ -397,5 +415,11 @@ class Scheduler:
         name = f"{self._pools[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
         run = seat.actor.run.options(num_returns=2 * len(tasks) + 1, name=name[:200])
         groups = [len(task.blobs) for task in tasks]
-        *sent, done = run.remote(first.attempt, first.journal, first.killers, groups, *works)
+        journal = first.journal.name if first.journal else ""
+        *sent, done = run.remote(first.attempt, journal, first.killers, groups, *works)
         self._calls[done] = _Call(tasks, seat, seat.actor, sent)
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Whether Ray ended the worker because its machine was short of memory; of an actor only the text says so."""
+    return isinstance(error, OutOfMemoryError) or "running low on memory" in str(error)
