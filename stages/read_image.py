@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from datagen import Answer, DataError, Failed, Map, Record, StageConfig
-from datagen.fetch import read_file
+from datagen.fetch import SCHEMES, Web, check_host, forget, read_file
 from datagen.image import MAX_PIXELS, PILLOW_LIMIT, Image
 
 
 class ReadImage(Map):
     """Read each record's picture and bring it to 8-bit upright sRGB.
 
-    A file that is missing, damaged, no picture, too large, or not the one
-    whose checksum the manifest gives fails its record.
+    A file that is missing, damaged, no picture, too large, not allowed, or not
+    the one whose checksum the source gives fails its record.
     """
 
     reads = ("uri", "base", "sha256")
@@ -24,27 +25,51 @@ class ReadImage(Map):
     class Config(StageConfig):
         """Limits on what is read."""
 
-        schemes: tuple[str, ...] = ("file", "package", "s3", "gs", "gcs", "az", "abfs", "hf", "memory")
+        schemes: tuple[str, ...] = SCHEMES
         """Kinds of address that may be read; `http` and `https` are not, unless named here."""
+        hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = ()
+        """Web hosts that may be asked: images.example.org, *.example.org, or * for any public one."""
+        timeout_s: float = Field(default=60, gt=0, le=3600)
+        """Seconds for one try to fetch a URL, from the connection to the last byte."""
+        tries: int = Field(default=3, ge=1, le=10)
+        """How often a URL is asked for while its server is busy, broken or out of reach."""
         max_bytes: int = Field(default=200_000_000, ge=1)
         """Largest file."""
         max_pixels: int = Field(default=MAX_PIXELS, ge=1, le=PILLOW_LIMIT)
         """Largest picture, as width times height; guards against decompression bombs."""
 
+        @model_validator(mode="after")
+        def _hosts_are_named(self) -> Self:
+            web = [scheme for scheme in ("http", "https") if scheme in self.schemes]
+            if web and not self.hosts:
+                raise ValueError(f"`schemes` allows {' and '.join(web)}; say from where, such as hosts: [example.org]")
+            if self.hosts and not web:
+                raise ValueError("`hosts` is given, but `schemes` allows neither http nor https; add one")
+            return self
+
     config: Config
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Read and decode each file."""
-        return [self._read(record) for record in batch]
+        web = Web(self.config.hosts, self.config.timeout_s, self.config.tries)
+        return [self._read(record, web) for record in batch]
 
-    def _read(self, record: Record) -> Answer:
-        uri = record["uri"]
+    def _read(self, record: Record, web: Web) -> Answer:
+        config, uri, expected = self.config, record["uri"], record["sha256"]
         try:
-            data = read_file(uri, base=record["base"], schemes=self.config.schemes, max_bytes=self.config.max_bytes)
+            data = read_file(
+                uri,
+                base=record["base"],
+                schemes=config.schemes,
+                max_bytes=config.max_bytes,
+                web=web,
+                sha256=expected,
+            )
             found = hashlib.sha256(data).hexdigest()
-            if record["sha256"] not in ("", found):
-                raise DataError(f"its checksum is {found}, the manifest says {record['sha256']}")
-            image = Image.decode(data, max_pixels=self.config.max_pixels)
+            if expected not in ("", found):
+                raise DataError(f"its checksum is {found}, the manifest says {expected}")
+            image = Image.decode(data, max_pixels=config.max_pixels)
         except DataError as error:
+            forget(uri, base=record["base"])
             return Failed(f"{uri:.300}: {error}")
         return {"image": image, "original_sha256": found}

@@ -1,0 +1,120 @@
+"""Pictures in the cells of Parquet and Arrow files.
+
+A worker reads one table after another from the front, so the last one stays
+open, and of it some rows: those that follow are read without a search.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from datagen.errors import DataError
+from datagen.fetch.places import Part
+
+_ROWS = 8
+"""Pictures that are decoded at once from Parquet."""
+_FAULTS = (pa.ArrowException, ValueError, KeyError, IndexError, TypeError, NotImplementedError, MemoryError)
+
+
+class _Opened:
+    """One column of a table, read forwards; another row group, or a row further up, begins anew."""
+
+    def __init__(self, part: Part, filesystem: Any, path: str) -> None:
+        self._column = part.second
+        self._source = path if isinstance(filesystem, LocalFileSystem) else filesystem.open(path, "rb")
+        self._group = -1
+        self._starts = [0]
+        self._table: pq.ParquetFile | None = None
+        if part.scheme == "parquet":
+            self._table = pq.ParquetFile(self._source, pre_buffer=False, buffer_size=2**20)
+            for group in range(self._table.num_row_groups):
+                self._starts.append(self._starts[-1] + self._table.metadata.row_group(group).num_rows)
+        self._chunks: Iterator[Any] = iter(())
+        self._chunk: Any = None
+        self._first = 0
+
+    def cell(self, row: int) -> Any:
+        """The value in a row, as plain Python. Raises `DataError` if there are fewer rows."""
+        group = self._group_of(row)
+        if group != self._group or self._chunk is None or row < self._first:
+            self._chunks, self._first, self._chunk, self._group = self._begin(group), self._starts[group], None, group
+        while self._chunk is None or row >= self._first + len(self._chunk):
+            self._first += len(self._chunk) if self._chunk is not None else 0
+            self._chunk = next(self._chunks, None)
+            if self._chunk is None:
+                raise DataError(f"has {self._first} rows, number {row} was asked for (the first is 0)")
+        return self._chunk[row - self._first].as_py()
+
+    def _group_of(self, row: int) -> int:
+        if self._table is None:
+            return 0
+        if row >= self._starts[-1]:
+            raise DataError(f"has {self._starts[-1]} rows, number {row} was asked for (the first is 0)")
+        return next(group for group, end in enumerate(self._starts[1:]) if row < end)
+
+    def _begin(self, group: int) -> Iterator[Any]:
+        if self._table is not None:
+            batches = self._table.iter_batches(_ROWS, row_groups=[group], columns=[self._column])
+        else:
+            batches = arrow_batches(self._source)
+        for batch in batches:
+            column = batch.column(self._column)
+            column.validate(full=True)  # of foreign bytes: offsets may point anywhere
+            yield column
+
+
+def arrow_batches(source: Any) -> Iterator[pa.RecordBatch]:
+    """The batches of an Arrow file, or of the stream that `datasets` calls one; a path is mapped, not read."""
+    mapped = pa.memory_map(source) if isinstance(source, str) else pa.PythonFile(source, mode="r")
+    if mapped.read(6) == b"ARROW1":
+        file = pa.ipc.open_file(mapped)
+        for number in range(file.num_record_batches):
+            yield file.get_batch(number)
+        return
+    mapped.seek(0)
+    yield from pa.ipc.open_stream(mapped)
+
+
+class _Kept(threading.local):
+    """What a thread read last."""
+
+    key: tuple[str, str, str] | None = None
+    opened: _Opened | None = None
+
+
+_KEPT = _Kept()
+
+
+def read_cell(part: Part, filesystem: Any, path: str) -> bytes:
+    """The picture in one cell: bytes, or the struct of `bytes` and `path` that `datasets` stores. Raises `DataError`."""
+    key = (part.scheme, part.second, part.address)
+    try:
+        if _KEPT.key != key or _KEPT.opened is None:
+            _KEPT.key, _KEPT.opened = None, None
+            _KEPT.opened = _Opened(part, filesystem, path)
+            _KEPT.key = key
+        value = _KEPT.opened.cell(part.first)
+    except _FAULTS as error:
+        _KEPT.key, _KEPT.opened = None, None
+        raise DataError(f"cannot be read as {part.scheme.capitalize()}: {_first_line(error)}") from error
+    return _picture(value, part)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+def _picture(value: Any, part: Part) -> bytes:
+    where = f"row {part.first}, column '{part.second:.100}'"
+    if isinstance(value, dict) and isinstance(value.get("path"), str) and not value.get("bytes"):
+        raise DataError(f"{where} holds no bytes, but names a file: {value['path']:.200}; store the pictures themselves")
+    data = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(data, bytes):
+        raise DataError(f"{where} holds {type(data).__name__}, not the bytes of a picture")
+    return data
