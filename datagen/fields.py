@@ -53,6 +53,7 @@ STANDARD: tuple[Field, ...] = (
     Field("caption", "text", "What the original shows."),
     Field("source_caption", "text", "What the picture shows before the edit."),
     Field("target_caption", "text", "What the picture shows after the edit."),
+    Field("annotation", "text", "Address of what is annotated of the original, in the form of its dataset."),
     Field("objects", "json", "Annotated objects: [{label, box, polygons, attributes}].", unit="pixels", bulky=True),
     Field("source", "image", "The picture before the edit.", "HWC uint8 RGB", member="source"),
     Field("target", "image", "The picture after the edit.", "HWC uint8 RGB", member="target"),

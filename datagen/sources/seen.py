@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Iterator
+
+from datagen.sources.base import SourceRow
 
 
 class Seen:
@@ -48,3 +51,14 @@ def _put(slots: array[int], mark: int) -> bool:
         at = (at + 1) & last
     slots[at] = mark
     return True
+
+
+def once(rows: Iterable[SourceRow], *, place: str) -> Iterator[SourceRow]:
+    """The rows; one whose id was used above fails, under an id of its own."""
+    seen = Seen()
+    for number, row in enumerate(rows, 1):
+        if seen.add(row.id):
+            yield row
+        else:
+            error = f"{place}: row {number}: the id '{row.id[:200]}' was used above"
+            yield SourceRow(f"{row.id}%row{number}", {}, error)

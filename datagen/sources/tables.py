@@ -1,0 +1,236 @@
+"""Tables, row by row: CSV, JSON lines, Parquet. Columns, or keys, are those of a manifest, or of the user's choice."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import fsspec
+
+from datagen.errors import ConfigError, nearest
+from datagen.fetch import folder_of, reason, scheme_of
+from datagen.sources import manifest
+from datagen.sources.base import SourceRow
+from datagen.sources.rows import FIELDS, MEASURES, ManifestRow, checked, faulty
+from datagen.sources.seen import once
+
+LONGEST_CELL = 2**24
+"""Of a CSV file, in characters."""
+_ROWS = 256
+"""Of Parquet that are decoded at once."""
+COLUMNS = tuple(ManifestRow.__annotations__)
+
+
+class TableRow(NamedTuple):
+    """One row, told by where it stands, such as `line 7`; with an `error` it could not be read."""
+
+    where: str
+    data: Mapping[str, Any]
+    error: str = ""
+
+
+def kind_of(path: str) -> str:
+    """`csv`, `jsonl` or `parquet`, by a file's name. Raises `ConfigError`."""
+    name = path.lower().rpartition("/")[2]
+    for kind, endings in _ENDINGS.items():
+        if name.endswith(endings):
+            return kind
+    known = ", ".join(ending for endings in _ENDINGS.values() for ending in endings)
+    raise ConfigError(f"{path}: what kind of table this is cannot be told from its name; it has to end in {known}")
+
+
+_ENDINGS = {"jsonl": (".jsonl", ".ndjson"), "csv": (".csv", ".tsv"), "parquet": (".parquet",)}
+
+
+def table_rows(path: str) -> Iterator[TableRow]:
+    """The rows of a table. Raises `ConfigError` if the file as a whole cannot be read."""
+    return _READERS[kind_of(path)](path)
+
+
+def columns_of(path: str) -> Sequence[str]:
+    """The columns of a CSV or Parquet table; the keys of the first row of JSON lines."""
+    if kind_of(path) == "parquet":
+        with _opened(path) as file:
+            return list(_parquet(path, file).schema_arrow.names)
+    return list(next((row.data for row in table_rows(path) if not row.error), {}))
+
+
+class Table:
+    """A manifest as a CSV or Parquet file, whose columns have the names of a manifest's keys.
+
+    In CSV, `objects` is JSON; an empty cell, and a null in Parquet, is a key that is not there.
+    """
+
+    writes = FIELDS
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._base = folder_of(path)
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local file is missing, has no rows, or has columns that mean nothing."""
+        known = fsspec.available_protocols()
+        if scheme_of(self.path) not in known:
+            scheme = scheme_of(self.path)
+            raise ConfigError(f"{self.path}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+        if scheme_of(self.path) == "file":
+            self._check_columns()
+            if next(table_rows(self.path), None) is None:
+                raise ConfigError(f"{self.path}: holds no rows")
+
+    def rows(self) -> Iterator[SourceRow]:
+        """One record a row."""
+        self._check_columns()
+        yield from once(map(self._row, table_rows(self.path)), place=self.path)
+
+    def count(self) -> int | None:
+        """How many rows there are; None where the file is not on this machine, or cannot be read."""
+        if scheme_of(self.path) != "file":
+            return None
+        try:
+            if kind_of(self.path) == "parquet":
+                with _opened(self.path) as file:
+                    return int(_parquet(self.path, file).metadata.num_rows)
+            return sum(1 for _ in table_rows(self.path))
+        except ConfigError:
+            return None
+
+    def _check_columns(self) -> None:
+        found = columns_of(self.path)
+        for column in found:
+            if column not in COLUMNS:
+                raise ConfigError(f"{self.path}: the column '{column:.100}' means nothing; {nearest(column, COLUMNS)}")
+        for column in ("id", "uri"):
+            if found and column not in found:
+                raise ConfigError(f"{self.path}: the column '{column}' is missing; it has: {', '.join(found)}")
+
+    def _row(self, row: TableRow) -> SourceRow:
+        name, where = f"%{row.where.replace(' ', '')}", f"{self.path}: {row.where}"
+        if row.error:
+            return faulty(name, f"{where}: {row.error}")
+        try:
+            data = {key: _typed(key, value) for key, value in row.data.items() if value not in (None, "")}
+        except (ValueError, RecursionError) as error:
+            return faulty(name, f"{where}: {error}")
+        return checked(data, base=self._base, where=where, name=name)
+
+
+def _typed(key: str, value: Any) -> Any:
+    """A cell as a manifest has it. Raises `ValueError`."""
+    if key == "objects":
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"'objects' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+        return [_without_nulls(thing) for thing in value] if isinstance(value, list) else value
+    if key in MEASURES and isinstance(value, str):
+        if not value.isascii() or not value.isdigit():
+            raise ValueError(f"'{key}' is {value[:40]!r}; it has to be a whole number")
+        return int(value[:18])
+    return value
+
+
+def _without_nulls(thing: Any) -> Any:
+    return {key: value for key, value in thing.items() if value is not None} if isinstance(thing, dict) else thing
+
+
+def _opened(path: str) -> Any:
+    try:
+        return fsspec.open(path, "rb").open()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; a relative path counts from here") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def _csv_rows(path: str) -> Iterator[TableRow]:
+    """Cells as text. Bytes that are no UTF-8 become lone surrogates, which fail their row alone."""
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    with _opened(path) as file:
+        text = io.TextIOWrapper(_WithoutMark(file), encoding="utf-8", errors="surrogateescape", newline="")
+        reader = csv.reader(text, delimiter="\t" if path.lower().endswith(".tsv") else ",")
+        header: list[str] = []
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, OSError) as error:
+                if isinstance(error, OSError):
+                    raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
+                yield TableRow(f"line {reader.line_num}", {}, f"not valid CSV: {error}")
+                continue
+            if not cells:
+                continue
+            if not header:
+                header = _header(path, cells)
+            else:
+                yield _csv_row(header, cells, f"line {reader.line_num}")
+
+
+class _WithoutMark(io.BufferedReader):
+    """A file without the byte order mark that spreadsheets put in front."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, 2**20)
+        if self.peek(3)[:3] == codecs.BOM_UTF8:
+            self.read(3)
+
+
+def _header(path: str, cells: list[str]) -> list[str]:
+    twice = next((cell for cell in cells if cells.count(cell) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{path}: the column '{twice:.100}' is there twice in the first line")
+    return cells
+
+
+def _csv_row(header: list[str], cells: list[str], where: str) -> TableRow:
+    if len(cells) != len(header):
+        return TableRow(where, {}, f"has {len(cells)} cells, the first line has {len(header)}")
+    return TableRow(where, dict(zip(header, cells, strict=True)))
+
+
+def _json_rows(path: str) -> Iterator[TableRow]:
+    for number, line in manifest.lines_of(path):
+        try:
+            yield TableRow(f"line {number}", manifest.parsed(line))
+        except ValueError as error:
+            yield TableRow(f"line {number}", {}, str(error))
+
+
+def _parquet_rows(path: str) -> Iterator[TableRow]:
+    import pyarrow as pa
+
+    number = 0
+    with _opened(path) as file:
+        table = _parquet(path, file)
+        try:
+            for batch in table.iter_batches(_ROWS):
+                batch.validate(full=True)
+                for data in batch.to_pylist():
+                    yield TableRow(f"row {number}", data)
+                    number += 1
+        except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
+            raise ConfigError(f"{path}: cannot be read from row {number} on: {str(error)[:200]}") from error
+
+
+def _parquet(path: str, file: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=2**20)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as Parquet: {str(error)[:200]}") from error
+
+
+_READERS: dict[str, Callable[[str], Iterator[TableRow]]] = {
+    "csv": _csv_rows,
+    "jsonl": _json_rows,
+    "parquet": _parquet_rows,
+}

@@ -1,0 +1,141 @@
+"""Reads which objects of a picture SA-1B has masks of."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator, with_config
+from typing_extensions import TypedDict
+
+from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
+from datagen.fetch import SCHEMES, read_file
+from datagen.runs import Runs, runs_of
+
+_LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
+_Side = Annotated[int, Field(gt=0, le=2**16)]
+
+
+@_LENIENT
+class _Segmentation(TypedDict):
+    size: Annotated[list[_Side], Field(min_length=2, max_length=2)]
+    counts: str | list[int]
+
+
+@_LENIENT
+class _Annotation(TypedDict):
+    segmentation: _Segmentation
+    predicted_iou: float
+    stability_score: float
+
+
+@_LENIENT
+class _File(TypedDict):
+    annotations: list[_Annotation]
+
+
+_FILE = TypeAdapter(_File)
+
+
+class _Found(NamedTuple):
+    runs: Runs
+    box: Box
+    share: float
+
+
+class ReadAnnotations(Map):
+    """Choose the whole objects among the masks of SA-1B, which has them at every scale and names none.
+
+    A mask is an object if its size is between the bounds, the model that drew
+    it was sure, and it is no part: not mostly inside a larger one that could be
+    an object itself. Objects come in the order of the file, all under one label.
+    """
+
+    reads = ("annotation", "base")
+    writes = ("objects",)
+    rejects = ("no_object",)
+    version = 1
+
+    class Config(StageConfig):
+        """What counts as an object."""
+
+        min_area: float = Field(default=0.005, ge=0, le=1)
+        """Smallest share of the picture."""
+        max_area: float = Field(default=0.5, ge=0, le=1)
+        """Largest share of the picture; what is larger is background, and things on it are no parts of it."""
+        max_inside: float = Field(default=0.8, gt=0, le=1)
+        """Share of a mask that may lie in a larger object's; above, it is a part of that. 1 takes parts too."""
+        min_predicted_iou: float = Field(default=0.88, ge=0, le=2)
+        """Least `predicted_iou`; SA-1B was made with 0.88 (its paper, appendix B), so all of it passes."""
+        min_stability: float = Field(default=0.95, ge=0, le=1)
+        """Least `stability_score`; SA-1B was made with 0.95, so all of it passes."""
+        label: Annotated[str, AfterValidator(str.strip)] = Field(default="object", min_length=1, max_length=1000)
+        """What every object is called, until a stage names it."""
+        schemes: tuple[str, ...] = SCHEMES
+        """Kinds of address that may be read; none on the web."""
+        max_bytes: int = Field(default=64_000_000, ge=1)
+        """Largest annotation file."""
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Self:
+            if self.min_area > self.max_area:
+                raise ValueError(f"min_area {self.min_area} is above max_area {self.max_area}")
+            return self
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Read each picture's file."""
+        return [self._read(record) for record in batch]
+
+    def _read(self, record: Record) -> Answer:
+        config, uri = self.config, record["annotation"]
+        try:
+            data = read_file(uri, base=record["base"], schemes=config.schemes, max_bytes=config.max_bytes)
+            annotations = _parsed(data)["annotations"]
+            found = [self._found(annotation) for annotation in annotations]
+        except DataError as error:
+            return Failed(f"{uri:.300}: {error}")
+        sized = [one for one in found if one is not None]
+        whole = [one for one in sized if not any(self._is_part(one, other) for other in sized)]
+        if not whole:
+            told = f"of {len(found)} masks, {len(found) - len(sized)} are too small, too large or unsure"
+            return Reject("no_object", f"{told}, and {len(sized)} are parts of others")
+        return {"objects": [self._object(one) for one in whole]}
+
+    def _found(self, annotation: _Annotation) -> _Found | None:
+        """A mask that may be an object. Raises `DataError`."""
+        height, width = annotation["segmentation"]["size"]
+        runs = runs_of(annotation["segmentation"]["counts"], height=height, width=width)
+        share, box, config = runs.area / (height * width), runs.box, self.config
+        sure = annotation["predicted_iou"] >= config.min_predicted_iou
+        sure = sure and annotation["stability_score"] >= config.min_stability
+        if box is None or not sure or not config.min_area <= share <= config.max_area:
+            return None
+        return _Found(runs, box, share)
+
+    def _is_part(self, one: _Found, other: _Found) -> bool:
+        """Whether a mask lies inside a larger one so far that it is a part of it."""
+        if other.share <= one.share or other.runs[1:] != one.runs[1:] or not _touch(one.box, other.box):
+            return False
+        return one.runs.shared(other.runs) > self.config.max_inside * one.runs.area
+
+    def _object(self, one: _Found) -> dict[str, Any]:
+        mask = {"size": [one.runs.height, one.runs.width], "counts": one.runs.counts.tolist()}
+        return {"label": self.config.label, "box": list(one.box), "polygons": [], "mask": mask, "attributes": []}
+
+
+def _touch(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _parsed(data: bytes) -> _File:
+    """An annotation file. Raises `DataError`."""
+    try:
+        return _FILE.validate_python(json.loads(data))
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in fault["loc"]) or "the file"
+        raise DataError(f"is none of SA-1B's annotations: '{where:.100}': {fault['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"is not valid JSON: {error}") from error
