@@ -18,11 +18,11 @@ from datagen.models import roles
 from datagen.models.base import ModelConfig
 from datagen.registry import find_stage, stage_names
 from datagen.shards.options import ImageOptions, OutputOptions
-from datagen.sources.config import ManifestConfig
+from datagen.sources.config import SOURCES
 from datagen.stage import Stage, summary
 
 _CONFIG_MODELS: tuple[type[BaseModel], ...] = (
-    Pipeline, StageEntry, Resources, Replicas, Repeat, Profile, Override, ManifestConfig, OutputOptions, ImageOptions,
+    Pipeline, StageEntry, Resources, Replicas, Repeat, Profile, Override, *SOURCES, OutputOptions, ImageOptions,
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def describe(what: str, *, plugins: Sequence[str] = ()) -> str:
     topics = {
         "stages": lambda: _stages(plugins),
         "fields": _fields,
-        "sources": lambda: _models([ManifestConfig]),
+        "sources": lambda: _models(SOURCES),
         "models": _roles,
         "config": config_reference,
     }

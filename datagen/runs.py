@@ -57,6 +57,10 @@ class Runs(NamedTuple):
         bottom = self.height if wraps else int((last % self.height).max()) + 1
         return int(starts.min() // self.height), top, int(last.max() // self.height) + 1, bottom
 
+    def fits(self, other: Runs) -> bool:
+        """Whether another mask is of the same picture's size."""
+        return (self.height, self.width) == (other.height, other.width)
+
     def shared(self, other: Runs) -> int:
         """Pixels that are in this mask and in another of the same size."""
         edges = np.concatenate([[0], other.ends])

@@ -66,9 +66,9 @@ class ReadAnnotations(Map):
         max_inside: float = Field(default=0.8, gt=0, le=1)
         """Share of a mask that may lie in a larger object's; above, it is a part of that. 1 takes parts too."""
         min_predicted_iou: float = Field(default=0.88, ge=0, le=2)
-        """Least `predicted_iou`; SA-1B was made with 0.88 (its paper, appendix B), so all of it passes."""
+        """Least `predicted_iou`; segment-anything's mask generator drops what is below 0.88."""
         min_stability: float = Field(default=0.95, ge=0, le=1)
-        """Least `stability_score`; SA-1B was made with 0.95, so all of it passes."""
+        """Least `stability_score`; segment-anything's mask generator drops what is below 0.95."""
         label: Annotated[str, AfterValidator(str.strip)] = Field(default="object", min_length=1, max_length=1000)
         """What every object is called, until a stage names it."""
         schemes: tuple[str, ...] = SCHEMES
@@ -116,7 +116,7 @@ class ReadAnnotations(Map):
 
     def _is_part(self, one: _Found, other: _Found) -> bool:
         """Whether a mask lies inside a larger one so far that it is a part of it."""
-        if other.share <= one.share or other.runs[1:] != one.runs[1:] or not _touch(one.box, other.box):
+        if other.share <= one.share or not _touch(one.box, other.box) or not one.runs.fits(other.runs):
             return False
         return one.runs.shared(other.runs) > self.config.max_inside * one.runs.area
 

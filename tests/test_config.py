@@ -171,7 +171,7 @@ WRONG_FILES = {
     ),
     "unknown source": (
         HEAD.replace("kind: manifest", "kind: manifold") + "  - use: paint\n",
-        "x.yaml:4: 'source.kind' is 'manifold'; did you mean 'manifest'?",
+        "x.yaml:3: 'source' has no kind 'manifold'; did you mean 'manifest'?",
     ),
 }
 

@@ -92,7 +92,7 @@ _KEPT = _Kept()
 
 
 def read_cell(part: Part, filesystem: Any, path: str) -> bytes:
-    """The picture in one cell: bytes, or the struct of `bytes` and `path` that `datasets` stores. Raises `DataError`."""
+    """The picture in a cell: bytes, or the struct of `bytes` and `path` that `datasets` stores. Raises `DataError`."""
     key = (part.scheme, part.second, part.address)
     try:
         if _KEPT.key != key or _KEPT.opened is None:
@@ -113,7 +113,7 @@ def _first_line(error: BaseException) -> str:
 def _picture(value: Any, part: Part) -> bytes:
     where = f"row {part.first}, column '{part.second:.100}'"
     if isinstance(value, dict) and isinstance(value.get("path"), str) and not value.get("bytes"):
-        raise DataError(f"{where} holds no bytes, but names a file: {value['path']:.200}; store the pictures themselves")
+        raise DataError(f"{where} holds only a file's name, {value['path']:.200}; store the pictures themselves")
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes):
         raise DataError(f"{where} holds {type(data).__name__}, not the bytes of a picture")

@@ -45,7 +45,7 @@ class Web(NamedTuple):
 NO_WEB = Web()
 
 
-class _Again(Exception):
+class _AgainError(Exception):
     """It may work later; `wait` is what the server asks for, in seconds."""
 
     def __init__(self, told: str, wait: float = 0) -> None:
@@ -79,7 +79,7 @@ def _with_tries(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) ->
     for attempt in range(1, web.tries + 1):
         try:
             return _try(url, web, max_bytes, schemes)
-        except _Again as error:
+        except _AgainError as error:
             if attempt == web.tries:
                 times = f" ({attempt} tries)" if attempt > 1 else ""
                 raise DataError(f"{error}{times}") from error
@@ -94,7 +94,7 @@ def _try(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
         for _ in range(_MOST_REDIRECTS + 1):
             target = _target(url, web, schemes)
             with _connected(target, web, deadline) as connection:
-                connection.request("GET", _path(target), headers=_HEADERS)
+                connection.request("GET", target.path, headers=_HEADERS)
                 response = connection.getresponse()
                 if response.status not in _REDIRECTS:
                     return _body(response, max_bytes)
@@ -176,20 +176,20 @@ class _Deadline:
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[_Deadline]:
-    """What goes wrong on the way in the block becomes `_Again`, which says so if time was up."""
+    """What goes wrong on the way in the block becomes `_AgainError`, which says so if time was up."""
     deadline = _Deadline(seconds)
     try:
         yield deadline
-    except (DataError, _Again):
+    except (DataError, _AgainError):
         if deadline.passed:
-            raise _Again(_too_slow(seconds)) from None
+            raise _AgainError(_too_slow(seconds)) from None
         raise
     except ssl.SSLCertVerificationError as error:
         raise DataError(f"its host's certificate is not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         slow = deadline.passed or isinstance(error, TimeoutError)
         what = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise _Again(_too_slow(seconds) if slow else f"cannot be fetched: {what:.200}") from error
+        raise _AgainError(_too_slow(seconds) if slow else f"cannot be fetched: {what:.200}") from error
     finally:
         deadline.end()
 
@@ -222,11 +222,11 @@ def _tls() -> ssl.SSLContext:
 
 
 def _addresses(target: _Target, web: Web) -> list[str]:
-    """Where a host is. Raises `DataError` if that is inside this machine or network, unless the host itself is named."""
+    """Where a host is. Raises `DataError` if that is inside this machine or network, unless it is itself named."""
     try:
         rows = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise _Again(f"the host '{target.host:.200}' is not found") from error
+        raise _AgainError(f"the host '{target.host:.200}' is not found") from error
     found = list(dict.fromkeys(str(row[4][0]) for row in rows))
     inside = [address for address in found if _is_inside(address)]
     if inside and target.host not in web.hosts:
@@ -256,7 +256,7 @@ def _open(addresses: list[str], port: int, deadline: _Deadline) -> socket.socket
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """The whole answer. Raises `DataError` if it is no file, or too large; `_Again` if it breaks off."""
+    """The whole answer. Raises `DataError` if it is no file, or too large; `_AgainError` if it breaks off."""
     _check_status(response)
     wanted = response.length
     if wanted is not None and wanted > max_bytes:
@@ -267,7 +267,7 @@ def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         if len(data) > max_bytes:
             raise DataError(f"is larger than {max_bytes:,} bytes, the limit set by `max_bytes`")
     if wanted is not None and len(data) < wanted:
-        raise _Again(f"breaks off after {len(data):,} of {wanted:,} bytes")
+        raise _AgainError(f"breaks off after {len(data):,} of {wanted:,} bytes")
     return bytes(data)
 
 
@@ -281,7 +281,7 @@ def _check_status(response: http.client.HTTPResponse) -> None:
     phrase = next((known.phrase for known in HTTPStatus if known == status), "")
     told = f"the server answers {status} {phrase}".rstrip()
     if status in _AGAIN:
-        raise _Again(told, _asked_wait(response.getheader("Retry-After") or ""))
+        raise _AgainError(told, _asked_wait(response.getheader("Retry-After") or ""))
     raise DataError(told)
 
 

@@ -2,29 +2,195 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from datagen.options import Options
 from datagen.sources.base import Source
 
 
-class ManifestConfig(Options):
-    """Pictures and their annotations, one JSON object a line."""
+class _Place(Options):
+    """What every source has."""
 
-    kind: Literal["manifest"] = "manifest"
-    """A `.jsonl` file that datagen or a person wrote."""
+    kind: str
     path: str = Field(min_length=1)
-    """Address of the file; a relative one counts from the folder in which datagen is run."""
+    """Address of the file or folder; a relative one counts from the folder in which datagen is run."""
     group_by: str = ""
     """Field whose equal values keep consecutive rows in one slice, for stages that combine by it."""
+
+
+class _Foreign(_Place):
+    """What every source has whose rows need not name licence and author."""
+
+    license: str = ""
+    """Licence of every picture that names none, an SPDX name where there is one."""
+    credit: str = ""
+    """Who made the pictures, where nothing else tells."""
+
+
+class ManifestConfig(_Place):
+    """Pictures and their annotations, one a row: JSON lines, CSV or Parquet."""
+
+    kind: Literal["manifest"] = "manifest"
+    """A `.jsonl`, `.csv`, `.tsv` or `.parquet` file that datagen or a person wrote."""
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
         from datagen.sources.manifest import Manifest
+        from datagen.sources.tables import Table
 
-        return Manifest(self.path)
+        return Table(self.path) if self.path.lower().endswith((".csv", ".tsv", ".parquet")) else Manifest(self.path)
 
 
-SourceConfig = ManifestConfig
+class ImagesConfig(_Foreign):
+    """A folder, glob or bucket of pictures, and what files beside them, or a table, tell of them."""
+
+    kind: Literal["images"] = "images"
+    """Pictures as files."""
+    path: str = Field(min_length=1)
+    """Address of the folder, with all below it; or a glob, such as photos/**/*.jpg."""
+    table: str = ""
+    """A CSV, JSON lines or Parquet file with caption, license, credit, session or objects of each picture."""
+    table_key: str = "file_name"
+    """The table's column with the pictures' paths from the folder."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.images import Images
+
+        return Images(self.path, table=self.table, table_key=self.table_key, license=self.license, credit=self.credit)
+
+
+class Sa1bConfig(_Foreign):
+    """SA-1B's pictures with their masks, which the stage `read_annotations` reads and chooses from."""
+
+    kind: Literal["sa1b"] = "sa1b"
+    """`sa_1.jpg` beside `sa_1.json`, in folders or tars."""
+    path: str = Field(min_length=1)
+    """Address of a folder of pictures or tars, of one tar, or a glob."""
+    license: str = "LicenseRef-SA-1B"
+    """Licence of every picture; SA-1B has one of its own, for research."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.sa1b import Sa1b
+
+        return Sa1b(self.path, license=self.license, credit=self.credit)
+
+
+def _plain(extension: str) -> str:
+    from datagen.sources.tars import PICKLED
+
+    if f".{extension.lower()}".endswith(PICKLED):
+        raise ValueError("what was pickled is never opened, as that runs whatever it holds")
+    if extension.startswith("."):
+        raise ValueError("write it without the dot in front")
+    return extension
+
+
+_Extension = Annotated[str, AfterValidator(_plain)]
+
+
+class WebDatasetConfig(_Foreign):
+    """WebDataset tars, datagen's own among them."""
+
+    kind: Literal["webdataset"] = "webdataset"
+    """Files that share a name up to its first dot are one sample."""
+    path: str = Field(min_length=1)
+    """Address of a tar, of a folder of tars, a glob, or braces, such as shards/train-{000000..000017}.tar."""
+    image: _Extension = ""
+    """Extension of the picture, such as jpg or target.png; if not given, the one picture that a sample has."""
+    caption: _Extension = "txt"
+    """Extension of the caption."""
+    sidecar: _Extension = "json"
+    """Extension of the JSON file that may tell caption, license, credit, session and objects."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.webdataset import WebDataset
+
+        return WebDataset(
+            self.path,
+            image=self.image,
+            caption=self.caption,
+            sidecar=self.sidecar,
+            license=self.license,
+            credit=self.credit,
+        )
+
+
+class HuggingFaceConfig(_Foreign):
+    """A Hugging Face dataset on disk: Parquet files, or what `save_to_disk` wrote."""
+
+    kind: Literal["huggingface"] = "huggingface"
+    """Pictures in the cells of tables."""
+    path: str = Field(min_length=1)
+    """Address of the dataset's folder, or a glob of its Parquet files."""
+    split: str = ""
+    """Which split; all, if not given."""
+    image_column: str = Field(default="image", min_length=1)
+    """Column of the pictures."""
+    id_column: str = ""
+    """Column of the ids; if not given, a row is called by its file and number."""
+    caption_column: str = ""
+    """Column of the captions; of a list of them, the first is taken."""
+    license_column: str = ""
+    """Column of the licences."""
+    credit_column: str = ""
+    """Column of who made the pictures."""
+    session_column: str = ""
+    """Column of the session that a row belongs to."""
+    objects_column: str = ""
+    """Column of the objects, each as a manifest has it."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.huggingface import HuggingFace
+
+        names = ("id", "caption", "license", "credit", "session", "objects")
+        return HuggingFace(
+            self.path,
+            split=self.split,
+            image=self.image_column,
+            columns={name: getattr(self, f"{name}_column") for name in names},
+            default={"license": self.license, "credit": self.credit},
+        )
+
+
+class CocoConfig(_Foreign):
+    """COCO's annotations of a folder of pictures."""
+
+    kind: Literal["coco"] = "coco"
+    """One JSON file of images, annotations and categories."""
+    path: str = Field(min_length=1)
+    """Address of the file, such as annotations/instances_val2017.json."""
+    images: str = Field(min_length=1)
+    """Address of the folder of the pictures, such as val2017."""
+    captions: str = ""
+    """Address of a file of captions, such as annotations/captions_val2017.json; of several, the first is taken."""
+    crowds: Literal["skip", "keep"] = "skip"
+    """What becomes of annotations that cover a crowd of objects rather than one."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.coco import Coco
+
+        return Coco(
+            self.path,
+            images=self.images,
+            captions=self.captions,
+            crowds=self.crowds,
+            license=self.license,
+            credit=self.credit,
+        )
+
+
+SourceConfig = Annotated[
+    ManifestConfig | ImagesConfig | Sa1bConfig | WebDatasetConfig | HuggingFaceConfig | CocoConfig,
+    Field(discriminator="kind"),
+]
+SOURCES: tuple[type[_Place], ...] = (
+    ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
+)  # fmt: skip
+"""All of them, as `describe` tells them."""

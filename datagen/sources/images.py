@@ -109,4 +109,3 @@ def _told(side: str, data: bytes | Exception) -> dict[str, Any]:
         return from_json(data) if side.endswith(".json") else from_text(data)
     except ValueError as error:
         raise ValueError(f"{side}: {error}") from error
-

@@ -140,7 +140,7 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def document(text: bytes) -> Any:
-    """What a JSON text tells; what is no finite number is null. Raises `ValueError`, also for a key that is there twice."""
+    """What a JSON text tells; what is no finite number is null. Raises `ValueError`, also for a key given twice."""
     try:
         return _DECODER.decode(text.decode("utf-8-sig" if text.startswith(_MARK) else "utf-8"))
     except json.JSONDecodeError as error:
@@ -170,47 +170,6 @@ def _finite(text: str) -> float | None:
 
 
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, object_pairs_hook=_object)
-
-
-_JSON_NAMES[type(data)]}")
-    return data
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key '{twice:.100}' is there twice")
-    return found
-
-
-_MARK = b"\xef\xbb\xbf"
-_BLANK = _MARK + b" \t\r\n"
-
-
-def _finite(text: str) -> float | None:
-    value = float(text)
-    return value if math.isfinite(value) else None
-
-
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, object_pairs_hook=_object)
-
-
-def _told(text: str) -> str:
-    """Text that any reader of the ledger can take: lone surrogates are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _tell(fault: Any) -> str:
-    path = ".".join(str(step) for step in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        *within, name = fault["loc"]
-        known: type = RleMask if "mask" in within else AnnotatedObject if within else ManifestRow
-        return f"unknown key '{path:.200}'; {nearest(str(name)[:200], known.__annotations__)}"
-    place = f"'{path}'" if path else "a key"
-    return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
-
 
 _JSON_NAMES = {
     list: "a list",

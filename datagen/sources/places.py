@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import fsspec
 from fsspec.core import url_to_fs
@@ -122,7 +122,7 @@ class Place:
             yield file
 
     def read_some(self, paths: Sequence[str], *, most: int) -> dict[str, bytes | Exception]:
-        """At most `most` bytes of each file, side by side where the filesystem can; what went wrong in a file's place."""
+        """Up to `most` bytes of each file, side by side where the filesystem can; or what went wrong in its place."""
         if not paths:
             return {}
         inside = [self._path(path) for path in paths]
@@ -162,7 +162,7 @@ class Place:
 def _read(path: str, most: int) -> bytes | Exception:
     try:
         with open(path, "rb") as file:
-            return cast("bytes", file.read(most))
+            return file.read(most)
     except OSError as error:
         return error
 

@@ -115,7 +115,7 @@ def _in_tar(tar: Tar) -> Iterator[_Files | SourceRow]:
     found = _Files(tar.place.base, tar.address, {}, {})
     faults = []
     with tar.place.open(tar.path) as file:
-        for number, member in enumerate(members_of(tar, file)):
+        for number, member in enumerate(members_of(file)):
             if member.error:
                 faults.append(faulty(f"%{tar.path}:{number}", f"{tar.address}: {member.error}"))
                 continue

@@ -102,7 +102,9 @@ class Told:
 
     def unused(self) -> Iterator[tuple[str, str]]:
         """Names that no file has, each with what is wrong with it."""
-        for name, place, error in self._rows.execute("SELECT name, place, error FROM told WHERE NOT used ORDER BY name"):
+        for name, place, error in self._rows.execute(
+            "SELECT name, place, error FROM told WHERE NOT used ORDER BY name"
+        ):
             yield name, f"{self.path}: {place}: {error or f'names {name:.200}, which is not there'}"
 
     def close(self) -> None:

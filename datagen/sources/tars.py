@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
-from braceexpand import UnbalancedBracesError, braceexpand
+from braceexpand import braceexpand
 
 from datagen.errors import ConfigError
 from datagen.sources.places import Place, one_folder
@@ -53,7 +53,7 @@ def tars_at(address: str) -> Iterator[Tar]:
     try:
         for one in braceexpand(address) if "{" in address else (address,):
             yield from _tars_at(one)
-    except (UnbalancedBracesError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"{address}: its braces do not fit: {error}") from error
 
 
@@ -69,7 +69,7 @@ def _tars_at(address: str) -> Iterator[Tar]:
                 yield Tar(place, f"{folder.path}{name}")
 
 
-def members_of(tar: Tar, file: IO[bytes]) -> Iterator[Member]:
+def members_of(file: IO[bytes]) -> Iterator[Member]:
     """The files of an open tar, in order; the last one tells why there are no more, if the tar is not whole."""
     head = file.read(6)
     packed = next((name for start, name in _PACKED.items() if head.startswith(start)), None)
@@ -82,7 +82,7 @@ def members_of(tar: Tar, file: IO[bytes]) -> Iterator[Member]:
     try:
         with tarfile.open(fileobj=file, mode="r:") as opened:
             while (info := opened.next()) is not None:
-                opened.members = []  # else it remembers every one
+                opened.members = []  # type: ignore[attr-defined] # else it remembers every one
                 name = info.name
                 if not info.isdir():
                     yield Member(name, info.offset_data, info.size, _fault(info))
@@ -106,7 +106,11 @@ def _if_odd(file: IO[bytes], end: int, last: str) -> Iterator[Member]:
 def _fault(info: tarfile.TarInfo) -> str:
     where = f"the member '{info.name:.200}' at byte {info.offset}"
     if not info.isreg() or info.issparse():
-        kinds = {"is a symbolic link": info.issym(), "is a hard link": info.islnk(), "is a sparse file": info.issparse()}
+        kinds = {
+            "is a symbolic link": info.issym(),
+            "is a hard link": info.islnk(),
+            "is a sparse file": info.issparse(),
+        }
         kind = next((told for told, holds in kinds.items() if holds), "is a device, pipe or the like")
         return f"{where} {kind}; it is not followed"
     if info.name.startswith("/") or ".." in info.name.split("/"):

@@ -29,9 +29,9 @@ class WebDataset:
 
     writes = FIELDS
 
-    def __init__(self, path: str, *, image: str, caption: str, json: str, license: str, credit: str) -> None:
+    def __init__(self, path: str, *, image: str, caption: str, sidecar: str, license: str, credit: str) -> None:
         self.path = path
-        self._image, self._caption, self._json = image.lower(), caption.lower(), json.lower()
+        self._image, self._caption, self._sidecar = image.lower(), caption.lower(), sidecar.lower()
         self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
 
     def check(self) -> None:
@@ -46,7 +46,7 @@ class WebDataset:
 
     def _check_first(self, tar: Tar) -> None:
         with tar.place.open(tar.path) as file:
-            sample = next((members for key, members, error in _samples(tar, file) if not error), None)
+            sample = next((members for key, members, error in _samples(file) if not error), None)
         if sample is not None and self._image and self._image not in sample:
             raise ConfigError(
                 f"{tar.address}: its first sample has no member '{self._image}'; {nearest(self._image, sample)}"
@@ -70,7 +70,7 @@ class WebDataset:
     def _all(self) -> Iterator[SourceRow]:
         for tar in tars_at(self.path):
             with tar.place.open(tar.path) as file:
-                for number, (key, members, error) in enumerate(_samples(tar, file)):
+                for number, (key, members, error) in enumerate(_samples(file)):
                     if error:
                         yield faulty(f"%{tar.path}:{number}", f"{tar.address}: {error}")
                     else:
@@ -86,8 +86,8 @@ class WebDataset:
             data: dict[str, Any] = {"id": id, "uri": uri, **self._default}
             if self._caption in members:
                 data.update(from_text(read_member(file, members[self._caption])))
-            if self._json in members:
-                data.update(_from_json(read_member(file, members[self._json]), extension))
+            if self._sidecar in members:
+                data.update(_from_json(read_member(file, members[self._sidecar]), extension))
         except (ValueError, RecursionError) as error:
             return faulty(escaped(id), f"{where}: {error}")
         return checked(data, base=tar.place.base, where=where, name=escaped(id))
@@ -111,12 +111,12 @@ def _listed(members: Any) -> str:
     return ", ".join(f"{name:.60}" for name in list(members)[:20])
 
 
-def _samples(tar: Tar, file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:
+def _samples(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:
     """Key, members by extension, and what is wrong, of each sample or faulty member."""
     key: str | None = None
     members: dict[str, Member] = {}
     error = ""
-    for member in members_of(tar, file):
+    for member in members_of(file):
         if member.error:
             yield "", {}, member.error
             continue
@@ -137,7 +137,7 @@ def _samples(tar: Tar, file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member]
 
 
 def _from_json(data: bytes, image: str) -> dict[str, Any]:
-    """What a sample's JSON tells; of one that datagen wrote, the caption and objects of its picture. Raises `ValueError`."""
+    """What a sample's JSON tells; of datagen's own, the caption and objects of its picture. Raises `ValueError`."""
     found = document(data)
     if not isinstance(found, dict):
         raise ValueError(f"its json holds {type(found).__name__}, not an object")
