@@ -162,6 +162,23 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of a picture as it is seen upright, by its header alone. Raises `DataError`.
+
+    Pillow's warnings are left to the caller: Python's filters belong to all threads.
+    """
+    try:
+        with Pillow.open(io.BytesIO(data), formats=_READABLE) as opened:
+            size, turned = opened.size, _orientation(opened) in _SIDEWAYS
+    except Exception as error:  # Pillow's readers raise what they like
+        raise DataError("the file is empty" if not data else "not a picture that can be read") from error
+    return size[::-1] if turned else size
+
+
+_SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations of pictures that lie on their side."""
+
+
 def _decode(data: bytes, max_pixels: int) -> Image:
     with Pillow.open(io.BytesIO(data), formats=_READABLE) as opened:
         _check_size(*opened.size, max_pixels)

@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import typer
 
-from datagen.cli import looking, running
+from datagen.cli import looking, running, starting
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
 
-__all__ = ["BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "looking", "main", "running"]
+__all__ = ["BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "looking", "main", "running", "starting"]
 
 
 def main() -> NoReturn:

@@ -190,6 +190,15 @@ SourceConfig = Annotated[
     ManifestConfig | ImagesConfig | Sa1bConfig | WebDatasetConfig | HuggingFaceConfig | CocoConfig,
     Field(discriminator="kind"),
 ]
+
+
+class AnySource(Options):
+    """A source by itself, as commands take one."""
+
+    source: SourceConfig
+    """It."""
+
+
 SOURCES: tuple[type[_Place], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
 )  # fmt: skip

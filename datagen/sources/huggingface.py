@@ -52,10 +52,18 @@ class HuggingFace:
         if not self._place.is_local:
             return
         first = next(self._files(), None)
+        if first is not None:
+            self._check_columns(first, self.columns())
+        else:
+            raise ConfigError(self._empty())
+
+    def columns(self) -> list[str]:
+        """The names of the first file's columns. Raises `ConfigError` if there is none."""
+        first = next(self._files(), None)
         if first is None:
             raise ConfigError(self._empty())
         with self._place.open(first.path) as file:
-            self._check_columns(first, _schema(first, file, self._address(first)))
+            return list(_schema(first, file, self._address(first)))
 
     def _empty(self) -> str:
         return f"{self.path}: holds no .parquet files, and is nothing that save_to_disk wrote ({STATE}, {SPLITS})"

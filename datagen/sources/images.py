@@ -16,7 +16,7 @@ from datagen.sources.rows import FIELDS, checked, faulty
 from datagen.sources.seen import once
 from datagen.sources.sidecars import LARGEST, Told, check_table, from_json, from_text
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _AT_ONCE = 256
 """Pictures whose side-cars are read side by side."""
 

@@ -1,0 +1,159 @@
+"""What lies at a place: which kind of source reads it, and with which options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+from datagen.errors import ConfigError, DatagenError
+from datagen.sources.base import Source
+from datagen.sources.huggingface import SPLITS, STATE
+from datagen.sources.images import ENDINGS
+from datagen.sources.places import Folder, Place, one_folder
+from datagen.sources.tars import ENDING, Tar, members_of
+
+_TABLES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+"""What `datasets` calls the table beside a folder of pictures (ImageFolder)."""
+_SA1B = re.compile(r"^sa_\d+\.(jpg|json)$")
+_FOLDERS = 50
+"""Folders that are looked into."""
+_ROWS = 20
+
+Shapes = Literal["masks", "boxes", "nothing"]
+
+
+class Recognised(NamedTuple):
+    """Options of the source, `kind` and `path` among them, and the remark with which to present them."""
+
+    options: dict[str, str]
+    found: str
+
+
+def recognise(address: str) -> Recognised:
+    """Which source reads what lies at an address. Raises `ConfigError` if none does."""
+    place = Place(address)
+    place.check_scheme()
+    if "{" in address or (place.is_file() and address.lower().endswith(ENDING)):
+        return _tars(address, next(_tars_of(address), None))
+    if place.is_file():
+        return _file(address)
+    for folder in islice(place.folders(), _FOLDERS):
+        if (known := _folder(address, place, folder)) is not None:
+            return known
+    kinds = "pictures, tars, Parquet files, a manifest, or COCO's annotations"
+    raise ConfigError(f"{address}: holds nothing that a source reads: {kinds}; docs/sources.md tells more")
+
+
+def shapes_of(source: Source) -> Shapes:
+    """What the first rows of a source tell of their objects; `nothing` also where they cannot be read."""
+    try:
+        rows = list(islice(source.rows(), _ROWS))
+    except DatagenError:
+        return "nothing"
+    if any(row.fields.get("annotation") for row in rows):
+        return "masks"
+    things = [thing for row in rows for thing in row.fields.get("objects", ())]
+    if any(thing["mask"] or thing["polygons"] for thing in things):
+        return "masks"
+    return "boxes" if things else "nothing"
+
+
+def _tars_of(address: str) -> Iterator[Tar]:
+    from datagen.sources.tars import tars_at
+
+    yield from tars_at(address)
+
+
+def _file(address: str) -> Recognised:
+    name = address.rpartition("/")[2].lower()
+    if name.endswith(_TABLES):
+        return Recognised({"kind": "manifest", "path": address}, "a manifest")
+    if name.endswith(".json"):
+        return _coco(address)
+    wanted = ", ".join((*_TABLES, ".json", ENDING))
+    raise ConfigError(f"{address}: is a single file that no source reads; give a folder, or one of {wanted}")
+
+
+def _folder(address: str, place: Place, folder: Folder) -> Recognised | None:
+    """The source for a folder, by the names in it; None where they tell nothing."""
+    names = [name for name in folder.files if not name.startswith(".")]
+    if SPLITS in names or (STATE in names and any(name.endswith(".arrow") for name in names)):
+        return _huggingface(address, "what save_to_disk wrote")
+    if sum(bool(_SA1B.match(name)) for name in names) > len(names) / 2:
+        return Recognised({"kind": "sa1b", "path": address}, "SA-1B's pictures and masks")
+    if tar := next((name for name in names if name.lower().endswith(ENDING)), None):
+        return _tars(address, Tar(place, f"{folder.path}{tar}"))
+    if any(name.lower().endswith(ENDINGS) for name in names):
+        table = next((name for name in _METADATA if name in names), "") if not folder.path else ""
+        options = {"kind": "images", "path": address, **({"table": f"{place.base}{table}"} if table else {})}
+        return Recognised(options, f"pictures, with {table} beside them" if table else "pictures")
+    if coco := next((name for name in names if re.match(r"^instances.*\.json$", name)), None):
+        return _coco(f"{place.base}{folder.path}{coco}")
+    if any(name.endswith(".parquet") for name in names):
+        return _huggingface(address, "Parquet files")
+    if table := next((name for name in names if name.endswith((".jsonl", ".ndjson"))), None):
+        return Recognised({"kind": "manifest", "path": f"{place.base}{folder.path}{table}"}, "a manifest")
+    return None
+
+
+def _tars(address: str, first: Tar | None) -> Recognised:
+    if first is None:
+        raise ConfigError(f"{address}: holds no tars")
+    with first.place.open(first.path) as file:
+        members = list(islice((member for member in members_of(file) if not member.error), _ROWS))
+    names = [member.name.rpartition("/")[2] for member in members]
+    if names and all(_SA1B.match(name) for name in names):
+        return Recognised({"kind": "sa1b", "path": address}, "SA-1B's tars")
+    extensions = {name.partition(".")[2].lower() for name in names}
+    options = {"kind": "webdataset", "path": address}
+    if {"target.png", "json"} <= extensions:
+        return Recognised({**options, "image": "target.png"}, "datagen's own shards")
+    return Recognised(options, "WebDataset tars")
+
+
+def _huggingface(address: str, found: str) -> Recognised:
+    """With the column of the pictures, if its name is one of the usual ones, and that of the captions."""
+    options = {"kind": "huggingface", "path": address}
+    names = _columns(address)
+    for option, usual in (("image_column", ("image", "img", "picture", "jpg", "png")), ("caption_column", _CAPTIONS)):
+        if name := next((name for name in usual if name in names), None):
+            options[option] = name
+    return Recognised(options, found)
+
+
+_CAPTIONS = ("caption", "text", "prompt", "captions")
+
+
+def _columns(address: str) -> list[str]:
+    from datagen.sources.huggingface import HuggingFace
+
+    source = HuggingFace(address, split="", image="", columns={}, default={})
+    return source.columns()
+
+
+def _coco(address: str) -> Recognised:
+    """With the folder of pictures that is usual for the file's name, if it is there."""
+    place, name = one_folder(address)
+    part = re.sub(r"^[a-z]+_|\.json$", "", name)
+    above = place.base.rstrip("/").rpartition("/")[0]
+    near = [place.base.rstrip("/"), above or "."]
+    tried = [f"{folder}/{inside}" for folder in near for inside in (part, "images", f"images/{part}")]
+    images = next((folder for folder in tried if _holds_pictures(folder)), None)
+    if images is None:
+        raise ConfigError(f"{address}: where are its pictures? looked in {', '.join(tried)}; set `images`")
+    captions = f"{place.base}captions_{part}.json"
+    options: dict[str, Any] = {"kind": "coco", "path": address, "images": images}
+    if captions != address and f"captions_{part}.json" in place.siblings(""):
+        options["captions"] = captions
+    return Recognised(options, "COCO's annotations")
+
+
+def _holds_pictures(folder: str) -> bool:
+    try:
+        first = next(Place(folder).folders(), None)
+    except ConfigError:
+        return False
+    return first is not None and any(name.lower().endswith(ENDINGS) for name in first.files)
