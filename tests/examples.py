@@ -47,7 +47,8 @@ def examples(folder: Path) -> dict[str, Example]:
     found: dict[str, Example] = {}
     manifest = _small_manifest(folder)
     for config in CONFIGS:
-        graph = build(load(config, sets=[f"source.path={manifest}", "filter_foreground.min_ratio=0", "seed=0"]))
+        small = [f"source.path={manifest}"] if "kind: manifest" in config.read_text() else []
+        graph = build(load(config, sets=[*small, "filter_foreground.min_ratio=0", "seed=0"]))
         for example in _of_graph(graph):
             found.setdefault(example.node.use, example)
     return found
