@@ -42,7 +42,9 @@ def runs(mask_HW: NDArray[np.bool_]) -> list[int]:
 def sa1b_annotation(mask_HW: NDArray[np.bool_], id: int, **keys: Any) -> dict[str, Any]:
     """One entry of SA-1B's `annotations`."""
     ys, xs = np.nonzero(mask_HW)
-    box = [int(xs.min()), int(ys.min()), int(xs.max() - xs.min()), int(ys.max() - ys.min())] if xs.size else [0, 0, 0, 0]
+    box = (
+        [int(xs.min()), int(ys.min()), int(xs.max() - xs.min()), int(ys.max() - ys.min())] if xs.size else [0, 0, 0, 0]
+    )
     size = list(mask_HW.shape)
     return {
         "id": id,

@@ -95,10 +95,10 @@ def _try(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
             target = _target(url, web, schemes)
             with _connected(target, web, deadline) as connection:
                 connection.request("GET", target.path, headers=_HEADERS)
-                response = connection.getresponse()
-                if response.status not in _REDIRECTS:
-                    return _body(response, max_bytes)
-                url = urljoin(url, response.getheader("Location") or "")
+                with connection.getresponse() as response:
+                    if response.status not in _REDIRECTS:
+                        return _body(response, max_bytes)
+                    url = urljoin(url, response.getheader("Location") or "")
     raise DataError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
@@ -180,6 +180,8 @@ def _deadline(seconds: float) -> Iterator[_Deadline]:
     deadline = _Deadline(seconds)
     try:
         yield deadline
+        if deadline.passed:  # what was cut off then may look like a whole answer
+            raise _AgainError(_too_slow(seconds))
     except (DataError, _AgainError):
         if deadline.passed:
             raise _AgainError(_too_slow(seconds)) from None
