@@ -77,17 +77,18 @@ class Coco:
     def _filled(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
         """Put both files into the database; entries that fit nowhere are faults."""
         database.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN;"
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;"
             + "".join(f"CREATE TABLE {name} (id INTEGER, image INTEGER, data TEXT);" for name in (*_TABLES, "captions"))
         )
+        database.execute("BEGIN")
         faults: list[SourceRow] = []
         _read(self.path, _TABLES, _putter(database, self.path, faults))
         if self._captions:
             put = _putter(database, self._captions, faults)
             _read(self._captions, ("annotations",), lambda _, number, entry: put("captions", number, entry))
-        database.executescript(
-            "COMMIT; CREATE INDEX of_image ON annotations (image); CREATE INDEX told ON captions (image);"
-        )
+        database.execute("COMMIT")
+        database.execute("CREATE INDEX of_image ON annotations (image)")
+        database.execute("CREATE INDEX told ON captions (image)")
         yield from faults
         lost = "SELECT id, image FROM annotations WHERE image NOT IN (SELECT id FROM images) ORDER BY id"
         for id, image in database.execute(lost):

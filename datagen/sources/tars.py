@@ -97,7 +97,9 @@ def _if_odd(file: IO[bytes], end: int, last: str) -> Iterator[Member]:
     """A fault if what follows the last member is no end of a tar; `tarfile` takes anything for its end."""
     file.seek(end)
     block = file.read(tarfile.BLOCKSIZE)
-    if block.strip(b"\0"):
+    if 0 < len(block) < tarfile.BLOCKSIZE:
+        yield Member("", 0, 0, f"is cut off at byte {end + len(block)}, after '{last:.200}'")
+    elif block.strip(b"\0"):
         yield Member("", 0, 0, f"holds what is no tar from byte {end} on, after '{last:.200}'")
     elif end == 0 and not block:
         yield Member("", 0, 0, "is empty")
