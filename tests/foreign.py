@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 from numpy.typing import NDArray
 from picture_files import noise, saved
+from PIL import Image as Pillow
 
 PNG = saved(noise(6, 8), "PNG")
 JPG = saved(noise(16, 24), "JPEG")
@@ -83,3 +85,73 @@ def write_files(folder: Path, files: Mapping[str, bytes | str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.encode() if isinstance(data, str) else data)
     return folder
+
+
+MASKS = [np.ones((16, 24), np.bool_)]
+"""What `JPG` has in SA-1B's layout."""
+SAMPLES = {
+    "0001.jpg": JPG,
+    "0001.txt": b"a caption",
+    "0001.json": json.dumps({"license": "CC0-1.0", "caption": "from json", "url": "x", "similarity": 0.3}).encode(),
+    "sub/0002.JPG": PNG,
+    "sub/0002.cls": b"7",
+    "sub/0002.pyd": b"cos\nsystem\n",
+}
+"""Files of a WebDataset."""
+MASK = np.zeros((6, 8), np.bool_)
+MASK[2:5, 3:7] = True
+INSTANCES: dict[str, Any] = {
+    "info": {"year": 2017},
+    "licenses": [
+        {"id": 1, "name": "Attribution License", "url": "http://creativecommons.org/licenses/by/2.0/"},
+        {"id": 7, "name": "No known copyright restrictions", "url": "http://flickr.com/commons/usage/"},
+        {"id": 9, "name": "zero", "url": "https://creativecommons.org/publicdomain/zero/1.0/"},
+    ],
+    "images": [
+        {"id": 9, "file_name": "000009.jpg", "height": 6, "width": 8, "license": 1, "flickr_url": "http://f/9"},
+        {"id": 2, "file_name": "000002.jpg", "height": 6, "width": 8, "license": 7},
+        {"id": 4, "file_name": "in/000004.jpg", "height": 6, "width": 8, "license": 9},
+    ],
+    "annotations": [
+        {"id": 50, "image_id": 2, "category_id": 18, "bbox": [1, 2, 3.5, 4], "iscrowd": 0, "segmentation": [[1, 2, 4, 2, 4, 6]]},
+        {"id": 40, "image_id": 2, "category_id": 1, "bbox": [0, 0, 8, 6], "iscrowd": 1, "segmentation": {"size": [6, 8], "counts": runs(MASK)}},
+        {"id": 30, "image_id": 9, "category_id": 1, "bbox": [3, 2, 4, 3], "iscrowd": 0, "segmentation": {"size": [6, 8], "counts": coco_text(runs(MASK))}},
+    ],
+    "categories": [{"id": 1, "name": "person", "supercategory": "person"}, {"id": 18, "name": "dog"}],
+}  # fmt: skip
+CAPTIONS = {
+    "images": INSTANCES["images"],
+    "annotations": [
+        {"id": 6, "image_id": 9, "caption": "second"},
+        {"id": 5, "image_id": 9, "caption": "first"},
+        {"id": 8, "image_id": 777, "caption": "of another split"},
+    ],
+}
+
+HF_ROWS = 7
+
+
+def png(number: int) -> bytes:
+    """A picture `number` + 4 wide."""
+    file = io.BytesIO()
+    Pillow.new("RGB", (4 + number, 5), (number, 9, 9)).save(file, "PNG")
+    return file.getvalue()
+
+
+def dataset(rows: int = HF_ROWS) -> datasets.Dataset:
+    """Pictures 4, 5, ... wide."""
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "text": datasets.Value("string"),
+            "key": datasets.Value("int64"),
+            "all": [datasets.Value("string")],
+        }
+    )
+    data = {
+        "image": [{"bytes": png(n), "path": f"{n}.png"} for n in range(rows)],
+        "text": [f"caption {n}" for n in range(rows)],
+        "key": list(range(100, 100 + rows)),
+        "all": [[f"first {n}", "second"] for n in range(rows)],
+    }
+    return datasets.Dataset.from_dict(data, features=features)

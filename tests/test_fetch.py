@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 from foreign import PNG, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from web_server import Server, serving
 
 from datagen.errors import DataError, SetupError
 from datagen.explain import explain
@@ -169,61 +169,6 @@ def test_addresses_of_parts_are_read_as_they_are_written(row: int, column: str, 
 
 
 # The web
-
-
-class Server:
-    """What a server on this machine answers, by path, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
-        self.asked: list[str] = []
-        self.headers: list[list[str]] = []
-        self.stopping = threading.Event()
-        self.address = ""
-
-    def give(self, path: str, status: int, body: bytes = b"", **headers: str) -> str:
-        def answer(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                handler.send_header(name.replace("_", "-"), value)
-            handler.end_headers()
-            handler.wfile.write(body)
-
-        return self.do(path, answer)
-
-    def do(self, path: str, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
-        self.answers[path] = answer
-        return f"{self.address}{path}"
-
-
-@contextmanager
-def serving() -> Iterator[Server]:
-    served = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            served.asked.append(self.path)
-            served.headers.append(sorted(self.headers.keys()))
-            self.close_connection = True
-            served.answers.get(self.path, lambda handler: handler.send_error(404))(self)
-
-        def log_message(self, *words: Any) -> None: ...
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *words: Any) -> None: ...
-
-    with Quiet(("127.0.0.1", 0), Handler) as server:
-        served.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield served
-        served.stopping.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ app = typer.Typer(
 
     \b
     python -m datagen run configs/subject_add.yaml           make the demo dataset
+    python -m datagen init photos                            begin with your own pictures
     python -m datagen check configs/subject_add.yaml         find what is wrong, in a second
     python -m datagen plan configs/subject_add.yaml          what would run, where, and why
     python -m datagen describe stages                        what there is to build from

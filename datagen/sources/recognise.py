@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +11,7 @@ from datagen.sources.base import Source
 from datagen.sources.huggingface import SPLITS, STATE
 from datagen.sources.images import ENDINGS
 from datagen.sources.places import Folder, Place, one_folder
-from datagen.sources.tars import ENDING, Tar, members_of
+from datagen.sources.tars import ENDING, Tar, has_braces, members_of, tars_at
 
 _TABLES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -36,8 +35,8 @@ def recognise(address: str) -> Recognised:
     """Which source reads what lies at an address. Raises `ConfigError` if none does."""
     place = Place(address)
     place.check_scheme()
-    if "{" in address or (place.is_file() and address.lower().endswith(ENDING)):
-        return _tars(address, next(_tars_of(address), None))
+    if has_braces(address) or (place.is_file() and address.lower().endswith(ENDING)):
+        return _tars(address, next(tars_at(address), None))
     if place.is_file():
         return _file(address)
     for folder in islice(place.folders(), _FOLDERS):
@@ -61,12 +60,6 @@ def shapes_of(source: Source) -> Shapes:
     return "boxes" if things else "nothing"
 
 
-def _tars_of(address: str) -> Iterator[Tar]:
-    from datagen.sources.tars import tars_at
-
-    yield from tars_at(address)
-
-
 def _file(address: str) -> Recognised:
     name = address.rpartition("/")[2].lower()
     if name.endswith(_TABLES):
@@ -87,9 +80,9 @@ def _folder(address: str, place: Place, folder: Folder) -> Recognised | None:
     if tar := next((name for name in names if name.lower().endswith(ENDING)), None):
         return _tars(address, Tar(place, f"{folder.path}{tar}"))
     if any(name.lower().endswith(ENDINGS) for name in names):
-        table = next((name for name in _METADATA if name in names), "") if not folder.path else ""
-        options = {"kind": "images", "path": address, **({"table": f"{place.base}{table}"} if table else {})}
-        return Recognised(options, f"pictures, with {table} beside them" if table else "pictures")
+        beside = next((name for name in _METADATA if name in names and not folder.path), "")
+        options = {"kind": "images", "path": address, **({"table": f"{place.base}{beside}"} if beside else {})}
+        return Recognised(options, f"pictures, with {beside} beside them" if beside else "pictures")
     if coco := next((name for name in names if re.match(r"^instances.*\.json$", name)), None):
         return _coco(f"{place.base}{folder.path}{coco}")
     if any(name.endswith(".parquet") for name in names):

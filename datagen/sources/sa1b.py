@@ -17,7 +17,7 @@ from datagen.sources.base import SourceRow, escaped
 from datagen.sources.places import Place
 from datagen.sources.rows import FIELDS, checked, faulty
 from datagen.sources.seen import once
-from datagen.sources.tars import ENDING, Tar, members_of, tars_at
+from datagen.sources.tars import ENDING, Tar, has_braces, members_of, tars_at
 
 PICTURES = (".jpg", ".jpeg", ".png")
 ANNOTATION = ".json"
@@ -86,7 +86,7 @@ class Sa1b:
     def _some(self) -> Iterator[_Files | SourceRow]:
         """The files of each folder and of each tar; a tar that is not whole adds a row that says so."""
         place = Place(self.path)
-        if "{" in self.path or place.is_file():
+        if has_braces(self.path) or place.is_file():
             for tar in tars_at(self.path):
                 yield from _in_tar(tar)
             return

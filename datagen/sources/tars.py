@@ -7,6 +7,7 @@ would put there are faults all the same.
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
@@ -20,6 +21,7 @@ ENDING = ".tar"
 PICKLED = (".pyd", ".pickle", ".pkl", ".pth", ".pt")
 """Members that only unpickling could read, which runs whatever they hold: never opened."""
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}")
 _MOST_TEXT = 16 * 2**20
 """Bytes of a member that is read at once."""
 
@@ -45,13 +47,18 @@ class Member(NamedTuple):
     error: str = ""
 
 
+def has_braces(address: str) -> bool:
+    """Whether an address stands for several, as `{00..17}` or `{a,b}` do."""
+    return bool(_BRACES.search(address))
+
+
 def tars_at(address: str) -> Iterator[Tar]:
     """The tars that an address means: one, all in a folder, those of a glob, or of braces such as `{00..17}`, in order.
 
     Raises `ConfigError` if there is nothing.
     """
     try:
-        for one in braceexpand(address) if "{" in address else (address,):
+        for one in braceexpand(address) if has_braces(address) else (address,):
             yield from _tars_at(one)
     except ValueError as error:
         raise ConfigError(f"{address}: its braces do not fit: {error}") from error

@@ -6,43 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from foreign import PNG, coco_text, runs, write_files
+from foreign import CAPTIONS, INSTANCES, MASK, PNG, runs, write_files
 
 from datagen.errors import ConfigError
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.config import CocoConfig
-
-MASK = np.zeros((6, 8), np.bool_)
-MASK[2:5, 3:7] = True
-INSTANCES: dict[str, Any] = {
-    "info": {"year": 2017},
-    "licenses": [
-        {"id": 1, "name": "Attribution License", "url": "http://creativecommons.org/licenses/by/2.0/"},
-        {"id": 7, "name": "No known copyright restrictions", "url": "http://flickr.com/commons/usage/"},
-        {"id": 9, "name": "zero", "url": "https://creativecommons.org/publicdomain/zero/1.0/"},
-    ],
-    "images": [
-        {"id": 9, "file_name": "000009.jpg", "height": 6, "width": 8, "license": 1, "flickr_url": "http://f/9"},
-        {"id": 2, "file_name": "000002.jpg", "height": 6, "width": 8, "license": 7},
-        {"id": 4, "file_name": "in/000004.jpg", "height": 6, "width": 8, "license": 9},
-    ],
-    "annotations": [
-        {"id": 50, "image_id": 2, "category_id": 18, "bbox": [1, 2, 3.5, 4], "iscrowd": 0, "segmentation": [[1, 2, 4, 2, 4, 6]]},
-        {"id": 40, "image_id": 2, "category_id": 1, "bbox": [0, 0, 8, 6], "iscrowd": 1, "segmentation": {"size": [6, 8], "counts": runs(MASK)}},
-        {"id": 30, "image_id": 9, "category_id": 1, "bbox": [3, 2, 4, 3], "iscrowd": 0, "segmentation": {"size": [6, 8], "counts": coco_text(runs(MASK))}},
-    ],
-    "categories": [{"id": 1, "name": "person", "supercategory": "person"}, {"id": 18, "name": "dog"}],
-}  # fmt: skip
-CAPTIONS = {
-    "images": INSTANCES["images"],
-    "annotations": [
-        {"id": 6, "image_id": 9, "caption": "second"},
-        {"id": 5, "image_id": 9, "caption": "first"},
-        {"id": 8, "image_id": 777, "caption": "of another split"},
-    ],
-}
 
 
 def source(folder: Path, instances: Any = INSTANCES, **options: Any) -> Source:

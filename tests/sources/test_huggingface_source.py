@@ -11,38 +11,14 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from foreign import HF_ROWS as ROWS
+from foreign import dataset
 from PIL import Image as Pillow
 
 from datagen.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.config import HuggingFaceConfig
-
-ROWS = 7
-
-
-def png(number: int) -> bytes:
-    file = io.BytesIO()
-    Pillow.new("RGB", (4 + number, 5), (number, 9, 9)).save(file, "PNG")
-    return file.getvalue()
-
-
-def dataset(rows: int = ROWS) -> datasets.Dataset:
-    features = datasets.Features(
-        {
-            "image": datasets.Image(),
-            "text": datasets.Value("string"),
-            "key": datasets.Value("int64"),
-            "all": [datasets.Value("string")],
-        }
-    )
-    data = {
-        "image": [{"bytes": png(n), "path": f"{n}.png"} for n in range(rows)],
-        "text": [f"caption {n}" for n in range(rows)],
-        "key": list(range(100, 100 + rows)),
-        "all": [[f"first {n}", "second"] for n in range(rows)],
-    }
-    return datasets.Dataset.from_dict(data, features=features)
 
 
 def source(path: object, **options: Any) -> Source:

@@ -12,12 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from foreign import JPG, PNG, sa1b_file, write_files, write_tar
+from foreign import INSTANCES, JPG, MASKS, PNG, SAMPLES, dataset, sa1b_file, write_files, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_coco_source import INSTANCES
-from test_huggingface_source import dataset
-from test_tars_source import MASKS, SAMPLES
 
 from datagen.errors import DatagenError
 from datagen.execute.slices import cut

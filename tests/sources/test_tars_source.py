@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-import numpy as np
 import pydantic
 import pytest
 from building import run_local, toy_graph
-from foreign import JPG, PNG, sa1b_file, write_files, write_tar
+from foreign import JPG, MASKS, PNG, SAMPLES, sa1b_file, write_files, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webdataset.tariterators import base_plus_ext
@@ -23,8 +22,6 @@ from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.config import Sa1bConfig, WebDatasetConfig
 from datagen.sources.tars import members_of
-
-MASKS = [np.ones((16, 24), np.bool_)]
 
 
 def source(path: object, **options: Any) -> Source:
@@ -46,16 +43,6 @@ def sa1b(path: object) -> dict[str, SourceRow]:
 def picture(row: SourceRow, *, field: str = "uri") -> bytes:
     assert row.error == ""
     return read_file(row.fields[field], base=row.fields["base"], schemes=SCHEMES, max_bytes=10**6)
-
-
-SAMPLES = {
-    "0001.jpg": JPG,
-    "0001.txt": b"a caption",
-    "0001.json": json.dumps({"license": "CC0-1.0", "caption": "from json", "url": "x", "similarity": 0.3}).encode(),
-    "sub/0002.JPG": PNG,
-    "sub/0002.cls": b"7",
-    "sub/0002.pyd": b"cos\nsystem\n",
-}
 
 
 def test_samples_of_a_tar(tmp_path: Path) -> None:
