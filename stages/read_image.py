@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,6 +11,8 @@ from pydantic import AfterValidator, Field, model_validator
 from datagen import Answer, DataError, Failed, Map, Record, StageConfig
 from datagen.fetch import SCHEMES, Web, check_host, forget, read_file
 from datagen.image import MAX_PIXELS, PILLOW_LIMIT, Image
+
+_SIDE_BY_SIDE = 8
 
 
 class ReadImage(Map):
@@ -50,25 +53,38 @@ class ReadImage(Map):
     config: Config
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Read and decode each file."""
-        web = Web(self.config.hosts, self.config.timeout_s, self.config.tries)
-        return [self._read(record, web) for record in batch]
+        """Read and decode each file; those on the web are fetched side by side, as a server is waited for."""
+        if self.config.hosts:
+            with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+                read = list(pool.map(self._read, batch))
+        else:
+            read = [self._read(record) for record in batch]
+        return [self._decoded(record, data) for record, data in zip(batch, read, strict=True)]
 
-    def _read(self, record: Record, web: Web) -> Answer:
-        config, uri, expected = self.config, record["uri"], record["sha256"]
+    def _read(self, record: Record) -> bytes | DataError:
+        config = self.config
+        web = Web(config.hosts, config.timeout_s, config.tries)
         try:
-            data = read_file(
-                uri,
+            return read_file(
+                record["uri"],
                 base=record["base"],
                 schemes=config.schemes,
                 max_bytes=config.max_bytes,
                 web=web,
-                sha256=expected,
+                sha256=record["sha256"],
             )
+        except DataError as error:
+            return error
+
+    def _decoded(self, record: Record, data: bytes | DataError) -> Answer:
+        uri, expected = record["uri"], record["sha256"]
+        try:
+            if isinstance(data, DataError):
+                raise data
             found = hashlib.sha256(data).hexdigest()
             if expected not in ("", found):
                 raise DataError(f"its checksum is {found}, the manifest says {expected}")
-            image = Image.decode(data, max_pixels=config.max_pixels)
+            image = Image.decode(data, max_pixels=self.config.max_pixels)
         except DataError as error:
             forget(uri, base=record["base"])
             return Failed(f"{uri:.300}: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -218,6 +219,19 @@ def test_what_is_no_picture_is_asked_for_again(server: Server) -> None:
     assert isinstance(stage.process([record])[0], Failed)
     server.give("/a.png", 200, PNG)
     assert not isinstance(stage.process([record])[0], Failed)
+
+
+def test_a_batch_is_fetched_side_by_side(server: Server) -> None:
+    together = threading.Barrier(4)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        together.wait(5)  # breaks, and with it the answer, unless all are asked for at once
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PNG) + PNG)
+
+    stage = ReadImage(ReadImage.Config(schemes=("http",), hosts=("127.0.0.1",), tries=1))
+    urls = [server.do(f"/{n}.png", answer) for n in range(4)]
+    answers = stage.process([Record(url, {"uri": url, "base": "", "sha256": ""}) for url in urls])
+    assert not any(isinstance(answer, Failed) for answer in answers)
 
 
 def test_redirects_are_followed_where_they_are_allowed(server: Server) -> None:

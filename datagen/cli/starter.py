@@ -142,7 +142,7 @@ def _lines(options: Mapping[str, str]) -> list[str]:
     """The options of a source as YAML, texts in quotes where they need them, and a hint for what is not said."""
     lines = [f"  {key}: {value if _is_plain(value) else json.dumps(value)}" for key, value in options.items()]
     if options["kind"] != "manifest":
-        lines.append('  # license: CC-BY-4.0             # of every picture that names none')
+        lines.append("  # license: CC-BY-4.0             # of every picture that names none")
     return lines
 
 
