@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 from numpy.typing import NDArray
 from picture_files import noise, saved
@@ -138,8 +137,10 @@ def png(number: int) -> bytes:
     return file.getvalue()
 
 
-def dataset(rows: int = HF_ROWS) -> datasets.Dataset:
-    """Pictures 4, 5, ... wide."""
+def dataset(rows: int = HF_ROWS) -> Any:
+    """A `datasets.Dataset` of pictures 4, 5, ... wide."""
+    import datasets
+
     features = datasets.Features(
         {
             "image": datasets.Image(),
