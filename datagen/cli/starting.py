@@ -82,8 +82,9 @@ def manifest(
         typer.echo(f"left out: {_printable(fault)}", err=True)
     if failed > len(faults):
         typer.echo(f"... and {failed - len(faults):,} more", err=True)
-    typer.echo(f"{to}: {rows - failed:,} pictures; {failed:,} left out")
-    if "annotation" in source.writes:
+    written = f"{to}: {rows - failed:,} pictures; {failed:,} left out"
+    typer.echo(written if failed < rows else f"{to} is not written: of {rows:,} pictures none can be read")
+    if "annotation" in source.writes and failed < rows:
         typer.echo("their masks are not in it: keep `kind: sa1b` to use them")
     if failed:
         raise typer.Exit(SOME_FAILED)

@@ -39,7 +39,7 @@ class Listed(NamedTuple):
 def write_manifest(rows: Iterable[SourceRow], to: Path, *, license: str, web: Web) -> Iterator[Listed]:
     """Write a manifest of what can be read; tells of each row as it is done. Raises `ConfigError`.
 
-    Rows keep their order. The file appears when all is done, or not at all.
+    Rows keep their order. The file appears when all is done, or not at all: as where no row is left.
     """
     passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     folder = f"{to.resolve().parent}/"
@@ -48,7 +48,7 @@ def write_manifest(rows: Iterable[SourceRow], to: Path, *, license: str, web: We
     def measured(row: SourceRow) -> dict[str, Any]:
         return _measured(row, folder=folder, license=license, schemes=schemes, web=web)
 
-    failed = 0
+    number = failed = 0
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with passing.open("w", encoding="utf-8") as file:
@@ -59,7 +59,8 @@ def write_manifest(rows: Iterable[SourceRow], to: Path, *, license: str, web: We
                 else:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
                     yield Listed(number, failed)
-        os.replace(passing, to)
+        if failed < number:
+            os.replace(passing, to)
     except OSError as error:
         raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
     finally:

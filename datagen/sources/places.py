@@ -156,6 +156,8 @@ class Place:
             raise ConfigError(f"{where}: there is no such folder or file; a relative path counts from here") from error
         except NotADirectoryError as error:
             raise ConfigError(f"{where}: is a file, not a folder") from error
+        except IsADirectoryError as error:
+            raise ConfigError(f"{where}: is a folder, not a file") from error
         except Exception as error:  # services have errors of their own, such as botocore's
             raise ConfigError(f"{where}: cannot be read: {reason(error)}") from error
 

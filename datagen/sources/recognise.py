@@ -11,7 +11,7 @@ from datagen.sources.base import Source
 from datagen.sources.huggingface import SPLITS, STATE
 from datagen.sources.images import ENDINGS
 from datagen.sources.places import Folder, Place, one_folder
-from datagen.sources.tars import ENDING, Tar, has_braces, members_of, tars_at
+from datagen.sources.tars import ENDING, PACKED, Tar, has_braces, members_of, tars_at
 
 _TABLES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -66,6 +66,8 @@ def _file(address: str) -> Recognised:
         return Recognised({"kind": "manifest", "path": address}, "a manifest")
     if name.endswith(".json"):
         return _coco(address)
+    if name.endswith(PACKED):
+        raise ConfigError(f"{address}: is packed; pictures are read from plain tars, by byte range: unpack it once")
     wanted = ", ".join((*_TABLES, ".json", ENDING))
     raise ConfigError(f"{address}: is a single file that no source reads; give a folder, or one of {wanted}")
 

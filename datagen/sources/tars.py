@@ -20,7 +20,9 @@ from datagen.sources.places import Place, one_folder
 ENDING = ".tar"
 PICKLED = (".pyd", ".pickle", ".pkl", ".pth", ".pt")
 """Members that only unpickling could read, which runs whatever they hold: never opened."""
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+"""Names of packed tars, which are refused: a byte range of one is nothing by itself."""
+_PACKERS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}")
 _MOST_TEXT = 16 * 2**20
 """Bytes of a member that is read at once."""
@@ -72,14 +74,14 @@ def _tars_at(address: str) -> Iterator[Tar]:
         return
     for folder in place.folders():
         for name in folder.files:
-            if name.lower().endswith((ENDING, ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
+            if name.lower().endswith((ENDING, *PACKED)):
                 yield Tar(place, f"{folder.path}{name}")
 
 
 def members_of(file: IO[bytes]) -> Iterator[Member]:
     """The files of an open tar, in order; the last one tells why there are no more, if the tar is not whole."""
     head = file.read(6)
-    packed = next((name for start, name in _PACKED.items() if head.startswith(start)), None)
+    packed = next((name for start, name in _PACKERS.items() if head.startswith(start)), None)
     if packed is not None:
         told = f"is packed with {packed}; pictures are read by byte range, which plain tars allow: unpack it once"
         yield Member("", 0, 0, told)
