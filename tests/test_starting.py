@@ -224,6 +224,18 @@ def test_without_a_folder_it_is_the_demo(here: Path, capfd: pytest.CaptureFixtur
     assert build(load(config)).loaded.pipeline.pipeline == "mine"
 
 
+def test_where_the_demo_is_not_there_nothing_is_written(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "manifests").unlink()
+    code, _, errors = call("init", capfd=capfd)
+    assert code == cli.WRONG
+    assert (
+        "manifests/demo.jsonl: there is no such manifest; a relative path counts from here; nothing is written"
+        in errors
+    )
+    assert errors.startswith("error: configs/mine.yaml:")
+    assert not list((here / "configs").iterdir())
+
+
 def test_pictures_without_objects_run_and_the_config_says_what_they_need(
     here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -158,8 +159,12 @@ def init(
         os.replace(passing, to)
     except OSError as error:
         raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
+    except ConfigError as error:
+        told = str(error).replace(str(passing), str(to))
+        raise ConfigError(f"{told}; nothing is written") from error
     finally:
-        passing.unlink(missing_ok=True)
+        with suppress(OSError):
+            passing.unlink()
     typer.echo(f"{to}: {remark}")
     config = shlex.quote(str(to))
     typer.echo(f"\n  python -m datagen check {config}\n  python -m datagen run {config} --limit 4")

@@ -1,7 +1,7 @@
 """COCO's annotations: one JSON file of images, objects and categories, and perhaps one of captions.
 
-Files are read once, from front to back, into a temporary database on disk; in
-memory is one of their entries at a time. The layout is that of COCO's data
+Files are read from front to back into a temporary database on disk; in memory
+is one of their entries at a time. The layout is that of COCO's data
 format (cocodataset.org, "Data format"): `images`, `annotations`, `categories`
 and `licenses`, joined by ids; `bbox` is x, y, width, height; `segmentation` is
 polygons, or run lengths for crowds.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -222,33 +223,26 @@ def _is_id(value: Any) -> bool:
 
 
 def _read(path: str, tables: tuple[str, ...], put: _Put) -> None:
-    """Every entry of the lists of that name, in one pass. Raises `ConfigError`."""
+    """Every entry of the lists of that name, list by list: ijson is fastest where it is asked for one alone.
+
+    A remote file is copied first, as it is read once for each list. Raises `ConfigError`.
+    """
     import ijson
 
-    with _opened(path) as file:
-        sinks = {table: _Sink(table, put) for table in tables}
-        parsers = [ijson.items_coro(sink, f"{table}.item", use_float=True) for table, sink in sinks.items()]
+    with tempfile.TemporaryFile() as copy, _opened(path) as opened:
+        file = opened
         try:
-            while chunk := file.read(_CHUNK):
-                for parser in parsers:
-                    parser.send(chunk)
-            for parser in parsers:
-                parser.close()
+            if scheme_of(path) != "file":
+                shutil.copyfileobj(opened, copy, _CHUNK)
+                file = copy
+            for table in tables:
+                file.seek(0)
+                for number, entry in enumerate(ijson.items(file, f"{table}.item", use_float=True, buf_size=_CHUNK)):
+                    put(table, number, entry)
         except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError) as error:
             raise ConfigError(f"{path}: is not valid JSON: {str(error).splitlines()[0]:.200}") from error
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
-
-
-class _Sink:
-    """Takes what a parser finds, as ijson's coroutines want it."""
-
-    def __init__(self, table: str, put: _Put) -> None:
-        self._table, self._put, self._number = table, put, 0
-
-    def send(self, entry: Any) -> None:
-        self._put(self._table, self._number, entry)
-        self._number += 1
 
 
 def _opened(path: str) -> Any:
