@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,9 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from foreign import PNG, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -402,6 +407,39 @@ def test_what_is_no_plain_url(url: str) -> None:
 def test_no_text_of_a_url_becomes_a_header(server: Server, url: str) -> None:
     fault(url.replace("http://127.0.0.1", server.address))
     assert server.headers == [["Accept", "Accept-Encoding", "Host", "User-Agent"]] * len(server.asked)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for `localhost` that nobody trusts, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*plain))
+    return path
+
+
+def test_certificates_are_checked(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    here = Web(hosts=("localhost", "127.0.0.1"), tries=1)
+    with serving(tls=tls) as server:
+        url = server.give("/a.png", 200, PNG)
+        assert fault(url, allowed=here).startswith("its host's certificate is not trusted: self-signed certificate")
+        monkeypatch.setattr(web, "_tls", lambda: ssl.create_default_context(cafile=str(certificate)))
+        assert read(url, allowed=here) == PNG
+        told = fault(url.replace("localhost", "127.0.0.1"), allowed=here)
+        assert told.startswith("its host's certificate is not trusted: IP address mismatch")
 
 
 # What a config may say

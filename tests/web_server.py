@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(*, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     served = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,6 +57,9 @@ def serving() -> Iterator[Server]:
 
     with Quiet(("127.0.0.1", 0), Handler) as server:
         served.address = f"http://127.0.0.1:{server.server_port}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            served.address = f"https://localhost:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield served
