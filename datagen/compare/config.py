@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import yaml
 
 from datagen.compare.ends import Side
+from datagen.errors import StoreError
 from datagen.execute.history import changes, last_run, leaves, read_stages
 from datagen.execute.run import CONFIG
-from datagen.errors import StoreError
 
 _FOLLOWS = "depends on '"
 """How a change that only follows from another stage's begins."""
@@ -19,7 +19,8 @@ _ELSEWHERE = ("stages", "profiles")
 """Keys of a config whose differences are told by stage."""
 
 
-class Setting(NamedTuple):
+@dataclass(frozen=True)
+class Setting:
     """One thing that is set differently."""
 
     stage: str

@@ -22,7 +22,8 @@ _MARK = r"[#+][0-9]+$"
 """What a stage that makes new records puts behind the id of the one it made them of."""
 
 
-class Example(NamedTuple):
+@dataclass(frozen=True)
+class Example:
     """One record of a transition."""
 
     id: str

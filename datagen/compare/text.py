@@ -40,8 +40,11 @@ def _side(told: Told) -> str:
 def _transition(transition: Transition) -> str:
     names = ", ".join(printable(example.id) for example in transition.examples[:_SHOWN])
     more = ", ..." if transition.records > _SHOWN else ""
+    return f"{headline(transition)} ({names}{more})"
+
+
+def headline(transition: Transition) -> str:
+    """What happened to its records."""
     if transition.kind == "changed":
-        what = "changed: in both, but with other pictures or words"
-    else:
-        what = f"{transition.kind}: {transition.before} -> {transition.after}"
-    return f"{what} ({names}{more})"
+        return "changed: in both, but with other pictures or words"
+    return f"{transition.kind}: {transition.before} -> {transition.after}"

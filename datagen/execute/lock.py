@@ -11,7 +11,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from datagen.errors import ConfigError, StoreError
 from datagen.execute.shares import Share
@@ -29,7 +30,8 @@ SETTLE_SECONDS = 0.5
 """Of two that take over one lock at once, the later counts: so long after, each looks whose it is."""
 
 
-class Holder(NamedTuple):
+@dataclass(frozen=True)
+class Holder:
     """A process that writes into an OUT now."""
 
     lock: str
