@@ -60,9 +60,7 @@ Out = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
 ProfileOption = Annotated[
     str,
-    typer.Option(
-        "--profile", "-p", help="Which choice of models.", metavar="NAME", autocompletion=completing.profiles
-    ),
+    typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME", autocompletion=completing.profiles),
 ]
 SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it

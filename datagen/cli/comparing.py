@@ -38,9 +38,7 @@ def diff(
     a: Annotated[
         str, typer.Argument(help="A dataset's folder or address.", metavar="A", autocompletion=completing.outs)
     ],
-    b: Annotated[
-        str, typer.Argument(help="The one to compare with it.", metavar="B", autocompletion=completing.outs)
-    ],
+    b: Annotated[str, typer.Argument(help="The one to compare with it.", metavar="B", autocompletion=completing.outs)],
     to: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Also write a page with pictures of what was gained, lost and changed.", metavar="FILE.html"),

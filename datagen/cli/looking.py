@@ -97,7 +97,7 @@ def show(
     python -m datagen show out/subject_add coins#0 --to rejected.png
     python -m datagen show out/subject_add coins__3 --json | jq .sample.scores
     """
-    from datagen.show import find, shown, sheet_file, write_sheet
+    from datagen.show import find, sheet_file, shown, write_sheet
 
     found = find(out, key)
     if to or open_it:

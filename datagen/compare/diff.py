@@ -96,7 +96,7 @@ def diff(a: str, b: str, *, examples: int = 5) -> Diff:
     """
     names = Names()
     one, other = read_side(a, names=names), read_side(b, names=names)
-    found = _joined(one, other, names)
+    found = _joined(one, other)
     pairs = _pairs(found)
     chosen = [found.ids[places[:examples]] for _, _, _, places in pairs]
     known = _named(np.concatenate([digests([]), *chosen]), (one, other))
@@ -145,7 +145,7 @@ class _Joined(NamedTuple):
     """Accepted on both sides, with another sample."""
 
 
-def _joined(one: Side, other: Side, names: Names) -> _Joined:
+def _joined(one: Side, other: Side) -> _Joined:
     ids = np.union1d(one.ids, other.ids)
     before, after = one.end_of(ids), other.end_of(ids)
     whole = (before != INNER) & (after != INNER)  # its descendants stand for a record that is none

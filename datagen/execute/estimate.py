@@ -217,9 +217,7 @@ def _enter_files(books: _Books, store: Store, slices: Mapping[str, list[int]], *
         np.add.at(books.run, units, size / len(units))
 
 
-def _told(
-    graph: Graph, books: _Books, drawn: Sequence[int], *, rows: int, seed: int, seconds: float
-) -> Estimate:
+def _told(graph: Graph, books: _Books, drawn: Sequence[int], *, rows: int, seed: int, seconds: float) -> Estimate:
     shares = 1 / books.sizes[list(drawn)]  # a draw stands for one row, also where its group was run with it
 
     def per_row(values: Values) -> Values:

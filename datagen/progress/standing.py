@@ -36,9 +36,9 @@ def _state(status: Status) -> str:
 
 def _driver(holder: Holder, now: float) -> str:
     share = holder.lock.rpartition("/")[2].replace("-of-", "/")
-    what = "" if share == "lock" else f" packs" if share == "pack" else f" takes share {share}"
+    what = {"lock": "holds it", "pack": "packs"}.get(share, f"takes share {share}")
     begun = "" if holder.begun is None else f", for {span(max(now - holder.begun, 0))}"
-    return f"process {holder.pid} on {holder.host}{what or ' holds it'}{begun}, seen {max(now - holder.seen, 0):.0f} s ago"
+    return f"process {holder.pid} on {holder.host} {what}{begun}, seen {max(now - holder.seen, 0):.0f} s ago"
 
 
 def _records(status: Status) -> Iterator[str]:
@@ -59,7 +59,8 @@ def _stages(stages: list[StageDone]) -> Iterator[str]:
     if did:
         yield "stages, all workers together:"
     for stage in did:
-        lost = [f"{stage.rejected:,} rejected"] * bool(stage.rejected) + [f"{stage.failed:,} failed"] * bool(stage.failed)
+        lost = [f"{stage.rejected:,} rejected"] * bool(stage.rejected)
+        lost += [f"{stage.failed:,} failed"] * bool(stage.failed)
         told = ", ".join([f"{stage.taken:,} in", f"{stage.passed:,} out", *lost])
         yield f"  {stage.seconds:>9,.1f} s  {stage.id}: {told}"
 

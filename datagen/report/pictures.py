@@ -160,9 +160,7 @@ def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list
         notes.append("its picture lies on the web, and is not fetched for a look")
         return {}
     try:
-        data = read_file(
-            uri, base=str(fields.get("base") or ""), schemes=reading.schemes, max_bytes=reading.max_bytes
-        )
+        data = read_file(uri, base=str(fields.get("base") or ""), schemes=reading.schemes, max_bytes=reading.max_bytes)
         return {"original": Image.decode(data, max_pixels=reading.max_pixels)}
     except DatagenError as error:
         notes.append(f"its picture cannot be shown: {error}")
