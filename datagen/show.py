@@ -180,7 +180,9 @@ def _rejected(found: Found, side: int) -> Sheet:
         reading = Reading.of_config(config)
     except (StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
         reading = Reading()
-    return of_row(found.row, reading=reading, kept=_kept(store, found.rows), side=side)
+    sheet = of_row(found.row, reading=reading, kept=_kept(store, found.rows), side=side)
+    first = {path: name for name, path in reversed(sheet.outlines.items())}  # a mask may be kept under two names
+    return sheet._replace(outlines={name: path for name, path in sheet.outlines.items() if first[path] == name})
 
 
 def _kept(store: Store, rows: list[dict[str, Any]]) -> dict[str, Any]:

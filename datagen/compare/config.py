@@ -31,7 +31,9 @@ class Setting:
 
 def settings(one: Side, other: Side) -> list[Setting]:
     """What B has set differently from A, stages in B's order, then the ones that B has not."""
-    return [*_of_pipeline(one, other), *_of_stages(one, other)]
+    whole = list(_of_pipeline(one, other))
+    told = any(setting.change.startswith("seed:") for setting in whole)
+    return [*whole, *(each for each in _of_stages(one, other) if not (told and each.change.startswith("seed ")))]
 
 
 def _of_pipeline(one: Side, other: Side) -> Iterator[Setting]:

@@ -148,8 +148,8 @@ class _Joined(NamedTuple):
 def _joined(one: Side, other: Side) -> _Joined:
     ids = np.union1d(one.ids, other.ids)
     before, after = one.end_of(ids), other.end_of(ids)
-    whole = (before != INNER) & (after != INNER)  # its descendants stand for a record that is none
-    ids, before, after = ids[whole], before[whole], after[whole]
+    inner = ((before == INNER) & (after != ACCEPTED)) | ((after == INNER) & (before != ACCEPTED))
+    ids, before, after = ids[~inner], before[~inner], after[~inner]  # those that were made of a record stand for it
     _trace(ids, before, other, one)
     _trace(ids, after, one, other)
     both = (before == ACCEPTED) & (after == ACCEPTED)
@@ -182,7 +182,7 @@ def _end_of_ancestors(ids: pa.ChunkedArray, side: Side) -> Codes:
         derived = pc.not_equal(parents, ids).to_numpy()
         ids, open = parents.filter(pa.array(derived)), open[derived]
         found = side.end_of(digests(ids))
-        ends[open] = np.where(found == INNER, NOT_MADE, found)
+        ends[open] = np.where(np.isin(found, (INNER, ACCEPTED)), NOT_MADE, found)
         above = found == ABSENT
         ids, open = ids.filter(pa.array(above)), open[above]
     return ends
@@ -225,10 +225,11 @@ def _named(wanted: Digests, sides: Iterable[Side]) -> Mapping[bytes, Example]:
 
 
 def _shifts(one: Side, other: Side) -> Iterator[Shift]:
-    places, known = found_in(one.ids, other.ids)
-    places = places[known]
+    """Of records that ended on both sides; those that were made into others are told by these."""
+    ended = np.flatnonzero((other.ends != INNER) & ~np.isin(one.end_of(other.ids), (INNER, ABSENT)))
+    places = found_in(one.ids, other.ids[ended])[0]
     for name in sorted(one.scores.keys() & other.scores.keys()):
-        before, after = one.scores[name][places], other.scores[name][known]
+        before, after = one.scores[name][places], other.scores[name][ended]
         both = ~(np.isnan(before) | np.isnan(after))
         if both.any():
             before, after = before[both], after[both]

@@ -13,8 +13,7 @@ from datagen.execute.gc import told_bytes
 from datagen.execute.watching import Told
 from datagen.progress.lines import slices, span
 
-_HOURS: dict[Resource, str] = {"core": "hours of a core", "gpu": "hours of a GPU", "call": "hours of calls"}
-_WIDTH = 34
+_TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}
 
 
 class Trial:
@@ -47,38 +46,46 @@ class Trial:
 
 def estimate_lines(found: Estimate) -> Iterator[str]:
     """An estimate for a terminal."""
-    drawn = f"{found.draws:,} of {found.rows:,} rows"
-    yield f"estimated from {drawn}, seed {found.seed}, in {span(found.seconds)}; in brackets what holds 9 times of 10:"
-    yield _line("accepted", _number(found.accepted))
-    for reason, number in sorted(found.rejected.items(), key=lambda item: -item[1].value):
-        yield _line(f"rejected by {reason}", _number(number))
-    yield _line("failed", _number(found.failed))
-    if found.unmet.high:
-        yield _line("by any one reason not met here", f"up to {found.unmet.high:,.0f}")
-    for resource, hours in found.hours.items():
-        yield _line(_HOURS[resource], _told(hours))
-    for stage, by_resource in found.stages.items():
-        yield from (_line(f"  {stage}", _told(hours)) for hours in by_resource.values())
-    if found.tokens.high:
-        yield _line("tokens", _number(found.tokens))
-    if found.usd.high:
-        yield _line("money", _between(found.usd, "${:,.2f}".format))
-    yield _line("dataset", _between(found.dataset_bytes, told_bytes))
-    yield _line("run/ besides", _between(found.run_bytes, told_bytes))
+    what = "every row was run" if found.draws >= found.rows else "in brackets what holds 9 times of 10"
+    yield (
+        f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {span(found.seconds)}; {what}:"
+    )
+    lines = list(_lines(found))
+    width = max(len(name) for name, _ in lines)
+    yield from (f"  {name:<{width}}  {told}" for name, told in lines)
     yield from (f"note: {note}" for note in found.notes)
 
 
-def _line(name: str, told: str) -> str:
-    return f"  {name:<{_WIDTH}}  {told}"
+def _lines(found: Estimate) -> Iterator[tuple[str, str]]:
+    yield "accepted", _between(found.accepted, _number)
+    for reason, number in sorted(found.rejected.items(), key=lambda item: -item[1].value):
+        yield f"rejected by {reason}", _between(number, _number)
+    yield "failed", _between(found.failed, _number)
+    if found.unmet.high:
+        yield "by any one reason not met here", f"up to {_number(found.unmet.high)}"
+    for resource, hours in found.hours.items():
+        yield f"{_TIMES[resource]}, all together", _between(hours, _time)
+    for stage, by_resource in found.stages.items():
+        yield from ((f"  {stage}, {resource}", _between(hours, _time)) for resource, hours in by_resource.items())
+    if found.tokens.high:
+        yield "tokens", _between(found.tokens, _number)
+    if found.usd.high:
+        yield "money", _between(found.usd, "${:,.2f}".format)
+    yield "dataset", _between(found.dataset_bytes, told_bytes)
+    yield "run/ besides", _between(found.run_bytes, told_bytes)
 
 
-def _number(found: Forecast) -> str:
-    return _between(found, "{:,.0f}".format)
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
 
 
-def _told(found: Forecast) -> str:
-    return _between(found, lambda value: f"{value:,.3g}" if value < 1000 else f"{value:,.0f}")
+def _time(hours: float) -> str:
+    """Hours in the unit in which they can be read."""
+    unit, factor = ("h", 1) if hours >= 1 else ("min", 60) if hours * 60 >= 1 else ("s", 3600)
+    value = hours * factor
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _between(found: Forecast, told: Callable[[float], str]) -> str:
-    return f"{told(found.value)}  [{told(found.low)} to {told(found.high)}]"
+    bounds = f"  [{told(found.low)} to {told(found.high)}]" if found.low < found.high else ""
+    return f"{told(found.value)}{bounds}"
