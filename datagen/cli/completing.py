@@ -31,7 +31,8 @@ def profiles(ctx: typer.Context, incomplete: str) -> list[str]:
     with suppress(Exception):
         from datagen.yamlfile import read_yaml
 
-        return _beginning(read_yaml(Path(str(ctx.params["config"]))).data["profiles"], incomplete)
+        config = ctx.params.get("config") or ctx.args[0]  # the parser has stopped at an option without its value
+        return _beginning(read_yaml(Path(str(config))).data["profiles"], incomplete)
     return []
 
 
