@@ -12,16 +12,15 @@ import yaml
 
 from datagen.cards.card import Card, Sound, ended, steps_of, told
 from datagen.errors import ConfigError, StoreError
-from datagen.execute.answers import Answers, Made
 from datagen.execute.history import read_stages
 from datagen.execute.run import CONFIG
 from datagen.execute.verify import find_rows
 from datagen.fields import Field, catalogue
+from datagen.report.kept import kept_fields
 from datagen.report.pictures import Reading, Sheet, of_row, of_sample
 from datagen.shards.index import INDEX, read_dataset
 from datagen.shards.reader import Sample, open_dataset
 from datagen.shards.sample import key_of
-from datagen.stage import Reject
 from datagen.store import Store
 
 _SIDE = 520
@@ -176,35 +175,19 @@ def _sounds(sample: Sample) -> Iterator[Sound]:
 def _rejected(found: Found, side: int) -> Sheet:
     store = Store(found.address)
     try:
-        config = yaml.safe_load(store.read(CONFIG))
-        reading = Reading.of_config(config)
+        reading = Reading.of_config(yaml.safe_load(store.read(CONFIG)))
     except (StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
         reading = Reading()
     sheet = of_row(found.row, reading=reading, kept=_kept(store, found.rows), side=side)
-    first = {path: name for name, path in reversed(sheet.outlines.items())}  # a mask may be kept under two names
-    return sheet._replace(outlines={name: path for name, path in sheet.outlines.items() if first[path] == name})
+    unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be kept under two names
+    return sheet._replace(outlines={name: path for path, name in unique.items()})
 
 
 def _kept(store: Store, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The fields of a record that durable stages wrote, where their answers are kept."""
+    """Pictures and masks that stages made of a record, and of what it descends from, where they were kept."""
     dataset = read_dataset(store)
     fields = catalogue(Field(row.name, row.kind, row.doc, member=row.member) for row in dataset.fields)
-    found: dict[str, Any] = {}
-    for stage in read_stages(store, dataset.fingerprint).values():
-        if not stage.about.get("durable"):
-            continue
-        known = Answers(store, stage.fingerprint, catalogue=fields).kept(rows[-1]["slice"])
-        for row, child in zip(rows, [*rows[1:], None], strict=True):
-            if row["id"] in known:
-                found |= _fields_of(known[row["id"]].answer, child["id"] if child else "")
+    wanted = [(row["slice"], row["id"]) for row in rows]
+    known = kept_fields(store, read_stages(store, dataset.fingerprint), wanted, catalogue=fields)
+    found = {name: value for row in rows for name, value in known.get(row["id"], {}).items()}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-
-
-def _fields_of(answer: Any, child: str) -> Mapping[str, Any]:
-    """What an answer says of its record, or of the `child` that it made of it."""
-    if isinstance(answer, Reject):
-        return answer.fields
-    if isinstance(answer, Made):
-        number = child.rpartition("#")[2]
-        return next((fields for place, (_, fields) in enumerate(answer.items) if str(place) == number), {})
-    return dict(answer)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from datagen.errors import DatagenError, DataError, StoreError
+from datagen.errors import DataError, DatagenError, StoreError
 from datagen.fetch import PACKAGE, read_file, scheme_of
 from datagen.fields import Box
 from datagen.image import MAX_PIXELS, Image, Mask, Pixels
@@ -93,6 +93,10 @@ class Reading(NamedTuple):
         return cls(schemes=tuple(kept) or cls().schemes)
 
 
+NEARBY = Reading()
+"""Files of this machine."""
+
+
 def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     """The pictures, outlines and boxes of a sample of a finished dataset.
 
@@ -118,7 +122,7 @@ def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
 def of_row(
     row: Mapping[str, Any],
     *,
-    reading: Reading = Reading(),
+    reading: Reading = NEARBY,
     kept: Mapping[str, Any] = {},
     side: int = SIDE,
 ) -> Sheet:
@@ -230,11 +234,12 @@ def _is_finite(edge: Any) -> bool:
 
 
 def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
+    if isinstance(masks := kept.get("masks"), list):
+        yield from ((f"mask_{number}", mask) for number, mask in enumerate(masks))
+        return
     for name, value in kept.items():
         if isinstance(value, np.ndarray) and value.dtype == np.bool_:
             yield name, value
-        elif isinstance(value, list) and name == "masks":
-            yield from ((f"mask_{number}", mask) for number, mask in enumerate(value))
 
 
 def _parsed(text: Any) -> dict[str, Any]:
