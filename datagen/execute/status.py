@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from datagen.errors import DatagenError, StoreError
 from datagen.execute.accounts import dropped_tables
@@ -149,30 +150,23 @@ class _Books:
     def add(self, table: pa.Table) -> None:
         """Take in some rows; columns as in `_COLUMNS`."""
         self.counts.add(count(table))
-        columns = (table[name].to_pylist() for name in _COLUMNS)
-        for id, status, stage, _, detail, seconds, tokens, usd, children in zip(*columns, strict=True):
-            self.tokens += tokens or 0
-            self.usd += usd or 0.0
+        self.tokens += pc.sum(table["tokens"]).as_py() or 0
+        self.usd += pc.sum(table["usd"]).as_py() or 0.0
+        columns = (table[name].to_pylist() for name in ("status", "stage", "seconds", "children"))
+        for status, stage, seconds, children in zip(*columns, strict=True):
             times: dict[str, float] = json.loads(seconds)
-            for name in times if stage in times or status == "accepted" else [*times, stage]:
-                if met := self._stage(name):
+            for name in times if stage in times or not stage else [*times, stage]:
+                if met := self.stages.get(name):  # rows also end in the source and at packing, which are none
                     met.taken += 1
                     met.passed += 1
                     met.seconds += times.get(name, 0.0)
-            if status != "accepted":
-                self._ended(id, status, stage, detail, children or 0)
-
-    def _stage(self, name: str) -> StageDone | None:
-        """The stage of that name; rows also end in the source and at packing, which are none."""
-        return self.stages.get(name)
-
-    def _ended(self, id: str, status: str, stage: str, detail: str, children: int) -> None:
-        if status == "failed":
+            if ended := self.stages.get(stage):
+                ended.passed += (children or 0) - 1
+                ended.rejected += status == "rejected"
+                ended.failed += status == "failed"
+        failed = table.filter(pc.equal(table["status"], "failed"))
+        for id, stage, detail in zip(*(failed[name].to_pylist() for name in ("id", "stage", "detail")), strict=True):
             self._fail(id, stage, detail)
-        if met := self._stage(stage):
-            met.passed += children - 1
-            met.rejected += status == "rejected"
-            met.failed += status == "failed"
 
     def _fail(self, id: str, stage: str, detail: str) -> None:
         error = next((line for line in reversed(detail.splitlines()) if line.strip()), "")[:_LONGEST]
