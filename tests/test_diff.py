@@ -208,4 +208,4 @@ def test_the_text_says_it_all(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     told = call("diff", a, b, capfd=capfd).out
     assert "sift: option share: 0.2 -> 0.6" in told
     assert "lost: accepted -> rejected by sift/unlucky (r" in told
-    assert "contrast: the same in all" in told
+    assert "scores that are the same in all records: contrast, sharpness" in told

@@ -13,9 +13,10 @@ from datagen.cli.common import JsonOption, Out, app, tell_json
 
 @app.command()
 def status(out: Out, as_json: JsonOption = False) -> None:
-    """Tell how a run stands: going on, broken off or finished; what came of the records, and what comes next.
+    """Tell how a run stands, and which command comes next.
 
-    Nothing is written, and a run that goes on is not disturbed. Counted are the slices that are
+    A run goes on, was broken off, or is finished; what came of its records, stage by stage, failures by
+    their kind. Nothing is written, and a run that goes on is not disturbed. Counted are the slices that are
     committed. The folder is best that in which the pipeline is run, so that its source can be counted.
 
     \b
@@ -45,9 +46,10 @@ def diff(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two finished datasets: which records were gained and lost, by stage and reason, and which scores moved.
+    """Compare two datasets: what was gained and lost, and why.
 
-    Records are the same if their ids are. Of one that was never made, as what it would be made of was
+    Told are what the two runs had set differently, what became of records by stage and reason, and how
+    scores moved. Records are the same if their ids are. Of one that was never made, as what it would be made of was
     rejected, the reason of that is told. A sample counts as changed if it shows or says something else.
 
     \b

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from datagen.compare.diff import Diff, Told, Transition
+from datagen.compare.diff import Diff, Shift, Told, Transition
 from datagen.progress.lines import printable
 
 _SHOWN = 3
@@ -25,11 +25,17 @@ def diff_lines(found: Diff) -> Iterator[str]:
         yield f"  {transition.records:>9,} {_transition(transition)}"
     if found.unchanged:
         yield f"  {found.unchanged:>9,} were accepted in neither, and ended alike"
-    if found.scores:
+    yield from _scores(found.scores)
+
+
+def _scores(shifts: list[Shift]) -> Iterator[str]:
+    moved = [shift for shift in shifts if shift.changed]
+    if moved:
         yield "scores, mean of the records that have them in both:"
-    for shift in found.scores:
-        moved = f"{shift.before:g} -> {shift.after:g}, another in {shift.changed:,} of {shift.records:,}"
-        yield f"  {shift.name}: {moved if shift.changed else f'the same in all {shift.records:,}'}"
+    for shift in moved:
+        yield f"  {shift.name}: {shift.before:g} -> {shift.after:g}, another in {shift.changed:,} of {shift.records:,}"
+    if len(moved) < len(shifts):
+        yield f"scores that are the same in all records: {', '.join(shift.name for shift in shifts if not shift.changed)}"
 
 
 def _side(told: Told) -> str:
