@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
 from commands import call
@@ -200,6 +202,19 @@ def test_a_mistake_gets_a_line(
     assert said.code == cli.WRONG
     assert message in said.err
     assert said.err.count("\n") == 1
+
+
+def test_an_index_that_lacks_a_sample_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    a = _run(tmp_path, "a", [_sift(0.0), PAINT], rows=plain_rows(6))
+    b = _run(tmp_path, "b", [_sift(1.0), PAINT], rows=plain_rows(6))
+    index = pq.read_table(a / "index.parquet")
+    renamed = pa.array([f"x{key}" for key in index["key"].to_pylist()])
+    pq.write_table(index.set_column(0, "key", renamed), a / "index.parquet")
+    said = call("diff", a, b, "--to", tmp_path / "page.html", capfd=capfd)
+    assert said.code == cli.WRONG
+    assert "lacks the sample 'r" in said.err
+    assert "verify says what is wrong" in said.err
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_the_text_says_it_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -153,6 +153,14 @@ def test_a_source_that_is_sorted_by_topic_is_covered(tmp_path: Path) -> None:
     assert found.failed.value == 100
 
 
+def test_where_nothing_is_accepted_that_is_the_forecast(tmp_path: Path) -> None:
+    rows = [{**row, "caption": "dud"} for row in plain_rows(50)]
+    found = _estimate(toy_graph(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), 10)
+    assert (found.accepted.value, found.failed.value, found.dataset_bytes) == (0, 50, NOTHING)
+    assert 0 < found.accepted.high < 15
+    assert found.run_bytes.value > 0
+
+
 def test_a_seed_gives_one_answer(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "sift"}, {"use": "fan_out"}, PAINT], rows=plain_rows(200))
     one, other, third = (_estimate(graph, 20, seed=seed) for seed in (4, 4, 5))
@@ -243,6 +251,8 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     [
         (["--seed", "3"], "--seed and --rows go with --estimate N"),
         (["--rows", "3"], "--seed and --rows go with --estimate N"),
+        (["--mermaid", "--json"], "--mermaid prints a diagram alone"),
+        (["--mermaid", "--estimate", "10"], "--mermaid prints a diagram alone"),
         (["--estimate", "9"], "greater than or equal to 10"),
     ],
 )

@@ -178,6 +178,8 @@ def plan(
 
     if draws is None and (seed is not None or rows is not None):
         raise typer.BadParameter("--seed and --rows go with --estimate N")
+    if mermaid and (as_json or draws is not None):
+        raise typer.BadParameter("--mermaid prints a diagram alone, without --json and --estimate")
     graph = graph_of(config, profile, sets)
     if draws is not None:
         from datagen.progress.estimated import estimate_lines

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from datagen.cards.card import Card
 from datagen.cards.page import Group, page
-from datagen.compare.diff import Diff, Transition
+from datagen.compare.diff import Diff, Example, Transition
 from datagen.compare.text import diff_lines, headline
-from datagen.errors import ConfigError
+from datagen.errors import ConfigError, StoreError
 from datagen.report.pictures import of_sample
 from datagen.shards.reader import Dataset, Sample, open_dataset
 
@@ -34,9 +34,18 @@ def write_page(found: Diff, file: Path) -> None:
 def _cards(transition: Transition, a: Dataset, b: Dataset) -> Iterator[Card]:
     for example in transition.examples:
         if transition.kind != "gained":
-            yield _card(a.by_key(example.key), f"A, {transition.before}; in B {transition.after}")
+            yield _card(_sample(a, example), f"A, {transition.before}; in B {transition.after}")
         if transition.kind != "lost":
-            yield _card(b.by_key(example.key), f"B, {transition.after}; in A {transition.before}")
+            yield _card(_sample(b, example), f"B, {transition.after}; in A {transition.before}")
+
+
+def _sample(dataset: Dataset, example: Example) -> Sample:
+    try:
+        return dataset.by_key(example.key)
+    except KeyError as error:
+        raise StoreError(
+            f"{dataset!r} lacks the sample '{example.key}', though its ledger has it; verify says what is wrong"
+        ) from error
 
 
 def _card(sample: Sample, side: str) -> Card:

@@ -34,8 +34,8 @@ def _scores(shifts: list[Shift]) -> Iterator[str]:
         yield "scores, mean of the records that have them in both:"
     for shift in moved:
         yield f"  {shift.name}: {shift.before:g} -> {shift.after:g}, another in {shift.changed:,} of {shift.records:,}"
-    if len(moved) < len(shifts):
-        yield f"scores that are the same in all records: {', '.join(shift.name for shift in shifts if not shift.changed)}"
+    if still := [shift.name for shift in shifts if not shift.changed]:
+        yield f"scores that are the same in all records: {', '.join(still)}"
 
 
 def _side(told: Told) -> str:
