@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from building import PAINT, plain_rows, run_local, toy_config, toy_graph
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 import datagen
 from datagen import cli
+from datagen.cli import completing
 
 COMMANDS = sorted(
     str(command.name or command.callback.__name__) for command in cli.app.registered_commands if command.callback
@@ -192,3 +194,30 @@ def test_bash_completes_commands_configs_profiles_stages_folders_and_keys(shell:
     told = [line.split() for line in _in_bash(shell, "\n".join(lines)).splitlines()]
     for (line, wanted), offered in zip(cases.items(), told, strict=True):
         assert (offered[:1], bool(wanted)) == (wanted, bool(offered)), line
+
+
+def test_words_are_offered_from_what_is_there(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = out.parent.parent
+    monkeypatch.chdir(folder)
+    (folder / "configs").mkdir()
+    (folder / "configs" / "one.yaml").write_text("profiles: {small: {}, large: {}}")
+    (folder / "configs" / "notes.txt").touch()
+    (folder / ".hidden").mkdir()
+    assert completing.configs("") == ["configs/one.yaml"]
+    assert completing.configs("configs/") == ["configs/one.yaml"]
+    assert completing.outs("") == ["out/toy"]
+    assert completing.outs("o") == ["out/"]
+    assert completing.outs(".h") == [".hidden/"]
+    assert completing.outs("nowhere/x") == []
+    assert completing.topics("sour") == ["sources"]
+    assert "segment_subject" in completing.topics("seg")
+
+    class Typed:
+        params: dict[str, object] = {"config": None, "out": out}
+        args = ["configs/one.yaml"]
+
+    typed: Any = Typed()
+    assert completing.profiles(typed, "s") == ["small"]
+    assert completing.keys(typed, "r") == sorted(sample.key for sample in datagen.open(str(out)))
+    Typed.args, Typed.params = [], {}
+    assert (completing.profiles(typed, ""), completing.keys(typed, "")) == ([], [])

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from datagen import cli
 from datagen.compare.diff import Diff, Transition, diff
+from datagen.compare.text import diff_lines
 
 SIFT = {"use": "sift"}
 
@@ -115,17 +117,34 @@ def test_other_pictures_under_the_same_id_are_changed(tmp_path: Path) -> None:
     found = _diff(a, c)
     assert [(one.kind, one.records) for one in found.transitions] == [("changed", 4)]
     assert _settings(found) == [("", "seed: 0 -> 1")]
+    told = "\n".join(diff_lines(found))
+    assert "changed: in both, but with other pictures or words (r" in told
+    assert "another in 4 of 4" in told
     [shift] = found.scores
     assert (shift.name, shift.records, shift.changed) == ("sharpness", 4, 4)
 
 
-def test_failures_and_drops_are_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_ends_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rows = plain_rows(6)
     a = _run(tmp_path, "a", [{"use": "blow_up"}, PAINT], rows=rows)
     rows[1]["caption"] = "dud"
     b = _run(tmp_path, "b", [{"use": "blow_up"}, PAINT], rows=rows)
     [lost] = _diff(a, b).transitions
     assert (lost.after, [example.id for example in lost.examples]) == ("failed in blow_up", ["r1"])
+    assert "5 of 6 records accepted, 1 failed;" in call("diff", a, b, capfd=capfd).out
+
+
+def test_what_packing_dropped_is_rejected_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{**row, "uri": "same"} for row in plain_rows(3)]
+    a = _run(tmp_path, "a", [PAINT], rows=rows)
+    graph = toy_graph(tmp_path, [PAINT], rows=rows)
+    monkeypatch.setattr(graph.nodes[0].stage, "rng", lambda stage, record: np.random.default_rng(0))
+    run_local(graph, tmp_path / "b")
+    found = _diff(a, tmp_path / "b")
+    assert [(one.kind, one.after, one.records) for one in found.transitions] == [
+        ("lost", "rejected by pack/duplicate", 2),
+        ("changed", "accepted", 1),
+    ]
 
 
 def test_stages_that_came_and_went_are_told_and_what_follows_is_not(tmp_path: Path) -> None:

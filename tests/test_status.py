@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,19 @@ def test_whoever_holds_the_lock_is_named_and_nothing_is_suggested(tmp_path: Path
     assert status(str(out)).state == "finished"
 
 
+@pytest.mark.parametrize("begun", [None, "soon", float("nan")])
+def test_a_lock_that_does_not_say_since_when_it_is_held_counts(tmp_path: Path, begun: object) -> None:
+    out = tmp_path / "out"
+    run_local(toy_graph(tmp_path, [PAINT]), out)
+    signed = {"host": "elsewhere", "pid": 7, "seen": time.time(), **({} if begun is None else {"begun": begun})}
+    (out / "run" / "lock").write_text(json.dumps(signed))
+    found = status(str(out))
+    if begun == "soon":
+        assert found.drivers == []  # it is torn, and nobody's
+    else:
+        assert "process 7 on elsewhere holds it, seen 0 s ago" in _told(found)
+
+
 def test_a_source_that_grew_makes_the_dataset_an_older_one(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_local(toy_graph(tmp_path, [PAINT], rows=plain_rows(6)), out)
@@ -188,6 +202,29 @@ def test_a_damaged_ledger_is_told_and_all_else_too(tmp_path: Path) -> None:
     assert "is damaged" in found.notes[0]
     assert found.counts.records == 0
     assert found.pipeline == "toy"
+
+
+def test_a_damaged_dataset_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_local(toy_graph(tmp_path, [PAINT]), out)
+    (out / "dataset.json").write_text("{")
+    found = status(str(out))
+    assert (found.state, found.dataset.state, found.counts.accepted) == ("unfinished", "damaged", 8)
+    assert "dataset     its dataset.json is damaged" in _told(found)
+    assert found.next.startswith("python -m datagen run ")
+
+
+@pytest.mark.parametrize(
+    "text", ["pipeline: toy\nstages: 3", "pipeline: toy\nsource: {kind: manifest, path: nowhere.jsonl}"]
+)
+def test_a_config_that_tells_no_rows_leaves_the_number_of_slices_open(tmp_path: Path, text: str) -> None:
+    out = tmp_path / "out"
+    run_local(toy_graph(tmp_path, [PAINT]), out)
+    (out / "dataset.json").unlink()
+    (out / "run" / "config.yaml").write_text(text)
+    found = status(str(out))
+    assert (found.slices_done, found.slices) == (3, None)
+    assert "slices      3 done" in _told(found)
 
 
 def test_files_that_are_merged_meanwhile_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

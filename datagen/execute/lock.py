@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socket
@@ -161,7 +162,7 @@ def _holder(store: Store, lock: str) -> dict[str, Any] | None:
     """Who signed a lock; None if it was given back, or is torn: nobody holds it then."""
     try:
         found: dict[str, Any] = json.loads(store.read(lock))
-        begun = float(found["begun"]) if "begun" in found else None
+        begun = float(found["begun"]) if math.isfinite(found.get("begun", math.nan)) else None
         own = {"seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"]), "begun": begun}
         return {**found, **own}
     except (StoreError, ValueError, KeyError, TypeError):
