@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -45,8 +45,7 @@ def describe(what: str, *, plugins: Sequence[str] = ()) -> str:
 
 def describe_stage(name: str, stage: type[Stage]) -> str:
     """What a stage reads, writes, rejects for, and its options."""
-    kind = next(base.__name__ for base in stage.__mro__ if base.__module__ == Stage.__module__)
-    lines = [f"{name} ({kind}, version {stage.version})", "", _doc(stage), ""]
+    lines = [f"{name} ({_kind(stage)}, version {stage.version})", "", _doc(stage), ""]
     lines += [
         f"reads    {', '.join(stage.reads) or '-'}",
         f"writes   {', '.join(stage.writes) or '-'}",
@@ -173,3 +172,41 @@ def _doc(cls: type) -> str:
     import inspect
 
     return inspect.cleandoc(cls.__doc__ or "")
+
+
+def described(what: str, *, plugins: Sequence[str] = ()) -> Any:
+    """The same as plain data for one word of `describe`; options and configs as JSON schemas. Raises `ConfigError`."""
+    topics: dict[str, Callable[[], Any]] = {
+        "stages": lambda: [_told_stage(name, plugins) for name in sorted(stage_names(plugins))],
+        "fields": lambda: [field._asdict() for field in STANDARD],
+        "sources": lambda: [_schema(ManifestConfig)],
+        "models": lambda: {role: [_schema(config) for config in configs] for role, configs in roles().items()},
+        "config": lambda: _schema(Pipeline),
+    }
+    if what in topics:
+        return topics[what]()
+    describe(what, plugins=plugins)  # tells what is wrong with the word
+    stage = find_stage(what, plugins=plugins)
+    return {**_told_stage(what, plugins), "about": _doc(stage), "options": _schema(stage.Config)}
+
+
+def _told_stage(name: str, plugins: Sequence[str]) -> dict[str, Any]:
+    stage = find_stage(name, plugins=plugins)
+    return {
+        "name": name,
+        "kind": _kind(stage),
+        "version": stage.version,
+        "summary": summary(stage),
+        "reads": stage.reads,
+        "optional": stage.optional,
+        "writes": stage.writes,
+        "rejects": stage.rejects,
+    }
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+def _kind(stage: type[Stage]) -> str:
+    return next(base.__name__ for base in stage.__mro__ if base.__module__ == Stage.__module__)

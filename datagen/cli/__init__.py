@@ -7,17 +7,32 @@ from typing import NoReturn
 
 import typer
 
-from datagen.cli import looking, running, starting
+from datagen.cli import comparing, looking, reporting, running, starting
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
 
-__all__ = ["BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "looking", "main", "running", "starting"]
+__all__ = [
+    "BROKEN",
+    "INTERRUPTED",
+    "OK",
+    "SOME_FAILED",
+    "WRONG",
+    "app",
+    "comparing",
+    "looking",
+    "main",
+    "reporting",
+    "running",
+    "starting",
+]
+
+_COMPLETION = {"--install-completion", "--show-completion"}
 
 
 def main() -> NoReturn:
     """Run the command line; faults that datagen explains end without a stack trace."""
     try:
-        app()
+        app(prog_name=_name())
         sys.exit(OK)
     except (ConfigError, SetupError, StoreError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -25,3 +40,8 @@ def main() -> NoReturn:
     except DatagenError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(BROKEN)
+
+
+def _name() -> str | None:
+    """What the command is called; a shell completes `datagen`, and cannot complete `python -m datagen`."""
+    return "datagen" if _COMPLETION.intersection(sys.argv[1:2]) else None

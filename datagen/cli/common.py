@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
+
+from datagen.cli import completing
 
 if TYPE_CHECKING:
     from datagen.nodes import Graph
@@ -27,12 +29,15 @@ app = typer.Typer(
     python -m datagen check configs/subject_add.yaml         find what is wrong, in a second
     python -m datagen plan configs/subject_add.yaml          what would run, where, and why
     python -m datagen describe stages                        what there is to build from
+    python -m datagen status out/subject_add                 how far a run is, or how it ended
     python -m datagen verify out/subject_add                 prove that it is whole
     python -m datagen show out/subject_add coins__3          one sample and its history
+    python -m datagen diff out/subject_add out/stricter      what another config gains and loses
     python -m datagen gc out/subject_add                     free what older runs left
     """,
     epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "
-    "3 the run finished but some records failed, 130 interrupted, and the same command goes on.",
+    "3 the run finished but some records failed, 130 interrupted, and the same command goes on. "
+    "`datagen --install-completion` lets the shell complete commands, configs, profiles and keys.",
 )
 
 
@@ -43,8 +48,21 @@ class Engine(StrEnum):
     local = "local"
 
 
-Config = Annotated[Path, typer.Argument(help="A pipeline, such as configs/subject_add.yaml.", metavar="CONFIG")]
-ProfileOption = Annotated[str, typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME")]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        help="A pipeline, such as configs/subject_add.yaml.", metavar="CONFIG", autocompletion=completing.configs
+    ),
+]
+Out = Annotated[
+    str,
+    typer.Argument(help="A dataset's folder or address.", metavar="OUT", autocompletion=completing.outs),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME", autocompletion=completing.profiles),
+]
 SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it
     typer.Option("--set", "-s", help="Change one value: seed=1, or STAGE.OPTION=VALUE.", metavar="A.B=C"),
@@ -87,3 +105,12 @@ def import_from_here() -> None:
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
+
+
+def tell_json(value: Any) -> None:
+    """Plain data, or a dataclass of it, on standard output."""
+    import json
+    from dataclasses import asdict, is_dataclass
+
+    told = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    typer.echo(json.dumps(told, indent=2))

@@ -10,9 +10,12 @@ from datagen.cli.common import (
     INTERRUPTED,
     OK,
     SOME_FAILED,
+    WRONG,
     CodeOption,
     Config,
     Engine,
+    JsonOption,
+    Out,
     ProfileOption,
     RayAddress,
     SetOption,
@@ -20,9 +23,11 @@ from datagen.cli.common import (
     chosen,
     graph_of,
     import_from_here,
+    tell_json,
 )
 
 if TYPE_CHECKING:
+    from datagen.execute.estimate import Estimate
     from datagen.execute.run import How
     from datagen.nodes import Graph
 
@@ -90,7 +95,7 @@ def _run_to_end(graph: Graph, out: str, how: How) -> NoReturn:
 
 @app.command()
 def retry(
-    out: Annotated[str, typer.Argument(help="A run's folder or address.", metavar="OUT")],
+    out: Out,
     engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
     ray_address: RayAddress = "",
 ) -> None:
@@ -110,10 +115,29 @@ def retry(
 
 
 @app.command()
-def check(config: Config, profile: ProfileOption = "", sets: SetOption = None) -> None:
-    """Find what is wrong with a config, without GPU, network or weights."""
-    graph = graph_of(config, profile, sets)
-    typer.echo(f"{config}: sound; {len(graph.nodes)} stages, profile {graph.loaded.profile}")
+def check(config: Config, profile: ProfileOption = "", sets: SetOption = None, as_json: JsonOption = False) -> None:
+    """Find what is wrong with a config, without GPU, network or weights.
+
+    \b
+    python -m datagen check configs/subject_add.yaml
+    python -m datagen check configs/subject_add.yaml --set filter_foreground.min_ratio=2
+    python -m datagen check configs/subject_add.yaml --json | jq .faults
+    """
+    from datagen.errors import ConfigError
+
+    told = {"config": str(config), "sound": True, "faults": [], "pipeline": "", "profile": "", "stages": []}
+    try:
+        graph = graph_of(config, profile, sets)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        tell_json({**told, "sound": False, "faults": str(error).splitlines()})
+        raise typer.Exit(WRONG) from None
+    pipeline, stages = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes]
+    if as_json:
+        tell_json({**told, "pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages})
+    else:
+        typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}")
 
 
 @app.command()
@@ -124,24 +148,48 @@ def plan(
     sets: SetOption = None,
     out: Annotated[str, typer.Option(help="Folder or address to compare with [default: out/<pipeline>].")] = "",
     code: CodeOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON what is done, kept and to do.")] = False,
+    draws: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--estimate", min=10, help="Run N rows, and forecast the whole run from them.", metavar="N"),
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Of --estimate: which rows [default: 0].")] = None,  # noqa: UP045
+    rows: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Of --estimate: rows of the source [default: they are counted].", metavar="N"),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what would run: the graph, the operators, what is done already, and why the rest is not.
 
     Nothing is written. All rows of the source are read, to tell which slices are done.
+
+    With --estimate, rows drawn evenly from the source go through the real stages instead, in a
+    temporary folder: what would be accepted, and what it takes in hours, money and bytes.
+    Services are really asked, for as many records.
 
     \b
     python -m datagen plan configs/subject_add.yaml
     python -m datagen plan configs/subject_add.yaml --set filter_foreground.min_ratio=0.2     what that would cost
     python -m datagen plan configs/subject_add.yaml --json | jq '.stages[] | select(.state == "to do")'
     python -m datagen plan configs/subject_add.yaml --mermaid > graph.mmd
+    python -m datagen plan configs/subject_add.yaml --estimate 100
     """
-    import json
-    from dataclasses import asdict
-
     from datagen.execute.plan import as_mermaid, as_text
 
+    if draws is None and (seed is not None or rows is not None):
+        raise typer.BadParameter("--seed and --rows go with --estimate N")
+    if mermaid and (as_json or draws is not None):
+        raise typer.BadParameter("--mermaid prints a diagram alone, without --json and --estimate")
     graph = graph_of(config, profile, sets)
+    if draws is not None:
+        from datagen.progress.estimated import estimate_lines
+
+        forecast = _estimated(graph, draws, seed or 0, rows)
+        if as_json:
+            tell_json(forecast)
+        else:
+            typer.echo("\n".join(estimate_lines(forecast)))
+        return
     if mermaid:
         typer.echo(as_mermaid(graph))
         return
@@ -149,15 +197,28 @@ def plan(
 
     found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=chosen(code))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        tell_json(found)
     else:
         typer.echo(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
 
 
+def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
+    from datagen.execute.estimate import estimate
+    from datagen.progress.estimated import Trial
+
+    try:
+        with Trial() as trial:
+            return estimate(graph, draws=draws, watcher=trial, seed=seed, rows=rows)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing is left of it", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
 @app.command()
 def gc(
-    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+    out: Out,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be freed.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Free what neither the dataset nor the last run refers to: older results, broken-off files.
 
@@ -171,4 +232,8 @@ def gc(
     from datagen.execute.gc import free, freed_text
 
     import_from_here()
-    typer.echo(freed_text(free(out, dry=dry_run), out, dry=dry_run))
+    freed = free(out, dry=dry_run)
+    if as_json:
+        tell_json(freed)
+    else:
+        typer.echo(freed_text(freed, out, dry=dry_run))

@@ -240,13 +240,14 @@ def _remove_empty_folders(store: Store) -> None:
 def freed_text(freed: Freed, out: str, *, dry: bool) -> str:
     """What was freed, for a terminal."""
     verb = "would be freed" if dry else "freed"
-    lines = [f"{kind:<16}  {number} files, {_size(freed.bytes[kind])}" for kind, number in freed.files.items()]
-    total = f"{out}: {_size(sum(freed.bytes.values()))} {verb}" if lines else f"{out}: nothing to free"
+    lines = [f"{kind:<16}  {number} files, {told_bytes(freed.bytes[kind])}" for kind, number in freed.files.items()]
+    total = f"{out}: {told_bytes(sum(freed.bytes.values()))} {verb}" if lines else f"{out}: nothing to free"
     return "\n".join([*lines, *freed.notes, total])
 
 
-def _size(bytes: int) -> str:
+def told_bytes(bytes: float) -> str:
+    """A size for a person."""
     for unit, power in (("GB", 30), ("MB", 20), ("kB", 10)):
         if bytes >= 1 << power:
             return f"{bytes / (1 << power):.1f} {unit}"
-    return f"{bytes} bytes"
+    return f"{bytes:.0f} bytes"

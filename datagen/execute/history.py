@@ -25,14 +25,14 @@ class Told(NamedTuple):
     about: Mapping[str, Any]
 
 
-def enter_run(graph: Graph, store: Store, *, salts: Mapping[str, str]) -> None:
-    """Note what a run consists of; done when it begins."""
+def enter_run(graph: Graph, store: Store, *, salts: Mapping[str, str], rows: int | None = None) -> None:
+    """Note what a run consists of, and how many rows of the source it takes if not all; done when it begins."""
     fingerprint = run_fingerprint(graph, salts=salts)
     told = {
         id: {"fingerprint": stage.fingerprint, **stage.about} for id, stage in stages_of(graph, salts=salts).items()
     }
     store.write(stages_file(fingerprint), json.dumps(told, indent=1, default=str).encode())
-    store.write(LAST, json.dumps({"fingerprint": fingerprint}).encode())
+    store.write(LAST, json.dumps({"fingerprint": fingerprint, "rows": rows}).encode())
 
 
 def stages_file(fingerprint: str) -> str:
@@ -42,12 +42,22 @@ def stages_file(fingerprint: str) -> str:
 
 def last_run(store: Store) -> str:
     """Fingerprint of the run that was begun last; '' if none was, or if the note of it is damaged."""
+    name = _last(store).get("fingerprint")
+    return name if isinstance(name, str) else ""
+
+
+def rows_of_last_run(store: Store) -> int | None:
+    """Rows of the source that the run begun last takes; None if that is all, or not known."""
+    rows = _last(store).get("rows")
+    return rows if isinstance(rows, int) and rows > 0 else None
+
+
+def _last(store: Store) -> dict[str, Any]:
     try:
         found = json.loads(store.read(LAST))
     except (StoreError, ValueError, RecursionError):
-        return ""
-    name = found.get("fingerprint") if isinstance(found, dict) else None
-    return name if isinstance(name, str) else ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def read_stages(store: Store, fingerprint: str) -> dict[str, Told]:
@@ -96,7 +106,7 @@ def _values(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
     for name in ("use", "class", "version", "seed"):
         if new[name] != old.get(name):
             yield f"{name} {old.get(name)} -> {new[name]}"
-    options = dict(_flat(new["options"])), dict(_flat(old.get("options")))
+    options = dict(leaves(new["options"])), dict(leaves(old.get("options")))
     for name in dict.fromkeys([*options[0], *options[1]]):
         one, other = (part.get(name, "nothing") for part in options)
         if one != other:
@@ -121,11 +131,11 @@ def _upstream(new: Mapping[str, Any], old: Mapping[str, Any], changed: set[str])
             yield f"depends no longer on '{id}'"
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """The leaves of nested options, by their dotted path, as YAML would spell them."""
     if isinstance(value, dict) and (value or not path):
         for name, inner in value.items():
-            yield from _flat(inner, f"{path}.{name}" if path else name)
+            yield from leaves(inner, f"{path}.{name}" if path else name)
     else:
         yield path, json.dumps(value, ensure_ascii=False)
 

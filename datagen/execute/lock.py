@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from datagen.errors import ConfigError, StoreError
@@ -27,6 +29,31 @@ STALE_SECONDS = 60.0
 """A run that was killed leaves its lock; one that has not been seen for so long does not count."""
 SETTLE_SECONDS = 0.5
 """Of two that take over one lock at once, the later counts: so long after, each looks whose it is."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that writes into an OUT now."""
+
+    lock: str
+    """What it holds: `run/lock`, or one of `run/locks`."""
+    host: str
+    pid: int
+    begun: float | None
+    """When it took the lock, in seconds since 1970; None where it does not say."""
+    seen: float
+    """When it was seen last."""
+
+
+def holders(store: Store) -> list[Holder]:
+    """Who writes into OUT now, as far as can be told from here; only looks."""
+    locks = [*([LOCK] if store.exists(LOCK) else []), *(f"{LOCKS}/{name}" for name in store.names(LOCKS))]
+    found = ((lock, _holder(store, lock)) for lock in locks)
+    return [
+        Holder(lock, holder["host"], holder["pid"], holder["begun"], holder["seen"])
+        for lock, holder in found
+        if holder and _is_alive(holder)
+    ]
 
 
 @contextmanager
@@ -62,11 +89,11 @@ class _TakenError(ConfigError):
 
 @contextmanager
 def _held(store: Store, lock: str) -> Iterator[None]:
-    token = uuid.uuid4().hex
-    if not store.create(lock, _signed(token)):
-        _take_over(store, lock, token)
+    token, begun = uuid.uuid4().hex, time.time()
+    if not store.create(lock, _signed(token, begun)):
+        _take_over(store, lock, token, begun)
     ended = threading.Event()
-    beating = threading.Thread(target=_beat, args=(store, lock, token, ended), daemon=True)
+    beating = threading.Thread(target=_beat, args=(store, lock, token, begun, ended), daemon=True)
     beating.start()
     try:
         yield
@@ -76,22 +103,22 @@ def _held(store: Store, lock: str) -> Iterator[None]:
         store.remove(lock)
 
 
-def _take_over(store: Store, lock: str, token: str) -> None:
+def _take_over(store: Store, lock: str, token: str, begun: float) -> None:
     """Take a lock that is there, if nobody alive holds it. Raises `ConfigError` otherwise."""
     _refuse_if_alive(store, lock)
-    store.write(lock, _signed(token))
+    store.write(lock, _signed(token, begun))
     time.sleep(SETTLE_SECONDS)
     if (_holder(store, lock) or {}).get("token") != token:
         _refuse_if_alive(store, lock)
 
 
-def _beat(store: Store, lock: str, token: str, ended: threading.Event) -> None:
+def _beat(store: Store, lock: str, token: str, begun: float, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
-        store.write(lock, _signed(token))
+        store.write(lock, _signed(token, begun))
 
 
-def _signed(token: str) -> bytes:
-    signed = {"host": socket.gethostname(), "pid": os.getpid(), "seen": time.time(), "token": token}
+def _signed(token: str, begun: float) -> bytes:
+    signed = {"host": socket.gethostname(), "pid": os.getpid(), "begun": begun, "seen": time.time(), "token": token}
     return json.dumps(signed).encode()
 
 
@@ -107,15 +134,18 @@ def _refuse_others(store: Store, share: Share | None) -> None:
 
 def _refuse_if_alive(store: Store, lock: str) -> None:
     holder = _holder(store, lock)
-    if holder is None:
-        return
-    age = time.time() - holder["seen"]
-    here = holder["host"] == socket.gethostname()
-    if age < STALE_SECONDS and not (here and _is_gone(holder["pid"])):
+    if holder and _is_alive(holder):
+        age = time.time() - holder["seen"]
         raise _TakenError(
             f"{store.address} is being written by process {holder['pid']} on {holder['host']}{_as_what(lock)}, "
             f"seen {age:.0f} s ago; {_remedy(lock)}, or give another --out"
         )
+
+
+def _is_alive(holder: dict[str, Any]) -> bool:
+    """Whether who signed a lock was seen of late, and is not gone from this machine."""
+    here = holder["host"] == socket.gethostname()
+    return time.time() - holder["seen"] < STALE_SECONDS and not (here and _is_gone(holder["pid"]))
 
 
 def _as_what(lock: str) -> str:
@@ -132,7 +162,9 @@ def _holder(store: Store, lock: str) -> dict[str, Any] | None:
     """Who signed a lock; None if it was given back, or is torn: nobody holds it then."""
     try:
         found: dict[str, Any] = json.loads(store.read(lock))
-        return {**found, "seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"])}
+        begun = float(found["begun"]) if math.isfinite(found.get("begun", math.nan)) else None
+        own = {"seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"]), "begun": begun}
+        return {**found, **own}
     except (StoreError, ValueError, KeyError, TypeError):
         return None
 

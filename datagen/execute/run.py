@@ -71,7 +71,7 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     with held(store, how.share):
         store.write(CONFIG, resolved_text(graph).encode())
         salts = settle_code(graph, store, choice=how.code, say=watcher.say)
-        enter_run(graph, store, salts=salts)
+        enter_run(graph, store, salts=salts, rows=how.rows)
         summary = _run(graph, out=out, salts=salts, how=how, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
@@ -221,14 +221,14 @@ def refuse_foreign(store: Store, graph: Graph) -> None:
     """Raise `ConfigError` if OUT is another pipeline's, or has files that datagen did not write."""
     name = graph.loaded.pipeline.pipeline
     if store.exists(CONFIG):
-        if (owner := _owner(store)) != name:
+        if (owner := pipeline_in(store)) != name:
             raise ConfigError(f"{store.address} holds the output of pipeline '{owner}'; give '{name}' another --out")
     elif store.names("") or store.exists("shards"):
         raise ConfigError(f"{store.address} has other files in it, and datagen did not write them; give another --out")
 
 
-def _owner(store: Store) -> str:
-    """The pipeline whose output a folder holds."""
+def pipeline_in(store: Store) -> str:
+    """The pipeline whose output a folder holds. Raises `StoreError` if its config does not say."""
     try:
         found = yaml.safe_load(store.read(CONFIG))
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -1,0 +1,70 @@
+"""A card as one picture."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Iterator
+
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from datagen.cards.card import Card
+from datagen.report.pictures import Picture, Sheet
+
+_GAP = 16
+_FONT = 15
+_LINE = 20
+_COLUMNS = 110
+"""Characters of a line of text."""
+_INK, _SOFT, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
+_BOX, _OUTLINES = (255, 61, 127), ((0, 190, 220), (255, 160, 0))
+_MARKED = ("source", "target", "original")
+
+
+def contact_sheet(card: Card) -> bytes:
+    """A PNG of the card's pictures side by side, with outlines and boxes, its words below."""
+    lines = [line for text in _texts(card) for line in (textwrap.wrap(text, _COLUMNS) or [""])]
+    width = max(sum(picture.width + _GAP for picture in card.sheet.pictures) + _GAP, _COLUMNS * 9)
+    tall = max((picture.height for picture in card.sheet.pictures), default=0)
+    canvas = Pillow.new("RGB", (width, tall + 3 * _GAP + _LINE * (len(lines) + 1)), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(_FONT)
+    left = _GAP
+    for picture in card.sheet.pictures:
+        canvas.paste(_marked(picture, card.sheet), (left, _GAP))
+        draw.text((left, _GAP + picture.height + 2), picture.name, _SOFT, font)
+        left += picture.width + _GAP
+    for number, line in enumerate(lines):
+        draw.text((_GAP, tall + 2 * _GAP + _LINE * (number + 1)), line, _INK, font)
+    sink = io.BytesIO()
+    canvas.save(sink, "PNG")
+    return sink.getvalue()
+
+
+def _texts(card: Card) -> Iterator[str]:
+    yield f"{card.title}: {card.ended}"
+    yield from card.detail.splitlines()[-5:]
+    if card.instruction:
+        yield card.instruction
+    yield from (f"{name}: {value}" for name, value in card.facts)
+    yield from (f"{step.seconds * 1000:,.1f} ms  {step.stage} ({step.record})" for step in card.steps)
+    yield from card.sheet.notes
+
+
+def _marked(picture: Picture, sheet: Sheet) -> Pillow.Image:
+    opened = Pillow.open(io.BytesIO(picture.data)).convert("RGB")
+    if picture.name not in _MARKED or not all(sheet.size):
+        return opened
+    draw = ImageDraw.Draw(opened)
+    across, down = picture.width / sheet.size[0], picture.height / sheet.size[1]
+    for number, path in enumerate(sheet.outlines.values()):
+        for ring in re.findall(r"M([^MZ]+)Z", path):
+            corners = [tuple(map(float, corner.split())) for corner in ring.split("L")]
+            points = [(x * across, y * down) for x, y in corners]
+            draw.line([*points, points[0]], _OUTLINES[min(number, 1)], 2)
+    for marked in sheet.boxes:
+        x0, y0, x1, y1 = marked.box
+        draw.rectangle((x0 * across, y0 * down, max(x0, x1) * across, max(y0, y1) * down), outline=_BOX, width=2)
+    return opened

@@ -1,0 +1,1 @@
+"""Two datasets side by side: which records were gained and lost, where, and what else is different."""

@@ -1,0 +1,63 @@
+"""What two runs had set differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import yaml
+
+from datagen.compare.ends import Side
+from datagen.errors import StoreError
+from datagen.execute.history import changes, last_run, leaves, read_stages
+from datagen.execute.run import CONFIG
+
+_FOLLOWS = "depends on '"
+"""How a change that only follows from another stage's begins."""
+_ELSEWHERE = ("stages", "profiles")
+"""Keys of a config whose differences are told by stage."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that is set differently."""
+
+    stage: str
+    """'' for what is set for the whole pipeline."""
+    change: str
+    """Such as `option min_ratio: 0.001 -> 0.2`, from A to B."""
+
+
+def settings(one: Side, other: Side) -> list[Setting]:
+    """What B has set differently from A, stages in B's order, then the ones that B has not."""
+    whole = list(_of_pipeline(one, other))
+    told = any(setting.change.startswith("seed:") for setting in whole)
+    return [*whole, *(each for each in _of_stages(one, other) if not (told and each.change.startswith("seed ")))]
+
+
+def _of_pipeline(one: Side, other: Side) -> Iterator[Setting]:
+    a, b = (_config(side) for side in (one, other))
+    for name in dict.fromkeys([*a, *b]) if a and b else ():
+        if a.get(name) != b.get(name):
+            yield Setting("", f"{name}: {a.get(name, 'nothing')} -> {b.get(name, 'nothing')}")
+
+
+def _config(side: Side) -> dict[str, str]:
+    """The config that a dataset was made with, by dotted paths; {} if OUT has kept only a later one."""
+    if last_run(side.ledger.store) != side.dataset.fingerprint:
+        return {}
+    with suppress(StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
+        data = yaml.safe_load(side.ledger.store.read(CONFIG))
+        return dict(leaves({name: value for name, value in data.items() if name not in _ELSEWHERE}))
+    return {}
+
+
+def _of_stages(one: Side, other: Side) -> Iterator[Setting]:
+    a, b = (read_stages(side.ledger.store, side.dataset.fingerprint) for side in (one, other))
+    if not a or not b:
+        return
+    why = changes(b, a)
+    for id in b:
+        yield from (Setting(id, change) for change in why.get(id, ()) if not change.startswith(_FOLLOWS))
+    yield from (Setting(id, "no such stage any more") for id in a if id not in b)

@@ -1,0 +1,56 @@
+"""A difference, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from datagen.compare.diff import Diff, Shift, Told, Transition
+from datagen.progress.lines import printable
+
+_SHOWN = 3
+"""Examples of a transition."""
+
+
+def diff_lines(found: Diff) -> Iterator[str]:
+    """Both sides, what was set differently, what became of records, and how scores moved."""
+    yield f"A  {_side(found.a)}"
+    yield f"B  {_side(found.b)}"
+    yield from (f"note: {note}" for note in found.notes)
+    yield "set differently:" if found.settings else "set differently: nothing"
+    for setting in found.settings:
+        yield f"  {setting.stage or 'pipeline'}: {printable(setting.change)}"
+    yield "records, from A to B:"
+    yield f"  {found.kept:>9,} samples are in both, and the same"
+    for transition in found.transitions:
+        yield f"  {transition.records:>9,} {_transition(transition)}"
+    if found.unchanged:
+        yield f"  {found.unchanged:>9,} were accepted in neither, and ended alike"
+    yield from _scores(found.scores)
+
+
+def _scores(shifts: list[Shift]) -> Iterator[str]:
+    moved = [shift for shift in shifts if shift.changed]
+    if moved:
+        yield "scores, mean of the records that have them in both:"
+    for shift in moved:
+        yield f"  {shift.name}: {shift.before:g} -> {shift.after:g}, another in {shift.changed:,} of {shift.records:,}"
+    if still := [shift.name for shift in shifts if not shift.changed]:
+        yield f"scores that are the same in all records: {', '.join(still)}"
+
+
+def _side(told: Told) -> str:
+    lost = f", {told.failed:,} failed" if told.failed else ""
+    return f"{told.out}: {told.accepted:,} of {told.records:,} records accepted{lost}; fingerprint {told.fingerprint}"
+
+
+def _transition(transition: Transition) -> str:
+    names = ", ".join(printable(example.id) for example in transition.examples[:_SHOWN])
+    more = ", ..." if transition.records > _SHOWN else ""
+    return f"{headline(transition)} ({names}{more})"
+
+
+def headline(transition: Transition) -> str:
+    """What happened to its records."""
+    if transition.kind == "changed":
+        return "changed: in both, but with other pictures or words"
+    return f"{transition.kind}: {transition.before} -> {transition.after}"

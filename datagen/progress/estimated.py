@@ -1,0 +1,91 @@
+"""An estimate while it is made, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from rich.console import Console
+
+from datagen.execute.estimate import Estimate, Resource
+from datagen.execute.forecast import Forecast
+from datagen.execute.gc import told_bytes
+from datagen.execute.watching import Told
+from datagen.progress.lines import slices, span
+
+_TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}
+
+
+class Trial:
+    """Shows on a terminal how far an estimate is; all else that is said goes to standard error."""
+
+    stopping = False
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._shown = self._console.status("estimating")
+
+    def __enter__(self) -> Trial:
+        if self._console.is_terminal:
+            self._shown.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def progressed(self, told: Told) -> None:
+        """How far it is now."""
+        self._shown.update(f"estimating: {slices(told)}")
+
+
+def estimate_lines(found: Estimate) -> Iterator[str]:
+    """An estimate for a terminal."""
+    what = "every row was run" if found.draws >= found.rows else "in brackets what holds 9 times of 10"
+    yield (
+        f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {span(found.seconds)}; {what}:"
+    )
+    lines = list(_lines(found))
+    width = max(len(name) for name, _ in lines)
+    yield from (f"  {name:<{width}}  {told}" for name, told in lines)
+    yield from (f"note: {note}" for note in found.notes)
+
+
+def _lines(found: Estimate) -> Iterator[tuple[str, str]]:
+    yield "accepted", _between(found.accepted, _number)
+    for reason, number in sorted(found.rejected.items(), key=lambda item: -item[1].value):
+        yield f"rejected by {reason}", _between(number, _number)
+    yield "failed", _between(found.failed, _number)
+    if found.unmet.high:
+        yield "by any one reason not met here", f"up to {_number(found.unmet.high)}"
+    for resource, hours in found.hours.items():
+        yield f"{_TIMES[resource]}, all together", _between(hours, _time)
+    for stage, by_resource in found.stages.items():
+        yield from ((f"  {stage}, {resource}", _between(hours, _time)) for resource, hours in by_resource.items())
+    if found.tokens.high:
+        yield "tokens", _between(found.tokens, _number)
+    if found.usd.high:
+        yield "money", _between(found.usd, "${:,.2f}".format)
+    yield "dataset", _between(found.dataset_bytes, told_bytes)
+    yield "run/ besides", _between(found.run_bytes, told_bytes)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _time(hours: float) -> str:
+    """Hours in the unit in which they can be read."""
+    unit, factor = ("h", 1) if hours >= 1 else ("min", 60) if hours * 60 >= 1 else ("s", 3600)
+    value = hours * factor
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
+def _between(found: Forecast, told: Callable[[float], str]) -> str:
+    bounds = f"  [{told(found.low)} to {told(found.high)}]" if found.low < found.high else ""
+    return f"{told(found.value)}{bounds}"
