@@ -14,6 +14,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from datagen.errors import StoreError
+from datagen.telling import public, secret_in
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
 """Where folders are but parts of names; s3fs would make the bucket if it were told to make one."""
@@ -63,7 +64,9 @@ class Store:
             self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
 
     def path(self, name: str) -> str:
-        """The filesystem's own path of `name`."""
+        """The filesystem's own path of `name`. Raises `StoreError` for a name that would lead out of the store."""
+        if (".." in name and ".." in name.split("/")) or "\0" in name:
+            raise StoreError(f"{self.address}: something in it names the file {name[:200]!r}, which is not in it")
         return f"{self._root}/{name}" if name else self._root
 
     def exists(self, name: str) -> bool:
@@ -281,6 +284,11 @@ def _removed(path: str) -> Iterator[None]:
 
 def _opened(address: str) -> tuple[Any, str]:
     """The filesystem of an address, one that remembers no listings, and the path in it."""
+    if secret := secret_in(address, {}):
+        raise StoreError(
+            f"{public(address)} holds {secret}, which logs and other users of the machine would see; "
+            "put it into the environment (for s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        )
     try:
         fs, root = url_to_fs(address)
         if not isinstance(fs, LocalFileSystem):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,13 @@ CodeOption = Annotated[
 def chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
     """What was said of changed code; '' for nothing."""
     return code.value if code else ""
+
+
+def finite(value: float | None) -> float | None:
+    """A number that was given; `nan` is between no bounds, and infinity is no amount."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number that can be kept to")
+    return value
 
 
 def graph_of(config: Path, profile: str, sets: list[str] | None) -> Graph:

@@ -18,9 +18,11 @@ from datagen.cli.common import (
     SetOption,
     app,
     chosen,
+    finite,
     graph_of,
     import_from_here,
 )
+from datagen.telling import printable
 
 if TYPE_CHECKING:
     from datagen.execute.run import How
@@ -35,11 +37,15 @@ def run(
     limit: Annotated[Optional[int], typer.Option(min=1, help="Take only the first N source rows.")] = None,  # noqa: UP045
     max_failed: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0, max=1, help="Stop early if more than this share of the records fail.", metavar="SHARE"),
+        typer.Option(
+            min=0, max=1, callback=finite, help="Stop early if more than this share of the records fail.", metavar="SHARE"
+        ),
     ] = None,
     in_flight_mb: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=1, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."),
+        typer.Option(
+            min=1, callback=finite, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."
+        ),
     ] = None,
     ray_address: RayAddress = "",
     slices: Annotated[
@@ -151,7 +157,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:
-        typer.echo(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
+        typer.echo(printable(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}"))
 
 
 @app.command()
@@ -171,4 +177,4 @@ def gc(
     from datagen.execute.gc import free, freed_text
 
     import_from_here()
-    typer.echo(freed_text(free(out, dry=dry_run), out, dry=dry_run))
+    typer.echo(printable(freed_text(free(out, dry=dry_run), out, dry=dry_run)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socket
@@ -132,9 +133,10 @@ def _holder(store: Store, lock: str) -> dict[str, Any] | None:
     """Who signed a lock; None if it was given back, or is torn: nobody holds it then."""
     try:
         found: dict[str, Any] = json.loads(store.read(lock))
-        return {**found, "seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"])}
-    except (StoreError, ValueError, KeyError, TypeError):
+        told = {**found, "seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"])}
+    except (StoreError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return told if math.isfinite(told["seen"]) and 0 < told["pid"] < 2**31 else None
 
 
 def _is_gone(pid: int) -> bool:
