@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
+from datagen.telling import printable
+
 if TYPE_CHECKING:
     from datagen.nodes import Graph
 
@@ -71,6 +73,11 @@ CodeOption = Annotated[
 def chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
     """What was said of changed code; '' for nothing."""
     return code.value if code else ""
+
+
+def tell(text: str) -> None:
+    """Say something on standard output; of what came with the data, a terminal shows all and obeys nothing."""
+    typer.echo(printable(text))
 
 
 def finite(value: float | None) -> float | None:

@@ -21,8 +21,8 @@ from datagen.cli.common import (
     finite,
     graph_of,
     import_from_here,
+    tell,
 )
-from datagen.telling import printable
 
 if TYPE_CHECKING:
     from datagen.execute.run import How
@@ -157,7 +157,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:
-        typer.echo(printable(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}"))
+        tell(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
 
 
 @app.command()
@@ -177,4 +177,4 @@ def gc(
     from datagen.execute.gc import free, freed_text
 
     import_from_here()
-    typer.echo(printable(freed_text(free(out, dry=dry_run), out, dry=dry_run)))
+    tell(freed_text(free(out, dry=dry_run), out, dry=dry_run))
