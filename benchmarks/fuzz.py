@@ -52,6 +52,8 @@ from datagen.store import Store
 from datagen.telling import printable, redacted
 
 ROOT = Path(__file__).resolve().parent.parent
+TRACE = "last"
+"""Beside the files that are read: what was given last."""
 EXAMPLES = 200
 """Between two looks at the clock."""
 SLACK_SECONDS = 120.0
@@ -297,15 +299,11 @@ def fuzz(reader: Reader, *, seconds: float, trace: Path) -> Iterator[int]:
         yield EXAMPLES
 
 
-def alone(name: str, *, seconds: float) -> int:
+def alone(name: str, *, folder: Path, seconds: float) -> int:
     """Fuzz one reader in this process; its exit code."""
     warnings.simplefilter("ignore")
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    with tempfile.TemporaryDirectory() as folder:
-        number = 0
-        for examples in fuzz(readers(Path(folder))[name], seconds=seconds, trace=Path(folder) / "last"):
-            number += examples
-    print(number)
+    print(sum(fuzz(readers(folder)[name], seconds=seconds, trace=folder / TRACE)))
     return 0
 
 
@@ -322,9 +320,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="in all")
     parser.add_argument("--reader", default="", help="one alone")
     parser.add_argument("--alone", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
     given_ = parser.parse_args()
     if given_.alone:
-        return alone(given_.alone, seconds=given_.minutes * 60)
+        return alone(given_.alone, folder=Path(given_.folder), seconds=given_.minutes * 60)
     chosen = [given_.reader] if given_.reader else names()
     share = given_.minutes / len(chosen)
     return max([_told(name, minutes=share) for name in chosen])
@@ -332,20 +331,28 @@ def main() -> int:
 
 def _told(name: str, *, minutes: float) -> int:
     """Fuzz one reader in a process of its own, and print what came of it."""
-    words = [sys.executable, __file__, "--alone", name, "--minutes", str(minutes)]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=minutes * 60 + SLACK_SECONDS)
-    except subprocess.TimeoutExpired:
-        print(f"{name:<16} hangs")
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, __file__, f"--alone={name}", f"--minutes={minutes}", f"--folder={folder}"]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=minutes * 60 + SLACK_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(f"{name:<16} hangs at {_last(folder)}", flush=True)
+            return 1
+        last = _last(folder)
     if done.returncode == 0:
         print(f"{name:<16} {int(done.stdout):>9,} examples, nothing found", flush=True)
         return 0
-    why = "crashes" if done.returncode < 0 else "finding"
+    why = f"crashes at {last}" if done.returncode < 0 else "finding"
     width = shutil.get_terminal_size().columns
     told = "\n".join(f"    {line[: 2 * width]}" for line in done.stderr.splitlines()[-25:])
     print(f"{name:<16} {why} ({done.returncode}):\n{told}", flush=True)
     return 1
+
+
+def _last(folder: str) -> str:
+    """What was read last, as far as it fits a screen."""
+    trace = Path(folder) / TRACE
+    return repr(trace.read_bytes()[:2000]) if trace.exists() else "its start"
 
 
 if __name__ == "__main__":

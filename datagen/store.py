@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -284,6 +285,8 @@ def _removed(path: str) -> Iterator[None]:
 
 def _opened(address: str) -> tuple[Any, str]:
     """The filesystem of an address, one that remembers no listings, and the path in it."""
+    if re.fullmatch(r"[\w.+-]*:", address):
+        raise StoreError(f"{address}// names no folder; give a path, or an address such as s3://bucket/folder")
     if secret := secret_in(address, {}):
         raise StoreError(
             f"{public(address)} holds {secret}, which logs and other users of the machine would see; "

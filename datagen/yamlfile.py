@@ -122,6 +122,8 @@ class _Reader:
             raise ConfigError(f"{self._line(node)}: {_TOO_DEEP}")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
+        if node.tag not in (f"{_TAG}seq", f"{_TAG}map"):
+            raise self._tagged(node)
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -145,7 +147,7 @@ class _Reader:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value
         if not node.tag.startswith(_TAG) or kind not in ("str", *_SCALARS):
-            raise ConfigError(f"{self._line(node)}: the tag {node.tag} is not allowed; write plain values")
+            raise self._tagged(node)
         if kind == "str":
             return text
         if not _SCALARS[kind][0].fullmatch(text) or len(text) > _LONGEST_NUMBER:
@@ -153,6 +155,9 @@ class _Reader:
                 f"{self._line(node)}: '{text[:40]}' is no {kind}; correct it, or put it in quotes as text"
             )
         return _plain(kind, text)
+
+    def _tagged(self, node: yaml.Node) -> ConfigError:
+        return ConfigError(f"{self._line(node)}: the tag {node.tag} is not allowed; write plain values")
 
     def _line(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"

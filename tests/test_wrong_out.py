@@ -46,14 +46,14 @@ def _victim_is_whole(out: Path) -> bool:
 
 
 @pytest.mark.parametrize("command_name", ["run", "plan", "verify", "repair", "show", "retry", "gc", "open"])
-@pytest.mark.parametrize("kind", ["missing", "empty", "file", "loop", "scheme", "no address"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "file", "loop", "scheme", "no address", "bare scheme"])
 def test_an_out_that_is_none_is_told_by_every_command(
     tmp_path: Path, kind: str, command_name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    out = {"scheme": "sss://bucket/x", "no address": "://"}.get(kind, str(tmp_path / kind))
+    out = {"scheme": "sss://bucket/x", "no address": "://", "bare scheme": "s3://"}.get(kind, str(tmp_path / kind))
     if command_name == "open":
         with pytest.raises(StoreError, match=r".+"):
             datagen.open(out)

@@ -207,7 +207,7 @@ def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) 
                 break
     for path, names in slices.items():
         for part in pc.unique(_opened(store, path).read(["part"])["part"]).to_pylist():
-            match = KINDS["parts"].fullmatch(part)
+            match = KINDS["parts"].fullmatch(part or "")
             if match and match["slice"] in names:
                 yield part
 
