@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from datagen.cli.common import BROKEN, app, import_from_here
+from datagen.cli.common import BROKEN, app, import_from_here, tell
 
 
 @app.command()
@@ -54,4 +54,4 @@ def show(
     """Show one sample and how it came about, or why a record was rejected."""
     from datagen.show import show as show_it
 
-    typer.echo(show_it(out, key))
+    tell(show_it(out, key))
