@@ -3,9 +3,10 @@
     python benchmarks/fuzz.py --minutes 10
     python benchmarks/fuzz.py --minutes 1 --reader picture
 
-Each reader has a process of its own, so that one that crashes or hangs is a finding too, and an equal share of the time.
-Hypothesis mutates sound input: bytes flipped, cut, doubled, spliced, and words put in that mean something to the format;
-what fails is shrunk before it is told. A reader may answer, or raise an error that datagen explains; all else is a finding.
+Each reader has a process of its own, so that one that crashes or hangs is a finding too, and an equal share of the
+time. Hypothesis mutates sound input: bytes flipped, cut, doubled, spliced, and words put in that mean something to
+the format; what fails is shrunk before it is told. A reader may answer, or raise an error that datagen explains; all
+else is a finding.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ EXAMPLES = 200
 SLACK_SECONDS = 120.0
 """A reader that has not ended so long after its time hangs."""
 WORDS = (
-    b"\0", b"\xff\xff\xff\xff", b"../../", b"-1", b"1e999", b"NaN", b"null", b"9" * 25, b"[" * 999, b'{"a":' * 99, b"\n---\n",
-    b"&a [*a]", b"!!python/name:os.system", b"\x1b[2J", b"\xed\xa0\x80", b"\\ud800", b"/etc/passwd", b"::", b"://", b"a:b@",
+    b"\0", b"\xff\xff\xff\xff", b"../../", b"-1", b"1e999", b"NaN", b"null", b"9" * 25, b"[" * 999, b'{"a":' * 99,
+    b"\n---\n", b"&a [*a]", b"!!python/name:os.system", b"\x1b[2J", b"\xed\xa0\x80", b"\\ud800", b"/etc/passwd",
+    b"::", b"://", b"a:b@",
 )  # fmt: skip
 
 
@@ -89,7 +91,8 @@ def mutated(draw_: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
             other = draw_(st.sampled_from(seeds))
             data = data[:start] + other[draw_(st.integers(0, len(other))) :]
         else:
-            data = data[:start] + draw_(st.sampled_from(WORDS) if how == "word" else st.binary(max_size=16)) + data[end:]
+            new = draw_(st.sampled_from(WORDS) if how == "word" else st.binary(max_size=16))
+            data = data[:start] + new + data[end:]
     return data
 
 
@@ -217,7 +220,9 @@ def readers(folder: Path) -> dict[str, Reader]:
     """All readers, by name, over files in a folder of their own."""
     lines = (ROOT / "manifests" / "demo.jsonl").read_bytes().splitlines()
     mask = {"size": [3, 4], "counts": [2, 3, 7]}
-    lines.append(json.dumps({"id": "a", "uri": "b", "objects": [{"label": "c", "box": [0, 1, 2, 3], "mask": mask}]}).encode())
+    lines.append(
+        json.dumps({"id": "a", "uri": "b", "objects": [{"label": "c", "box": [0, 1, 2, 3], "mask": mask}]}).encode()
+    )
     config = (ROOT / "configs" / "subject_add.yaml").read_bytes()
     out = dataset_in(folder)
     sample = open_dataset(str(out))[0]
@@ -262,11 +267,13 @@ def readers(folder: Path) -> dict[str, Reader]:
     return {
         "manifest": Reader(lines, manifest),
         "config": Reader([config], configured),
-        "--set": Reader([b"seed=3", b"filter_foreground.min_ratio=0.2", b"segment_subject.segmenter.kind=grabcut"], set_),
+        "--set": Reader(
+            [b"seed=3", b"filter_foreground.min_ratio=0.2", b"segment_subject.segmenter.kind=grabcut"], set_
+        ),
         "picture": Reader(pictures(), picture),
         "run lengths": Reader([b"3 4 2 3 7", b"9 9 0 81"], runs),
         "outline": Reader([np.arange(16.0).tobytes()], outline),
-        "KEY.json": Reader([sample.read("json")], lambda data: _validated(data)),
+        "KEY.json": Reader([sample.read("json")], _validated),
         "kept answers": Reader([path.read_bytes()[32:] for path in answers] or [b"ARROW"], kept),
         "messages": Reader([b"https://me:pass@host/x?X-Amz-Signature=abc", b"\x1b[31m"], struck),
         **files_of(out),
@@ -334,7 +341,9 @@ def _told(name: str, *, minutes: float) -> int:
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, __file__, f"--alone={name}", f"--minutes={minutes}", f"--folder={folder}"]
         try:
-            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=minutes * 60 + SLACK_SECONDS)
+            done = subprocess.run(
+                words, capture_output=True, text=True, check=False, timeout=minutes * 60 + SLACK_SECONDS
+            )
         except subprocess.TimeoutExpired:
             print(f"{name:<16} hangs at {_last(folder)}", flush=True)
             return 1

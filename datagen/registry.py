@@ -51,7 +51,10 @@ def _folders(package: str) -> list[str]:
             spec = find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    except (Exception, SystemExit) as error:  # a dotted name imports the package around it, whose code may raise anything
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a dotted name imports the package around it, whose code may raise anything
         what = f"{type(error).__name__}: {error}"
         raise ConfigError(f"package '{package}' cannot be imported to take stages from: {what}") from error
     if spec is None or spec.submodule_search_locations is None:

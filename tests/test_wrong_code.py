@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def _dotted(node: ast.expr) -> str:
 
 def _says(call: ast.Call, name: str, value: object) -> bool:
     return any(
-        word.arg == name and isinstance(word.value, ast.Constant) and word.value.value is value for word in call.keywords
+        word.arg == name and isinstance(word.value, ast.Constant) and word.value.value is value
+        for word in call.keywords
     )
 
 
@@ -78,7 +80,9 @@ def test_nothing_unpickles_evaluates_or_calls_a_shell() -> None:
 
 
 def test_nothing_listens_on_all_addresses() -> None:
-    assert not [path for path in FILES if re.search(r"0\.0\.0\.0|host[\"']?\s*[:=]\s*[\"'](::)?[\"']", path.read_text())]
+    assert not [
+        path for path in FILES if re.search(r"0\.0\.0\.0|host[\"']?\s*[:=]\s*[\"'](::)?[\"']", path.read_text())
+    ]
 
 
 def _tests_in(path: Path) -> set[str]:
@@ -92,7 +96,7 @@ def _tests_in(path: Path) -> set[str]:
 def _rows() -> list[str]:
     lines = FAULTS.read_text().splitlines()
     return [
-        line for before, line in zip(lines, lines[1:], strict=False)
+        line for before, line in pairwise(lines)
         if line.startswith("| ") and not line.startswith("| ---") and before.startswith("|")
     ]  # fmt: skip
 

@@ -36,7 +36,10 @@ FILES = {
     "unknown key": (HEAD + "sede: 1\n", "x.yaml:3: unknown key 'sede'; did you mean 'seed'?"),
     "type": (HEAD + "seed: many\n", "x.yaml:3: 'seed' is 'many'; it has to be a whole number"),
     "nan": (HEAD + "output: {shard_mb: .nan}\n", "x.yaml:3: 'output.shard_mb' is nan; it has to be a finite number"),
-    "beyond": (HEAD + "output: {shard_mb: 1e999}\n", "x.yaml:3: 'output.shard_mb' is inf; it has to be a finite number"),
+    "beyond": (
+        HEAD + "output: {shard_mb: 1e999}\n",
+        "x.yaml:3: 'output.shard_mb' is inf; it has to be a finite number",
+    ),
     "path as name": ("pipeline: ../../evil\n", "x.yaml:1: 'pipeline' is '../../evil'; it has to be text of the form"),
     "other letters": ("pipeline: добавить\n", "x.yaml:1: 'pipeline' is 'добавить'; it has to be text of the form"),
     "escape": ('pipeline: "\\e[31mred"\n', "x.yaml:1: 'pipeline' is '\\x1b[31mred'; it has to be text of the form"),
@@ -167,7 +170,12 @@ class Odd(Map):
     ],
 )
 def test_a_plugin_that_fails_or_exits_at_import_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str, message: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    code: str,
+    message: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     config = _plugin(tmp_path, monkeypatch, name=name, code=code)
     assert f"stage 'odd' cannot be imported from {name}.odd: {message}" in refused("check", config, capfd=capfd)

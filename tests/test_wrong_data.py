@@ -30,7 +30,22 @@ HOSTILE = {
 }
 """What a caption, a licence or a credit may hold."""
 
-IDS = ["../../x", "/etc/passwd", "a\0b", "x" * 10_000, "\u202eevil", "a\nb", "<b>", "C:\\x", "-rf", ".", "..", "%2e%2e", "CON", "é" * 99]
+IDS = [
+    "../../x",
+    "/etc/passwd",
+    "a\0b",
+    "x" * 10_000,
+    "\u202eevil",
+    "a\nb",
+    "<b>",
+    "C:\\x",
+    "-rf",
+    ".",
+    "..",
+    "%2e%2e",
+    "CON",
+    "é" * 99,
+]
 
 
 def _run(config: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> Any:

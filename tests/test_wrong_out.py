@@ -290,7 +290,9 @@ def test_a_list_of_slices_that_is_odd_is_told(out: Path, text: str, capfd: pytes
     assert _victim_is_whole(out)
 
 
-@pytest.mark.parametrize("text", ["[" * 5000, "pipeline: [toy]", "pipeline: !!python/name:os.system", "a: &a [*a]", "\0"])
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, "pipeline: [toy]", "pipeline: !!python/name:os.system", "a: &a [*a]", "\0"]
+)
 def test_a_config_of_an_out_that_is_odd_is_told(out: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     (out / "run" / "config.yaml").write_text(text)
     told = refused("run", out.parent / "toy.yaml", "--engine", "local", "--out", out, capfd=capfd)

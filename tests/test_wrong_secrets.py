@@ -69,7 +69,11 @@ def test_no_secret_of_a_row_or_of_the_environment_is_written_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SPILT_API_KEY", KEY)
-    rows = [{"id": f"{word}{n}", "uri": uri, "caption": word} for n, uri in enumerate([SIGNED, LOGIN]) for word in ("spill", "pass")]
+    rows = [
+        {"id": f"{word}{n}", "uri": uri, "caption": word}
+        for n, uri in enumerate([SIGNED, LOGIN])
+        for word in ("spill", "pass")
+    ]
     rows += [{"id": "odd", "uri": LOGIN, "objects": SIGNED}]
     config, out = toy_config(tmp_path, [{"use": "spill"}], rows=rows), tmp_path / "out"
     said = [command("run", config, "--engine", "local", "--out", out, capfd=capfd)]

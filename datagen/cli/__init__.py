@@ -32,7 +32,9 @@ def _told(error: Exception) -> str:
     """A fault as it is shown: no secrets, nothing that a terminal obeys, and not endless."""
     lines = printable(redacted(str(error))).split("\n")
     more = [f"... and {len(lines) - _MOST_LINES:,} more"] if len(lines) > _MOST_LINES else []
-    return "\n".join([*(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in lines[:_MOST_LINES]), *more])
+    return "\n".join(
+        [*(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in lines[:_MOST_LINES]), *more]
+    )
 
 
 _MOST_LINES = 40

@@ -38,7 +38,11 @@ def run(
     max_failed: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
-            min=0, max=1, callback=finite, help="Stop early if more than this share of the records fail.", metavar="SHARE"
+            min=0,
+            max=1,
+            callback=finite,
+            help="Stop early if more than this share of the records fail.",
+            metavar="SHARE",
         ),
     ] = None,
     in_flight_mb: Annotated[
