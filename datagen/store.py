@@ -31,7 +31,8 @@ class Store:
         self._local = isinstance(self._fs, LocalFileSystem)
         protocols = {self._fs.protocol} if isinstance(self._fs.protocol, str) else set(self._fs.protocol)
         self._flat = bool(protocols & _OBJECT_STORES)
-        self._faults = OSError if self._local else Exception  # services have errors of their own, such as botocore's
+        # services have errors of their own, such as botocore's; a range may be one that no file can have
+        self._faults = (OSError, ValueError, OverflowError, MemoryError) if self._local else (Exception,)
 
     def _fault(self, name: str, error: Exception, *, doing: str) -> StoreError:
         """What to say where the filesystem refuses."""
@@ -81,9 +82,14 @@ class Store:
 
     def read_range(self, name: str, *, start: int, size: int) -> bytes:
         """`size` bytes from `start`. Raises `StoreError` if there are fewer."""
+        self._check_range(name, start, size)
         data = self._reading(name, start, start + size)
         self._check_length(name, start, size, data)
         return data
+
+    def _check_range(self, name: str, start: int, size: int) -> None:
+        if start < 0 or size < 0:
+            raise StoreError(f"{self.address}/{name}: no file has {size} bytes at byte {start}")
 
     def _check_length(self, name: str, start: int, size: int, data: bytes) -> None:
         if len(data) != size:
@@ -107,6 +113,8 @@ class Store:
 
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
+        for name, start, size in ranges:
+            self._check_range(name, start, size)
         wanted = [(name, start, start + size) for name, start, size in ranges if size]
         found = iter(self._read_side_by_side(wanted))
         answer = [next(found) if size else b"" for _, _, size in ranges]

@@ -264,6 +264,8 @@ def _ledger(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
         {"slice": "../../x"},
         {"members": "[" * 5000},
         {"scores": "x"},
+        {"parent": "r1", "id": "r1"},
+        {"status": "expanded", "children": 2**31 - 1},
     ],
     ids=repr,
 )
@@ -278,10 +280,12 @@ def test_a_ledger_that_points_elsewhere_reads_and_removes_nothing_there(
     assert _victim_is_whole(out)
 
 
-@pytest.mark.parametrize("text", ["../../victim\t3\n", "000000-a\0b\t1\n", "abc\t1\n", "000000-abc\n", "\x1b[2J\t1\n"])
+@pytest.mark.parametrize(
+    "text", ["../../victim\t3\n", "000000-a\0b\t1\n", "abc\t1\n", "\t2\n\t2\n", "000000-abc\n", "\x1b[2J\t1\n"]
+)
 def test_a_list_of_slices_that_is_odd_is_told(out: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     [path] = (out / "run" / "ledger").rglob("slices.txt")
-    path.write_text(text)
+    path.write_text(path.read_text() + text)
     said = command("verify", out, capfd=capfd)
     assert said.code == cli.BROKEN
     assert "slices.txt is damaged" in said.err

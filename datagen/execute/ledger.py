@@ -243,8 +243,8 @@ class Ledger:
         lines = (line.split("\t") for line in self._text(name).splitlines())
         try:
             found = {slice: int(rows) for slice, rows in lines}
-            if odd := next((slice for slice in found if not is_slice(slice)), None):
-                raise ValueError(f"{odd[:40]!r} is no slice")
+            if odd := [slice for slice in found if not is_slice(slice)]:
+                raise ValueError(f"{odd[0][:40]!r} is no slice")
             return found
         except ValueError as error:
             raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error

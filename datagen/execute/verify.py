@@ -134,6 +134,8 @@ def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     wanted = rows.filter(pc.or_(pc.equal(rows["key"], name), pc.is_in(rows["id"], value_set=ids))).to_pylist()
     while wanted:
+        if any(row["id"] == wanted[0]["id"] for row in found):
+            raise StoreError(f"{ledger.folder} is damaged: '{wanted[0]['id']}' descends from itself; {_RECOMPUTE}")
         found.insert(0, wanted[0])
         wanted = rows.filter(pc.equal(rows["id"], wanted[0]["parent"])).to_pylist()
     return found
