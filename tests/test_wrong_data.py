@@ -14,9 +14,11 @@ import yaml
 from building import PAINT, ledger_rows, toy_config
 from commanding import command
 from picture_files import header, noise, png_of, saved
+from PIL import Image as Pillow
 
 import datagen
 from datagen import cli
+from datagen.image import Image
 
 HOSTILE = {
     "script": "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -147,8 +149,6 @@ def test_a_picture_that_is_wrong_fails_alone_by_name(tmp_path: Path, capfd: pyte
 def test_pictures_that_are_odd_but_sound_are_taken(tmp_path: Path) -> None:
     picture = saved(noise(8, 6), "PNG")
     grey = io.BytesIO()
-    from PIL import Image as Pillow
-
     sixteen = Pillow.new("I;16", (6, 8))
     sixteen.save(grey, "PNG")
     turned = Pillow.Exif()
@@ -160,8 +160,6 @@ def test_pictures_that_are_odd_but_sound_are_taken(tmp_path: Path) -> None:
         "animated": saved(Pillow.new("P", (6, 8)), "GIF", save_all=True, append_images=[Pillow.new("P", (6, 8), 1)]),
         "with something behind its end": picture + b"<script>" * 99,
     }
-    from datagen.image import Image
-
     for name, data in odd.items():
         assert Image.decode(data).array.shape == (8, 6, 3), name
 

@@ -238,15 +238,17 @@ def test_a_json_member_that_is_none_is_told(out: Path, data: bytes) -> None:
         _ = _member(out, "json", data).info
 
 
-def _ledger(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
-    """Change the first accepted row of a slice."""
+def _ledger(out: Path, edit: Callable[[dict[str, Any]], Any]) -> str:
+    """Change the first accepted row of a slice; the id that it had."""
     for path in sorted((out / "run" / "ledger").rglob("0*.parquet")):
         table = pq.read_table(io.BytesIO(path.read_bytes()))
         rows = table.to_pylist()
         if chosen := [row for row in rows if row["status"] == "accepted"]:
+            id: str = chosen[0]["id"]
             edit(chosen[0])
             pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
-            return
+            return id
+    raise AssertionError("nothing was accepted")
 
 
 @pytest.mark.parametrize(
@@ -264,6 +266,8 @@ def _ledger(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
         {"slice": "../../x"},
         {"members": "[" * 5000},
         {"scores": "x"},
+        {"scores": '{"sharpness": "high"}', "seconds": "[]"},
+        {"fields": "null"},
         {"parent": "r1", "id": "r1"},
         {"status": "expanded", "children": 2**31 - 1},
     ],
@@ -272,8 +276,14 @@ def _ledger(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 def test_a_ledger_that_points_elsewhere_reads_and_removes_nothing_there(
     out: Path, change: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    _ledger(out, lambda row: row.update(change))
-    for words in (["verify", out], ["show", out, "r1"], ["verify", out, "--repair"], ["gc", out]):
+    changed = _ledger(out, lambda row: row.update(change))
+    for words in (
+        ["verify", out],
+        ["show", out, "r1"],
+        ["show", out, changed],
+        ["verify", out, "--repair"],
+        ["gc", out],
+    ):
         command(*words, capfd=capfd)
     config = out.parent / "toy.yaml"
     command("run", config, "--engine", "local", "--out", out, capfd=capfd)

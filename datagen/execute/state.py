@@ -203,11 +203,13 @@ class State:
 
 def _public(record: Record) -> Record:
     """The record without what its addresses should not tell."""
-    told = {name: public(record[name]) for name in _ADDRESSES if isinstance(record.get(name), str)}
+    texts = ((name, value) for name, value in record.raw().items() if isinstance(value, str))
+    told = {name: public(value) for name, value in texts if name in _ADDRESSES or "://" in value}
     return record.adding(told) if any(told[name] != record[name] for name in told) else record
 
 
 _ADDRESSES = ("uri", "base")
+"""Of which one may be relative to the other."""
 
 
 def _stream(table: pa.Table) -> pa.Buffer:
