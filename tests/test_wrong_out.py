@@ -168,6 +168,20 @@ def test_an_index_that_points_elsewhere_is_refused(
     assert command("verify", out, capfd=capfd).code == cli.BROKEN
 
 
+@pytest.mark.parametrize("name", ["index.parquet", "run/ledger/*/0*.parquet", "run/ledger/*/pack.parquet"])
+def test_parquet_whose_names_are_no_text_is_told(out: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    path = sorted(out.glob(name))[0]
+    data = path.read_bytes()
+    for word in (b"offset", b"status"):
+        path.write_bytes(data.replace(word, b"\xff" + word[1:]))
+        assert command("verify", out, capfd=capfd).code == cli.BROKEN or word not in data
+        for words in (["show", out, "r1"], ["gc", out, "--dry-run"], ["verify", out, "--repair"]):
+            command(*words, capfd=capfd)
+    config = out.parent / "toy.yaml"
+    assert command("run", config, "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
+    assert command("verify", out, capfd=capfd).code == cli.OK
+
+
 def test_members_that_overlap_are_found(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _index(out, lambda rows: rows[0]["members"][1].update(offset=rows[0]["members"][0]["offset"]))
     said = command("verify", out, capfd=capfd)

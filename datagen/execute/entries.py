@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
 from datagen.execute.rows import SCHEMA
+from datagen.shards.table import UNREADABLE
 from datagen.store import Store
 
 COMPACTED = "compact-"
@@ -230,7 +231,7 @@ def _filled(rows: pa.Table) -> pa.Table:
 def _damage_told(place: str, remedy: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
+    except (*UNREADABLE, RecursionError) as error:
         raise StoreError(f"{place} is damaged: {error}; {remedy}") from error
 
 
