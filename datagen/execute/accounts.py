@@ -69,7 +69,9 @@ def dropped_tables(ledger: Ledger, *, columns: Sequence[str]) -> Iterator[pa.Tab
     try:
         with ledger.store.reading(name) as file:
             for batch in pq.ParquetFile(file).iter_batches(_ROWS, columns=list(columns)):
-                yield pa.Table.from_batches([batch]).select(list(columns))
+                table = pa.Table.from_batches([batch]).select(list(columns))
+                table.validate(full=True)
+                yield table
     except UNREADABLE as error:
         place = f"{ledger.store.address}/{name}"
         raise StoreError(f"{place} is damaged: {error}; run again, which writes it anew") from error

@@ -221,7 +221,8 @@ def _checked(file: Any, place: str, remedy: str) -> pq.ParquetFile:
 
 
 def _filled(rows: pa.Table) -> pa.Table:
-    """The rows, if no cell is empty. Raises `ValueError`."""
+    """The rows, if no cell is empty and all text is text. Raises `ValueError`."""
+    rows.validate(full=True)
     if empty := [name for name in rows.column_names if rows[name].null_count]:
         raise ValueError(f"cells of {', '.join(empty)} are empty")
     return rows

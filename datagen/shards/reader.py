@@ -187,6 +187,7 @@ def _read_index(store: Store) -> pa.Table:
     try:
         # no threads: see `datagen.__main__`
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(columns=_COLUMNS, use_threads=False)
+        table.validate(full=True)  # or text that is no UTF-8 would fail where it is looked at
         fault = _fault(table, shards)
     except (pa.ArrowException, OSError, ValueError) as error:
         fault = str(error)

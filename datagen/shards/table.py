@@ -67,7 +67,9 @@ class IndexFile:
 
     def _group(self, number: int, columns: list[str] | None) -> pa.Table:
         with _told():
-            return self._file.read_row_group(number, columns=columns)
+            table = self._file.read_row_group(number, columns=columns)
+            table.validate(full=True)  # pyarrow reads text that is no UTF-8, and fails where it is looked at
+            return table
 
 
 def _of(table: pa.Table, path: str) -> pa.Table:
