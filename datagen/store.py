@@ -21,6 +21,10 @@ _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
 """Where folders are but parts of names; s3fs would make the bucket if it were told to make one."""
 
 
+_NO_RANGE = (ValueError, OverflowError, MemoryError)
+"""What Python raises where a range is one that no file can have."""
+
+
 class Store:
     """Files below one address; every path is relative to it, with forward slashes."""
 
@@ -31,8 +35,7 @@ class Store:
         self._local = isinstance(self._fs, LocalFileSystem)
         protocols = {self._fs.protocol} if isinstance(self._fs.protocol, str) else set(self._fs.protocol)
         self._flat = bool(protocols & _OBJECT_STORES)
-        # services have errors of their own, such as botocore's; a range may be one that no file can have
-        self._faults = (OSError, ValueError, OverflowError, MemoryError) if self._local else (Exception,)
+        self._faults = OSError if self._local else Exception  # services have errors of their own, such as botocore's
 
     def _fault(self, name: str, error: Exception, *, doing: str) -> StoreError:
         """What to say where the filesystem refuses."""
@@ -101,7 +104,7 @@ class Store:
             return b""  # which object stores refuse, or take for the whole file
         try:
             return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
-        except self._faults as error:
+        except (self._faults, *_NO_RANGE) as error:
             return self._read_in_vain(name, error)
 
     def _read_in_vain(self, name: str, error: Exception) -> bytes:
