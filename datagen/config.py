@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -24,6 +24,7 @@ from datagen.explain import explain
 from datagen.options import Options
 from datagen.shards.options import OutputOptions
 from datagen.sources.config import SourceConfig
+from datagen.telling import is_secret_option, secret_in
 from datagen.yamlfile import Located, Place, parse_yaml, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
@@ -199,7 +200,37 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
     _lay_profile(located, chosen)
     for text in to_rest:
         _lay_set(located, text)
+    _refuse_secrets(located)
     return Loaded(validated(Pipeline, located, ()), chosen, located)
+
+
+def _refuse_secrets(located: Located) -> None:
+    """Raise `ConfigError` if a password or key stands in a config: it is saved with the dataset, and shown."""
+    faults = []
+    for place, text in _texts(located.data, ()):
+        what = secret_in(text)
+        if not what and text and is_secret_option(str(place[-1])):
+            what = "a secret, by its name"
+        if what:
+            path = ".".join(map(str, place))
+            faults.append(f"{located.origin(place)}: '{path}' holds {what}; {_FROM_ENVIRONMENT}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+_FROM_ENVIRONMENT = (
+    "configs are saved with the dataset and shown in reports: take it out and put it into the environment, "
+    "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, OPENAI_API_KEY or HF_TOKEN"
+)
+
+
+def _texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Every text in plain data, and where it stands."""
+    if isinstance(data, str):
+        yield place, data
+    elif isinstance(data, dict | list):
+        for step, inner in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _texts(inner, (*place, step))
 
 
 def validated(model: type[M], located: Located, place: Place) -> M:

@@ -58,7 +58,7 @@ def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
 
     polygon: Any = shapes.polygon
     mask_HW = np.zeros((size[1], size[0]), np.bool_)
-    for outline in polygons:
+    for outline in filter(len, polygons):
         corners = np.asarray(outline, np.float64)
         rows, columns = polygon(corners[:, 1] - 0.5, corners[:, 0] - 0.5, mask_HW.shape)
         mask_HW[rows, columns] = True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -35,8 +37,9 @@ def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
     if name not in known:
         raise ConfigError(f"there is no stage '{name}'; {nearest(name, known)}")
     try:
-        module = import_module(known[name])
-    except Exception as error:  # a plugin's code may raise anything
+        with redirect_stdout(sys.stderr):  # what it prints is no part of what the command was asked
+            module = import_module(known[name])
+    except (Exception, SystemExit) as error:  # a plugin's code may raise anything
         what = f"{type(error).__name__}: {error}"
         raise ConfigError(f"stage '{name}' cannot be imported from {known[name]}: {what}") from error
     return _stage_in(module, name)
@@ -44,10 +47,14 @@ def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
 
 def _folders(package: str) -> list[str]:
     try:
-        spec = find_spec(package)
+        with redirect_stdout(sys.stderr):
+            spec = find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    except Exception as error:  # a dotted name imports the package around it, whose code may raise anything
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a dotted name imports the package around it, whose code may raise anything
         what = f"{type(error).__name__}: {error}"
         raise ConfigError(f"package '{package}' cannot be imported to take stages from: {what}") from error
     if spec is None or spec.submodule_search_locations is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,14 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from datagen.errors import StoreError
+from datagen.telling import public, secret_in
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
 """Where folders are but parts of names; s3fs would make the bucket if it were told to make one."""
+
+
+_NO_RANGE = (ValueError, OverflowError, MemoryError)
+"""What Python raises where a range is one that no file can have."""
 
 
 class Store:
@@ -63,7 +69,9 @@ class Store:
             self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
 
     def path(self, name: str) -> str:
-        """The filesystem's own path of `name`."""
+        """The filesystem's own path of `name`. Raises `StoreError` for a name that would lead out of the store."""
+        if (".." in name and ".." in name.split("/")) or "\0" in name:
+            raise StoreError(f"{self.address}: something in it names the file {name[:200]!r}, which is not in it")
         return f"{self._root}/{name}" if name else self._root
 
     def exists(self, name: str) -> bool:
@@ -77,9 +85,14 @@ class Store:
 
     def read_range(self, name: str, *, start: int, size: int) -> bytes:
         """`size` bytes from `start`. Raises `StoreError` if there are fewer."""
+        self._check_range(name, start, size)
         data = self._reading(name, start, start + size)
         self._check_length(name, start, size, data)
         return data
+
+    def _check_range(self, name: str, start: int, size: int) -> None:
+        if start < 0 or size < 0:
+            raise StoreError(f"{self.address}/{name}: no file has {size} bytes at byte {start}")
 
     def _check_length(self, name: str, start: int, size: int, data: bytes) -> None:
         if len(data) != size:
@@ -91,7 +104,7 @@ class Store:
             return b""  # which object stores refuse, or take for the whole file
         try:
             return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
-        except self._faults as error:
+        except (self._faults, *_NO_RANGE) as error:
             return self._read_in_vain(name, error)
 
     def _read_in_vain(self, name: str, error: Exception) -> bytes:
@@ -103,6 +116,8 @@ class Store:
 
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
+        for name, start, size in ranges:
+            self._check_range(name, start, size)
         wanted = [(name, start, start + size) for name, start, size in ranges if size]
         found = iter(self._read_side_by_side(wanted))
         answer = [next(found) if size else b"" for _, _, size in ranges]
@@ -281,6 +296,13 @@ def _removed(path: str) -> Iterator[None]:
 
 def _opened(address: str) -> tuple[Any, str]:
     """The filesystem of an address, one that remembers no listings, and the path in it."""
+    if re.fullmatch(r"[\w.+-]*:", address):
+        raise StoreError(f"{address}// names no folder; give a path, or an address such as s3://bucket/folder")
+    if secret := secret_in(address, {}):
+        raise StoreError(
+            f"{public(address)} holds {secret}, which logs and other users of the machine would see; "
+            "put it into the environment (for s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        )
     try:
         fs, root = url_to_fs(address)
         if not isinstance(fs, LocalFileSystem):

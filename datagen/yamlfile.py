@@ -11,6 +11,7 @@ import yaml
 from datagen.errors import ConfigError
 
 Place = tuple[str | int, ...]
+_MOST_BYTES = 1_000_000
 _MOST_NODES = 100_000
 _DEEPEST = 64
 _LONGEST_NUMBER = 1000
@@ -35,18 +36,22 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     _depth = 0
+    _nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """One node and all inside it; refused where it is nested so deeply that Python would run out of stack."""
+        """One node and all inside it; refused where Python would run out of stack, or of time."""
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        self._nodes += 1
+        problem = _TOO_DEEP if self._depth > _DEEPEST else _TOO_MANY if self._nodes > _MOST_NODES else ""
+        if problem:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
 
 _TOO_DEEP = f"nested more than {_DEEPEST} deep"
+_TOO_MANY = f"more than {_MOST_NODES:,} values; a config is a page or two"
 _SCALARS = {
     "bool": (re.compile(r"true|false"), "tf"),
     "null": (re.compile(r"~|null|"), ["~", "n", ""]),
@@ -63,11 +68,22 @@ for _kind, (_pattern, _starts) in _SCALARS.items():
 def read_yaml(path: Path) -> Located:
     """The mapping in a YAML file. Raises `ConfigError` with the line of the fault."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        text = data.decode("utf-8-sig") if len(data) <= _MOST_BYTES else ""
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except IsADirectoryError as error:
+        configs = sorted(path.glob("*.y*ml"))
+        such = f", such as {configs[0]}" if configs else ""
+        raise ConfigError(f"{path}: is a folder; give a config file{such}") from error
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start + 1}"
+        raise ConfigError(f"{path}: is no text in UTF-8 ({error.reason} at {place}); a config is YAML") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > _MOST_BYTES:
+        raise ConfigError(f"{path}: is larger than {_MOST_BYTES:,} bytes; a config is a page or two of YAML")
     return parse_yaml(text, name=str(path))
 
 
@@ -81,7 +97,7 @@ def parse_yaml(text: str, *, name: str) -> Located:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not valid YAML: {error}") from error
+        raise ConfigError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ConfigError(
             f"{name}: holds {'nothing' if data is None else 'no mapping'}; a config is `key: value` lines"
@@ -106,6 +122,8 @@ class _Reader:
             raise ConfigError(f"{self._line(node)}: {_TOO_DEEP}")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
+        if node.tag not in (f"{_TAG}seq", f"{_TAG}map"):
+            raise self._tagged(node)
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -129,7 +147,7 @@ class _Reader:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         kind, text = node.tag.removeprefix(_TAG), node.value
         if not node.tag.startswith(_TAG) or kind not in ("str", *_SCALARS):
-            raise ConfigError(f"{self._line(node)}: the tag {node.tag} is not allowed; write plain values")
+            raise self._tagged(node)
         if kind == "str":
             return text
         if not _SCALARS[kind][0].fullmatch(text) or len(text) > _LONGEST_NUMBER:
@@ -137,6 +155,9 @@ class _Reader:
                 f"{self._line(node)}: '{text[:40]}' is no {kind}; correct it, or put it in quotes as text"
             )
         return _plain(kind, text)
+
+    def _tagged(self, node: yaml.Node) -> ConfigError:
+        return ConfigError(f"{self._line(node)}: the tag {node.tag} is not allowed; write plain values")
 
     def _line(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"

@@ -196,7 +196,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
-    assert _message(tmp_path / "x.yaml").startswith("x.yaml: cannot be read: 'utf-8' codec can't decode")
+    assert _message(tmp_path / "x.yaml").startswith("x.yaml: is no text in UTF-8 (invalid start byte at byte ")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -11,10 +12,11 @@ import pytest
 from building import PAINT, ledger_rows, run_local, toy_graph
 from conftest import ROOT, Demo
 
-from datagen.config import load
+from datagen.config import load, loaded
 from datagen.describe import config_reference
 from datagen.execute.plan import as_mermaid
 from datagen.graph import build
+from datagen.yamlfile import parse_yaml
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 THIS_MACHINE = re.compile(r"/(work|root|tmp/bash_jobs|home)/")
@@ -44,6 +46,26 @@ def test_a_program_in_the_docs_runs(demo: Demo, page: Path) -> None:
         assert done.stdout
 
 
+WHOLE = [(page, block) for page in PAGES for block in _blocks(page, "yaml") if block.startswith("pipeline:")]
+
+
+@pytest.mark.parametrize(("page", "block"), WHOLE, ids=[page.name for page, _ in WHOLE])
+def test_a_whole_config_in_the_docs_is_sound(page: Path, block: str) -> None:
+    assert build(loaded(parse_yaml(block, name=page.name))).nodes
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_shows_of_json_is_json(page: Path) -> None:
+    for block in _blocks(page, "json"):
+        assert [json.loads(line) for line in block.splitlines()]
+
+
+def test_the_index_names_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    named = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", index.read_text())}
+    assert {page.name for page in PAGES} - {"README.md", "index.md"} - named == set()
+
+
 def test_the_stage_in_contributing_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "plain_plugin").mkdir()
     (tmp_path / "plain_plugin" / "__init__.py").touch()
@@ -69,8 +91,18 @@ def test_the_readme_shows_the_graph_that_runs() -> None:
     "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "manifests" / "README.md"], ids=lambda page: page.name
 )
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        assert "://" in target or (page.parent / target).exists(), target
+    for target, place in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        if "://" in target:
+            continue
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not place or place in _places(there), f"{target}#{place}"
+
+
+def _places(page: Path) -> set[str]:
+    """The anchors that a page's headings have on the sites that show Markdown."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_no_path_of_a_machine_is_in_what_is_shipped() -> None:

@@ -110,3 +110,9 @@ def test_runs_that_do_not_fit_are_refused(counts, said):
     with pytest.raises(DataError, match=said) as caught:
         decode_runs(counts, (3, 2))
     assert "2x3" in str(caught.value)
+
+
+def test_an_outline_without_corners_has_no_pixels() -> None:
+    assert not draw([[]], (5, 4)).any()
+    square = [(1.0, 1.0), (3.0, 1.0), (3.0, 3.0), (1.0, 3.0)]
+    assert draw([[], square], (5, 4)).sum() == 4

@@ -10,21 +10,12 @@ import typer
 from datagen.cli import comparing, looking, reporting, running, starting
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
+from datagen.telling import printable, redacted
 
 __all__ = [
-    "BROKEN",
-    "INTERRUPTED",
-    "OK",
-    "SOME_FAILED",
-    "WRONG",
-    "app",
-    "comparing",
-    "looking",
-    "main",
-    "reporting",
-    "running",
-    "starting",
-]
+    "BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "comparing", "looking", "main", "reporting",
+    "running", "starting",
+]  # fmt: skip
 
 _COMPLETION = {"--install-completion", "--show-completion"}
 
@@ -35,11 +26,24 @@ def main() -> NoReturn:
         app(prog_name=_name())
         sys.exit(OK)
     except (ConfigError, SetupError, StoreError) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_told(error)}", err=True)
         sys.exit(WRONG)
     except DatagenError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_told(error)}", err=True)
         sys.exit(BROKEN)
+
+
+def _told(error: Exception) -> str:
+    """A fault as it is shown: no secrets, nothing that a terminal obeys, and not endless."""
+    lines = printable(redacted(str(error))).split("\n")
+    more = [f"... and {len(lines) - _MOST_LINES:,} more"] if len(lines) > _MOST_LINES else []
+    return "\n".join(
+        [*(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in lines[:_MOST_LINES]), *more]
+    )
+
+
+_MOST_LINES = 40
+_LONGEST = 4000
 
 
 def _name() -> str | None:

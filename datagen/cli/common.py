@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import typer
 
 from datagen.cli import completing
+from datagen.telling import printable
 
 if TYPE_CHECKING:
     from datagen.nodes import Graph
@@ -32,6 +34,7 @@ app = typer.Typer(
     python -m datagen status out/subject_add                 how far a run is, or how it ended
     python -m datagen verify out/subject_add                 prove that it is whole
     python -m datagen show out/subject_add coins__3          one sample and its history
+    python -m datagen report out/subject_add                 a page of pictures and numbers
     python -m datagen diff out/subject_add out/stricter      what another config gains and loses
     python -m datagen gc out/subject_add                     free what older runs left
     """,
@@ -89,6 +92,18 @@ CodeOption = Annotated[
 def chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
     """What was said of changed code; '' for nothing."""
     return code.value if code else ""
+
+
+def tell(text: str) -> None:
+    """Say something on standard output; of what came with the data, a terminal shows all and obeys nothing."""
+    typer.echo(printable(text))
+
+
+def finite(value: float | None) -> float | None:
+    """A number that was given; `nan` is between no bounds, and infinity is no amount."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number that can be kept to")
+    return value
 
 
 def graph_of(config: Path, profile: str, sets: list[str] | None) -> Graph:

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from datagen.cli import completing
-from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, tell_json
+from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, tell, tell_json
 
 
 @app.command()
@@ -109,4 +109,4 @@ def show(
     if as_json:
         tell_json(found.told())
     else:
-        typer.echo(shown(found))
+        tell(shown(found))

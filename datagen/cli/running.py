@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
@@ -21,8 +22,10 @@ from datagen.cli.common import (
     SetOption,
     app,
     chosen,
+    finite,
     graph_of,
     import_from_here,
+    tell,
     tell_json,
 )
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from datagen.execute.estimate import Estimate
     from datagen.execute.run import How
     from datagen.nodes import Graph
+
+
+WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write OUT/report/index.html at the end.")]
 
 
 @app.command()
@@ -40,11 +46,19 @@ def run(
     limit: Annotated[Optional[int], typer.Option(min=1, help="Take only the first N source rows.")] = None,  # noqa: UP045
     max_failed: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0, max=1, help="Stop early if more than this share of the records fail.", metavar="SHARE"),
+        typer.Option(
+            min=0,
+            max=1,
+            callback=finite,
+            help="Stop early if more than this share of the records fail.",
+            metavar="SHARE",
+        ),
     ] = None,
     in_flight_mb: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=1, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."),
+        typer.Option(
+            min=1, callback=finite, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."
+        ),
     ] = None,
     ray_address: RayAddress = "",
     slices: Annotated[
@@ -53,6 +67,7 @@ def run(
     profile: ProfileOption = "",
     sets: SetOption = None,
     code: CodeOption = None,
+    with_report: WithReport = True,
 ) -> None:
     """Run a pipeline and pack its dataset.
 
@@ -75,10 +90,10 @@ def run(
     share = Share.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
     how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
-    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how)
+    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
 
 
-def _run_to_end(graph: Graph, out: str, how: How) -> NoReturn:
+def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoReturn:
     """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
@@ -90,7 +105,23 @@ def _run_to_end(graph: Graph, out: str, how: How) -> NoReturn:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
+    if with_report and not summary.waits_for:
+        _report(out)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
+
+
+def _report(out: str) -> None:
+    """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
+    from datagen.report import write_report
+    from datagen.telling import redacted
+
+    try:
+        written = write_report(out)
+    except (Exception, KeyboardInterrupt) as error:
+        why = redacted(str(error)) or type(error).__name__
+        typer.echo(f"no report was written: {why}; try again: python -m datagen report {shlex.quote(out)}", err=True)
+        return
+    typer.echo(f"see what came out:   {written.address}")
 
 
 @app.command()
@@ -98,6 +129,7 @@ def retry(
     out: Out,
     engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
     ray_address: RayAddress = "",
+    with_report: WithReport = True,
 ) -> None:
     """Run the records that failed again, and only those, then pack anew.
 
@@ -111,7 +143,8 @@ def retry(
     from datagen.graph import build
 
     import_from_here()
-    _run_to_end(build(stored_config(out)), out, How(engine.value, ray_address=ray_address, retry=True))
+    how = How(engine.value, ray_address=ray_address, retry=True)
+    _run_to_end(build(stored_config(out)), out, how, with_report=with_report)
 
 
 @app.command()
@@ -199,7 +232,7 @@ def plan(
     if as_json:
         tell_json(found)
     else:
-        typer.echo(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
+        tell(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
 
 
 def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
@@ -236,4 +269,4 @@ def gc(
     if as_json:
         tell_json(freed)
     else:
-        typer.echo(freed_text(freed, out, dry=dry_run))
+        tell(freed_text(freed, out, dry=dry_run))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from datagen.errors import StoreError
 from datagen.execute.conservation import Conservation
 from datagen.execute.ledger import DROPPED, Counts, Ledger, count
+from datagen.shards.table import UNREADABLE
 
 _ROWS = 4096
 """Rows of a table, about."""
@@ -68,7 +69,9 @@ def dropped_tables(ledger: Ledger, *, columns: Sequence[str]) -> Iterator[pa.Tab
     try:
         with ledger.store.reading(name) as file:
             for batch in pq.ParquetFile(file).iter_batches(_ROWS, columns=list(columns)):
-                yield pa.Table.from_batches([batch]).select(list(columns))
-    except (pa.ArrowException, OSError, KeyError) as error:
+                table = pa.Table.from_batches([batch]).select(list(columns))
+                table.validate(full=True)
+                yield table
+    except UNREADABLE as error:
         place = f"{ledger.store.address}/{name}"
         raise StoreError(f"{place} is damaged: {error}; run again, which writes it anew") from error

@@ -141,7 +141,8 @@ class Answers:
             data = self._store.read(name)
             body = data[_DIGEST:]
             if hashlib.sha256(body).digest() == data[:_DIGEST]:
-                return self._parsed(body)
+                with suppress(*_NO_ANSWERS):
+                    return self._parsed(body)
             self.faults.append(f"{self._store.address}/{name} is damaged, so that its records are asked again")
             return {}
         return None
@@ -177,3 +178,5 @@ _ROWS = pa.schema(
     ]
 )
 _DIGEST = 32
+_NO_ANSWERS = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, RecursionError)
+"""What reading them raises where their checksum is right, and what they say is not."""

@@ -142,7 +142,9 @@ def _children_begun(
     rows: pa.Table, of: Codes, children: Codes, expanded: NDArray[np.bool_], ids: pa.Array
 ) -> tuple[Codes, Codes]:
     """For every child that an expanded record had: its slice, and its id's place among `ids` or -1."""
-    counts = np.where(expanded, children, 0).clip(0)
+    counts = np.where(expanded, children, 0).astype(np.int64).clip(0)
+    if counts.sum() > len(of):  # then some child is missing, and what is damaged may say two thousand millions
+        return of[expanded], np.full(int(expanded.sum()), -1)
     parent = np.repeat(np.arange(len(of)), counts)
     number = np.arange(len(parent)) - np.repeat(np.cumsum(counts) - counts, counts)
     names = pc.binary_join_element_wise(

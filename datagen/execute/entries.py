@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
 from datagen.execute.rows import SCHEMA
+from datagen.shards.table import UNREADABLE
 from datagen.store import Store
 
 COMPACTED = "compact-"
@@ -94,6 +95,11 @@ _ROWS_CHECKED = 50_000
 """Of a compacted file that are looked at together, about."""
 
 
+def is_slice(name: str) -> bool:
+    """Whether a name is one that a slice may have."""
+    return re.fullmatch(r"[0-9]{6,18}-\w+", name) is not None
+
+
 def number_of(slice: str) -> int:
     """The number that a slice's name begins with."""
     return int(slice.split("-", 1)[0])
@@ -119,7 +125,7 @@ def read_single(data: bytes | StoreError, *, slice: str, place: str) -> pa.Table
 def read_table(data: bytes, *, place: str, remedy: str) -> pa.Table:
     """The rows in a file's bytes. Raises `StoreError` if it is damaged."""
     with _damage_told(place, remedy):
-        return _checked(io.BytesIO(data), place, remedy).read()
+        return _filled(_checked(io.BytesIO(data), place, remedy).read())
 
 
 def read_compacted(store: Store, path: str, *, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -135,7 +141,7 @@ def read_compacted(store: Store, path: str, *, columns: Sequence[str]) -> Iterat
         rest = SCHEMA.empty_table().select(list(columns))
         file = _checked(io.BytesIO(data), place, _ALL_ANEW)
         for batch in file.iter_batches(batch_size=_ROWS_CHECKED, columns=list(columns)):
-            rows = pa.concat_tables([rest, pa.Table.from_batches([batch])])
+            rows = pa.concat_tables([rest, _filled(pa.Table.from_batches([batch]))])
             whole = pc.index(rows["slice"], rows["slice"][-1]).as_py()
             if whole:
                 yield rows.slice(0, whole)
@@ -147,8 +153,15 @@ def rounds_in(store: Store, path: str) -> Mapping[str, int]:
     """The round of each slice in a compacted file, from its footer alone. Raises `StoreError` if it is damaged."""
     place = f"{store.address}/{path}"
     with store.reading(path) as file, _damage_told(place, _ALL_ANEW):
-        rounds: dict[str, int] = json.loads(_checked(file, place, _ALL_ANEW).metadata.metadata[b"slices"])
+        rounds = json.loads((_checked(file, place, _ALL_ANEW).metadata.metadata or {})[b"slices"])
+        if not isinstance(rounds, dict) or not all(map(_is_entry, rounds.items())):
+            raise ValueError("its footer lists no slices and rounds")
         return rounds
+
+
+def _is_entry(item: tuple[str, Any]) -> bool:
+    slice, round = item
+    return is_slice(slice) and isinstance(round, int) and round >= 0
 
 
 def slices_of(store: Store, path: str, *, slices: Sequence[str], columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -160,7 +173,7 @@ def slices_of(store: Store, path: str, *, slices: Sequence[str], columns: Sequen
         wanted = pa.array(slices, pa.string())
         held: list[pa.Table] = []
         for batch in file.iter_batches(batch_size=ROWS_A_GROUP, row_groups=groups, columns=list(columns)):
-            rows = pa.Table.from_batches([batch])
+            rows = _filled(pa.Table.from_batches([batch]))
             for run in _runs(rows.filter(pc.is_in(rows["slice"], value_set=wanted))):
                 if held and held[0]["slice"][0] != run["slice"][0]:
                     yield pa.concat_tables(held)
@@ -207,11 +220,19 @@ def _checked(file: Any, place: str, remedy: str) -> pq.ParquetFile:
     return opened
 
 
+def _filled(rows: pa.Table) -> pa.Table:
+    """The rows, if no cell is empty and all text is text. Raises `ValueError`."""
+    rows.validate(full=True)
+    if empty := [name for name in rows.column_names if rows[name].null_count]:
+        raise ValueError(f"cells of {', '.join(empty)} are empty")
+    return rows
+
+
 @contextmanager
 def _damage_told(place: str, remedy: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (*UNREADABLE, RecursionError) as error:
         raise StoreError(f"{place} is damaged: {error}; {remedy}") from error
 
 

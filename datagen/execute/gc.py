@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from datagen.graph import build
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, read_dataset
 from datagen.shards.packed import read_packed
+from datagen.shards.table import UNREADABLE
 from datagen.store import Store
 
 _PRINT = r"(?P<print>[0-9a-f]{16})"
@@ -192,7 +194,7 @@ def _slices_in(store: Store, path: str) -> dict[str, int]:
     try:
         told = json.loads((_opened(store, path).metadata.metadata or {})[b"slices"])
         return {str(slice): int(round) for slice, round in told.items()}
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise StoreError(f"{store.address}/{path} is damaged: it does not list its slices") from error
 
 
@@ -206,24 +208,36 @@ def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) 
                 slices.setdefault(path, set()).add(slice)
                 break
     for path, names in slices.items():
-        for part in pc.unique(_opened(store, path).read(["part"])["part"]).to_pylist():
-            match = KINDS["parts"].fullmatch(part)
+        for part in pc.unique(_parts_of(store, path)).to_pylist():
+            match = KINDS["parts"].fullmatch(part or "")
             if match and match["slice"] in names:
                 yield part
 
 
 def _is_readable(store: Store, path: str) -> bool:
     try:
-        _opened(store, path).read(["part"])
+        _parts_of(store, path)
     except StoreError:
         return False
     return True
 
 
 def _opened(store: Store, path: str) -> pq.ParquetFile:
-    try:
+    with _damage_told(store, path):
         return pq.ParquetFile(io.BytesIO(store.read(path)))
-    except (pa.ArrowException, OSError) as error:
+
+
+def _parts_of(store: Store, path: str) -> pa.ChunkedArray:
+    file = _opened(store, path)
+    with _damage_told(store, path):
+        return file.read(["part"])["part"]
+
+
+@contextmanager
+def _damage_told(store: Store, path: str) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
         raise StoreError(f"{store.address}/{path} is damaged: {error}; run again, which mends it") from error
 
 

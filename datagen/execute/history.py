@@ -64,7 +64,10 @@ def read_stages(store: Store, fingerprint: str) -> dict[str, Told]:
     """The stages that a run had, by id; {} if that is not known, or if the note of it is damaged."""
     try:
         found = json.loads(store.read(stages_file(fingerprint)))
-        return {id: Told(str(about.pop("fingerprint")), about) for id, about in found.items()}
+        sound = all(
+            isinstance(about.get(name) or [], list) for about in found.values() for name in ("models", "upstream")
+        )
+        return {id: Told(str(about.pop("fingerprint")), about) for id, about in found.items()} if sound else {}
     except (StoreError, ValueError, AttributeError, KeyError, RecursionError):
         return {}
 

@@ -26,6 +26,7 @@ from datagen.execute.entries import (
     as_parquet,
     in_order,
     is_compacted,
+    is_slice,
     listed,
     may_hold,
     read_compacted,
@@ -241,7 +242,10 @@ class Ledger:
         name = f"{self.folder}/{SLICES}"
         lines = (line.split("\t") for line in self._text(name).splitlines())
         try:
-            return {slice: int(rows) for slice, rows in lines}
+            found = {slice: int(rows) for slice, rows in lines}
+            if odd := [slice for slice in found if not is_slice(slice)]:
+                raise ValueError(f"{odd[0][:40]!r} is no slice")
+            return found
         except ValueError as error:
             raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
 

@@ -164,9 +164,10 @@ def _holder(store: Store, lock: str) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(store.read(lock))
         begun = float(found["begun"]) if math.isfinite(found.get("begun", math.nan)) else None
         own = {"seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"]), "begun": begun}
-        return {**found, **own}
-    except (StoreError, ValueError, KeyError, TypeError):
+        told = {**found, **own}
+    except (StoreError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return told if math.isfinite(told["seen"]) and 0 < told["pid"] < 2**31 else None
 
 
 def _is_gone(pid: int) -> bool:

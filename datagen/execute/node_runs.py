@@ -8,8 +8,8 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from datagen.errors import DataError, DatagenError, SetupError
@@ -44,6 +44,19 @@ class Care(NamedTuple):
     """Told the stage and the record's id; what was told last is what killed the worker."""
     killers: Mapping[tuple[str, str], str]
     """What happened, for each stage and record known to kill; these are failed untried."""
+
+
+@contextmanager
+def starting(node: Node) -> Iterator[None]:
+    """Whatever a stage raises as it starts becomes a `SetupError` that says which one it was, and where."""
+    try:
+        yield
+    except DatagenError as error:
+        raise SetupError(f"{node.origin}: stage '{node.id}' cannot start: {error}") from error
+    except (Exception, SystemExit) as error:  # a plugin's code may raise anything
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+        raise SetupError(f"{node.origin}: stage '{node.id}' cannot start: {what}") from error
 
 
 class Unit(NamedTuple):
@@ -99,10 +112,8 @@ class NodeRun:
         with self._setting_up:
             if self._ready:
                 return
-            try:
+            with starting(self.node):
                 self.stage.setup(self._device)
-            except DatagenError as error:
-                raise SetupError(f"{self.node.origin}: stage '{self.node.id}' cannot start: {error}") from error
             self._ready = True
 
     def close(self) -> None:

@@ -47,9 +47,12 @@ def _places(table: pa.Table) -> list[_Place]:
 
 def _faults(ledger: Ledger, places: list[_Place], sizes: Mapping[str, int]) -> Iterator[Problem]:
     there = [place for place in places if place.part in sizes]
-    long_enough = [place for place in there if place.offset + place.size <= sizes[place.part]]
+    within = [place for place in there if min(place.offset, place.size) >= 0]
+    long_enough = [place for place in within if place.offset + place.size <= sizes[place.part]]
     for place in there:
-        if place.offset + place.size > sizes[place.part]:
+        if place not in within:
+            yield Problem(place.part, place.key, "the ledger places the sample before the part begins", _REMEDY)
+        elif place.offset + place.size > sizes[place.part]:
             yield Problem(place.part, place.key, "the part ends before the sample does", _REMEDY)
     found = ledger.store.read_ranges([(place.part, place.offset, place.size) for place in long_enough])
     for place, data in zip(long_enough, found, strict=True):

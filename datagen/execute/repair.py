@@ -16,6 +16,7 @@ from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, read
 from datagen.shards.mend import mend
 from datagen.shards.packed import PackedInfo, read_packed, sha256_file, sha256_of
 from datagen.store import Store
+from datagen.telling import printable
 
 _RUN = "run the same command again"
 
@@ -31,7 +32,7 @@ class Repair(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
-        return "; ".join(filter(None, [f"{place}: {self.done}", self.remedy]))
+        return printable("; ".join(filter(None, [f"{place}: {self.done}", self.remedy])))
 
 
 def repair(address: str) -> list[Repair]:

@@ -230,10 +230,9 @@ def refuse_foreign(store: Store, graph: Graph) -> None:
 def pipeline_in(store: Store) -> str:
     """The pipeline whose output a folder holds. Raises `StoreError` if its config does not say."""
     try:
-        found = yaml.safe_load(store.read(CONFIG))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        found = None
-    owner = found.get("pipeline") if isinstance(found, dict) else None
+        owner = parse_yaml(store.read(CONFIG).decode(), name=CONFIG).data.get("pipeline")
+    except (ConfigError, UnicodeDecodeError):
+        owner = None
     if not owner or not isinstance(owner, str):
         raise StoreError(
             f"{store.address}/{CONFIG} is damaged, so it does not say whose output this is; "

@@ -75,7 +75,7 @@ class Receipt:
     def _found(self) -> dict[str, Any]:
         try:
             found = json.loads(self._store.read(PACKED))
-        except (StoreError, ValueError):
+        except (StoreError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -16,6 +16,7 @@ from datagen.fields import Field
 from datagen.record import Record
 from datagen.sources.base import SourceRow
 from datagen.stage import Lost
+from datagen.telling import public, redacted
 from datagen.values import Blobs, Travelled, dump_fields, load_lazily, scores_of, settled, told_fields
 
 
@@ -127,8 +128,9 @@ class State:
         children: int = 0,
         **columns: Any,
     ) -> None:
-        """Enter what became of a record, and how many new records came of it."""
-        record = live.record.adding(fields or {})
+        """Enter what became of a record, and how many new records came of it; secrets are struck out."""
+        record = _public(live.record.adding(fields or {}))
+        told = redacted(detail) if status == "failed" else detail
         self._new.append(
             Row(
                 id=record.id,
@@ -138,7 +140,7 @@ class State:
                 source_sha256=str(record.get("original_sha256") or record.get("sha256", "")),
                 stage=stage,
                 reason=reason,
-                detail=detail.encode("utf-8", "backslashreplace").decode(),
+                detail=told.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=told_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt + self.order.round,
@@ -197,6 +199,17 @@ class State:
         state._past = parcel.rows
         state._came_with, state._blobs = parcel.blobs, blobs
         return state
+
+
+def _public(record: Record) -> Record:
+    """The record without what its addresses should not tell."""
+    texts = ((name, value) for name, value in record.raw().items() if isinstance(value, str))
+    told = {name: public(value) for name, value in texts if name in _ADDRESSES or "://" in value}
+    return record.adding(told) if any(told[name] != record[name] for name in told) else record
+
+
+_ADDRESSES = ("uri", "base")
+"""Of which one may be relative to the other."""
 
 
 def _stream(table: pa.Table) -> pa.Buffer:

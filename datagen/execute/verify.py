@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -134,9 +135,35 @@ def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     wanted = rows.filter(pc.or_(pc.equal(rows["key"], name), pc.is_in(rows["id"], value_set=ids))).to_pylist()
     while wanted:
+        if any(row["id"] == wanted[0]["id"] for row in found):
+            raise StoreError(f"{ledger.folder} is damaged: '{wanted[0]['id']}' descends from itself; {_RECOMPUTE}")
+        if odd := _no_json(wanted[0]):
+            fault = f"{', '.join(odd)} of '{wanted[0]['id']}' cannot be read"
+            raise StoreError(f"{ledger.folder} is damaged: {fault}; {_RECOMPUTE}")
         found.insert(0, wanted[0])
         wanted = rows.filter(pc.equal(rows["id"], wanted[0]["parent"])).to_pylist()
     return found
+
+
+def _no_json(row: Mapping[str, Any]) -> list[str]:
+    """Columns that should hold JSON, and do not hold what they should."""
+    return [name for name, kind in _PARSED.items() if not _holds(row[name], kind)]
+
+
+_PARSED: Mapping[str, type | tuple[type, ...]] = {
+    "seconds": (int, float),
+    "scores": (int, float),
+    "fields": object,
+    "members": list,
+}
+
+
+def _holds(text: str, kind: type | tuple[type, ...]) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and all(isinstance(value, kind) for value in found.values())
 
 
 def _slice_of(ledger: Ledger, name: str, ids: pa.Array) -> pa.Table:

@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 from filelock import FileLock
 
-from datagen.errors import DatagenError, SetupError
 from datagen.execute.answers import Answers
 from datagen.execute.limits import Limit, interrupting
-from datagen.execute.node_runs import Care, NodeRun, run_of
+from datagen.execute.node_runs import Care, NodeRun, run_of, starting
 from datagen.execute.operators import Operator
 from datagen.execute.state import State
 from datagen.execute.tally import Tallies
@@ -63,10 +62,8 @@ class Worker:
         with FileLock(folder / f"{run.node.id}.lock"):
             if done.exists():
                 return
-            try:
+            with starting(run.node):
                 run.stage.setup_on_node()
-            except DatagenError as error:
-                raise SetupError(f"{run.node.origin}: stage '{run.node.id}' cannot start: {error}") from error
             done.touch()
 
     def run(self, states: Sequence[State], care: Care | None = None) -> Tallies:

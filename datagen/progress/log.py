@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fsspec.core import url_to_fs
@@ -12,6 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from datagen.errors import StoreError
 from datagen.store import Store
+from datagen.telling import printable, redacted
 
 LOG = "run/log"
 MOST_BYTES = 2_000_000
@@ -19,29 +19,6 @@ KEPT_BYTES = 1_500_000
 """A log that has grown over the most is cut to the last so many."""
 SECONDS_BETWEEN_WRITES = 30.0
 """Where nothing can be appended, as on S3, the whole log is written, at most so often."""
-
-_SECRET_NAME = re.compile(r"key|token|secret|password|passwd|credential", re.IGNORECASE)
-_SHORTEST_SECRET = 8
-_SECRETS = (
-    (re.compile(r"(\b\w{1,20}://)[^/\s@]+@"), r"\1***@"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 ***"),
-    (re.compile(r"\b(?:sk|pk|hf|ghp|xox[a-z])[-_][\w-]{8,}"), "***"),
-    (re.compile(r"\bAKIA[0-9A-Z]{12,}"), "***"),
-    (
-        re.compile(r"(?i)((?:key|token|secret|password|signature|credential|sig)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+"),
-        r"\1***",
-    ),
-)
-
-
-def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Text without passwords in addresses, keys, or the values of variables that are named like secrets."""
-    for name, value in environ.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    for pattern, shown in _SECRETS:
-        text = pattern.sub(shown, text)
-    return text
 
 
 class RunLog:
@@ -63,7 +40,7 @@ class RunLog:
     def write(self, text: str) -> None:
         """Enter text, each line with the time. Raises `StoreError` where the log cannot be written."""
         stamp = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        lines = [entry for entry in redacted(text).splitlines() if entry.strip()]
+        lines = [printable(entry) for entry in redacted(text).splitlines() if entry.strip()]
         data = "".join(f"{stamp} {entry}\n" for entry in lines).encode("utf-8", "backslashreplace")
         if self._store is None:
             self._store = self._opened()

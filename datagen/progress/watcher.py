@@ -17,6 +17,7 @@ from datagen.execute.watching import Summary, Told
 from datagen.progress.lines import closing, line
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
+from datagen.telling import printable, redacted
 
 SECONDS_BETWEEN_LINES = 10.0
 _REDRAWN = 4
@@ -106,6 +107,7 @@ class Watcher:
 
     def _show(self, text: str) -> None:
         """On standard output; above the panel, where both are the same terminal."""
+        text = printable(redacted(text))
         if self._live and self._out.is_terminal:
             self._terminal.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from datagen.shards.index import SHARDS, SPLITS, About, DatasetInfo
 from datagen.shards.info import SampleInfo
+from datagen.telling import printable
 
 _HUB_LICENSE = re.compile(
     r"apache-2\.0|mit|isc|zlib|unlicense|pddl|odbl|odc-by|mpl-2\.0|ofl-1\.1|bsd(-[23]-clause)?|cc0-1\.0"
@@ -166,7 +167,20 @@ def _outcomes(dataset: DatasetInfo) -> list[tuple[str, str]]:
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> str:
-    return _table((title, "samples"), [(name or "(none stated)", _number(count)) for name, count in counts.items()])
+    """A table of how often each value is there; of more than a page shows, the most frequent."""
+    shown = sorted(counts, key=lambda name: -counts[name])[:_MOST_ROWS] if len(counts) > _MOST_ROWS else list(counts)
+    rows = [(_cut(name) or "(none stated)", _number(counts[name])) for name in shown]
+    if rest := len(counts) - len(shown):
+        rows.append((f"{_number(rest)} others", _number(sum(counts.values()) - sum(counts[name] for name in shown))))
+    return _table((title, "samples"), rows)
+
+
+_MOST_ROWS = 100
+_LONGEST_CELL = 300
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}..."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -188,4 +202,5 @@ def _line(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Text that is neither Markdown nor HTML, on one line."""
-    return re.sub(r"([\\`*_{}\[\]()#|~$!])", r"\\\1", html.escape(_line(text), quote=False))
+    plain = printable(_line(text))
+    return re.sub(r"([\\`*_{}\[\]()#|~$!])", r"\\\1", html.escape(plain, quote=False))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from datagen.errors import StoreError
-from datagen.fields import Field, Kind
+from datagen.fields import Field as Described
+from datagen.fields import Kind
 from datagen.options import Options
 from datagen.store import Store
 
@@ -30,10 +31,10 @@ SPLITS: tuple[Split, ...] = ("train", "val")
 class ShardInfo(Options):
     """One finished shard."""
 
-    path: str
+    path: Annotated[str, StringConstraints(pattern=r"^shards/(train|val)-[0-9]{6,}\.tar$")]
     sha256: str
-    bytes: int
-    samples: int
+    bytes: int = Field(ge=0)
+    samples: int = Field(ge=0)
     split: Split
 
 
@@ -113,7 +114,7 @@ class About(NamedTuple):
     failed: int
     stages: Sequence[StageRow]
     non_deterministic: Sequence[str]
-    fields: Sequence[Field]
+    fields: Sequence[Described]
     model_licenses: Mapping[str, str]
     """Licence by model."""
     unchecked: Sequence[str]
@@ -126,12 +127,12 @@ def read_dataset(store: Store) -> DatasetInfo:
         raise StoreError(f"{store.address} {_missing(store)}")
     try:
         found = json.loads(store.read(DATASET))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{store.address}/{DATASET} is damaged: {error}; {_AGAIN}") from error
     version = found.get("format") if isinstance(found, dict) else None
     if version != FORMAT:
         raise StoreError(
-            f"{store.address}/{DATASET} has format {version!r}, this datagen reads {FORMAT}: "
+            f"{store.address}/{DATASET} has format {version!r:.60}, this datagen reads {FORMAT}: "
             "it was written by another version or another tool"
         )
     try:

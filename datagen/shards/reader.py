@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.errors import ConfigError, StoreError, nearest
-from datagen.shards.index import INDEX, SPLITS, read_dataset
+from datagen.shards.index import DATASET, INDEX, SPLITS, ShardInfo, index_schema, read_dataset
 from datagen.store import Store
 
 if TYPE_CHECKING:
@@ -32,14 +31,8 @@ def open_dataset(address: str, *, split: str | None = None) -> Dataset:
     if split is not None and split not in SPLITS:
         raise ConfigError(f"a dataset has no split '{split}'; {nearest(split, SPLITS)}")
     store = Store(address)
-    expected = sum(shard.samples for shard in read_dataset(store).shards)
     table = _read_index(store)
-    if table.num_rows != expected:
-        raise StoreError(
-            f"{address}/{INDEX} has {table.num_rows} samples, dataset.json {expected}: it is damaged; "
-            "run the pipeline into it again, which writes it anew"
-        )
-    rows = np.arange(expected)
+    rows = np.arange(table.num_rows)
     if split is not None:
         rows = rows[table["split"].to_numpy() == split]
     return Dataset(store, rows, table=table)
@@ -127,20 +120,31 @@ class Sample:
     @cached_property
     def info(self) -> dict[str, Any]:
         """What KEY.json says."""
-        found: dict[str, Any] = json.loads(self.read("json"))
+        try:
+            found = json.loads(self.read("json"))
+        except (ValueError, RecursionError) as error:
+            raise self._damaged("json", error) from error
+        if not isinstance(found, dict):
+            raise self._damaged("json", "it holds no mapping")
         return found
 
     @property
     def instruction(self) -> str:
         """The edit as told."""
-        return str(self.info["instruction"])
+        return str(self.info.get("instruction", ""))
 
     def image(self, name: str) -> Pixels:
-        """Pixels of a member called `name`, with or without extension: HWC uint8 RGB."""
-        from PIL import Image as Pillow
+        """Pixels of a member called `name`, with or without extension: HWC uint8 RGB.
 
-        with Pillow.open(io.BytesIO(self.read(self._full(name)))) as opened:
-            return np.array(opened.convert("RGB"))
+        Raises `StoreError` if it is no png, jpg or webp, or is damaged.
+        """
+        from datagen.image import Image
+
+        data = self.read(self._full(name))
+        try:
+            return Image.carried(data).array.copy()
+        except Exception as error:  # Pillow raises many kinds on damaged files
+            raise self._damaged(self._full(name), error) from error
 
     @property
     def source(self) -> Pixels:
@@ -162,6 +166,9 @@ class Sample:
         """Masks in the order of their numbers, HW bool."""
         return [self.image(name)[:, :, 0] > 127 for name in self._numbered("mask")]
 
+    def _damaged(self, name: str, why: object) -> StoreError:
+        return StoreError(f"{self._store.address}/{self.shard}: {name} of sample '{self.key}' is damaged: {why}")
+
     def _full(self, name: str) -> str:
         return next((member for member in self.members if member.split(".")[0] == name), name)
 
@@ -175,11 +182,41 @@ def _read_index(store: Store) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    shards = read_dataset(store).shards
+    data = store.read(INDEX)
     try:
         # no threads: see `datagen.__main__`
-        file = pq.ParquetFile(pa.BufferReader(store.read(INDEX)), pre_buffer=False)
-        return file.read(columns=_COLUMNS, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(
-            f"{store.address}/{INDEX} is damaged: {error}; run the pipeline into it again, which writes it anew"
-        ) from error
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(columns=_COLUMNS, use_threads=False)
+        table.validate(full=True)  # or text that is no UTF-8 would fail where it is looked at
+        fault = _fault(table, shards)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        fault = str(error)
+    if fault:
+        again = "run the pipeline into it again, which writes it anew"
+        raise StoreError(f"{store.address}/{INDEX} is damaged: {fault}; {again}")
+    return table
+
+
+def _fault(table: pa.Table, shards: Sequence[ShardInfo]) -> str:
+    """What keeps an index from being that of these shards; '' for nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    schema = index_schema()
+    if not table.schema.equals(pa.schema([schema.field(name) for name in _COLUMNS])):
+        return f"its columns are {', '.join(table.schema.names)}, not those of this format"
+    expected = sum(shard.samples for shard in shards)
+    if table.num_rows != expected:
+        return f"it has {table.num_rows} samples, {DATASET} {expected}"
+    if any(table[name].null_count for name in _COLUMNS):
+        return "it has empty cells"
+    at = pc.index_in(table["shard"].combine_chunks(), value_set=pa.array([shard.path for shard in shards], pa.string()))
+    if at.null_count:
+        return f"it speaks of shards that {DATASET} does not list"
+    lists = table["members"].combine_chunks()
+    members = lists.flatten()
+    start, size = members.field("offset"), members.field("size")
+    end = pa.array([shard.bytes for shard in shards], pa.int64()).take(at.take(pc.list_parent_indices(lists)))
+    within = [pc.greater_equal(start, 0), pc.greater_equal(size, 0), pc.less_equal(pc.add_checked(start, size), end)]
+    sound = sum(int(pc.sum(part).as_py() or 0) for part in within)
+    return "" if sound == 3 * len(members) else "a member lies outside its shard"

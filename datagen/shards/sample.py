@@ -19,6 +19,7 @@ from datagen.image import Mask
 from datagen.record import Record
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import ImageOptions
+from datagen.telling import public
 
 MAX_KEY = 80
 MAX_MEMBER = 19
@@ -27,7 +28,7 @@ MAX_MEMBER = 19
 _DIGEST = 16
 _SIGNED = re.compile(rf"(^|-)[a-z2-7]{{{_DIGEST}}}$")
 _READABLE = re.compile(r"[a-z0-9][a-z0-9_-]*|[a-z0-9]([a-z0-9_-]*[a-z0-9])?([#+][0-9]+)+")
-_MEMBER = re.compile(r"^[a-z][a-z0-9_]*\.[a-z0-9]+$")
+_MEMBER = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9]+")
 
 
 class StoredSample(NamedTuple):
@@ -122,7 +123,7 @@ def _members(record: Record, catalogue: Mapping[str, Field], images: ImageOption
 
 
 def _check_member(member: str, field: str, members: Mapping[str, bytes]) -> None:
-    if not _MEMBER.match(member) or len(member) > MAX_MEMBER:
+    if not _MEMBER.fullmatch(member) or len(member) > MAX_MEMBER:
         raise DataError(
             f"field '{field}' would be stored as '{member}'; a member is called by at most {MAX_MEMBER} "
             "lower-case letters, digits and '_', extension included"
@@ -174,7 +175,7 @@ def _described(record: Record, names: _Names) -> dict[str, Any]:
         "instances": _rows(record, "instances", naming=("mask", names)),
         "relations": _rows(record, "relations"),
         "license": license,
-        "source": {"uri": record.get("uri") or "", "sha256": _sha256(record), "license": license},
+        "source": {"uri": public(record.get("uri") or ""), "sha256": _sha256(record), "license": license},
     }
 
 

@@ -18,6 +18,9 @@ from datagen.shards.columns import Digests, digests, found_in
 from datagen.shards.index import INDEX, ShardInfo, Split, index_schema
 from datagen.store import Store
 
+UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError)
+"""What pyarrow raises where a Parquet file is damaged: errors of its own, and some of Python's."""
+
 
 class DamagedIndexError(StoreError):
     """index.parquet cannot be read."""
@@ -27,7 +30,7 @@ class DamagedIndexError(StoreError):
 def _told() -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         raise DamagedIndexError(f"is damaged: {error}") from error
 
 
@@ -64,7 +67,9 @@ class IndexFile:
 
     def _group(self, number: int, columns: list[str] | None) -> pa.Table:
         with _told():
-            return self._file.read_row_group(number, columns=columns)
+            table = self._file.read_row_group(number, columns=columns)
+            table.validate(full=True)  # pyarrow reads text that is no UTF-8, and fails where it is looked at
+            return table
 
 
 def _of(table: pa.Table, path: str) -> pa.Table:

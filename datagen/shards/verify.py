@@ -22,6 +22,7 @@ from datagen.shards.info import SampleInfo
 from datagen.shards.packed import PACKED, read_packed, sha256_of
 from datagen.shards.table import DamagedIndexError, IndexFile, Sources, opened_index
 from datagen.store import Store
+from datagen.telling import printable
 
 _MEND = "`verify OUT --repair` writes it anew from run/parts"
 _AGAIN = "run the pipeline into it again, which writes it anew"
@@ -43,7 +44,7 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
-        return "; ".join(filter(None, [f"{place}: {self.fault}", self.remedy]))
+        return printable("; ".join(filter(None, [f"{place}: {self.fault}", self.remedy])))
 
 
 class _Indexed(NamedTuple):
@@ -60,6 +61,8 @@ class _Found(NamedTuple):
     key: str
     places: dict[str, Place]
     members: dict[str, bytes]
+    odd: list[str]
+    """Names of what is no plain file: links, devices, folders."""
 
 
 class _Hashing(io.RawIOBase):
@@ -181,7 +184,7 @@ def _shard_problems(
             for sample in _samples(file):
                 seen.add(sample.key)
                 yield from _sample_problems(shard, sample, index.get(sample.key, _Indexed({}, {})), sources)
-        except (tarfile.TarError, EOFError) as error:
+        except _NO_TAR as error:
             yield Problem(shard.path, "", f"is no whole tar: {error}")
         while file.read(_BLOCK):
             pass
@@ -189,6 +192,10 @@ def _shard_problems(
     yield from _file_problems(shard, file, found=len(seen))
     for key in sorted(set(index) - seen):
         yield Problem(shard.path, key, "the index has it, the shard has not")
+
+
+_NO_TAR = (tarfile.TarError, EOFError, ValueError, LookupError, ArithmeticError)
+"""What tarfile raises where headers are damaged, or made to deceive it."""
 
 
 def _file_problems(shard: ShardInfo, file: _Hashing, *, found: int) -> Iterator[Problem]:
@@ -209,7 +216,10 @@ def _samples(file: _Hashing) -> Iterator[_Found]:
             if sample is None or sample.key != key:
                 if sample is not None:
                     yield sample
-                sample = _Found(key, {}, {})
+                sample = _Found(key, {}, {}, [])
+            if not entry.isreg():
+                sample.odd.append(name)
+                continue
             content = tar.extractfile(entry)
             sample.places[name] = (entry.offset_data, entry.size)
             sample.members[name] = content.read() if content else b""
@@ -221,6 +231,8 @@ def _sample_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, source
     places = indexed.places
     if not _KEY.fullmatch(sample.key):
         yield Problem(shard.path, sample.key, "is no key: at most 80 of a-z, 0-9, '-' and '_'")
+    for name in sample.odd:
+        yield Problem(shard.path, sample.key, f"{name or 'an entry'} is a link, device or folder, not a file")
     for name in sorted(sample.places.keys() | places.keys()):
         if sample.places.get(name) != places.get(name):
             yield Problem(

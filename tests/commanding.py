@@ -1,0 +1,44 @@
+"""Commands called in this process, as the shell would."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from datagen import cli
+
+
+class Said(NamedTuple):
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*words: str | Path, capfd: pytest.CaptureFixture[str]) -> Said:
+    """Run one command. It shows no stack trace of its own, nor anything that a terminal would obey."""
+    before = sys.argv
+    sys.argv = ["datagen", *map(str, words)]
+    capfd.readouterr()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        sys.argv = before
+    told = capfd.readouterr()
+    code = ended.value.code
+    said = Said(code if isinstance(code, int) else int(code is not None), told.out, told.err)
+    assert "Traceback" not in said.err
+    assert not {sign for sign in said.out + said.err if not sign.isprintable()} - {"\n", "\t"}
+    return said
+
+
+def refused(*words: str | Path, capfd: pytest.CaptureFixture[str]) -> str:
+    """The message of a command that is refused with exit code 2."""
+    said = command(*words, capfd=capfd)
+    assert said.code == cli.WRONG, said
+    return said.err
