@@ -1,0 +1,247 @@
+"""Small pictures of samples and of records that became none, with the outlines and boxes to be drawn over them.
+
+Outlines and boxes are told in pixels of the original pictures, so that they fit a picture shown at any
+size: as SVG over it, with `viewBox` as wide and high as `Sheet.size`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+
+from datagen.errors import DatagenError, DataError, StoreError
+from datagen.fetch import PACKAGE, read_file, scheme_of
+from datagen.fields import Box
+from datagen.image import MAX_PIXELS, Image, Mask, Pixels
+from datagen.shards.reader import Sample
+
+SIDE = 360
+"""Longest side of a small picture, in pixels, unless told otherwise."""
+_QUALITY = 80
+_QUICK = 2
+"""WebP's effort, of 0 to 6."""
+_MOST_PIECES = 100
+"""Of an outline: the largest ones are kept."""
+_PICTURE = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.(png|jpg|webp)")
+_MASK = re.compile(r"mask_\d+")
+_LAST = ("source", "target")
+"""References and turns are shown before the pair."""
+
+
+class Picture(NamedTuple):
+    """A small picture: WebP, no side longer than it was asked for, never enlarged."""
+
+    name: str
+    """As its member is called, without number of the sample and extension: `source`, `target`, `ref_0`."""
+    data: bytes
+    width: int
+    height: int
+    """Of `data`, in pixels."""
+
+
+class Marked(NamedTuple):
+    """A box and what is in it; xyxy in pixels of the original picture."""
+
+    label: str
+    box: Box
+
+
+class Sheet(NamedTuple):
+    """What there is to see of one record."""
+
+    pictures: tuple[Picture, ...] = ()
+    """References first, then turns, then source and target."""
+    outlines: Mapping[str, str] = {}
+    """SVG path data by mask, `mask_0` and so on, in pixels of the original picture."""
+    boxes: tuple[Marked, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    """Width and height of the original: the source's, or the target's where there is no source."""
+    notes: tuple[str, ...] = ()
+    """Why something cannot be shown."""
+
+    def named(self, name: str) -> Picture | None:
+        """The picture of this name, if there is one."""
+        return next((picture for picture in self.pictures if picture.name == name), None)
+
+    @property
+    def bytes(self) -> int:
+        """Of all its pictures."""
+        return sum(len(picture.data) for picture in self.pictures)
+
+
+class Reading(NamedTuple):
+    """Which originals may be read: nothing is asked of the web for the sake of a look."""
+
+    schemes: tuple[str, ...] = ("file", PACKAGE)
+    max_bytes: int = 200_000_000
+    max_pixels: int = MAX_PIXELS
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> Reading:
+        """What a run's resolved config let its stages read, but for the web."""
+        options = [use.get("with") or {} for use in _uses(config.get("stages"))]
+        allowed = [scheme for each in options for scheme in each.get("schemes") or () if isinstance(scheme, str)]
+        kept = dict.fromkeys(scheme for scheme in allowed if scheme not in ("http", "https"))
+        return cls(schemes=tuple(kept) or cls().schemes)
+
+
+def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
+    """The pictures, outlines and boxes of a sample of a finished dataset.
+
+    What is damaged or missing is told in `notes`.
+    """
+    stems = {match["stem"]: name for name in sample.members if (match := _PICTURE.fullmatch(name))}
+    notes: list[str] = []
+    found: dict[str, Image] = {}
+    for stem, name in stems.items():
+        try:
+            found[stem] = Image.decode(sample.read(name))
+        except (DataError, StoreError) as error:
+            notes.append(f"{name}: {error}")
+    try:
+        boxes = tuple(_boxes_of(sample.info.get("edits")))
+    except (DatagenError, ValueError, AttributeError) as error:
+        boxes = ()
+        notes.append(f"json: {error}")
+    masks = {stem: image.array[:, :, 0] > 127 for stem, image in found.items() if _MASK.fullmatch(stem)}
+    return _sheet({stem: image for stem, image in found.items() if stem not in masks}, masks, boxes, notes, side)
+
+
+def of_row(
+    row: Mapping[str, Any],
+    *,
+    reading: Reading = Reading(),
+    kept: Mapping[str, Any] = {},
+    side: int = SIDE,
+) -> Sheet:
+    """What can be seen of a record that became no sample: its original, and what was made of it.
+
+    `row` is its row of the ledger; `kept` are field values that stages made of it, where they were
+    kept: pictures and masks. Without a picture among them the original is read, where `reading`
+    allows it; if it cannot be, `notes` says why.
+    """
+    fields = _parsed(row.get("fields"))
+    notes: list[str] = []
+    images = {name: value for name, value in kept.items() if isinstance(value, Image)}
+    for name, values in kept.items():
+        if isinstance(values, list) and values and all(isinstance(value, Image) for value in values):
+            images |= {f"{_SINGULAR.get(name, name)}_{number}": value for number, value in enumerate(values)}
+    if "target" not in images:
+        images |= _original(str(row.get("source_uri") or ""), fields, reading, notes)
+    label = str(fields.get("subject") or "")
+    boxes = [*_boxes_of([{"box": fields.get("box"), "object": label}]), *_boxes_of(fields.get("edits"))]
+    return _sheet(images, dict(_masks_of(kept)), tuple(dict.fromkeys(boxes)), notes, side)
+
+
+_SINGULAR = {"refs": "ref"}
+
+
+def _uses(entries: Any) -> Iterator[Mapping[str, Any]]:
+    """The stages of a resolved config, those of repeat blocks too."""
+    for entry in entries or ():
+        if "repeat" in entry:
+            yield from _uses(entry["repeat"].get("stages"))
+        else:
+            yield entry
+
+
+def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list[str]) -> dict[str, Image]:
+    if not uri:
+        return {}
+    if scheme_of(uri) in ("http", "https"):
+        notes.append("its picture lies on the web, and is not fetched for a look")
+        return {}
+    try:
+        data = read_file(
+            uri, base=str(fields.get("base") or ""), schemes=reading.schemes, max_bytes=reading.max_bytes
+        )
+        return {"original": Image.decode(data, max_pixels=reading.max_pixels)}
+    except DatagenError as error:
+        notes.append(f"its picture cannot be shown: {error}")
+        return {}
+
+
+def _sheet(
+    images: Mapping[str, Image],
+    masks: Mapping[str, Mask],
+    boxes: Sequence[Marked],
+    notes: Iterable[str],
+    side: int,
+) -> Sheet:
+    main = images.get("source") or images.get("target") or images.get("original") or next(iter(images.values()), None)
+    fitting = {name: mask for name, mask in masks.items() if main and mask.shape == main.size[::-1]}
+    return Sheet(
+        pictures=tuple(small(images[name], name=name, side=side) for name in sorted(images, key=_place)),
+        outlines={name: outline(mask, side=side) for name, mask in sorted(fitting.items())},
+        boxes=tuple(boxes),
+        size=main.size if main else (0, 0),
+        notes=tuple(notes),
+    )
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    number = int(match[0]) if (match := re.search(r"\d+$", name)) else 0
+    return (_LAST.index(name) + 1 if name in _LAST else 0, number, name)
+
+
+def small(image: Image, *, name: str, side: int = SIDE) -> Picture:
+    """A picture no larger than `side`."""
+    pixels_HWC: Pixels = image.array
+    picture = Pillow.fromarray(pixels_HWC)
+    picture.thumbnail((side, side), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+    sink = io.BytesIO()
+    picture.save(sink, "WEBP", quality=_QUALITY, method=_QUICK)
+    return Picture(name, sink.getvalue(), *picture.size)
+
+
+def outline(mask_HW: Mask, *, side: int = SIDE) -> str:
+    """The edge of a mask as SVG path data, as fine as a picture of `side` pixels shows it; '' if it is empty."""
+    scale = max(1.0, max(mask_HW.shape) / side)
+    size = (max(1, round(mask_HW.shape[1] / scale)), max(1, round(mask_HW.shape[0] / scale)))
+    small_HW = cv2.resize(mask_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5
+    across = (mask_HW.shape[1] / size[0], mask_HW.shape[0] / size[1])
+    found, _ = cv2.findContours(np.pad(small_HW, 1).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    largest = sorted(found, key=cv2.contourArea, reverse=True)[:_MOST_PIECES]
+    return "".join(_ring(contour.reshape(-1, 2), across) for contour in largest)
+
+
+def _ring(corners: Any, across: tuple[float, float]) -> str:
+    """A closed line; the half pixel is that of pixel centres, the whole one that of the padding."""
+    points = (f"{(x - 0.5) * across[0]:.0f} {(y - 0.5) * across[1]:.0f}" for x, y in corners.tolist())
+    return f"M{'L'.join(points)}Z"
+
+
+def _boxes_of(edits: Any) -> Iterator[Marked]:
+    """The sound boxes among rows that have `box` and `object`."""
+    for edit in edits if isinstance(edits, list) else ():
+        box = edit.get("box") if isinstance(edit, Mapping) else None
+        if isinstance(box, list | tuple) and len(box) == 4 and all(_is_finite(edge) for edge in box):
+            yield Marked(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
+
+
+def _is_finite(edge: Any) -> bool:
+    return isinstance(edge, int | float) and not isinstance(edge, bool) and math.isfinite(edge)
+
+
+def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
+    for name, value in kept.items():
+        if isinstance(value, np.ndarray) and value.dtype == np.bool_:
+            yield name, value
+        elif isinstance(value, list) and name == "masks":
+            yield from ((f"mask_{number}", mask) for number, mask in enumerate(value))
+
+
+def _parsed(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
