@@ -73,6 +73,7 @@ def _about(graph: Graph, node: Node, upstream: tuple[str, ...]) -> dict[str, Any
         "rejects": list(node.stage.rejects),
         "thresholds": [threshold._asdict() for threshold in _thresholds(node)],
         "when": [str(clause) for clause in node.clauses],
+        "after": list(node.after),
         "upstream": list(upstream),
         "durable": node.durable,
         "code": code_hash(node),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -79,8 +80,8 @@ class Judge:
     """Records in all."""
 
     def __post_init__(self) -> None:
-        self._ranks: list[int] = []
-        self._rows: list[list[float]] = []
+        self._ranks = array("Q")
+        self._values = array("d")
         self._reasons = {bound.reason for bound in self.bounds}
 
     def add(self, rank: int, scores: Mapping[str, float], reason: str, samples: int) -> None:
@@ -88,21 +89,26 @@ class Judge:
         self.met += 1
         values = [scores.get(name, math.nan) for name in self.scores]
         other = reason != "" and reason not in self._reasons
-        self._rows.append([*values, float(reason == ""), float(other), float(samples)])
+        self._values.extend((*values, float(reason == ""), float(other), float(samples)))
         self._ranks.append(rank)
-        if len(self._rows) >= 2 * MOST:
+        if len(self._ranks) >= 2 * MOST:
             self._cut()
 
     def _cut(self) -> None:
-        lowest = np.argsort(np.array(self._ranks, np.uint64), kind="stable")[:MOST]
-        self._rows = [self._rows[place] for place in lowest]
-        self._ranks = [self._ranks[place] for place in lowest]
+        ranks, rows = np.array(self._ranks, np.uint64), self._table()
+        lowest = np.argsort(ranks, kind="stable")[:MOST]
+        self._values = array("d", rows[lowest].tobytes())
+        self._ranks = array("Q", ranks[lowest].tobytes())
+
+    def _table(self) -> NDArray[np.float64]:
+        """A row a record: its scores, whether it was kept, whether rejected for what no bound says, its samples."""
+        return np.array(self._values, np.float64).reshape(-1, len(self.scores) + 3)
 
     def spreads(self) -> list[Spread]:
         """One for each score that some record has."""
-        if len(self._rows) > MOST:
+        if len(self._ranks) > MOST:
             self._cut()
-        rows = np.array(self._rows, np.float64).reshape(-1, len(self.scores) + 3)
+        rows = self._table()
         return [
             self._spread(rows, name, rows[:, place])
             for place, name in enumerate(self.scores)

@@ -232,11 +232,12 @@ def _is_finite(edge: Any) -> bool:
 
 
 def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
+    if isinstance(masks := kept.get("masks"), list):
+        yield from ((f"mask_{number}", mask) for number, mask in enumerate(masks))
+        return
     for name, value in kept.items():
         if isinstance(value, np.ndarray) and value.dtype == np.bool_:
             yield name, value
-        elif isinstance(value, list) and name == "masks":
-            yield from ((f"mask_{number}", mask) for number, mask in enumerate(value))
 
 
 def _parsed(text: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _ROWS = 8192
 _COLUMNS = (
     "slice", "id", "parent", "status", "stage", "reason", "detail", "scores", "seconds", "tokens", "usd", "task",
     "attempts",
+    "license", "children",
 )  # fmt: skip
 _INNER = ("expanded", "combined")
 _MOST_ERRORS = 200
@@ -54,6 +55,7 @@ class Chosen(NamedTuple):
     slice: str
     id: str
     end: End
+    path: Path
 
 
 @dataclass
@@ -62,6 +64,8 @@ class StageWork:
 
     met: int = 0
     """Records that it was asked of, those made on the way included."""
+    made: int = 0
+    """New records that it made of them."""
     rejected: int = 0
     failed: int = 0
     seconds: float = 0.0
@@ -113,6 +117,8 @@ class Survey:
         self.usd = 0.0
         self.tasks: Counter[str] = Counter()
         """Of accepted samples."""
+        self.licenses: Counter[str] = Counter()
+        """Of accepted samples."""
         self.tried_again = 0
         """Records that took more than one attempt."""
         self._order = {id: number for number, id in enumerate(stages)}
@@ -154,6 +160,8 @@ class Survey:
             work = self.work.setdefault(stage, StageWork())
             work.met += 1
             work.seconds += seconds
+        if row["status"] in _INNER and row["stage"]:
+            self.work.setdefault(row["stage"], StageWork()).made += row["children"] or 0
         if row["status"] in ("rejected", "failed"):
             work = self.work.setdefault(row["stage"], StageWork())
             work.met += row["stage"] not in took
@@ -182,12 +190,13 @@ class Survey:
         if row["status"] == "accepted":
             end = DUPLICATE if row["id"] in self._dropped else End("accepted")
         self.ends[path, end] += 1
-        place = rank(row["id"], self._seed)
+        place, item = rank(row["id"], self._seed), Chosen(row["slice"], row["id"], end, path)
         if end.status == "accepted":
             self.tasks[row["task"]] += 1
-            self._accepted[row["task"]].offer(place, Chosen(row["slice"], row["id"], end))
+            self.licenses[row["license"]] += 1
+            self._accepted[row["task"]].offer(place, item)
         elif end.status == "rejected":
-            self._rejected[end].offer(place, Chosen(row["slice"], row["id"], end))
+            self._rejected[end].offer(place, item)
         else:
             self._failed(row)
 
