@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import typer
 
-from datagen.cli import looking, running
+from datagen.cli import looking, reporting, running
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
 
-__all__ = ["BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "looking", "main", "running"]
+__all__ = ["BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "looking", "main", "reporting", "running"]
 
 
 def main() -> NoReturn:

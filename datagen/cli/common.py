@@ -28,6 +28,7 @@ app = typer.Typer(
     python -m datagen describe stages                        what there is to build from
     python -m datagen verify out/subject_add                 prove that it is whole
     python -m datagen show out/subject_add coins__3          one sample and its history
+    python -m datagen report out/subject_add                 a page of pictures and numbers
     python -m datagen gc out/subject_add                     free what older runs left
     """,
     epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from datagen.nodes import Graph
 
 
+WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write OUT/report/index.html at the end.")]
+
+
 @app.command()
 def run(
     config: Config,
@@ -48,6 +51,7 @@ def run(
     profile: ProfileOption = "",
     sets: SetOption = None,
     code: CodeOption = None,
+    with_report: WithReport = True,
 ) -> None:
     """Run a pipeline and pack its dataset.
 
@@ -70,10 +74,10 @@ def run(
     share = Share.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
     how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
-    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how)
+    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
 
 
-def _run_to_end(graph: Graph, out: str, how: How) -> NoReturn:
+def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoReturn:
     """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
@@ -85,7 +89,21 @@ def _run_to_end(graph: Graph, out: str, how: How) -> NoReturn:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
+    if with_report and not summary.waits_for:
+        _report(out)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
+
+
+def _report(out: str) -> None:
+    """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
+    from datagen.report import write_report
+
+    try:
+        written = write_report(out)
+    except Exception as error:
+        typer.echo(f"no report was written: {error}", err=True)
+        return
+    typer.echo(f"see what came out:   {written.address}")
 
 
 @app.command()
@@ -93,6 +111,7 @@ def retry(
     out: Annotated[str, typer.Argument(help="A run's folder or address.", metavar="OUT")],
     engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
     ray_address: RayAddress = "",
+    with_report: WithReport = True,
 ) -> None:
     """Run the records that failed again, and only those, then pack anew.
 
@@ -106,7 +125,8 @@ def retry(
     from datagen.graph import build
 
     import_from_here()
-    _run_to_end(build(stored_config(out)), out, How(engine.value, ray_address=ray_address, retry=True))
+    how = How(engine.value, ray_address=ray_address, retry=True)
+    _run_to_end(build(stored_config(out)), out, how, with_report=with_report)
 
 
 @app.command()
