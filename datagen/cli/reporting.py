@@ -12,7 +12,9 @@ from datagen.cli.common import app
 @app.command()
 def report(
     out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
-    to: Annotated[str, typer.Option(help="Folder or address to write to [default: OUT/report].", metavar="FOLDER")] = "",
+    to: Annotated[
+        str, typer.Option(help="Folder or address to write to [default: OUT/report].", metavar="FOLDER")
+    ] = "",
     samples: Annotated[int, typer.Option(min=1, max=2000, help="Accepted samples to show.", metavar="N")] = 120,
 ) -> None:
     """Write a page that shows a run: where records went, scores, pictures, failures, time and money.

@@ -69,7 +69,9 @@ def gallery(
             try:
                 sample = dataset.by_key(row["key"])
             except KeyError as error:
-                raise StoreError(f"{ledger.store.address} has no sample '{row['key']}', though its ledger has") from error
+                raise StoreError(
+                    f"{ledger.store.address} has no sample '{row['key']}', though its ledger has"
+                ) from error
             found = _told(row, of_sample(sample, side=side), ledger.store.address)
             inputs = [name.split(".")[0] for name in sample.info.get("inputs", [])]
         else:

@@ -88,9 +88,7 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
     ledger = Ledger(store, dataset.fingerprint)
     stages = read_stages(store, dataset.fingerprint) or _barely_known(dataset)
     text, config = _config(store)
-    found = survey(
-        ledger, stages, seed=dataset.seed, most=samples, most_of_reason=max(1, samples // _OF_A_REASON)
-    )
+    found = survey(ledger, stages, seed=dataset.seed, most=samples, most_of_reason=max(1, samples // _OF_A_REASON))
     shown = gallery(
         ledger,
         [*found.accepted(), *found.rejected()],
@@ -99,7 +97,8 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
         reading=Reading.of_config(config),
     )
     told = _told(dataset, found, stages, read_spent(ledger), shown, out=store.address)
-    return _clean({**told, "description": config.get("description", ""), "config": text})
+    page: dict[str, Any] = _clean({**told, "description": config.get("description", ""), "config": text})
+    return page
 
 
 def _config(store: Store) -> tuple[str, Mapping[str, Any]]:

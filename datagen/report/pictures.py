@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from datagen.errors import DatagenError, DataError, StoreError
+from datagen.errors import DataError, DatagenError, StoreError
 from datagen.fetch import PACKAGE, read_file, scheme_of
 from datagen.fields import Box
 from datagen.image import MAX_PIXELS, Image, Mask, Pixels
@@ -93,6 +93,10 @@ class Reading(NamedTuple):
         return cls(schemes=tuple(kept) or cls().schemes)
 
 
+NEARBY = Reading()
+"""Files of this machine."""
+
+
 def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     """The pictures, outlines and boxes of a sample of a finished dataset.
 
@@ -118,7 +122,7 @@ def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
 def of_row(
     row: Mapping[str, Any],
     *,
-    reading: Reading = Reading(),
+    reading: Reading = NEARBY,
     kept: Mapping[str, Any] = {},
     side: int = SIDE,
 ) -> Sheet:
@@ -160,9 +164,7 @@ def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list
         notes.append("its picture lies on the web, and is not fetched for a look")
         return {}
     try:
-        data = read_file(
-            uri, base=str(fields.get("base") or ""), schemes=reading.schemes, max_bytes=reading.max_bytes
-        )
+        data = read_file(uri, base=str(fields.get("base") or ""), schemes=reading.schemes, max_bytes=reading.max_bytes)
         return {"original": Image.decode(data, max_pixels=reading.max_pixels)}
     except DatagenError as error:
         notes.append(f"its picture cannot be shown: {error}")

@@ -235,9 +235,7 @@ class Survey:
 DUPLICATE = End("rejected", "pack", "duplicate")
 
 
-def survey(
-    ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, most_of_reason: int
-) -> Survey:
+def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, most_of_reason: int) -> Survey:
     """Read the ledger of a finished dataset. Raises `StoreError` if it is missing or damaged."""
     dropped = frozenset(id for table in dropped_tables(ledger, columns=["id"]) for id in table["id"].to_pylist())
     found = Survey(stages, seed=seed, dropped=dropped, most=most, most_of_reason=most_of_reason)

@@ -76,7 +76,7 @@
     }
     const label = (node, at) =>
       node.kind === "source"
-        ? `${number(data.totals.sources)} sources`
+        ? `${number(data.totals.sources)} sources → ${number(total)} records`
         : node.kind === "stage"
           ? plain(node.label)
           : `${plain(node.kind === "rejected" ? node.label.slice(node.label.indexOf("/") + 1) : node.label)} · ${number(arriving[at])}`;
@@ -166,6 +166,7 @@
     document.getElementById("spreads").append(box);
     const centres = score.kept.map((_, bar) => (score.edges[bar] + score.edges[bar + 1]) / 2);
     const spans = score.kept.map((_, bar) => `${short(score.edges[bar])} to ${short(score.edges[bar + 1])}`);
+    const highest = Math.max(...score.kept.map((count, bar) => scaled(count + score.rejected[bar])));
     const width = score.edges[1] - score.edges[0];
     const bars = (name, counts, shade) => ({
       type: "bar",
@@ -186,7 +187,7 @@
         showlegend: false,
         margin: { l: 34, r: 8, t: 14, b: 26 },
         xaxis: { range: [score.edges[0], score.edges.at(-1)], gridcolor: colour("line"), zeroline: false, fixedrange: true, nticks: 6 },
-        yaxis: { gridcolor: colour("line"), zeroline: false, fixedrange: true, nticks: 4 },
+        yaxis: { gridcolor: colour("line"), zeroline: false, fixedrange: true, nticks: 4, ...(highest <= 4 ? { dtick: 1 } : {}) },
         shapes: score.moves.flatMap((move, which) => marks(move, at[which])),
       },
     }));
@@ -404,7 +405,7 @@
   }
 
   const image = (picture) =>
-    make("img", { src: `data:image/webp;base64,${picture.data}`, alt: picture.name, width: picture.width, height: picture.height, loading: "lazy", decoding: "async", draggable: "false" });
+    make("img", { src: `data:image/webp;base64,${picture.data}`, alt: picture.name, width: picture.width, height: picture.height, decoding: "async", draggable: "false" });
 
   function view(record, main, before) {
     if (!main) return make("div", { class: "view none", text: record.notes.join("; ") || "no picture" });
