@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
@@ -97,11 +98,13 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
 def _report(out: str) -> None:
     """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
     from datagen.report import write_report
+    from datagen.telling import redacted
 
     try:
         written = write_report(out)
-    except Exception as error:
-        typer.echo(f"no report was written: {error}", err=True)
+    except (Exception, KeyboardInterrupt) as error:
+        why = redacted(str(error)) or type(error).__name__
+        typer.echo(f"no report was written: {why}; try again: python -m datagen report {shlex.quote(out)}", err=True)
         return
     typer.echo(f"see what came out:   {written.address}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from datagen.report.survey import End, Path
@@ -49,7 +50,7 @@ def flow(ends: Mapping[tuple[Path, End], int]) -> Flow:
         if end.stage not in ("", SOURCE, way[-1].label):
             way.append(Node(end.stage, "stage"))
         way.append(_last(end))
-        for one, other in zip(way, way[1:], strict=False):
+        for one, other in pairwise(way):
             counted[one, other] += number
     nodes = list(dict.fromkeys(node for pair in counted for node in pair))
     places = {node: place for place, node in enumerate(nodes)}

@@ -28,8 +28,8 @@ _THREADS = 4
 _LONGEST = 2_000
 """Characters of a text."""
 _COLUMNS = (
-    "id", "slice", "source_uri", "status", "stage", "reason", "detail", "key", "scores", "fields", "task", "instruction",
-    "license",
+    "id", "slice", "source_uri", "status", "stage", "reason", "detail", "key", "scores", "fields", "task",
+    "instruction", "license",
 )  # fmt: skip
 _ROWS = 4096
 

@@ -25,7 +25,7 @@ from markupsafe import Markup
 
 from datagen.errors import SetupError, StoreError
 from datagen.execute.history import Told, read_stages
-from datagen.execute.ledger import Ledger
+from datagen.execute.ledger import SLICES, Ledger
 from datagen.execute.run import CONFIG
 from datagen.execute.spent import Spent, read_spent
 from datagen.fields import Field, catalogue
@@ -87,6 +87,11 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
     dataset = read_dataset(store)
     ledger = Ledger(store, dataset.fingerprint)
     stages = read_stages(store, dataset.fingerprint) or _barely_known(dataset)
+    if not store.exists(f"{ledger.folder}/{SLICES}"):
+        raise StoreError(
+            f"{store.address}/{ledger.folder}/{SLICES} is missing: the report is made from the ledger, "
+            "which lies beside the dataset where the run wrote it"
+        )
     text, config = _config(store)
     found = survey(ledger, stages, seed=dataset.seed, most=samples, most_of_reason=max(1, samples // _OF_A_REASON))
     shown = gallery(
@@ -152,7 +157,7 @@ def _told(
         "errors": [_error(kind, out) for kind in found.errors],
         "accepted": accepted,
         "rejected": rejected,
-        "notes": list(_notes(dataset, found, went, stages, shown)),
+        "notes": list(_notes(dataset, went, stages, shown)),
     }
 
 
@@ -163,9 +168,7 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
     return found
 
 
-def _notes(
-    dataset: DatasetInfo, found: Survey, went: Flow, stages: Mapping[str, Told], shown: Gallery
-) -> Iterator[str]:
+def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, Told], shown: Gallery) -> Iterator[str]:
     """What a reader should know before trusting the page."""
     totals = dataset.totals
     told = totals.accepted, sum(totals.rejected.values()), totals.failed
@@ -308,16 +311,19 @@ def _charts() -> str:
     return script
 
 
+_UNKNOWN = "-"
+
+
 def _number(value: float | None) -> str:
     if value is None:
-        return "–"
+        return _UNKNOWN
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _span(seconds: float | None) -> str:
     """A time in the unit that suits it."""
     if seconds is None:
-        return "–"
+        return _UNKNOWN
     for limit, divisor, unit in ((1, 0.001, "ms"), (120, 1, "s"), (7200, 60, "min"), (float("inf"), 3600, "h")):
         if seconds < limit:
             return f"{seconds / divisor:.3g} {unit}"
@@ -325,7 +331,7 @@ def _span(seconds: float | None) -> str:
 
 
 def _dollars(value: float | None) -> str:
-    return "–" if value is None else f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.2g}"
+    return _UNKNOWN if value is None else f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.2g}"
 
 
 def _size(value: float) -> str:
