@@ -23,6 +23,7 @@ import pyarrow as pa
 from measuring import verdict, watched, workplace
 
 from datagen.execute.accounts import accepted, account
+from datagen.execute.compaction import compact
 from datagen.execute.history import stages_file
 from datagen.execute.ledger import Ledger, Row, to_table
 from datagen.fields import catalogue
@@ -96,6 +97,7 @@ def make(out: Path, *, records: int) -> None:
         name = f"{number:06d}-{hashlib.sha256(str(number).encode()).hexdigest()[:12]}"
         ledger.commit(name, to_table(_rows(store, name, start, size, samples, rng)))
         cut[name] = size
+    compact(ledger)
     ledger.enter_slices(cut)
     ledger.enter_dropped([])
     counts = account(ledger, cut).counts

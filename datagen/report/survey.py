@@ -138,9 +138,10 @@ class Survey:
         below = self._accepted_below(rows, inner)
         for row, took in zip(rows, seconds, strict=True):
             self._book(row, took)
-            self._judge(row, took, below)
+            place = rank(row["id"], self._seed)
+            self._judge(row, took, place, below)
             if row["status"] not in _INNER:
-                self._end(row, self._path(row, took, inner))
+                self._end(row, self._path(row, took, inner), place)
 
     def _accepted_below(self, rows: Sequence[Mapping[str, Any]], inner: Mapping[str, Any]) -> Counter[str]:
         """How many samples came of each record."""
@@ -168,7 +169,7 @@ class Survey:
             work.rejected += row["status"] == "rejected"
             work.failed += row["status"] == "failed"
 
-    def _judge(self, row: Mapping[str, Any], took: Mapping[str, float], below: Mapping[str, int]) -> None:
+    def _judge(self, row: Mapping[str, Any], took: Mapping[str, float], place: int, below: Mapping[str, int]) -> None:
         met = [stage for stage in took if stage in self.judges]
         if not met:
             return
@@ -177,7 +178,7 @@ class Survey:
             rejected = row["status"] == "rejected" and row["stage"] == stage
             if row["status"] != "failed" or row["stage"] != stage:
                 reason = row["reason"] if rejected else ""
-                self.judges[stage].add(rank(row["id"], self._seed), scores, reason, below.get(row["id"], 0))
+                self.judges[stage].add(place, scores, reason, below.get(row["id"], 0))
 
     def _path(self, row: Mapping[str, Any], took: Mapping[str, float], inner: Mapping[str, Any]) -> Path:
         found = {*took, *([row["stage"]] if row["stage"] in self._order else [])}
@@ -185,12 +186,12 @@ class Survey:
             found.update(inner[ancestor][1])
         return tuple(sorted(found, key=lambda stage: self._order.get(stage, len(self._order))))
 
-    def _end(self, row: Mapping[str, Any], path: Path) -> None:
+    def _end(self, row: Mapping[str, Any], path: Path, place: int) -> None:
         end = End(row["status"], row["stage"], row["reason"])
         if row["status"] == "accepted":
             end = DUPLICATE if row["id"] in self._dropped else End("accepted")
         self.ends[path, end] += 1
-        place, item = rank(row["id"], self._seed), Chosen(row["slice"], row["id"], end, path)
+        item = Chosen(row["slice"], row["id"], end, path)
         if end.status == "accepted":
             self.tasks[row["task"]] += 1
             self.licenses[row["license"]] += 1
