@@ -69,17 +69,22 @@ def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> Written:
     store = Store(out)
     data = _gather(store, samples=samples)
     page = render(data)
-    folder = Store(to) if to else store
-    name = PAGE if to else f"{FOLDER}/{PAGE}"
-    folder.write(name, page)
     return Written(
-        address=f"{folder.address}/{name}",
+        address=_write(page, Store(to), PAGE) if to else _write(page, store, f"{FOLDER}/{PAGE}"),
         bytes=len(page),
         samples=len(data["accepted"]),
         rejected=len(data["rejected"]),
         seconds=time.perf_counter() - begun,
         notes=tuple(data["notes"]),
     )
+
+
+def _write(page: bytes, store: Store, name: str) -> str:
+    try:
+        store.write(name, page)
+    except StoreError as error:
+        raise StoreError(str(error).replace("--out", "--to")) from error
+    return f"{store.address}/{name}"
 
 
 def _gather(store: Store, *, samples: int) -> dict[str, Any]:

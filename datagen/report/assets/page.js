@@ -79,7 +79,7 @@
         ? `${number(data.totals.sources)} sources → ${number(total)} records`
         : node.kind === "stage"
           ? plain(node.label)
-          : `${plain(node.kind === "rejected" ? node.label.slice(node.label.indexOf("/") + 1) : node.label)} · ${number(arriving[at])}`;
+          : `${plain(node.kind === "rejected" ? node.label.slice(node.label.indexOf("/") + 1) : node.kind)} · ${number(arriving[at])}`;
     chart(place, () => ({
       traces: [
         {
