@@ -30,7 +30,7 @@ _TOLD = (
     (
         re.compile(
             r"(?i)((?:[_-]key|apikey|token|secret|password|signature|credential|sig)[\"']?\s{0,9}[=:]\s{0,9}[\"']?)"
-            r"[^\s\"'&,;()\[\]]+(?=[\s\"'&,;\]]|$)"
+            r"[^\s\"'&,;()\[\]]+?(?=:?(?:[\s\"'&,;\]]|$))"
         ),
         rf"\1{_HIDDEN}",
     ),
@@ -70,7 +70,8 @@ def secret_in(text: str, environ: Mapping[str, str] = os.environ) -> str:
         return "a signature or key in an address"
     if any(pattern.search(text) for pattern in _KEYS):
         return "what looks like a key of a service"
-    return next((f"the value of the variable {name}" for name, value in _secrets_of(environ) if value in text), "")
+    named = (name for name, value in _secrets_of(environ) if value in text and not value.isalpha())  # a word is none
+    return next((f"the value of the variable {name}" for name in named), "")
 
 
 def is_secret_option(name: str) -> bool:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.report.cells import is_number
+
 MOST = 100_000
 """Records whose scores are kept of a stage; of more, those are taken that rank lowest."""
 BARS = 48
@@ -33,10 +35,11 @@ class Bound(NamedTuple):
     @classmethod
     def of(cls, row: Mapping[str, Any], about: Mapping[str, Any]) -> Self | None:
         """A threshold as a run noted it, with the option's value; None where nothing is asked."""
-        value = (about.get("options") or {}).get(row.get("option"))
-        if isinstance(value, bool) or not isinstance(value, int | float) or row.get("keeps") not in ("least", "most"):
+        score, keeps, option, reason = (str(row.get(name)) for name in ("score", "keeps", "option", "reason"))
+        value = (about.get("options") or {}).get(option)
+        if not is_number(value) or keeps not in ("least", "most"):
             return None
-        return cls(str(row["score"]), row["keeps"], str(row["option"]), str(row["reason"]), float(value))
+        return cls(score, keeps, option, reason, float(value))
 
     def holds(self, values: NDArray[np.float64], at: float | None = None) -> NDArray[np.bool_]:
         """Which values are kept by it, or by one `at` another place; what was not measured is not."""
@@ -66,7 +69,7 @@ class Spread(NamedTuple):
     """Records in each bar that the stage kept; the first and last bars also hold what lies beyond them."""
     rejected: list[int]
     unmeasured: int
-    """Records without this score, as they were rejected before it was measured."""
+    """Records without this score: rejected before it was measured, or it is no finite number."""
     moves: list[Move]
 
 

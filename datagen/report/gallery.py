@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +11,15 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datagen.errors import StoreError
 from datagen.execute.accounts import dropped_tables
 from datagen.execute.history import Told
 from datagen.execute.ledger import Ledger
 from datagen.fields import Field
+from datagen.report.cells import mapping_in, numbers_in
 from datagen.report.kept import kept_fields
 from datagen.report.pictures import SIDE, Reading, Sheet, of_row, of_sample
 from datagen.report.survey import Chosen
-from datagen.shards.reader import open_dataset
+from datagen.shards.reader import Dataset, open_dataset
 
 MOST_BYTES = 17_000_000
 """Of all pictures of a report; base64 makes four bytes of three."""
@@ -66,20 +65,19 @@ def gallery(
     def look(item: Chosen) -> dict[str, Any]:
         row = rows[item.id]
         if item.end.status == "accepted":
-            try:
-                sample = dataset.by_key(row["key"])
-            except KeyError as error:
-                raise StoreError(
-                    f"{ledger.store.address} has no sample '{row['key']}', though its ledger has"
-                ) from error
-            found = _told(row, of_sample(sample, side=side), ledger.store.address)
-            inputs = [name.split(".")[0] for name in sample.info.get("inputs", [])]
+            sheet = _sheet_of(dataset, row["key"], side)
         else:
             sheet = of_row(row, reading=reading, kept=kept.get(item.id, {}), side=side)
-            found, inputs = _told(row, sheet, ledger.store.address), []
-        return {**found, "path": list(item.path), "inputs": inputs}
+        return {**_told(row, sheet, ledger.store.address), "path": list(item.path)}
 
     return _within(_side_by_side(look, chosen))
+
+
+def _sheet_of(dataset: Dataset, key: str, side: int) -> Sheet:
+    try:
+        return of_sample(dataset.by_key(key), side=side)
+    except KeyError:
+        return Sheet(notes=("the dataset has no such sample, though its ledger has; `verify` says what is wrong",))
 
 
 def _rows_of(ledger: Ledger, chosen: Iterable[Chosen]) -> dict[str, dict[str, Any]]:
@@ -106,7 +104,7 @@ def _side_by_side(look: Callable[[Item], Shown], items: Sequence[Item]) -> list[
 
 
 def _told(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
-    fields = json.loads(row["fields"] or "{}")
+    fields = mapping_in(row["fields"])
     name = row["key"] or row["id"]
     return {
         "id": row["id"],
@@ -120,7 +118,7 @@ def _told(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
         "instruction": str(row["instruction"] or fields.get("instruction") or "")[:_LONGEST],
         "license": str(row["license"] or fields.get("license") or "")[:_LONGEST],
         "source": str(row["source_uri"] or "")[:_LONGEST],
-        "scores": json.loads(row["scores"] or "{}"),
+        "scores": numbers_in(row["scores"]),
         "pictures": [
             {
                 "name": picture.name,
@@ -133,6 +131,7 @@ def _told(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
         "outlines": dict(sheet.outlines),
         "boxes": [{"label": marked.label, "box": list(marked.box)} for marked in sheet.boxes],
         "size": list(sheet.size),
+        "inputs": list(sheet.inputs),
         "notes": list(sheet.notes),
         "show": f"python -m datagen show {shlex.quote(address)} {shlex.quote(name)}",
     }

@@ -91,7 +91,7 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
     """All that the page says, as plain data without secrets."""
     dataset = read_dataset(store)
     ledger = Ledger(store, dataset.fingerprint)
-    stages = read_stages(store, dataset.fingerprint) or _barely_known(dataset)
+    stages = _sound(read_stages(store, dataset.fingerprint)) or _barely_known(dataset)
     if not store.exists(f"{ledger.folder}/{SLICES}"):
         raise StoreError(
             f"{store.address}/{ledger.folder}/{SLICES} is missing: the report is made from the ledger, "
@@ -116,9 +116,25 @@ def _config(store: Store) -> tuple[str, Mapping[str, Any]]:
     text = store.read(CONFIG).decode("utf-8", "replace") if store.exists(CONFIG) else ""
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         found = None
     return text, found if isinstance(found, dict) else {}
+
+
+def _sound(stages: Mapping[str, Told]) -> dict[str, Told]:
+    """The stages without what is not of the kind that runs note."""
+    return {
+        id: stage._replace(about={k: v for k, v in stage.about.items() if _is_sound(k, v)})
+        for id, stage in stages.items()
+    }
+
+
+def _is_sound(name: str, value: Any) -> bool:
+    if name == "thresholds":
+        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    if name in ("models", "when", "after", "reads", "rejects"):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return name not in ("options", "writes") or isinstance(value, dict)
 
 
 def _barely_known(dataset: DatasetInfo) -> dict[str, Told]:

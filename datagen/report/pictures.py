@@ -7,8 +7,6 @@ size: as SVG over it, with `viewBox` as wide and high as `Sheet.size`.
 from __future__ import annotations
 
 import io
-import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +19,7 @@ from datagen.errors import DataError, DatagenError, StoreError
 from datagen.fetch import PACKAGE, read_file, scheme_of
 from datagen.fields import Box
 from datagen.image import MAX_PIXELS, Image, Mask, Pixels
+from datagen.report.cells import is_number, mapping_in
 from datagen.shards.reader import Sample
 
 SIDE = 360
@@ -64,6 +63,8 @@ class Sheet(NamedTuple):
     boxes: tuple[Marked, ...] = ()
     size: tuple[int, int] = (0, 0)
     """Width and height of the original: the source's, or the target's where there is no source."""
+    inputs: tuple[str, ...] = ()
+    """Names of the pictures that the instruction's placeholders stand for, in their order."""
     notes: tuple[str, ...] = ()
     """Why something cannot be shown."""
 
@@ -87,8 +88,9 @@ class Reading(NamedTuple):
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> Reading:
         """What a run's resolved config let its stages read, but for the web."""
-        options = [use.get("with") or {} for use in _uses(config.get("stages"))]
-        allowed = [scheme for each in options for scheme in each.get("schemes") or () if isinstance(scheme, str)]
+        options = [use["with"] for use in _uses(config.get("stages")) if isinstance(use.get("with"), dict)]
+        listed = [each["schemes"] for each in options if isinstance(each.get("schemes"), list)]
+        allowed = [scheme for schemes in listed for scheme in schemes if isinstance(scheme, str)]
         kept = dict.fromkeys(scheme for scheme in allowed if scheme not in ("http", "https"))
         return cls(schemes=tuple(kept) or cls().schemes)
 
@@ -112,11 +114,13 @@ def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
             notes.append(f"{name}: {error}")
     try:
         boxes = tuple(_boxes_of(sample.info.get("edits")))
-    except (DatagenError, ValueError, AttributeError) as error:
-        boxes = ()
+        inputs = tuple(str(name).split(".")[0] for name in sample.info.get("inputs") or ())
+    except (DatagenError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        boxes, inputs = (), ()
         notes.append(f"json: {error}")
     masks = {stem: image.array[:, :, 0] > 127 for stem, image in found.items() if _MASK.fullmatch(stem)}
-    return _sheet({stem: image for stem, image in found.items() if stem not in masks}, masks, boxes, notes, side)
+    pictures = {stem: image for stem, image in found.items() if stem not in masks}
+    return _sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs)
 
 
 def of_row(
@@ -132,7 +136,7 @@ def of_row(
     kept: pictures and masks. Without a picture among them the original is read, where `reading`
     allows it; if it cannot be, `notes` says why.
     """
-    fields = _parsed(row.get("fields"))
+    fields = mapping_in(row.get("fields"))
     notes: list[str] = []
     images = {name: value for name, value in kept.items() if isinstance(value, Image)}
     for name, values in kept.items():
@@ -150,10 +154,10 @@ _SINGULAR = {"refs": "ref"}
 
 def _uses(entries: Any) -> Iterator[Mapping[str, Any]]:
     """The stages of a resolved config, those of repeat blocks too."""
-    for entry in entries or ():
-        if "repeat" in entry:
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("repeat"), dict):
             yield from _uses(entry["repeat"].get("stages"))
-        else:
+        elif isinstance(entry, dict):
             yield entry
 
 
@@ -225,12 +229,8 @@ def _boxes_of(edits: Any) -> Iterator[Marked]:
     """The sound boxes among rows that have `box` and `object`."""
     for edit in edits if isinstance(edits, list) else ():
         box = edit.get("box") if isinstance(edit, Mapping) else None
-        if isinstance(box, list | tuple) and len(box) == 4 and all(_is_finite(edge) for edge in box):
+        if isinstance(box, list | tuple) and len(box) == 4 and all(is_number(edge) for edge in box):
             yield Marked(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
-
-
-def _is_finite(edge: Any) -> bool:
-    return isinstance(edge, int | float) and not isinstance(edge, bool) and math.isfinite(edge)
 
 
 def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
@@ -240,11 +240,3 @@ def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
     for name, value in kept.items():
         if isinstance(value, np.ndarray) and value.dtype == np.bool_:
             yield name, value
-
-
-def _parsed(text: Any) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except (ValueError, TypeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

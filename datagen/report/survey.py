@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +17,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from datagen.errors import StoreError
 from datagen.execute.accounts import dropped_tables
 from datagen.execute.history import Told
 from datagen.execute.ledger import Ledger
 from datagen.report.bounds import Bound, Judge
+from datagen.report.cells import numbers_in
 
 _ROWS = 8192
 _COLUMNS = (
@@ -132,7 +133,7 @@ class Survey:
     def add(self, table: pa.Table) -> None:
         """Take in whole slices; columns as in `_COLUMNS`."""
         rows = table.to_pylist()
-        seconds = [_parsed(row["seconds"]) for row in rows]
+        seconds = [numbers_in(row["seconds"]) for row in rows]
         inner = {row["id"]: (row["parent"], tuple(took)) for row, took in zip(rows, seconds, strict=True)
                  if row["status"] in _INNER}  # fmt: skip
         below = self._accepted_below(rows, inner)
@@ -173,7 +174,7 @@ class Survey:
         met = [stage for stage in took if stage in self.judges]
         if not met:
             return
-        scores = _parsed(row["scores"])
+        scores = numbers_in(row["scores"])
         for stage in met:
             rejected = row["status"] == "rejected" and row["stage"] == stage
             if row["status"] != "failed" or row["stage"] != stage:
@@ -241,6 +242,9 @@ def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, 
     dropped = frozenset(id for table in dropped_tables(ledger, columns=["id"]) for id in table["id"].to_pylist())
     found = Survey(stages, seed=seed, dropped=dropped, most=most, most_of_reason=most_of_reason)
     for table in ledger.tables(ledger.slices(), columns=_COLUMNS, rows=_ROWS):
+        if empty := [name for name in _COLUMNS if table[name].null_count]:
+            place = f"{ledger.store.address}/{ledger.folder}"
+            raise StoreError(f"{place} has empty cells in {', '.join(empty)}; run again, which computes it anew")
         found.add(table)
     return found
 
@@ -270,7 +274,9 @@ def rank(id: str, seed: int) -> int:
 
 
 def _ancestors(parent: str, inner: Mapping[str, Any]) -> Iterator[str]:
-    while parent in inner:
+    seen: set[str] = set()
+    while parent in inner and parent not in seen:
+        seen.add(parent)
         yield parent
         parent = inner[parent][0]
 
@@ -282,11 +288,3 @@ def _in_turn(groups: Sequence[Sequence[Chosen]], most: int) -> Iterator[Chosen]:
             if place < len(group) and given < most:
                 given += 1
                 yield group[place]
-
-
-def _parsed(text: str) -> dict[str, float]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

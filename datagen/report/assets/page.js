@@ -154,7 +154,7 @@
     const place = make("div", { class: "chart" });
     const unit = score.unit ? ` (${score.unit})` : "";
     const seen = score.share < 1 ? `${number(Math.round(score.met * score.share))} of ${number(score.met)}` : number(score.met);
-    const missing = score.unmeasured ? `, ${number(score.unmeasured)} of them rejected before it was measured` : "";
+    const missing = score.unmeasured ? `, ${number(score.unmeasured)} of them without it` : "";
     const box = make(
       "article",
       { class: "spread" },
