@@ -145,7 +145,8 @@ class Judge:
         for other in self.bounds:
             if other is not bound:
                 others &= other.holds(rows[:, self.scores.index(other.score)])
-        places = np.unique([*np.linspace(*axis, STEPS), bound.value])
+        steps = (float(f"{place:.4g}") for place in np.linspace(*axis, STEPS))  # as a config would spell them
+        places = np.unique([*steps, bound.value])
         passing = [others & bound.holds(values, place) for place in places]
         return Move(
             bound,

@@ -1,4 +1,4 @@
-"""JSON in cells of the ledger, which a report takes as it finds it: what is no use there counts as nothing."""
+"""JSON on its way into a page: cells of the ledger as they are found, of which what is no use counts as nothing."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ def is_number(value: Any) -> TypeGuard[float]:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats
         return False
+
+
+def as_json(data: Any) -> str:
+    """JSON that may stand in an HTML script element: nothing in it can end that, or begin a comment."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import shlex
 import time
 from collections import Counter
@@ -30,6 +29,7 @@ from datagen.execute.run import CONFIG
 from datagen.execute.spent import Spent, read_spent
 from datagen.fields import Field, catalogue
 from datagen.report.bounds import Judge, Move, Spread
+from datagen.report.cells import as_json
 from datagen.report.flow import Flow, flow
 from datagen.report.gallery import Gallery, gallery
 from datagen.report.pictures import Reading
@@ -302,14 +302,6 @@ def render(data: Mapping[str, Any]) -> bytes:
         hashes=[_hash(charts), _hash(script)],
     )
     return page.encode("utf-8", "backslashreplace")
-
-
-def as_json(data: Any) -> str:
-    """JSON that may stand in an HTML script element: nothing in it can end that, or begin a comment."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
 
 
 def _hash(script: str) -> str:

@@ -63,10 +63,10 @@ class Sheet(NamedTuple):
     boxes: tuple[Marked, ...] = ()
     size: tuple[int, int] = (0, 0)
     """Width and height of the original: the source's, or the target's where there is no source."""
-    inputs: tuple[str, ...] = ()
-    """Names of the pictures that the instruction's placeholders stand for, in their order."""
     notes: tuple[str, ...] = ()
     """Why something cannot be shown."""
+    inputs: tuple[str, ...] = ()
+    """Names of the pictures that the instruction's placeholders stand for, in their order."""
 
     def named(self, name: str) -> Picture | None:
         """The picture of this name, if there is one."""

@@ -229,9 +229,10 @@ class Survey:
         return list(_in_turn([kind.items() for _, kind in sorted(self._accepted.items())], self._most))
 
     def rejected(self) -> list[Chosen]:
-        """Rejected records to be shown, by stage and reason."""
+        """Rejected records to be shown, by stage and reason; no more than samples."""
         order = sorted(self._rejected, key=lambda end: (self._order.get(end.stage, len(self._order)), end.reason))
-        return [item for end in order for item in self._rejected[end].items()]
+        chosen = _in_turn([self._rejected[end].items() for end in order], self._most)
+        return sorted(chosen, key=lambda item: order.index(item.end))
 
 
 DUPLICATE = End("rejected", "pack", "duplicate")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from running import finished
 
 from datagen.errors import DatagenError
-from datagen.report.cells import is_number, mapping_in, numbers_in
-from datagen.report.page import _gather, as_json
+from datagen.report.cells import as_json, is_number, mapping_in, numbers_in
+from datagen.report.page import _gather
 from datagen.store import Store
 
 ODD = st.sampled_from(
