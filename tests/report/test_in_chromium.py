@@ -106,6 +106,13 @@ def test_filters_show_what_they_say(browser: Any, out: Path) -> None:
     assert opened.complaints == []
 
 
+def test_a_reason_that_is_pressed_in_the_funnel_shows_its_records(browser: Any, out: Path) -> None:
+    opened = Opened(browser, out)
+    opened.page.locator("#flow .sankey-node", has_text="flat").locator(".node-rect").click(force=True)
+    assert opened.page.locator("#rejected select").nth(2).input_value() == "judge_contrast/flat"
+    assert opened.complaints == []
+
+
 def test_moving_a_threshold_tells_what_is_gained_and_lost(browser: Any, out: Path) -> None:
     opened = Opened(browser, out)
     data = opened.value("JSON.parse(document.getElementById('data').textContent)")

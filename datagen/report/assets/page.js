@@ -84,7 +84,7 @@
       traces: [
         {
           type: "sankey",
-          arrangement: "snap",
+          arrangement: "fixed",
           node: {
             label: nodes.map(label),
             color: nodes.map((node) => colour(node.kind === "source" ? "stage" : node.kind)),
