@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Reject,
         Stage,
         StageConfig,
+        Threshold,
     )
 
 _HOMES = {
@@ -38,7 +39,7 @@ _HOMES = {
     "datagen.record": ("Record",),
     "datagen.stage": (
         *("Answer", "AsyncMap", "Children", "Combine", "Expand", "Failed", "Joined", "Lost", "Map"),
-        *("Merged", "Reject", "Stage", "StageConfig"),
+        *("Merged", "Reject", "Stage", "StageConfig", "Threshold"),
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -46,7 +47,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Answer", "AsyncMap", "Box", "Children", "Combine", "ConfigError", "DataError", "DatagenError",
     "Expand", "Failed", "Field", "Image", "Joined", "Lost", "Map", "Merged", "Polygon", "Record", "Reject",
-    "SetupError", "Stage", "StageConfig", "StoreError", "open",
+    "SetupError", "Stage", "StageConfig", "StoreError", "Threshold", "open",
 ]  # fmt: skip
 
 

@@ -45,6 +45,19 @@ class Failed(NamedTuple):
     error: str
 
 
+class Threshold(NamedTuple):
+    """An option that a score is held against, so that people can be told what another value would do."""
+
+    score: str
+    """The field, which the stage reads or writes."""
+    keeps: Literal["least", "most"]
+    """What is kept: at `least` the option's value, or at `most`; that value itself is kept."""
+    option: str
+    """The number among the stage's options; where it is null, nothing is asked."""
+    reason: str
+    """Why others are rejected."""
+
+
 class Merged(NamedTuple):
     """A record that a Combine stage makes: all fields of `like`, then `fields` over them."""
 
@@ -102,6 +115,8 @@ class Stage(ABC):
     writes: ClassVar[tuple[str, ...]] = ()
     rejects: ClassVar[tuple[str, ...]] = ()
     """Every reason it may reject for."""
+    thresholds: ClassVar[tuple[Threshold, ...]] = ()
+    """The scores it rejects by. A record is kept if all hold, and rejected for the reason of one that does not."""
     version: ClassVar[int] = 1
     """Raised by hand when the output changes for the same input and options."""
     deterministic: ClassVar[bool] = True

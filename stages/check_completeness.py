@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 
 
 class CheckCompleteness(Map):
@@ -19,6 +19,10 @@ class CheckCompleteness(Map):
     reads = ("mask",)
     writes = ("border_contact", "largest_piece")
     rejects = ("leaves_frame", "in_pieces")
+    thresholds = (
+        Threshold("border_contact", "most", "max_border_contact", "leaves_frame"),
+        Threshold("largest_piece", "least", "min_largest_piece", "in_pieces"),
+    )
     version = 1
 
     class Config(StageConfig):

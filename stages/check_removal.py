@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 
 
 class CheckRemoval(Map):
@@ -12,6 +12,13 @@ class CheckRemoval(Map):
 
     reads = ("outside_change", "inside_change", "seam", "texture", "strangeness")
     rejects = ("outside_changed", "unchanged", "visible_seam", "smeared", "implausible")
+    thresholds = (
+        Threshold("outside_change", "most", "max_outside_change", "outside_changed"),
+        Threshold("inside_change", "least", "min_inside_change", "unchanged"),
+        Threshold("seam", "most", "max_seam", "visible_seam"),
+        Threshold("texture", "least", "min_texture", "smeared"),
+        Threshold("strangeness", "most", "max_strangeness", "implausible"),
+    )
     version = 2
 
     class Config(StageConfig):

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 
 
 class FilterForeground(Map):
@@ -18,6 +18,10 @@ class FilterForeground(Map):
     reads = ("mask",)
     writes = ("foreground_ratio",)
     rejects = ("too_small", "too_large")
+    thresholds = (
+        Threshold("foreground_ratio", "least", "min_ratio", "too_small"),
+        Threshold("foreground_ratio", "most", "max_ratio", "too_large"),
+    )
     version = 1
 
     class Config(StageConfig):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 from datagen.image import Pixels
 
 _LONG_SIDE = 512
@@ -22,6 +22,11 @@ class FilterQuality(Map):
     reads = ("image",)
     writes = ("sharpness", "contrast", "clipped")
     rejects = ("blurred", "flat", "clipped")
+    thresholds = (
+        Threshold("contrast", "least", "min_contrast", "flat"),
+        Threshold("sharpness", "least", "min_sharpness", "blurred"),
+        Threshold("clipped", "most", "max_clipped", "clipped"),
+    )
     version = 1
 
     class Config(StageConfig):

@@ -87,6 +87,8 @@ def ledger_rows(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def dataset_bytes(out: Path) -> dict[str, bytes]:
-    """Every file of the dataset proper, by name; what lies under run/ is not part of it."""
-    files = [path for path in out.rglob("*") if path.is_file() and "run" not in path.relative_to(out).parts[:1]]
+    """Every file of the dataset proper, by name; what lies under run/ and report/ is not part of it."""
+    files = [
+        path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] not in ("run", "report")
+    ]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}

@@ -75,6 +75,31 @@ def test_its_fields_are_declared(stage: type[Stage]) -> None:
     assert stage.version >= 1
 
 
+def test_its_thresholds_are_scores_held_against_numbers(stage: type[Stage]) -> None:
+    for threshold in stage.thresholds:
+        assert threshold.score in (*stage.reads, *stage.writes)
+        assert catalogue(stage.fields)[threshold.score].kind == "score"
+        assert threshold.reason in stage.rejects
+        assert isinstance(getattr(stage.Config(), threshold.option), int | float)
+
+
+def test_it_rejects_by_the_thresholds_that_it_declares(example: Example) -> None:
+    if not example.stage.thresholds:
+        pytest.skip("it declares none")
+    bounds = {threshold: getattr(example.node.config, threshold.option) for threshold in example.stage.thresholds}
+    for record, answer in zip(example.inputs, _process(example.stage, list(example.inputs)), strict=True):
+        scores = {**record, **(answer.fields if isinstance(answer, Reject) else answer)}
+        broken = {
+            threshold.reason
+            for threshold, bound in bounds.items()
+            if (scores[threshold.score] < bound if threshold.keeps == "least" else scores[threshold.score] > bound)
+        }
+        if isinstance(answer, Reject):
+            assert answer.reason in broken or answer.reason not in {threshold.reason for threshold in bounds}
+        else:
+            assert not broken
+
+
 def test_its_options_are_frozen_and_strict(stage: type[Stage]) -> None:
     assert stage.Config.model_config["frozen"]
     assert stage.Config.model_config["extra"] == "forbid"

@@ -73,7 +73,7 @@ def run(
 
     A terminal shows slices, stages, the slowest one, the time left and what was spent; OUT/run/log
     keeps it, and Ray's dashboard, whose address is printed, shows the same by actors and tasks.
-    docs/monitoring.md tells more.
+    OUT/report/index.html tells what came out. docs/monitoring.md and docs/report.md say more.
 
     Ctrl-C once ends it after the slices in flight, twice at once. Run the same command
     again and it goes on: slices that are done are not computed twice.

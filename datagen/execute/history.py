@@ -10,6 +10,7 @@ from datagen.errors import StoreError
 from datagen.execute.code import code_hash
 from datagen.execute.fingerprints import dependencies, own_part, run_fingerprint, stage_fingerprints
 from datagen.nodes import Graph, Node
+from datagen.stage import Threshold
 from datagen.store import Store
 
 LAST = "run/last.json"
@@ -82,11 +83,20 @@ def stages_of(graph: Graph, *, salts: Mapping[str, str]) -> dict[str, Told]:
 def _about(graph: Graph, node: Node, upstream: tuple[str, ...]) -> dict[str, Any]:
     return {
         **own_part(graph, node.id),
+        "rejects": list(node.stage.rejects),
+        "thresholds": [threshold._asdict() for threshold in _thresholds(node)],
         "when": [str(clause) for clause in node.clauses],
+        "after": list(node.after),
         "upstream": list(upstream),
         "durable": node.durable,
         "code": code_hash(node),
     }
+
+
+def _thresholds(node: Node) -> Iterator[Threshold]:
+    """Under the pipeline's names of fields."""
+    for threshold in node.stage.thresholds:
+        yield threshold._replace(score=node.renamed.get(threshold.score, threshold.score))
 
 
 def changes(new: Mapping[str, Told], old: Mapping[str, Told]) -> dict[str, list[str]]:

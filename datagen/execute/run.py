@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +27,7 @@ from datagen.execute.lock import held, packing
 from datagen.execute.operators import fuse
 from datagen.execute.pace import Pace
 from datagen.execute.shares import Receipt, Share, state_of, told_unfinished
+from datagen.execute.spent import enter_spent
 from datagen.execute.tally import add_all
 from datagen.execute.watching import Heard, Running, Summary, Told, Watching
 from datagen.execute.worker import Place
@@ -87,7 +88,7 @@ def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher:
     operators = fuse(graph)
     progress = Progress(Pace(operators), feed, estimate(graph, how))
     watcher.progressed(progress.told(summary))
-    with _engine(how, watcher) as engine:
+    with _noted(ledger, summary, how, watcher), _engine(how, watcher) as engine:
         for heard in engine.run(operators, committer, place_of(graph, out, salts=salts), feed):
             _hear(heard, summary, progress, watcher)
             _stop_if_too_many_fail(summary, how.failed_share)
@@ -102,6 +103,19 @@ def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher:
         else:
             ending()
     return summary
+
+
+@contextmanager
+def _noted(ledger: Ledger, summary: Summary, how: How, watcher: Watching) -> Iterator[None]:
+    """However the block ends, what its stages took is noted; if that cannot be done, it is said."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        try:
+            enter_spent(ledger, summary.tallies, seconds=time.perf_counter() - begun, share=how.share)
+        except StoreError as error:
+            watcher.say(f"what stages took is not noted: {error}")
 
 
 class Progress(NamedTuple):

@@ -1,0 +1,170 @@
+"""How scores are spread, and what another bound on one would do to the stage that judges by it."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.report.cells import is_number
+
+MOST = 100_000
+"""Records whose scores are kept of a stage; of more, those are taken that rank lowest."""
+BARS = 48
+STEPS = 160
+"""Places to which a bound can be moved on the page, its own not counted."""
+_BEYOND = 0.005
+"""Share of the records on either side that may lie beyond the axis, so that one that is far off does not fill it."""
+
+
+class Bound(NamedTuple):
+    """A score is held against a number; that number itself is kept."""
+
+    score: str
+    keeps: str
+    """`least` or `most`."""
+    option: str
+    reason: str
+    value: float
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], about: Mapping[str, Any]) -> Self | None:
+        """A threshold as a run noted it, with the option's value; None where nothing is asked."""
+        score, keeps, option, reason = (str(row.get(name)) for name in ("score", "keeps", "option", "reason"))
+        value = (about.get("options") or {}).get(option)
+        if not is_number(value) or keeps not in ("least", "most"):
+            return None
+        return cls(score, keeps, option, reason, float(value))
+
+    def holds(self, values: NDArray[np.float64], at: float | None = None) -> NDArray[np.bool_]:
+        """Which values are kept by it, or by one `at` another place; what was not measured is not."""
+        limit = self.value if at is None else at
+        return values >= limit if self.keeps == "least" else values <= limit
+
+
+class Move(NamedTuple):
+    """What a stage would keep if one bound lay elsewhere and the others where they are."""
+
+    bound: Bound
+    places: list[float]
+    """Rising; its own is among them."""
+    kept: list[int]
+    """Records that the stage would keep, for each place."""
+    samples: list[int]
+    """Accepted samples that came of these in this run; what later stages would say of new ones is not known."""
+
+
+class Spread(NamedTuple):
+    """One score over the records that met a stage."""
+
+    score: str
+    edges: list[float]
+    """Of the bars, one more than there are."""
+    kept: list[int]
+    """Records in each bar that the stage kept; the first and last bars also hold what lies beyond them."""
+    rejected: list[int]
+    unmeasured: int
+    """Records without this score: rejected before it was measured, or it is no finite number."""
+    moves: list[Move]
+
+
+@dataclass
+class Judge:
+    """Collects the scores of the records that meet one stage."""
+
+    scores: tuple[str, ...]
+    bounds: tuple[Bound, ...]
+    met: int = 0
+    """Records in all."""
+
+    def __post_init__(self) -> None:
+        self._ranks = array("Q")
+        self._values = array("d")
+        self._reasons = {bound.reason for bound in self.bounds}
+
+    def add(self, rank: int, scores: Mapping[str, float], reason: str, samples: int) -> None:
+        """Take in a record: why the stage rejected it ('' if it did not), and how many samples came of it."""
+        self.met += 1
+        values = [scores.get(name, math.nan) for name in self.scores]
+        other = reason != "" and reason not in self._reasons
+        self._values.extend((*values, float(reason == ""), float(other), float(samples)))
+        self._ranks.append(rank)
+        if len(self._ranks) >= 2 * MOST:
+            self._cut()
+
+    def _cut(self) -> None:
+        ranks, rows = np.array(self._ranks, np.uint64), self._table()
+        lowest = np.argsort(ranks, kind="stable")[:MOST]
+        self._values = array("d", rows[lowest].tobytes())
+        self._ranks = array("Q", ranks[lowest].tobytes())
+
+    def _table(self) -> NDArray[np.float64]:
+        """A row a record: its scores, whether it was kept, whether rejected for what no bound says, its samples."""
+        return np.array(self._values, np.float64).reshape(-1, len(self.scores) + 3)
+
+    def spreads(self) -> list[Spread]:
+        """One for each score that some record has."""
+        if len(self._ranks) > MOST:
+            self._cut()
+        rows = self._table()
+        return [
+            self._spread(rows, name, rows[:, place])
+            for place, name in enumerate(self.scores)
+            if np.isfinite(rows[:, place]).any()
+        ]
+
+    @property
+    def share(self) -> float:
+        """Of the records that met the stage, how many are counted: 1 unless there were too many."""
+        return min(1.0, MOST / self.met) if self.met else 1.0
+
+    def _spread(self, rows: NDArray[np.float64], name: str, values: NDArray[np.float64]) -> Spread:
+        bounds = [bound for bound in self.bounds if bound.score == name]
+        low, high = _axis(values, [bound.value for bound in bounds])
+        edges = np.linspace(low, high, BARS + 1)
+        kept = rows[:, -3] == 1
+        measured = np.isfinite(values)
+        return Spread(
+            score=name,
+            edges=edges.tolist(),
+            kept=_bars(values[measured & kept], edges),
+            rejected=_bars(values[measured & ~kept], edges),
+            unmeasured=int((~measured).sum()),
+            moves=[self._move(rows, bound, values, (low, high)) for bound in bounds],
+        )
+
+    def _move(
+        self, rows: NDArray[np.float64], bound: Bound, values: NDArray[np.float64], axis: tuple[float, float]
+    ) -> Move:
+        others = rows[:, -2] == 0
+        for other in self.bounds:
+            if other is not bound:
+                others &= other.holds(rows[:, self.scores.index(other.score)])
+        steps = (float(f"{place:.4g}") for place in np.linspace(*axis, STEPS))  # as a config would spell them
+        places = np.unique([*steps, bound.value])
+        passing = [others & bound.holds(values, place) for place in places]
+        return Move(
+            bound,
+            places.tolist(),
+            kept=[int(mask.sum()) for mask in passing],
+            samples=[int(rows[mask, -1].sum()) for mask in passing],
+        )
+
+
+def _axis(values: NDArray[np.float64], marks: list[float]) -> tuple[float, float]:
+    """From where to where a score is drawn: nearly all values, and all bounds."""
+    ends = np.quantile(values[np.isfinite(values)], (_BEYOND, 1 - _BEYOND))
+    low, high = float(min(ends[0], *marks, math.inf)), float(max(ends[1], *marks, -math.inf))
+    room = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
+    least = float(np.nanmin(values))
+    return (max(low - room, 0.0) if least >= 0 and low >= 0 else low - room), high + room
+
+
+def _bars(values: NDArray[np.float64], edges: NDArray[np.float64]) -> list[int]:
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return [int(count) for count in counts]

@@ -1,0 +1,355 @@
+"""Writes a run's report: one HTML file that needs nothing beside it and asks nothing of any network.
+
+What comes from data reaches the page in two ways only: through a template that escapes it, or as JSON in
+a script element that no browser runs. The page's policy lets two scripts run, told by their hashes, and
+nothing load.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from datagen.errors import SetupError, StoreError
+from datagen.execute.history import Told, read_stages
+from datagen.execute.ledger import SLICES, Ledger
+from datagen.execute.run import CONFIG
+from datagen.execute.spent import Spent, read_spent
+from datagen.fields import Field, catalogue
+from datagen.report.bounds import Judge, Move, Spread
+from datagen.report.cells import as_json
+from datagen.report.flow import Flow, flow
+from datagen.report.gallery import Gallery, gallery
+from datagen.report.pictures import Reading
+from datagen.report.survey import DUPLICATE, Errors, StageWork, Survey, survey
+from datagen.shards.index import DatasetInfo, read_dataset
+from datagen.store import Store
+from datagen.telling import redacted
+
+FOLDER = "report"
+"""Below OUT."""
+PAGE = "index.html"
+SAMPLES = 120
+"""Accepted samples that are shown, unless told otherwise."""
+_OF_A_REASON = 10
+"""Of so many samples shown, one rejected record of each reason is."""
+
+
+class Written(NamedTuple):
+    """A report that was written."""
+
+    address: str
+    bytes: int
+    samples: int
+    rejected: int
+    """Records that are shown."""
+    seconds: float
+    notes: tuple[str, ...]
+    """What is not as it should be."""
+
+
+def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> Written:
+    """Write the report of the dataset in OUT, with so many samples, into OUT/report or another folder.
+
+    Raises `StoreError` where there is no finished dataset with its ledger, or nothing can be written.
+    """
+    begun = time.perf_counter()
+    store = Store(out)
+    data = _gather(store, samples=samples)
+    page = render(data)
+    return Written(
+        address=_write(page, Store(to), PAGE) if to else _write(page, store, f"{FOLDER}/{PAGE}"),
+        bytes=len(page),
+        samples=len(data["accepted"]),
+        rejected=len(data["rejected"]),
+        seconds=time.perf_counter() - begun,
+        notes=tuple(data["notes"]),
+    )
+
+
+def _write(page: bytes, store: Store, name: str) -> str:
+    try:
+        store.write(name, page)
+    except StoreError as error:
+        raise StoreError(str(error).replace("--out", "--to")) from error
+    return f"{store.address}/{name}"
+
+
+def _gather(store: Store, *, samples: int) -> dict[str, Any]:
+    """All that the page says, as plain data without secrets."""
+    dataset = read_dataset(store)
+    ledger = Ledger(store, dataset.fingerprint)
+    stages = _sound(read_stages(store, dataset.fingerprint)) or _barely_known(dataset)
+    if not store.exists(f"{ledger.folder}/{SLICES}"):
+        raise StoreError(
+            f"{store.address}/{ledger.folder}/{SLICES} is missing: the report is made from the ledger, "
+            "which lies beside the dataset where the run wrote it"
+        )
+    text, config = _config(store)
+    found = survey(ledger, stages, seed=dataset.seed, most=samples, most_of_reason=max(1, samples // _OF_A_REASON))
+    shown = gallery(
+        ledger,
+        [*found.accepted(), *found.rejected()],
+        stages=stages,
+        catalogue=_catalogue(dataset),
+        reading=Reading.of_config(config),
+    )
+    told = _told(dataset, found, stages, read_spent(ledger), shown, out=store.address)
+    page: dict[str, Any] = _clean({**told, "description": config.get("description", ""), "config": text})
+    return page
+
+
+def _config(store: Store) -> tuple[str, Mapping[str, Any]]:
+    """The resolved config of the last run, as text and as data."""
+    text = store.read(CONFIG).decode("utf-8", "replace") if store.exists(CONFIG) else ""
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        found = None
+    return text, found if isinstance(found, dict) else {}
+
+
+def _sound(stages: Mapping[str, Told]) -> dict[str, Told]:
+    """The stages without what is not of the kind that runs note."""
+    return {
+        id: stage._replace(about={k: v for k, v in stage.about.items() if _is_sound(k, v)})
+        for id, stage in stages.items()
+    }
+
+
+def _is_sound(name: str, value: Any) -> bool:
+    if name == "thresholds":
+        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    if name in ("models", "when", "after", "reads", "rejects"):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return name not in ("options", "writes") or isinstance(value, dict)
+
+
+def _barely_known(dataset: DatasetInfo) -> dict[str, Told]:
+    """The stages as dataset.json has them, where nothing else is known of them."""
+    rows = [row for run in dataset.runs if run.fingerprint == dataset.fingerprint for row in run.stages]
+    return {row.id: Told("", {"use": row.use, "version": row.version, "models": [row.revision]}) for row in rows}
+
+
+def _catalogue(dataset: DatasetInfo) -> dict[str, Field]:
+    known = catalogue()
+    own = {row.name: Field(row.name, row.kind, row.doc, row.shape, row.unit, row.member) for row in dataset.fields}
+    return {**known, **own}
+
+
+def _told(
+    dataset: DatasetInfo, found: Survey, stages: Mapping[str, Told], spent: Spent, shown: Gallery, *, out: str
+) -> dict[str, Any]:
+    totals = dataset.totals
+    fields = _catalogue(dataset)
+    went = flow(found.ends)
+    accepted = [record for record in shown.records if record["status"] == "accepted"]
+    rejected = [record for record in shown.records if record["status"] != "accepted"]
+    return {
+        "pipeline": dataset.pipeline,
+        "fingerprint": dataset.fingerprint,
+        "seed": dataset.seed,
+        "out": out,
+        "quoted": shlex.quote(out),
+        "totals": {**totals.model_dump(), "rejected": sum(totals.rejected.values())},
+        "reasons": sorted(totals.rejected.items(), key=lambda item: -item[1]),
+        "splits": dict(_counts((shard.split, shard.samples) for shard in dataset.shards)),
+        "bytes": sum(shard.bytes for shard in dataset.shards),
+        "licenses": found.licenses.most_common(),
+        "tokens": found.tokens,
+        "usd": found.usd,
+        "seconds": spent.seconds,
+        "tried_again": found.tried_again,
+        "flow": {"nodes": [node._asdict() for node in went.nodes], "links": [list(link) for link in went.links]},
+        "stages": [_stage(id, stages, found.work[id], spent) for id in _in_order(stages, found.work)],
+        "scores": [told for id, judge in found.judges.items() for told in _scores(id, judge, fields)],
+        "errors": [_error(kind, out) for kind in found.errors],
+        "accepted": accepted,
+        "rejected": rejected,
+        "notes": list(_notes(dataset, went, stages, shown)),
+    }
+
+
+def _counts(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for name, number in pairs:
+        found[name] += number
+    return found
+
+
+def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, Told], shown: Gallery) -> Iterator[str]:
+    """What a reader should know before trusting the page."""
+    totals = dataset.totals
+    told = totals.accepted, sum(totals.rejected.values()), totals.failed
+    if told != tuple(went.entering(kind) for kind in ("accepted", "rejected", "failed")):
+        yield "dataset.json and the ledger do not agree; `verify` tells where, and the numbers here are the ledger's"
+    if not any(stage.about.get("options") is not None for stage in stages.values()):
+        yield "what the stages' options were is not known, so that no thresholds are drawn; run again, which notes it"
+    if shown.without_pictures:
+        yield f"{shown.without_pictures:,} records are shown without pictures, as the page would be too large"
+
+
+def _in_order(stages: Mapping[str, Told], work: Mapping[str, StageWork]) -> list[str]:
+    return [*(id for id in stages if id in work), *(id for id in work if id not in stages)]
+
+
+def _stage(id: str, stages: Mapping[str, Told], work: StageWork, spent: Spent) -> dict[str, Any]:
+    about = stages[id].about if id in stages else {}
+    tally = spent.tallies.get(id)
+    return {
+        "id": id,
+        "use": about.get("use", id),
+        "version": about.get("version"),
+        "models": [model for model in about.get("models") or () if model],
+        "when": list(about.get("when") or ()),
+        "after": list(about.get("after") or ()),
+        "reads": list(about.get("reads") or ()),
+        "writes": list(about.get("writes") or ()),
+        "rejects": list(about.get("rejects") or ()),
+        "options": yaml.safe_dump(about["options"], sort_keys=False) if about.get("options") else "",
+        "durable": bool(about.get("durable")),
+        "met": work.met,
+        "made": work.made,
+        "passed": work.met - work.rejected - work.failed,
+        "rejected": work.rejected,
+        "failed": work.failed,
+        "seconds": work.seconds,
+        "each": work.seconds / work.met if work.met else None,
+        "rate": work.met / work.seconds if work.seconds else None,
+        "calls": tally.calls if tally else None,
+        "reused": tally.reused if tally else None,
+        "tokens": tally.tokens if tally else None,
+        "usd": tally.usd if tally else None,
+    }
+
+
+def _scores(stage: str, judge: Judge, fields: Mapping[str, Field]) -> Iterator[dict[str, Any]]:
+    for spread in judge.spreads():
+        field = fields.get(spread.score)
+        yield {
+            "stage": stage,
+            "met": judge.met,
+            "share": judge.share,
+            "doc": field.doc if field else "",
+            "unit": field.unit if field else "",
+            **_spread(spread),
+        }
+
+
+def _spread(spread: Spread) -> dict[str, Any]:
+    return {**spread._asdict(), "moves": [_move(move) for move in spread.moves]}
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {**move.bound._asdict(), "places": move.places, "kept": move.kept, "samples": move.samples}
+
+
+def _error(kind: Errors, out: str) -> dict[str, Any]:
+    return {
+        "stage": kind.stage,
+        "error": kind.error,
+        "count": kind.count,
+        "examples": [
+            {"id": id, "show": f"python -m datagen show {shlex.quote(out)} {shlex.quote(id)}"} for id in kind.examples
+        ],
+    }
+
+
+def _clean(value: Any) -> Any:
+    """Plain data without what is secret; pictures, which are bytes in text, are left alone."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {name: inner if name == "data" else _clean(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def render(data: Mapping[str, Any]) -> bytes:
+    """The page of some data: what `page.html` and `page.js` ask for.
+
+    Raises `SetupError` where the chart library is not installed.
+    """
+    charts, script = _charts(), _asset("page.js")
+    environment = Environment(
+        loader=PackageLoader("datagen.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, span=_span, dollars=_dollars, size=_size)
+    page = environment.get_template("page.html").render(
+        data=data,
+        duplicate=f"{DUPLICATE.stage}/{DUPLICATE.reason}",
+        json=Markup(as_json(data)),
+        style=Markup(_asset("page.css")),
+        charts=Markup(charts),
+        script=Markup(script),
+        hashes=[_hash(charts), _hash(script)],
+    )
+    return page.encode("utf-8", "backslashreplace")
+
+
+def _hash(script: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _asset(name: str) -> str:
+    return (files("datagen.report") / "assets" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def _charts() -> str:
+    """The chart library's script, as its package carries it; that is not imported, which would take a second."""
+    spec = find_spec("plotly")
+    path = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec and spec.origin else None
+    if path is None or not path.exists():
+        raise SetupError("the report's charts need plotly, with package_data/plotly.min.js; pip install plotly")
+    script = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    if "</script" in script.lower():
+        raise StoreError(f"{path} cannot stand inside a page, it ends its own script; pip install another plotly")
+    return script
+
+
+_UNKNOWN = "-"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _span(seconds: float | None) -> str:
+    """A time in the unit that suits it."""
+    if seconds is None:
+        return _UNKNOWN
+    for limit, divisor, unit in ((1, 0.001, "ms"), (120, 1, "s"), (7200, 60, "min"), (float("inf"), 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / divisor:.3g} {unit}"
+    return ""
+
+
+def _dollars(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.2g}"
+
+
+def _size(value: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.3g} TB"

@@ -1,0 +1,291 @@
+"""What a ledger tells of a whole run, in one pass: how records ended, where they went, what stages took.
+
+What is held does not grow with the run, but for the ids of what packing dropped: numbers are kept of at
+most so many records, and those are chosen by their ids and the run's seed, so that the same run always
+shows the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from datagen.errors import StoreError
+from datagen.execute.accounts import dropped_tables
+from datagen.execute.history import Told
+from datagen.execute.ledger import Ledger
+from datagen.report.bounds import Bound, Judge
+from datagen.report.cells import numbers_in
+
+_ROWS = 8192
+_COLUMNS = (
+    "slice", "id", "parent", "status", "stage", "reason", "detail", "scores", "seconds", "tokens", "usd", "task",
+    "attempts",
+    "license", "children",
+)  # fmt: skip
+_INNER = ("expanded", "combined")
+_MOST_ERRORS = 200
+"""Kinds of error that are told apart; all others count as one."""
+_EXAMPLES = 3
+_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S*|0x[0-9a-f]+|\d[\d.,]*")
+"""What differs between errors of one kind: names, addresses, numbers."""
+OTHER_ERRORS = "other errors"
+
+Path = tuple[str, ...]
+"""The stages that a record met, in their order, those of its ancestors first."""
+
+
+class End(NamedTuple):
+    """How a record ended: status, stage and reason, the latter two empty where it was accepted."""
+
+    status: str
+    stage: str = ""
+    reason: str = ""
+
+
+class Chosen(NamedTuple):
+    """A record to be shown."""
+
+    slice: str
+    id: str
+    end: End
+    path: Path
+
+
+@dataclass
+class StageWork:
+    """What one stage did."""
+
+    met: int = 0
+    """Records that it was asked of, those made on the way included."""
+    made: int = 0
+    """New records that it made of them."""
+    rejected: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    """In its calls, all workers together; of answers that were kept from before, what they took then."""
+
+
+@dataclass
+class Errors:
+    """Records that failed alike."""
+
+    stage: str
+    error: str
+    """As the first of them tells it."""
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+    """Ids."""
+
+
+class Lowest:
+    """Of all that is offered, the `most` with the lowest ranks."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._heap: list[tuple[int, Chosen]] = []
+
+    def offer(self, rank: int, item: Chosen) -> None:
+        """Take it in, if it is among them."""
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, (-rank, item))
+        elif self._heap and -rank > self._heap[0][0]:
+            heapq.heapreplace(self._heap, (-rank, item))
+
+    def items(self) -> list[Chosen]:
+        """Them, the lowest rank first."""
+        return [item for _, item in sorted(self._heap, key=lambda pair: -pair[0])]
+
+
+class Survey:
+    """Adds up a ledger as it streams by."""
+
+    def __init__(
+        self, stages: Mapping[str, Told], *, seed: int, dropped: frozenset[str], most: int, most_of_reason: int
+    ) -> None:
+        self.work = {id: StageWork() for id in stages}
+        self.ends: Counter[tuple[Path, End]] = Counter()
+        """How many records went which way to which end."""
+        self.judges = judges_of(stages)
+        self.tokens = 0
+        self.usd = 0.0
+        self.tasks: Counter[str] = Counter()
+        """Of accepted samples."""
+        self.licenses: Counter[str] = Counter()
+        """Of accepted samples."""
+        self.tried_again = 0
+        """Records that took more than one attempt."""
+        self._order = {id: number for number, id in enumerate(stages)}
+        self._seed = seed
+        self._dropped = dropped
+        self._accepted: dict[str, Lowest] = defaultdict(lambda: Lowest(most))
+        self._rejected: dict[End, Lowest] = defaultdict(lambda: Lowest(most_of_reason))
+        self._errors: dict[tuple[str, str], Errors] = {}
+        self._most = most
+
+    def add(self, table: pa.Table) -> None:
+        """Take in whole slices; columns as in `_COLUMNS`."""
+        rows = table.to_pylist()
+        seconds = [numbers_in(row["seconds"]) for row in rows]
+        inner = {row["id"]: (row["parent"], tuple(took)) for row, took in zip(rows, seconds, strict=True)
+                 if row["status"] in _INNER}  # fmt: skip
+        below = self._accepted_below(rows, inner)
+        for row, took in zip(rows, seconds, strict=True):
+            self._book(row, took)
+            place = rank(row["id"], self._seed)
+            self._judge(row, took, place, below)
+            if row["status"] not in _INNER:
+                self._end(row, self._path(row, took, inner), place)
+
+    def _accepted_below(self, rows: Sequence[Mapping[str, Any]], inner: Mapping[str, Any]) -> Counter[str]:
+        """How many samples came of each record."""
+        below: Counter[str] = Counter()
+        for row in rows:
+            if row["status"] == "accepted" and row["id"] not in self._dropped:
+                below[row["id"]] += 1
+                for ancestor in _ancestors(row["parent"], inner):
+                    below[ancestor] += 1
+        return below
+
+    def _book(self, row: Mapping[str, Any], took: Mapping[str, float]) -> None:
+        self.tokens += row["tokens"] or 0
+        self.usd += row["usd"] or 0.0
+        self.tried_again += (row["attempts"] or 1) > 1
+        for stage, seconds in took.items():
+            work = self.work.setdefault(stage, StageWork())
+            work.met += 1
+            work.seconds += seconds
+        if row["status"] in _INNER and row["stage"]:
+            self.work.setdefault(row["stage"], StageWork()).made += row["children"] or 0
+        if row["status"] in ("rejected", "failed"):
+            work = self.work.setdefault(row["stage"], StageWork())
+            work.met += row["stage"] not in took
+            work.rejected += row["status"] == "rejected"
+            work.failed += row["status"] == "failed"
+
+    def _judge(self, row: Mapping[str, Any], took: Mapping[str, float], place: int, below: Mapping[str, int]) -> None:
+        met = [stage for stage in took if stage in self.judges]
+        if not met:
+            return
+        scores = numbers_in(row["scores"])
+        for stage in met:
+            rejected = row["status"] == "rejected" and row["stage"] == stage
+            if row["status"] != "failed" or row["stage"] != stage:
+                reason = row["reason"] if rejected else ""
+                self.judges[stage].add(place, scores, reason, below.get(row["id"], 0))
+
+    def _path(self, row: Mapping[str, Any], took: Mapping[str, float], inner: Mapping[str, Any]) -> Path:
+        found = {*took, *([row["stage"]] if row["stage"] in self._order else [])}
+        for ancestor in _ancestors(row["parent"], inner):
+            found.update(inner[ancestor][1])
+        return tuple(sorted(found, key=lambda stage: self._order.get(stage, len(self._order))))
+
+    def _end(self, row: Mapping[str, Any], path: Path, place: int) -> None:
+        end = End(row["status"], row["stage"], row["reason"])
+        if row["status"] == "accepted":
+            end = DUPLICATE if row["id"] in self._dropped else End("accepted")
+        self.ends[path, end] += 1
+        item = Chosen(row["slice"], row["id"], end, path)
+        if end.status == "accepted":
+            self.tasks[row["task"]] += 1
+            self.licenses[row["license"]] += 1
+            self._accepted[row["task"]].offer(place, item)
+        elif end.status == "rejected":
+            self._rejected[end].offer(place, item)
+        else:
+            self._failed(row)
+
+    def _failed(self, row: Mapping[str, Any]) -> None:
+        error = next((line.strip() for line in reversed((row["detail"] or "").splitlines()) if line.strip()), "")
+        key = (row["stage"], _PARTICULAR.sub("…", error)[:300])
+        if key not in self._errors and len(self._errors) >= _MOST_ERRORS:
+            key, error = ("", OTHER_ERRORS), OTHER_ERRORS
+        found = self._errors.setdefault(key, Errors(key[0], error))
+        found.count += 1
+        if len(found.examples) < _EXAMPLES:
+            found.examples.append(row["id"])
+
+    @property
+    def errors(self) -> list[Errors]:
+        """The kinds of error, the most frequent first."""
+        return sorted(self._errors.values(), key=lambda kind: (-kind.count, kind.stage, kind.error))
+
+    def totals(self) -> Counter[End]:
+        """How many records ended how."""
+        found: Counter[End] = Counter()
+        for (_, end), number in self.ends.items():
+            found[end] += number
+        return found
+
+    def accepted(self) -> list[Chosen]:
+        """Samples to be shown, of each task as many as of any other where it has them."""
+        return list(_in_turn([kind.items() for _, kind in sorted(self._accepted.items())], self._most))
+
+    def rejected(self) -> list[Chosen]:
+        """Rejected records to be shown, by stage and reason; no more than samples."""
+        order = sorted(self._rejected, key=lambda end: (self._order.get(end.stage, len(self._order)), end.reason))
+        chosen = _in_turn([self._rejected[end].items() for end in order], self._most)
+        return sorted(chosen, key=lambda item: order.index(item.end))
+
+
+DUPLICATE = End("rejected", "pack", "duplicate")
+
+
+def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, most_of_reason: int) -> Survey:
+    """Read the ledger of a finished dataset. Raises `StoreError` if it is missing or damaged."""
+    dropped = frozenset(id for table in dropped_tables(ledger, columns=["id"]) for id in table["id"].to_pylist())
+    found = Survey(stages, seed=seed, dropped=dropped, most=most, most_of_reason=most_of_reason)
+    for table in ledger.tables(ledger.slices(), columns=_COLUMNS, rows=_ROWS):
+        if empty := [name for name in _COLUMNS if table[name].null_count]:
+            place = f"{ledger.store.address}/{ledger.folder}"
+            raise StoreError(f"{place} has empty cells in {', '.join(empty)}; run again, which computes it anew")
+        found.add(table)
+    return found
+
+
+def judges_of(stages: Mapping[str, Told]) -> dict[str, Judge]:
+    """Stages that judge or write scores, each score with the one that judges it, else with the one that wrote it."""
+    judges: dict[str, Judge] = {}
+    judged: set[str] = set()
+    for id, stage in stages.items():
+        bounds = [bound for row in stage.about.get("thresholds") or () if (bound := Bound.of(row, stage.about))]
+        if bounds:
+            judges[id] = Judge(tuple(dict.fromkeys(bound.score for bound in bounds)), tuple(bounds))
+            judged.update(bound.score for bound in bounds)
+    for id, stage in stages.items():
+        writes = stage.about.get("writes") or {}
+        left = tuple(name for name, kind in writes.items() if kind == "score" and name not in judged)
+        if left:
+            known = judges.get(id, Judge((), ()))
+            judges[id] = Judge((*known.scores, *left), known.bounds)
+    return judges
+
+
+def rank(id: str, seed: int) -> int:
+    """A number that is as good as random, and always the same for this id under this seed."""
+    digest = hashlib.blake2b(f"{seed}\0{id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest)
+
+
+def _ancestors(parent: str, inner: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    while parent in inner and parent not in seen:
+        seen.add(parent)
+        yield parent
+        parent = inner[parent][0]
+
+
+def _in_turn(groups: Sequence[Sequence[Chosen]], most: int) -> Iterator[Chosen]:
+    given = 0
+    for place in range(max(map(len, groups), default=0)):
+        for group in groups:
+            if place < len(group) and given < most:
+                given += 1
+                yield group[place]

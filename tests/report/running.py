@@ -1,0 +1,41 @@
+"""Runs to be reported on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from building import PAINT, plain_rows, run_local, toy_graph
+from selectolax.lexbor import LexborHTMLParser
+
+from datagen.report.page import write_report
+
+FAN = [{"use": "sift", "with": {"share": 0.4}}, {"use": "fan_out"}, {"use": "blow_up"}, PAINT]
+
+
+def rows(number: int) -> list[dict[str, Any]]:
+    """Some rows of which every ninth raises and every eleventh fails."""
+    found = plain_rows(number)
+    for place, row in enumerate(found):
+        row["caption"] = "bomb" if place % 9 == 4 else "dud" if place % 11 == 5 else row["caption"]
+    return found
+
+
+def finished(folder: Path, stages: list[Any] = FAN, *, number: int = 40, **keys: Any) -> Path:
+    """A dataset of toy stages with samples, rejected and failed records."""
+    run_local(toy_graph(folder, stages, rows=rows(number), **keys), folder / "out")
+    return folder / "out"
+
+
+def parsed(out: Path, **options: Any) -> LexborHTMLParser:
+    """The report of a dataset, written anew, as a browser would read it."""
+    write_report(str(out), **options)
+    return LexborHTMLParser((out / "report" / "index.html").read_text(encoding="utf-8"))
+
+
+def told(page: LexborHTMLParser) -> dict[str, Any]:
+    """The data that a page carries."""
+    [node] = page.css("script#data")
+    found: dict[str, Any] = json.loads(node.text())
+    return found
