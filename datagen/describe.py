@@ -179,7 +179,7 @@ def described(what: str, *, plugins: Sequence[str] = ()) -> Any:
     topics: dict[str, Callable[[], Any]] = {
         "stages": lambda: [_told_stage(name, plugins) for name in sorted(stage_names(plugins))],
         "fields": lambda: [field._asdict() for field in STANDARD],
-        "sources": lambda: [_schema(ManifestConfig)],
+        "sources": lambda: [_schema(config) for config in SOURCES],
         "models": lambda: {role: [_schema(config) for config in configs] for role, configs in roles().items()},
         "config": lambda: _schema(Pipeline),
     }
