@@ -105,7 +105,7 @@ class Commits:
 
 def datagen(config: Path, out: Path, *more: str, interval: float = 1.0) -> Outcome:
     """A whole `datagen run`, watched from outside."""
-    command = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(out), *more]
+    command = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(out), "--no-report", *more]
     with Commits(out) as commits:
         begun = time.time()
         done = watched(command, interval=interval)

@@ -49,7 +49,7 @@ def main() -> None:
 
 def killed(config: Path, out: Path, *, slices: int) -> float:
     """Run until so many slices are committed, and kill every process of the run; seconds."""
-    command = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(out)]
+    command = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(out), "--no-report"]
     begun = time.monotonic()
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
