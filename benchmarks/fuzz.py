@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,13 +34,15 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from datagen import Record
 from datagen.config import load
-from datagen.errors import DatagenError
+from datagen.errors import DataError, DatagenError
 from datagen.execute.answers import Answers
 from datagen.execute.ledger import Ledger
 from datagen.execute.run import How, run, stored_config
 from datagen.execute.verify import find_rows, verify
 from datagen.execute.watching import Told
+from datagen.fetch import read_file
 from datagen.fields import catalogue
 from datagen.geometry import decode_runs, draw
 from datagen.graph import build
@@ -48,6 +50,7 @@ from datagen.image import Image
 from datagen.shards.index import DATASET, INDEX, read_dataset
 from datagen.shards.info import SampleInfo
 from datagen.shards.reader import open_dataset
+from datagen.sources.base import Source
 from datagen.sources.manifest import Manifest
 from datagen.store import Store
 from datagen.telling import printable, redacted
@@ -186,6 +189,43 @@ def files_of(out: Path) -> dict[str, Reader]:
     }
 
 
+def foreign_in(folder: Path) -> dict[str, Reader]:
+    """Readers of foreign layouts: one of a layout's files damaged, all rows taken, and the pictures that they name."""
+    from foreign import MAKERS
+
+    return {f"source {kind}": _foreign(folder / kind, make) for kind, make in MAKERS.items() if kind != "jsonl"}
+
+
+def _foreign(folder: Path, make: Callable[[Path], Source]) -> Reader:
+    folder.mkdir()
+    source = make(folder)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    whole = {path: path.read_bytes() for path in files}
+
+    def read(data: bytes) -> None:
+        path = files[int.from_bytes(hashlib.sha256(data).digest()[:4], "little") % len(files)]
+        path.unlink()
+        path.write_bytes(data)
+        try:
+            for row in source.rows():
+                json.dumps([row.id, dict(row.fields), row.error]).encode()
+                for name in ("uri", "annotation"):
+                    with suppress(DataError):
+                        _named(row.fields, name)
+        finally:
+            path.unlink()  # not written over: another example may still have it mapped
+            path.write_bytes(whole[path])
+
+    return Reader([*whole.values()], read)
+
+
+def _named(fields: Mapping[str, Any], name: str) -> None:
+    """Read the file that a row names."""
+    if uri := fields.get(name):
+        schemes = ("file", "tar", "parquet", "arrow")
+        read_file(str(uri), base=str(fields.get("base", "")), schemes=schemes, max_bytes=1_000_000)
+
+
 def _with_cell(path: Path, data: bytes, looks: Sequence[Callable[[], object]]) -> None:
     """One cell of a Parquet file changed as the bytes say, the file itself sound."""
     whole = path.read_bytes()
@@ -218,6 +258,10 @@ def _odd(value: Any, data: bytes, rng: np.random.Generator) -> Any:
 
 def readers(folder: Path) -> dict[str, Reader]:
     """All readers, by name, over files in a folder of their own."""
+    from foreign import MASKS, sa1b_file
+
+    from stages.read_annotations import ReadAnnotations
+
     lines = (ROOT / "manifests" / "demo.jsonl").read_bytes().splitlines()
     mask = {"size": [3, 4], "counts": [2, 3, 7]}
     lines.append(
@@ -260,6 +304,11 @@ def readers(folder: Path) -> dict[str, Reader]:
         Store(str(folder)).write("run/checkpoints/f/000000-a.arrow", hashlib.sha256(data).digest() + data)
         Answers(Store(str(folder)), "f", catalogue=catalogue()).kept("000000-a")
 
+    def masks(data: bytes) -> None:
+        (folder / "sa_1.json").write_bytes(data)
+        record = Record("sa_1", {"annotation": str(folder / "sa_1.json"), "base": ""})
+        ReadAnnotations(ReadAnnotations.Config(min_area=0), id="read_annotations", seed=0).process([record])
+
     def struck(data: bytes) -> None:
         text = printable(redacted(data.decode("utf-8", "surrogateescape")))
         text.encode()
@@ -275,8 +324,10 @@ def readers(folder: Path) -> dict[str, Reader]:
         "outline": Reader([np.arange(16.0).tobytes()], outline),
         "KEY.json": Reader([sample.read("json")], _validated),
         "kept answers": Reader([path.read_bytes()[32:] for path in answers] or [b"ARROW"], kept),
+        "SA-1B's masks": Reader([sa1b_file(1, MASKS, width=24, height=16)], masks),
         "messages": Reader([b"https://me:pass@host/x?X-Amz-Signature=abc", b"\x1b[31m"], struck),
         **files_of(out),
+        **foreign_in(folder),
     }
 
 
@@ -345,16 +396,16 @@ def _told(name: str, *, minutes: float) -> int:
                 words, capture_output=True, text=True, check=False, timeout=minutes * 60 + SLACK_SECONDS
             )
         except subprocess.TimeoutExpired:
-            print(f"{name:<16} hangs at {_last(folder)}", flush=True)
+            print(f"{name:<18} hangs at {_last(folder)}", flush=True)
             return 1
         last = _last(folder)
     if done.returncode == 0:
-        print(f"{name:<16} {int(done.stdout):>9,} examples, nothing found", flush=True)
+        print(f"{name:<18} {int(done.stdout):>9,} examples, nothing found", flush=True)
         return 0
     why = f"crashes at {last}" if done.returncode < 0 else "finding"
     width = shutil.get_terminal_size().columns
     told = "\n".join(f"    {line[: 2 * width]}" for line in done.stderr.splitlines()[-25:])
-    print(f"{name:<16} {why} ({done.returncode}):\n{told}", flush=True)
+    print(f"{name:<18} {why} ({done.returncode}):\n{told}", flush=True)
     return 1
 
 

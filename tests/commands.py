@@ -1,10 +1,9 @@
-"""How tests call the command line in this process."""
+"""Commands called in this process, as the shell would."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,7 +12,7 @@ from datagen import cli
 
 
 class Said(NamedTuple):
-    """What a command answered."""
+    """What a command said, and its exit code."""
 
     code: int
     out: str
@@ -25,14 +24,26 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
-def call(*words: str | Path, capfd: pytest.CaptureFixture[str]) -> Said:
-    """Run one command."""
+def call(*words: object, capfd: pytest.CaptureFixture[str]) -> Said:
+    """Run one command. It shows no stack trace of its own, nor anything that a terminal would obey."""
     before = sys.argv
     sys.argv = ["datagen", *map(str, words)]
+    capfd.readouterr()
     try:
         with pytest.raises(SystemExit) as ended:
             cli.main()
     finally:
         sys.argv = before
     told = capfd.readouterr()
-    return Said(int(ended.value.code or 0), told.out, told.err)
+    code = ended.value.code
+    said = Said(code if isinstance(code, int) else int(code is not None), told.out, told.err)
+    assert "Traceback" not in said.err
+    assert not {sign for sign in said.out + said.err if not sign.isprintable()} - {"\n", "\t"}
+    return said
+
+
+def refused(*words: object, capfd: pytest.CaptureFixture[str]) -> str:
+    """The message of a command that is refused with exit code 2."""
+    said = call(*words, capfd=capfd)
+    assert said.code == cli.WRONG, said
+    return said.err

@@ -12,25 +12,13 @@ from pathlib import Path
 
 import pytest
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, toy_config
+from commands import call
 from typer.testing import CliRunner
 
 from datagen import cli
 from datagen.describe import describe
 
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
-
-
-def _call(*words: str | Path, capfd: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Exit code, output and errors of one command."""
-    before = sys.argv
-    sys.argv = ["datagen", *map(str, words)]
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    finally:
-        sys.argv = before
-    told = capfd.readouterr()
-    return int(ended.value.code or 0), told.out, told.err
 
 
 def test_help_is_a_page_that_teaches_by_examples() -> None:
@@ -60,17 +48,17 @@ def test_check_imports_neither_ray_nor_the_reader_of_parquet() -> None:
 
 def test_run_verify_and_show(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, STAGES, rows=plain_rows(20)), tmp_path / "out"
-    code, told, _ = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, told, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.OK
     assert "20 sources became" in told
     assert "rejected by sift/unlucky" in told
     assert f"python -m datagen verify {out}" in told
 
-    code, told, _ = _call("verify", out, capfd=capfd)
+    code, told, _ = call("verify", out, capfd=capfd)
     assert (code, told) == (cli.OK, f"{out}: whole; shards, index and ledger agree\n")
 
     key = json.loads((out / "dataset.json").read_text())["shards"] and _keys(out)[0]
-    code, told, _ = _call("show", out, key, capfd=capfd)
+    code, told, _ = call("show", out, key, capfd=capfd)
     assert code == cli.OK
     assert "expanded by fan_out" in told
     assert "member  target.png" in told
@@ -84,12 +72,12 @@ def _keys(out: Path) -> list[str]:
 
 def test_show_tells_why_a_record_was_rejected(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [{"use": "sift", "with": {"share": 1}}, PAINT]), tmp_path / "out"
-    assert _call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
-    code, told, _ = _call("show", out, "r3", capfd=capfd)
+    assert call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
+    code, told, _ = call("show", out, "r3", capfd=capfd)
     assert code == cli.OK
     assert "r3  rejected by sift: unlucky" in told
     assert "score   contrast = 0." in told
-    code, _, told = _call("show", out, "r99", capfd=capfd)
+    code, _, told = call("show", out, "r99", capfd=capfd)
     assert code == cli.WRONG
     assert "there is no sample with the key 'r99' and no record with that id" in told
 
@@ -97,9 +85,9 @@ def test_show_tells_why_a_record_was_rejected(tmp_path: Path, capfd: pytest.Capt
 def test_show_takes_a_rejected_childs_id_spelt_like_a_key(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     stages = [{"use": "fan_out"}, {"use": "sift", "with": {"share": 1}}, PAINT]
     config, out = toy_config(tmp_path, stages, rows=plain_rows(12)), tmp_path / "out"
-    _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     child = next(id for id in ledger_rows(out) if "#" in id)
-    code, told, _ = _call("show", out, child.replace("#", "__"), capfd=capfd)
+    code, told, _ = call("show", out, child.replace("#", "__"), capfd=capfd)
     assert code == cli.OK
     assert f"{child}  rejected by sift: unlucky" in told
 
@@ -108,7 +96,7 @@ def test_failed_records_are_exit_code_3_and_named(tmp_path: Path, capfd: pytest.
     rows = plain_rows(4)
     rows[2]["caption"] = "bomb"
     config, out = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), tmp_path / "out"
-    code, told, _ = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, told, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.SOME_FAILED
     assert f"python -m datagen show {out} r2" in told
 
@@ -119,7 +107,7 @@ def test_hostile_ids_are_quoted_in_the_commands_that_are_suggested(
     row = {"uri": "x", "caption": "bomb"}
     rows = [{"id": "$(touch pwned) \x1b[31m", **row}, {"id": "y" * 5000, **row}]
     config, out = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), tmp_path / "out"
-    _, told, _ = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    _, told, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert f"python -m datagen show {out} '$(touch pwned) \\x1b[31m'" in told
     assert "\x1b" not in told
     assert max(len(line) for line in told.splitlines()) < 500
@@ -127,7 +115,7 @@ def test_hostile_ids_are_quoted_in_the_commands_that_are_suggested(
 
 def test_limit_takes_the_first_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [PAINT], rows=plain_rows(20)), tmp_path / "out"
-    _, told, _ = _call("run", config, "--engine", "local", "--out", out, "--limit", "5", capfd=capfd)
+    _, told, _ = call("run", config, "--engine", "local", "--out", out, "--limit", "5", capfd=capfd)
     assert "5 sources became 5 records" in told
 
 
@@ -147,7 +135,7 @@ def test_a_mistake_gets_a_line_and_exit_code_2(
     tmp_path: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(tmp_path / word) if word == "nowhere" else word for word in words]
-    code, _, told = _call(*words, capfd=capfd)
+    code, _, told = call(*words, capfd=capfd)
     assert code == cli.WRONG
     assert told.startswith(message)
     assert "Traceback" not in told
@@ -155,9 +143,9 @@ def test_a_mistake_gets_a_line_and_exit_code_2(
 
 def test_an_out_of_another_pipeline_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [PAINT]), tmp_path / "out"
-    assert _call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
+    assert call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
     config.write_text(config.read_text().replace("pipeline: toy", "pipeline: other"))
-    code, _, told = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, _, told = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.WRONG
     assert told == f"error: {out} holds the output of pipeline 'toy'; give 'other' another --out\n"
 
@@ -166,7 +154,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path, capfd: pytest.Capt
     config, out = toy_config(tmp_path, [PAINT]), tmp_path / "out"
     out.mkdir()
     (out / "thesis.tex").write_text("mine")
-    code, _, told = _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, _, told = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.WRONG
     assert "has other files in it, and datagen did not write them; give another --out" in told
 
@@ -175,20 +163,20 @@ def test_an_empty_or_missing_manifest_ends_the_run(tmp_path: Path, capfd: pytest
     config = toy_config(tmp_path, [PAINT])
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("")
-    code, _, told = _call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    code, _, told = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
     assert code == cli.WRONG
     assert told == f"error: {config}:6: {manifest}: holds no rows; a manifest has one JSON object a line\n"
     manifest.unlink()
-    code, _, told = _call("check", config, capfd=capfd)
+    code, _, told = call("check", config, capfd=capfd)
     assert code == cli.WRONG
     assert f"error: {config}:6: {manifest}: there is no such manifest" in told
 
 
 def test_the_resolved_config_runs_again_to_the_same_dataset(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, STAGES), tmp_path / "out"
-    _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     resolved = out / "run" / "config.yaml"
-    code, told, _ = _call("run", resolved, "--engine", "local", "--out", out, capfd=capfd)
+    code, told, _ = call("run", resolved, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.OK
     assert "3 of 3 slices were done before" in told
 
@@ -216,7 +204,7 @@ def test_ctrl_c_ends_after_the_slices_in_flight_and_the_same_command_goes_on(tmp
 
 def test_interrupted_is_130(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [{"use": "interrupt"}, PAINT])
-    code, _, told = _call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    code, _, told = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
     assert code == cli.INTERRUPTED
     assert "interrupted; the same command goes on from here" in told
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from commands import call
 
+from datagen.cli import OK, SOME_FAILED
 from datagen.errors import StoreError
 from datagen.execute.run import How, run, stored_config
 from datagen.execute.verify import verify
@@ -81,3 +83,12 @@ def test_records_that_fail_again_stay_failed_and_count_their_attempts(tmp_path: 
 def test_there_is_nothing_to_retry_where_nothing_ran(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"holds no run of datagen, run/config\.yaml is missing"):
         stored_config(str(tmp_path))
+
+
+def test_what_a_run_was_limited_to_holds_for_its_retry(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = toy_config(tmp_path, [{"use": "flaky", "with": {"folder": str(tmp_path)}}, PAINT], rows=_rows(8))
+    out = tmp_path / "out"
+    assert call("run", config, "--engine", "local", "--limit", 3, "--out", out, capfd=capfd).code == SOME_FAILED
+    (tmp_path / "mended").touch()
+    assert call("retry", out, "--engine", "local", capfd=capfd).code == OK
+    assert {id: row["status"] for id, row in ledger_rows(out).items()} == dict.fromkeys(("r0", "r1", "r2"), "accepted")

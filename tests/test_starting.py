@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import call
 from foreign import CAPTIONS, INSTANCES, JPG, MASKS, PNG, SAMPLES, dataset, sa1b_file, write_files, write_tar
 from picture_files import noise, saved
 from pictures import DATA, demo_rows
@@ -32,18 +32,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("stages", "manifests"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
-
-
-def call(*words: object, capfd: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    before = sys.argv
-    sys.argv = ["datagen", *map(str, words)]
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    finally:
-        sys.argv = before
-    told = capfd.readouterr()
-    return int(ended.value.code or 0), told.out, told.err
 
 
 def lines(path: str = "manifest.jsonl") -> list[dict[str, Any]]:

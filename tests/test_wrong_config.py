@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from building import PAINT, toy_config
-from commanding import command, refused
+from commands import call, refused
 
 from datagen import cli, yamlfile
 
@@ -185,7 +185,7 @@ def test_what_a_plugin_prints_at_import_is_no_part_of_the_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = _plugin(tmp_path, monkeypatch, name="prints", code="print('hello')\n" + ODD)
-    said = command("plan", config, "--out", tmp_path / "out", "--json", capfd=capfd)
+    said = call("plan", config, "--out", tmp_path / "out", "--json", capfd=capfd)
     assert said.code == cli.OK
     assert json.loads(said.out)["stages"]
     assert "hello" in said.err
@@ -206,6 +206,6 @@ def test_a_stage_that_fails_or_exits_as_it_starts_is_told(
 
 def test_a_stage_that_exits_fails_its_record_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [{"use": "misbehave", "with": {"how": "exit"}}, PAINT])
-    said = command("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    said = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
     assert said.code == cli.SOME_FAILED
     assert "8 failed" in said.out

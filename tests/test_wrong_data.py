@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from building import PAINT, ledger_rows, toy_config
-from commanding import command
+from commands import call
 from picture_files import header, noise, png_of, saved
 from PIL import Image as Pillow
 
@@ -51,7 +51,7 @@ IDS = [
 
 
 def _run(config: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> Any:
-    return command("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    return call("run", config, "--engine", "local", "--out", out, capfd=capfd)
 
 
 def test_text_of_the_data_runs_nowhere(
@@ -67,7 +67,7 @@ def test_text_of_the_data_runs_nowhere(
     out = tmp_path / "out"
     assert _run(toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), out, capfd).code == cli.SOME_FAILED
     for row in rows:
-        assert command("show", out, row["id"], capfd=capfd).code == cli.OK
+        assert call("show", out, row["id"], capfd=capfd).code == cli.OK
     assert not (tmp_path / "pwned").exists()
     card = (out / "README.md").read_text()
     _, front, body = card.split("---\n", 2)
@@ -104,7 +104,7 @@ def test_an_id_is_never_a_path(tmp_path: Path, capfd: pytest.CaptureFixture[str]
             assert all(entry.isreg() and not {"/", "..", "\0"} & {entry.name, *entry.name} for entry in tar)
     after = {path for path in tmp_path.parent.rglob("*") if "out" not in path.parts}
     assert after - before <= {tmp_path / "manifest.jsonl", tmp_path / "toy.yaml", tmp_path / "a", tmp_path / "a" / "b"}
-    assert command("verify", out, capfd=capfd).code == cli.OK
+    assert call("verify", out, capfd=capfd).code == cli.OK
 
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><script>alert(1)</script></svg>"
@@ -188,4 +188,4 @@ def test_a_line_that_is_wrong_fails_alone_with_its_number(
     assert ends.pop("good")["status"] == "accepted"
     [(id, row)] = ends.items()
     assert f"manifest.jsonl:2: {message}" in row["detail"] or message in row["detail"]
-    assert command("show", out, id, capfd=capfd).code == cli.OK
+    assert call("show", out, id, capfd=capfd).code == cli.OK

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 from building import PAINT, plain_rows, run_local, toy_config, toy_graph
-from commanding import command, refused
+from commands import call, refused
 
 import datagen
 from datagen import cli
@@ -68,7 +68,7 @@ def test_an_out_that_is_none_is_told_by_every_command(
         "retry": ["retry", out, "--engine", "local"],
         "gc": ["gc", out],
     }
-    said = command(*words[command_name], capfd=capfd)
+    said = call(*words[command_name], capfd=capfd)
     if command_name in ("run", "plan") and kind in ("missing", "empty"):
         assert said.code == cli.OK
     elif command_name == "plan" and kind == "loop":
@@ -93,7 +93,7 @@ def test_a_dataset_that_lists_files_elsewhere_is_refused(
         assert "dataset.json is damaged at shards.0.path" in refused(*words, capfd=capfd)
     with pytest.raises(StoreError, match=r"damaged at shards\.0\.path"):
         open_dataset(str(out))
-    command("verify", out, "--repair", capfd=capfd)
+    call("verify", out, "--repair", capfd=capfd)
     assert _victim_is_whole(out)
 
 
@@ -117,7 +117,7 @@ def test_a_dataset_json_that_contradicts_itself_is_told(
         open_dataset(str(out))
     assert message in str(caught.value).replace(CONTROL, repr(CONTROL)[1:-1])
     assert len(str(caught.value)) < 1000
-    assert command("verify", out, capfd=capfd).code in (cli.BROKEN, cli.WRONG)
+    assert call("verify", out, capfd=capfd).code in (cli.BROKEN, cli.WRONG)
 
 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"NaN", b"1" * 5000])
@@ -126,12 +126,12 @@ def test_json_that_is_too_deep_or_none_is_told(
     out: Path, name: str, data: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (out / name).write_bytes(data)
-    command("verify", out, capfd=capfd)
-    command("verify", out, "--repair", capfd=capfd)
+    call("verify", out, capfd=capfd)
+    call("verify", out, "--repair", capfd=capfd)
     config = out.parent / "toy.yaml"
-    command("plan", config, "--out", out, capfd=capfd)
-    assert command("run", config, "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
-    assert command("verify", out, capfd=capfd).code == cli.OK
+    call("plan", config, "--out", out, capfd=capfd)
+    assert call("run", config, "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
+    assert call("verify", out, capfd=capfd).code == cli.OK
 
 
 def _index(out: Path, edit: Callable[[list[dict[str, Any]]], Any]) -> None:
@@ -165,7 +165,7 @@ def test_an_index_that_points_elsewhere_is_refused(
     with pytest.raises(StoreError, match=r"index\.parquet is damaged: .*; run the pipeline into it again") as caught:
         open_dataset(str(out))
     assert message in str(caught.value)
-    assert command("verify", out, capfd=capfd).code == cli.BROKEN
+    assert call("verify", out, capfd=capfd).code == cli.BROKEN
 
 
 @pytest.mark.parametrize("name", ["index.parquet", "run/ledger/*/0*.parquet", "run/ledger/*/pack.parquet"])
@@ -174,18 +174,18 @@ def test_parquet_whose_names_are_no_text_is_told(out: Path, name: str, capfd: py
     data = path.read_bytes()
     for word in (b"offset", b"status", b"r11"):
         path.write_bytes(data.replace(word, b"\xff" + word[1:]))
-        told = command("verify", out, capfd=capfd)
+        told = call("verify", out, capfd=capfd)
         assert word not in data or word == b"r11" or told.code == cli.BROKEN, "statistics may have it, and no row"
         for words in (["show", out, "r1"], ["gc", out, "--dry-run"], ["verify", out, "--repair"]):
-            command(*words, capfd=capfd)
+            call(*words, capfd=capfd)
     config = out.parent / "toy.yaml"
-    assert command("run", config, "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
-    assert command("verify", out, capfd=capfd).code == cli.OK
+    assert call("run", config, "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
+    assert call("verify", out, capfd=capfd).code == cli.OK
 
 
 def test_members_that_overlap_are_found(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _index(out, lambda rows: rows[0]["members"][1].update(offset=rows[0]["members"][0]["offset"]))
-    said = command("verify", out, capfd=capfd)
+    said = call("verify", out, capfd=capfd)
     assert said.code == cli.BROKEN
     assert "in the index at" in said.err
 
@@ -223,10 +223,10 @@ def test_a_shard_with_links_devices_or_paths_is_refused(
     shard.write_bytes(data)
     known = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     _edited(out / DATASET, lambda found: found["shards"][0].update(known))
-    said = command("verify", out, capfd=capfd)
+    said = call("verify", out, capfd=capfd)
     assert said.code == cli.BROKEN
     assert message in said.err
-    assert command("verify", out, "--repair", capfd=capfd).code == cli.OK
+    assert call("verify", out, "--repair", capfd=capfd).code == cli.OK
     assert _victim_is_whole(out)
 
 
@@ -299,9 +299,9 @@ def test_a_ledger_that_points_elsewhere_reads_and_removes_nothing_there(
         ["verify", out, "--repair"],
         ["gc", out],
     ):
-        command(*words, capfd=capfd)
+        call(*words, capfd=capfd)
     config = out.parent / "toy.yaml"
-    command("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert _victim_is_whole(out)
 
 
@@ -311,11 +311,11 @@ def test_a_ledger_that_points_elsewhere_reads_and_removes_nothing_there(
 def test_a_list_of_slices_that_is_odd_is_told(out: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     [path] = (out / "run" / "ledger").rglob("slices.txt")
     path.write_text(path.read_text() + text)
-    said = command("verify", out, capfd=capfd)
+    said = call("verify", out, capfd=capfd)
     assert said.code == cli.BROKEN
     assert "slices.txt is damaged" in said.err
-    assert command("run", out.parent / "toy.yaml", "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
-    assert command("verify", out, capfd=capfd).code == cli.OK
+    assert call("run", out.parent / "toy.yaml", "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
+    assert call("verify", out, capfd=capfd).code == cli.OK
     assert _victim_is_whole(out)
 
 
@@ -356,7 +356,7 @@ def test_a_lock_that_nobody_can_hold_bars_nobody(out: Path, capfd: pytest.Captur
     held = {"host": os.uname().nodename, "token": "x"}
     for told in ({"pid": 10**30, "seen": 1e12}, {"pid": -1, "seen": 1e12}, {"pid": 1, "seen": float("inf")}):
         (out / LOCK).write_text(json.dumps({**held, **told}))
-        assert command("gc", out, capfd=capfd).code == cli.OK
+        assert call("gc", out, capfd=capfd).code == cli.OK
 
 
 def test_rays_dashboard_listens_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:

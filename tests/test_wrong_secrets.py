@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from building import PAINT, ledger_rows, toy_config
-from commanding import command, refused
+from commands import call, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,10 +76,10 @@ def test_no_secret_of_a_row_or_of_the_environment_is_written_anywhere(
     ]
     rows += [{"id": "odd", "uri": LOGIN, "objects": SIGNED}]
     config, out = toy_config(tmp_path, [{"use": "spill"}], rows=rows), tmp_path / "out"
-    said = [command("run", config, "--engine", "local", "--out", out, capfd=capfd)]
+    said = [call("run", config, "--engine", "local", "--out", out, capfd=capfd)]
     assert said[0].code == cli.SOME_FAILED
-    said += [command("show", out, row["id"], capfd=capfd) for row in rows]
-    said += [command("verify", out, capfd=capfd), command("retry", out, "--engine", "local", capfd=capfd)]
+    said += [call("show", out, row["id"], capfd=capfd) for row in rows]
+    said += [call("verify", out, capfd=capfd), call("retry", out, "--engine", "local", capfd=capfd)]
     ends = ledger_rows(out)
     assert "401 from https://***@host.example/b.png: no such key: ***" in ends["spill1"]["detail"]
     assert ends["pass0"]["source_uri"].endswith("X-Amz-Signature=***&size=3")

@@ -133,18 +133,21 @@ def retry(
 ) -> None:
     """Run the records that failed again, and only those, then pack anew.
 
-    The config is the one that the last run into OUT wrote there. What a GPU, a model or a
-    service answered before is not asked again.
+    The config is the one that the last run into OUT wrote there, and so is its `--limit`. What a GPU,
+    a model or a service answered before is not asked again.
 
     \b
     python -m datagen retry out/subject_add
     """
+    from datagen.execute.history import rows_of_last_run
     from datagen.execute.run import How, stored_config
     from datagen.graph import build
+    from datagen.store import Store
 
     import_from_here()
-    how = How(engine.value, ray_address=ray_address, retry=True)
-    _run_to_end(build(stored_config(out)), out, how, with_report=with_report)
+    graph = build(stored_config(out))
+    how = How(engine.value, rows_of_last_run(Store(out)), ray_address=ray_address, retry=True)
+    _run_to_end(graph, out, how, with_report=with_report)
 
 
 @app.command()

@@ -60,11 +60,7 @@ class Coco:
 
     def rows(self) -> Iterator[SourceRow]:
         """Images by id."""
-        number = 0
-        for number, row in enumerate(once(self._all(), place=self.path), 1):  # noqa: B007
-            yield row
-        if number == 0:
-            raise ConfigError(f"{self.path}: lists no `images`")
+        yield from once(self._all(), place=self.path, empty=f"{self.path}: lists no `images`")
 
     def _all(self) -> Iterator[SourceRow]:
         with tempfile.TemporaryDirectory(prefix="datagen-") as folder:

@@ -85,11 +85,7 @@ class HuggingFace:
 
     def rows(self) -> Iterator[SourceRow]:
         """Rows of each file, files by name, or as the dataset's state lists them."""
-        number = 0
-        for number, row in enumerate(once(self._all(), place=self.path), 1):  # noqa: B007
-            yield row
-        if number == 0:
-            raise ConfigError(self._empty())
+        yield from once(self._all(), place=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
         for found in self._files():

@@ -49,16 +49,12 @@ class Images:
 
     def rows(self) -> Iterator[SourceRow]:
         """Pictures by folder and name; after them, what the table names and is not there."""
-        number = 0
         told = Told(self._table, key=self._key) if self._table else None
         try:
-            for number, row in enumerate(once(self._all(told), place=self.path), 1):  # noqa: B007
-                yield row
+            yield from once(self._all(told), place=self.path, empty=self._empty())
         finally:
             if told is not None:
                 told.close()
-        if number == 0:
-            raise ConfigError(self._empty())
 
     def _all(self, told: Told | None) -> Iterator[SourceRow]:
         for folder in self._files():

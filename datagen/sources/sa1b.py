@@ -56,11 +56,7 @@ class Sa1b:
 
     def rows(self) -> Iterator[SourceRow]:
         """Pictures of each folder by name, then of each of its tars."""
-        number = 0
-        for number, row in enumerate(once(self._all(), place=self.path), 1):  # noqa: B007
-            yield row
-        if number == 0:
-            raise ConfigError(self._empty())
+        yield from once(self._all(), place=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
         for some in self._some():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 
+from datagen.errors import ConfigError
 from datagen.sources.base import SourceRow
 
 
@@ -53,12 +54,18 @@ def _put(slots: array[int], mark: int) -> bool:
     return True
 
 
-def once(rows: Iterable[SourceRow], *, place: str) -> Iterator[SourceRow]:
-    """The rows; one whose id was used above fails, under an id of its own."""
+def once(rows: Iterable[SourceRow], *, place: str, empty: str) -> Iterator[SourceRow]:
+    """The rows; one whose id was used above fails, under an id of its own.
+
+    Raises `ConfigError` with what `empty` says if there are none.
+    """
     seen = Seen()
+    number = 0
     for number, row in enumerate(rows, 1):
         if seen.add(row.id):
             yield row
         else:
             error = f"{place}: row {number}: the id '{row.id[:200]}' was used above"
             yield SourceRow(f"{row.id}%row{number}", {}, error)
+    if number == 0:
+        raise ConfigError(empty)

@@ -80,12 +80,15 @@ class Table:
         if scheme_of(self.path) == "file":
             self._check_columns()
             if next(table_rows(self.path), None) is None:
-                raise ConfigError(f"{self.path}: holds no rows")
+                raise ConfigError(self._empty())
+
+    def _empty(self) -> str:
+        return f"{self.path}: holds no rows"
 
     def rows(self) -> Iterator[SourceRow]:
         """One record a row."""
         self._check_columns()
-        yield from once(map(self._row, table_rows(self.path)), place=self.path)
+        yield from once(map(self._row, table_rows(self.path)), place=self.path, empty=self._empty())
 
     def count(self) -> int | None:
         """How many rows there are; None where the file is not on this machine, or cannot be read."""

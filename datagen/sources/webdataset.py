@@ -61,11 +61,7 @@ class WebDataset:
 
     def rows(self) -> Iterator[SourceRow]:
         """Samples, tar by tar."""
-        number = 0
-        for number, row in enumerate(once(self._all(), place=self.path), 1):  # noqa: B007
-            yield row
-        if number == 0:
-            raise ConfigError(self._empty())
+        yield from once(self._all(), place=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
         for tar in tars_at(self.path):
