@@ -48,7 +48,8 @@ def test_a_run_is_submitted_as_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """As docs/monitoring.md says; the job finds the cluster that it was sent to by itself."""
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
-    head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": True, "dashboard_port": 0})
+    ports = {"dashboard_port": 0, "dashboard_agent_listen_port": 0}  # another Ray may have the usual ones
+    head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": True, **ports})
     try:
         config = toy_config(tmp_path, [{"use": "fan_out"}, PAINT], rows=plain_rows(12))
         run = [sys.executable, "-m", "datagen", "run", str(config), "--out", str(tmp_path / "out")]

@@ -31,7 +31,7 @@ from datagen.execute.worker import Worker
 from datagen.models.base import ModelConfig
 from datagen.nodes import Graph
 from datagen.shards.index import DATASET, INDEX, read_dataset
-from datagen.show import show
+from datagen.show import find
 from datagen.store import Store
 
 SPREAD = [{"use": "fan_out"}, PAINT]
@@ -207,7 +207,7 @@ def test_verify_tells_of_a_damaged_index(out: Path, data: bytes) -> None:
 def test_show_tells_of_a_key_that_the_index_lacks(out: Path) -> None:
     tamper(out, lambda rows: rows[-1].update(status="accepted", key="another"))
     with pytest.raises(StoreError, match=r"index\.parquet has no sample 'another', though the ledger has it"):
-        show(str(out), "another")
+        find(str(out), "another")
 
 
 def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
@@ -390,7 +390,7 @@ def test_what_lies_beside_the_slices_is_checked_and_written_anew(out: Path, name
     assert f"{path} is damaged: " in told(out)
     assert "run again, which writes it anew" in told(out)
     with pytest.raises(StoreError, match="is damaged"):
-        show(str(out), "r0")
+        find(str(out), "r0")
     run_again(out)
     assert verify(str(out)) == []
 
@@ -421,7 +421,7 @@ def test_an_out_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 def test_an_empty_name_shows_nothing(out: Path) -> None:
     with pytest.raises(StoreError, match="by its key or its id; none was given"):
-        show(str(out), "")
+        find(str(out), "")
 
 
 def test_what_packing_dropped_is_a_record_of_the_ledger(out: Path) -> None:

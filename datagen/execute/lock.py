@@ -161,7 +161,7 @@ def _remedy(lock: str) -> str:
 def _holder(store: Store, lock: str) -> dict[str, Any] | None:
     """Who signed a lock; None if it was given back, or is torn: nobody holds it then."""
     try:
-        found: dict[str, Any] = json.loads(store.read(lock))
+        found: dict[str, Any] = {**json.loads(store.read(lock))}
         begun = float(found["begun"]) if math.isfinite(found.get("begun", math.nan)) else None
         own = {"seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"]), "begun": begun}
         told = {**found, **own}
