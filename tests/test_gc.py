@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from building import PAINT, Quiet, plain_rows, run_local, toy_graph
-from test_cli import _call
+from commands import call
 
 from datagen import cli
 from datagen.errors import ConfigError
@@ -228,12 +228,12 @@ def test_folders_of_which_nothing_is_left_go(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[Any]) -> None:
     out = tmp_path / "out"
     run_local(graph_of(tmp_path), out)
-    code, told, _ = _call("gc", out, capfd=capfd)
+    code, told, _ = call("gc", out, capfd=capfd)
     assert (code, told) == (cli.OK, f"{out}: nothing to free\n")
     run_local(graph_of(tmp_path, side=5), out)
-    code, told, _ = _call("gc", out, "--dry-run", capfd=capfd)
+    code, told, _ = call("gc", out, "--dry-run", capfd=capfd)
     assert told.splitlines()[0].startswith("parts ") or told.splitlines()[0].startswith("ledgers ")
     assert told.rstrip().endswith("would be freed")
-    code, told, _ = _call("gc", out, capfd=capfd)
+    code, told, _ = call("gc", out, capfd=capfd)
     assert code == cli.OK
     assert told.rstrip().endswith(" freed")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from building import PAINT, Quiet, plain_rows, run_local, toy_config, toy_graph
-from test_cli import _call
+from commands import call
 
 from datagen import cli
 from datagen.config import load
@@ -141,11 +141,11 @@ def test_damaged_notes_of_the_last_run_count_as_none(tmp_path: Path, text: str) 
 
 def test_the_command_tells_the_same_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [SIFT, PAINT]), tmp_path / "out"
-    _call("run", config, "--engine", "local", "--out", out, capfd=capfd)
-    code, told, _ = _call("plan", config, "--out", out, "--set", "sift.share=0.5", capfd=capfd)
+    call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, told, _ = call("plan", config, "--out", out, "--set", "sift.share=0.5", capfd=capfd)
     assert code == cli.OK
     assert "sift   to do: option share: 0.1 -> 0.5" in told
-    code, told, _ = _call("plan", config, "--out", out, "--set", "sift.share=0.5", "--json", capfd=capfd)
+    code, told, _ = call("plan", config, "--out", out, "--set", "sift.share=0.5", "--json", capfd=capfd)
     found = json.loads(told)
     assert (found["slices"], found["done_slices"], found["rows"]) == (3, 0, 8)
     assert found["stages"][0]["why"][0] == "option share: 0.1 -> 0.5"
@@ -284,9 +284,9 @@ def test_the_option_is_taken_from_the_command_line(plugin: Path, capfd: pytest.C
     said_by_run(graph_of(plugin), out)
     change(plugin, "b")
     words = [plugin.parent / "toy.yaml", "--out", out]
-    assert TOLD in _call("plan", *words, capfd=capfd)[1]
-    assert TOLD not in _call("plan", *words, "--code", "rerun", capfd=capfd)[1]
-    code, told, _ = _call("run", *words, "--engine", "local", "--code", "rerun", capfd=capfd)
+    assert TOLD in call("plan", *words, capfd=capfd)[1]
+    assert TOLD not in call("plan", *words, "--code", "rerun", capfd=capfd)[1]
+    code, told, _ = call("run", *words, "--engine", "local", "--code", "rerun", capfd=capfd)
     assert code == cli.OK
     assert "were done before" not in told
     assert build(load(plugin.parent / "toy.yaml"))
