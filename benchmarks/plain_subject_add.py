@@ -13,6 +13,7 @@ times of the first and the last chunk, and counts.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import multiprocessing
 import os
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import cv2
 import yaml
 
-from datagen import Expand, Failed, Record, Reject, Stage
+from datagen import AsyncMap, Expand, Failed, Record, Reject, Stage
 from datagen.fields import catalogue
 from datagen.shards.options import ImageOptions
 from datagen.shards.sample import StoredSample, compose
@@ -84,9 +85,20 @@ def through(records: list[Record]) -> list[Record]:
         if not records:
             break
         wanted = (*stage.needs(stage.config), *stage.optional)
-        answers: Any = stage.process([record.seeing(wanted, renamed=renamed) for record in records])
+        answers = answers_of(stage, [record.seeing(wanted, renamed=renamed) for record in records])
         records = [kept for pair in zip(records, answers, strict=True) for kept in settled(stage, renamed, *pair)]
     return records
+
+
+def answers_of(stage: Any, views: list[Record]) -> list[Any]:
+    """What a stage says of each record."""
+    if not isinstance(stage, AsyncMap):
+        return list(stage.process(views))
+
+    async def together() -> list[Any]:
+        return await asyncio.gather(*(stage.process_one(view) for view in views))
+
+    return asyncio.run(together())
 
 
 def settled(stage: Stage, renamed: dict[str, str], record: Record, answer: Any) -> list[Record]:

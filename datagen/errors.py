@@ -22,6 +22,13 @@ class SetupError(DatagenError):
     """A stage cannot start here: a package, weight or device is missing."""
 
 
+class AllowanceError(DatagenError):
+    """No more calls may be made for now: a budget is spent, or a service wants to be left alone.
+
+    The run ends; what it has is kept, and the same command goes on from there.
+    """
+
+
 class StoreError(DatagenError):
     """What lies under OUT is missing, damaged, or belongs to something else."""
 

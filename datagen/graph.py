@@ -13,7 +13,7 @@ from typing import NamedTuple
 from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
 from datagen.errors import ConfigError, nearest
 from datagen.fields import catalogue
-from datagen.nodes import Clause, Graph, Node
+from datagen.nodes import Clause, Graph, Node, is_deterministic
 from datagen.registry import find_stage
 from datagen.routes import faults
 from datagen.stage import Stage, StageConfig
@@ -87,7 +87,7 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
     config = validated(stage.Config, loaded.located, (*place, "with"))
-    if entry.durable is False and not stage.deterministic:
+    if entry.durable is False and not is_deterministic(stage, config):
         raise ConfigError(
             f"{loaded.located.origin((*place, 'durable'))}: '{name}' does not give the same answer twice, so that "
             "it has to be kept for what is behind it; drop `durable: false`"

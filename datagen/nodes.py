@@ -18,6 +18,11 @@ def is_same(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
+def is_deterministic(stage: type[Stage], config: StageConfig) -> bool:
+    """Whether a stage and all models that its options name give the same answer twice."""
+    return stage.deterministic and all(model.deterministic for model in models_in(config))
+
+
 class Clause(NamedTuple):
     """A field is among `values`, or, if `negated`, is not."""
 
@@ -72,12 +77,18 @@ class Node:
         """Whether its answers are kept: as the config says, else where they are dear, or would not come out again."""
         if self.kept is not None:
             return self.kept
-        return bool(models_in(self.config)) or self.cost > 0 or not self.stage.deterministic
+        return bool(models_in(self.config)) or self.cost > 0 or not self.deterministic
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same record always gets the same answer, by the stage and by its models."""
+        return is_deterministic(self.stage, self.config)
 
     @property
     def cost(self) -> int:
         """0 for a core, 1 for a GPU, 2 for a service."""
-        return 2 if self.stage.remote else int(self.resources.gpus > 0)
+        remote = self.stage.remote or any(model.remote for model in models_in(self.config))
+        return 2 if remote else int(self.resources.gpus > 0)
 
 
 @dataclass(frozen=True)

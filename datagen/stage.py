@@ -102,6 +102,25 @@ def billing() -> Iterator[Bill]:
         _bill.reset(token)
 
 
+def charge(*, tokens: int = 0, usd: float = 0.0) -> None:
+    """Book what the records being handled cost; outside a run nobody keeps books."""
+    bill = _bill.get()
+    if bill is not None:
+        bill.tokens += tokens
+        bill.usd += usd
+
+
+class Lent(NamedTuple):
+    """What a run lends its stages; a stage that is tried alone has none of it."""
+
+    run: str = ""
+    """Different for each run."""
+    replies: str = ""
+    """Address below which replies of services are kept by what was asked; '' for nowhere."""
+    cluster: bool = False
+    """Whether other workers of the run are processes of their own, which share limits through Ray."""
+
+
 class Stage(ABC):
     """Base of all stages; derive from Map, AsyncMap, Expand or Combine instead.
 
@@ -130,6 +149,8 @@ class Stage(ABC):
         """No options."""
 
     config: StageConfig
+    lent: Lent = Lent()
+    """What the run lends, there from before `setup`."""
 
     def __init__(self, config: StageConfig, *, id: str = "", seed: int = 0) -> None:
         self.config = config
@@ -154,10 +175,7 @@ class Stage(ABC):
 
     def charge(self, *, tokens: int = 0, usd: float = 0.0) -> None:
         """Book what the records being handled cost; a batch shares it equally."""
-        bill = _bill.get()
-        if bill is not None:
-            bill.tokens += tokens
-            bill.usd += usd
+        charge(tokens=tokens, usd=usd)
 
 
 class Map(Stage):
@@ -169,13 +187,19 @@ class Map(Stage):
 
 
 class AsyncMap(Stage):
-    """One record in, one answer out, many in flight: for remote calls."""
+    """One record in, one answer out, many in flight: for remote calls.
+
+    Where only some of a stage's models are remote, it says `remote = False`, and the models decide.
+    """
 
     remote = True
 
     @abstractmethod
     async def process_one(self, record: Record) -> Answer:
         """The answer for one record."""
+
+    async def close(self) -> None:
+        """Let go of connections, on the event loop that the calls were made on."""
 
 
 class Expand(Stage):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from datagen import Answer, Map, Record, StageConfig
+from datagen import Answer, AsyncMap, Record, StageConfig
 from datagen.models.instruction_writer import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
 
 
-class WriteInstruction(Map):
+class WriteInstruction(AsyncMap):
     """Write the instruction that adds the subject, as MIGE's table 5 asks, and the same without placeholders.
 
     The subject's position, size and neighbours are those of the target. `relations` are what the instruction says.
@@ -18,6 +18,7 @@ class WriteInstruction(Map):
     reads = ("target", "subject", "box", "attributes", "instances")
     writes = ("instruction", "text", "relations", "edits", "inputs", "task")
     version = 1
+    remote = False
 
     class Config(StageConfig):
         """Who writes."""
@@ -29,12 +30,18 @@ class WriteInstruction(Map):
 
     def setup(self, device: str) -> None:
         """Load the writer."""
-        self.writer = self.config.writer.load(device)
+        self.writer = self.config.writer.load(device, lent=self.lent)
 
-    def process(self, batch: list[Record]) -> list[Answer]:
-        """One instruction for each record."""
-        written = self.writer([_layout(record) for record in batch], [self.rng(record) for record in batch])
-        return [_fields(record, answer) for record, answer in zip(batch, written, strict=True)]
+    async def process_one(self, record: Record) -> Answer:
+        """The record's instruction."""
+        rng = self.rng(record)
+        written = await self.writer.write(_layout(record), target=record["target"], record=record.id, rng=rng)
+        return _fields(record, written)
+
+    async def close(self) -> None:
+        """Let go of what the writer opened, if it was loaded."""
+        if hasattr(self, "writer"):
+            await self.writer.close()
 
 
 def _layout(record: Record) -> Layout:

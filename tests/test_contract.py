@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import json
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from datagen.fields import catalogue
 from datagen.record import Record
 from datagen.registry import find_stage, stage_names
-from datagen.stage import Expand, Failed, Map, Reject, Stage, stage_name
+from datagen.stage import AsyncMap, Expand, Failed, Map, Reject, Stage, stage_name
 from datagen.values import check_value
 
 STAGES = sorted(stage_names())
@@ -43,8 +44,14 @@ def example(request: pytest.FixtureRequest, every: dict[str, Example]) -> Exampl
 
 
 def _process(stage: Stage, batch: list[Record]) -> list[Any]:
+    if isinstance(stage, AsyncMap):
+        return asyncio.run(_together(stage, batch))
     assert isinstance(stage, Map | Expand)
     return list(stage.process(batch))
+
+
+async def _together(stage: AsyncMap, batch: list[Record]) -> list[Any]:
+    return await asyncio.gather(*(stage.process_one(record) for record in batch))
 
 
 def _fields(answer: Any) -> list[dict[str, Any]]:

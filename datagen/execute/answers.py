@@ -28,6 +28,8 @@ from datagen.values import Blobs, dump_fields, load_fields
 
 CHECKPOINTS = "run/checkpoints"
 CACHE = "run/cache"
+REPLIES = f"{CACHE}/replies"
+"""What services replied, by what they were asked: of use to any stage and fingerprint."""
 SUFFIX = ".arrow"
 
 

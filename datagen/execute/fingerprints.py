@@ -13,6 +13,7 @@ from typing import Any
 
 from datagen.models.base import ModelConfig, models_in
 from datagen.nodes import Clause, Graph, Node
+from datagen.options import decisive
 from datagen.stage import Combine
 
 
@@ -109,7 +110,7 @@ def own_part(graph: Graph, id: str) -> dict[str, Any]:
         "use": node.use,
         "class": f"{node.stage.__module__}.{node.stage.__qualname__}",
         "version": node.stage.version,
-        "options": node.config.model_dump(mode="json"),
+        "options": decisive(node.config),
         "models": [model.revision for model in models_of(node)],
         "map": dict(node.renamed),
         "when": [list(clause) for clause in node.clauses],

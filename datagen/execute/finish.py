@@ -103,7 +103,7 @@ def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
         rejected=counts.rejected,
         failed=counts.failed,
         stages=[_stage_row(node) for node in graph.nodes],
-        non_deterministic=[node.id for node in graph.nodes if not node.stage.deterministic],
+        non_deterministic=[node.id for node in graph.nodes if not node.deterministic],
         fields=[field for name, field in graph.catalogue.items() if name in used],
         model_licenses={
             model.revision: model.license for node in graph.nodes for model in models_of(node) if model.license

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-from datagen.errors import DataError, DatagenError, SetupError
+from datagen.errors import AllowanceError, DataError, DatagenError, SetupError
 from datagen.execute.answers import Answers, Cost, Kept, Known, Made
 from datagen.execute.limits import Limit
 from datagen.execute.operators import Operator
@@ -35,6 +35,10 @@ from datagen.stage import (
     billing,
 )
 from datagen.values import settled
+
+
+ENDING = (SetupError, AllowanceError)
+"""What ends the run rather than a record."""
 
 
 class Care(NamedTuple):
@@ -189,7 +193,7 @@ class NodeRun:
         lives = [live for unit in part for live in unit.lives]
         try:
             answers, cost = self.timed(lives, self._process, tally)
-        except SetupError:
+        except ENDING:
             raise
         except (Exception, SystemExit) as error:
             if len(part) == 1:
@@ -302,17 +306,28 @@ class NodeRun:
 
 
 class AsyncRun(NodeRun):
-    """One AsyncMap stage: its calls of all slices wait together, on one event loop."""
+    """One AsyncMap stage: its calls of all slices wait together, on one event loop.
+
+    What ends the run is raised once all calls in flight have come back and are kept; no further ones are made.
+    """
 
     def __init__(self, node: Node, operator: Operator, *, answers: Answers | None, limit: Limit) -> None:
         super().__init__(node, operator, answers=answers, limit=limit)
         self._loop = asyncio.new_event_loop()
         self._gate = asyncio.Semaphore(node.resources.concurrency)
+        self._ended: Exception | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the event loop."""
+        """Let go of the stage's connections, and end the event loop."""
+        assert isinstance(self.stage, AsyncMap)
+        try:
+            asyncio.run_coroutine_threadsafe(self.stage.close(), self._loop).result()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -336,26 +351,34 @@ class AsyncRun(NodeRun):
             raise
 
     async def _all(self, units: list[Unit], tally: Tally) -> Answered:
-        answers = await asyncio.gather(*(self._one(unit, tally) for unit in units))
-        return {unit.name: answer for unit, answer in zip(units, answers, strict=True)}
+        answers = await asyncio.gather(*(self._one(unit, tally) for unit in units), return_exceptions=True)
+        found: Answered = {}
+        for unit, answer in zip(units, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            found[unit.name] = answer
+        return found
 
     async def _one(self, unit: Unit, tally: Tally) -> Kept:
         stage = self.stage
         assert isinstance(stage, AsyncMap)
         limit = self.node.resources.timeout_s
         async with self._gate:
+            if self._ended:
+                raise self._ended
             start = time.perf_counter()
             with billing() as bill:
                 try:
                     answer: Any = await asyncio.wait_for(stage.process_one(self.view(unit.lives[0])), limit)
-                except SetupError:
+                except ENDING as error:
+                    self._ended = error
                     raise
                 except (Exception, SystemExit) as error:
                     answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
                 cost = _cost(start, bill)
             self.book(unit.lives, cost, tally)
             kept = self._checked(unit, answer, cost)
-            if self.answers is not None and not isinstance(kept.answer, Failed):
+            if self.answers is not None and self.node.cost == 2 and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight
                 await asyncio.to_thread(self.answers.note, unit.state.slice, unit.key, kept)
             return kept
@@ -412,7 +435,7 @@ class CombineRun(NodeRun):
             return Kept(spared, Cost())
         try:
             answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], tally)
-        except SetupError:
+        except ENDING:
             raise
         except (Exception, SystemExit) as error:
             return Kept(failed(error), Cost())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -22,6 +23,10 @@ from datagen.execute.scheduler import Scheduler
 from datagen.execute.slices import Job
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place
+from datagen.models.base import models_in
+from datagen.models.language.allowance import Terms
+from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.sharing import shared
 from datagen.shards.shard import ShardDone, ShardJob
 
 _FEWEST_TASKS = 4
@@ -61,7 +66,8 @@ class OnRay(AbstractContextManager["OnRay"]):
         if first is None:
             return  # all is committed: Ray need not start
         self._start()
-        with _explained():
+        place = replace(place, cluster=True)
+        with _explained(), shared(_terms(operators), run=place.token):
             yield from Scheduler(operators, committer, place, chain([first], jobs), self._in_flight_mb).run()
 
     def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
@@ -81,6 +87,12 @@ class OnRay(AbstractContextManager["OnRay"]):
                     ready, flying = ray.wait(flying)
                     yield from ray.get(ready)
             yield from ray.get(flying)
+
+
+def _terms(operators: Sequence[Operator]) -> list[Terms]:
+    """The limits of the services that stages call."""
+    models = [model for operator in operators for node in operator.nodes for model in models_in(node.config)]
+    return [model.terms for model in models if isinstance(model, OpenAIConfig)]
 
 
 @contextmanager

@@ -20,10 +20,11 @@ from ray.exceptions import (
     ObjectLostError,
     OutOfMemoryError,
     RayActorError,
+    RayTaskError,
     WorkerCrashedError,
 )
 
-from datagen.errors import DatagenError
+from datagen.errors import AllowanceError, DatagenError
 from datagen.execute.actors import Done, Killers, calls_at_once, maker
 from datagen.execute.cluster import check_is_joined, fit_within, machines, most_workers, shares, taken
 from datagen.execute.commit import Committer
@@ -50,6 +51,8 @@ _IDLE_SECONDS = 2.0
 """After so long without work a worker gives its cores to a pool that has too much of it."""
 _CHECK_SECONDS = 2.0
 """Between two looks at whether Ray is still there, and at how the pools are."""
+_LANDING_SECONDS = 120.0
+"""For calls to services that are in flight as the run has to end."""
 _MOST_LOST = 5
 """Times that a slice's worker may die before it tells what it tries."""
 
@@ -242,6 +245,10 @@ class Scheduler:
             self._bury(call, error)
         except ObjectLostError as error:
             yield Heard({}, notes=[self._begun_again(call, error)])
+        except RayTaskError as error:
+            if isinstance(error.cause, AllowanceError):
+                self._let_land()
+            raise
         else:
             count(done.tallies)
             if done.reports:
@@ -249,6 +256,12 @@ class Scheduler:
             yield Heard(done.tallies, notes=done.notes, workers=self._workers(), working=self._working())
             yield from (Heard({}, report) for report in done.reports)
             self._pass_on(call, done)
+
+    def _let_land(self) -> None:
+        """Wait until what services are asked just now has come back and is kept: it is paid for."""
+        paid = [ref for ref, call in self._calls.items() if self._operators[call.tasks[0].step].cost == 2]
+        if paid:
+            ray.wait(paid, num_returns=len(paid), timeout=_LANDING_SECONDS)
 
     def _pass_on(self, call: _Call, done: Done) -> None:
         sent = iter(call.sent)

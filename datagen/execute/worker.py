@@ -11,12 +11,13 @@ from pathlib import Path
 import cv2
 from filelock import FileLock
 
-from datagen.execute.answers import Answers
+from datagen.execute.answers import REPLIES, Answers
 from datagen.execute.limits import Limit, interrupting
 from datagen.execute.node_runs import Care, NodeRun, run_of, starting
 from datagen.execute.operators import Operator
 from datagen.execute.state import State
 from datagen.execute.tally import Tallies
+from datagen.stage import Lent
 from datagen.store import Store
 
 
@@ -29,6 +30,13 @@ class Place:
     """Fingerprint of each stage."""
     token: str
     """Different for each run."""
+    cluster: bool = False
+    """Whether workers are processes of their own, on Ray."""
+
+    @property
+    def lent(self) -> Lent:
+        """What its stages may use."""
+        return Lent(run=self.token, replies=f"{self.address.rstrip('/')}/{REPLIES}", cluster=self.cluster)
 
 
 class Worker:
@@ -43,7 +51,9 @@ class Worker:
         self._runs: list[NodeRun] = []
         for node in operator.nodes:
             kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
-            self._runs.append(run_of(node)(node, operator, answers=kept, limit=limit))
+            run = run_of(node)(node, operator, answers=kept, limit=limit)
+            run.stage.lent = place.lent
+            self._runs.append(run)
 
     def setup(self) -> None:
         """Load the stages' models, but for those that may find all their answers kept. Raises `SetupError`."""

@@ -283,11 +283,11 @@ def _check_status(response: http.client.HTTPResponse) -> None:
     phrase = next((known.phrase for known in HTTPStatus if known == status), "")
     told = f"the server answers {status} {phrase}".rstrip()
     if status in _AGAIN:
-        raise _AgainError(told, _asked_wait(response.getheader("Retry-After") or ""))
+        raise _AgainError(told, asked_wait(response.getheader("Retry-After") or ""))
     raise DataError(told)
 
 
-def _asked_wait(text: str) -> float:
+def asked_wait(text: str) -> float:
     """The seconds of a `Retry-After`, which may be a date; 0 if there is none that can be read."""
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -21,6 +21,10 @@ class ModelConfig(Options):
     """Fields of a record that this implementation reads beyond those of its role."""
     license: ClassVar[str] = ""
     """Licence of the weights, which may bind what is made with them; '' where there are none."""
+    remote: ClassVar[bool] = False
+    """It waits for a service, so that the stage that uses it does."""
+    deterministic: ClassVar[bool] = True
+    """The same input always gives the same bytes."""
     version: ClassVar[int] = 1
     """Raised by hand when the implementation's output changes."""
 
@@ -31,11 +35,10 @@ class ModelConfig(Options):
 
 
 def models_in(value: Any) -> list[ModelConfig]:
-    """The models that a stage's options name, in their order."""
-    if isinstance(value, ModelConfig):
-        return [value]
+    """The models that a stage's options name, in their order; each before those that it names itself."""
     if isinstance(value, BaseModel):
-        return [model for name in type(value).model_fields for model in models_in(getattr(value, name))]
+        own = [value] if isinstance(value, ModelConfig) else []
+        return [*own, *(model for name in type(value).model_fields for model in models_in(getattr(value, name)))]
     if isinstance(value, Mapping):
         return [model for item in value.values() for model in models_in(item)]
     if isinstance(value, list | tuple):

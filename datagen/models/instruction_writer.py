@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
+import pydantic
 
+from datagen.errors import ConfigError
 from datagen.fields import Box
 from datagen.models.base import ModelConfig
+from datagen.models.language.config import LanguageModelConfig
+from datagen.models.language.prompt import Kind, Prompt, read_prompt
+from datagen.stage import Lent
+
+if TYPE_CHECKING:
+    from datagen.image import Image
 
 
 class Thing(NamedTuple):
@@ -35,7 +43,7 @@ class Relation(NamedTuple):
 
 
 class Written(NamedTuple):
-    """An instruction in two sentences, which asserts exactly `relations` about other objects."""
+    """An instruction in two sentences, which asserts `relations` about other objects, and no others."""
 
     instruction: str
     """With one `<imagehere>` for the object and one for the picture, in that order."""
@@ -51,8 +59,16 @@ class InstructionWriter(Protocol):
     object's size, position and relation to its surroundings, in two sentences.
     """
 
-    def __call__(self, layouts: list[Layout], rngs: list[np.random.Generator]) -> list[Written]:
-        """One answer for each layout, drawn with the random numbers of the same index."""
+    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:
+        """The instruction of a record, by its id; `target` is the picture with the object in it.
+
+        Raises `DataError` where none can be written; see also `LanguageModel`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it opened."""
+        ...
 
 
 class RulesConfig(ModelConfig):
@@ -65,12 +81,58 @@ class RulesConfig(ModelConfig):
     Only then can "the leftmost of the coins", "the other coin" or "the two cups" be known to be true.
     """
 
-    def load(self, device: str) -> InstructionWriter:  # noqa: ARG002
-        """The writer; it needs no device."""
+    def load(self, device: str, *, lent: Lent) -> InstructionWriter:  # noqa: ARG002
+        """The writer; it needs no device, and nothing of the run."""
         from datagen.models.rule_writer import RuleWriter
 
         return RuleWriter(self)
 
 
-InstructionWriterConfig = RulesConfig
+class LanguageWriterConfig(ModelConfig):
+    """Has a language model write, and checks the form of what it wrote; that it is true is not checked."""
+
+    kind: Literal["language"] = "language"
+    remote: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = False
+    model: LanguageModelConfig
+    """The model that writes."""
+    prompt: str = "write_instruction"
+    """What it is told: a prompt that comes with datagen, or the path of one's own, which ends in .md."""
+    picture: Literal["target", "none"] = "target"
+    """What it is shown: the picture with the object, or nothing, for models that read text alone."""
+
+    @pydantic.field_validator("prompt")
+    @classmethod
+    def _readable(cls, prompt: str) -> str:
+        try:
+            read_prompt(prompt, offers=SLOTS)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return prompt
+
+    @property
+    def revision(self) -> str:
+        """The version of the checks, and the words of the prompt; the model has a revision of its own."""
+        return f"{super().revision}:{self.read_prompt().revision}"
+
+    def read_prompt(self) -> Prompt:
+        """The prompt as it is now. Raises `ConfigError`."""
+        return read_prompt(self.prompt, offers=SLOTS)
+
+    def load(self, device: str, *, lent: Lent) -> InstructionWriter:
+        """The writer. Raises `SetupError` if its model cannot be used."""
+        from datagen.models.language_writer import LanguageWriter
+
+        return LanguageWriter(self, self.model.load(device, lent=lent))
+
+
+SLOTS: dict[str, Kind] = {
+    "subject": "text",
+    "attributes": "text",
+    "others": "text",
+    **dict.fromkeys(("x", "y", "w", "h", "width", "height"), "number"),
+}
+"""What a prompt may ask for; `x` and `y` are the box's left and upper edge, all numbers are pixels."""
+
+InstructionWriterConfig = Annotated[RulesConfig | LanguageWriterConfig, pydantic.Field(discriminator="kind")]
 """Every kind of writer, told apart by `kind`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import permutations
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from datagen.models.place_facts import place_facts, positions
 from datagen.models.relation_facts import relation_facts
 from datagen.models.size_facts import bulk_facts, shape_facts, size_facts
 from datagen.spatial import region
+
+if TYPE_CHECKING:
+    from datagen.image import Image
 
 _T = TypeVar("_T")
 _SLOT = re.compile(r"\{([A-Za-z]+)(\d?)\}")
@@ -91,11 +94,15 @@ class RuleWriter:
     def __init__(self, config: RulesConfig) -> None:
         self.config = config
 
-    def __call__(self, layouts: list[Layout], rngs: list[np.random.Generator]) -> list[Written]:
-        """See `InstructionWriter`. Raises `DataError` if a subject's box covers nothing of its picture."""
-        return [self._write(layout, rng) for layout, rng in zip(layouts, rngs, strict=True)]
+    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:  # noqa: ARG002
+        """See `InstructionWriter`."""
+        return self.compose(layout, rng=rng)
 
-    def _write(self, layout: Layout, rng: np.random.Generator) -> Written:
+    async def close(self) -> None:
+        """It opened nothing."""
+
+    def compose(self, layout: Layout, *, rng: np.random.Generator) -> Written:
+        """The instruction for a layout. Raises `DataError` if the subject's box covers nothing of the picture."""
         place = region(layout.subject.box, size=layout.size)
         if place is None:
             raise DataError(f"the box of '{layout.subject.label}', {layout.subject.box}, covers nothing of the picture")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
 
+from datagen import Answer
 from datagen.image import Image
 from datagen.record import Record
 from stages.write_instruction import WriteInstruction
@@ -29,8 +31,15 @@ def stage(seed: int = 0) -> WriteInstruction:
     return made
 
 
+def answers_of(made: WriteInstruction, records: list[Record]) -> list[Answer]:
+    async def together() -> list[Answer]:
+        return await asyncio.gather(*(made.process_one(one) for one in records))
+
+    return asyncio.run(together())
+
+
 def test_it_writes_every_field_it_promises() -> None:
-    (answer,) = stage().process([record()])
+    (answer,) = answers_of(stage(), [record()])
     assert isinstance(answer, dict)
     assert set(answer) == set(WriteInstruction.writes)
     assert answer["instruction"].startswith("Add <imagehere> to the ")
@@ -52,7 +61,7 @@ def test_it_writes_every_field_it_promises() -> None:
 
 
 def test_relations_are_plain_rows() -> None:
-    (answer,) = stage().process([record()])
+    (answer,) = answers_of(stage(), [record()])
     assert isinstance(answer, dict)
     assert answer["relations"]
     assert all(set(row) == {"subject", "predicate", "object"} for row in answer["relations"])
@@ -61,27 +70,27 @@ def test_relations_are_plain_rows() -> None:
 
 def test_the_subject_itself_is_no_neighbour_but_a_second_of_its_kind_is() -> None:
     alone = [record(str(i), instance("teaspoon", SPOON)) for i in range(30)]
-    assert all(not answer["relations"] for answer in stage().process(alone))  # type: ignore[call-overload]
+    assert all(not answer["relations"] for answer in answers_of(stage(), alone))  # type: ignore[call-overload]
     two = [record(str(i), instance("teaspoon", SPOON), instance("teaspoon", (60, 40, 90, 60))) for i in range(30)]
-    assert all(answer["relations"] for answer in stage().process(two))  # type: ignore[call-overload]
+    assert all(answer["relations"] for answer in answers_of(stage(), two))  # type: ignore[call-overload]
 
 
 def test_a_subject_that_is_not_among_the_instances_keeps_all_neighbours() -> None:
-    (answer,) = stage().process([record("a", instance("cup", (60, 30, 100, 70)))])
+    (answer,) = answers_of(stage(), [record("a", instance("cup", (60, 30, 100, 70)))])
     assert isinstance(answer, dict)
     assert answer["relations"]
 
 
 def test_batches_and_reruns_do_not_change_the_answer() -> None:
     some = [record(str(i)) for i in range(8)]
-    together = stage().process(some)
-    assert together == [stage().process([one])[0] for one in some]
-    assert together != stage(seed=1).process(some)
+    together = answers_of(stage(), some)
+    assert together == [answers_of(stage(), [one])[0] for one in some]
+    assert together != answers_of(stage(seed=1), some)
     assert len({answer["instruction"] for answer in together}) > 4  # type: ignore[call-overload]
 
 
 def test_the_record_is_left_as_it_was() -> None:
     given = record()
     before = {name: repr(value) for name, value in given.items()}
-    stage().process([given])
+    answers_of(stage(), [given])
     assert before == {name: repr(value) for name, value in given.items()}

@@ -1,0 +1,1 @@
+"""Language models: text and pictures in, an answer of a known shape out."""

@@ -1,0 +1,167 @@
+"""A language model behind a server that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from weakref import WeakValueDictionary
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from datagen.errors import DataError
+from datagen.image import Image
+from datagen.models.language.allowance import Amount
+from datagen.models.language.base import Draw, Question, Reply, Shape
+from datagen.models.language.calls import Calls
+from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.prompt import read_prompt
+from datagen.models.language.replies import Replies, Said, key_of
+from datagen.models.language.sharing import gate
+from datagen.stage import Lent
+
+_QUALITY = 90
+"""Of the JPEGs that are sent."""
+_SIGNS_A_TOKEN = 3
+"""Fewer than any tokenizer gets from English, so that what a call may take is not guessed too low."""
+_PIXELS_A_TOKEN = 750
+"""Likewise; Qwen3-VL takes 1024, GPT-4o more."""
+_TOKENS_A_MESSAGE = 20
+_MOST_FAULTS = 5
+
+Message = dict[str, Any]
+
+
+class OpenAIModel:
+    """Asks, checks what comes, has it mended, and keeps every reply; see `LanguageModel`."""
+
+    def __init__(self, config: OpenAIConfig, *, lent: Lent) -> None:
+        self.config = config
+        self._calls = Calls(config, gate(config.terms, lent=lent))
+        self._replies = Replies(lent.replies)
+        self._repair = read_prompt("repair", offers={"fault": "text"})
+        self._form = read_prompt("form", offers={"schema": "json"})
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._calls.close()
+
+    async def __call__(self, question: Question, *, shape: type[Shape], draw: Draw) -> Reply[Shape]:
+        """See `LanguageModel`."""
+        messages = await asyncio.to_thread(self._messages, question, shape)
+        pixels = sum(math.prod(_fitted(image, self.config.image_side)) for image in question.images)
+        spent, fault = Amount(), ""
+        keys: list[str] = []
+        for repair in range(self.config.repairs + 1):
+            body = self._body(messages, shape)
+            key = key_of(body, weights=self.config.weights, draw=self._draw(draw, repair))
+            keys.append(key)
+            said, took = await self._answered(body, key, pixels=pixels)
+            spent = Amount(spent.tokens + took.tokens, spent.usd + took.usd)
+            try:
+                return Reply(_parsed(said, shape), *spent)
+            except ValueError as error:
+                fault = _fault(error, said)
+                messages = [*messages, {"role": "assistant", "content": said.text}, self._told_wrong(fault)]
+        await asyncio.to_thread(self._replies.forget, keys)
+        raise DataError(
+            f"{self.config.model} at {self.config.base_url} gave no answer of the asked form, "
+            f"{self.config.repairs + 1} times; the last one: {fault}"
+        )
+
+    def _draw(self, draw: Draw, repair: int) -> tuple[str | int, ...]:
+        return (*draw, repair) if self.config.temperature else ()
+
+    async def _answered(self, body: Mapping[str, Any], key: str, *, pixels: int) -> tuple[Said, Amount]:
+        """A reply that is kept, for nothing, or a new one; of equal questions at once only one is asked."""
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            if known := await asyncio.to_thread(self._replies.find, key):
+                return known, Amount()
+            guess = _signs(body["messages"]) // _SIGNS_A_TOKEN + pixels // _PIXELS_A_TOKEN
+            said, took = await self._calls.make(body, guess=(guess, self.config.max_tokens))
+            await asyncio.to_thread(self._replies.keep, key, said)
+            return said, took
+
+    def _messages(self, question: Question, shape: type[BaseModel]) -> list[Message]:
+        system = question.system
+        if self.config.structure != "schema":
+            system = f"{system}\n\n{self._form.render({'schema': _schema(shape)}).system}"
+        parts: list[Message] = [
+            {"type": "image_url", "image_url": {"url": _url(image, self.config.image_side)}}
+            for image in question.images
+        ]
+        said: Any = [*parts, {"type": "text", "text": question.text}] if parts else question.text
+        return [{"role": "system", "content": system}, {"role": "user", "content": said}]
+
+    def _told_wrong(self, fault: str) -> Message:
+        told = self._repair.render({"fault": fault})
+        return {"role": "user", "content": f"{told.system}\n\n{told.text}"}
+
+    def _body(self, messages: Sequence[Message], shape: type[BaseModel]) -> dict[str, Any]:
+        """What is sent, all of it part of what a reply is kept by."""
+        config = self.config
+        body = {
+            "model": config.model,
+            "messages": list(messages),
+            "temperature": config.temperature,
+            "max_tokens": config.max_tokens,
+        }
+        if config.structure == "schema":
+            schema = {"name": shape.__name__, "schema": _schema(shape), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif config.structure == "object":
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+
+@cache
+def _schema(shape: type[BaseModel]) -> dict[str, Any]:
+    return shape.model_json_schema()
+
+
+def _parsed(said: Said, shape: type[Shape]) -> Shape:
+    """The answer's JSON, also from within a fence or a sentence around it. Raises `ValueError`."""
+    start, end = said.text.find("{"), said.text.rfind("}")
+    if start < 0 or end < start:
+        raise ValueError("there is no whole JSON object in it")
+    return shape.model_validate_json(said.text[start : end + 1])
+
+
+def _fault(error: ValueError, said: Said) -> str:
+    """What is wrong with an answer, for the model and for people."""
+    cut = "it broke off, being too long; " if said.cut else ""
+    if not isinstance(error, ValidationError):
+        return f"{cut}{error}"
+    faults = error.errors(include_url=False, include_context=False)[:_MOST_FAULTS]
+    return cut + "; ".join(": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in faults)
+
+
+def _fitted(image: Image, side: int) -> tuple[int, int]:
+    """Width and height of a picture as it is sent."""
+    width, height = image.size
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _url(image: Image, side: int) -> str:
+    """A picture as a data URL."""
+    size = _fitted(image, side)
+    if size != image.size:
+        small_HWC = cv2.resize(image.array, size, interpolation=cv2.INTER_AREA)
+        image = Image.of(np.ascontiguousarray(small_HWC, np.uint8))
+    data = image.stored("jpg", quality=_QUALITY, keep_original=False)
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+
+
+def _signs(messages: Sequence[Message]) -> int:
+    """Characters of all texts that are sent, with something for what stands around each."""
+    texts = [message["content"] for message in messages if isinstance(message["content"], str)]
+    listed = [message["content"] for message in messages if not isinstance(message["content"], str)]
+    texts += [part["text"] for content in listed for part in content if part["type"] == "text"]
+    return sum(len(text.encode()) for text in texts) + len(messages) * _TOKENS_A_MESSAGE * _SIGNS_A_TOKEN

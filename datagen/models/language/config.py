@@ -1,0 +1,94 @@
+"""Which language model answers, how it is asked, and what it may cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from datagen.models.base import ModelConfig
+from datagen.models.language.allowance import Terms
+from datagen.models.language.base import LanguageModel
+from datagen.options import PACE
+from datagen.stage import Lent
+
+
+class OpenAIConfig(ModelConfig):
+    """A model behind any server that speaks OpenAI's chat completions: OpenAI, vLLM, SGLang, llama.cpp."""
+
+    kind: Literal["openai"] = "openai"
+    remote: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = False
+    model: str = Field(min_length=1)
+    """The model's name on the server."""
+    weights: str = ""
+    """What pins the weights behind that name, such as a commit; told in dataset.json, and another one asks anew."""
+    base_url: Annotated[str, PACE] = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
+    """Where the server is. It may move without anything being asked anew."""
+    api_key_env: Annotated[str, PACE] = Field(default="OPENAI_API_KEY", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
+    """Name of the environment variable that holds the key; '' for a server that wants none."""
+    temperature: float = Field(default=0, ge=0, le=2)
+    """At 0 the same question is never asked twice, whatever the record."""
+    max_tokens: int = Field(default=500, ge=1)
+    """Longest answer."""
+    structure: Literal["schema", "object", "text"] = "schema"
+    """How the server is told the answer's form: by its JSON schema, by asking for JSON, or in the prompt alone."""
+    repairs: int = Field(default=2, ge=0, le=10)
+    """How often a model that answers in another form is told what was wrong."""
+    image_side: int = Field(default=1024, ge=64, le=4096)
+    """Longest side of a picture that is sent, in pixels."""
+    timeout_s: Annotated[float, PACE] = Field(default=120, gt=0)
+    """Seconds that one call may take."""
+    retries: Annotated[int, PACE] = Field(default=5, ge=0, le=20)
+    """How often a call is repeated that the server or the network failed."""
+    longest_wait_s: Annotated[float, PACE] = Field(default=120, gt=0)
+    """Longest pause that a server may ask for by `Retry-After`; a longer one ends the run, resumably."""
+    requests_per_minute: Annotated[float | None, PACE] = Field(default=None, gt=0)
+    """Of the whole run, on all machines."""
+    tokens_per_minute: Annotated[float | None, PACE] = Field(default=None, gt=0)
+    """Of the whole run, in and out."""
+    usd_per_million_in: Annotated[float | None, PACE] = Field(default=None, ge=0)
+    """Price of a million tokens that are sent."""
+    usd_per_million_out: Annotated[float | None, PACE] = Field(default=None, ge=0)
+    """Price of a million tokens that are answered."""
+    budget_usd: Annotated[float | None, PACE] = Field(default=None, gt=0)
+    """What one run may spend; then it ends, and the same command goes on, with as much again."""
+    budget_tokens: Annotated[int | None, PACE] = Field(default=None, gt=0)
+    """Tokens that one run may use, in and out; then it ends likewise."""
+
+    @property
+    def revision(self) -> str:
+        """The model's name, and what pins its weights."""
+        return f"{self.kind}@{self.version}:{self.model}{f'@{self.weights}' if self.weights else ''}"
+
+    @property
+    def terms(self) -> Terms:
+        """What calls to this model share with all others of the run that say the same."""
+        return Terms(
+            server=self.base_url,
+            model=self.model,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            budget_usd=self.budget_usd,
+            budget_tokens=self.budget_tokens,
+            longest_s=self.timeout_s + _SPARE_S,
+        )
+
+    @model_validator(mode="after")
+    def _priced(self) -> OpenAIConfig:
+        if self.budget_usd is not None and None in (self.usd_per_million_in, self.usd_per_million_out):
+            raise ValueError("budget_usd needs the prices, usd_per_million_in and usd_per_million_out")
+        return self
+
+    def load(self, device: str, *, lent: Lent) -> LanguageModel:  # noqa: ARG002
+        """The model's client; it needs no device. Raises `SetupError` if there is no key for it."""
+        from datagen.models.language.client import OpenAIModel
+
+        return OpenAIModel(self, lent=lent)
+
+
+_SPARE_S = 30.0
+"""Beyond its time-out, until a call that nobody settled counts as lost."""
+
+LanguageModelConfig = OpenAIConfig
+"""Every kind of language model, told apart by `kind`."""

@@ -1,0 +1,66 @@
+"""What services replied, kept by what they were asked, so that nothing is paid for twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from datagen.errors import StoreError
+from datagen.store import Store
+
+
+class Said(NamedTuple):
+    """The text of one reply, and the tokens that it took."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    cut: bool
+    """Whether it broke off at `max_tokens`."""
+
+
+class Replies:
+    """Replies below one address, a file each; nowhere, if the address is ''. Each begins with the checksum of the rest."""
+
+    def __init__(self, address: str) -> None:
+        self._store = Store(address) if address else None
+
+    def find(self, key: str) -> Said | None:
+        """What was kept; None if nothing was, or if it was damaged since. Raises `StoreError`."""
+        if self._store is None or not self._store.exists(_name(key)):
+            return None
+        with suppress(StoreError, ValueError, TypeError, KeyError):  # removed meanwhile, or not what `keep` wrote
+            data = self._store.read(_name(key))
+            head, body = data[:_HEAD], data[_HEAD:]
+            if head == hashlib.sha256(body).hexdigest().encode():
+                return Said(**json.loads(body))
+        return None
+
+    def keep(self, key: str, said: Said) -> None:
+        """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
+        if self._store is not None:
+            body = json.dumps(said._asdict()).encode()
+            self._store.write(_name(key), hashlib.sha256(body).hexdigest().encode() + body)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
+        if self._store is not None:
+            for key in keys:
+                self._store.remove(_name(key))
+
+
+def key_of(body: Mapping[str, Any], *, weights: str, draw: Sequence[str | int]) -> str:
+    """A hash of all that decides a reply: the call with its pictures, what pins the weights, and the draw."""
+    told = json.dumps([body, weights, list(draw)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _name(key: str) -> str:
+    return f"{key[:2]}/{key}"
+
+
+_HEAD = 64
+"""Bytes of a checksum in hex."""

@@ -1,0 +1,137 @@
+"""Where the allowance of a service is: in this process, or in one small actor for all workers of a cluster.
+
+The driver makes the actors, on its own machine, so that they end with the run
+and not with a worker. Each has a name of the run and the terms, by which
+workers find it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from datagen.errors import AllowanceError
+from datagen.models.language.allowance import Allowance, Amount, Leave, Terms
+from datagen.stage import Lent
+
+
+class Gate(Protocol):
+    """An `Allowance`, wherever it is."""
+
+    async def ask(self, guess: Amount) -> Leave:
+        """See `Allowance.ask`. Raises `AllowanceError` if it is gone."""
+        ...
+
+    async def settle(self, ticket: int, took: Amount) -> None:
+        """See `Allowance.settle`."""
+        ...
+
+    async def hold(self, seconds: float) -> None:
+        """See `Allowance.hold`."""
+        ...
+
+
+class Here:
+    """An allowance in this process."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+
+    async def ask(self, guess: Amount) -> Leave:
+        """See `Gate`."""
+        return self._allowance.ask(guess)
+
+    async def settle(self, ticket: int, took: Amount) -> None:
+        """See `Gate`."""
+        self._allowance.settle(ticket, took)
+
+    async def hold(self, seconds: float) -> None:
+        """See `Gate`."""
+        self._allowance.hold(seconds)
+
+
+class There:
+    """An allowance in an actor of the cluster."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def ask(self, guess: Amount) -> Leave:
+        """See `Gate`."""
+        return await _answer(self._actor.ask, guess)
+
+    async def settle(self, ticket: int, took: Amount) -> None:
+        """See `Gate`."""
+        self._actor.settle.remote(ticket, took)
+
+    async def hold(self, seconds: float) -> None:
+        """See `Gate`."""
+        await _answer(self._actor.hold, seconds)
+
+
+async def _answer(method: Any, argument: Any) -> Any:
+    from ray.exceptions import RayActorError
+
+    try:
+        return await method.remote(argument)
+    except RayActorError as error:
+        raise AllowanceError(
+            "what keeps the limits of calls for all workers is gone; the same command goes on from here"
+        ) from error
+
+
+_OURS: dict[tuple[str, Terms], Allowance] = {}
+_LOCK = threading.Lock()
+
+
+def gate(terms: Terms, *, lent: Lent) -> Gate:
+    """The allowance that all of a run share; one of its own for what runs outside a run."""
+    if lent.cluster:
+        import ray
+
+        return There(ray.get_actor(_name(terms, lent.run)))
+    if not lent.run:
+        return Here(Allowance(terms))
+    with _LOCK:
+        return Here(_OURS.setdefault((lent.run, terms), Allowance(terms)))
+
+
+@contextmanager
+def shared(all_terms: Iterable[Terms], *, run: str) -> Iterator[None]:
+    """While the block lasts, the workers of a run on Ray find an actor for each of these terms."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    made: Callable[[type], Any] = ray.remote(num_cpus=0)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actors = [
+        made(Allowance).options(name=_name(terms, run), scheduling_strategy=here).remote(terms)
+        for terms in dict.fromkeys(all_terms)
+    ]
+    try:
+        yield
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+
+
+def _name(terms: Terms, run: str) -> str:
+    digest = hashlib.sha256(json.dumps(terms).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"calls to {terms.model} {run} {digest}"
+
+
+async def leave(gate: Gate, guess: Amount) -> int:
+    """Wait until a call may be made; the ticket to settle. Raises `AllowanceError` if a budget is spent."""
+    while True:
+        given = await gate.ask(guess)
+        if given.refused:
+            raise AllowanceError(given.refused)
+        if given.wait:
+            await asyncio.sleep(given.wait)
+        if given.ticket:
+            return given.ticket
