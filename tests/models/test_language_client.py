@@ -1,0 +1,331 @@
+"""The language client against a real server on this machine that misbehaves in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from chat_server import Act, Chat, chatting, completion, cuts, fails, hangs, says, sends, words_of
+from pydantic import BaseModel, ConfigDict
+
+from datagen.errors import AllowanceError, DataError, DatagenError, SetupError
+from datagen.image import Image
+from datagen.models.language.base import Draw, Question, Reply
+from datagen.models.language.client import OpenAIModel
+from datagen.models.language.config import OpenAIConfig
+from datagen.stage import Bill, Lent, billing
+
+ASKED = Question("You judge.", "Is it so?")
+
+
+class Word(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    word: str
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with chatting() as server:
+        yield server
+
+
+def config_of(chat: Chat, **options: Any) -> OpenAIConfig:
+    return OpenAIConfig(model="m", base_url=chat.address, api_key_env="", **options)
+
+
+def with_model(
+    chat: Chat, act: Callable[[OpenAIModel], Awaitable[Any]], *, kept: Path | None = None, **options: Any
+) -> Any:
+    """What a fresh client makes of it; replies are kept in the folder `kept`."""
+
+    async def run() -> Any:
+        model = OpenAIModel(config_of(chat, **options), lent=Lent(replies=str(kept) if kept else ""))
+        try:
+            return await act(model)
+        finally:
+            await model.close()
+
+    return asyncio.run(run())
+
+
+def ask(
+    chat: Chat, question: Question = ASKED, *, record: str = "a", kept: Path | None = None, **options: Any
+) -> Reply[Word]:
+    return with_model(  # type: ignore[no-any-return]
+        chat, lambda model: model(question, shape=Word, draw=Draw(record)), kept=kept, **options
+    )
+
+
+def together(chat: Chat, *records: str, kept: Path | None = None, **options: Any) -> list[Any]:
+    """Several records at once; the error in the place of an answer."""
+
+    async def act(model: OpenAIModel) -> list[Any]:
+        calls = (model(ASKED, shape=Word, draw=Draw(record)) for record in records)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    return with_model(chat, act, kept=kept, **options)  # type: ignore[no-any-return]
+
+
+def test_an_answer_is_checked_and_its_cost_told_and_charged(chat: Chat) -> None:
+    with billing() as bill:
+        reply = ask(chat, usd_per_million_in=2, usd_per_million_out=10)
+    assert reply == Reply(Word(word="yes"), 15, pytest.approx(70e-6))
+    assert bill == Bill(15, pytest.approx(70e-6))
+    asked = chat.asked[0]
+    assert [message["content"] for message in asked["messages"]] == ["You judge.", "Is it so?"]
+    assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("m", 0, 500)
+    assert asked["response_format"]["json_schema"]["schema"]["required"] == ["word"]
+
+
+def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SERVICE", "abc-123-def")
+    options = {**config_of(chat).model_dump(), "api_key_env": "MY_SERVICE"}
+
+    async def run() -> None:
+        model = OpenAIModel(OpenAIConfig(**options), lent=Lent())
+        await model(ASKED, shape=Word, draw=Draw("a"))
+        await model.close()
+
+    asyncio.run(run())
+    assert chat.headers[0]["Authorization"] == "Bearer abc-123-def"
+    monkeypatch.delenv("MY_SERVICE")
+    with pytest.raises(SetupError, match="the environment variable MY_SERVICE is not set; put the key of http"):
+        OpenAIModel(OpenAIConfig(**options), lent=Lent())
+
+
+@pytest.mark.parametrize("structure", ["object", "text"])
+def test_servers_without_schemas_are_told_the_form_in_words(chat: Chat, structure: str) -> None:
+    chat.does(says('Sure! ```json\n{"word": "no"}\n```'))
+    assert ask(chat, structure=structure).value.word == "no"
+    assert '"required": ["word"]' in words_of(chat.asked[0])
+    assert chat.asked[0].get("response_format") == ({"type": "json_object"} if structure == "object" else None)
+
+
+def test_a_picture_is_sent_upright_in_its_colours_and_no_larger_than_asked(chat: Chat) -> None:
+    pixels = np.zeros((60, 120, 3), np.uint8)
+    pixels[:, 60:, 0] = 255  # red on the right
+    ask(chat, ASKED._replace(images=(Image.of(pixels),)), image_side=64)
+    picture, text = chat.asked[0]["messages"][1]["content"]
+    assert text == {"type": "text", "text": "Is it so?"}
+    head, _, data = picture["image_url"]["url"].partition(",")
+    assert head == "data:image/jpeg;base64"
+    sent = cv2.cvtColor(cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), 1), cv2.COLOR_BGR2RGB)
+    assert sent.shape == (32, 64, 3)
+    assert sent[16, 60].tolist() == pytest.approx([255, 0, 0], abs=8)
+    assert sent[16, 4].max() < 8
+
+
+BODY = json.dumps(completion('{"word": "yes"}')).encode()
+PASSING: dict[str, Act] = {
+    "429": fails(429),
+    "429 with Retry-After": fails(429, Retry_After="1"),
+    "429 with a Retry-After that is none": fails(429, Retry_After="soon"),
+    "408": fails(408),
+    "500": fails(500),
+    "503": fails(503),
+    "an error without a body": sends(b"", status=502),
+    "hangs": hangs,
+    "cut before the answer": cuts,
+    "cut inside the answer": sends(BODY[:40], length=len(BODY)),
+    "no JSON": sends(b"<html>gateway</html>"),
+    "truncated JSON": sends(BODY[:40]),
+    "an empty body": sends(b""),
+    "JSON of another kind": sends(b'{"error": null}'),
+    "choices that are null": sends(b'{"choices": null}'),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_may_pass_is_tried_again(chat: Chat, fault: str) -> None:
+    chat.does(PASSING[fault], says({"word": "yes"}))
+    assert ask(chat, timeout_s=1 if fault == "hangs" else 20).value.word == "yes"
+    assert len(chat.asked) == 2
+    assert chat.times[1] - chat.times[0] >= (0.95 if fault == "429 with Retry-After" else 0.35)
+
+
+def test_what_does_not_pass_is_tried_so_often_and_told(chat: Chat) -> None:
+    chat.does(fails(500, "out of\n order"))
+    with pytest.raises(DataError, match=r"^m at http://\S+/v1 failed 2 times, the last time: status 500 out of order$"):
+        ask(chat, retries=1)
+    assert len(chat.asked) == 2
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with chatting() as gone:
+        pass
+    with pytest.raises(DataError, match=r"failed 1 times, the last time: the connection failed: .*"):
+        ask(gone, retries=0)
+
+
+def test_a_hang_is_cut_off_though_bytes_drip(chat: Chat) -> None:
+    def drips(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.close_connection = True
+        while not handler.server.stopping.wait(0.1):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+
+    chat.does(drips)
+    with pytest.raises(DataError, match="no answer within 0.5 s, its `timeout_s`"):
+        ask(chat, retries=0, timeout_s=0.5)
+
+
+def test_a_pause_that_the_server_asks_for_holds_for_all_calls(chat: Chat) -> None:
+    chat.does(fails(429, Retry_After="1"), says({"word": "yes"}))
+
+    async def act(model: OpenAIModel) -> None:
+        first = asyncio.ensure_future(model(ASKED, shape=Word, draw=Draw("a")))
+        await asyncio.sleep(0.4)
+        await model(ASKED._replace(text="And this?"), shape=Word, draw=Draw("b"))
+        await first
+
+    with_model(chat, act)
+    assert [round(time - chat.times[0], 1) >= 0.9 for time in chat.times] == [False, True, True]
+
+
+def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
+    chat.does(fails(429, "come tomorrow", Retry_After="3600"))
+    with pytest.raises(AllowanceError, match=r"left alone for 3600 s \(status 429 come tomorrow\), longer than"):
+        ask(chat, longest_wait_s=5)
+    assert len(chat.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "told"),
+    [
+        (fails(401, "bad key"), SetupError, r"refuses calls without a key \(`api_key_env`\): status 401 bad key"),
+        (fails(404, "no model m"), SetupError, "is not there: status 404 no model m; see to `model` and `base_url`"),
+        (fails(400, "response_format: no"), SetupError, "takes no `structure: schema`.*set `structure: object` or"),
+        (fails(429, "pay", code="insufficient_quota"), AllowanceError, "the account is used up: status 429 pay"),
+        (fails(400, "too long"), DataError, "will not answer this: status 400 too long"),
+        (fails(413, "too large"), DataError, "will not answer this: status 413 too large"),
+        (says("", refusal="I cannot help with that"), DataError, "refuses: I cannot help with that"),
+        (says("", finish="content_filter"), DataError, "refuses: its content filter"),
+        (sends(b'{"choices": []}'), DataError, "gave an empty choice: no answer at all"),
+        (says(" "), DataError, r"gave an empty choice: an answer without text \(stop\)"),
+        (sends(json.dumps(completion(None)).encode()), DataError, "gave an empty choice: an answer without text"),
+    ],
+)
+def test_what_does_not_pass_names_itself_at_once(chat: Chat, act: Act, error: type[DatagenError], told: str) -> None:
+    chat.does(act)
+    with pytest.raises(error, match=told):
+        ask(chat)
+    assert len(chat.asked) == 1
+
+
+WRONG: dict[str, tuple[Act, str]] = {
+    "malformed": (says('{"word": yes}'), "Invalid JSON"),
+    "truncated": (says('{"word": "ye', finish="length"), "it broke off, being too long; there is no whole JSON object"),
+    "words": (says("Yes, it is."), "there is no whole JSON object in it"),
+    "another form": (says({"wrod": "yes"}), "word: Field required; wrod: Extra inputs are not permitted"),
+    "another type": (says({"word": 7}), "word: Input should be a valid string"),
+    "half a character": (says('{"word": "\\ud800"}'), "Invalid JSON"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_an_answer_of_another_form_is_told_to_the_model_and_mended(chat: Chat, fault: str) -> None:
+    act, told = WRONG[fault]
+    chat.does(act, says({"word": "yes"}))
+    with billing() as bill:
+        reply = ask(chat)
+    assert reply == Reply(Word(word="yes"), 30, 0.0)
+    assert bill.tokens == 30, "both calls are paid for"
+    *before, wrong, repair = chat.asked[1]["messages"]
+    assert before == chat.asked[0]["messages"]
+    assert wrong["role"] == "assistant"
+    assert told in repair["content"]
+
+
+def test_an_answer_that_is_never_mended_fails_alone_and_is_asked_anew_by_a_retry(chat: Chat, tmp_path: Path) -> None:
+    chat.does(says({"wrod": 1}))
+    for calls in (3, 6):
+        with pytest.raises(DataError, match="gave no answer of the asked form, 3 times; the last one: word: Field"):
+            ask(chat, kept=tmp_path)
+        assert len(chat.asked) == calls
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_rerun_makes_no_call_whatever_had_to_be_mended(chat: Chat, tmp_path: Path) -> None:
+    chat.does(says("hm"), says({"word": "yes"}))
+    first = ask(chat, kept=tmp_path)
+    with billing() as bill:
+        assert ask(chat, kept=tmp_path) == Reply(first.value, 0, 0.0)
+    assert (len(chat.asked), bill.tokens) == (2, 0)
+
+
+def test_replies_are_kept_by_all_that_decides_them(chat: Chat, tmp_path: Path) -> None:
+    ask(chat, kept=tmp_path)
+    picture = Image.of(np.zeros((9, 9, 3), np.uint8))
+    others: list[tuple[Question, dict[str, Any]]] = [
+        (ASKED._replace(text="Is it not?"), {}),
+        (ASKED._replace(system="You guess."), {}),
+        (ASKED._replace(images=(picture,)), {}),
+        (ASKED, {"max_tokens": 90}),
+        (ASKED, {"weights": "b"}),
+        (ASKED, {"structure": "text"}),
+        (ASKED, {"temperature": 0.5}),
+    ]
+    for number, (question, options) in enumerate(others, 2):
+        for _ in range(2):
+            ask(chat, question, kept=tmp_path, **options)
+        assert len(chat.asked) == number
+    ask(chat, kept=tmp_path, timeout_s=9, retries=0, requests_per_minute=9, budget_tokens=9)
+    assert len(chat.asked) == len(others) + 1, "what decides nothing asks nothing anew"
+
+
+def test_draws_are_kept_apart_only_where_chance_plays_a_part(chat: Chat, tmp_path: Path) -> None:
+    for record in ("a", "b"):
+        ask(chat, record=record, kept=tmp_path)
+    assert len(chat.asked) == 1
+    for record in ("a", "b", "a", "b"):
+        ask(chat, record=record, kept=tmp_path, temperature=1)
+    assert len(chat.asked) == 3
+
+
+def test_of_equal_questions_at_once_one_is_asked(chat: Chat, tmp_path: Path) -> None:
+    chat.delay = 0.2
+    replies = together(chat, *"abcdefgh", kept=tmp_path)
+    assert [reply.value.word for reply in replies] == ["yes"] * 8
+    assert (len(chat.asked), sum(reply.tokens for reply in replies)) == (1, 15)
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", b"0" * 64 + b"{}"])
+def test_a_damaged_reply_is_asked_again(chat: Chat, tmp_path: Path, damage: bytes) -> None:
+    for calls in (1, 2, 2):
+        ask(chat, kept=tmp_path)
+        assert len(chat.asked) == calls
+        if calls == 1:
+            (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+            kept.write_bytes(damage)
+
+
+def test_calls_keep_to_a_rate_together(chat: Chat) -> None:
+    together(chat, *map(str, range(12)), requests_per_minute=300, temperature=1)
+    assert chat.times[-1] - chat.times[0] >= (12 - 5) / 5 - 0.1, "five a second, five of them at once"
+
+
+def test_a_budget_ends_the_run_before_it_is_broken(chat: Chat) -> None:
+    options = {"budget_usd": 0.02, "usd_per_million_in": 100, "usd_per_million_out": 100, "max_tokens": 50}
+    replies = together(chat, *map(str, range(40)), temperature=1, **options)
+    refused = [reply for reply in replies if isinstance(reply, AllowanceError)]
+    assert 0 < len(chat.asked) < 40
+    assert len(refused) == 40 - len(chat.asked)
+    assert "of `budget_usd: 0.02` are spent, and the next call may cost" in str(refused[0])
+    assert str(refused[0]).endswith("what is done is kept, and the same command goes on, with as much again")
+    spent = 15 * 100e-6 * len(chat.asked)
+    assert 0.02 - (50 + 46) * 100e-6 < spent <= 0.02
+
+
+def test_a_budget_in_money_needs_prices() -> None:
+    with pytest.raises(ValueError, match="budget_usd needs the prices"):
+        OpenAIConfig(model="m", budget_usd=1, usd_per_million_in=1)

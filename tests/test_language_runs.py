@@ -1,0 +1,165 @@
+"""Runs that ask a language model: nothing is paid for twice, budgets end them cleanly, limits hold for all workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import PAINT, Quiet, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from chaos import kill, running
+from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
+
+from datagen.config import load
+from datagen.errors import AllowanceError, ConfigError, SetupError
+from datagen.execute.fingerprints import stage_fingerprints
+from datagen.execute.gc import free
+from datagen.execute.run import How, run
+from datagen.execute.verify import verify
+from datagen.graph import build
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with chatting() as server:
+        server.does(says({"remark": "nice"}))
+        yield server
+
+
+def stages(chat: Chat, *, mood: str = "", concurrency: int = 4, **options: Any) -> list[Any]:
+    model = {"kind": "openai", "model": "m", "base_url": chat.address, "api_key_env": "", **options}
+    consult = {"use": "consult", "with": {"model": model, "mood": mood}, "resources": {"concurrency": concurrency}}
+    return [consult, PAINT]
+
+
+def captions(chat: Chat) -> list[str]:
+    """What was asked about, in order."""
+    return [words_of(asked).splitlines()[-1] for asked in chat.asked]
+
+
+def test_cost_stands_in_the_ledger_and_a_new_fingerprint_pays_nothing(tmp_path: Path, chat: Chat) -> None:
+    prices = {"usd_per_million_in": 1000, "usd_per_million_out": 1000}
+    out = tmp_path / "out"
+    summary = run_local(toy_graph(tmp_path, stages(chat, **prices)), out)
+    rows = ledger_rows(out).values()
+    assert [row["tokens"] for row in rows] == [15] * 8
+    assert sum(row["usd"] for row in rows) == pytest.approx(8 * 0.015)
+    assert summary.tallies["consult"].tokens == 120
+    again = run_local(toy_graph(tmp_path, stages(chat, mood="glum", **prices)), out)
+    assert (len(chat.asked), again.tallies["consult"].tokens) == (8, 0)
+    assert again.tallies["consult"].calls == 8, "the stage ran, and found what it asked"
+    free(str(out))
+    run_local(toy_graph(tmp_path, stages(chat, mood="gay")), out)
+    assert len(chat.asked) == 8, "gc keeps what was paid for"
+
+
+def test_what_says_how_fast_is_in_no_fingerprint(tmp_path: Path, chat: Chat) -> None:
+    def prints(**options: Any) -> dict[str, str]:
+        return stage_fingerprints(toy_graph(tmp_path, stages(chat, **options)))
+
+    paces = {"timeout_s": 9, "retries": 1, "requests_per_minute": 60, "budget_tokens": 9, "base_url": "http://else/v1"}
+    assert prints(**paces) == prints()
+    for option in ({"model": "n"}, {"weights": "b"}, {"temperature": 1}, {"max_tokens": 9}, {"image_side": 99}):
+        assert prints(**option) != prints(), option
+
+
+@pytest.mark.parametrize("fault", [fails(429, Retry_After="1"), fails(500), says("hm")])
+def test_what_passes_costs_no_record(tmp_path: Path, chat: Chat, fault: Act) -> None:
+    def act(asked: Asked, number: int) -> Act:
+        return fault if number == 2 else says({"remark": "nice"})
+
+    chat.act = act
+    run_local(toy_graph(tmp_path, stages(chat)), tmp_path / "out")
+    assert {row["status"] for row in ledger_rows(tmp_path / "out").values()} == {"accepted"}
+    assert len(chat.asked) == 9
+
+
+def test_a_refusal_fails_its_record_alone(tmp_path: Path, chat: Chat) -> None:
+    def act(asked: Asked, number: int) -> Act:
+        return says("", refusal="not this one") if "c3" in words_of(asked) else says({"remark": "nice"})
+
+    chat.act = act
+    run_local(toy_graph(tmp_path, stages(chat)), tmp_path / "out")
+    failed = [row for row in ledger_rows(tmp_path / "out").values() if row["status"] == "failed"]
+    assert [row["id"] for row in failed] == ["r3"]
+    assert failed[0]["detail"] == f"m at {chat.address} refuses: not this one"
+
+
+def test_a_server_that_wants_another_key_ends_the_run(tmp_path: Path, chat: Chat) -> None:
+    chat.does(fails(401, "who are you"))
+    with pytest.raises(SetupError, match="refuses calls without a key"):
+        run_local(toy_graph(tmp_path, stages(chat)), tmp_path / "out")
+    assert len(chat.asked) <= 4, "no more than were in flight"
+
+
+def until_done(graph: Any, out: Path, *, engine: Any, runs: int = 30) -> int:
+    """Run again and again; how often the budget ended it."""
+    for ended in range(runs):
+        try:
+            run(graph, out=str(out), how=How(engine), watcher=Quiet())
+        except AllowanceError as error:
+            assert "of `budget_tokens: 400` are used" in str(error)
+        else:
+            return ended
+    raise AssertionError("it never ends")
+
+
+def test_a_budget_ends_the_run_and_the_same_command_goes_on(tmp_path: Path, chat: Chat) -> None:
+    graph = toy_graph(tmp_path, stages(chat, budget_tokens=400, max_tokens=100), rows=plain_rows(50))
+    assert until_done(graph, tmp_path / "out", engine="local") >= 2
+    assert sorted(captions(chat)) == sorted(f"c{n}" for n in range(50)), "each is paid for once"
+    assert verify(str(tmp_path / "out")) == []
+
+
+def test_a_killed_run_repeats_no_more_calls_than_were_in_flight(tmp_path: Path, chat: Chat) -> None:
+    chat.delay = 0.1
+    config = toy_config(tmp_path, stages(chat, concurrency=6), rows=plain_rows(60), slice_size=30)
+    out = tmp_path / "out"
+    with running(config, out, words=("--engine", "local")) as process:
+        while len(chat.asked) < 25:
+            time.sleep(0.01)
+        kill(process.process.pid)
+        process.process.wait()
+    asked = len(chat.asked)
+    assert asked < 60
+    chat.delay = 0.0
+    run_local(build(load(config)), out)
+    assert len(set(captions(chat))) == 60
+    assert len(chat.asked) - 60 <= 6
+    assert verify(str(out)) == []
+
+
+@pytest.mark.usefixtures("two_core_ray")
+def test_limits_hold_for_all_workers_on_ray(tmp_path: Path, chat: Chat) -> None:
+    limits = {"budget_tokens": 400, "max_tokens": 100, "requests_per_minute": 600}
+    use, paint = stages(chat, **limits)
+    use["resources"]["replicas"] = {"min": 2}
+    graph = toy_graph(tmp_path, [use, paint], rows=plain_rows(40))
+    assert until_done(graph, tmp_path / "out", engine="ray") >= 1
+    assert sorted(captions(chat)) == sorted(f"c{n}" for n in range(40)), "each is paid for once"
+    busiest = max(sum(0 <= other - moment <= 1 for other in chat.times) for moment in chat.times)
+    assert busiest <= 10 + 10 + 2, "ten a second, ten of them at once"
+    assert verify(str(tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"modle": "m"}, "did you mean 'model'?"),
+        ({"budget_usd": 5}, "budget_usd needs the prices, usd_per_million_in and usd_per_million_out"),
+        ({"base_url": "localhost:8000"}, "base_url"),
+        ({"temperature": 3}, "temperature"),
+        ({"retries": -1}, "retries"),
+    ],
+)
+def test_wrong_options_are_told_with_their_line(tmp_path: Path, chat: Chat, options: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=r"toy.yaml:\d+: ") as error:
+        toy_graph(tmp_path, stages(chat, **options))
+    assert told in str(error.value)
+
+
+def test_an_answer_that_may_differ_has_to_be_kept(tmp_path: Path, chat: Chat) -> None:
+    consult, paint = stages(chat)
+    with pytest.raises(ConfigError, match="'consult' does not give the same answer twice"):
+        toy_graph(tmp_path, [{**consult, "durable": False}, paint])
