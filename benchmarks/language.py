@@ -27,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import openai
+from measuring import verdict
 from pydantic import BaseModel, ConfigDict
 
 from datagen.models.language.base import Draw, Question
@@ -105,7 +106,7 @@ async def ours(url: str, numbers: range, at_once: int, kept: str) -> float:
         await model(Question("You answer.", f"question {number}"), shape=Word, draw=Draw(str(number)))
 
     try:
-        await timed(call, range(-2 * at_once, -at_once) if kept else range(-at_once, 0), at_once)
+        await timed(call, range(-at_once, 0), at_once)
         return await timed(call, numbers, at_once)
     finally:
         await model.close()
@@ -151,13 +152,13 @@ def main() -> None:
             tell("client, replies kept", asyncio.run(ours(url, range(count), at_once, kept)), ideal)
             before = calls.value
             seconds = asyncio.run(ours(url, range(count), at_once, kept))
-            print(f"  rerun: {calls.value - before} calls, {seconds:.2f} s")
+            verdict(f"rerun: {seconds:.2f} s, calls", calls.value - before, limit=0)
         killed(spawning, url, calls, count=count, at_once=at_once, kept=f"{folder}/killed")
     server.terminate()
 
 
 def tell(what: str, seconds: float, ideal: float) -> None:
-    print(f"  {what:<22} {seconds:.2f} s, {ideal / seconds:.2f} of the ideal rate")
+    verdict(f"{what}: {seconds:.2f} s, share of the ideal rate", ideal / seconds, limit=0.9, least=True)
 
 
 def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, kept: str) -> None:
@@ -170,7 +171,8 @@ def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, kep
     child.join()
     time.sleep(0.2)
     asyncio.run(ours(url, range(count), at_once, kept))
-    print(f"  killed midway and continued: {calls.value - before - count - at_once} calls repeated, {at_once} in flight")
+    repeated = calls.value - before - count - at_once
+    verdict("killed midway and continued: calls repeated", repeated, limit=at_once, more=f"{at_once} in flight")
 
 
 if __name__ == "__main__":

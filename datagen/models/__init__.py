@@ -11,12 +11,14 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
+    from datagen.models.language.config import LanguageModelConfig
     from datagen.models.segmenter import SegmenterConfig
 
     found = {
         "segmenter": SegmenterConfig,
         "inpainter": InpainterConfig,
         "instruction writer": InstructionWriterConfig,
+        "language model": LanguageModelConfig,
     }
     return {role: _kinds(union) for role, union in found.items()}
 

@@ -122,11 +122,10 @@ class Calls:
 
     async def _once(self, body: Mapping[str, Any], most: Amount, guess: tuple[int, int]) -> tuple[Said, Amount]:
         ticket = await self._leave(most)
-        took = Amount()
+        took = most  # what never came back may be paid for, and so may what cannot be read
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 raw = await self._client.post("/chat/completions", cast_to=bytes, body=dict(body))
-            took = most  # unless it says better
             completion = _completion(raw)
             used = completion.usage
             tokens = (used.prompt_tokens, used.completion_tokens) if used else guess
@@ -134,11 +133,12 @@ class Calls:
             charge(tokens=took.tokens, usd=took.usd)
             return self._said(completion, tokens), took
         except (TimeoutError, openai.APITimeoutError) as error:
-            took = most  # the server may be at it still, and charge for it
             raise _AgainError(f"no answer within {self._config.timeout_s:g} s, its `timeout_s`") from error
         except openai.APIStatusError as error:
+            took = Amount()
             self._raise(error)
         except openai.APIConnectionError as error:
+            took = Amount()
             raise _AgainError(f"the connection failed: {error.__cause__ or error}") from error
         except openai.OpenAIError as error:
             raise DataError(f"{self._where}: {error}") from error
