@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
+import aiohttp
 import openai
 from pydantic import BaseModel, ValidationError
 
@@ -85,9 +86,9 @@ class Calls:
         self._client = openai.AsyncOpenAI(
             api_key=_key(config),
             base_url=config.base_url,
-            timeout=config.timeout_s,
+            timeout=None,  # theirs begins anew with every byte; ours is one for the whole call
             max_retries=0,
-            http_client=openai.DefaultAioHttpClient(timeout=config.timeout_s),
+            http_client=openai.DefaultAioHttpClient(timeout=None),
         )
 
     async def close(self) -> None:
@@ -132,13 +133,13 @@ class Calls:
             took = self._prices.amount(*tokens)
             charge(tokens=took.tokens, usd=took.usd)
             return self._said(completion, tokens), took
-        except (TimeoutError, openai.APITimeoutError) as error:
+        except TimeoutError as error:
             raise _AgainError(f"no answer within {self._config.timeout_s:g} s, its `timeout_s`") from error
         except openai.APIStatusError as error:
             took = Amount()
             self._raise(error)
         except openai.APIConnectionError as error:
-            took = Amount()
+            took = Amount() if _was_never_sent(error) else most
             raise _AgainError(f"the connection failed: {error.__cause__ or error}") from error
         except openai.OpenAIError as error:
             raise DataError(f"{self._where}: {error}") from error
@@ -185,6 +186,13 @@ class Calls:
                 f"{self._where} takes no `structure: {config.structure}`: {told}; set `structure: object` or `text`"
             ) from error
         raise DataError(f"{self._where} will not answer this: {told}") from error
+
+
+def _was_never_sent(error: BaseException | None) -> bool:
+    """Whether no connection was made at all."""
+    while error is not None and not isinstance(error, aiohttp.ClientConnectorError):
+        error = error.__cause__
+    return error is not None
 
 
 def _completion(raw: bytes) -> _Completion:
