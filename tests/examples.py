@@ -45,7 +45,7 @@ class Example(NamedTuple):
 def examples(folder: Path) -> dict[str, Example]:
     """One example for each stage that a shipped config uses, by the stage's name."""
     found: dict[str, Example] = {}
-    manifest = _small_manifest(folder)
+    manifest = small_manifest(folder)
     for config in CONFIGS:
         small = [f"source.path={manifest}"] if "kind: manifest" in config.read_text() else []
         graph = build(load(config, sets=[*small, "filter_foreground.min_ratio=0", "seed=0"]))
@@ -70,7 +70,7 @@ def _of_graph(graph: Graph) -> list[Example]:
     return taken
 
 
-def _small_manifest(folder: Path) -> Path:
+def small_manifest(folder: Path) -> Path:
     """The demo's rows of a few pictures, all scaled down."""
     rows = [json.loads(line) for line in Path("manifests/demo.jsonl").read_text().splitlines()]
     path = folder / "small.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from building import PAINT, Quiet, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import kill, running
 from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
+from examples import small_manifest
 
 from datagen.config import load
 from datagen.errors import AllowanceError, ConfigError, SetupError
@@ -141,6 +143,34 @@ def test_limits_hold_for_all_workers_on_ray(tmp_path: Path, chat: Chat) -> None:
     busiest = max(sum(0 <= other - moment <= 1 for other in chat.times) for moment in chat.times)
     assert busiest <= 10 + 10 + 2, "ten a second, ten of them at once"
     assert verify(str(tmp_path / "out")) == []
+
+
+def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, chat: Chat) -> None:
+    words = "Add <imagehere> to the sky of <imagehere>. It is small."
+    chat.does(says({"instruction": words, "relations": []}))
+    small = ["source.path=" + str(small_manifest(tmp_path)), "filter_foreground.min_ratio=0"]
+    server = [f"write_instruction.writer.model.{pair}" for pair in (f"base_url={chat.address}", "api_key_env=''")]
+    rules, model = (
+        build(load(Path("configs/subject_add.yaml"), profile=profile, sets=[*small, *sets]))
+        for profile, sets in (("embedded", []), ("api", server))
+    )
+    assert [node.id for node in rules.nodes] == [node.id for node in model.nodes]
+    same, other = stage_fingerprints(rules), stage_fingerprints(model)
+    assert [id for id in same if same[id] != other[id]] == ["write_instruction"]
+    out = tmp_path / "out"
+    run_local(rules, out)
+    keys = {row["key"] for row in ledger_rows(out).values()}
+    assert run_local(model, out).tallies["remove_subject"].calls == 0, "what did not change is kept"
+    accepted = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
+    assert {row["key"] for row in ledger_rows(out).values()} == keys
+    assert {row["instruction"] for row in accepted} == {words}
+    assert len(chat.asked) == len(accepted)
+    about = json.loads((out / "dataset.json").read_text())
+    assert about["non_deterministic"] == ["write_instruction"]
+    told = next(stage for stage in about["runs"][-1]["stages"] if stage["id"] == "write_instruction")
+    assert (told["model"], told["revision"].split(", ")[1]) == ("language, openai", "openai@1:gpt-4o")
+    assert chat.asked[0]["model"] == "gpt-4o"
+    assert str(chat.address) not in (out / "dataset.json").read_text()
 
 
 @pytest.mark.parametrize(
