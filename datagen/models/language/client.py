@@ -54,7 +54,8 @@ class OpenAIModel:
 
     async def __call__(self, question: Question, *, shape: type[Shape], draw: Draw) -> Reply[Shape]:
         """See `LanguageModel`."""
-        messages = await asyncio.to_thread(self._messages, question, shape)
+        urls = [await asyncio.to_thread(_url, image, self.config.image_side) for image in question.images]
+        messages = self._messages(question, urls, shape)
         pixels = sum(math.prod(_fitted(image, self.config.image_side)) for image in question.images)
         spent, fault = Amount(), ""
         keys: list[str] = []
@@ -88,14 +89,11 @@ class OpenAIModel:
             await asyncio.to_thread(self._replies.keep, key, said)
             return said, took
 
-    def _messages(self, question: Question, shape: type[BaseModel]) -> list[Message]:
+    def _messages(self, question: Question, urls: Sequence[str], shape: type[BaseModel]) -> list[Message]:
         system = question.system
         if self.config.structure != "schema":
             system = f"{system}\n\n{self._form.render({'schema': _schema(shape)}).system}"
-        parts: list[Message] = [
-            {"type": "image_url", "image_url": {"url": _url(image, self.config.image_side)}}
-            for image in question.images
-        ]
+        parts: list[Message] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         said: Any = [*parts, {"type": "text", "text": question.text}] if parts else question.text
         return [{"role": "system", "content": system}, {"role": "user", "content": said}]
 
