@@ -15,7 +15,7 @@ from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
 from examples import small_manifest
 
 from datagen.config import load
-from datagen.errors import AllowanceError, ConfigError, SetupError
+from datagen.errors import AllowanceError, ConfigError, SetupError, StoreError
 from datagen.execute.fingerprints import stage_fingerprints
 from datagen.execute.gc import free
 from datagen.execute.run import How, run
@@ -143,6 +143,17 @@ def test_limits_hold_for_all_workers_on_ray(tmp_path: Path, chat: Chat) -> None:
     busiest = max(sum(0 <= other - moment <= 1 for other in chat.times) for moment in chat.times)
     assert busiest <= 10 + 10 + 2, "ten a second, ten of them at once"
     assert verify(str(tmp_path / "out")) == []
+
+
+def test_a_reply_that_cannot_be_kept_ends_the_run(tmp_path: Path, chat: Chat) -> None:
+    out = tmp_path / "out"
+    graph = toy_graph(tmp_path, stages(chat), rows=plain_rows(30))
+    (out / "run" / "cache").mkdir(parents=True)
+    (out / "run" / "cache" / "replies").write_text("in the way")
+    (out / "run" / "config.yaml").write_text("pipeline: toy")
+    with pytest.raises(StoreError, match="cannot be written"):
+        run_local(graph, out)
+    assert len(chat.asked) <= 4, "nothing more is paid for"
 
 
 def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, chat: Chat) -> None:

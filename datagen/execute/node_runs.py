@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-from datagen.errors import AllowanceError, DataError, DatagenError, SetupError
+from datagen.errors import AllowanceError, DataError, DatagenError, SetupError, StoreError
 from datagen.execute.answers import Answers, Cost, Kept, Known, Made
 from datagen.execute.limits import Limit
 from datagen.execute.operators import Operator
@@ -37,8 +37,8 @@ from datagen.stage import (
 from datagen.values import settled
 
 
-ENDING = (SetupError, AllowanceError)
-"""What ends the run rather than a record."""
+ENDING = (SetupError, AllowanceError, StoreError)
+"""What ends the run rather than a record: no other would fare better, and a paid reply that cannot be kept is lost."""
 
 
 class Care(NamedTuple):
