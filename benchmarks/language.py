@@ -38,7 +38,9 @@ from datagen.stage import Lent
 DELAY_S = 0.05
 REPLY = json.dumps(
     {
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": '{"word": "x"}'}}],
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": '{"word": "x"}'}}
+        ],
         "usage": {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25},
     }
 ).encode()

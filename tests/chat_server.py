@@ -83,7 +83,7 @@ class Chat:
         with self._lock:
             number = len(self.asked)
             self.asked.append(asked)
-            self.headers.append(dict(handler.headers))
+            self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             self.times.append(time.monotonic())
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)

@@ -22,6 +22,7 @@ from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.graph import build
 
+
 @pytest.fixture
 def chat() -> Iterator[Chat]:
     with chatting() as server:

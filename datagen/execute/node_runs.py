@@ -36,7 +36,6 @@ from datagen.stage import (
 )
 from datagen.values import settled
 
-
 ENDING = (SetupError, AllowanceError, StoreError)
 """What ends the run rather than a record: no other would fare better, and a paid reply that cannot be kept is lost."""
 

@@ -94,7 +94,7 @@ def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monke
         await model.close()
 
     asyncio.run(run())
-    assert chat.headers[0]["Authorization"] == "Bearer abc-123-def"
+    assert chat.headers[0]["authorization"] == "Bearer abc-123-def"
     monkeypatch.delenv("MY_SERVICE")
     with pytest.raises(SetupError, match="the environment variable MY_SERVICE is not set; put the key of http"):
         OpenAIModel(OpenAIConfig(**options), lent=Lent())

@@ -34,9 +34,7 @@ def write(folder: Path, text: str) -> str:
 def test_slots_are_filled(tmp_path: Path) -> None:
     prompt = read_prompt(write(tmp_path, SOUND), offers=OFFERS)  # type: ignore[arg-type]
     question = prompt.render({"name": "a cup", "side": 9.5, "more": {}})
-    assert question.text == (
-        "It is <data>a cup</data>, 9.5 pixels wide; <data>a cup</data> again, and {this} stays."
-    )
+    assert question.text == ("It is <data>a cup</data>, 9.5 pixels wide; <data>a cup</data> again, and {this} stays.")
     assert question.system.startswith("What stands between <data>")
     assert (prompt.name, prompt.version) == ("mine", 3)
 

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from datagen.errors import DataError
 from datagen.fields import PLACEHOLDER
 from datagen.models.instruction_writer import Layout, RulesConfig, Thing, Written
-from datagen.models.rule_writer import RuleWriter
 from datagen.models.phrases import article, noun
+from datagen.models.rule_writer import RuleWriter
 
 WRITER = RuleWriter(RulesConfig())
 SURE = RuleWriter(RulesConfig(all_annotated=True))
