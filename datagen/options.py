@@ -29,6 +29,7 @@ def decisive(options: BaseModel) -> dict[str, Any]:
 
 def _paces(value: Any) -> Any:
     """Where options marked `PACE` stand in a value, as pydantic's `exclude` wants it."""
+    parts: dict[Any, Any]
     if isinstance(value, BaseModel):
         fields = type(value).model_fields.items()
         parts = {name: True if PACE in field.metadata else _paces(getattr(value, name)) for name, field in fields}

@@ -23,7 +23,7 @@ class Said(NamedTuple):
 
 
 class Replies:
-    """Replies below one address, a file each; nowhere, if the address is ''. Each begins with the checksum of the rest."""
+    """Replies below one address, a file each, which begins with the checksum of the rest; nowhere, if it is ''."""
 
     def __init__(self, address: str) -> None:
         self._store = Store(address) if address else None

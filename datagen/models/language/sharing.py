@@ -63,7 +63,8 @@ class There:
 
     async def ask(self, guess: Amount) -> Leave:
         """See `Gate`."""
-        return await _answer(self._actor.ask, guess)
+        given: Leave = await _answer(self._actor.ask, guess)
+        return given
 
     async def settle(self, ticket: int, took: Amount) -> None:
         """See `Gate`."""
