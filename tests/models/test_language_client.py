@@ -175,7 +175,7 @@ def test_a_hang_is_cut_off_though_bytes_drip(chat: Chat) -> None:
             handler.wfile.flush()
 
     chat.does(drips)
-    with pytest.raises(DataError, match="no answer within 0.5 s, its `timeout_s`"):
+    with pytest.raises(DataError, match=r"no answer within 0.5 s, its `timeout_s`"):
         ask(chat, retries=0, timeout_s=0.5)
 
 
