@@ -85,7 +85,9 @@ def test_a_wrong_prompt_is_told(tmp_path: Path, old: str, new: str, told: str) -
 
 
 def test_a_prompt_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no prompt 'write_instructions'; did you mean 'write_instruction'?"):
+    with pytest.raises(
+        ConfigError, match=r"there is no prompt 'write_instructions'; did you mean 'write_instruction'?"
+    ):
         read_prompt("write_instructions", offers=SLOTS)
     with pytest.raises(ConfigError, match=r"there is no prompt 'gone.md'; give the path of a file"):
         read_prompt("gone.md", offers=SLOTS)
