@@ -142,6 +142,10 @@ class Profile(Options):
 
     stages: dict[str, Override] = {}
     """What changes, by the id of the stage."""
+    leaves_out: tuple[Name, ...] = ()
+    """Stages that do not run in this profile, by id; what follows them follows what was before them."""
+    gpu_memory_gb: float | None = Field(default=None, gt=0)
+    """Memory of each GPU that the profile is meant for, in GiB; what cannot fit is refused before it runs."""
     unchecked: tuple[str, ...] = ()
     """What the paper checks and this profile cannot; each sample lists it."""
 
@@ -181,6 +185,12 @@ class Loaded(NamedTuple):
         """What the chosen profile cannot check."""
         profile = self.pipeline.profiles.get(self.profile)
         return profile.unchecked if profile else ()
+
+    @property
+    def leaves_out(self) -> tuple[str, ...]:
+        """Stages that the chosen profile does not run."""
+        profile = self.pipeline.profiles.get(self.profile)
+        return profile.leaves_out if profile else ()
 
 
 def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
@@ -282,9 +292,16 @@ def _lay_profile(located: Located, chosen: str) -> None:
     """Lay a profile's options over the stages' own. What is malformed is left for the model to name."""
     place: Place = ("profiles", chosen, "stages")
     overrides = _at(located.data, place)
+    places = stage_places(located.data)
+    left_out = _at(located.data, ("profiles", chosen, "leaves_out"))
+    for index, id in enumerate(left_out if isinstance(left_out, list) else ()):
+        if id not in places:
+            where = located.origin(("profiles", chosen, "leaves_out", index))
+            raise ConfigError(
+                f"{where}: profile '{chosen}' leaves out '{id}', which is not there; {nearest(str(id), places)}"
+            )
     if not isinstance(overrides, dict):
         return
-    places = stage_places(located.data)
     for id, override in overrides.items():
         if id not in places:
             where = located.origin((*place, id))

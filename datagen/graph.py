@@ -6,7 +6,7 @@ branches allow and that puts cheap stages first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ def build(loaded: Loaded) -> Graph:
         raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     source = loaded.pipeline.source.load()
     graph = Graph(loaded, source, nodes, known)
-    if found := faults(graph):
+    if found := [*faults(graph), *_too_large(graph)]:
         raise ConfigError("\n".join(dict.fromkeys(found)))
     try:
         source.check()
@@ -37,10 +37,26 @@ def build(loaded: Loaded) -> Graph:
     return graph
 
 
+def _too_large(graph: Graph) -> Iterator[str]:
+    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it."""
+    profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
+    if profile is None or profile.gpu_memory_gb is None:
+        return
+    for node in graph.nodes:
+        takes, gpus = node.gpu_memory_gb, node.resources.gpus
+        has = gpus * profile.gpu_memory_gb
+        if gpus and takes > has:
+            yield (
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory, but {gpus:g} "
+                f"of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}; raise `resources: {{gpus: ...}}`, or take a "
+                "smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
+            )
+
+
 def _unrolled(loaded: Loaded) -> list[Node]:
     wrong: list[str] = []
     nodes: list[Node] = []
-    last_round: dict[str, str] = {}
+    last_round: dict[str, tuple[str, ...]] = {}
     for entry in loaded.pipeline.stages:
         for uses in _uses(entry):
             try:
@@ -50,12 +66,18 @@ def _unrolled(loaded: Loaded) -> list[Node]:
                 continue
             if node.id in {other.id for other in nodes}:
                 wrong.append(f"{node.origin}: a second stage is called '{node.id}'; give it another `id`")
+            if node.entry in loaded.leaves_out:
+                last_round[node.entry] = node.after
+                continue
             nodes.append(node)
-            last_round[uses.entry.id or uses.entry.use] = node.id
+            last_round[node.entry] = (node.id,)
     if wrong:
         raise ConfigError("\n".join(dict.fromkeys(wrong)))
-    last_round.update({node.id: node.id for node in nodes if node.id not in last_round})
-    return [_with_after(node, last_round) for node in nodes]
+    if not nodes:
+        where = loaded.located.origin(("profiles", loaded.profile, "leaves_out"))
+        raise ConfigError(f"{where}: profile '{loaded.profile}' leaves out every stage; keep one at least")
+    last_round.update({node.id: (node.id,) for node in nodes if node.id not in last_round})
+    return [_with_after(node, last_round, loaded.leaves_out) for node in nodes]
 
 
 class _Use(NamedTuple):
@@ -132,12 +154,24 @@ def _check_map(entry: StageEntry, stage: type[Stage], config: StageConfig, origi
             )
 
 
-def _with_after(node: Node, meant: Mapping[str, str]) -> Node:
-    """The node after real ids; `meant` maps what a config may say to them: a repeated stage is its last round."""
-    for id in node.after:
-        if id not in meant:
-            raise ConfigError(f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meant)}")
-    return node if node.block else replace(node, after=tuple(meant[id] for id in node.after))
+def _with_after(node: Node, meant: Mapping[str, tuple[str, ...]], left_out: Collection[str]) -> Node:
+    """The node after real ids; `meant` maps what a config may say to them.
+
+    A repeated stage is its last round; one that the profile leaves out is what that one would have followed.
+    """
+
+    def real(ids: Iterable[str], passed: tuple[str, ...] = ()) -> Iterator[str]:
+        for id in ids:
+            if id not in meant:
+                raise ConfigError(
+                    f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meant)}"
+                )
+            if id in passed:
+                raise ConfigError(f"{node.origin}: stages wait for each other in a circle: {' after '.join(passed)}")
+            yield from real(meant[id], (*passed, id)) if id in left_out else meant[id]
+
+    after = tuple(dict.fromkeys(real(node.after)))
+    return node if node.block else replace(node, after=after)
 
 
 def _ordered(nodes: list[Node]) -> tuple[Node, ...]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from datagen.config import Loaded, Resources
 from datagen.fields import Field
 from datagen.models.base import models_in
+from datagen.models.weights.config import WeightsConfig
 from datagen.sources.base import Source
 from datagen.stage import Combine, Expand, Stage, StageConfig
 
@@ -83,6 +84,11 @@ class Node:
     def deterministic(self) -> bool:
         """Whether the same record always gets the same answer, by the stage and by its models."""
         return is_deterministic(self.stage, self.config)
+
+    @property
+    def gpu_memory_gb(self) -> float:
+        """GPU memory that its models say they take, in GiB."""
+        return sum(model.gpu_memory_gb for model in models_in(self.config) if isinstance(model, WeightsConfig))
 
     @property
     def cost(self) -> int:

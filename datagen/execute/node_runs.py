@@ -18,6 +18,7 @@ from datagen.execute.limits import Limit
 from datagen.execute.operators import Operator
 from datagen.execute.state import Live, State
 from datagen.execute.tally import Tally
+from datagen.models.base import ModelConfig, models_in
 from datagen.nodes import Node
 from datagen.record import Record
 from datagen.stage import (
@@ -107,8 +108,16 @@ class NodeRun:
 
     @property
     def prepares(self) -> bool:
-        """Whether the stage has something to do once a machine."""
-        return type(self.stage).setup_on_node is not Stage.setup_on_node
+        """Whether the stage, or a model of it, has something to do once a machine."""
+        fetching = any(type(model).fetch is not ModelConfig.fetch for model in models_in(self.node.config))
+        return fetching or type(self.stage).setup_on_node is not Stage.setup_on_node
+
+    def prepare(self) -> None:
+        """Fetch what all workers of a machine share. Raises `SetupError`."""
+        with starting(self.node):
+            for model in models_in(self.node.config):
+                model.fetch()
+            self.stage.setup_on_node()
 
     def setup(self) -> None:
         """Load what it needs, the first time. Raises `SetupError`."""

@@ -280,10 +280,12 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     for entry in data["stages"]:
         for use in entry["repeat"]["stages"] if "repeat" in entry else [entry]:
             use["id"] = use["id"] or use["use"]
-            use["with"] = nodes[use["id"]].config.model_dump(mode="json")
+            if use["id"] in nodes:  # not those that the profile leaves out
+                use["with"] = nodes[use["id"]].config.model_dump(mode="json")
             if use["after"] is None:
                 del use["after"]
-    data["profiles"] = {graph.loaded.profile: {"unchecked": list(graph.loaded.unchecked)}}
+    profile = {"leaves_out": list(graph.loaded.leaves_out), "unchecked": list(graph.loaded.unchecked)}
+    data["profiles"] = {graph.loaded.profile: profile}
     return data
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from datagen.execute.answers import REPLIES, Answers
 from datagen.execute.limits import Limit, interrupting
-from datagen.execute.node_runs import Care, NodeRun, run_of, starting
+from datagen.execute.node_runs import Care, NodeRun, run_of
 from datagen.execute.operators import Operator
 from datagen.execute.state import State
 from datagen.execute.tally import Tallies
@@ -72,8 +72,7 @@ class Worker:
         with FileLock(folder / f"{run.node.id}.lock"):
             if done.exists():
                 return
-            with starting(run.node):
-                run.stage.setup_on_node()
+            run.prepare()
             done.touch()
 
     def run(self, states: Sequence[State], care: Care | None = None) -> Tallies:

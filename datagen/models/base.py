@@ -33,6 +33,9 @@ class ModelConfig(Options):
         """What pins the output: weights' revision, or the implementation's version."""
         return f"{self.kind}@{self.version}"
 
+    def fetch(self) -> None:
+        """Have what it needs on this machine, once a machine and run. Raises `SetupError`."""
+
 
 def models_in(value: Any) -> list[ModelConfig]:
     """The models that a stage's options name, in their order; each before those that it names itself."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pydantic
 
-from datagen.errors import ConfigError
 from datagen.fields import Box
 from datagen.models.base import ModelConfig
-from datagen.models.language.config import LanguageModelConfig
-from datagen.models.language.prompt import Kind, Prompt, read_prompt
+from datagen.models.language.asking import AskingConfig
+from datagen.models.language.prompt import Kind
 from datagen.stage import Lent
 
 if TYPE_CHECKING:
@@ -88,36 +88,21 @@ class RulesConfig(ModelConfig):
         return RuleWriter(self)
 
 
-class LanguageWriterConfig(ModelConfig):
+class LanguageWriterConfig(AskingConfig):
     """Has a language model write, and checks the form of what it wrote; that it is true is not checked."""
 
     kind: Literal["language"] = "language"
-    remote: ClassVar[bool] = True
-    deterministic: ClassVar[bool] = False
-    model: LanguageModelConfig
-    """The model that writes."""
+    slots: ClassVar[Mapping[str, Kind]] = {
+        "subject": "text",
+        "attributes": "text",
+        "others": "text",
+        **dict.fromkeys(("x", "y", "w", "h", "width", "height"), "number"),
+    }
+    """`x` and `y` are the box's left and upper edge, all numbers are pixels."""
+
     prompt: str = "write_instruction"
-    """What it is told: a prompt that comes with datagen, or the path of one's own, which ends in .md."""
     picture: Literal["target", "none"] = "target"
     """What it is shown: the picture with the object, or nothing, for models that read text alone."""
-
-    @pydantic.field_validator("prompt")
-    @classmethod
-    def _readable(cls, prompt: str) -> str:
-        try:
-            read_prompt(prompt, offers=SLOTS)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return prompt
-
-    @property
-    def revision(self) -> str:
-        """The version of the checks, and the words of the prompt; the model has a revision of its own."""
-        return f"{super().revision}:{self.read_prompt().revision}"
-
-    def read_prompt(self) -> Prompt:
-        """The prompt as it is now. Raises `ConfigError`."""
-        return read_prompt(self.prompt, offers=SLOTS)
 
     def load(self, device: str, *, lent: Lent) -> InstructionWriter:
         """The writer. Raises `SetupError` if its model cannot be used."""
@@ -125,14 +110,6 @@ class LanguageWriterConfig(ModelConfig):
 
         return LanguageWriter(self, self.model.load(device, lent=lent))
 
-
-SLOTS: dict[str, Kind] = {
-    "subject": "text",
-    "attributes": "text",
-    "others": "text",
-    **dict.fromkeys(("x", "y", "w", "h", "width", "height"), "number"),
-}
-"""What a prompt may ask for; `x` and `y` are the box's left and upper edge, all numbers are pixels."""
 
 InstructionWriterConfig = Annotated[RulesConfig | LanguageWriterConfig, pydantic.Field(discriminator="kind")]
 """Every kind of writer, told apart by `kind`."""

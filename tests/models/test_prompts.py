@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.errors import ConfigError, DataError
-from datagen.models.instruction_writer import SLOTS
+from datagen.models.instruction_writer import LanguageWriterConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped
 
 SOUND = """---
@@ -88,18 +88,18 @@ def test_a_prompt_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"there is no prompt 'write_instructions'; did you mean 'write_instruction'?"
     ):
-        read_prompt("write_instructions", offers=SLOTS)
+        read_prompt("write_instructions", offers=LanguageWriterConfig.slots)
     with pytest.raises(ConfigError, match=r"there is no prompt 'gone.md'; give the path of a file"):
-        read_prompt("gone.md", offers=SLOTS)
+        read_prompt("gone.md", offers=LanguageWriterConfig.slots)
     (tmp_path / "large.md").write_bytes(b"x" * 200_000)
     with pytest.raises(ConfigError, match="cannot be read: it is larger than 100,000 bytes"):
-        read_prompt(str(tmp_path / "large.md"), offers=SLOTS)
+        read_prompt(str(tmp_path / "large.md"), offers=LanguageWriterConfig.slots)
     (tmp_path / "binary.md").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read: 'utf-8' codec"):
-        read_prompt(str(tmp_path / "binary.md"), offers=SLOTS)
+        read_prompt(str(tmp_path / "binary.md"), offers=LanguageWriterConfig.slots)
 
 
 def test_the_shipped_prompts_are_sound() -> None:
-    offers = {**SLOTS, "fault": "text", "schema": "json"}
+    offers = {**LanguageWriterConfig.slots, "fault": "text", "schema": "json"}
     for name in shipped():
         assert read_prompt(name, offers=offers).version >= 1  # type: ignore[arg-type]

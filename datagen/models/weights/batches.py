@@ -1,0 +1,50 @@
+"""Batches that fit into memory."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from datagen.errors import DataError
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Batches:
+    """Calls a model on batches; one that runs out of memory is halved, and all later ones stay as small."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        """Items that the model takes at once by now."""
+
+    def over(self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made]:
+        """What `call` makes of the items, in their order. Raises `DataError` for an item too large by itself."""
+        made: list[Made] = []
+        while len(made) < len(items):
+            batch = items[len(made) : len(made) + self.size]
+            try:
+                part = call(batch)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                told = str(error).splitlines()[0]
+            else:
+                made += part
+                continue
+            if len(batch) == 1:  # outside of `except`, which would hold the failed call's tensors
+                raise DataError(f"it does not fit into memory even alone: {told}")
+            self.size = len(batch) // 2
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        return made
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch ran out of memory, on a GPU or on the CPU."""
+    told = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "can't allocate memory" in told

@@ -1,0 +1,92 @@
+"""Where a model's weights come from, and what it takes of a device."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from datagen.models.base import ModelConfig
+from datagen.options import PACE
+
+if TYPE_CHECKING:
+    import torch
+
+_LOCAL = ("/", "./", "../", "~")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class WeightsConfig(ModelConfig):
+    """A model with weights: a repository of the Hugging Face hub, or a folder or file of one's own.
+
+    Subclasses add what their architecture needs; `weights` has a default only
+    where one repository is the model. Nothing is fetched before `fetch`.
+    """
+
+    deterministic: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    """What has to be importable."""
+    extra: ClassVar[str] = "models"
+    """The extra of datagen that brings the packages."""
+    fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
+    """Which files of a hub's repository are fetched."""
+
+    weights: str = Field(min_length=1)
+    """A repository of the hub, `owner/name`, or a folder or file here, which starts with `/`, `./`, `../` or `~`."""
+    commit: str = ""
+    """What pins the weights: on the hub a commit's 40 hex digits, for files of one's own any name for their state."""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Checksum of the weights, where they are one file; checked before it is loaded."""
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Number format of the weights and of what is computed."""
+    batch_size: Annotated[int, PACE] = Field(default=8, ge=1)
+    """Pictures that the model takes at once; a batch that does not fit into memory is halved, and stays so."""
+    gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
+    """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the weights lie in a folder or file of one's own."""
+        return self.weights.startswith(_LOCAL)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the same weights come every time."""
+        return bool(self.sha256) or (self.is_local and bool(self.commit)) or bool(_COMMIT.fullmatch(self.commit))
+
+    @property
+    def revision(self) -> str:
+        """The kind, the weights by name, and what pins them; without the folders of this machine."""
+        name = Path(self.weights).name if self.is_local else self.weights
+        pin = self.commit or self.sha256[:16]
+        return f"{super().revision}:{name}{f'@{pin}' if pin else ''}"
+
+    @model_validator(mode="after")
+    def _named(self) -> WeightsConfig:
+        if not self.is_local and not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./-]+)?", self.weights):
+            raise ValueError(
+                f"weights: '{self.weights}' is neither a repository `owner/name` nor a path; "
+                "start a path with ./, ../, / or ~"
+            )
+        return self
+
+    def fetch(self) -> None:
+        """Have the weights on this machine, checked. Raises `SetupError`, which says what to do."""
+        self.place()
+
+    def place(self) -> Path:
+        """Folder or file of the weights on this machine, fetched if they are not there. Raises `SetupError`."""
+        from datagen.models.weights.places import place_of
+
+        return place_of(self)
+
+    def ready(self, device: str) -> torch.dtype:
+        """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""
+        from datagen.models.weights.devices import check_device, dtype_of
+        from datagen.models.weights.packages import check_packages
+
+        check_packages(self.packages, extra=self.extra)
+        check_device(device, wanted_gb=self.gpu_memory_gb)
+        return dtype_of(self.precision)
