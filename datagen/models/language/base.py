@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import BaseModel
 
@@ -21,6 +21,15 @@ class Question(NamedTuple):
     """What it is about; text from data stands between delimiters."""
     images: tuple[Image, ...] = ()
     """Looked at in this order, before the text."""
+
+
+class Spoken(BaseModel):
+    """A shape that can be read from words too, where a model answers in no JSON."""
+
+    @classmethod
+    def from_words(cls, text: str) -> Self:
+        """The answer that these words come to. Raises `ValueError` unless they allow one reading alone."""
+        raise NotImplementedError
 
 
 class Draw(NamedTuple):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from datagen.errors import DataError
 from datagen.image import Image
 from datagen.models.language.allowance import Amount
-from datagen.models.language.base import Draw, Question, Reply, Shape
+from datagen.models.language.base import Draw, Question, Reply, Shape, Spoken
 from datagen.models.language.calls import Calls
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import read_prompt
@@ -33,6 +33,8 @@ _PIXELS_A_TOKEN = 750
 """Likewise; Qwen3-VL takes 1024, GPT-4o more."""
 _TOKENS_A_MESSAGE = 20
 _MOST_FAULTS = 5
+_THOUGHT = "</think>"
+"""What ends the thoughts that some servers leave in front of an answer."""
 
 Message = dict[str, Any]
 
@@ -124,11 +126,14 @@ def _schema(shape: type[BaseModel]) -> dict[str, Any]:
 
 
 def _parsed(said: Said, shape: type[Shape]) -> Shape:
-    """The answer's JSON, also from within a fence or a sentence around it. Raises `ValueError`."""
-    start, end = said.text.find("{"), said.text.rfind("}")
+    """The answer's JSON, also from within a fence or a sentence around it, or its words. Raises `ValueError`."""
+    text = said.text.rpartition(_THOUGHT)[2]
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 and issubclass(shape, Spoken) and not said.cut:
+        return shape.from_words(text)
     if start < 0 or end < start:
         raise ValueError("there is no whole JSON object in it")
-    return shape.model_validate_json(said.text[start : end + 1])
+    return shape.model_validate_json(text[start : end + 1])
 
 
 def _fault(error: ValueError, said: Said) -> str:
