@@ -167,7 +167,9 @@ def _with_after(node: Node, meant: Mapping[str, tuple[str, ...]], left_out: Coll
                     f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meant)}"
                 )
             if id in passed:
-                raise ConfigError(f"{node.origin}: stages wait for each other in a circle: {' after '.join(passed)}")
+                raise ConfigError(
+                    f"{node.origin}: stages wait for each other in a circle: {' after '.join((*passed, id))}"
+                )
             yield from real(meant[id], (*passed, id)) if id in left_out else meant[id]
 
     after = tuple(dict.fromkeys(real(node.after)))

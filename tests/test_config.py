@@ -276,6 +276,65 @@ def test_a_wrong_profile(tmp_path: Path, old: str, new: str, asked: str, message
     assert _message(config, profile=asked) == message
 
 
+LEFT_OUT = """\
+  - use: paint
+  - {use: sift, id: look}
+  - {use: sift, id: again, after: look}
+  - {use: sift, id: last, map: {contrast: clipped}, after: [paint, again]}
+profiles:
+  embedded:
+    leaves_out: [look]
+  bare:
+    leaves_out: [look, again]
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "after"),
+    [
+        ("embedded", {"paint": (), "again": ("paint",), "last": ("paint", "again")}),
+        ("bare", {"paint": (), "last": ("paint",)}),
+    ],
+)
+def test_what_follows_a_stage_left_out_follows_what_was_before_it(
+    tmp_path: Path, profile: str, after: dict[str, tuple[str, ...]]
+) -> None:
+    graph = build(load(_config(tmp_path, LEFT_OUT), profile=profile))
+    assert {node.id: node.after for node in graph.nodes} == after
+
+
+def test_a_config_with_stages_left_out_runs_again_as_it_was_resolved(tmp_path: Path) -> None:
+    graph = build(load(_config(tmp_path, LEFT_OUT)))
+    again = tmp_path / "again.yaml"
+    again.write_text(resolved_text(graph), encoding="utf-8")
+    assert run_fingerprint(build(load(again))) == run_fingerprint(graph)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "leaves_out: [look]",
+            "leaves_out: [lock]",
+            "x.yaml:13: profile 'embedded' leaves out 'lock', which is not there; did you mean 'look'?",
+        ),
+        (
+            "leaves_out: [look]",
+            "leaves_out: [paint, look, again, last]",
+            "x.yaml:13: profile 'embedded' leaves out every stage; keep one at least",
+        ),
+        (
+            "id: look}",
+            "id: look, after: look}",
+            "x.yaml:9: stages wait for each other in a circle: look after look",
+        ),
+        ("id: look}", "id: look, with: {share: 9}}", "x.yaml:8: 'share' is 9: input should be less than or equal to 1"),
+    ],
+)
+def test_a_stage_wrongly_left_out(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert _message(_config(tmp_path, LEFT_OUT.replace(old, new))) == message
+
+
 def test_the_only_profile_is_the_default(tmp_path: Path) -> None:
     text = PROFILES.replace("  embedded:\n    unchecked: [taste]\n", "")
     loaded = load(_config(tmp_path, text))
