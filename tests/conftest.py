@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 import ray
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_SECONDS = 300
@@ -43,13 +45,24 @@ def call_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """The demo, run on Ray by the README's command."""
-    folder = tmp_path_factory.mktemp("clone")
+    """The demo, run on Ray by the README's command: once for all of pytest's workers, a copy for each."""
+    own = tmp_path_factory.mktemp("clone")
+    shared = own.parent.parent / "demo" if "PYTEST_XDIST_WORKER" in os.environ else own.parent / "demo"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "told.txt").exists():
+            _make_demo(shared)
+    shutil.copytree(shared, own, symlinks=True, dirs_exist_ok=True)
+    return Demo(own, (shared / "told.txt").read_text())
+
+
+def _make_demo(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     for name in ("configs", "manifests", "docs", "stages"):
         (folder / name).symlink_to(ROOT / name)
     done = call_in(folder, "python", "-m", "datagen", "run", "configs/subject_add.yaml")
     assert done.returncode == 0, done.stderr
-    return Demo(folder, done.stdout)
+    (folder / "told.txt").write_text(done.stdout)
 
 
 @pytest.fixture(scope="module")

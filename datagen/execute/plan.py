@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from datagen.execute.fingerprints import models_of, run_fingerprint, stage_fingerprints
 from datagen.execute.operators import Operator, fuse
+from datagen.models.weights.config import WeightsConfig
 from datagen.nodes import Graph, Node
 
 
@@ -47,6 +48,10 @@ def _head(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
     if graph.loaded.unchecked:
         yield f"unchecked in this profile: {', '.join(graph.loaded.unchecked)}"
     yield f"source: {pipeline.source.kind} {pipeline.source.path}, {pipeline.slice_size} rows a slice"
+    for node in graph.nodes:
+        for model in models_of(node):
+            if isinstance(model, WeightsConfig) and not model.is_pinned:
+                yield f"not pinned: '{node.id}' takes whatever {model.weights} is at the time; give its `commit`"
 
 
 def _stages(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
@@ -73,7 +78,8 @@ def _operators(graph: Graph) -> Iterator[str]:
 def _needs(operator: Operator) -> str:
     parts = [f"{len(operator.nodes)} stages", f"{operator.cpus:g} cores a worker"]
     if operator.gpus:
-        parts.append(f"{operator.gpus:g} GPUs a worker")
+        takes = sum(node.gpu_memory_gb for node in operator.nodes)
+        parts.append(f"{operator.gpus:g} GPUs a worker{f', {takes:g} GiB of GPU memory' if takes else ''}")
     return ", ".join(parts)
 
 

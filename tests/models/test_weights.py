@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from datagen.config import load
 from datagen.errors import ConfigError, DataError, SetupError
+from datagen.execute.plan import as_text
 from datagen.graph import build
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
@@ -161,3 +162,12 @@ def test_models_that_cannot_fit_their_share_of_a_gpu_are_refused(tmp_path: Path,
 @pytest.mark.parametrize("gpus", [0, 0.5, 2])
 def test_models_that_fit_or_take_no_gpu_are_not(tmp_path: Path, gpus: float) -> None:
     build(load(_toy(tmp_path, resources={"gpus": gpus})))
+
+
+def test_a_plan_tells_what_is_not_pinned_and_what_a_gpu_has_to_hold(tmp_path: Path) -> None:
+    told = as_text(build(load(_toy(tmp_path, resources={"gpus": 0.5}))))
+    assert (
+        f"not pinned: 'fetch_weights' takes whatever {tmp_path / 'weights.bin'} is at the time; give its `commit`"
+        in told
+    )
+    assert "0.5 GPUs a worker, 10 GiB of GPU memory" in told
