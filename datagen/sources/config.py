@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from datagen.options import Options
 from datagen.sources.base import Source
@@ -158,6 +158,93 @@ class HuggingFaceConfig(_Foreign):
         )
 
 
+class PairsConfig(_Place):
+    """Pairs of pictures, before and after an edit, one a row: JSON lines, CSV or Parquet."""
+
+    kind: Literal["pairs"] = "pairs"
+    """A table with `id`, `uri` (before), `target_uri` (after), `text` (the instruction), and what else is known."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.rows import PAIR
+        from datagen.sources.tables import Table
+
+        return Table(self.path, form=PAIR)
+
+
+class SeedEditPart1Config(_Foreign):
+    """SEED-Data-Edit part 1, pairs that its authors' pipelines made; not verified on real data."""
+
+    kind: Literal["seed_edit_part1"] = "seed_edit_part1"
+    """A folder such as `auto_editing/unsplash`, with annotations as JSON lines and the pictures that they name."""
+    annotations: str = Field(default="annotations", pattern=r"^[^/]+$")
+    """Folder of the annotations; `annotations_GPT4V` holds those few that GPT-4V reworded."""
+    images: str = Field(default="images", pattern=r"^[^/]+$")
+    """Folder from which the pictures' names count."""
+    score_key: str = "match_score"
+    """Key of the match score, which MIGE filters by (appendix B); '' if it is not to be read."""
+    license: str = "CC-BY-NC-4.0"
+    """Licence of every pair, as the dataset's card states it."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.seed_edit import SeedEditPart1
+
+        return SeedEditPart1(
+            self.path,
+            annotations=self.annotations,
+            images=self.images,
+            score_key=self.score_key,
+            license=self.license,
+            credit=self.credit,
+        )
+
+
+class TryOnConfig(_Foreign):
+    """Virtual try-on triplets in VITON-HD's or DressCode's layout; not verified on real data."""
+
+    kind: Literal["try_on"] = "try_on"
+    """A person, a garment, and the person in that garment."""
+    layout: Literal["viton_hd", "dress_code"]
+    """VITON-HD has the folders `image` and `cloth` in `path`; DressCode has `images` alone."""
+    pairs: str = Field(min_length=1)
+    """Address of the list, such as test_pairs.txt: a person's and a garment's file name on each line."""
+    results: str = Field(default="", pattern=r"^[^/]*$")
+    """Folder in `path` of what a try-on model made of each pair, under the person's name, as IDM-VTON saves it."""
+    source: Literal["photograph", "result", "agnostic"] = "photograph"
+    """What is edited: the photograph into the result, the result back into the photograph, or VITON-HD's agnostic
+    picture, in which the garment is greyed out, into the photograph. For the last two the list has to be the paired one
+    in which the garment is what the photograph shows."""
+    agnostic: str = Field(default="agnostic-v3.2", pattern=r"^[^/]+$")
+    """VITON-HD's folder of agnostic pictures."""
+    garment: str = Field(default="top", min_length=1, max_length=60)
+    """What a garment is called: `top`, `dress`, `skirt`."""
+    license: str = ""
+    """Licence of every picture; VITON-HD's is CC-BY-NC-4.0, DressCode's an agreement of its own."""
+
+    @model_validator(mode="after")
+    def _made(self) -> Self:
+        if self.source != "agnostic" and not self.results:
+            raise ValueError(f"`source: {self.source}` needs `results`, the folder of what a try-on model made")
+        if self.source == "agnostic" and self.layout != "viton_hd":
+            raise ValueError("DressCode has no agnostic pictures; set `source: photograph` or `result`")
+        return self
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.try_on import FOLDERS, TryOn
+
+        folders = FOLDERS[self.layout]._replace(result=self.results, agnostic=self.agnostic)
+        return TryOn(
+            self.path,
+            self.pairs,
+            folders=folders,
+            edited=self.source,
+            garment=self.garment,
+            default={"license": self.license, "credit": self.credit},
+        )
+
+
 class CocoConfig(_Foreign):
     """COCO's annotations of a folder of pictures."""
 
@@ -187,7 +274,15 @@ class CocoConfig(_Foreign):
 
 
 SourceConfig = Annotated[
-    ManifestConfig | ImagesConfig | Sa1bConfig | WebDatasetConfig | HuggingFaceConfig | CocoConfig,
+    ManifestConfig
+    | ImagesConfig
+    | Sa1bConfig
+    | WebDatasetConfig
+    | HuggingFaceConfig
+    | CocoConfig
+    | PairsConfig
+    | SeedEditPart1Config
+    | TryOnConfig,
     Field(discriminator="kind"),
 ]
 
@@ -201,5 +296,6 @@ class AnySource(Options):
 
 SOURCES: tuple[type[_Place], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
+    PairsConfig, SeedEditPart1Config, TryOnConfig,
 )  # fmt: skip
 """All of them, as `describe` tells them."""

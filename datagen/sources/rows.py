@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NamedTuple, NotRequired
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -61,20 +61,55 @@ class ManifestRow(TypedDict):
     objects: NotRequired[list[AnnotatedObject]]
 
 
+@_STRICT
+class PairRow(ManifestRow):
+    """A pair: `uri` is the picture before the edit; objects, where there are any, are those of the target."""
+
+    target_uri: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+    target_sha256: NotRequired[Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]]
+    reference_uri: NotRequired[Annotated[str, StringConstraints(max_length=10_000)]]
+    reference_sha256: NotRequired[Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+    source_caption: NotRequired[Text]
+    target_caption: NotRequired[Text]
+    operation: NotRequired[Text]
+    annotated_match: NotRequired[Annotated[float | None, Field(allow_inf_nan=False)]]
+
+
 ROW = TypeAdapter(ManifestRow)
+PAIR_FIELDS = (
+    *FIELDS,
+    *("target_uri", "target_sha256", "reference_uri", "reference_sha256", "reference_from", "text"),
+    *("source_caption", "target_caption", "operation", "annotated_match"),
+)
+"""What every source of pairs gives; '' or null where it does not know."""
 
 
-def sound(row: ManifestRow, *, base: str) -> SourceRow:
+class Form(NamedTuple):
+    """What kind of row a source has."""
+
+    row: type
+    adapter: TypeAdapter[Any]
+    needed: tuple[str, ...]
+
+
+PICTURE = Form(ManifestRow, ROW, ("id", "uri"))
+PAIR = Form(PairRow, TypeAdapter(PairRow), ("id", "uri", "target_uri", "text"))
+
+
+def sound(row: Mapping[str, Any], *, base: str) -> SourceRow:
     """The record of a row that was checked; a relative `uri` counts from the folder `base`."""
-    fields: dict[str, Any] = {**_UNSAID, **row}
+    fields: dict[str, Any] = {**_UNSAID, **(_UNSAID_OF_PAIRS if "target_uri" in row else {}), **row}
     for name in MEASURES:
         fields.pop(name, None)
     fields["objects"] = [{**_BARE, "polygons": [], "attributes": [], **thing} for thing in row.get("objects", ())]
     fields["base"] = base
+    if "target_uri" in row:
+        fields["reference_from"] = "file" if fields["reference_uri"] else "target"
     return SourceRow(escaped(fields.pop("id")), fields)
 
 
-def checked(data: Mapping[str, Any], *, base: str, where: str, name: str) -> SourceRow:
+def checked(data: Mapping[str, Any], *, base: str, where: str, name: str, form: Form = PICTURE) -> SourceRow:
     """The record of a row that may hold anything.
 
     A fault is told with `where` in front of it, under the row's own id where it has one, else under `name`.
@@ -82,9 +117,9 @@ def checked(data: Mapping[str, Any], *, base: str, where: str, name: str) -> Sou
     id = data.get("id")
     id = escaped(told(id)) if isinstance(id, str) and 0 < len(id) <= LONGEST_ID else name
     try:
-        return sound(ROW.validate_python(data), base=base)
+        return sound(form.adapter.validate_python(data), base=base)
     except ValidationError as error:
-        return SourceRow(id, {}, told(f"{where}: {faults(error)}"))
+        return SourceRow(id, {}, told(f"{where}: {faults(error, row=form.row)}"))
 
 
 def faulty(name: str, error: str) -> SourceRow:
@@ -92,9 +127,9 @@ def faulty(name: str, error: str) -> SourceRow:
     return SourceRow(told(name), {}, told(error))
 
 
-def faults(error: ValidationError) -> str:
+def faults(error: ValidationError, *, row: type = ManifestRow) -> str:
     """What is wrong with a row, by the names of its keys."""
-    return "; ".join(_tell(fault) for fault in error.errors(include_url=False)[:5])
+    return "; ".join(_tell(fault, row) for fault in error.errors(include_url=False)[:5])
 
 
 def told(text: str) -> str:
@@ -102,11 +137,11 @@ def told(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _tell(fault: Any) -> str:
+def _tell(fault: Any, row: type) -> str:
     path = ".".join(str(step) for step in fault["loc"])
     if fault["type"] == "extra_forbidden":
         *within, name = fault["loc"]
-        known: type = RleMask if "mask" in within else AnnotatedObject if within else ManifestRow
+        known: type = RleMask if "mask" in within else AnnotatedObject if within else row
         return f"unknown key '{path:.200}'; {nearest(str(name)[:200], known.__annotations__)}"
     place = f"'{path}'" if path else "a key"
     return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
@@ -115,4 +150,9 @@ def _tell(fault: Any) -> str:
 MEASURES = ("width", "height", "bytes")
 """Of the file, for whoever reads a manifest; what is read is measured again."""
 _UNSAID = dict.fromkeys(("uri", "sha256", "license", "credit", "caption", "session"), "")
+_UNSAID_OF_PAIRS: dict[str, Any] = {
+    **dict.fromkeys(("target_sha256", "reference_uri", "reference_sha256"), ""),
+    **dict.fromkeys(("source_caption", "target_caption", "operation"), ""),
+    "annotated_match": None,
+}
 _BARE: dict[str, Any] = {"label": "", "box": [], "polygons": [], "mask": None, "attributes": []}

@@ -15,7 +15,7 @@ from datagen.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
 from datagen.sources.base import SourceRow
-from datagen.sources.rows import FIELDS, MEASURES, ManifestRow, checked, faulty
+from datagen.sources.rows import FIELDS, MEASURES, PAIR_FIELDS, PICTURE, Form, ManifestRow, checked, faulty
 from datagen.sources.seen import once
 
 LONGEST_CELL = 2**24
@@ -65,11 +65,11 @@ class Table:
     In CSV, `objects` is JSON; an empty cell, and a null in Parquet, is a key that is not there.
     """
 
-    writes = FIELDS
-
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, form: Form = PICTURE) -> None:
         self.path = path
         self._base = folder_of(path)
+        self._form = form
+        self.writes = FIELDS if form is PICTURE else PAIR_FIELDS
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no rows, or has columns that mean nothing."""
@@ -104,10 +104,11 @@ class Table:
 
     def _check_columns(self) -> None:
         found = columns_of(self.path)
+        known = tuple(self._form.row.__annotations__)
         for column in found:
-            if column not in COLUMNS:
-                raise ConfigError(f"{self.path}: the column '{column:.100}' means nothing; {nearest(column, COLUMNS)}")
-        for column in ("id", "uri"):
+            if column not in known:
+                raise ConfigError(f"{self.path}: the column '{column:.100}' means nothing; {nearest(column, known)}")
+        for column in self._form.needed:
             if found and column not in found:
                 raise ConfigError(f"{self.path}: the column '{column}' is missing; it has: {', '.join(found)}")
 
@@ -119,7 +120,7 @@ class Table:
             data = {key: _typed(key, value) for key, value in row.data.items() if value not in (None, "")}
         except (ValueError, RecursionError) as error:
             return faulty(name, f"{where}: {error}")
-        return checked(data, base=self._base, where=where, name=name)
+        return checked(data, base=self._base, where=where, name=name, form=self._form)
 
 
 def _typed(key: str, value: Any) -> Any:
@@ -131,6 +132,11 @@ def _typed(key: str, value: Any) -> Any:
             except json.JSONDecodeError as error:
                 raise ValueError(f"'objects' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
         return [_without_nulls(thing) for thing in value] if isinstance(value, list) else value
+    if key == "annotated_match" and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError as error:
+            raise ValueError(f"'{key}' is {value[:40]!r}; it has to be a number") from error
     if key in MEASURES and isinstance(value, str):
         if not value.isascii() or not value.isdigit():
             raise ValueError(f"'{key}' is {value[:40]!r}; it has to be a whole number")

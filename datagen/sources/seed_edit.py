@@ -1,0 +1,95 @@
+"""SEED-Data-Edit part 1: pairs that automatic pipelines made, from Unsplash's pictures or Open Images'.
+
+The layout is that of the dataset's card and of its viewer on the Hugging Face hub
+(AILab-CVC/SEED-Data-Edit-Part1-Unsplash): below `auto_editing/unsplash` lie
+`annotations/split_0001.jsonl` and so on, `annotations_GPT4V` likewise, and the
+unpacked `images`. A line has `source_image`, `source_caption`, `target_image`,
+`target_caption` and `instruction`, those of `annotations_GPT4V` also
+`instruction_ori`; the name of the match score could not be seen. Not verified on
+real data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from datagen.errors import ConfigError, nearest
+from datagen.sources.base import SourceRow
+from datagen.sources.places import Place
+from datagen.sources.rows import PAIR, PAIR_FIELDS, checked, faulty
+from datagen.sources.seen import once
+from datagen.sources.tables import TableRow, table_rows
+
+_ENDING = ".jsonl"
+_NEEDED = ("source_image", "target_image", "instruction")
+_TEXTS = {"source_caption": "source_caption", "target_caption": "target_caption", "instruction": "text"}
+
+
+class SeedEditPart1:
+    """One record a pair; its id is its file's name and line, such as `split_0001/12`."""
+
+    writes = PAIR_FIELDS
+
+    def __init__(self, path: str, *, annotations: str, images: str, score_key: str, license: str, credit: str) -> None:
+        self.path = path
+        folder = path.rstrip("/")
+        self._annotations = Place(f"{folder}/{annotations}")
+        self._images = f"{folder}/{images}/"
+        self._score_key = score_key
+        self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local folder has no annotations, or their first line not the keys wanted."""
+        self._annotations.check_scheme()
+        if not self._annotations.is_local:
+            return
+        name = next(self._files(), None)
+        if name is None:
+            raise ConfigError(self._empty())
+        first = next((row for row in table_rows(f"{self._annotations.base}{name}") if not row.error), None)
+        if first is not None:
+            self._check_keys(first, f"{self._annotations.base}{name}")
+
+    def _check_keys(self, row: TableRow, where: str) -> None:
+        for key in (*_NEEDED, *filter(None, [self._score_key])):
+            if key not in row.data:
+                option = " (`score_key`; '' reads none)" if key == self._score_key else ""
+                raise ConfigError(
+                    f"{where}: {row.where} has no key '{key}'{option}; {nearest(key, row.data)}; "
+                    f"it has: {', '.join(map(str, row.data))}"
+                )
+
+    def _empty(self) -> str:
+        return f"{self._annotations.address}: holds no {_ENDING} files, which SEED-Data-Edit's annotations are"
+
+    def count(self) -> int | None:
+        """Not known without reading all annotations."""
+        return None
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Pairs by file and line."""
+        yield from once(self._all(), place=self.path, empty=self._empty())
+
+    def _all(self) -> Iterator[SourceRow]:
+        for name in self._files():
+            address = f"{self._annotations.base}{name}"
+            for row in table_rows(address):
+                yield self._row(row, id=f"{name.removesuffix(_ENDING)}/{row.where.removeprefix('line ')}", file=address)
+
+    def _files(self) -> Iterator[str]:
+        for folder in self._annotations.folders():
+            yield from (f"{folder.path}{name}" for name in folder.files if name.endswith(_ENDING))
+
+    def _row(self, row: TableRow, *, id: str, file: str) -> SourceRow:
+        where = f"{file}: {row.where}"
+        if row.error:
+            return faulty(id, f"{where}: {row.error}")
+        return checked(self._pair(row.data, id), base=self._images, where=where, name=id, form=PAIR)
+
+    def _pair(self, data: Mapping[str, Any], id: str) -> dict[str, Any]:
+        """A line under the names of a pair's keys; what is odd in it is left for `checked` to tell."""
+        texts = {field: data[key] for key, field in _TEXTS.items() if data.get(key) is not None}
+        pair = {"id": id, "uri": data.get("source_image"), "target_uri": data.get("target_image"), **texts}
+        score = data.get(self._score_key) if self._score_key else None
+        return {**pair, **self._default, "annotated_match": float(score) if isinstance(score, int) else score}
