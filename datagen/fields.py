@@ -54,7 +54,9 @@ STANDARD: tuple[Field, ...] = (
     Field("source_caption", "text", "What the picture shows before the edit."),
     Field("target_caption", "text", "What the picture shows after the edit."),
     Field("annotation", "text", "Address of what is annotated of the original, in the form of its dataset."),
-    Field("target_uri", "text", "Address of the picture after the edit, where the source gives pairs; `uri` is before."),
+    Field(
+        "target_uri", "text", "Address of the picture after the edit, where the source gives pairs; `uri` is before."
+    ),
     Field("target_sha256", "text", "Checksum of that file as the source gives it, '' if it gives none."),
     Field("target_original_sha256", "text", "Checksum of that file as it was read."),
     Field("reference_uri", "text", "Address of a reference picture that the source gives, '' if it gives none."),
