@@ -65,7 +65,7 @@ class Score(NamedTuple):
 
 
 def telea(image: Pixels, hole: Mask) -> Pixels:
-    return TeleaConfig().load("cpu")([image], [hole])[0]
+    return TeleaConfig().load("cpu")([image], [hole], seeds=[0])[0]
 
 
 def navier_stokes(image: Pixels, hole: Mask) -> Pixels:
@@ -116,7 +116,7 @@ def membrane_noise(image: Pixels, hole: Mask) -> Pixels:
 
 
 def patch(image: Pixels, hole: Mask) -> Pixels:
-    return PatchConfig().load("cpu")([image], [hole])[0]
+    return PatchConfig().load("cpu")([image], [hole], seeds=[0])[0]
 
 
 METHODS: dict[str, Paint] = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from datagen.errors import DataError
 from datagen.fields import Box, Polygon
-from datagen.image import Mask
+from datagen.image import Mask, Pixels
 
 
 def check_box(box: Box, size: tuple[int, int]) -> str | None:
@@ -89,3 +89,46 @@ def depth(mask_HW: Mask) -> float:
     import cv2
 
     return float(cv2.distanceTransform(np.pad(mask_HW, 1).astype(np.uint8), cv2.DIST_L2, 5).max())
+
+
+def fitted(size: tuple[int, int], *, pixels: int | None, multiple: int) -> tuple[int, int]:
+    """The largest (width, height) of at most `pixels` (None: of as many as there are) and of the same shape, but that
+    each side is cut down to a multiple. What was fitted once stays as it is.
+    """
+    pixels = pixels or size[0] * size[1]
+    if _is_fitted(size, pixels, multiple):
+        return size
+    scale = math.sqrt(pixels / (size[0] * size[1]))
+    return _cut(size[0] * scale, multiple), _cut(size[1] * scale, multiple)
+
+
+def _is_fitted(size: tuple[int, int], pixels: int, multiple: int) -> bool:
+    """Whether both sides are multiples, and could have been cut from sides that make up `pixels`."""
+    if size[0] % multiple or size[1] % multiple:
+        return False
+    least = [side if side > multiple else 0 for side in size]
+    return least[0] * least[1] <= pixels < (size[0] + multiple) * (size[1] + multiple)
+
+
+def _cut(length: float, multiple: int) -> int:
+    return max(1, int(length / multiple + 1e-9)) * multiple
+
+
+def resized(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture at another (width, height): by area where it shrinks, else bicubic."""
+    import cv2
+
+    if size == (image_HWC.shape[1], image_HWC.shape[0]):
+        return image_HWC
+    shrinks = size[0] * size[1] < image_HWC.shape[0] * image_HWC.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(image_HWC, size, interpolation=method).astype(np.uint8, copy=False)
+
+
+Array = TypeVar("Array", Pixels, Mask)
+
+
+def padded(image: Array, multiple: int) -> Array:
+    """A picture or mask with sides that are multiples, mirrored beyond its right and lower edge."""
+    beyond = [(0, -side % multiple) for side in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
+    return np.pad(image, beyond, mode="symmetric")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 from datagen.geometry import dilate
-from datagen.image import Image, Pixels
+from datagen.image import Image, Mask, Pixels
 from datagen.models.inpainter import InpainterConfig, PatchConfig
 
 
@@ -43,26 +44,45 @@ class RemoveSubject(Map):
         self.inpainter = self.config.inpainter.load(device)
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Remove each subject."""
-        return [self._remove(record["image"], record["mask"]) for record in batch]
+        """Remove each subject; those of a batch are painted together."""
+        holes = [self._hole(record["image"], record["mask"]) for record in batch]
+        jobs = [(record, hole) for record, hole in zip(batch, holes, strict=True) if isinstance(hole, np.ndarray)]
+        removed = self._removed(jobs)
+        return [next(removed) if isinstance(hole, np.ndarray) else hole for hole in holes]
 
-    def _remove(self, image: Image, mask_HW: NDArray[np.bool_]) -> Answer:
+    def _hole(self, image: Image, mask_HW: Mask) -> Mask | Reject | Failed:
         if mask_HW.shape != image.array.shape[:2]:
             return Failed("the mask is {1}x{0}, the picture {2}x{3}".format(*mask_HW.shape, *image.size))
         hole_HW = dilate(mask_HW, self.config.dilate_px)
         if hole_HW.all():
             return Reject("no_background", "the grown mask covers the whole picture")
-        filled_HWC = self._filled(image.array, hole_HW)
-        source = Image.of(np.where(hole_HW[..., None], filled_HWC, image.array))
-        return {"source": source, "hole": hole_HW, "masks": [hole_HW, mask_HW]}
+        return hole_HW
 
-    def _filled(self, image_HWC: Pixels, hole_HW: NDArray[np.bool_]) -> Pixels:
+    def _removed(self, jobs: list[tuple[Record, Mask]]) -> Iterator[Answer]:
+        shown = [self._shown(record["image"].array, hole_HW) for record, hole_HW in jobs]
+        filled = self.inpainter(
+            [image_HWC for image_HWC, _ in shown],
+            [hole_HW for _, hole_HW in shown],
+            seeds=[int(self.rng(record).integers(2**63)) for record, _ in jobs],
+        )
+        for (record, hole_HW), filled_HWC in zip(jobs, filled, strict=True):
+            image_HWC = record["image"].array
+            whole_HWC = _resized(filled_HWC, record["image"].size, cv2.INTER_CUBIC)
+            source = Image.of(np.where(hole_HW[..., None], whole_HWC, image_HWC))
+            yield {"source": source, "hole": hole_HW, "masks": [hole_HW, record["mask"]]}
+
+    def _shown(self, image_HWC: Pixels, hole_HW: Mask) -> tuple[Pixels, Mask]:
+        """Picture and hole at the size at which they are painted; a pixel that the hole touches is in it."""
         height, width = hole_HW.shape
         scale = (self.config.long_side or max(height, width)) / max(height, width)
         if scale >= 1:
-            return self.inpainter([image_HWC], [hole_HW])[0]
+            return image_HWC, hole_HW
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small_HWC = cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        touched = cv2.resize(hole_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-        filled_HWC = self.inpainter([small_HWC], [touched])[0]
-        return cv2.resize(filled_HWC, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+        touched_HW = cv2.resize(hole_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+        return _resized(image_HWC, size, cv2.INTER_AREA), touched_HW
+
+
+def _resized(image_HWC: Pixels, size: tuple[int, int], method: int) -> Pixels:
+    if size == (image_HWC.shape[1], image_HWC.shape[0]):
+        return image_HWC
+    return cv2.resize(image_HWC, size, interpolation=method).astype(np.uint8, copy=False)

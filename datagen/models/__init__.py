@@ -9,14 +9,18 @@ from datagen.models.base import ModelConfig
 
 def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
+    from datagen.models.editor import EditorConfig
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
     from datagen.models.segmenter import SegmenterConfig
+    from datagen.models.text_to_image import TextToImageConfig
 
     found = {
         "segmenter": SegmenterConfig,
         "inpainter": InpainterConfig,
+        "editor": EditorConfig,
+        "text-to-image": TextToImageConfig,
         "instruction writer": InstructionWriterConfig,
         "language model": LanguageModelConfig,
     }

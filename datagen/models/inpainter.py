@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
 import pydantic
@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen.models.base import ModelConfig
+from datagen.models.diffusion.config import DiffusersConfig
+from datagen.models.weights.config import WeightsConfig
+from datagen.options import PACE
 
 
 class Inpainter(Protocol):
     """Pictures with holes filled."""
 
-    def __call__(self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]]) -> list[NDArray[np.uint8]]:
+    def __call__(
+        self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]], *, seeds: list[int]
+    ) -> list[NDArray[np.uint8]]:
         """HWC uint8 RGB pictures, each with the HW mask to paint; new pictures of the same sizes.
 
-        Pixels outside the mask may change, the caller pastes them back. No answer depends on the rest of the batch.
+        Pixels outside the mask may change, the caller pastes them back. What is drawn at random is drawn from
+        each picture's own seed, 0 to 2**63 - 1. No answer depends on the rest of the batch.
         """
         ...
 
@@ -53,4 +59,40 @@ class TeleaConfig(ModelConfig):
         return TeleaInpainter(radius=self.radius)
 
 
-InpainterConfig = Annotated[PatchConfig | TeleaConfig, pydantic.Field(discriminator="kind")]
+class LamaConfig(WeightsConfig):
+    """LaMa (Suvorov et al. 2022) as a TorchScript file: the inpainter of MIGE, and no text is asked of anyone."""
+
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+
+    kind: Literal["lama"] = "lama"
+    precision: Literal["float32"] = "float32"
+    """Its Fourier transforms are too coarse in half precision."""
+    batch_size: Annotated[int, PACE] = Field(default=1, ge=1)
+    """Pictures of one size that it takes at once; a batch that does not fit into memory is halved, and stays so."""
+
+    def load(self, device: str) -> Inpainter:
+        """Load the file onto `device`. Raises `SetupError`."""
+        from datagen.models.lama_inpainter import LamaInpainter
+
+        return LamaInpainter(self, device)
+
+
+class DiffusersInpainterConfig(DiffusersConfig):
+    """Any inpainting pipeline of diffusers: Stable Diffusion, SDXL, FLUX Fill, FLUX.2 Klein, Qwen-Image-Edit."""
+
+    takes: ClassVar[tuple[str, ...]] = ("image", "mask_image", "prompt")
+    example: ClassVar[str] = "StableDiffusionXLInpaintPipeline"
+
+    prompt: str = "empty background, nothing there"
+    """What is to be seen in the hole, the same for every picture."""
+
+    def load(self, device: str) -> Inpainter:
+        """Load the pipeline onto `device`. Raises `SetupError`."""
+        from datagen.models.diffusers_inpainter import DiffusersInpainter
+
+        return DiffusersInpainter(self, device)
+
+
+InpainterConfig = Annotated[
+    PatchConfig | TeleaConfig | LamaConfig | DiffusersInpainterConfig, pydantic.Field(discriminator="kind")
+]

@@ -52,7 +52,13 @@ class PatchInpainter:
         self.margin = margin
         self.rounds = rounds
 
-    def __call__(self, images: list[NDArray[np.uint8]], masks: list[Mask]) -> list[NDArray[np.uint8]]:
+    def __call__(
+        self,
+        images: list[NDArray[np.uint8]],
+        masks: list[Mask],
+        *,
+        seeds: list[int],  # noqa: ARG002 - it draws the same for every picture
+    ) -> list[NDArray[np.uint8]]:
         """The pictures with their masks painted anew; other pixels stay as they are."""
         return [self._paint(image, mask) for image, mask in zip(images, masks, strict=True)]
 

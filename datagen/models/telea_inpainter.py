@@ -13,7 +13,13 @@ class TeleaInpainter:
     def __init__(self, *, radius: float) -> None:
         self.radius = radius
 
-    def __call__(self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]]) -> list[NDArray[np.uint8]]:
+    def __call__(
+        self,
+        images: list[NDArray[np.uint8]],
+        masks: list[NDArray[np.bool_]],
+        *,
+        seeds: list[int],  # noqa: ARG002 - nothing is drawn
+    ) -> list[NDArray[np.uint8]]:
         """See `Inpainter`."""
         return [
             cv2.inpaint(image, mask.astype(np.uint8), self.radius, cv2.INPAINT_TELEA).astype(np.uint8, copy=False)

@@ -19,7 +19,8 @@ class Paint:
     def __init__(self):
         self.shown = []
 
-    def __call__(self, images, masks):
+    def __call__(self, images, masks, *, seeds):
+        self.seeds = seeds
         self.shown += [(image.shape[:2], mask) for image, mask in zip(images, masks, strict=True)]
         return [np.full_like(image, (0, 255, 0)) for image in images]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from itertools import groupby
+from typing import Any, TypeVar
 
 import torch
 
@@ -42,6 +43,17 @@ class Batches:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         return made
+
+    def over_alike(
+        self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]], *, key: Callable[[Given], Any]
+    ) -> list[Made]:
+        """Like `over`, each batch of items with one key, such as pictures of one size; in the items' order."""
+        order = sorted(range(len(items)), key=lambda index: key(items[index]))
+        made: dict[int, Made] = {}
+        for _, alike in groupby(order, key=lambda index: key(items[index])):
+            group = list(alike)
+            made |= zip(group, self.over([items[index] for index in group], call), strict=True)
+        return [made[index] for index in range(len(items))]
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

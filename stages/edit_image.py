@@ -1,0 +1,58 @@
+"""Edit a picture as an instruction says."""
+
+from __future__ import annotations
+
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig
+from datagen.fields import PLACEHOLDER
+from datagen.image import Image
+from datagen.models.editor import EditorConfig
+
+
+class EditImage(Map):
+    """Write the picture as an editing model makes it of the source and the instruction, at the source's size.
+
+    The model is told the instruction as it stands; one with `<imagehere>` fails, as no editor knows what that means:
+    `map: {instruction: text}`. What the model's own safety checker blackened is rejected as `unsafe`.
+    """
+
+    reads = ("source", "instruction")
+    writes = ("target",)
+    rejects = ("unsafe",)
+    version = 1
+
+    class Config(StageConfig):
+        """Who edits."""
+
+        editor: EditorConfig
+        """The model that edits."""
+
+    config: Config
+
+    def setup(self, device: str) -> None:
+        """Load the editor."""
+        self.editor = self.config.editor.load(device)
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Edit each picture."""
+        faults = {record.id: _fault(record["instruction"]) for record in batch}
+        sound = [record for record in batch if not faults[record.id]]
+        edited = dict(zip([record.id for record in sound], self._edited(sound), strict=True))
+        return [edited[record.id] if record.id in edited else Failed(faults[record.id]) for record in batch]
+
+    def _edited(self, records: list[Record]) -> list[Answer]:
+        made = self.editor(
+            [record["source"].array for record in records],
+            [record["instruction"] for record in records],
+            seeds=[int(self.rng(record).integers(2**63)) for record in records],
+        )
+        unsafe = Reject("unsafe", "the model's safety checker blackened what it made")
+        return [unsafe if each.unsafe else {"target": Image.of(each.image)} for each in made]
+
+
+def _fault(instruction: str) -> str:
+    if PLACEHOLDER in instruction:
+        return (
+            f"the instruction has {PLACEHOLDER}, which no editor understands; "
+            "give it the text without: `map: {instruction: text}`"
+        )
+    return "" if instruction.strip() else "the instruction is empty"

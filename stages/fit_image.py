@@ -1,0 +1,47 @@
+"""Bring a picture to a size that models work at."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen.geometry import fitted, resized
+from datagen.image import Image
+
+
+class FitImage(Map):
+    """Write the picture at a size that models work at, so that what they make of it needs no resizing afterwards.
+
+    Its sides become multiples of `multiple`, which may stretch it by less than that many pixels; one that has such a
+    size stays as it is. What would have to be enlarged more than `max_enlarged` times is rejected as `too_small`.
+    """
+
+    reads = ("image",)
+    writes = ("source",)
+    rejects = ("too_small",)
+    version = 1
+
+    class Config(StageConfig):
+        """The size."""
+
+        pixels: int = Field(default=1024 * 1024, ge=64 * 64)
+        """Width times height, about."""
+        multiple: int = Field(default=16, ge=1, le=128)
+        """Both sides become multiples of it."""
+        max_enlarged: float = Field(default=1.5, ge=1, le=16)
+        """How many times a side may be enlarged."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Fit each picture."""
+        return [self._fitted(record["image"]) for record in batch]
+
+    def _fitted(self, image: Image) -> Answer:
+        size = fitted(image.size, pixels=self.config.pixels, multiple=self.config.multiple)
+        if size == image.size:
+            return {"source": image}
+        enlarged = size[0] * size[1] / (image.size[0] * image.size[1])
+        if enlarged > self.config.max_enlarged**2:
+            return Reject("too_small", f"{image.size[0]}x{image.size[1]} would become {size[0]}x{size[1]}")
+        return {"source": Image.of(resized(image.array, size))}

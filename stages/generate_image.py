@@ -1,0 +1,45 @@
+"""Make a picture of a caption."""
+
+from __future__ import annotations
+
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig
+from datagen.image import Image
+from datagen.models.text_to_image import TextToImageConfig
+
+
+class GenerateImage(Map):
+    """Write a picture of what the caption says.
+
+    What the model's own safety checker blackened is rejected as `unsafe`; an empty caption fails.
+    """
+
+    reads = ("caption",)
+    writes = ("image",)
+    rejects = ("unsafe",)
+    version = 1
+
+    class Config(StageConfig):
+        """Who makes it."""
+
+        generator: TextToImageConfig
+        """The model that makes it."""
+
+    config: Config
+
+    def setup(self, device: str) -> None:
+        """Load the model."""
+        self.generator = self.config.generator.load(device)
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Make a picture for each record."""
+        told = [record for record in batch if record["caption"].strip()]
+        made = dict(zip([record.id for record in told], self._made(told), strict=True))
+        return [made.get(record.id, Failed("the caption is empty")) for record in batch]
+
+    def _made(self, records: list[Record]) -> list[Answer]:
+        made = self.generator(
+            [record["caption"] for record in records],
+            seeds=[int(self.rng(record).integers(2**63)) for record in records],
+        )
+        unsafe = Reject("unsafe", "the model's safety checker blackened what it made")
+        return [unsafe if each.unsafe else {"image": Image.of(each.image)} for each in made]
