@@ -8,28 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from datagen.options import Options
 from datagen.sources.base import Source
+from datagen.sources.foreign import Foreign, Placed
+from datagen.sources.pairs.config import PAIR_SOURCES, PairSources
 
 
-class _Place(Options):
-    """What every source has."""
-
-    kind: str
-    path: str = Field(min_length=1)
-    """Address of the file or folder; a relative one counts from the folder in which datagen is run."""
-    group_by: str = ""
-    """Field whose equal values keep consecutive rows in one slice, for stages that combine by it."""
-
-
-class _Foreign(_Place):
-    """What every source has whose rows need not name licence and author."""
-
-    license: str = ""
-    """Licence of every picture that names none, an SPDX name where there is one."""
-    credit: str = ""
-    """Who made the pictures, where nothing else tells."""
-
-
-class ManifestConfig(_Place):
+class ManifestConfig(Placed):
     """Pictures and their annotations, one a row: JSON lines, CSV or Parquet."""
 
     kind: Literal["manifest"] = "manifest"
@@ -43,7 +26,7 @@ class ManifestConfig(_Place):
         return Table(self.path) if self.path.lower().endswith((".csv", ".tsv", ".parquet")) else Manifest(self.path)
 
 
-class ImagesConfig(_Foreign):
+class ImagesConfig(Foreign):
     """A folder, glob or bucket of pictures, and what files beside them, or a table, tell of them."""
 
     kind: Literal["images"] = "images"
@@ -62,7 +45,7 @@ class ImagesConfig(_Foreign):
         return Images(self.path, table=self.table, table_key=self.table_key, license=self.license, credit=self.credit)
 
 
-class Sa1bConfig(_Foreign):
+class Sa1bConfig(Foreign):
     """SA-1B's pictures with their masks, which the stage `read_annotations` reads and chooses from."""
 
     kind: Literal["sa1b"] = "sa1b"
@@ -92,7 +75,7 @@ def _plain(extension: str) -> str:
 _Extension = Annotated[str, AfterValidator(_plain)]
 
 
-class WebDatasetConfig(_Foreign):
+class WebDatasetConfig(Foreign):
     """WebDataset tars, datagen's own among them."""
 
     kind: Literal["webdataset"] = "webdataset"
@@ -120,7 +103,7 @@ class WebDatasetConfig(_Foreign):
         )
 
 
-class HuggingFaceConfig(_Foreign):
+class HuggingFaceConfig(Foreign):
     """A Hugging Face dataset on disk: Parquet files, or what `save_to_disk` wrote."""
 
     kind: Literal["huggingface"] = "huggingface"
@@ -158,7 +141,7 @@ class HuggingFaceConfig(_Foreign):
         )
 
 
-class PairsConfig(_Place):
+class PairsConfig(Placed):
     """Pairs of pictures, before and after an edit, one a row: JSON lines, CSV or Parquet."""
 
     kind: Literal["pairs"] = "pairs"
@@ -172,7 +155,7 @@ class PairsConfig(_Place):
         return Table(self.path, form=PAIR)
 
 
-class SeedEditPart1Config(_Foreign):
+class SeedEditPart1Config(Foreign):
     """SEED-Data-Edit part 1, pairs that its authors' pipelines made; not verified on real data."""
 
     kind: Literal["seed_edit_part1"] = "seed_edit_part1"
@@ -200,7 +183,7 @@ class SeedEditPart1Config(_Foreign):
         )
 
 
-class TryOnConfig(_Foreign):
+class TryOnConfig(Foreign):
     """Virtual try-on triplets in VITON-HD's or DressCode's layout; not verified on real data."""
 
     kind: Literal["try_on"] = "try_on"
@@ -245,7 +228,7 @@ class TryOnConfig(_Foreign):
         )
 
 
-class CocoConfig(_Foreign):
+class CocoConfig(Foreign):
     """COCO's annotations of a folder of pictures."""
 
     kind: Literal["coco"] = "coco"
@@ -282,7 +265,8 @@ SourceConfig = Annotated[
     | CocoConfig
     | PairsConfig
     | SeedEditPart1Config
-    | TryOnConfig,
+    | TryOnConfig
+    | PairSources,
     Field(discriminator="kind"),
 ]
 
@@ -294,8 +278,8 @@ class AnySource(Options):
     """It."""
 
 
-SOURCES: tuple[type[_Place], ...] = (
+SOURCES: tuple[type[Placed], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
-    PairsConfig, SeedEditPart1Config, TryOnConfig,
+    PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
 )  # fmt: skip
 """All of them, as `describe` tells them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, NotRequired
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -73,6 +73,8 @@ class PairRow(ManifestRow):
     source_caption: NotRequired[Text]
     target_caption: NotRequired[Text]
     operation: NotRequired[Text]
+    reach: NotRequired[Literal["", "global", "local"]]
+    turn: NotRequired[Annotated[int, Field(ge=0)]]
     annotated_match: NotRequired[Annotated[float | None, Field(allow_inf_nan=False)]]
 
 
@@ -80,7 +82,7 @@ ROW = TypeAdapter(ManifestRow)
 PAIR_FIELDS = (
     *FIELDS,
     *("target_uri", "target_sha256", "reference_uri", "reference_sha256", "reference_from", "text"),
-    *("source_caption", "target_caption", "operation", "annotated_match"),
+    *("source_caption", "target_caption", "operation", "reach", "turn", "annotated_match"),
 )
 """What every source of pairs gives; '' or null where it does not know."""
 
@@ -152,7 +154,8 @@ MEASURES = ("width", "height", "bytes")
 _UNSAID = dict.fromkeys(("uri", "sha256", "license", "credit", "caption", "session"), "")
 _UNSAID_OF_PAIRS: dict[str, Any] = {
     **dict.fromkeys(("target_sha256", "reference_uri", "reference_sha256"), ""),
-    **dict.fromkeys(("source_caption", "target_caption", "operation"), ""),
+    **dict.fromkeys(("source_caption", "target_caption", "operation", "reach"), ""),
+    "turn": 0,
     "annotated_match": None,
 }
 _BARE: dict[str, Any] = {"label": "", "box": [], "polygons": [], "mask": None, "attributes": []}

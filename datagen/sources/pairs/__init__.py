@@ -1,0 +1,1 @@
+"""Datasets of edits: a source picture, a target picture, and what was asked for."""
