@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Combine,
         Expand,
         Failed,
+        Filter,
         Joined,
         Lost,
         Map,
@@ -38,15 +39,15 @@ _HOMES = {
     "datagen.image": ("Image",),
     "datagen.record": ("Record",),
     "datagen.stage": (
-        *("Answer", "AsyncMap", "Children", "Combine", "Expand", "Failed", "Joined", "Lost", "Map"),
-        *("Merged", "Reject", "Stage", "StageConfig", "Threshold"),
+        *("Answer", "AsyncMap", "Children", "Combine", "Expand", "Failed", "Filter", "Joined", "Lost"),
+        *("Map", "Merged", "Reject", "Stage", "StageConfig", "Threshold"),
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer", "AsyncMap", "Box", "Children", "Combine", "ConfigError", "DataError", "DatagenError",
-    "Expand", "Failed", "Field", "Image", "Joined", "Lost", "Map", "Merged", "Polygon", "Record", "Reject",
+    "Expand", "Failed", "Field", "Filter", "Image", "Joined", "Lost", "Map", "Merged", "Polygon", "Record", "Reject",
     "SetupError", "Stage", "StageConfig", "StoreError", "Threshold", "open",
 ]  # fmt: skip
 

@@ -115,6 +115,16 @@ STANDARD: tuple[Field, ...] = (
     Field("inside_change", "score", "Mean difference inside the subject's mask.", unit="grey levels"),
     Field("seam", "score", "Step across the hole's edge, over the step beside it.", unit="ratio"),
     Field("texture", "score", "Fine detail in the hole over that around it.", unit="ratio"),
+    Field("aesthetic", "score", "How much people would like the picture, on its predictor's own scale."),
+    Field("match", "score", "How well the picture shows what a text says.", unit="cosine"),
+    Field("subject_match", "score", "How well the subject's own picture shows its name.", unit="cosine"),
+    Field("source_match", "score", "How well the source shows its caption.", unit="cosine"),
+    Field("target_match", "score", "How well the target shows its caption.", unit="cosine"),
+    Field("direction", "score", "How far the pictures differ as their captions do.", unit="cosine"),
+    Field("similarity", "score", "How alike source and target are.", unit="cosine"),
+    Field("clip_similarity", "score", "The same by CLIP, where there are two such scores.", unit="cosine"),
+    Field("dino_similarity", "score", "The same by DINO, where there are two such scores.", unit="cosine"),
+    Field("nsfw", "score", "Probability that not everyone wants to see the picture.", unit="0 to 1"),
     Field(
         "strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"
     ),

@@ -56,6 +56,12 @@ class Threshold(NamedTuple):
     """The number among the stage's options; where it is null, nothing is asked."""
     reason: str
     """Why others are rejected."""
+    by: str = ""
+    """The option that names the model whose score it is; it means nothing under another."""
+
+    def holds(self, value: float, bound: float) -> bool:
+        """Whether a score is kept by it."""
+        return value >= bound if self.keeps == "least" else value <= bound
 
 
 class Merged(NamedTuple):
@@ -184,6 +190,33 @@ class Map(Stage):
     @abstractmethod
     def process(self, batch: list[Record]) -> list[Answer]:
         """One answer for each record, in order; no answer may depend on the rest of the batch."""
+
+
+class Filter(Map):
+    """One record in, its scores out, held against `thresholds`.
+
+    The options that `thresholds` name are no part of what is measured.
+    """
+
+    @abstractmethod
+    def measure(self, batch: list[Record]) -> list[Answer]:
+        """The scores of each record, in order, or why it cannot be measured; none may depend on the batch."""
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Measure, then judge."""
+        return [self.judge(found) for found in self.measure(batch)]
+
+    def judge(self, found: Answer) -> Answer:
+        """What was measured, or `Reject` for the first threshold that does not hold."""
+        if isinstance(found, Reject | Failed):
+            return found
+        for threshold in self.thresholds:
+            value, bound = found[threshold.score], getattr(self.config, threshold.option)
+            if bound is not None and not threshold.holds(value, bound):
+                sign = "<" if threshold.keeps == "least" else ">"
+                told = f"{threshold.score} {value:.4g} {sign} {bound:g} ({threshold.option})"
+                return Reject(threshold.reason, told, found)
+        return found
 
 
 class AsyncMap(Stage):

@@ -9,10 +9,14 @@ from datagen.models.base import ModelConfig
 
 def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
+    from datagen.models.aesthetic import PredictorConfig
     from datagen.models.editor import EditorConfig
+    from datagen.models.embedder import DinoConfig, Dinov2Config
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
+    from datagen.models.nsfw import NsfwConfig
+    from datagen.models.scorer import ScorerConfig
     from datagen.models.segmenter import SegmenterConfig
     from datagen.models.text_to_image import TextToImageConfig
 
@@ -23,6 +27,10 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "text-to-image": TextToImageConfig,
         "instruction writer": InstructionWriterConfig,
         "language model": LanguageModelConfig,
+        "image-text scorer": ScorerConfig,
+        "image embedder": DinoConfig | Dinov2Config,
+        "aesthetic predictor": PredictorConfig,
+        "nsfw classifier": NsfwConfig,
     }
     return {role: _kinds(union) for role, union in found.items()}
 

@@ -18,11 +18,10 @@ _LOCAL = ("/", "./", "../", "~")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class WeightsConfig(ModelConfig):
-    """A model with weights: a repository of the Hugging Face hub, or a folder or file of one's own.
+class PlacedConfig(ModelConfig):
+    """Weights: a repository of the Hugging Face hub, or a folder or file of one's own.
 
-    Subclasses add what their architecture needs; `weights` has a default only
-    where one repository is the model. Nothing is fetched before `fetch`.
+    `weights` has a default only where one repository is the model. Nothing is fetched before `fetch`.
     """
 
     deterministic: ClassVar[bool] = False
@@ -39,12 +38,6 @@ class WeightsConfig(ModelConfig):
     """What pins the weights: on the hub a commit's 40 hex digits, for files of one's own any name for their state."""
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """Checksum of the weights, where they are one file; checked before it is loaded."""
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Number format of the weights and of what is computed."""
-    batch_size: Annotated[int, PACE] = Field(default=8, ge=1)
-    """Pictures that the model takes at once; a batch that does not fit into memory is halved, and stays so."""
-    gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
-    """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
 
     @property
     def is_local(self) -> bool:
@@ -64,8 +57,8 @@ class WeightsConfig(ModelConfig):
         return f"{super().revision}:{name}{f'@{pin}' if pin else ''}"
 
     @model_validator(mode="after")
-    def _named(self) -> WeightsConfig:
-        if not self.is_local and not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./-]+)?", self.weights):
+    def _named(self) -> PlacedConfig:
+        if not self.is_local and not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./+-]+)?", self.weights):
             raise ValueError(
                 f"weights: '{self.weights}' is neither a repository `owner/name` nor a path; "
                 "start a path with ./, ../, / or ~"
@@ -81,6 +74,17 @@ class WeightsConfig(ModelConfig):
         from datagen.models.weights.places import place_of
 
         return place_of(self)
+
+
+class WeightsConfig(PlacedConfig):
+    """A model with weights, and how it computes; subclasses add what their architecture needs."""
+
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Number format of the weights and of what is computed."""
+    batch_size: Annotated[int, PACE] = Field(default=8, ge=1)
+    """Pictures that the model takes at once; a batch that does not fit into memory is halved, and stays so."""
+    gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
+    """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
 
     def ready(self, device: str) -> torch.dtype:
         """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""

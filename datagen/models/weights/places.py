@@ -10,12 +10,12 @@ from datagen.errors import SetupError
 from datagen.models.weights.packages import package
 
 if TYPE_CHECKING:
-    from datagen.models.weights.config import WeightsConfig
+    from datagen.models.weights.config import PlacedConfig
 
 _BLOCK = 1 << 20
 
 
-def place_of(config: WeightsConfig) -> Path:
+def place_of(config: PlacedConfig) -> Path:
     """Folder or file of the weights, fetched from the hub if they are not there. Raises `SetupError`."""
     path = _own(config) if config.is_local else _from_hub(config)
     if config.sha256:
@@ -23,7 +23,7 @@ def place_of(config: WeightsConfig) -> Path:
     return path
 
 
-def _own(config: WeightsConfig) -> Path:
+def _own(config: PlacedConfig) -> Path:
     path = Path(config.weights).expanduser()
     if not path.exists():
         raise SetupError(
@@ -33,7 +33,7 @@ def _own(config: WeightsConfig) -> Path:
     return path.resolve()
 
 
-def _from_hub(config: WeightsConfig) -> Path:
+def _from_hub(config: PlacedConfig) -> Path:
     """A snapshot folder, or a file in it where `weights` is `owner/name:file`."""
     hub = package("huggingface_hub", extra=config.extra)
     repository, _, file = config.weights.partition(":")

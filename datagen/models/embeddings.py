@@ -1,0 +1,53 @@
+"""From pictures to embeddings: what all models that look at whole pictures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
+
+Inputs = Mapping[str, torch.Tensor]
+
+
+class ImageBatches:
+    """Pictures through a processor of transformers and a model, batch by batch; rows of length 1."""
+
+    def __init__(
+        self, config: WeightsConfig, processor: Any, model: Any, embed: Callable[[Inputs], torch.Tensor]
+    ) -> None:
+        self._processor = processor
+        self._model = model
+        self._embed = embed
+        self._batches = Batches(config.batch_size)
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """See `ImageEmbedder`."""
+        return unit_rows(self._batches.over(images, self._over))
+
+    @torch.inference_mode()
+    def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
+        return list(self._embed(inputs_of(images, self._processor, self._model)).float().cpu())
+
+
+def inputs_of(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -> Inputs:
+    """What a model takes of HWC uint8 RGB pictures, on its device and in its number format."""
+    # told to be HWC: of a picture 3 or 1 pixels high it would be guessed wrong
+    made = processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
+    placed = {name: value.to(model.device) for name, value in made.items()}
+    return {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in placed.items()}
+
+
+def unit_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+    """Vectors as (N, D) float32, each divided by its length; one of zeros stays."""
+    if not rows:
+        return np.zeros((0, 0), np.float32)
+    rows_ND = torch.stack(list(rows)).numpy().astype(np.float32, copy=False)
+    lengths_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
+    lengths_N1[lengths_N1 == 0] = 1
+    return np.divide(rows_ND, lengths_N1, dtype=np.float32)

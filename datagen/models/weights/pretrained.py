@@ -1,0 +1,51 @@
+"""Models and processors of transformers, loaded from a folder that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from transformers import AutoImageProcessor
+
+from datagen.errors import SetupError
+from datagen.models.weights.config import PlacedConfig, WeightsConfig
+
+
+@contextmanager
+def loading(config: PlacedConfig, what: str) -> Iterator[None]:
+    """Whatever a library raises as it reads weights becomes a `SetupError` that names `what` was to be read."""
+    try:
+        yield
+    except SetupError:
+        raise
+    except Exception as error:  # libraries raise all kinds on files that are missing, cut off or another model's
+        told = str(error).strip().splitlines()
+        why = f"{type(error).__name__}: {told[0][:300] if told else 'no reason given'}"
+        raise SetupError(
+            f"{config.weights} holds no {what} that kind '{config.kind}' can read ({why}): "
+            "check `weights` and `kind`, and that all files of the repository are there and whole"
+        ) from error
+
+
+def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
+    """A model of transformers in evaluation mode, its weights all there. Raises `SetupError`."""
+    dtype = config.ready(device)
+    place = config.place()
+    with loading(config, "model"):
+        model, report = maker.from_pretrained(
+            place, dtype=dtype, local_files_only=True, output_loading_info=True, **options
+        )
+    if missing := sorted(report["missing_keys"]):
+        raise SetupError(
+            f"{config.weights} lacks {len(missing)} weights of a {type(model).__name__}, such as '{missing[0]}': "
+            "it is another model, or damaged; without them the model would answer at random"
+        )
+    return model.eval().requires_grad_(False).to(device)
+
+
+def image_processor(config: WeightsConfig) -> Any:
+    """The processor that the weights come with, in its Pillow form, as models were trained and thresholds found."""
+    with loading(config, "image processor"):
+        reader: Any = AutoImageProcessor
+        return reader.from_pretrained(config.place(), local_files_only=True, backend="pil")

@@ -1,0 +1,46 @@
+"""Texts with fields of a record in braces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from string import Formatter
+
+from datagen.fields import STANDARD, Kind
+from datagen.record import Record
+
+_WORDS: tuple[Kind, ...] = ("text", "int", "float", "score")
+_KINDS = {field.name: field.kind for field in STANDARD}
+
+
+def fields_in(text: str) -> tuple[str, ...]:
+    """The fields that a text names, each once. Raises `ValueError` for braces that hold anything else."""
+    return tuple(dict.fromkeys(name for _, name in _parts(text) if name))
+
+
+def worded(text: str, record: Record) -> str:
+    """The text with the record's own words; '' if one of the fields that it names is blank."""
+    said = ""
+    for literal, name in _parts(text):
+        words = str(record[name]).strip() if name else ""
+        if name and not words:
+            return ""
+        said += literal + words
+    return said
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """Literal text, and the field that follows it; '' for none."""
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise ValueError(f"{error}; a brace that is meant as one is written twice") from error
+    for literal, name, form, conversion in parts:
+        if name is None:
+            yield literal, ""
+            continue
+        if form or conversion or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"braces hold the name of one field, such as {{subject}}, not '{{{name}}}'")
+        if (kind := _KINDS.get(name, "text")) not in _WORDS:
+            raise ValueError(f"the field '{name}' is no text but {kind}")
+        yield literal, name
