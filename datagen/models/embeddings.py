@@ -50,4 +50,5 @@ def unit_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
     rows_ND = torch.stack(list(rows)).numpy().astype(np.float32, copy=False)
     lengths_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
     lengths_N1[lengths_N1 == 0] = 1
-    return np.divide(rows_ND, lengths_N1, dtype=np.float32)
+    units_ND: NDArray[np.float32] = rows_ND / lengths_N1
+    return units_ND

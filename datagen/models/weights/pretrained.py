@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from transformers import AutoImageProcessor
+from transformers.utils import logging as telling
 
 from datagen.errors import SetupError
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
@@ -32,7 +33,7 @@ def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any
     """A model of transformers in evaluation mode, its weights all there. Raises `SetupError`."""
     dtype = config.ready(device)
     place = config.place()
-    with loading(config, "model"):
+    with loading(config, "model"), _quiet():
         model, report = maker.from_pretrained(
             place, dtype=dtype, local_files_only=True, output_loading_info=True, **options
         )
@@ -42,6 +43,20 @@ def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any
             "it is another model, or damaged; without them the model would answer at random"
         )
     return model.eval().requires_grad_(False).to(device)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars, and no table of weights that are left over, such as those of a tower that is not wanted."""
+    told, barred = telling.get_verbosity(), telling.is_progress_bar_enabled()
+    telling.set_verbosity_error()
+    telling.disable_progress_bar()
+    try:
+        yield
+    finally:
+        telling.set_verbosity(told)
+        if barred:
+            telling.enable_progress_bar()
 
 
 def image_processor(config: WeightsConfig) -> Any:
