@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import tiny_configs
 
 from datagen.config import load
 from datagen.execute.operators import fuse
@@ -43,15 +44,20 @@ class Example(NamedTuple):
 
 @cache
 def examples(folder: Path) -> dict[str, Example]:
-    """One example for each stage that a shipped config uses, by the stage's name."""
-    found: dict[str, Example] = {}
+    """One example for each stage that a shipped config or one over tiny models uses, by the stage's name."""
     manifest = small_manifest(folder)
-    for config in CONFIGS:
-        small = [f"source.path={manifest}"] if "kind: manifest" in config.read_text() else []
-        graph = build(load(config, sets=[*small, "filter_foreground.min_ratio=0", "seed=0"]))
+    graphs = [_shipped(config, manifest) for config in CONFIGS]
+    graphs += [build(load(make(folder, manifest), sets=["seed=0"])) for make in tiny_configs.MAKERS]
+    found: dict[str, Example] = {}
+    for graph in graphs:
         for example in _of_graph(graph):
             found.setdefault(example.node.use, example)
     return found
+
+
+def _shipped(config: Path, manifest: Path) -> Graph:
+    small = [f"source.path={manifest}"] if "kind: manifest" in config.read_text() else []
+    return build(load(config, sets=[*small, "filter_foreground.min_ratio=0", "seed=0"]))
 
 
 def _of_graph(graph: Graph) -> list[Example]:
