@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from transformers import AutoImageProcessor
-from transformers.utils import logging as telling
+from transformers.utils import logging
 
 from datagen.errors import SetupError
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
@@ -48,6 +48,7 @@ def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No bars, and no table of weights that are left over, such as those of a tower that is not wanted."""
+    telling: Any = logging
     told, barred = telling.get_verbosity(), telling.is_progress_bar_enabled()
     telling.set_verbosity_error()
     telling.disable_progress_bar()
