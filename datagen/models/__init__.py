@@ -12,6 +12,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.aesthetic import PredictorConfig
     from datagen.models.editor import EditorConfig
     from datagen.models.embedder import DinoConfig, Dinov2Config
+    from datagen.models.entity_finder import EntityFinderConfig
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
@@ -26,6 +27,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "editor": EditorConfig,
         "text-to-image": TextToImageConfig,
         "instruction writer": InstructionWriterConfig,
+        "entity finder": EntityFinderConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
         "image embedder": DinoConfig | Dinov2Config,

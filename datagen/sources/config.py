@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from datagen.options import Options
 from datagen.sources.base import Source
 from datagen.sources.foreign import Foreign, Placed
+from datagen.sources.generation.config import GENERATION_SOURCES, GenerationSources
 from datagen.sources.pairs.config import PAIR_SOURCES, PairSources
 
 
@@ -266,7 +267,8 @@ SourceConfig = Annotated[
     | PairsConfig
     | SeedEditPart1Config
     | TryOnConfig
-    | PairSources,
+    | PairSources
+    | GenerationSources,
     Field(discriminator="kind"),
 ]
 
@@ -281,5 +283,6 @@ class AnySource(Options):
 SOURCES: tuple[type[Placed], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
     PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
+    *GENERATION_SOURCES,
 )  # fmt: skip
 """All of them, as `describe` tells them."""

@@ -1,0 +1,50 @@
+"""Things that a caption names and its source has boxes of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from datagen.fields import Box
+from datagen.models.entity_finder import Entity, Told
+from datagen.models.placeholders import Span, mention, with_article
+
+
+class BoxEntityFinder:
+    """Compares words, and knows nothing else."""
+
+    async def find(self, told: Told, *, record: str) -> list[Entity]:  # noqa: ARG002
+        """See `EntityFinder`; words with boxes of their own precede objects with labels."""
+        found = _of_words(told) if told.grounding else _of_objects(told)
+        return sorted(found, key=lambda entity: entity.span)
+
+    async def close(self) -> None:
+        """It opened nothing."""
+
+
+def _of_words(told: Told) -> Iterator[Entity]:
+    for words in told.grounding:
+        bare = Span(words["start"], words["end"])
+        label, span = told.caption[bare.start : bare.end], with_article(told.caption, bare)
+        for box in words["boxes"]:
+            yield Entity(label, span, _pixels(box, told.size))
+
+
+def _pixels(box: list[float], size: tuple[int, int]) -> Box:
+    """A box in 0 to 1 as one on a picture of (width, height)."""
+    (x0, y0, x1, y1), (width, height) = box, size
+    return x0 * width, y0 * height, x1 * width, y1 * height
+
+
+def _of_objects(told: Told) -> Iterator[Entity]:
+    often = Counter(_key(thing) for thing in told.objects)
+    for thing in told.objects:
+        span = mention(told.caption, thing["label"]) if often[_key(thing)] == 1 else None
+        if span is not None and None not in thing["box"]:
+            x0, y0, x1, y1 = thing["box"]
+            yield Entity(thing["label"], span, (x0, y0, x1, y1), thing["polygons"], thing["mask"] or {})
+
+
+def _key(thing: Mapping[str, Any]) -> str:
+    return " ".join(str(thing["label"]).lower().split())

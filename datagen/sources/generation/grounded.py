@@ -1,0 +1,128 @@
+"""Captions in which places follow names: "a dog (starts at [0.1, 0.2] and extends upto [0.5, 0.9]) on a lawn".
+
+BLIP3-GROUNDING-50M writes them so, or as `<bbox>0.1, 0.2, 0.5, 0.9</bbox>` (its card; the exact spelling after
+a loader of it, see docs/mige-generation.md). Where a name begins nobody marked: the words before its place count, back
+to an article, and not past what is no part of a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+MOST_WORDS = 4
+"""Words of a name, if an article stands before them; without one, half of it."""
+
+_NUMBER = r"(-?\d*\.?\d+)"
+_CORNER = rf"[\[(]?\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]?"
+_PLACE = re.compile(
+    rf"<bbox>\s*{_CORNER}\s*,\s*{_CORNER}\s*</bbox>|starts\s+at\s+{_CORNER}\s+and\s+extends\s+up\s?to\s+{_CORNER}",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"[\s,;()\[\]]*(?:and)?[\s,;()\[\]]*")
+_BEFORE, _AFTER = re.compile(r"\s*[(\[]?\s*$"), re.compile(r"\s*[)\]]")
+_POSITION = re.compile(r"\s*\((?:located\s+)?(?:at|in|on|near)\s+the\s[^()]{1,60}\bof the image\)", re.IGNORECASE)
+_TAIL = re.compile(r"(?<=[.!?])\s+(?:The image contains|Despite|Although|This sentence|The detailed)\b")
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # noqa: RUF001
+_ARTICLES = frozenset(("a", "an", "the"))
+_OUTSIDE = frozenset(
+    word
+    for words in (
+        "of in on at with without and or but by for from to into onto over under near behind beside between through",
+        "against around across along is are was were be been has have had does do stands sits lies wears holds shows",
+        "features contains that which who whose where while as it its his her their this that these those there",
+    )
+    for word in words.split()
+)
+"""Words that end a name on its left."""
+
+
+class Words(NamedTuple):
+    """Some characters of a caption, and boxes, in 0 to 1, of what they name."""
+
+    start: int
+    end: int
+    boxes: tuple[tuple[float, float, float, float], ...]
+
+
+class Grounded(NamedTuple):
+    """A caption without places, and which of its words had some."""
+
+    caption: str
+    words: tuple[Words, ...]
+
+
+def parse(text: str) -> Grounded:
+    """The caption of a text with places in it; names without a sound box, and positions in words, only lose them."""
+    tail = _TAIL.search(text)
+    kept, at, found = "", 0, []
+    for first, last, boxes in _groups(text[: tail.start()] if tail else text):
+        kept += text[at:first]
+        at = last
+        name = _name_at_end(kept)
+        if name and boxes:
+            found.append(Words(*name, boxes))
+    kept += text[at : tail.start() if tail else len(text)]
+    return Grounded(*_tidied(kept, found))
+
+
+def _groups(text: str) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
+    """Runs of places with nothing but punctuation between them: first and last character, and the boxes."""
+    places = [*_PLACE.finditer(text), *_POSITION.finditer(text)]
+    run: list[re.Match[str]] = []
+    for place in [*sorted(places, key=lambda place: place.start()), None]:
+        if run and (place is None or not _BETWEEN.fullmatch(text, run[-1].end(), place.start())):
+            yield (
+                *_without_brackets(text, run[0].start(), run[-1].end()),
+                tuple(box for one in run for box in _boxes(one)),
+            )
+            run = []
+        if place is not None:
+            run.append(place)
+
+
+def _without_brackets(text: str, first: int, last: int) -> tuple[int, int]:
+    """The run, with the white space before it and a pair of brackets around it."""
+    before = _BEFORE.search(text[max(0, first - 20) : first])
+    opening = before[0] if before else ""
+    after = _AFTER.match(text, last) if opening.strip() else None
+    return first - len(opening), after.end() if after else last
+
+
+def _boxes(place: re.Match[str]) -> Iterator[tuple[float, ...]]:
+    numbers = [float(group) for group in place.groups() if group is not None]
+    if len(numbers) == 4:
+        x0, y0, x1, y1 = (min(1.0, max(0.0, number)) for number in numbers)
+        if x0 < x1 and y0 < y1:
+            yield x0, y0, x1, y1
+
+
+def _name_at_end(text: str) -> tuple[int, int] | None:
+    """Where the name at a text's end begins and ends; None if no name stands there."""
+    words = [*_WORD.finditer(text, max(0, len(text) - 200))]
+    taken: list[re.Match[str]] = []
+    end = len(text.rstrip())
+    for word in reversed(words):
+        gap = text[word.end() : taken[-1].start() if taken else end]
+        if gap.strip() or word[0].lower() in _OUTSIDE or len(taken) == MOST_WORDS:
+            break
+        if word[0].lower() in _ARTICLES:
+            return (taken[-1].start(), end) if taken else None
+        taken.append(word)
+    sure = taken[: MOST_WORDS // 2]
+    return (sure[-1].start(), end) if sure else None
+
+
+def _tidied(text: str, words: Sequence[Words]) -> tuple[str, tuple[Words, ...]]:
+    """The text without white space at its ends or more than one in a row; the words where they are then."""
+    places: list[int] = []
+    told = ""
+    for character in text:
+        places.append(len(told))
+        blank = character.isspace()
+        if not blank or (told and told[-1] != " "):
+            told += " " if blank else character
+    places.append(len(told))
+    told = told.rstrip()
+    return told, tuple(Words(places[one.start], places[one.end], one.boxes) for one in words)

@@ -1,0 +1,102 @@
+"""Join the things of one picture to one instruction with several references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from datagen import Combine, Joined, Lost, Merged, Record, Reject, StageConfig
+from datagen.geometry import bounds
+from datagen.models.placeholders import Span, apart, replaced
+
+
+class CombineReferences(Combine):
+    """Put a picture of each thing in the place of its name in the caption, in the caption's order.
+
+    A thing that was rejected on the way stays a word; so does one whose words overlap those of a longer name, or
+    that is by and large the same pixels as one named earlier. The target is all new, as on a blank canvas: the
+    record has no `source`. Its scores are those of its first reference; the ledger has those of the others.
+    """
+
+    reads = ("caption", "entity", "span", "mask", "cutouts")
+    writes = (
+        "instruction",
+        "text",
+        "subject",
+        "refs",
+        "masks",
+        "inputs",
+        "instances",
+        "edits",
+        "target_caption",
+        "task",
+    )
+    rejects = ("too_few_references",)
+    version = 1
+
+    class Config(StageConfig):
+        """How many, and which."""
+
+        min_references: int = Field(default=1, ge=1, le=16)
+        """Fewest references of a sample."""
+        max_references: int = Field(default=4, ge=1, le=16)
+        """Most references of a sample; the largest things are taken, the others stay words. MIGE's code has 4."""
+        max_overlap: float = Field(default=0.9, ge=0, le=1)
+        """Most pixels that two references may share, as intersection over union."""
+
+    config: Config
+
+    def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
+        """One record of one picture's things."""
+        chosen = self._chosen(records)
+        if len(chosen) < self.config.min_references:
+            gone = f"; {len(lost)} were lost on the way" if lost else ""
+            return Reject("too_few_references", f"{len(chosen)} < {self.config.min_references}{gone}")
+        return [Merged(chosen[0], _fields(chosen))]
+
+    def _chosen(self, records: Sequence[Record]) -> list[Record]:
+        """The things that become pictures, in the order of the caption."""
+        by_size = sorted(records, key=lambda record: (-int(record["mask"].sum()), record.id))
+        distinct = [by_size[number] for number in apart([_span(record) for record in by_size])]
+        different: list[Record] = []
+        for record in distinct:
+            if all(_overlap(record, other) <= self.config.max_overlap for other in different):
+                different.append(record)
+        largest = sorted(different, key=lambda record: -int(record["mask"].sum()))[: self.config.max_references]
+        return sorted(largest, key=_span)
+
+
+def _span(record: Record) -> Span:
+    return Span(*record["span"])
+
+
+def _overlap(record: Record, other: Record) -> float:
+    one, two = record["mask"], other["mask"]
+    return float((one & two).sum() / max(1, (one | two).sum()))
+
+
+def _fields(things: Sequence[Record]) -> dict[str, Any]:
+    caption, masks = things[0]["caption"], [thing["mask"] for thing in things]
+    return {
+        "instruction": replaced(caption, map(_span, things)),
+        "text": caption,
+        "subject": ", ".join(thing["entity"] for thing in things),
+        "refs": [thing["cutouts"][0] for thing in things],
+        "masks": [np.ones_like(masks[0]), *masks],
+        "inputs": [_input(f"ref_{number}", thing["entity"]) for number, thing in enumerate(things)],
+        "instances": [_instance(number, thing) for number, thing in enumerate(things, 1)],
+        "edits": [],
+        "target_caption": caption,
+        "task": "subject_generation",
+    }
+
+
+def _input(member: str, label: str) -> dict[str, Any]:
+    return {"member": member, "role": "reference", "label": label, "appears": True, "caption": ""}
+
+
+def _instance(number: int, thing: Record) -> dict[str, Any]:
+    return {"label": thing["entity"], "box": list(bounds(thing["mask"])), "mask": f"mask_{number}", "attributes": []}

@@ -1,0 +1,67 @@
+"""Find the things that a caption names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datagen import Answer, AsyncMap, Record, Reject, StageConfig
+from datagen.models.entity_finder import BoxesConfig, Entity, EntityFinderConfig, Told
+from datagen.models.placeholders import refuse_placeholder
+
+
+class FindEntities(AsyncMap):
+    """Write which things the caption names, and where, so that pictures can take the place of their names.
+
+    MIGE takes them from BLIP3-GROUNDING's boxes, or asks a language model (appendix B).
+    """
+
+    reads = ("image", "caption")
+    optional = ("grounding",)
+    writes = ("entities",)
+    rejects = ("no_entity",)
+    version = 1
+    remote = False
+
+    class Config(StageConfig):
+        """Who finds them."""
+
+        finder: EntityFinderConfig = BoxesConfig()
+        """The model that finds them."""
+
+    config: Config
+
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:
+        """What every finder reads, and what this one does besides."""
+        return (*cls.reads, *config.finder.needs)
+
+    def setup(self, device: str) -> None:
+        """Load the finder."""
+        self.finder = self.config.finder.load(device, lent=self.lent)
+
+    async def process_one(self, record: Record) -> Answer:
+        """What one caption names."""
+        refuse_placeholder(record["caption"])
+        told = Told(record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ())
+        found = await self.finder.find(told, record=record.id)
+        if not found:
+            what = "the caption is empty" if not told.caption.strip() else "it names nothing that can be cut out"
+            return Reject("no_entity", what)
+        return {"entities": [_told(entity) for entity in found]}
+
+    async def close(self) -> None:
+        """Let go of what the finder opened, if it was loaded."""
+        if hasattr(self, "finder"):
+            await self.finder.close()
+
+
+def _told(entity: Entity) -> Mapping[str, Any]:
+    return {
+        "label": entity.label,
+        "start": entity.span.start,
+        "end": entity.span.end,
+        "box": None if entity.box is None else list(entity.box),
+        "polygons": list(entity.polygons),
+        "mask": dict(entity.mask),
+    }

@@ -1,0 +1,37 @@
+"""Put the reference into its caption."""
+
+from __future__ import annotations
+
+from datagen import Answer, Map, Record, Reject
+from datagen.models.placeholders import mention, refuse_placeholder, replaced
+
+
+class PlaceReference(Map):
+    """Write the caption with `<imagehere>` for the subject, whose reference picture is there already.
+
+    The target is all new, as on a blank canvas: the record has no `source`. A caption that does not name
+    its subject is rejected as `unnamed`.
+    """
+
+    reads = ("caption", "subject")
+    writes = ("instruction", "text", "inputs", "edits", "task")
+    rejects = ("unnamed",)
+    version = 1
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Each caption with its subject replaced."""
+        return [_placed(record["caption"], record["subject"]) for record in batch]
+
+
+def _placed(caption: str, subject: str) -> Answer:
+    refuse_placeholder(caption)
+    span = mention(caption, subject)
+    if span is None:
+        return Reject("unnamed", f"the caption does not say '{subject:.100}'")
+    return {
+        "instruction": replaced(caption, [span]),
+        "text": caption,
+        "inputs": [{"member": "ref_0", "role": "reference", "label": subject, "appears": True, "caption": ""}],
+        "edits": [],
+        "task": "subject_generation",
+    }
