@@ -10,7 +10,8 @@ from pydantic import Field
 from datagen import Children, DataError, Expand, Failed, Record, Reject, StageConfig, Threshold
 from datagen.image import Image
 
-_SIDES = ("left", "right")
+Side = Literal["left", "right"]
+_SIDES: tuple[Side, ...] = ("left", "right")
 _RATINGS = {
     "composite_structure": "compositeStructure",
     "object_consistency": "objectConsistency",
@@ -36,7 +37,7 @@ class SplitPanels(Expand):
 
         min_rating: float = Field(default=5, ge=0, le=10)
         """Least of each of the dataset's three ratings; its authors keep 5 of 5."""
-        targets: tuple[Literal["left", "right"], ...] = Field(default=_SIDES, min_length=1)
+        targets: tuple[Side, ...] = Field(default=_SIDES, min_length=1)
         """Which panels are targets."""
         padding: int | None = Field(default=None, ge=0, le=1000)
         """Pixels around and between the panels; null: what a picture's own size tells."""

@@ -96,7 +96,8 @@ class Subjects200k:
 
 
 def _panels(row: _Row) -> Mapping[str, Any]:
-    words, ratings = row["description"], row["quality_assessment"] or {}
+    words = row["description"]
+    ratings: Mapping[str, Any] = row["quality_assessment"] or {}
     return {
         "item": words["item"],
         "captions": [words["description_0"], words["description_1"]],
