@@ -25,7 +25,8 @@ from datagen.nodes import Graph, Node
 from datagen.record import Record
 from datagen.stage import Failed, Reject, Stage
 
-CONFIGS = sorted(Path("configs").glob("*.yaml"))
+CONFIGS = sorted(Path("configs").glob("*.yaml"), key=lambda path: (path.stem != "subject_add", path.stem))
+"""The demo's first: of several configs that use a stage, the first gives its example."""
 PICTURES = {"rocket": 0.5, "coins": 0.6, "hubble": 0.4}
 """Pictures of the demo manifest, and how far they are scaled down."""
 
@@ -56,8 +57,10 @@ def examples(folder: Path) -> dict[str, Example]:
 
 
 def _shipped(config: Path, manifest: Path) -> Graph:
-    small = [f"source.path={manifest}"] if "kind: manifest" in config.read_text() else []
-    return build(load(config, sets=[*small, "filter_foreground.min_ratio=0", "seed=0"]))
+    text = config.read_text()
+    small = [f"source.path={manifest}"] if "kind: manifest" in text else []
+    small += ["filter_foreground.min_ratio=0"] if "use: filter_foreground" in text else []
+    return build(load(config, sets=[*small, "seed=0"]))
 
 
 def _of_graph(graph: Graph) -> list[Example]:

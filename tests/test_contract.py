@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from datagen.fields import catalogue
 from datagen.record import Record
 from datagen.registry import find_stage, stage_names
-from datagen.stage import AsyncMap, Expand, Failed, Map, Reject, Stage, stage_name
+from datagen.stage import AsyncMap, Combine, Expand, Failed, Map, Reject, Stage, stage_name
 from datagen.values import check_value
 
 STAGES = sorted(stage_names())
@@ -49,8 +49,18 @@ def example(request: pytest.FixtureRequest, every: dict[str, Example]) -> Exampl
 def _process(stage: Stage, batch: list[Record]) -> list[Any]:
     if isinstance(stage, AsyncMap):
         return asyncio.run(_together(stage, batch))
+    if isinstance(stage, Combine):  # each record is a group of its own
+        return [_joined(stage.process_group([record], [])) for record in batch]
     assert isinstance(stage, Map | Expand)
     return list(stage.process(batch))
+
+
+def _joined(answer: Any) -> Any:
+    """What a group became, as the fields of one record."""
+    if isinstance(answer, Reject | Failed):
+        return answer
+    (merged,) = answer
+    return dict(merged.fields)
 
 
 async def _together(stage: AsyncMap, batch: list[Record]) -> list[Any]:
@@ -103,7 +113,8 @@ def test_it_rejects_by_the_thresholds_that_it_declares(example: Example) -> None
     given = {threshold: getattr(example.node.config, threshold.option) for threshold in example.stage.thresholds}
     bounds = {threshold: bound for threshold, bound in given.items() if bound is not None}
     for record, answer in zip(example.inputs, _process(example.stage, list(example.inputs)), strict=True):
-        scores = {**record, **(answer.fields if isinstance(answer, Reject) else answer)}
+        found = {name: value for fields in _fields(answer) for name, value in fields.items()}
+        scores = {**record, **(answer.fields if isinstance(answer, Reject) else found)}
         broken = {
             threshold.reason
             for threshold, bound in bounds.items()
