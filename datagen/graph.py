@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
 from datagen.errors import ConfigError, nearest
@@ -109,6 +109,7 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
     config = validated(stage.Config, loaded.located, (*place, "with"))
+    _check_bounds(loaded, name, stage, config)
     if entry.durable is False and not is_deterministic(stage, config):
         raise ConfigError(
             f"{loaded.located.origin((*place, 'durable'))}: '{name}' does not give the same answer twice, so that "
@@ -136,6 +137,28 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
         block=use.block,
         kept=entry.durable,
     )
+
+
+def _check_bounds(loaded: Loaded, name: str, stage: type[Stage], config: StageConfig) -> None:
+    """Refuse a profile that names another model for a score and leaves the bound on it: it fits no other model."""
+    profile = loaded.pipeline.profiles.get(loaded.profile)
+    over = profile.stages[name].with_ if profile and name in profile.stages else {}
+    for threshold in stage.thresholds:
+        stays = threshold.option not in over and getattr(config, threshold.option) is not None
+        if stays and _names_model(over.get(threshold.by)):
+            where = loaded.located.origin(("profiles", loaded.profile, "stages", name, "with"))
+            raise ConfigError(
+                f"{where}: profile '{loaded.profile}' names another `{threshold.by}` for '{name}', but not the bound "
+                f"`{threshold.option}` on its score; what {getattr(config, threshold.option)} means to one model it "
+                f"does not mean to another: write `{threshold.option}` beside it"
+            )
+
+
+def _names_model(options: Any) -> bool:
+    """Whether options of a model, or of one inside it, say which one it is."""
+    if not isinstance(options, dict):
+        return False
+    return not options.keys().isdisjoint(("kind", "weights")) or any(map(_names_model, options.values()))
 
 
 def _renamed(names: Iterable[str], renamed: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from datagen.fields import Field
 from datagen.models.base import models_in
 from datagen.models.weights.config import WeightsConfig
 from datagen.sources.base import Source
-from datagen.stage import Combine, Expand, Stage, StageConfig
+from datagen.stage import Combine, Expand, Filter, Stage, StageConfig
 
 
 def is_same(one: Any, other: Any) -> bool:
@@ -86,6 +86,18 @@ class Node:
         return is_deterministic(self.stage, self.config)
 
     @property
+    def bounds(self) -> dict[str, Any]:
+        """The options that a Filter judges by and measures without; {} of any other stage."""
+        if not issubclass(self.stage, Filter):
+            return {}
+        return {threshold.option: getattr(self.config, threshold.option) for threshold in self.stage.thresholds}
+
+    @property
+    def by(self) -> str:
+        """What its scores are by: its models, each with its weights and what pins them; a stage without one, itself."""
+        return " + ".join(model.revision for model in models_in(self.config)) or self.id
+
+    @property
     def gpu_memory_gb(self) -> float:
         """GPU memory that its models say they take, in GiB."""
         return sum(model.gpu_memory_gb for model in models_in(self.config) if isinstance(model, WeightsConfig))
@@ -108,8 +120,8 @@ class Graph:
 
     @property
     def score_writers(self) -> dict[str, str]:
-        """Which node wrote each score field."""
-        return {name: node.id for node in self.nodes for name in node.writes if self.catalogue[name].kind == "score"}
+        """What each score is by, by the field's name."""
+        return {name: node.by for node in self.nodes for name in node.writes if self.catalogue[name].kind == "score"}
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from datagen.models.base import ModelConfig, models_in
@@ -20,14 +20,24 @@ from datagen.stage import Combine
 def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[str, str]:
     """A hash for each node: its version, options, models, fields, and the fingerprints of those it depends on.
 
-    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it.
+    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it, nor what a
+    Filter judges by, but for Combine, which is told of those that did not pass.
     """
     found: dict[str, str] = {}
+    nodes = {node.id: node for node in graph.nodes}
     for id, upstream in dependencies(graph).items():
         own = own_part(graph, id)
+        own["options"] = {name: value for name, value in own["options"].items() if name not in nodes[id].bounds}
+        if issubclass(nodes[id].stage, Combine):
+            own["bounds"] = bounds_of(nodes[other] for other in upstream)
         salt = {"salt": salts[id]} if id in salts else {}
         found[id] = digest({**own, **salt, "upstream": [found[other] for other in upstream]})
     return found
+
+
+def bounds_of(nodes: Iterable[Node]) -> dict[str, dict[str, Any]]:
+    """What Filters judge by, by their ids."""
+    return {node.id: node.bounds for node in nodes if node.bounds}
 
 
 def dependencies(graph: Graph) -> dict[str, tuple[str, ...]]:
@@ -84,6 +94,7 @@ def run_fingerprint(graph: Graph, *, salts: Mapping[str, str] = {}) -> str:
             "pipeline": pipeline.pipeline,
             "seed": pipeline.seed,
             "stages": stage_fingerprints(graph, salts=salts),
+            "bounds": bounds_of(graph.nodes),
             "after": {node.id: sorted(node.after) for node in graph.nodes},
             "images": pipeline.output.images.model_dump(),
             "unchecked": graph.loaded.unchecked,

@@ -100,9 +100,10 @@ def _thresholds(node: Node) -> Iterator[Threshold]:
 
 
 def changes(new: Mapping[str, Told], old: Mapping[str, Told]) -> dict[str, list[str]]:
-    """For each stage whose fingerprint is another than it was: why."""
+    """For each stage whose fingerprint, or what it judges by, is another than it was: why."""
     changed = {id for id, stage in new.items() if id not in old or old[id].fingerprint != stage.fingerprint}
-    return {id: list(_why(new[id].about, old[id].about if id in old else None, changed)) for id in changed}
+    moved = {id for id in new.keys() - changed if new[id].about["options"] != old[id].about.get("options")}
+    return {id: list(_why(new[id].about, old[id].about if id in old else None, changed)) for id in changed | moved}
 
 
 def _why(new: Mapping[str, Any], old: Mapping[str, Any] | None, changed: set[str]) -> Iterator[str]:

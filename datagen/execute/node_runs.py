@@ -28,6 +28,7 @@ from datagen.stage import (
     Combine,
     Expand,
     Failed,
+    Filter,
     Lost,
     Map,
     Merged,
@@ -169,7 +170,20 @@ class NodeRun:
                 tally.reused += len(unit.lives)
                 for live in unit.lives:
                     live.costs.add(self.node.id, **share_of(known[unit.key].cost, len(unit.lives))._asdict())
-        return {key: kept.answer for key, kept in {**known, **new}.items()}
+        return {key: self.judged(kept.answer) for key, kept in {**known, **new}.items()}
+
+    def judged(self, answer: Any) -> Any:
+        """An answer under the bounds of this run: what a Filter measured is kept whatever they were."""
+        if not isinstance(self.stage, Filter) or isinstance(answer, Failed):
+            return answer
+        fields = answer.fields if isinstance(answer, Reject) else answer
+        own = {
+            name: fields[given] for name in self.stage.writes if (given := self.node.renamed.get(name, name)) in fields
+        }
+        if len(own) < len(self.stage.writes):
+            return answer  # rejected before it was measured
+        found = self.stage.judge(own)
+        return found._replace(fields=fields) if isinstance(found, Reject) else fields
 
     def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
         """What the stage says of each unit, checked; an exception as `Failed`."""
