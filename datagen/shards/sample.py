@@ -156,14 +156,14 @@ def _described(record: Record, names: _Names) -> dict[str, Any]:
     """What the well-known fields say, as KEY.json has it."""
     inputs = _rows(record, "inputs")
     instruction = str(record.get("instruction") or "")
-    text = record.get("text") or ("" if PLACEHOLDER in instruction else instruction)
+    text = str(record.get("text") or instruction)
     license = record.get("license") or ""
     return {
         "id": record.id,
         "task": record.get("task") or "",
         "label": record.get("label") or "positive",
         "instruction": instruction,
-        "text": text,
+        "text": "" if PLACEHOLDER in text else text,
         "inputs": [names.full(row.pop("member", "")) for row in inputs],
         "input_info": inputs,
         "target": names.stems.get("target", ""),

@@ -1,0 +1,174 @@
+"""MIGE's appendix B, word by word; and what no rewording may lose."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from datagen import Record, Reject
+from datagen.fields import PLACEHOLDER
+from stages.add_placeholder import AddPlaceholder
+
+STAGE = AddPlaceholder(AddPlaceholder.Config())
+
+
+def answer(text: str, *, reach: str = "", operation: str = "", **options: Any) -> Any:
+    stage = AddPlaceholder(AddPlaceholder.Config(**options)) if options else STAGE
+    record = Record("a", {"text": text, "reach": reach, "operation": operation, "source_caption": "a street"})
+    return stage.process([record])[0]
+
+
+def reworded(text: str, *, reach: str = "local", **options: Any) -> str:
+    return str(answer(text, reach=reach, **options)["instruction"])
+
+
+@pytest.mark.parametrize("determiner", ["the", "this", "The", "THIS"])
+@pytest.mark.parametrize("noun", ["image", "photo", "picture", "Image", "PHOTO"])
+@pytest.mark.parametrize("preposition", ["in", "to", "from", "of", "into", "To"])
+def test_each_of_the_phrases_becomes_the_placeholder(determiner: str, noun: str, preposition: str) -> None:
+    text = f"Add a dog {preposition} {determiner} {noun}"
+    assert reworded(text) == f"Add a dog {preposition} {PLACEHOLDER}"
+    assert reworded(f"{text}.") == f"Add a dog {preposition} {PLACEHOLDER}."
+    assert reworded(f"{preposition} {determiner}  {noun}, add a dog!") == f"{preposition} {PLACEHOLDER}, add a dog!"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The image should be darker", "<imagehere> should be darker"),
+        ("make the photo's sky red", "make <imagehere>'s sky red"),
+        ('write "hi" ("the image")', 'write "hi" ("<imagehere>")'),
+        ("make the image brighter and add text to the image", "make the image brighter and add text to <imagehere>"),
+        ("brighten the picture, then crop the picture", "brighten <imagehere>, then crop the picture"),
+        ("In this photo add a cat to the picture", "In <imagehere> add a cat to the picture"),
+        ("add a hat \n to\tthe   image", "add a hat to <imagehere>"),
+    ],
+)
+def test_of_several_mentions_one_is_replaced(text: str, expected: str) -> None:
+    assert reworded(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Change the imagery", "clean the photograph", "sharpen the photos", "an image-like the image-based look",
+        "bathe image", "soothe pictures", "see re-the image", "Remove the picture frame", "Burn the photo album",
+        "replace the picture of a dog with a cat", "remove the photo on the wall", "add an image", "make that picture red",
+    ],
+)  # fmt: skip
+def test_words_that_only_look_like_a_mention_stay(text: str) -> None:
+    assert reworded(text) == f"{text} in <imagehere>"
+    assert reworded(text, reach="global") == f"{text} of <imagehere>"
+
+
+@pytest.mark.parametrize("stops", ["", ".", "!", "?", "...", "…", "?!", " .", ". "])
+def test_the_full_stop_stays_at_the_end(stops: str) -> None:
+    told = stops.strip()
+    assert reworded(f"Make it snow{stops}", reach="global") == f"Make it snow of <imagehere>{told}"
+    assert reworded(f"Add a dog{stops}") == f"Add a dog in <imagehere>{told}"
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("make it look like a painting", "global"),
+        ("turn it into winter", "global"),
+        ("change the background to a beach", "global"),
+        ("Have the style be Van Gogh's", "global"),
+        ("convert to black and white", "global"),
+        ("brighten the image", "global"),
+        ("The picture should be warmer", "global"),
+        ("add a tree in the background", "local"),
+        ("remove the snowy roof", "local"),
+        ("In the photo, open the door", "local"),
+        ("change the color of the car to red", "local"),
+        ("turn the dog into a cat", "local"),
+        ("make the flowers brighter", "local"),
+    ],
+)
+def test_the_scope_by_words_and_by_the_dataset(text: str, scope: str) -> None:
+    assert answer(text)["scope"] == scope
+    for said in ("global", "local"):
+        assert answer(text, reach=said)["scope"] == said
+
+
+def test_what_a_sample_needs_comes_along() -> None:
+    found = answer("brighten the image", operation="brightness")
+    assert set(found) == set(AddPlaceholder.writes)
+    assert found["task"] == "instruct_edit"
+    assert found["inputs"] == [
+        {"member": "source", "role": "source", "label": "", "appears": True, "caption": "a street"}
+    ]
+    assert (found["edits"][0]["instruction"], found["edits"][0]["op"]) == ("brighten the image", "brightness")
+
+
+@pytest.mark.parametrize("tag", ["<imagehere>", "<ImageHere>", "< imagehere >"])
+def test_a_text_with_a_placeholder_keeps_it(tag: str) -> None:
+    assert reworded(f"Add a dog to {tag} and the image.") == "Add a dog to <imagehere> and the image."
+    found = answer(f"put {tag} on {tag}")
+    assert isinstance(found, Reject)
+    assert found.reason == "several_placeholders"
+
+
+@pytest.mark.parametrize("text", ["...", "?!", "<imagehere>", " _ - ", "the image", "This photo."])
+def test_what_has_no_word_is_no_instruction(text: str) -> None:
+    found = answer(text)
+    assert isinstance(found, Reject)
+    assert found.reason == "no_words"
+
+
+def test_the_words_are_options() -> None:
+    assert reworded("add a dog to my scan", determiners=("my",), nouns=("scan",)) == "add a dog to <imagehere>"
+    assert reworded("burn the photo album", things=()) == "burn <imagehere> album"
+    assert answer("paint it", global_starts=("paint it",))["scope"] == "global"
+    assert answer("remove it", local_verbs=(), global_words=("remove",))["scope"] == "global"
+
+
+def test_a_long_text_takes_no_time() -> None:
+    began = time.monotonic()
+    for text in ("." * 99_000 + "x", "the " * 25_000, "in the image " * 8_000, "to " * 33_000):
+        assert reworded(text).count(PLACEHOLDER) == 1
+    assert time.monotonic() - began < 3
+
+
+WORDS = st.sampled_from(
+    ["add", "a dog", "the image", "this photo", "to the picture", "in the image", "the", "image", "frame", "of", "make it",
+     "Snow", "sky,", "red.", "(hat)", "\u00e9t\u00e9", "imagery", "<imagehere>", "...", "?", "<IMAGEHERE>"]
+)  # fmt: skip
+TEXTS = st.lists(WORDS, min_size=1, max_size=8).map(" ".join) | st.text(min_size=1, max_size=60)
+
+
+MENTIONS = [f"{a} {b}" for a in ("the", "this") for b in ("image", "photo", "picture")]
+
+
+@given(text=TEXTS, reach=st.sampled_from(["", "global", "local"]))
+def test_there_is_one_placeholder_and_nothing_else_is_lost(text: str, reach: str) -> None:
+    found = answer(text, reach=reach)
+    assume(not isinstance(found, Reject))
+    instruction = found["instruction"]
+    assert instruction.count(PLACEHOLDER) == 1
+    before = re.sub(r"<\s*imagehere\s*>", PLACEHOLDER, text, flags=re.IGNORECASE).split()
+    if PLACEHOLDER in " ".join(before):
+        assert instruction == " ".join(before)
+        return
+    head, tail = instruction.split(PLACEHOLDER)
+    said = " ".join(before)
+    appended = re.fullmatch(r"(.*) (in|of) ", head, re.DOTALL)
+    if appended and "".join(f"{appended[1]}{tail}".split()) == "".join(said.split()):
+        assert appended[2] == {"global": "of", "local": "in"}[found["scope"]]
+    else:
+        assert said.startswith(head)
+        assert said.endswith(tail)
+        assert said[len(head) : len(said) - len(tail)].lower() in MENTIONS
+
+
+@given(text=TEXTS, reach=st.sampled_from(["", "global", "local"]))
+def test_a_second_time_changes_nothing(text: str, reach: str) -> None:
+    found = answer(text, reach=reach)
+    assume(not isinstance(found, Reject))
+    assert answer(found["instruction"], reach=reach)["instruction"] == found["instruction"]
