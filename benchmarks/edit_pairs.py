@@ -119,7 +119,7 @@ EDITS = (
     Edit("astronaut", "make it black and white", "A grey portrait of an astronaut.", grey),
     Edit("astronaut", "Increase the contrast of this photo!", "An astronaut, in strong contrast.", levels(1.35, -38)),
     Edit("astronaut", "Flip this picture horizontally.", "The astronaut, mirrored.", flipped),
-    Edit("astronaut", "Blur everything but the astronaut", "An astronaut before a blurred flag.", blurred_behind("astronaut")),
+    Edit("astronaut", "Blur everything but the astronaut", "An astronaut before a blur.", blurred_behind("astronaut")),
     Edit("hubble", "have it look like an old sepia photograph", "A brown picture of galaxies.", sepia),
     Edit("hubble", "Turn the image into a negative.", "Dark galaxies on a white sky.", negative),
     Edit("hubble", "Remove the spiral galaxy", "Galaxies, without the spiral.", without("spiral galaxy")),

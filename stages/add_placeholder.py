@@ -25,9 +25,9 @@ class AddPlaceholder(Map):
     one of a part, before the full stop. Of several mentions one is replaced, the first after "in" or "to" if
     there is one: each placeholder stands for an input, and there is but one. A text that has a placeholder keeps it.
 
-    `scope` is what the dataset says by `reach`. Where it does not, words decide: an edit is global if it begins "make it"
-    or the like; else local if its first word adds, removes or replaces things; else global if it names what the whole
-    picture has, or the picture itself first of all; else local.
+    `scope` is what the dataset says by `reach`. Where it does not, words decide: an edit is global if it begins
+    "make it" or the like; else local if its first word adds, removes or replaces things; else global if it names what
+    the whole picture has, or the picture itself first of all; else local.
     """
 
     reads = ("text", "reach", "operation", "source_caption")

@@ -75,16 +75,18 @@ class PairRow(ManifestRow):
     operation: NotRequired[Text]
     reach: NotRequired[Literal["", "global", "local"]]
     turn: NotRequired[Annotated[int, Field(ge=0)]]
-    annotated_match: NotRequired[Annotated[float | None, Field(allow_inf_nan=False)]]
+    annotated_match: NotRequired[Annotated[float, Field(allow_inf_nan=False)]]
 
 
 ROW = TypeAdapter(ManifestRow)
 PAIR_FIELDS = (
     *FIELDS,
     *("target_uri", "target_sha256", "reference_uri", "reference_sha256", "reference_from", "text"),
-    *("source_caption", "target_caption", "operation", "reach", "turn", "annotated_match"),
+    *("source_caption", "target_caption", "operation", "reach", "turn"),
 )
-"""What every source of pairs gives; '' or null where it does not know."""
+"""What every source of pairs gives; '' or 0 where it does not know."""
+SCORED_PAIR_FIELDS = (*PAIR_FIELDS, "annotated_match")
+"""What one gives that has a score for each pair; a pair without one is a fault there."""
 
 
 class Form(NamedTuple):
@@ -156,6 +158,5 @@ _UNSAID_OF_PAIRS: dict[str, Any] = {
     **dict.fromkeys(("target_sha256", "reference_uri", "reference_sha256"), ""),
     **dict.fromkeys(("source_caption", "target_caption", "operation", "reach"), ""),
     "turn": 0,
-    "annotated_match": None,
 }
 _BARE: dict[str, Any] = {"label": "", "box": [], "polygons": [], "mask": None, "attributes": []}

@@ -17,7 +17,7 @@ from typing import Any
 from datagen.errors import ConfigError, nearest
 from datagen.sources.base import SourceRow
 from datagen.sources.places import Place
-from datagen.sources.rows import PAIR, PAIR_FIELDS, checked, faulty
+from datagen.sources.rows import PAIR, PAIR_FIELDS, SCORED_PAIR_FIELDS, checked, faulty
 from datagen.sources.seen import once
 from datagen.sources.tables import TableRow, table_rows
 
@@ -29,14 +29,13 @@ _TEXTS = {"source_caption": "source_caption", "target_caption": "target_caption"
 class SeedEditPart1:
     """One record a pair; its id is its file's name and line, such as `split_0001/12`."""
 
-    writes = PAIR_FIELDS
-
     def __init__(self, path: str, *, annotations: str, images: str, score_key: str, license: str, credit: str) -> None:
         self.path = path
         folder = path.rstrip("/")
         self._annotations = Place(f"{folder}/{annotations}")
         self._images = f"{folder}/{images}/"
         self._score_key = score_key
+        self.writes = SCORED_PAIR_FIELDS if score_key else PAIR_FIELDS
         self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
 
     def check(self) -> None:
@@ -91,5 +90,7 @@ class SeedEditPart1:
         """A line under the names of a pair's keys; what is odd in it is left for `checked` to tell."""
         texts = {field: data[key] for key, field in _TEXTS.items() if data.get(key) is not None}
         pair = {"id": id, "uri": data.get("source_image"), "target_uri": data.get("target_image"), **texts}
-        score = data.get(self._score_key) if self._score_key else None
-        return {**pair, **self._default, "annotated_match": float(score) if isinstance(score, int) else score}
+        if self._score_key:
+            score = data.get(self._score_key)
+            pair["annotated_match"] = float(score) if isinstance(score, int) else score
+        return {**pair, **self._default}

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import fsspec
@@ -15,7 +16,17 @@ from datagen.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
 from datagen.sources.base import SourceRow
-from datagen.sources.rows import FIELDS, MEASURES, PAIR_FIELDS, PICTURE, Form, ManifestRow, checked, faulty
+from datagen.sources.rows import (
+    FIELDS,
+    MEASURES,
+    PAIR_FIELDS,
+    PICTURE,
+    SCORED_PAIR_FIELDS,
+    Form,
+    ManifestRow,
+    checked,
+    faulty,
+)
 from datagen.sources.seen import once
 
 LONGEST_CELL = 2**24
@@ -23,6 +34,7 @@ LONGEST_CELL = 2**24
 _ROWS = 256
 """Of Parquet that are decoded at once."""
 COLUMNS = tuple(ManifestRow.__annotations__)
+_MATCH = "annotated_match"
 
 
 class TableRow(NamedTuple):
@@ -69,7 +81,13 @@ class Table:
         self.path = path
         self._base = folder_of(path)
         self._form = form
-        self.writes = FIELDS if form is PICTURE else PAIR_FIELDS
+
+    @cached_property
+    def writes(self) -> tuple[str, ...]:
+        """The fields that every sound row has; a score of each pair where the file has that column."""
+        if self._form is PICTURE:
+            return FIELDS
+        return SCORED_PAIR_FIELDS if _MATCH in columns_of(self.path) else PAIR_FIELDS
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no rows, or has columns that mean nothing."""
@@ -118,6 +136,8 @@ class Table:
             return faulty(name, f"{where}: {row.error}")
         try:
             data = {key: _typed(key, value) for key, value in row.data.items() if value not in (None, "")}
+            if _MATCH in self.writes:
+                data.setdefault(_MATCH, None)
         except (ValueError, RecursionError) as error:
             return faulty(name, f"{where}: {error}")
         return checked(data, base=self._base, where=where, name=name, form=self._form)
@@ -132,7 +152,7 @@ def _typed(key: str, value: Any) -> Any:
             except json.JSONDecodeError as error:
                 raise ValueError(f"'objects' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
         return [_without_nulls(thing) for thing in value] if isinstance(value, list) else value
-    if key == "annotated_match" and isinstance(value, str):
+    if key == _MATCH and isinstance(value, str):
         try:
             return float(value)
         except ValueError as error:
