@@ -7,14 +7,14 @@ from typing import NoReturn
 
 import typer
 
-from datagen.cli import comparing, looking, reporting, running, starting
+from datagen.cli import cleaning, comparing, looking, reporting, running, starting
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
 from datagen.telling import printable, redacted
 
 __all__ = [
-    "BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "comparing", "looking", "main", "reporting",
-    "running", "starting",
+    "BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "cleaning", "comparing", "looking", "main",
+    "reporting", "running", "starting",
 ]  # fmt: skip
 
 _COMPLETION = {"--install-completion", "--show-completion"}

@@ -65,12 +65,12 @@ def manifest(
     from datagen.fetch import Web, check_host
     from datagen.sources.listing import write_manifest
 
-    _refuse_to_replace(to, force)
+    refuse_to_replace(to, force)
     try:
         hosts = tuple(map(check_host, host or ()))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host") from error
-    source = _source(place, kind, sets or [])
+    source = source_at(place, kind, sets or [])
     if "target_uri" in source.writes:
         raise ConfigError(f"{place}: holds pairs of pictures, and a manifest lists single ones; run from it as it is")
     faults: list[str] = []
@@ -99,7 +99,8 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def _refuse_to_replace(path: Path, force: bool) -> None:
+def refuse_to_replace(path: Path, force: bool) -> None:
+    """Raise `ConfigError` if a file is there already, unless it may be replaced."""
     from datagen.errors import ConfigError
 
     if path.is_dir():
@@ -108,7 +109,7 @@ def _refuse_to_replace(path: Path, force: bool) -> None:
         raise ConfigError(f"{path} is there already; give another --to, or --force to replace it")
 
 
-def _source(place: str, kind: Kind | None, sets: Iterable[str]) -> Source:
+def source_at(place: str, kind: Kind | None, sets: Iterable[str]) -> Source:
     """The source at a place, of the kind that was said, or that it looks like. Raises `ConfigError`."""
     from datagen.config import validated
     from datagen.errors import ConfigError
@@ -152,7 +153,7 @@ def init(
     from datagen.graph import build
 
     import_from_here()
-    _refuse_to_replace(to, force)
+    refuse_to_replace(to, force)
     text, remark = starter(folder, file=str(to))
     passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     try:

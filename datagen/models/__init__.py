@@ -13,6 +13,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.editor import EditorConfig
     from datagen.models.embedder import DinoConfig, Dinov2Config
     from datagen.models.entity_finder import EntityFinderConfig
+    from datagen.models.hasher import HasherConfig
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
@@ -33,6 +34,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "image embedder": DinoConfig | Dinov2Config,
         "aesthetic predictor": PredictorConfig,
         "nsfw classifier": NsfwConfig,
+        "hasher": HasherConfig,
     }
     return {role: _kinds(union) for role, union in found.items()}
 

@@ -1,0 +1,56 @@
+"""Where two pictures differ, as a box in shares of the frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from datagen.fields import Box
+from datagen.hashes import hash_text
+from datagen.image import Pixels
+
+_LONG_SIDE = 256
+_STEPS = 64
+"""Into which width and height are divided; one bit a step."""
+_SHAPES = 0.02
+"""By which two pictures' ratios of width to height may differ and still be held against each other."""
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+def change_box(source_HWC: Pixels, target_HWC: Pixels, *, min_difference: float) -> Box:
+    """The box around all that differs by more than `min_difference` grey levels, in shares of the frame.
+
+    Compared in float at long side 256, after a blur that removes what a codec
+    adds. The whole frame if nothing differs, or if the shapes do.
+    """
+    ratios = [picture.shape[1] / picture.shape[0] for picture in (source_HWC, target_HWC)]
+    if abs(ratios[0] / ratios[1] - 1) > _SHAPES:
+        return WHOLE
+    scale = min(1.0, _LONG_SIDE / max(source_HWC.shape))
+    size = (max(1, round(source_HWC.shape[1] * scale)), max(1, round(source_HWC.shape[0] * scale)))
+    one, other = (
+        cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        for picture in (source_HWC, target_HWC)
+    )
+    differs = cv2.GaussianBlur(np.abs(one - other).max(axis=2), (3, 3), 0) > min_difference
+    columns, rows = np.flatnonzero(differs.any(0)), np.flatnonzero(differs.any(1))
+    if not columns.size:
+        return WHOLE
+    width, height = size
+    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+
+
+def cropped(picture_HWC: Pixels, box: Box, *, context: float) -> Pixels:
+    """What lies in a box, in shares of the frame, and around it: `context` times its width and height on each side."""
+    height, width = picture_HWC.shape[:2]
+    x0, y0, x1, y1 = box
+    wide, high = context * (x1 - x0), context * (y1 - y0)
+    left, top = int(max(0.0, x0 - wide) * width), int(max(0.0, y0 - high) * height)
+    right, bottom = round(min(1.0, x1 + wide) * width), round(min(1.0, y1 + high) * height)
+    return np.ascontiguousarray(picture_HWC[top : max(bottom, top + 1), left : max(right, left + 1)])
+
+
+def unary(box: Box) -> str:
+    """A box, in shares of the frame, as a hash: two differ by as many bits as their edges do in 64ths of the frame."""
+    steps = np.rint(np.array(box) * _STEPS)[:, None]
+    return hash_text(np.arange(_STEPS) < steps, by="box256")

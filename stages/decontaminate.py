@@ -1,0 +1,62 @@
+"""Keep benchmarks out of training sets."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
+from datagen.hashes import read_hash
+from datagen.models.benchmark_list import BenchmarkListConfig, Nearest, nearest
+
+
+class Decontaminate(Map):
+    """Reject records whose picture is that of a benchmark, or nearly.
+
+    The picture's hash is held against every item of every list; the rejection names
+    the list, the item and the distance. Lists hold hashes, never pictures.
+    """
+
+    reads = ("picture_hash",)
+    writes = ("benchmark_distance",)
+    rejects = ("in_benchmark",)
+    thresholds = (Threshold("benchmark_distance", "least", "min_bits", "in_benchmark"),)
+    version = 1
+
+    class Config(StageConfig):
+        """What is kept out."""
+
+        lists: tuple[BenchmarkListConfig, ...] = Field(min_length=1, max_length=100)
+        """The benchmarks, each with a name and the file of its hashes."""
+        min_bits: int = Field(default=33, ge=1)
+        """Fewest bits by which a picture has to differ from every item; of phash256's, unrelated ones differ by
+        some 128, copies of another size or codec by up to 8, such as lost 1 % on each side by up to 24."""
+
+    config: Config
+
+    def setup(self, device: str) -> None:  # noqa: ARG002
+        """Read the lists."""
+        self.lists = {chosen.name: chosen.load() for chosen in self.config.lists}
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Judge each picture."""
+        return [self._judge(record["picture_hash"]) for record in batch]
+
+    def _judge(self, text: str) -> Answer:
+        hash = read_hash(text)
+        by = f"{hash.by}:{hash.bits}"
+        found = [Nearest(hash.bits, "", "")]
+        for name, items in self.lists.items():
+            if by not in items:
+                return Failed(_other(name, hash.by, sorted(items)))
+            found.append(nearest(hash, items=items[by], list=name))
+        closest = min(found)
+        scores = {"benchmark_distance": float(closest.distance)}
+        if closest.distance < self.config.min_bits:
+            told = f"'{closest.item}' of '{closest.list}', {closest.distance} of {hash.bits} bits differ"
+            return Reject("in_benchmark", told, scores)
+        return scores
+
+
+def _other(list: str, by: str, has: list[str]) -> str:
+    ways = ", ".join(way.rpartition(":")[0] for way in has)
+    return f"the picture's hash is made by {by}, those of list '{list}' by {ways}; make both with the same hasher"

@@ -1,0 +1,47 @@
+"""Keep pictures whose licence allows what the dataset is for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen.licenses import Standing, standing
+
+
+class FilterLicense(Map):
+    """Reject records whose picture may not be used commercially, or of which nobody knows.
+
+    What a licence allows stands in `datagen/licenses.toml`, with where it was read.
+    It is no legal advice: whoever publishes a dataset answers for it.
+    """
+
+    reads = ("license",)
+    writes = ()
+    rejects = ("license_forbids", "license_unknown")
+    version = 1
+
+    class Config(StageConfig):
+        """What is kept."""
+
+        allow: tuple[str, ...] = ()
+        """Licences that are kept whatever the table says of them, by name."""
+        forbid: tuple[str, ...] = ()
+        """Licences that are not kept whatever the table says of them, by name."""
+        keep: tuple[Standing, ...] = Field(default=("allowed", "conditions"), min_length=1)
+        """What a licence may say of commercial use: allowed, conditions, forbidden, unknown."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Look each licence up."""
+        return [self._judge(record["license"]) for record in batch]
+
+    def _judge(self, name: str) -> Answer:
+        if name in self.config.forbid:
+            return Reject("license_forbids", f"'{name}' is among `forbid`")
+        found = standing(name)
+        if name in self.config.allow or found in self.config.keep:
+            return {}
+        if found == "unknown":
+            return Reject("license_unknown", f"nothing is known of '{name}'" if name else "no licence is stated")
+        return Reject("license_forbids", f"commercial use under '{name}': {found}")

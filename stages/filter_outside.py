@@ -1,0 +1,44 @@
+"""Keep pairs that differ where the edit is, and not elsewhere."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
+from datagen.models.alignment import outside_l1
+
+
+class FilterOutside(Map):
+    """Reject pairs whose pixels changed outside the edit's mask.
+
+    The mean difference is taken in float, each pixel outside once: AnyEdit's filter
+    subtracts unsigned bytes, so that 10 - 20 is 246 there and its bounds mean nothing.
+    """
+
+    reads = ("source", "target", "mask")
+    writes = ("outside_l1",)
+    rejects = ("changed_outside",)
+    thresholds = (Threshold("outside_l1", "most", "max_l1", "changed_outside"),)
+    version = 1
+
+    class Config(StageConfig):
+        """A bound on what is measured."""
+
+        max_l1: float = Field(default=0.05, ge=0, le=1)
+        """Largest mean difference outside the mask; what a codec adds is 0.01 to 0.02. Our own value."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Measure each pair, then judge it."""
+        return [self._judge(record) for record in batch]
+
+    def _judge(self, record: Record) -> Answer:
+        source, target, mask = record["source"].array, record["target"].array, record["mask"]
+        shapes = {source.shape[:2], target.shape[:2], mask.shape}
+        if len(shapes) > 1:
+            return Failed(f"source, target and mask differ in size: {sorted(shapes)}")
+        found = round(outside_l1(source, target, mask), 4)
+        if found > self.config.max_l1:
+            return Reject("changed_outside", f"mean difference {found:g} > {self.config.max_l1}", {"outside_l1": found})
+        return {"outside_l1": found}

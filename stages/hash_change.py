@@ -1,0 +1,48 @@
+"""Make hashes of what an edit changed, so that two edits of one picture are told apart."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Map, Record, StageConfig
+from datagen.models.change import change_box, cropped, unary
+from datagen.models.hasher import HasherConfig, PhashConfig
+
+
+class HashChange(Map):
+    """Write where source and target differ, and hashes of both pictures there.
+
+    A hash of a whole picture hardly notices a small edit: two coins put into one
+    picture, one after the other, are two edits and yet nearly the same pictures.
+    Where nothing differs, or the pictures' shapes do, it is the whole frame.
+    """
+
+    reads = ("source", "target")
+    writes = ("change_place", "change_before", "change_after")
+    version = 1
+
+    class Config(StageConfig):
+        """How a change is seen, and hashed."""
+
+        hasher: HasherConfig = PhashConfig()
+        """What makes the hashes."""
+        min_difference: float = Field(default=16, gt=0, lt=255)
+        """Grey levels by which a pixel has to differ, at long side 256."""
+        context: float = Field(default=0.5, ge=0, le=4)
+        """How much around the change is hashed with it, in its width and height, on each side."""
+
+    config: Config
+
+    def setup(self, device: str) -> None:
+        """Load the hasher."""
+        self.hasher = self.config.hasher.load(device)
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Hash each pair."""
+        return [self._hashed(record) for record in batch]
+
+    def _hashed(self, record: Record) -> Answer:
+        pair = record["source"].array, record["target"].array
+        box = change_box(*pair, min_difference=self.config.min_difference)
+        before, after = self.hasher([cropped(picture, box, context=self.config.context) for picture in pair])
+        return {"change_place": unary(box), "change_before": before, "change_after": after}

@@ -1,0 +1,33 @@
+"""Make a hash of a picture, by which near copies are found."""
+
+from __future__ import annotations
+
+from datagen import Answer, Map, Record, StageConfig
+from datagen.models.hasher import HasherConfig, PhashConfig
+
+
+class HashPicture(Map):
+    """Write a hash of each picture: what looks alike differs in few bits.
+
+    `output.near_duplicates` and `decontaminate` compare them.
+    """
+
+    reads = ("image",)
+    writes = ("picture_hash",)
+    version = 1
+
+    class Config(StageConfig):
+        """How the hash is made."""
+
+        hasher: HasherConfig = PhashConfig()
+        """What makes it."""
+
+    config: Config
+
+    def setup(self, device: str) -> None:
+        """Load the hasher."""
+        self.hasher = self.config.hasher.load(device)
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Hash each picture."""
+        return [{"picture_hash": text} for text in self.hasher([record["image"].array for record in batch])]
