@@ -46,4 +46,4 @@ def read_hash(text: str) -> PictureHash:
 
 def distances(one: Words, others: Words) -> NDArray[np.int64]:
     """Differing bits; `others` is N x words, `one` the same or a single row."""
-    return np.bitwise_count(one ^ others).sum(axis=-1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(one ^ others).sum(axis=-1, dtype=np.int64), np.int64)

@@ -114,25 +114,21 @@ def _guesses(one: Grey, other: Grey) -> Iterable[Alignment]:
 
 def _scale(one: Grey, other: Grey) -> float:
     """By how much the second picture shows things larger, told by the spectra, which know no place."""
-    spectra = [_radial(picture) for picture in (one, other)]
-    height, width = spectra[0].shape
-    (x, _), _ = cv2.phaseCorrelate(*spectra, _hann(width, height))
-    return float(np.exp(-x * np.log(_radius(one)) / width))
-
-
-def _radius(picture: Grey) -> float:
-    return min(picture.shape) / 2
+    first, second = _radial(one), _radial(other)
+    width = first.shape[1]
+    (x, _), _ = cv2.phaseCorrelate(first, second, _window(first))
+    return float(np.exp(-x * np.log(_LONG_SIDE / 2) / width))
 
 
 def _radial(picture: Grey) -> Grey:
     """The spectrum's size by angle (down) and the logarithm of the radius (right)."""
-    side = _LONG_SIDE
-    spectrum = np.abs(fft.fftshift(fft.fft2((picture - picture.mean()) * _window(picture), s=(side, side))))
+    side = (_LONG_SIDE, _LONG_SIDE)
+    spectrum = np.abs(fft.fftshift(fft.fft2((picture - picture.mean()) * _window(picture), s=side)))
     polar = cv2.warpPolar(
         np.log1p(spectrum).astype(np.float32),
-        (512, 256),
-        (side / 2, side / 2),
-        side / 2,
+        (_LONG_SIDE, _LONG_SIDE // 2),
+        (_LONG_SIDE / 2, _LONG_SIDE / 2),
+        _LONG_SIDE / 2,
         cv2.INTER_LINEAR | cv2.WARP_POLAR_LOG,
     )
     return np.asarray(polar - cv2.GaussianBlur(polar, (0, 0), 15), np.float32)
@@ -142,12 +138,8 @@ def _undone(picture: Grey, guess: Alignment) -> Grey:
     """The picture moved and scaled back; what comes from outside the frame is as at its border."""
     height, width = picture.shape
     cx, cy = (width - 1) / 2, (height - 1) / 2
-    matrix = np.array(
-        [
-            [guess.scale, 0, cx + guess.x - guess.scale * cx],
-            [0, guess.scale, cy + guess.y - guess.scale * cy],
-        ]
-    )
+    scale, x, y = guess.scale, guess.x, guess.y
+    matrix = np.array([[scale, 0, cx + x - scale * cx], [0, scale, cy + y - scale * cy]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(
         cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
@@ -159,11 +151,7 @@ def _edges(picture: Grey) -> Grey:
 
 
 def _window(picture: Grey) -> Grey:
-    return _hann(picture.shape[1], picture.shape[0])
-
-
-def _hann(width: int, height: int) -> Grey:
-    return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
+    return np.asarray(cv2.createHanningWindow((picture.shape[1], picture.shape[0]), cv2.CV_32F), np.float32)
 
 
 def _likeness(one: Grey, other: Grey, guess: Alignment) -> float:
