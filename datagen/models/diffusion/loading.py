@@ -61,9 +61,11 @@ def _read(cls: Any, place: Path, index: dict[str, Any], config: DiffusersConfig,
     package("diffusers.utils.logging", extra="models").disable_progress_bar()
     package("transformers.utils.logging", extra="models").disable_progress_bar()
     leave_out = config.safety_checker == "leave_out" and "safety_checker" in index
-    parts = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
+    parts: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
+    if "add_watermarker" in inspect.signature(cls.__init__).parameters:
+        parts["add_watermarker"] = False  # else SDXL marks pictures wherever a package that can is installed
     try:
-        pipe = cls.from_pretrained(place, torch_dtype=dtype, local_files_only=True, use_safetensors=True, **parts)
+        pipe = cls.from_pretrained(place, dtype=dtype, local_files_only=True, use_safetensors=True, **parts)
     except (OSError, ValueError, RuntimeError, TypeError, AttributeError, ImportError, KeyError) as error:
         told = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SetupError(f"{place} cannot be loaded as {cls.__name__}: {told}") from error

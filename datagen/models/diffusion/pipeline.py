@@ -45,8 +45,7 @@ class Pipeline:
         return self.batches.over_alike(wishes, self._called, key=lambda wish: wish.size)
 
     def _called(self, wishes: Sequence[Wish]) -> list[Generated]:
-        with torch.inference_mode():
-            told = self.pipe(**self._filled_in(wishes), **self.arguments, output_type="pil")
+        told = self.pipe(**self._filled_in(wishes), **self.arguments, output_type="pil")
         unsafe = getattr(told, "nsfw_content_detected", None) or [False] * len(wishes)
         pictures = [resized(np.asarray(image.convert("RGB")), wishes[0].size) for image in told.images]
         return [Generated(picture, bool(bad)) for picture, bad in zip(pictures, unsafe, strict=True)]
