@@ -11,7 +11,7 @@ import diffusers
 import torch
 import transformers
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from tiny_words import QWEN, bytes_as_letters, clip_tokenizer, qwen_tokenizer, t5_tokenizer
+from tiny_words import LETTERS, QWEN, clip_tokenizer, qwen_tokenizer, t5_tokenizer
 
 SIDE = 32
 
@@ -162,7 +162,14 @@ def _flux(cls: Any, *, channels: int) -> Any:
         tokenizer=clip_tokenizer(),
         text_encoder_2=transformers.T5EncoderModel(
             transformers.T5Config(
-                vocab_size=len(t5), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4, pad_token_id=0, eos_token_id=1
+                vocab_size=len(t5),
+                d_model=32,
+                d_kv=8,
+                d_ff=37,
+                num_layers=1,
+                num_heads=4,
+                pad_token_id=0,
+                eos_token_id=1,
             )
         ),
         tokenizer_2=t5,
@@ -239,7 +246,7 @@ def klein_inpaint() -> Any:
 def _qwen_text() -> tuple[Any, Any]:
     """A tiny Qwen2.5-VL and its processor, which brings every picture down to 56 x 56 pixels."""
     tokenizer = qwen_tokenizer()
-    names = {name: len(bytes_as_letters()) + place for place, name in enumerate(QWEN)}
+    names = {name: len(LETTERS) + place for place, name in enumerate(QWEN)}
     model = transformers.Qwen2_5_VLForConditionalGeneration(
         transformers.Qwen2_5_VLConfig(
             text_config={

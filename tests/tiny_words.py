@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer, Qwen2Tokenizer, T5Tokenizer
 
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-
-
-def bytes_as_letters() -> list[str]:
-    """The letters that byte-level tokenizers write bytes as: printable ones as themselves, others from 256 on."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    letters = dict(zip(printable, map(chr, printable), strict=True))
-    for byte in range(256):
-        if byte not in letters:
-            letters[byte] = chr(256 + len(letters) - len(printable))
-    return [letters[byte] for byte in range(256)]
+LETTERS = sorted(ByteLevel.alphabet())
+QWEN = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 
 
 def clip_tokenizer() -> CLIPTokenizer:
-    letters = bytes_as_letters()
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    words = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer({word: place for place, word in enumerate(words)}, [], model_max_length=77)
 
 
@@ -33,7 +32,7 @@ def t5_tokenizer() -> T5Tokenizer:
 
 
 def qwen_tokenizer() -> Qwen2Tokenizer:
-    words = [*bytes_as_letters(), *QWEN]
+    words = [*LETTERS, *QWEN]
     return Qwen2Tokenizer(
         {word: place for place, word in enumerate(words)},
         [],
