@@ -207,8 +207,18 @@ class Store:
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file; a reader sees the old one or the new one, never half."""
-        with self.writing(name) as file:
-            file.write(data)
+        if not self._local:
+            with self.writing(name) as file:
+                file.write(data)
+            return
+        target = self.path(name)
+        passing = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+        with self._told(name):
+            try:
+                _move_in(passing, target, data)
+            except FileNotFoundError:  # mostly the folder is there, and is not asked for
+                self._make_folder(target)
+                _move_in(passing, target, data)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -282,6 +292,22 @@ class Store:
                 os.replace(self.path(name), self.path(new))
             else:
                 self._fs.mv(self.path(name), self.path(new))
+
+
+def _move_in(passing: str, target: str, data: bytes) -> None:
+    """Write a local file under a passing name, then give it its own."""
+    try:
+        with open(passing, "xb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.replace(passing, target)
+    except FileNotFoundError:
+        raise
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(passing)
+        raise
 
 
 @contextmanager

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 import pytest
 from chat_server import Act, Chat, chatting, completion, cuts, fails, hangs, says, sends, words_of
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from datagen.errors import AllowanceError, DataError, DatagenError, SetupError
 from datagen.image import Image
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.verdict import Verdict
 from datagen.stage import Bill, Lent, billing
 
 ASKED = Question("You judge.", "Is it so?")
@@ -95,6 +97,9 @@ def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monke
 
     asyncio.run(run())
     assert chat.headers[0]["authorization"] == "Bearer abc-123-def"
+    monkeypatch.setenv("MY_SERVICE", "abc 123")
+    with pytest.raises(SetupError, match="MY_SERVICE holds is no key: a key is one word"):
+        OpenAIModel(OpenAIConfig(**options), lent=Lent())
     monkeypatch.delenv("MY_SERVICE")
     with pytest.raises(SetupError, match="the environment variable MY_SERVICE is not set; put the key of http"):
         OpenAIModel(OpenAIConfig(**options), lent=Lent())
@@ -106,6 +111,94 @@ def test_servers_without_schemas_are_told_the_form_in_words(chat: Chat, structur
     assert ask(chat, structure=structure).value.word == "no"
     assert '"required": ["word"]' in words_of(chat.asked[0])
     assert chat.asked[0].get("response_format") == ({"type": "json_object"} if structure == "object" else None)
+
+
+def test_a_model_that_calls_the_longest_answer_otherwise_is_asked_so_from_then_on(chat: Chat, tmp_path: Path) -> None:
+    refusal = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+
+    def act(asked: Any, number: int) -> Act:
+        return says({"word": "yes"}) if "max_completion_tokens" in asked else fails(400, refusal)
+
+    chat.act = act
+
+    async def twice(model: OpenAIModel) -> None:
+        for text in ("This?", "And this?"):
+            await model(ASKED._replace(text=text), shape=Word, draw=Draw("a"))
+
+    with_model(chat, twice, kept=tmp_path)
+    assert [asked.get("max_completion_tokens") for asked in chat.asked] == [None, 500, 500]
+    assert "max_tokens" not in chat.asked[-1]
+    with_model(chat, twice, kept=tmp_path)
+    assert len(chat.asked) == 3, "a reply is kept by what was asked, whatever the server calls it"
+    chat.does(fails(400, refusal))
+    with pytest.raises(DataError, match="will not answer this: status 400 Unsupported parameter"):
+        ask(chat, record="b", temperature=1)
+
+
+def test_a_model_that_takes_no_temperature_is_told_none_and_its_draws_are_kept_apart(
+    chat: Chat, tmp_path: Path
+) -> None:
+    for record in ("a", "b", "a"):
+        ask(chat, record=record, kept=tmp_path, temperature=None)
+    assert len(chat.asked) == 2
+    assert "temperature" not in chat.asked[0]
+
+
+class Parts(BaseModel):
+    kind: Literal["part"]
+    names: list[Annotated[str, Field(max_length=9)]] = Field(default=[], max_length=3)
+    box: tuple[float, float, float, float] = (0, 0, 1, 1)
+    inner: Word | None = None
+
+
+def test_a_schema_says_what_every_server_knows_and_requires_all(chat: Chat) -> None:
+    chat.does(says({"kind": "part"}))
+
+    async def act(model: OpenAIModel) -> Reply[Parts]:
+        return await model(ASKED, shape=Parts, draw=Draw("a"))
+
+    assert with_model(chat, act).value == Parts(kind="part"), "what it may leave out, it may all the same"
+    told = chat.asked[0]["response_format"]["json_schema"]
+    assert (told["name"], told["strict"]) == ("Parts", True)
+    word = {"type": "object", "properties": {"word": {"type": "string"}}}
+    closed = {"additionalProperties": False}
+    assert told["schema"] == {
+        "type": "object",
+        "$defs": {"Word": {**word, "required": ["word"], **closed}},
+        "properties": {
+            "kind": {"type": "string", "enum": ["part"]},
+            "names": {"type": "array", "items": {"type": "string"}, "maxItems": 3},
+            "box": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+            "inner": {"anyOf": [{"$ref": "#/$defs/Word"}, {"type": "null"}]},
+        },
+        "required": ["kind", "names", "box", "inner"],
+        **closed,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("True.", True), ('{"answer": false, "reason": "x"}', False), ("<think>Yes. {No}</think>\n**No**", False)],
+)
+def test_a_verdict_is_understood_in_words_too(chat: Chat, text: str, answer: bool) -> None:
+    chat.does(says(text))
+
+    async def act(model: OpenAIModel) -> Reply[Verdict]:
+        return await model(ASKED, shape=Verdict, draw=Draw("a"))
+
+    assert with_model(chat, act, structure="text").value.answer is answer
+    assert len(chat.asked) == 1
+
+
+@pytest.mark.parametrize("act", [says("Yes and no."), says("Yes, the dog", finish="length")])
+def test_a_verdict_that_is_not_clear_is_asked_for_again(chat: Chat, act: Act) -> None:
+    chat.does(act, says("No."))
+
+    async def asks(model: OpenAIModel) -> Reply[Verdict]:
+        return await model(ASKED, shape=Verdict, draw=Draw("a"))
+
+    assert with_model(chat, asks).value.answer is False
+    assert len(chat.asked) == 2
 
 
 def test_a_picture_is_sent_upright_in_its_colours_and_no_larger_than_asked(chat: Chat) -> None:
@@ -204,7 +297,25 @@ def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
     [
         (fails(401, "bad key"), SetupError, r"refuses calls without a key \(`api_key_env`\): status 401 bad key"),
         (fails(404, "no model m"), SetupError, "is not there: status 404 no model m; see to `model` and `base_url`"),
+        (fails(302, "moved"), SetupError, "is not there: status 302 moved; see to `model` and `base_url`"),
         (fails(400, "response_format: no"), SetupError, "takes no `structure: schema`.*set `structure: object` or"),
+        (
+            fails(400, "JSON schema conversion failed"),
+            SetupError,
+            "takes no `structure: schema`: status 400 JSON schema",
+        ),
+        (fails(400, "a feature unknown to xgrammar"), SetupError, "takes no `structure: schema`"),
+        (sends(b'{"object": "error", "message": "no grammar"}', status=400), SetupError, "status 400 no grammar; set"),
+        (
+            sends(b'{"detail": [{"msg": "hm"}]}', status=422),
+            DataError,
+            r'not answer this: status 422 \[{"msg": "hm"}\]',
+        ),
+        (
+            fails(400, "temperature 0 is not", code="unsupported_value"),
+            SetupError,
+            "`temperature: 0`.*`temperature: null`",
+        ),
         (fails(429, "pay", code="insufficient_quota"), AllowanceError, "the account is used up: status 429 pay"),
         (fails(400, "too long"), DataError, "will not answer this: status 400 too long"),
         (fails(413, "too large"), DataError, "will not answer this: status 413 too large"),
@@ -244,6 +355,7 @@ def test_an_answer_of_another_form_is_told_to_the_model_and_mended(chat: Chat, f
     assert before == chat.asked[0]["messages"]
     assert wrong["role"] == "assistant"
     assert told in repair["content"]
+    assert '"required": ["word"]' in repair["content"], "some servers pass over a schema"
 
 
 def test_an_answer_that_is_never_mended_fails_alone_and_is_asked_anew_by_a_retry(chat: Chat, tmp_path: Path) -> None:
@@ -310,8 +422,9 @@ def test_a_damaged_reply_is_asked_again(chat: Chat, tmp_path: Path, damage: byte
 
 
 def test_calls_keep_to_a_rate_together(chat: Chat) -> None:
+    start = time.monotonic()
     together(chat, *map(str, range(12)), requests_per_minute=300, temperature=1)
-    assert chat.times[-1] - chat.times[0] >= (12 - 5) / 5 - 0.1, "five a second, five of them at once"
+    assert chat.times[-1] - start >= (12 - 5) / 5 - 0.1, "five a second, five of them at once"
 
 
 def test_a_budget_ends_the_run_before_it_is_broken(chat: Chat) -> None:

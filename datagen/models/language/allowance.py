@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -85,8 +85,12 @@ class Allowance:
         self._requests = Bucket(terms.requests_per_minute, now=now) if terms.requests_per_minute else None
         self._tokens = Bucket(terms.tokens_per_minute, now=now) if terms.tokens_per_minute else None
         self._held_until = now
+        self._look_at = now
+        """When calls that were lost are looked for next."""
         self._spent = Amount()
         self._out: dict[int, _Out] = {}
+        self._flying = Amount()
+        """What the calls in `_out` may take, in all."""
         self._tickets = count(1)
 
     def ask(self, guess: Amount) -> Leave:
@@ -96,7 +100,7 @@ class Allowance:
             self._enter_lost(now)
             if refused := self._over(self._spent, guess):
                 return Leave(refused=refused)
-            if self._over(self._with_those_out(), guess):
+            if self._over(_sum(self._spent, self._flying), guess):
                 return Leave(wait=_AGAIN_S)
             waits = [self._held_until - now]
             if self._requests:
@@ -106,14 +110,24 @@ class Allowance:
             wait = max(0.0, *waits)
             ticket = next(self._tickets)
             self._out[ticket] = _Out(guess, now + wait + self.terms.longest_s)
+            self._flying = _sum(self._flying, guess)
             return Leave(ticket, wait)
+
+    def ask_all(self, guesses: Sequence[Amount]) -> list[Leave]:
+        """Leave for several calls, in their order."""
+        return [self.ask(guess) for guess in guesses]
+
+    def settle_all(self, took: Sequence[tuple[int, Amount]]) -> None:
+        """Enter what several calls took, by their tickets."""
+        for ticket, amount in took:
+            self.settle(ticket, amount)
 
     def settle(self, ticket: int, took: Amount) -> None:
         """Enter what a call took; its guess is let go."""
         with self._lock:
-            out = self._out.pop(ticket, None)
-            if out is None:
+            if ticket not in self._out:
                 return  # it came back after it was given up, and is entered already
+            out = self._landed(ticket)
             self._spent = _sum(self._spent, took)
             if self._tokens:
                 self._tokens.give_back(out.guess.tokens - took.tokens)
@@ -124,13 +138,17 @@ class Allowance:
             self._held_until = max(self._held_until, self._clock() + seconds)
 
     def _enter_lost(self, now: float) -> None:
+        if now < self._look_at:
+            return
+        self._look_at = now + 1
         for ticket in [ticket for ticket, out in self._out.items() if out.until < now]:
-            self._spent = _sum(self._spent, self._out.pop(ticket).guess)
+            self._spent = _sum(self._spent, self._landed(ticket).guess)
 
-    def _with_those_out(self) -> Amount:
-        guesses = [out.guess for out in self._out.values()]
-        usd = self._spent.usd + sum(guess.usd for guess in guesses)
-        return Amount(self._spent.tokens + sum(guess.tokens for guess in guesses), usd)
+    def _landed(self, ticket: int) -> _Out:
+        out = self._out.pop(ticket)
+        tokens, usd = self._flying.tokens - out.guess.tokens, self._flying.usd - out.guess.usd
+        self._flying = Amount(tokens, max(usd, 0.0)) if self._out else Amount()  # no error of rounding stays
+        return out
 
     def _over(self, before: Amount, guess: Amount) -> str:
         """Which budget a call would break, in words."""

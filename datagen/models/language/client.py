@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -18,10 +17,12 @@ from datagen.errors import DataError
 from datagen.image import Image
 from datagen.models.language.allowance import Amount
 from datagen.models.language.base import Draw, Question, Reply, Shape, Spoken
-from datagen.models.language.calls import Calls
+from datagen.models.language.calls import Caller, Calls
+from datagen.models.language.completion import Asked
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import read_prompt
-from datagen.models.language.replies import Replies, Said, key_of
+from datagen.models.language.replies import Replies, Said, key_of, text_of
+from datagen.models.language.schema import schema_name, strict_schema
 from datagen.models.language.sharing import gate
 from datagen.stage import Lent
 
@@ -44,7 +45,7 @@ class OpenAIModel:
 
     def __init__(self, config: OpenAIConfig, *, lent: Lent) -> None:
         self.config = config
-        self._calls = Calls(config, gate(config.terms, lent=lent))
+        self._calls: Caller = Calls(config, gate(config.terms, lent=lent))
         self._replies = Replies(lent.replies)
         self._repair = read_prompt("repair", offers={"fault": "text"})
         self._form = read_prompt("form", offers={"schema": "json"})
@@ -53,6 +54,7 @@ class OpenAIModel:
     async def close(self) -> None:
         """Let go of connections."""
         await self._calls.close()
+        self._replies.close()
 
     async def __call__(self, question: Question, *, shape: type[Shape], draw: Draw) -> Reply[Shape]:
         """See `LanguageModel`."""
@@ -62,67 +64,70 @@ class OpenAIModel:
         spent, fault = Amount(), ""
         keys: list[str] = []
         for repair in range(self.config.repairs + 1):
-            body = self._body(messages, shape)
-            key = key_of(body, weights=self.config.weights, draw=self._draw(draw, repair))
-            keys.append(key)
-            said, took = await self._answered(body, key, pixels=pixels)
+            asked = self._asked(messages, shape, self._draw(draw, repair), pixels=pixels)
+            keys.append(asked.key)
+            said, took = await self._answered(asked)
             spent = Amount(spent.tokens + took.tokens, spent.usd + took.usd)
             try:
                 return Reply(_parsed(said, shape), *spent)
             except ValueError as error:
                 fault = _fault(error, said)
-                messages = [*messages, {"role": "assistant", "content": said.text}, self._told_wrong(fault)]
-        await asyncio.to_thread(self._replies.forget, keys)
+                messages = [*messages, {"role": "assistant", "content": said.text}, self._told_wrong(fault, shape)]
+        await self._replies.forget(keys)
         raise DataError(
             f"{self.config.model} at {self.config.base_url} gave no answer of the asked form, "
             f"{self.config.repairs + 1} times; the last one: {fault}"
         )
 
     def _draw(self, draw: Draw, repair: int) -> tuple[str | int, ...]:
-        return (*draw, repair) if self.config.temperature else ()
+        return () if self.config.temperature == 0 else (*draw, repair)
 
-    async def _answered(self, body: Mapping[str, Any], key: str, *, pixels: int) -> tuple[Said, Amount]:
+    def _asked(
+        self, messages: Sequence[Message], shape: type[BaseModel], draw: Sequence[str | int], *, pixels: int
+    ) -> Asked:
+        body = self._body(messages, shape)
+        text = text_of(body)
+        guess = _signs(messages) // _SIGNS_A_TOKEN + pixels // _PIXELS_A_TOKEN
+        return Asked(key_of(text, weights=self.config.weights, draw=draw), body, text, (guess, self.config.max_tokens))
+
+    async def _answered(self, asked: Asked) -> tuple[Said, Amount]:
         """A reply that is kept, for nothing, or a new one; of equal questions at once only one is asked."""
-        async with self._asking.setdefault(key, asyncio.Lock()):
-            if known := await asyncio.to_thread(self._replies.find, key):
+        async with self._asking.setdefault(asked.key, asyncio.Lock()):
+            if known := await self._replies.find(asked.key):
                 return known, Amount()
-            guess = _signs(body["messages"]) // _SIGNS_A_TOKEN + pixels // _PIXELS_A_TOKEN
-            said, took = await self._calls.make(body, guess=(guess, self.config.max_tokens))
-            await asyncio.to_thread(self._replies.keep, key, said)
+            said, took = await self._calls.make(asked)
+            await self._replies.keep(asked.key, said)
             return said, took
 
     def _messages(self, question: Question, urls: Sequence[str], shape: type[BaseModel]) -> list[Message]:
         system = question.system
         if self.config.structure != "schema":
-            system = f"{system}\n\n{self._form.render({'schema': _schema(shape)}).system}"
+            system = f"{system}\n\n{self._form_of(shape)}"
         parts: list[Message] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         said: Any = [*parts, {"type": "text", "text": question.text}] if parts else question.text
         return [{"role": "system", "content": system}, {"role": "user", "content": said}]
 
-    def _told_wrong(self, fault: str) -> Message:
+    def _form_of(self, shape: type[BaseModel]) -> str:
+        return self._form.render({"schema": shape.model_json_schema()}).system
+
+    def _told_wrong(self, fault: str, shape: type[BaseModel]) -> Message:
+        """What was wrong, and the form in words, which some servers pass over where they are given it as a schema."""
         told = self._repair.render({"fault": fault})
-        return {"role": "user", "content": f"{told.system}\n\n{told.text}"}
+        form = f"\n\n{self._form_of(shape)}" if self.config.structure == "schema" else ""
+        return {"role": "user", "content": f"{told.system}\n\n{told.text}{form}"}
 
     def _body(self, messages: Sequence[Message], shape: type[BaseModel]) -> dict[str, Any]:
         """What is sent, all of it part of what a reply is kept by."""
         config = self.config
-        body = {
-            "model": config.model,
-            "messages": list(messages),
-            "temperature": config.temperature,
-            "max_tokens": config.max_tokens,
-        }
+        body: dict[str, Any] = {"model": config.model, "messages": list(messages), "max_tokens": config.max_tokens}
+        if config.temperature is not None:
+            body["temperature"] = config.temperature
         if config.structure == "schema":
-            schema = {"name": shape.__name__, "schema": _schema(shape), "strict": True}
+            schema = {"name": schema_name(shape), "schema": strict_schema(shape), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif config.structure == "object":
             body["response_format"] = {"type": "json_object"}
         return body
-
-
-@cache
-def _schema(shape: type[BaseModel]) -> dict[str, Any]:
-    return shape.model_json_schema()
 
 
 def _parsed(said: Said, shape: type[Shape]) -> Shape:

@@ -27,10 +27,10 @@ class OpenAIConfig(ModelConfig):
     """Where the server is. It may move without anything being asked anew."""
     api_key_env: Annotated[str, PACE] = Field(default="OPENAI_API_KEY", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
     """Name of the environment variable that holds the key; '' for a server that wants none."""
-    temperature: float = Field(default=0, ge=0, le=2)
-    """At 0 the same question is never asked twice, whatever the record."""
+    temperature: float | None = Field(default=0, ge=0, le=2)
+    """At 0 the same question is never asked twice, whatever the record; null leaves it to models that take none."""
     max_tokens: int = Field(default=500, ge=1)
-    """Longest answer."""
+    """Longest answer, with the thoughts of a model that has them."""
     structure: Literal["schema", "object", "text"] = "schema"
     """How the server is told the answer's form: by its JSON schema, by asking for JSON, or in the prompt alone."""
     repairs: int = Field(default=2, ge=0, le=10)

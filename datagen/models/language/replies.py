@@ -6,9 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from datagen.errors import StoreError
+from datagen.nearby import Nearby
 from datagen.store import Store
 
 
@@ -27,9 +29,30 @@ class Replies:
 
     def __init__(self, address: str) -> None:
         self._store = Store(address) if address else None
+        self._nearby = Nearby()
 
-    def find(self, key: str) -> Said | None:
+    def close(self) -> None:
+        """Let its threads go."""
+        self._nearby.close()
+
+    async def find(self, key: str) -> Said | None:
         """What was kept; None if nothing was, or if it was damaged since. Raises `StoreError`."""
+        return await self._nearby.do(partial(self._found, key)) if self._store else None
+
+    async def keep(self, key: str, said: Said) -> None:
+        """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
+        if self._store:
+            body = json.dumps(said._asdict()).encode()
+            data = hashlib.sha256(body).hexdigest().encode() + body
+            await self._nearby.do(partial(self._store.write, _name(key), data))
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
+        if self._store:
+            for key in keys:
+                await self._nearby.do(partial(self._store.remove, _name(key)))
+
+    def _found(self, key: str) -> Said | None:
         if self._store is None or not self._store.exists(_name(key)):
             return None
         with suppress(StoreError, ValueError, TypeError, KeyError):  # removed meanwhile, or not what `keep` wrote
@@ -39,23 +62,20 @@ class Replies:
                 return Said(**json.loads(body))
         return None
 
-    def keep(self, key: str, said: Said) -> None:
-        """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
-        if self._store is not None:
-            body = json.dumps(said._asdict()).encode()
-            self._store.write(_name(key), hashlib.sha256(body).hexdigest().encode() + body)
 
-    def forget(self, keys: Sequence[str]) -> None:
-        """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
-        if self._store is not None:
-            for key in keys:
-                self._store.remove(_name(key))
+def text_of(body: Mapping[str, Any]) -> str:
+    """A call as JSON, the same for the same call."""
+    return _json(body)
 
 
-def key_of(body: Mapping[str, Any], *, weights: str, draw: Sequence[str | int]) -> str:
-    """A hash of all that decides a reply: the call with its pictures, what pins the weights, and the draw."""
-    told = json.dumps([body, weights, list(draw)], sort_keys=True, ensure_ascii=False)
+def key_of(text: str, *, weights: str, draw: Sequence[str | int]) -> str:
+    """A hash of all that decides a reply: the call with its pictures as JSON, what pins the weights, and the draw."""
+    told = f"[{text}, {_json(weights)}, {_json(list(draw))}]"
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _name(key: str) -> str:

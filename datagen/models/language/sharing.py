@@ -13,10 +13,12 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from datagen.errors import AllowanceError
 from datagen.models.language.allowance import Allowance, Amount, Leave, Terms
+from datagen.models.language.gathering import Gathered
 from datagen.stage import Lent
 
 
@@ -56,19 +58,24 @@ class Here:
 
 
 class There:
-    """An allowance in an actor of the cluster."""
+    """An allowance in an actor of the cluster, which is asked for many calls at once."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
+        self._asking: Gathered[Amount, Leave] = Gathered(partial(_answer, actor.ask_all))
+        self._settling: Gathered[tuple[int, Amount], None] = Gathered(self._settle_all)
 
     async def ask(self, guess: Amount) -> Leave:
         """See `Gate`."""
-        given: Leave = await _answer(self._actor.ask, guess)
-        return given
+        return await self._asking(guess)
 
     async def settle(self, ticket: int, took: Amount) -> None:
         """See `Gate`."""
-        self._actor.settle.remote(ticket, took)
+        await self._settling((ticket, took))
+
+    async def _settle_all(self, took: list[tuple[int, Amount]]) -> list[None]:
+        self._actor.settle_all.remote(took)
+        return [None] * len(took)
 
     async def hold(self, seconds: float) -> None:
         """See `Gate`."""

@@ -21,7 +21,8 @@ _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 _LABEL = r"(?:(?:so|thus|the|my|final|overall) )*(?:answer|verdict|judge?ment|result)"
 _ANSWER_IS = re.compile(rf"{_LABEL}(?: is| would be)? (true|yes|false|no)")
 _LABEL_ALONE = re.compile(rf"{_LABEL}(?: is)?")
-_ENDS = re.compile(r"(?:.*\s)?(true|yes|false|no)")
+_ALSO = re.compile(r"(?:.*\s)?(true|yes|false|no)|(true|yes|false|no) \S+")
+"""Where such a word may be an answer too."""
 _UNSURE = re.compile(r"\b(?:maybe|perhaps|possibly|unsure|uncertain|unclear|not sure|cannot (?:tell|say|see|judge))\b")
 _QUOTES = r"['\u2018\u2019]"
 _MARKS = re.compile(rf"[*_`#\"\u201c-\u201f()\[\]<>|~]|(?<!\w){_QUOTES}|{_QUOTES}(?!\w)")
@@ -59,7 +60,7 @@ def read_verdict(text: str) -> bool:
     plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).casefold()
     clauses = [" ".join(clause.split()) for part in _BREAKS.split(plain) if (clause := _BULLET.sub("", part))]
     told = {_WORDS[word] for word in _told(clauses)}
-    said = {_WORDS[match[1]] for clause in clauses if (match := _ENDS.fullmatch(clause))}
+    said = {_WORDS[match[1] or match[2]] for clause in clauses if (match := _ALSO.fullmatch(clause))}
     if len(told) != 1 or said - told or _UNSURE.search(plain):
         raise ValueError("it is neither a clear yes nor a clear no; the answer has to be true or false")
     return told.pop()

@@ -1,0 +1,56 @@
+"""Small askings made into few: each gets its own answer, none waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen.models.language.gathering import Gathered
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
+def test_each_gets_its_own_answer_and_those_that_wait_go_together(pauses: list[int]) -> None:
+    asked: list[list[int]] = []
+
+    async def ask(items: list[int]) -> list[int]:
+        asked.append(items)
+        await asyncio.sleep(0)
+        return [item * 2 for item in items]
+
+    async def one(gathered: Gathered[int, int], number: int) -> int:
+        for _ in range(pauses[number]):
+            await asyncio.sleep(0)
+        return await gathered(number)
+
+    async def run() -> list[int]:
+        gathered = Gathered(ask)
+        return await asyncio.gather(*(one(gathered, number) for number in range(len(pauses))))
+
+    assert asyncio.run(run()) == [2 * number for number in range(len(pauses))]
+    assert sorted(sum(asked, [])) == list(range(len(pauses)))
+    assert len(asked) <= 2 * len(set(pauses)) + 1
+
+
+def test_a_fault_is_told_to_all_that_were_asked_together_and_to_no_other() -> None:
+    async def ask(items: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        if 3 in items:
+            raise ValueError("three")
+        return items
+
+    async def run() -> None:
+        gathered = Gathered(ask)
+        first = asyncio.ensure_future(gathered(1))
+        await asyncio.sleep(0)
+        rest = [asyncio.ensure_future(gathered(number)) for number in (2, 3, 4)]
+        rest[2].cancel()
+        assert await first == 1
+        for one in rest[:2]:
+            with pytest.raises(ValueError, match="three"):
+                await one
+        assert await gathered(5) == 5
+
+    asyncio.run(run())
