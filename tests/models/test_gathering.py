@@ -30,7 +30,7 @@ def test_each_gets_its_own_answer_and_those_that_wait_go_together(pauses: list[i
         return await asyncio.gather(*(one(gathered, number) for number in range(len(pauses))))
 
     assert asyncio.run(run()) == [2 * number for number in range(len(pauses))]
-    assert sorted(sum(asked, [])) == list(range(len(pauses)))
+    assert sorted(number for items in asked for number in items) == list(range(len(pauses)))
     assert len(asked) <= 2 * len(set(pauses)) + 1
 
 
