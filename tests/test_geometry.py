@@ -4,10 +4,24 @@ import math
 
 import numpy as np
 import pytest
-from pictures import disc
+from hypothesis import given
+from hypothesis import strategies as st
+from pictures import disc, noise
 
 from datagen import DataError
-from datagen.geometry import bounds, check_box, clipped, decode_runs, depth, dilate, draw, overlap
+from datagen.geometry import (
+    bounds,
+    check_box,
+    clipped,
+    decode_runs,
+    depth,
+    dilate,
+    draw,
+    fitted,
+    overlap,
+    padded,
+    resized,
+)
 from datagen.sources.manifest import FARTHEST
 
 
@@ -116,3 +130,42 @@ def test_an_outline_without_corners_has_no_pixels() -> None:
     assert not draw([[]], (5, 4)).any()
     square = [(1.0, 1.0), (3.0, 1.0), (3.0, 3.0), (1.0, 3.0)]
     assert draw([[], square], (5, 4)).sum() == 4
+
+
+@given(
+    width=st.integers(1, 4000), height=st.integers(1, 4000), pixels=st.integers(4096, 4_000_000), multiple=st.sampled_from([8, 16, 32])
+)  # fmt: skip
+def test_a_fitted_size_is_made_of_multiples_no_larger_than_asked_and_stays(width, height, pixels, multiple):
+    size = fitted((width, height), pixels=pixels, multiple=multiple)
+    assert fitted(size, pixels=pixels, multiple=multiple) == size
+    assert size[0] % multiple == size[1] % multiple == 0
+    assert min(size) == multiple or size[0] * size[1] <= pixels
+    wanted = math.sqrt(pixels * width / height), math.sqrt(pixels * height / width)
+    for side, exact in zip(size, wanted, strict=True):
+        assert side <= max(exact + 1e-6, multiple)
+        assert size == (width, height) or side > exact - multiple - 1e-6
+
+
+@given(width=st.integers(1, 500), height=st.integers(1, 500))
+def test_without_a_number_of_pixels_sides_are_cut_to_multiples(width, height):
+    assert fitted((width, height), pixels=None, multiple=16) == tuple(
+        max(16, side // 16 * 16) for side in (width, height)
+    )
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40))
+def test_padding_mirrors_beyond_the_right_and_lower_edge(height, width):
+    image = noise(height, width)
+    larger = padded(image, 16)
+    assert larger.shape[0] % 16 == larger.shape[1] % 16 == 0
+    assert larger.shape[0] - height < 16
+    assert np.array_equal(larger[:height, :width], image)
+    if width % 16 and width > 1:
+        assert np.array_equal(larger[:height, width], image[:, -1])
+    assert np.array_equal(padded(image[..., 0] > 120, 16), larger[..., 0] > 120)
+
+
+def test_a_picture_that_has_its_size_is_not_resized():
+    image = noise(20, 30)
+    assert resized(image, (30, 20)) is image
+    assert resized(image, (15, 10)).shape == (10, 15, 3)

@@ -7,6 +7,7 @@ the result down to whole grey levels; here it is rounded.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,7 +65,9 @@ def _loaded(config: LamaConfig, device: str) -> Any:
         raise SetupError(f"{place} is a folder, LaMa is one TorchScript file: name the file in it, such as big-lama.pt")
     load: Any = torch.jit.load  # it has no types
     try:
-        return load(str(place), map_location=device).eval()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`torch.jit", category=FutureWarning)  # LaMa is published so
+            return load(str(place), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         told = str(error).strip().splitlines()[0]
         raise SetupError(
