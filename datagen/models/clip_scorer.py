@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPVisionModelWithProjection, SiglipVisionModel
+from transformers import AutoModel, CLIPModel, CLIPVisionModelWithProjection, SiglipVisionModel
 
 from datagen.errors import SetupError
 from datagen.models.embeddings import ImageBatches, unit_rows
 from datagen.models.scorer import ClipConfig, Siglip2Config
 from datagen.models.weights.batches import Batches
-from datagen.models.weights.pretrained import image_processor, loading, pretrained
+from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
 
 _SIGLIP = ("siglip", "siglip2")
 
@@ -53,10 +53,10 @@ class ClipScorer:
         self._images = ImageBatches(
             config, image_processor(config), model, lambda inputs: model.get_image_features(**inputs).pooler_output
         )
-        with loading(config, "tokenizer"):
-            self._tokenizer = AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
+        reads = model.config.text_config
+        self._tokenizer = tokenizer(config, words=reads.vocab_size)
+        self._longest = reads.max_position_embeddings
         self._model = model
-        self._longest = model.config.text_config.max_position_embeddings
         self._batches = Batches(config.batch_size)
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
 import pydantic
@@ -28,6 +28,8 @@ class DinoConfig(WeightsConfig):
     """
 
     kind: Literal["dino"] = "dino"
+    fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.safetensors", "pytorch_model.bin")
+    """The repositories are from before safetensors."""
 
     def load(self, device: str) -> ImageEmbedder:
         """The model. Raises `SetupError`."""

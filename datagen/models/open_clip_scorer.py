@@ -31,13 +31,16 @@ def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:
 
 
 def _of_file(config: OpenClipConfig, place: Path) -> tuple[str, dict[str, Any]]:
-    known = open_clip.list_models()
-    if config.architecture not in known:
+    """The name of a model that open_clip knows, and its weights."""
+    name, known = config.architecture, open_clip.list_models()
+    if not name:
         raise SetupError(
-            f"`architecture` is '{config.architecture}', which open_clip does not know; weights that are one file "
-            f"need it ({nearest(config.architecture, known) if config.architecture else 'such as ViT-L-14-quickgelu'})"
+            f"{config.weights} is one file: say by `architecture` which model of open_clip it holds, "
+            "such as ViT-L-14-quickgelu"
         )
-    return config.architecture, {"pretrained": str(place)}
+    if name not in known:
+        raise SetupError(f"`architecture` is '{name}', which open_clip does not know; {nearest(name, known)}")
+    return name, {"pretrained": str(place)}
 
 
 class OpenClipScorer:

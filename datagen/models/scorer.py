@@ -30,10 +30,15 @@ class ImageTextScorer(Protocol):
         ...
 
 
+_FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
+"""Of repositories that hold weights in open_clip's form too."""
+
+
 class ClipConfig(WeightsConfig):
     """CLIP through transformers, such as `openai/clip-vit-large-patch14`; its own processor prepares pictures."""
 
     kind: Literal["clip"] = "clip"
+    fetched: ClassVar[tuple[str, ...]] = _FILES
 
     def load(self, device: str) -> ImageTextScorer:
         """Both towers. Raises `SetupError`."""
@@ -49,6 +54,7 @@ class Siglip2Config(WeightsConfig):
     """
 
     kind: Literal["siglip2"] = "siglip2"
+    fetched: ClassVar[tuple[str, ...]] = _FILES
 
     def load(self, device: str) -> ImageTextScorer:
         """Both towers. Raises `SetupError`."""

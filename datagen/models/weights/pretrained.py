@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pickle import UnpicklingError
 from typing import Any
 
-from transformers import AutoImageProcessor
+from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.utils import logging
 
 from datagen.errors import SetupError
@@ -21,12 +22,17 @@ def loading(config: PlacedConfig, what: str) -> Iterator[None]:
     except SetupError:
         raise
     except Exception as error:  # libraries raise all kinds on files that are missing, cut off or another model's
-        told = str(error).strip().splitlines()
-        why = f"{type(error).__name__}: {told[0][:300] if told else 'no reason given'}"
         raise SetupError(
-            f"{config.weights} holds no {what} that kind '{config.kind}' can read ({why}): "
+            f"{config.weights} holds no {what} that kind '{config.kind}' can read ({_why(error)}): "
             "check `weights` and `kind`, and that all files of the repository are there and whole"
         ) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnpicklingError):  # torch's own words advise to run whatever code the file holds
+        return "it is damaged, or holds more than tensors, which is never loaded"
+    told = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {told[0][:300] if told else 'no reason given'}"
 
 
 def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
@@ -35,12 +41,17 @@ def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any
     place = config.place()
     with loading(config, "model"), _quiet():
         model, report = maker.from_pretrained(
-            place, dtype=dtype, local_files_only=True, output_loading_info=True, **options
+            place,
+            dtype=dtype,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
         )
-    if missing := sorted(report["missing_keys"]):
+    if lacking := sorted([*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])]):
         raise SetupError(
-            f"{config.weights} lacks {len(missing)} weights of a {type(model).__name__}, such as '{missing[0]}': "
-            "it is another model, or damaged; without them the model would answer at random"
+            f"{config.weights} lacks {len(lacking)} weights of a {type(model).__name__}, such as '{lacking[0]}', or "
+            "has them in another size: it is another model, or damaged; the model would answer at random"
         )
     return model.eval().requires_grad_(False).to(device)
 
@@ -65,3 +76,18 @@ def image_processor(config: WeightsConfig) -> Any:
     with loading(config, "image processor"):
         reader: Any = AutoImageProcessor
         return reader.from_pretrained(config.place(), local_files_only=True, backend="pil")
+
+
+def tokenizer(config: WeightsConfig, *, words: int) -> Any:
+    """The tokenizer that the weights come with, for a model that knows so many `words`. Raises `SetupError`.
+
+    Where its files are missing, transformers makes one that knows no words at all, and says nothing.
+    """
+    with loading(config, "tokenizer"):
+        found = AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
+    if len(found) < words / 2:
+        raise SetupError(
+            f"the tokenizer of {config.weights} knows {len(found)} words, the model {words}: "
+            "its files are missing (tokenizer.json, or vocab.json and merges.txt), fetch them again"
+        )
+    return found
