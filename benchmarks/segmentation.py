@@ -22,7 +22,7 @@ from skimage.segmentation import morphological_chan_vese, random_walker, watersh
 from datagen.fields import Box
 from datagen.geometry import draw
 from datagen.image import Image
-from datagen.models.segmenter import AnnotatedConfig, Annotation, GrabCutConfig, Segmenter
+from datagen.models.segmenter import AnnotatedConfig, Annotation, GrabCutConfig, Scene, Segmenter
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -30,7 +30,6 @@ Cut = Callable[[Pixels, tuple[int, int, int, int]], Mask]
 
 DATA = Path(skimage.__file__).parent / "data"
 MANIFEST = Path(__file__).parent.parent / "manifests" / "demo.jsonl"
-EMPTY = Annotation([], {})
 
 
 def grey(image: Pixels) -> NDArray[np.float32]:
@@ -123,7 +122,7 @@ def main() -> None:
             if name in OTHERS:
                 mask = cropped(OTHERS[name], image.array, box)
             else:
-                mask = MODELS[name]([image.array], [box], [Annotation(thing["polygons"], {})])[0].mask
+                mask = MODELS[name]([Scene(image.array, [box], [Annotation(thing["polygons"], {})])])[0][0].mask
             found.append(overlap(mask, drawn))
         scores[name] = found
         seconds = (time.perf_counter() - started) / len(jobs)

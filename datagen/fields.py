@@ -73,7 +73,6 @@ STANDARD: tuple[Field, ...] = (
     Field("scope", "text", "Whether an edit changes all of the picture, or a part.", choices=("global", "local")),
     Field("turn", "int", "Number of an edit in its session, from 1; 0 where it is in none."),
     Field("annotated_match", "score", "How well an edit matches its words, as its dataset's own annotations say."),
-    Field("objects", "json", "Annotated objects: [{label, box, polygons, attributes}].", unit="pixels", bulky=True),
     Field(
         "grounding",
         "json",
@@ -88,6 +87,11 @@ STANDARD: tuple[Field, ...] = (
     Field("span", "json", "Where the caption names it: [start, end), in characters."),
     Field("entity_box", "box", "The box that is annotated of it.", "xyxy", "pixels"),
     Field("cutouts", "images", "The thing alone on a plain square.", "HWC uint8 RGB"),
+    Field("objects", "json", "Objects of a picture: [{label, box, polygons, attributes}].", unit="pixels", bulky=True),
+    Field(
+        "annotated", "json", "Objects that are known before any is looked for, as `objects`.", unit="pixels", bulky=True
+    ),
+    Field("found_objects", "json", "Objects, annotated or found, as `objects`.", unit="pixels", bulky=True),
     Field("source", "image", "The picture before the edit.", "HWC uint8 RGB", member="source"),
     Field("target", "image", "The picture after the edit.", "HWC uint8 RGB", member="target"),
     Field("image", "image", "A picture on which a stage works.", "HWC uint8 RGB"),
@@ -132,6 +136,7 @@ STANDARD: tuple[Field, ...] = (
     Field("composite_structure", "score", "How well a pair is laid out, by the model that rated it.", unit="0 to 5"),
     Field("object_consistency", "score", "How far both pictures show one object, likewise.", unit="0 to 5"),
     Field("image_quality", "score", "How good both pictures are, likewise.", unit="0 to 5"),
+    Field("box_score", "score", "How sure the detector is of the subject's box.", unit="its own, 0 to 1"),
     Field("foreground_ratio", "score", "Mask pixels over all pixels.", unit="0 to 1"),
     Field("largest_piece", "score", "Share of the mask in its largest connected piece.", unit="0 to 1"),
     Field("border_contact", "score", "Share of the mask's outline that lies on the frame.", unit="0 to 1"),

@@ -76,6 +76,14 @@ def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
     return np.ascontiguousarray(np.repeat(inside, runs).reshape(size[1], size[0]).T)
 
 
+def encode_runs(mask_HW: Mask) -> list[int]:
+    """A mask as COCO's uncompressed run lengths: column by column, background first."""
+    flat = mask_HW.T.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs: list[int] = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
+    return [0, *runs] if flat.size and flat[0] else runs
+
+
 def dilate(mask_HW: Mask, radius: int) -> Mask:
     """The mask grown by `radius` pixels on every side, corners rounded."""
     import cv2

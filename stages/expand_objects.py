@@ -16,21 +16,21 @@ class ExpandObjects(Expand):
     Every record also knows the objects of its picture, as `instances`: those
     whose boxes are sound, and lie on the `image` where that is at hand. An
     object whose box is not is a record of its own all the same, to fail alone
-    where its box is first used.
+    where its box is first used. Where a stage before wrote `found_objects`, they stand in the place of `objects`.
     """
 
     reads = ("objects",)
-    optional = ("image",)
+    optional = ("image", "found_objects")
     writes = ("subject", "box", "polygons", "annotated_mask", "attributes", "instances")
 
     def process(self, batch: list[Record]) -> list[Children]:
-        """The objects of each picture, in the order of the manifest."""
+        """The objects of each picture, in the order in which they are listed."""
         return [_children(record) for record in batch]
 
 
 def _children(record: Record) -> Children:
     size = record["image"].size if "image" in record else _ANY_SIZE
-    things = record["objects"]
+    things = record.get("found_objects", record["objects"])
     instances = [_instance(thing) for thing in things if check_box(_box(thing), size) is None]
     return [_child(thing, instances) for thing in things]
 

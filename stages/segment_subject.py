@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from datagen import Answer, Failed, Map, Record, Reject, StageConfig
+from datagen import Answer, Box, Failed, Map, Record, Reject, StageConfig
 from datagen.geometry import bounds, check_box, clipped, overlap
-from datagen.models.segmenter import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig
+from datagen.image import Pixels
+from datagen.models.segmenter import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig, segment_each
 
 
 class SegmentSubject(Map):
@@ -45,16 +46,10 @@ class SegmentSubject(Map):
         self.segmenter = self.config.segmenter.load(device)
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Segment the records whose boxes are sound."""
+        """Segment the records whose boxes are sound; a picture of several is encoded once."""
         faults = [_fault(record) for record in batch]
         sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
-        found = iter(
-            self.segmenter(
-                [record["image"].array for record in sound],
-                [record["box"] for record in sound],
-                [Annotation(record.get("polygons", []), record.get("annotated_mask", {})) for record in sound],
-            )
-        )
+        found = iter(segment_each(self.segmenter, each=[_asked(record) for record in sound]))
         pairs = zip(batch, faults, strict=True)
         return [Failed(fault) if fault else self._answer(record, next(found)) for record, fault in pairs]
 
@@ -70,6 +65,11 @@ class SegmentSubject(Map):
             told = f"the mask spans {list(seen)}, the box is {list(box)}: overlap {iou:.2f} < {self.config.min_box_iou}"
             return Reject("box_mismatch", told)
         return {"mask": found.mask}
+
+
+def _asked(record: Record) -> tuple[Pixels, Box, Annotation]:
+    annotation = Annotation(record.get("polygons", []), record.get("annotated_mask", {}))
+    return record["image"].array, record["box"], annotation
 
 
 def _fault(record: Record) -> str | None:

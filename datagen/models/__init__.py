@@ -14,6 +14,8 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.embedder import DinoConfig, Dinov2Config
     from datagen.models.entity_finder import EntityFinderConfig
     from datagen.models.hasher import HasherConfig
+    from datagen.models.box_asker import BoxAskerConfig
+    from datagen.models.detector import DetectorConfig
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
@@ -23,12 +25,14 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.text_to_image import TextToImageConfig
 
     found = {
+        "detector": DetectorConfig,
         "segmenter": SegmenterConfig,
         "inpainter": InpainterConfig,
         "editor": EditorConfig,
         "text-to-image": TextToImageConfig,
         "instruction writer": InstructionWriterConfig,
         "entity finder": EntityFinderConfig,
+        "box asker": BoxAskerConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
         "image embedder": DinoConfig | Dinov2Config,

@@ -5,23 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.fields import Box
 from datagen.geometry import decode_runs, draw
-from datagen.models.segmenter import Annotation, Segmentation
+from datagen.models.segmenter import Annotation, Scene, Segmentation, annotations
 
 
 class AnnotatedSegmenter:
     """An object's annotated mask, or the union of its outlines; an empty mask where there is neither."""
 
-    def __call__(
-        self,
-        images: list[NDArray[np.uint8]],
-        boxes: list[Box],  # noqa: ARG002
-        annotations: list[Annotation],
-    ) -> list[Segmentation]:
-        """See `Segmenter`; boxes are ignored, scores are 1."""
-        pairs = zip(images, annotations, strict=True)
-        return [Segmentation(_mask(image, annotation), 1.0) for image, annotation in pairs]
+    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+        """See `Segmenter`; boxes are only counted, scores are 1."""
+        return [[Segmentation(_mask(scene.image, one), 1.0) for one in annotations(scene)] for scene in scenes]
 
 
 def _mask(image_HWC: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.fields import Box
-from datagen.models.segmenter import Annotation, Segmentation
+from datagen.models.segmenter import Scene, Segmentation
 
 _SEED = 7
 
@@ -19,14 +19,9 @@ class GrabCutSegmenter:
         self.rounds = rounds
         self.margin = margin
 
-    def __call__(
-        self,
-        images: list[NDArray[np.uint8]],
-        boxes: list[Box],
-        annotations: list[Annotation],  # noqa: ARG002
-    ) -> list[Segmentation]:
+    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
         """See `Segmenter`; annotations are ignored, the score is the share of the box that the mask fills."""
-        return [self._cut(image, box) for image, box in zip(images, boxes, strict=True)]
+        return [[self._cut(scene.image, box) for box in scene.boxes] for scene in scenes]
 
     def _cut(self, image_HWC: NDArray[np.uint8], box: Box) -> Segmentation:
         height, width = image_HWC.shape[:2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +12,8 @@ from pydantic import Field
 
 from datagen.fields import Box, Polygon
 from datagen.models.base import ModelConfig
+from datagen.models.weights.config import WeightsConfig
+from datagen.options import PACE
 
 
 class Segmentation(NamedTuple):
@@ -30,18 +32,49 @@ class Annotation(NamedTuple):
     """A mask as COCO's uncompressed run lengths, {size: [height, width], counts: [...]}; it precedes the outlines."""
 
 
-class Segmenter(Protocol):
-    """Masks of one object in each picture."""
+NOTHING = Annotation([], {})
+"""What is annotated of an object that nobody marked."""
 
-    def __call__(
-        self, images: list[NDArray[np.uint8]], boxes: list[Box], annotations: list[Annotation]
-    ) -> list[Segmentation]:
-        """HWC uint8 RGB pictures with one xyxy box each, and what is annotated of it.
+
+class Scene(NamedTuple):
+    """A picture, HWC uint8 RGB, and the xyxy boxes of objects in it."""
+
+    image: NDArray[np.uint8]
+    boxes: Sequence[Box]
+    annotations: Sequence[Annotation] = ()
+    """What is annotated of each box's object; none at all is `NOTHING` for each."""
+
+
+def annotations(scene: Scene) -> Sequence[Annotation]:
+    """What is annotated of each box's object."""
+    return scene.annotations or [NOTHING] * len(scene.boxes)
+
+
+class Segmenter(Protocol):
+    """Masks of the objects in boxes."""
+
+    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+        """One answer for each box of each picture; a picture is encoded once for all its boxes.
 
         Masks are HW, of the picture's size (an annotated one of the size that it was annotated with).
-        No answer depends on the rest of the batch.
+        Beyond rounding no answer depends on the other boxes, nor on the rest of the batch.
         """
         ...
+
+
+def segment_each(
+    segmenter: Segmenter, *, each: Sequence[tuple[NDArray[np.uint8], Box, Annotation]]
+) -> list[Segmentation]:
+    """One object of a picture each; a picture that comes several times, as the same array, is given once."""
+    places: dict[int, list[int]] = {}
+    for place, (image, _, _) in enumerate(each):
+        places.setdefault(id(image), []).append(place)
+    groups = list(places.values())
+    scenes = [Scene(each[group[0]][0], [each[n][1] for n in group], [each[n][2] for n in group]) for group in groups]
+    found: dict[int, Segmentation] = {}
+    for group, segmentations in zip(groups, segmenter(scenes), strict=True):
+        found.update(zip(group, segmentations, strict=True))
+    return [found[place] for place in range(len(each))]
 
 
 class AnnotatedConfig(ModelConfig):
@@ -73,4 +106,73 @@ class GrabCutConfig(ModelConfig):
         return GrabCutSegmenter(rounds=self.rounds, margin=self.margin)
 
 
-SegmenterConfig = Annotated[AnnotatedConfig | GrabCutConfig, pydantic.Field(discriminator="kind")]
+class PromptedConfig(WeightsConfig):
+    """A model of the Segment Anything family, prompted by boxes."""
+
+    masks: Literal["single", "best"] = "single"
+    """One mask for a box, as its authors advise for boxes, or that of three which the model scores best."""
+    boxes_at_once: Annotated[int, PACE] = Field(default=32, ge=1)
+    """Boxes of one picture that are decoded together; what does not fit into memory is halved, and stays so."""
+
+
+class SamConfig(PromptedConfig):
+    """Segment Anything (arXiv:2304.02643) by the `segment-anything` package, from its `.pth` checkpoint.
+
+    Which of its sizes it is, the checkpoint tells. In half precision only the image is encoded.
+    """
+
+    kind: Literal["sam"] = "sam"
+    license: ClassVar[str] = "Apache-2.0"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "segment_anything")
+
+    weights: str = Field(min_length=1)
+    """The `.pth` file, such as sam_vit_h_4b8939.pth, or `owner/name:file` on the hub."""
+
+    def load(self, device: str) -> Segmenter:
+        """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        from datagen.models.sam_segmenter import SamSegmenter
+
+        return SamSegmenter(self, device=device)
+
+
+class Sam2Config(PromptedConfig):
+    """SAM 2 and 2.1 (arXiv:2408.00714) by transformers, on still pictures."""
+
+    kind: Literal["sam2"] = "sam2"
+    license: ClassVar[str] = "Apache-2.0"
+
+    weights: str = Field(default="facebook/sam2.1-hiera-large", min_length=1)
+    """A repository of the hub, or a folder as transformers saves it."""
+
+    def load(self, device: str) -> Segmenter:
+        """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        from datagen.models.sam2_segmenter import Sam2Segmenter
+
+        return Sam2Segmenter(self, device=device)
+
+
+class Sam3Config(PromptedConfig):
+    """SAM 3 (arXiv:2511.16719) by transformers, prompted by boxes as its tracker is."""
+
+    kind: Literal["sam3"] = "sam3"
+    license: ClassVar[str] = "SAM License"
+
+    weights: str = Field(default="facebook/sam3", min_length=1)
+    """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
+
+    def load(self, device: str) -> Segmenter:
+        """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        from datagen.models.sam2_segmenter import Sam3Segmenter
+
+        return Sam3Segmenter(self, device=device)
+
+
+BoxSegmenterConfig = Annotated[
+    GrabCutConfig | SamConfig | Sam2Config | Sam3Config, pydantic.Field(discriminator="kind")
+]
+"""Segmenters that need a box and nothing else."""
+
+SegmenterConfig = Annotated[
+    AnnotatedConfig | GrabCutConfig | SamConfig | Sam2Config | Sam3Config, pydantic.Field(discriminator="kind")
+]
+"""Every kind of segmenter, told apart by `kind`."""

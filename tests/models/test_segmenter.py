@@ -6,10 +6,9 @@ import pytest
 from pictures import demo_object, disc, noise
 
 from datagen.geometry import draw
-from datagen.models.segmenter import AnnotatedConfig, Annotation, GrabCutConfig
+from datagen.models.segmenter import AnnotatedConfig, Annotation, GrabCutConfig, Scene, segment_each
 
 KINDS = [AnnotatedConfig(), GrabCutConfig()]
-NOTHING = Annotation([], {})
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
@@ -25,7 +24,7 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 def test_an_annotated_outline_is_taken_as_it_is():
     picture, _ = scene()
     square = [[(10.0, 5.0), (20.0, 5.0), (20.0, 25.0), (10.0, 25.0)]]
-    found = AnnotatedConfig().load("cpu")([picture], [(0, 0, 80, 60)], [Annotation(square, {})])[0]
+    found = AnnotatedConfig().load("cpu")([Scene(picture, [(0, 0, 80, 60)], [Annotation(square, {})])])[0][0]
     assert found.mask.sum() == 200
     assert found.mask[5:25, 10:20].all()
     assert found.mask.shape == (60, 80)
@@ -34,32 +33,33 @@ def test_an_annotated_outline_is_taken_as_it_is():
 def test_an_annotated_mask_precedes_outlines_and_keeps_its_own_size():
     picture, _ = scene()
     runs = {"size": [2, 3], "counts": [1, 2, 3]}
-    found = AnnotatedConfig().load("cpu")([picture], [(0, 0, 80, 60)], [Annotation([[(0, 0), (9, 0), (9, 9)]], runs)])
-    assert found[0].mask.tolist() == [[False, True, False], [True, False, False]]
+    marked = Annotation([[(0, 0), (9, 0), (9, 9)]], runs)
+    found = AnnotatedConfig().load("cpu")([Scene(picture, [(0, 0, 80, 60)], [marked])])[0][0]
+    assert found.mask.tolist() == [[False, True, False], [True, False, False]]
 
 
 def test_nothing_annotated_is_an_empty_mask():
     picture, _ = scene()
-    assert not AnnotatedConfig().load("cpu")([picture], [(0, 0, 80, 60)], [NOTHING])[0].mask.any()
+    assert not AnnotatedConfig().load("cpu")([Scene(picture, [(0, 0, 80, 60)])])[0][0].mask.any()
 
 
 def test_grabcut_finds_what_stands_off_its_surroundings():
     picture, mask = scene()
-    found = GrabCutConfig().load("cpu")([picture], [(23, 13, 58, 47)], [NOTHING])[0]
+    found = GrabCutConfig().load("cpu")([Scene(picture, [(23, 13, 58, 47)])])[0][0]
     assert overlap(found.mask, mask) > 0.95
     assert 0 < found.score <= 1
 
 
 def test_grabcut_finds_a_coin():
     image, thing = demo_object("coins", 1)
-    found = GrabCutConfig().load("cpu")([image.array], [tuple(thing["box"])], [NOTHING])[0]
+    found = GrabCutConfig().load("cpu")([Scene(image.array, [tuple(thing["box"])])])[0][0]
     assert overlap(found.mask, draw(thing["polygons"], image.size)) > 0.85
 
 
 @pytest.mark.parametrize("box", [(0, 0, 80, 60), (0, 0, 1, 1), (79.2, 59.2, 80, 60), (-0.5, -0.5, 80.4, 60.4)])
 def test_grabcut_bears_boxes_at_the_frame(box):
     picture, _ = scene()
-    assert GrabCutConfig().load("cpu")([picture], [box], [NOTHING])[0].mask.shape == (60, 80)
+    assert GrabCutConfig().load("cpu")([Scene(picture, [box])])[0][0].mask.shape == (60, 80)
 
 
 @pytest.mark.parametrize("config", KINDS, ids=[config.kind for config in KINDS])
@@ -71,10 +71,10 @@ def test_the_answer_hangs_on_neither_batch_nor_threads(config):
     model, threads = config.load("cpu"), cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)
-        alone = model(*([part] for part in job))[0]
+        alone = segment_each(model, each=[job])[0]
         cv2.setNumThreads(2)
         cv2.setRNGSeed(99)
-        batch = model(*(list(parts) for parts in zip(other, job, other, strict=True)))
+        batch = segment_each(model, each=[other, job, other])
     finally:
         cv2.setNumThreads(threads)
     assert np.array_equal(alone.mask, batch[1].mask)

@@ -1,0 +1,124 @@
+"""Detectors: where in a picture is what a phrase names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+import pydantic
+from numpy.typing import NDArray
+from pydantic import Field
+
+from datagen.fields import Box
+from datagen.models.weights.config import WeightsConfig
+
+
+class Detection(NamedTuple):
+    """One thing that was found."""
+
+    box: Box
+    """On the picture, and not empty."""
+    score: float
+    """How sure the model is, 0 to 1, on a scale of its own."""
+    label: str
+    """The phrase that it was found by, as it was asked."""
+
+
+class Detector(Protocol):
+    """Boxes of what phrases name."""
+
+    def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
+        """HWC uint8 RGB pictures, each with at least one phrase of its own; all that was found, best first.
+
+        Nothing is left out for its score, and one thing may be found more than once. Beyond rounding no answer
+        depends on the rest of the batch, but it does on the other phrases of its picture. Raises `DataError` for a
+        phrase without a word, or one that is too long.
+        """
+        ...
+
+
+class GroundingDinoConfig(WeightsConfig):
+    """Grounding DINO (arXiv:2303.05499) by transformers: finds what free phrases name."""
+
+    kind: Literal["grounding_dino"] = "grounding_dino"
+    license: ClassVar[str] = "Apache-2.0"
+
+    weights: str = Field(default="IDEA-Research/grounding-dino-base", min_length=1)
+    """A repository of the hub, or a folder as transformers saves it."""
+
+    def load(self, device: str) -> Detector:
+        """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        from datagen.models.grounding_dino_detector import GroundingDinoDetector
+
+        return GroundingDinoDetector(self, device=device)
+
+
+class TextFilesConfig(WeightsConfig):
+    """The vocabulary and shape of a text encoder whose weights are elsewhere."""
+
+    kind: Literal["text_files"] = "text_files"
+    fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt")
+
+    weights: str = Field(default="google-bert/bert-base-uncased", min_length=1)
+    """A repository of the hub, or a folder with config.json and the tokenizer's files."""
+
+
+class OriginalGroundingDinoConfig(WeightsConfig):
+    """Grounding DINO by its authors' package and `.pth` checkpoint; `precision` is that of autocast."""
+
+    kind: Literal["groundingdino"] = "groundingdino"
+    license: ClassVar[str] = "Apache-2.0"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "groundingdino.models")
+    extra: ClassVar[str] = "groundingdino"
+
+    weights: str = Field(min_length=1)
+    """The `.pth` file, or `owner/name:file` on the hub."""
+    architecture: str = "swin_t"
+    """`swin_t` or `swin_b`, as the package describes them, or a file of one's own in that form, which ends in .py.
+
+    Such a file is Python, and is run.
+    """
+    text_encoder: TextFilesConfig = TextFilesConfig()
+    """Where BERT's vocabulary and shape are; its weights are in the checkpoint."""
+
+    @pydantic.field_validator("architecture")
+    @classmethod
+    def _known(cls, architecture: str) -> str:
+        if architecture not in ("swin_t", "swin_b") and not architecture.endswith(".py"):
+            raise ValueError(f"'{architecture}' is neither swin_t nor swin_b, nor a file that ends in .py")
+        return architecture
+
+    @property
+    def revision(self) -> str:
+        """Also which architecture it is, without the folders of this machine."""
+        return f"{super().revision}:{Path(self.architecture).name}"
+
+    def load(self, device: str) -> Detector:
+        """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        from datagen.models.original_grounding_dino import OriginalGroundingDino
+
+        return OriginalGroundingDino(self, device=device)
+
+
+class Sam3DetectorConfig(WeightsConfig):
+    """SAM 3 (arXiv:2511.16719) by text: finds all that one short noun phrase names, phrase after phrase."""
+
+    kind: Literal["sam3"] = "sam3"
+    license: ClassVar[str] = "SAM License"
+
+    weights: str = Field(default="facebook/sam3", min_length=1)
+    """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
+
+    def load(self, device: str) -> Detector:
+        """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        from datagen.models.sam3_detector import Sam3Detector
+
+        return Sam3Detector(self, device=device)
+
+
+DetectorConfig = Annotated[
+    GroundingDinoConfig | OriginalGroundingDinoConfig | Sam3DetectorConfig, pydantic.Field(discriminator="kind")
+]
+"""Every kind of detector, told apart by `kind`."""

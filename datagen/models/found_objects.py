@@ -1,0 +1,63 @@
+"""What is looked for in pictures, and how found objects are written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, StringConstraints
+
+from datagen.errors import DataError
+from datagen.fields import Box
+from datagen.geometry import encode_runs, overlap
+from datagen.models.detector import Detection
+from datagen.record import Record
+
+Phrases = Annotated[
+    tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)], ...],
+    Field(min_length=1),
+]
+"""Words to look for, or fields in braces such as `{subject}`, which hold a phrase or a list of them."""
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+def fields_in(phrases: Sequence[str]) -> tuple[str, ...]:
+    """The fields that phrases name in braces, each once."""
+    return tuple(dict.fromkeys(match[1] for phrase in phrases if (match := _FIELD.fullmatch(phrase))))
+
+
+def phrases_for(record: Record, phrases: Sequence[str]) -> list[str]:
+    """What is looked for in a record's picture, each once. Raises `DataError` if a field holds no text."""
+    found: list[str] = []
+    for phrase in phrases:
+        match = _FIELD.fullmatch(phrase)
+        found += _texts(match[1], record[match[1]]) if match else [phrase]
+    return list(dict.fromkeys(filter(None, map(str.strip, found))))
+
+
+def _texts(field: str, value: Any) -> list[str]:
+    values = [value] if isinstance(value, str) else value
+    if isinstance(values, list | tuple) and all(isinstance(item, str) for item in values):
+        return list(values)
+    raise DataError(f"field '{field}' is to hold a phrase or a list of them, not {type(value).__name__} {value!r:.60}")
+
+
+def distinct(found: Iterable[Detection], *, max_overlap: float) -> list[Detection]:
+    """Detections, best first, without those that overlap a better one by more than `max_overlap` (IoU)."""
+    kept: list[Detection] = []
+    for one in found:
+        if all(overlap(one.box, other.box) <= max_overlap for other in kept):
+            kept.append(one)
+    return kept
+
+
+def object_of(
+    label: str, *, box: Box, mask: NDArray[np.bool_] | None = None, score: float | None = None
+) -> dict[str, Any]:
+    """An entry of the field `objects`; its score is left out where the model tells none."""
+    runs = None if mask is None else {"size": list(mask.shape), "counts": encode_runs(mask)}
+    found = {"label": label, "box": list(box), "polygons": [], "mask": runs, "attributes": []}
+    return found if score is None else {**found, "score": round(score, 4)}
