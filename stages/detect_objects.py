@@ -35,8 +35,8 @@ class DetectObjects(Map):
         """The model that finds their pixels; it encodes a picture once for all its boxes. Null: boxes alone."""
         phrases: Phrases
         """What is looked for: words, or a field in braces such as `{subject}`, with a phrase or a list of them."""
-        min_score: float = Field(default=0.35, ge=0, le=1)
-        """Least score of a box, on the detector's own scale; 0.35 is that of Grounding DINO's authors."""
+        min_score: float = Field(ge=0, le=1)
+        """Least score of a box, on this detector's scale; Grounding DINO's authors take 0.35."""
         max_overlap: float = Field(default=0.8, ge=0, le=1)
         """Of two boxes that overlap more (intersection over union) the better one stays; Grounded-SAM has 0.8."""
         max_objects: int = Field(default=100, ge=1)

@@ -19,7 +19,7 @@ class GroundSubject(Map):
     reads = ("image", "subject")
     writes = ("box", "mask", "box_score")
     rejects = ("no_subject", "no_mask", "box_mismatch")
-    thresholds = (Threshold("box_score", "least", "min_score", "no_subject"),)
+    thresholds = (Threshold("box_score", "least", "min_score", "no_subject", by="detector"),)
     version = 1
 
     class Config(StageConfig):
@@ -29,8 +29,8 @@ class GroundSubject(Map):
         """The model that boxes the subject."""
         segmenter: BoxSegmenterConfig
         """The model that finds its pixels in the box."""
-        min_score: float = Field(default=0.35, ge=0, le=1)
-        """Least score of the box, on the detector's own scale; 0.35 is that of Grounding DINO's authors."""
+        min_score: float = Field(ge=0, le=1)
+        """Least score of the box, on this detector's scale; Grounding DINO's authors take 0.35."""
         min_box_iou: float = Field(default=0, ge=0, le=1)
         """Least overlap, intersection over union, of the mask's bounds with the box; 0 takes any mask."""
 

@@ -76,4 +76,24 @@ def generating(folder: Path, manifest: Path) -> Path:
     return config_of(folder, manifest, stages, name="generating")
 
 
-MAKERS: tuple[Maker, ...] = (scoring, generating)
+def grounding(folder: Path, manifest: Path) -> Path:
+    """Objects found by phrases, and each of them grounded again by its name."""
+    import tiny_grounding
+
+    detector = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_grounding_dino(folder / "grounding"))}
+    sam = {"kind": "sam", "weights": str(tiny_grounding.save_sam(folder / "sam.pth"))}
+    stages: list[dict[str, Any]] = [
+        {"use": "read_image"},
+        {
+            "use": "detect_objects",
+            "map": {"objects": "found_objects"},
+            "with": {"detector": detector, "segmenter": sam, "phrases": ["a cup", "a red box"], "min_score": 0.0,
+                     "max_objects": 3},
+        },
+        {"use": "expand_objects", "map": {"image": "picture", "box": "found_box"}},
+        {"use": "ground_subject", "with": {"detector": detector, "segmenter": sam, "min_score": 0.1}},
+    ]  # fmt: skip
+    return config_of(folder, manifest, stages, name="grounding")
+
+
+MAKERS: tuple[Maker, ...] = (grounding, scoring, generating)

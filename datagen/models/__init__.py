@@ -10,6 +10,8 @@ from datagen.models.base import ModelConfig
 def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
     from datagen.models.aesthetic import PredictorConfig
+    from datagen.models.box_asker import BoxAskerConfig
+    from datagen.models.detector import DetectorConfig
     from datagen.models.editor import EditorConfig
     from datagen.models.embedder import DinoConfig, Dinov2Config
     from datagen.models.entity_finder import EntityFinderConfig

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.geometry import decode_runs, draw
-from datagen.models.segmenter import Annotation, Scene, Segmentation, annotations
+from datagen.models.segmenter import Annotation, Scene, Segmentation, marks
 
 
 class AnnotatedSegmenter:
@@ -14,7 +14,7 @@ class AnnotatedSegmenter:
 
     def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
         """See `Segmenter`; boxes are only counted, scores are 1."""
-        return [[Segmentation(_mask(scene.image, one), 1.0) for one in annotations(scene)] for scene in scenes]
+        return [[Segmentation(_mask(scene.image, one), 1.0) for one in marks(scene)] for scene in scenes]
 
 
 def _mask(image_HWC: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.bool_]:

@@ -11,8 +11,9 @@ import pydantic
 from numpy.typing import NDArray
 from pydantic import Field
 
+from datagen.errors import DataError
 from datagen.fields import Box
-from datagen.models.weights.config import WeightsConfig
+from datagen.models.weights.config import PlacedConfig, WeightsConfig
 
 
 class Detection(NamedTuple):
@@ -39,6 +40,22 @@ class Detector(Protocol):
         ...
 
 
+def best_first(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], labels: Sequence[str], *, size: tuple[int, int]
+) -> list[Detection]:
+    """Detections from N x 4 xyxy boxes in pixels, cut at the edges of a picture of (width, height).
+
+    What lies wholly beyond them is left out. Raises `DataError` if a model gave no numbers.
+    """
+    if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+        raise DataError("the model's boxes or scores are no finite numbers; with float16, try bfloat16 or float32")
+    width, height = size
+    clipped = np.clip(boxes, 0, (width, height, width, height)).tolist()
+    order = np.argsort(-scores, kind="stable").tolist()
+    found = [Detection((x0, y0, x1, y1), float(scores[n]), labels[n]) for n in order for x0, y0, x1, y1 in [clipped[n]]]
+    return [one for one in found if one.box[0] < one.box[2] and one.box[1] < one.box[3]]
+
+
 class GroundingDinoConfig(WeightsConfig):
     """Grounding DINO (arXiv:2303.05499) by transformers: finds what free phrases name."""
 
@@ -55,7 +72,7 @@ class GroundingDinoConfig(WeightsConfig):
         return GroundingDinoDetector(self, device=device)
 
 
-class TextFilesConfig(WeightsConfig):
+class TextFilesConfig(PlacedConfig):
     """The vocabulary and shape of a text encoder whose weights are elsewhere."""
 
     kind: Literal["text_files"] = "text_files"
@@ -82,6 +99,10 @@ class OriginalGroundingDinoConfig(WeightsConfig):
     """
     text_encoder: TextFilesConfig = TextFilesConfig()
     """Where BERT's vocabulary and shape are; its weights are in the checkpoint."""
+    short_side: int = Field(default=800, ge=32)
+    """What a picture's shorter side is scaled to, in pixels; 800 as in the package's `load_image`."""
+    long_side: int = Field(default=1333, ge=32)
+    """What its longer side is at most, in pixels; 1333 likewise."""
 
     @pydantic.field_validator("architecture")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from datagen.errors import DataError
 from datagen.fields import Box
@@ -16,12 +16,18 @@ from datagen.geometry import encode_runs, overlap
 from datagen.models.detector import Detection
 from datagen.record import Record
 
-Phrases = Annotated[
-    tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)], ...],
-    Field(min_length=1),
-]
-"""Words to look for, or fields in braces such as `{subject}`, which hold a phrase or a list of them."""
 _FIELD = re.compile(r"\{(\w+)\}")
+
+
+def _sound(phrase: str) -> str:
+    if not _FIELD.fullmatch(phrase) and set("{}") & set(phrase):
+        raise ValueError(f"braces hold a field by itself, such as '{{subject}}', not '{phrase}'")
+    return phrase
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_sound)]
+Phrases = Annotated[tuple[_Text, ...], Field(min_length=1)]
+"""Words to look for, or fields in braces such as `{subject}`, which hold a phrase or a list of them."""
 
 
 def fields_in(phrases: Sequence[str]) -> tuple[str, ...]:

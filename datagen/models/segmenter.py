@@ -45,7 +45,7 @@ class Scene(NamedTuple):
     """What is annotated of each box's object; none at all is `NOTHING` for each."""
 
 
-def annotations(scene: Scene) -> Sequence[Annotation]:
+def marks(scene: Scene) -> Sequence[Annotation]:
     """What is annotated of each box's object."""
     return scene.annotations or [NOTHING] * len(scene.boxes)
 

@@ -37,16 +37,11 @@ def _why(error: Exception) -> str:
 
 def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
     """A model of transformers in evaluation mode, its weights all there. Raises `SetupError`."""
-    dtype = config.ready(device)
+    wanted = {"dtype": config.ready(device), **options}
     place = config.place()
     with loading(config, "model"), _quiet():
         model, report = maker.from_pretrained(
-            place,
-            dtype=dtype,
-            local_files_only=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **options,
+            place, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **wanted
         )
     if lacking := sorted([*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])]):
         raise SetupError(

@@ -1,0 +1,64 @@
+"""Grounding DINO by transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from datagen.models.detector import Detection, GroundingDinoConfig
+from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.pretrained import image_processor, loading, pretrained
+
+_Asked = tuple[NDArray[np.uint8], Caption]
+
+
+class GroundingDinoDetector:
+    """Pictures of one size share a batch, so that none is padded."""
+
+    def __init__(self, config: GroundingDinoConfig, *, device: str) -> None:
+        self._dtype, self._device = config.ready(device), device
+        self._model = pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
+        self._images = image_processor(config)
+        with loading(config, "tokenizer"):
+            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
+        self._batches = Batches(config.batch_size)
+
+    @torch.inference_mode()
+    def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
+        """See `Detector`; phrases that do not fit into one text are looked for in turn."""
+        texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases]
+        asked = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
+        found = iter(self._batches.over_alike(asked, self._detect, key=lambda one: one[0].shape))
+        return [
+            merged([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
+            for image, some in zip(images, texts, strict=True)
+        ]
+
+    def _detect(self, asked: Sequence[_Asked]) -> list[Found]:
+        images = [image for image, _ in asked]
+        seen = self._images(images, return_tensors="pt", input_data_format="channels_last")
+        read = self._tokenizer([text.text for _, text in asked], return_tensors="pt", padding=True)
+        out = self._model(
+            pixel_values=seen["pixel_values"].to(self._device, self._dtype),
+            pixel_mask=seen["pixel_mask"].to(self._device),
+            **{name: value.to(self._device) for name, value in read.items()},
+        )
+        return [
+            found_by(
+                text,
+                logits_QT=logits_QT,
+                boxes_Q4=boxes_Q4,
+                ids=ids.tolist(),
+                tokenizer=self._tokenizer,
+                size=(image.shape[1], image.shape[0]),
+            )
+            for (image, text), logits_QT, boxes_Q4, ids in zip(
+                asked, out.logits, out.pred_boxes, read["input_ids"], strict=True
+            )
+        ]
