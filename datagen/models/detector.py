@@ -67,6 +67,7 @@ class GroundingDinoConfig(WeightsConfig):
 
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
         from datagen.models.grounding_dino_detector import GroundingDinoDetector
 
         return GroundingDinoDetector(self, device=device)
@@ -87,7 +88,7 @@ class OriginalGroundingDinoConfig(WeightsConfig):
 
     kind: Literal["groundingdino"] = "groundingdino"
     license: ClassVar[str] = "Apache-2.0"
-    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "groundingdino.models")
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "groundingdino")
     extra: ClassVar[str] = "groundingdino"
 
     weights: str = Field(min_length=1)
@@ -118,6 +119,7 @@ class OriginalGroundingDinoConfig(WeightsConfig):
 
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
         from datagen.models.original_grounding_dino import OriginalGroundingDino
 
         return OriginalGroundingDino(self, device=device)
@@ -134,6 +136,7 @@ class Sam3DetectorConfig(WeightsConfig):
 
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
         from datagen.models.sam3_detector import Sam3Detector
 
         return Sam3Detector(self, device=device)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +18,7 @@ from PIL import Image
 from datagen.models.detector import Detection, OriginalGroundingDinoConfig
 from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.packages import package
 from datagen.models.weights.pretrained import loading
 
 _ARCHITECTURES = {"swin_t": "GroundingDINO_SwinT_OGC.py", "swin_b": "GroundingDINO_SwinB_cfg.py"}
@@ -33,6 +33,7 @@ class OriginalGroundingDino:
 
     def __init__(self, config: OriginalGroundingDinoConfig, *, device: str) -> None:
         self._dtype, self._device = config.ready(device), device
+        _part("models")
         with loading(config.text_encoder, "tokenizer"):
             folder = config.text_encoder.place()
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -84,7 +85,7 @@ class OriginalGroundingDino:
 def _part(name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="timm")  # it imports a name that timm moved
-        return import_module(f"groundingdino.{name}")
+        return package(f"groundingdino.{name}", extra="groundingdino")
 
 
 def _built(config: OriginalGroundingDinoConfig, *, tokenizer: Any, shape: transformers.BertConfig) -> Any:
@@ -116,7 +117,7 @@ def _young_bert(tokenizer: Any, bert: _Bert) -> Iterator[None]:
         text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper = kept
 
 
-class _Bert(transformers.BertModel):  # type: ignore[misc]
+class _Bert(transformers.BertModel):  # type: ignore[no-untyped-call]
     def forward(self, *, attention_mask: torch.Tensor, **inputs: Any) -> Any:
         """As the package calls it, with a mask of batch x tokens x tokens; transformers wants one for all heads."""
         return super().forward(attention_mask=attention_mask[:, None], **inputs)

@@ -130,6 +130,7 @@ class SamConfig(PromptedConfig):
 
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
         from datagen.models.sam_segmenter import SamSegmenter
 
         return SamSegmenter(self, device=device)
@@ -146,6 +147,7 @@ class Sam2Config(PromptedConfig):
 
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
         from datagen.models.sam2_segmenter import Sam2Segmenter
 
         return Sam2Segmenter(self, device=device)
@@ -162,6 +164,7 @@ class Sam3Config(PromptedConfig):
 
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
         from datagen.models.sam2_segmenter import Sam3Segmenter
 
         return Sam3Segmenter(self, device=device)

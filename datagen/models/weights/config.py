@@ -86,11 +86,16 @@ class WeightsConfig(PlacedConfig):
     gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
     """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
 
-    def ready(self, device: str) -> torch.dtype:
-        """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""
-        from datagen.models.weights.devices import check_device, dtype_of
+    def check_packages(self) -> None:
+        """Make sure of the packages, before a module is imported that needs them. Raises `SetupError`."""
         from datagen.models.weights.packages import check_packages
 
         check_packages(self.packages, extra=self.extra)
+
+    def ready(self, device: str) -> torch.dtype:
+        """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""
+        self.check_packages()
+        from datagen.models.weights.devices import check_device, dtype_of
+
         check_device(device, wanted_gb=self.gpu_memory_gb)
         return dtype_of(self.precision)

@@ -8,6 +8,9 @@ from types import ModuleType
 
 from datagen.errors import SetupError
 
+_BESIDES = {"groundingdino": " && pip install --no-deps groundingdino-py"}
+"""What an extra cannot bring: this one asks for an OpenCV that takes the place of ours, and works without it."""
+
 
 def package(name: str, *, extra: str) -> ModuleType:
     """A module that a model needs. Raises `SetupError` that names the command which brings it."""
@@ -15,7 +18,8 @@ def package(name: str, *, extra: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         what = "is not installed" if isinstance(error, ModuleNotFoundError) else "cannot be imported"
-        raise SetupError(f"the package '{name}' {what} ({error}): pip install 'datagen[{extra}]'") from error
+        also = _BESIDES.get(extra, "")
+        raise SetupError(f"the package '{name}' {what} ({error}): pip install 'datagen[{extra}]'{also}") from error
 
 
 def check_packages(names: Sequence[str], *, extra: str) -> None:
