@@ -82,18 +82,29 @@ def grounding(folder: Path, manifest: Path) -> Path:
 
     detector = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_grounding_dino(folder / "grounding"))}
     sam = {"kind": "sam", "weights": str(tiny_grounding.save_sam(folder / "sam.pth"))}
+    asker = {"model": {"model": "nobody", "base_url": "http://127.0.0.1:9/v1", "api_key_env": ""}}
+    looking = {"phrases": ["a cup", "a red box"], "min_score": 0.0, "max_objects": 3}
     stages: list[dict[str, Any]] = [
-        {"use": "read_image"},
+        {"use": "read_image", "map": {"image": "target"}},
         {
             "use": "detect_objects",
-            "map": {"objects": "found_objects"},
-            "with": {"detector": detector, "segmenter": sam, "phrases": ["a cup", "a red box"], "min_score": 0.0,
-                     "max_objects": 3},
+            "map": {"image": "target", "objects": "found_objects"},
+            "with": {"detector": detector, "segmenter": sam, **looking},
         },
-        {"use": "expand_objects", "map": {"image": "picture", "box": "found_box"}},
-        {"use": "ground_subject", "with": {"detector": detector, "segmenter": sam, "min_score": 0.1}},
-    ]  # fmt: skip
+        {
+            "use": "ask_boxes",  # asks nobody, as all pictures have objects by now
+            "map": {"image": "target", "annotated": "found_objects", "objects": "annotated"},
+            "with": {"asker": asker},
+        },
+        {"use": "expand_objects", "map": {"image": "target"}},
+        {
+            "use": "ground_subject",
+            "map": {"image": "target", "box": "entity_box"},
+            "with": {"detector": detector, "segmenter": sam, "min_score": 0.1},
+        },
+        {"use": "write_instruction"},
+    ]
     return config_of(folder, manifest, stages, name="grounding")
 
 
-MAKERS: tuple[Maker, ...] = (grounding, scoring, generating)
+MAKERS: tuple[Maker, ...] = (scoring, generating, grounding)

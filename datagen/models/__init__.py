@@ -16,8 +16,6 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.embedder import DinoConfig, Dinov2Config
     from datagen.models.entity_finder import EntityFinderConfig
     from datagen.models.hasher import HasherConfig
-    from datagen.models.box_asker import BoxAskerConfig
-    from datagen.models.detector import DetectorConfig
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
