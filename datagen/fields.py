@@ -100,6 +100,7 @@ STANDARD: tuple[Field, ...] = (
     Field("masks", "masks", "mask_0: what the edit changes; mask_1, ...: each object.", "HW bool", member="mask"),
     Field("mask", "mask", "The subject's pixels.", "HW bool"),
     Field("hole", "mask", "The pixels that were painted anew.", "HW bool"),
+    Field("annotated_subject", "text", "What annotators call the object, where it is named anew."),
     Field("subject", "text", "Name of the object an edit is about."),
     Field("box", "box", "The subject's box.", "xyxy", "pixels"),
     Field(

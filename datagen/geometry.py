@@ -92,6 +92,21 @@ def dilate(mask_HW: Mask, radius: int) -> Mask:
     return cv2.dilate(mask_HW.astype(np.uint8), kernel).astype(np.bool_)
 
 
+def on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) -> Pixels:
+    """What a mask that is not empty shows, alone in the middle of a square of one grey `level`.
+
+    `margin` is the room on each side, as a share of the mask's longer side.
+    """
+    x0, y0, x1, y1 = bounds(mask_HW)
+    width, height = x1 - x0, y1 - y0
+    side = max(width, height) + 2 * round(max(width, height) * margin)
+    top, left = (side - height) // 2, (side - width) // 2
+    square_HWC = np.full((side, side, 3), level, np.uint8)
+    inside = mask_HW[y0:y1, x0:x1]
+    square_HWC[top : top + height, left : left + width][inside] = image_HWC[y0:y1, x0:x1][inside]
+    return square_HWC
+
+
 def depth(mask_HW: Mask) -> float:
     """Distance in pixels of the mask's innermost pixel from what is not the mask; the frame counts as outside."""
     import cv2

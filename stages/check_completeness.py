@@ -1,51 +1,84 @@
-"""Keep subjects that are wholly in the picture."""
+"""Keep subjects that are whole things, and wholly in the picture."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
+from datagen import Answer, AsyncMap, Failed, Record, Reject, StageConfig, Threshold
+from datagen.models.completeness import CompletenessJudgeConfig, GeometryConfig
 
 
-class CheckCompleteness(Map):
-    """Drop subjects that the frame cuts off or something in front cuts up.
+class CheckCompleteness(AsyncMap):
+    """Drop subjects that the frame cuts off or something in front cuts up, and those that the judge finds incomplete.
 
-    MIGE asks Qwen2-VL (appendix B); this is what geometry alone can tell.
+    MIGE asks Qwen2-VL alone (appendix B, table 4). What geometry can tell is measured first, and costs nothing; with
+    bounds of null the judge is asked about every subject.
     """
 
     reads = ("mask",)
     writes = ("border_contact", "largest_piece")
-    rejects = ("leaves_frame", "in_pieces")
+    rejects = ("leaves_frame", "in_pieces", "incomplete")
     thresholds = (
         Threshold("border_contact", "most", "max_border_contact", "leaves_frame"),
         Threshold("largest_piece", "least", "min_largest_piece", "in_pieces"),
     )
-    version = 1
+    version = 2
+    remote = False
 
     class Config(StageConfig):
         """What still counts as complete."""
 
-        max_border_contact: float = Field(default=0.01, ge=0, le=1)
-        """Share of the mask's outline that may lie on the frame."""
-        min_largest_piece: float = Field(default=0.9, ge=0, le=1)
-        """Share of the mask that must hang together."""
+        max_border_contact: float | None = Field(default=0.01, ge=0, le=1)
+        """Share of the mask's outline that may lie on the frame; null: any."""
+        min_largest_piece: float | None = Field(default=0.9, ge=0, le=1)
+        """Share of the mask that must hang together; null: any."""
+        judge: CompletenessJudgeConfig = GeometryConfig()
+        """Who is asked about what is within these bounds."""
 
     config: Config
 
-    def process(self, batch: list[Record]) -> list[Answer]:
-        """Measure and judge each mask."""
-        return [self._judge(record["mask"]) for record in batch]
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:
+        """The mask, and what the judge is shown."""
+        return (*cls.reads, *config.judge.needs)
 
-    def _judge(self, mask_HW: NDArray[np.bool_]) -> Answer:
+    def setup(self, device: str) -> None:
+        """Load the judge."""
+        self.judge = self.config.judge.load(device, lent=self.lent)
+
+    async def process_one(self, record: Record) -> Answer:
+        """Measure the mask, then ask the judge."""
+        mask_HW = record["mask"]
         found = {"border_contact": _border_contact(mask_HW), "largest_piece": _largest_piece(mask_HW)}
-        if found["border_contact"] > self.config.max_border_contact:
+        if fault := self._fault(found):
+            return fault
+        if "image" not in record:
+            return found
+        image = record["image"]
+        if mask_HW.shape != image.array.shape[:2]:
+            return Failed("the mask is {1}x{0}, the picture {2}x{3}".format(*mask_HW.shape, *image.size))
+        if not mask_HW.any():
+            return Failed("the mask is empty, there is no subject to look at")
+        verdict = await self.judge.judge(image, mask_HW, record=record.id)
+        return found if verdict.answer else Reject("incomplete", verdict.reason, found)
+
+    async def close(self) -> None:
+        """Let go of what the judge opened, if it was loaded."""
+        if hasattr(self, "judge"):
+            await self.judge.close()
+
+    def _fault(self, found: dict[str, float]) -> Reject | None:
+        contact, piece = self.config.max_border_contact, self.config.min_largest_piece
+        if contact is not None and found["border_contact"] > contact:
             return Reject("leaves_frame", f"{found['border_contact']:.1%} of its outline lies on the frame", found)
-        if found["largest_piece"] < self.config.min_largest_piece:
+        if piece is not None and found["largest_piece"] < piece:
             return Reject("in_pieces", f"its largest piece is {found['largest_piece']:.1%} of it", found)
-        return found
+        return None
 
 
 def _border_contact(mask_HW: NDArray[np.bool_]) -> float:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, StageConfig
-from datagen.geometry import bounds
-from datagen.image import Image, Pixels
+from datagen.geometry import on_square
+from datagen.image import Image
 
 _LEVELS = {"white": 255, "black": 0}
 
@@ -49,19 +49,10 @@ class CutOutSubject(Map):
             return Failed("the mask is {1}x{0}, the picture {2}x{3}".format(*mask_HW.shape, *image.size))
         if not mask_HW.any():
             return Failed("the mask is empty, there is no subject to cut out")
-        square_HWC = self._square(image.array, mask_HW)
+        config = self.config
+        square_HWC = on_square(image.array, mask_HW, level=_LEVELS[config.background], margin=config.margin)
         side = square_HWC.shape[0]
-        if side > self.config.max_size:
-            size = (self.config.max_size, self.config.max_size)
+        if side > config.max_size:
+            size = (config.max_size, config.max_size)
             square_HWC = cv2.resize(square_HWC, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         return {"refs": [Image.of(square_HWC)]}
-
-    def _square(self, image_HWC: Pixels, mask_HW: NDArray[np.bool_]) -> Pixels:
-        x0, y0, x1, y1 = bounds(mask_HW)
-        width, height = x1 - x0, y1 - y0
-        side = max(width, height) + 2 * round(max(width, height) * self.config.margin)
-        top, left = (side - height) // 2, (side - width) // 2
-        square_HWC = np.full((side, side, 3), _LEVELS[self.config.background], np.uint8)
-        inside = mask_HW[y0:y1, x0:x1]
-        square_HWC[top : top + height, left : left + width][inside] = image_HWC[y0:y1, x0:x1][inside]
-        return square_HWC

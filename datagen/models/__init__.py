@@ -11,6 +11,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
     from datagen.models.aesthetic import PredictorConfig
     from datagen.models.box_asker import BoxAskerConfig
+    from datagen.models.completeness import CompletenessJudgeConfig
     from datagen.models.detector import DetectorConfig
     from datagen.models.editor import EditorConfig
     from datagen.models.embedder import DinoConfig, Dinov2Config
@@ -19,9 +20,12 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.inpainter import InpainterConfig
     from datagen.models.instruction_writer import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
+    from datagen.models.main_subject import MainSubjectJudgeConfig
     from datagen.models.nsfw import NsfwConfig
     from datagen.models.scorer import ScorerConfig
     from datagen.models.segmenter import SegmenterConfig
+    from datagen.models.subject_extractor import SubjectExtractorConfig
+    from datagen.models.subject_namer import SubjectNamerConfig
     from datagen.models.text_to_image import TextToImageConfig
 
     found = {
@@ -33,6 +37,10 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "instruction writer": InstructionWriterConfig,
         "entity finder": EntityFinderConfig,
         "box asker": BoxAskerConfig,
+        "completeness judge": CompletenessJudgeConfig,
+        "subject namer": SubjectNamerConfig,
+        "main subject judge": MainSubjectJudgeConfig,
+        "subject extractor": SubjectExtractorConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
         "image embedder": DinoConfig | Dinov2Config,

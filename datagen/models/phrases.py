@@ -112,7 +112,7 @@ def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
     first, _, rest = name.partition(" ")
     if first.lower() in _ARTICLES and rest:
         name, first = rest, rest.partition(" ")[0]
-    head = _head(name)
+    head = head_of(name)
     plural = is_plural(head) or first.lower() in _NUMERALS or _is_several(name)
     owned = first.lower() in _DETERMINERS
     words = name if owned else _described(name, attributes)
@@ -154,7 +154,7 @@ def _lowered(name: str) -> str:
     return " ".join(calm)
 
 
-def _head(name: str) -> str:
+def head_of(name: str) -> str:
     """The word that decides the number: `glass` in "glass of water", `cat` in "black and white cat"."""
     words = name.lower().split()
     stops = [i for i, word in enumerate(words) if i and word in _LINKS and word != "and"]

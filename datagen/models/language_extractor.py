@@ -1,0 +1,62 @@
+"""Subjects taken out of instructions by a language model, and held to the instruction's own words."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+
+from datagen.fields import PLACEHOLDER
+from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.subject_extractor import Extracted, LanguageExtractorConfig
+
+_ARTICLES = ("a", "an", "the", "some")
+
+
+class ExtractionForm(BaseModel):
+    """What the model has to give (table 7: "Output: a man, replace one woman with <imagehere>")."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    instruction: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+
+    @field_validator("instruction")
+    @classmethod
+    def _one_placeholder(cls, text: str) -> str:
+        if text.count(PLACEHOLDER) != 1:
+            raise ValueError(f"{PLACEHOLDER} has to be there once, in the place of the subject")
+        return text
+
+
+class LanguageExtractor:
+    """Asks, and takes no word that the instruction has not."""
+
+    def __init__(self, config: LanguageExtractorConfig, model: LanguageModel) -> None:
+        self._model = model
+        self._prompt = config.read_prompt()
+
+    async def extract(self, text: str, *, record: str) -> Extracted | None:
+        """See `SubjectExtractor`."""
+        reply = await self._model(self._prompt.render({"text": text}), shape=ExtractionForm, draw=Draw(record))
+        return honest(Extracted(*dict(reply.value).values()), text=text)
+
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        await self._model.close()
+
+
+def honest(found: Extracted, *, text: str) -> Extracted | None:
+    """The answer with the instruction's own letters around the placeholder; None if it says anything else.
+
+    The subject's words have to be the instruction's too, but for its article.
+    """
+    before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
+    spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
+    match = re.fullmatch(r"\s*({})\s+(.+?)(\s*{}\W*)".format(*spaced), text, re.IGNORECASE | re.DOTALL)
+    subject = " ".join(word for word in found.subject.split() if word.lower() not in _ARTICLES)
+    own = set(re.findall(r"\w+", text.casefold()))
+    if match is None or not subject or not set(re.findall(r"\w+", subject.casefold())) <= own:
+        return None
+    return Extracted(subject, f"{match[1]} {PLACEHOLDER}{match[3]}")

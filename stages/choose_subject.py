@@ -1,0 +1,47 @@
+"""Find the annotated object that the subject's name means."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from datagen import Answer, Map, Record, Reject
+from datagen.models.phrases import key
+
+
+class ChooseSubject(Map):
+    """Take box and outline of the annotated object that is called like the subject.
+
+    One whose whole name is the subject's goes before one whose name ends in it, or begins with it: a "lightning tower"
+    is a "tower". Several that fit equally well are none: which one is meant cannot be told. Objects that a stage before
+    it found are taken in place of those that the source gives.
+    """
+
+    reads = ("objects", "subject")
+    optional = ("found_objects",)
+    writes = ("box", "polygons", "annotated_mask")
+    rejects = ("no_subject", "several_subjects")
+    version = 1
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Choose among the objects of each picture."""
+        return [self._chosen(record.get("found_objects", record["objects"]), record["subject"]) for record in batch]
+
+    def _chosen(self, things: list[dict[str, Any]], subject: str) -> Answer:
+        wanted = key(subject)
+        same = [thing for thing in things if key(thing["label"]) == wanted]
+        like = same or [thing for thing in things if _is_like(key(thing["label"]), wanted)]
+        if not like:
+            has = ", ".join(dict.fromkeys(thing["label"] for thing in things)) or "none"
+            return Reject("no_subject", f"no annotated object is called '{subject:.100}'; there are: {has:.300}")
+        if len(like) > 1:
+            return Reject("several_subjects", f"{len(like)} annotated objects are called like '{subject:.100}'")
+        (thing,) = like
+        box = tuple(math.nan if edge is None else edge for edge in thing["box"])
+        return {"box": box, "polygons": thing["polygons"], "annotated_mask": thing["mask"] or {}}
+
+
+def _is_like(label: str, wanted: str) -> bool:
+    one, other = (f" {name} " for name in (label, wanted))
+    shorter, longer = sorted((one, other), key=len)
+    return longer.endswith(shorter) or longer.startswith(shorter)

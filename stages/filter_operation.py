@@ -1,0 +1,40 @@
+"""Keep edits of one kind."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from datagen import Answer, Map, Record, Reject, StageConfig
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
+
+
+class FilterOperation(Map):
+    """Keep the edits of one kind: by what their source says, and where it says nothing, by their first word."""
+
+    reads = ("text", "operation")
+    rejects = ("other_operation",)
+    version = 1
+
+    class Config(StageConfig):
+        """Which edits are kept."""
+
+        operation: str = Field(default="replace", min_length=1)
+        """What the source calls them."""
+        verbs: tuple[Word, ...] = Field(default=("replace",), min_length=1)
+        """First words of their instructions, in lower case; a `please` in front does not count."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Look at each instruction."""
+        return [self._judge(record["operation"], record["text"]) for record in batch]
+
+    def _judge(self, operation: str, text: str) -> Answer:
+        if operation:
+            same = operation.casefold() == self.config.operation.casefold()
+            return {} if same else Reject("other_operation", f"the source calls it '{operation:.100}'")
+        first = next((word for word in text.casefold().split() if word.strip(",") != "please"), "")
+        return {} if first in self.config.verbs else Reject("other_operation", f"it begins with '{first:.100}'")

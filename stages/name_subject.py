@@ -1,0 +1,48 @@
+"""Say what the subject is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datagen import Answer, AsyncMap, Record, StageConfig
+from datagen.models.subject_namer import LabelConfig, Look, SubjectNamerConfig
+
+
+class NameSubject(AsyncMap):
+    """Give the subject the name that instructions call it by.
+
+    Annotators' labels may tell nothing: SA-1B's objects have none, and share one. The `instances` keep the
+    annotators' labels.
+    """
+
+    reads = ("annotated_subject",)
+    writes = ("subject",)
+    version = 1
+    remote = False
+
+    class Config(StageConfig):
+        """Who names."""
+
+        namer: SubjectNamerConfig = LabelConfig()
+        """The model that names."""
+
+    config: Config
+
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:
+        """The annotators' label, and what the namer is shown."""
+        return (*cls.reads, *config.namer.needs)
+
+    def setup(self, device: str) -> None:
+        """Load the namer."""
+        self.namer = self.config.namer.load(device, lent=self.lent)
+
+    async def process_one(self, record: Record) -> Answer:
+        """The record's subject."""
+        look = Look(record["image"], record["mask"]) if "mask" in record else None
+        return {"subject": await self.namer.name(record["annotated_subject"], look=look, record=record.id)}
+
+    async def close(self) -> None:
+        """Let go of what the namer opened, if it was loaded."""
+        if hasattr(self, "namer"):
+            await self.namer.close()
