@@ -120,8 +120,9 @@ class Graph:
 
     @property
     def score_writers(self) -> dict[str, str]:
-        """What each score is by, by the field's name."""
-        return {name: node.by for node in self.nodes for name in node.writes if self.catalogue[name].kind == "score"}
+        """What each score is by, by the field's name; `source` for what came with the data."""
+        by = [("source", self.source.writes), *((node.by, node.writes) for node in self.nodes)]
+        return {name: who for who, names in by for name in names if self.catalogue[name].kind == "score"}
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:

@@ -21,6 +21,7 @@ class CheckCompleteness(AsyncMap):
     """
 
     reads = ("mask",)
+    optional = ("image",)
     writes = ("border_contact", "largest_piece")
     rejects = ("leaves_frame", "in_pieces", "incomplete")
     thresholds = (

@@ -16,6 +16,7 @@ class NameSubject(AsyncMap):
     """
 
     reads = ("annotated_subject",)
+    optional = ("image", "mask")
     writes = ("subject",)
     version = 1
     remote = False
@@ -39,7 +40,7 @@ class NameSubject(AsyncMap):
 
     async def process_one(self, record: Record) -> Answer:
         """The record's subject."""
-        look = Look(record["image"], record["mask"]) if "mask" in record else None
+        look = Look(record["image"], record["mask"]) if {"image", "mask"} <= set(record) else None
         return {"subject": await self.namer.name(record["annotated_subject"], look=look, record=record.id)}
 
     async def close(self) -> None:

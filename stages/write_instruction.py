@@ -17,7 +17,7 @@ class WriteInstruction(AsyncMap):
 
     reads = ("target", "subject", "box", "attributes", "instances")
     writes = ("instruction", "text", "relations", "edits", "inputs", "task")
-    version = 1
+    version = 2
     remote = False
 
     class Config(StageConfig):
@@ -47,7 +47,8 @@ class WriteInstruction(AsyncMap):
 def _layout(record: Record) -> Layout:
     subject = Thing(record["subject"], tuple(record["box"]), tuple(record["attributes"]))
     things = [_thing(instance) for instance in record["instances"]]
-    same = [i for i, thing in enumerate(things) if (thing.label, thing.box) == (subject.label, subject.box)]
+    lying = [i for i, thing in enumerate(things) if thing.box == subject.box]
+    same = [i for i in lying if things[i].label == subject.label] or lying  # it may be named anew
     others = (thing for i, thing in enumerate(things) if i not in same[:1])
     return Layout(record["target"].size, subject, tuple(others))
 
