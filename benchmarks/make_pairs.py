@@ -67,7 +67,7 @@ def without(image_HWC: Pixels, mask_HW: Mask) -> Pixels:
 
 def put(ground_HWC: Pixels, thing_HWC: Pixels, mask_HW: Mask, *, x: float, bottom: int) -> tuple[Pixels, Mask]:
     """A picture with a thing of another (or the same) put in, its middle at x and its lower edge at `bottom`."""
-    x0, y0, x1, y1 = bounds(mask_HW)
+    x0, _, x1, y1 = bounds(mask_HW)
     dx, dy = round(x - (x0 + x1) / 2), bottom - y1
     moved = np.float32([[1, 0, dx], [0, 1, dy]])
     size = ground_HWC.shape[1::-1]
@@ -150,7 +150,16 @@ def night() -> Pair:
     target = np.rint(image * (1 - 0.6 * sky)).astype(np.uint8)
     told = ("A rocket stands on its pad at dusk.", "A rocket stands on its pad at night.")
     return Pair(
-        "night", "rocket", image, target, "replace the sky with a night sky", "night sky", sky[..., 0] > 0.5, 1, 0.4, told
+        "night",
+        "rocket",
+        image,
+        target,
+        "replace the sky with a night sky",
+        "night sky",
+        sky[..., 0] > 0.5,
+        1,
+        0.4,
+        told,
     )
 
 
@@ -202,7 +211,6 @@ def thing(pair: Pair) -> dict[str, Any]:
     """The new thing as a manifest tells it, in pixels of the target as it is stored."""
     height, width = (round(side * pair.scale) for side in pair.mask.shape)
     small = cv2.resize(pair.mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.5
-    found, _ = cv2.findContours(small.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     flat = small.T.ravel()
     edges = np.flatnonzero(np.diff(flat)) + 1
     counts = np.diff([0, *edges.tolist(), flat.size]).tolist()

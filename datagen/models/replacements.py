@@ -25,7 +25,9 @@ _PLACE = re.compile(
 _SEVERAL = re.compile(
     r"[;:?!]|[.,]\s+\S|\b(?:and|then|but)\s+(?:replace|change|turn|add|remove|make|swap)\b", re.IGNORECASE
 )
-_NOTHING = frozenset(("it", "them", "this", "that", "these", "those", "something", "anything", "nothing", "someone", "none", "else"))
+_NOTHING = frozenset(
+    ("it", "them", "this", "that", "these", "those", "something", "anything", "nothing", "someone", "none", "else")
+)
 _NEW = re.compile(r"^(?:another|an?\s+different|an?other|different|some\s+other)\s+", re.IGNORECASE)
 
 

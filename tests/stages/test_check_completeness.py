@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 from pictures import demo_object, disc
@@ -10,7 +12,9 @@ from stages.check_completeness import CheckCompleteness
 
 
 def judge(mask, **options):
-    return CheckCompleteness(CheckCompleteness.Config(**options)).process([Record("a", {"mask": mask})])[0]
+    stage = CheckCompleteness(CheckCompleteness.Config(**options))
+    stage.setup("cpu")
+    return asyncio.run(stage.process_one(Record("a", {"mask": mask})))
 
 
 def test_a_whole_object_inside_the_frame_passes():
