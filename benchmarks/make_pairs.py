@@ -3,8 +3,8 @@
     python benchmarks/make_pairs.py
 
 What is replaced is painted out by the default inpainter, and something that is cut out along its annotated outline is
-put where it was, its lower edge on the old one's; or the pixels inside an outline change their colour. No generator made
-these pictures. Outside of what changes, source and target are equal to the pixel.
+put where it was, its lower edge on the old one's; or the pixels inside an outline change their colour. No generator
+made these pictures. Outside of what changes, source and target are equal to the pixel.
 """
 
 from __future__ import annotations

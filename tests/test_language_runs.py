@@ -157,30 +157,43 @@ def test_a_reply_that_cannot_be_kept_ends_the_run(tmp_path: Path, chat: Chat) ->
     assert len(chat.asked) <= 4, "nothing more is paid for"
 
 
+WORDS = "Add <imagehere> to the sky of <imagehere>. It is small."
+
+
+def as_gpt(asked: Asked, number: int) -> Act:
+    """Answers what profile api asks, by the form that is wanted."""
+    wanted = asked["response_format"]["json_schema"]["name"]
+    instruction = {"instruction": WORDS, "relations": []}
+    return says({"Verdict": "True.", "NameForm": {"name": "a small thing"}, "InstructionForm": instruction}[wanted])
+
+
 def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, chat: Chat) -> None:
-    words = "Add <imagehere> to the sky of <imagehere>. It is small."
-    chat.does(says({"instruction": words, "relations": []}))
+    chat.act = as_gpt
     small = ["source.path=" + str(small_manifest(tmp_path)), "filter_foreground.min_ratio=0"]
-    server = [f"write_instruction.writer.model.{pair}" for pair in (f"base_url={chat.address}", "api_key_env=''")]
+    asking = ("check_completeness.judge", "name_subject.namer", "write_instruction.writer")
+    values = (f"base_url={chat.address}", "api_key_env=''")
+    server = [f"{stage}.model.{value}" for stage in asking for value in values]
     rules, model = (
         build(load(Path("configs/subject_add.yaml"), profile=profile, sets=[*small, *sets]))
         for profile, sets in (("embedded", []), ("api", server))
     )
     assert [node.id for node in rules.nodes] == [node.id for node in model.nodes]
     same, other = stage_fingerprints(rules), stage_fingerprints(model)
-    assert [id for id in same if same[id] != other[id]] == ["write_instruction"]
+    changed = [id for id in same if same[id] != other[id]]
+    assert changed == ["check_completeness", "name_subject", "write_instruction"]
     out = tmp_path / "out"
     run_local(rules, out)
     keys = {row["key"] for row in ledger_rows(out).values()}
-    assert run_local(model, out).tallies["remove_subject"].calls == 0, "what did not change is kept"
+    told = run_local(model, out).tallies
+    assert told["remove_subject"].calls == 0, "what did not change is kept"
     accepted = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
     assert {row["key"] for row in ledger_rows(out).values()} == keys
-    assert {row["instruction"] for row in accepted} == {words}
-    assert len(chat.asked) == len(accepted)
+    assert {row["instruction"] for row in accepted} == {WORDS}
+    assert {json.loads(row["fields"])["subject"] for row in accepted} == {"small thing"}
     about = json.loads((out / "dataset.json").read_text())
-    assert about["non_deterministic"] == ["write_instruction"]
-    told = next(stage for stage in about["runs"][-1]["stages"] if stage["id"] == "write_instruction")
-    assert (told["model"], told["revision"].split(", ")[1]) == ("language, openai", "openai@1:gpt-4o")
+    assert about["non_deterministic"] == changed
+    stage = next(stage for stage in about["runs"][-1]["stages"] if stage["id"] == "write_instruction")
+    assert (stage["model"], stage["revision"].split(", ")[1]) == ("language, openai", "openai@1:gpt-4o")
     assert chat.asked[0]["model"] == "gpt-4o"
     assert str(chat.address) not in (out / "dataset.json").read_text()
 

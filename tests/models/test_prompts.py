@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.errors import ConfigError, DataError
+from datagen.models import roles
 from datagen.models.instruction_writer import LanguageWriterConfig
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped
 
 SOUND = """---
@@ -100,6 +102,8 @@ def test_a_prompt_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_the_shipped_prompts_are_sound() -> None:
-    offers = {**LanguageWriterConfig.slots, "fault": "text", "schema": "json"}
+    asking = [config for role in roles().values() for config in role if issubclass(config, AskingConfig)]
+    offers = {slot: kind for config in asking for slot, kind in config.slots.items()}
+    offers |= {"fault": "text", "schema": "json"}
     for name in shipped():
         assert read_prompt(name, offers=offers).version >= 1  # type: ignore[arg-type]
