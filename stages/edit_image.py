@@ -6,18 +6,20 @@ from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 from datagen.fields import PLACEHOLDER
 from datagen.image import Image
 from datagen.models.editor import EditorConfig
+from datagen.models.generated import Declined
 
 
 class EditImage(Map):
     """Write the picture as an editing model makes it of the source and the instruction, at the source's size.
 
     The model is told the instruction as it stands; one with `<imagehere>` fails, as no editor knows what that means:
-    `map: {instruction: text}`. What the model's own safety checker blackened is rejected as `unsafe`.
+    `map: {instruction: text}`. What the model's own safety checker objects to is rejected as `unsafe`, and what no rule
+    covers, where rules edit, as `not_understood`.
     """
 
     reads = ("source", "instruction")
     writes = ("target",)
-    rejects = ("unsafe",)
+    rejects = ("unsafe", "not_understood")
     version = 1
 
     class Config(StageConfig):
@@ -45,8 +47,7 @@ class EditImage(Map):
             [record["instruction"] for record in records],
             seeds=[int(self.rng(record).integers(2**63)) for record in records],
         )
-        unsafe = Reject("unsafe", "the model's safety checker blackened what it made")
-        return [unsafe if each.unsafe else {"target": Image.of(each.image)} for each in made]
+        return [Reject(*one) if isinstance(one, Declined) else {"target": Image.of(one)} for one in made]
 
 
 def _fault(instruction: str) -> str:

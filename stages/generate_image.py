@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 from datagen.image import Image
+from datagen.models.generated import Declined
 from datagen.models.text_to_image import TextToImageConfig
 
 
 class GenerateImage(Map):
     """Write a picture of what the caption says.
 
-    What the model's own safety checker blackened is rejected as `unsafe`; an empty caption fails.
+    What the model's own safety checker objects to is rejected as `unsafe`; an empty caption fails.
     """
 
     reads = ("caption",)
@@ -41,5 +42,4 @@ class GenerateImage(Map):
             [record["caption"] for record in records],
             seeds=[int(self.rng(record).integers(2**63)) for record in records],
         )
-        unsafe = Reject("unsafe", "the model's safety checker blackened what it made")
-        return [unsafe if each.unsafe else {"image": Image.of(each.image)} for each in made]
+        return [Reject(*one) if isinstance(one, Declined) else {"image": Image.of(one)} for one in made]

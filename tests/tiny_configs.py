@@ -59,19 +59,16 @@ def scoring(folder: Path, manifest: Path) -> Path:
 
 
 def generating(folder: Path, manifest: Path) -> Path:
-    """Pictures fitted, edited as their instructions say, and made of their captions."""
+    """Pictures made of captions."""
     import tiny_pipelines
 
-    few = {"num_inference_steps": 2}
-    editor = {"weights": str(tiny_pipelines.instruct_pix2pix(folder)), "arguments": few, "pixels": 4096}
-    generator = {"weights": str(tiny_pipelines.text_to_image(folder)), "arguments": few, "width": 64, "height": 64}
+    weights = str(tiny_pipelines.text_to_image(folder))
+    generator = {"weights": weights, "arguments": {"num_inference_steps": 2}, "width": 64, "height": 64}
     stages: list[dict[str, Any]] = [
         {"use": "read_image", "map": {"image": "target"}},
         {"use": "expand_objects", "map": {"image": "target"}},
         {"use": "write_instruction"},
-        {"use": "fit_image", "map": {"image": "target"}, "with": {"pixels": 4096}},
-        {"use": "edit_image", "map": {"instruction": "text", "target": "image"}, "with": {"editor": editor}},
-        {"use": "generate_image", "map": {"image": "reference"}, "with": {"generator": generator}},
+        {"use": "generate_image", "with": {"generator": generator}},
     ]
     return config_of(folder, manifest, stages, name="generating")
 

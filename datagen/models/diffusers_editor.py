@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from datagen.geometry import fitted, resized
 from datagen.models.diffusion.pipeline import Pipeline, Wish
 from datagen.models.editor import DiffusersEditorConfig
-from datagen.models.generated import Generated
+from datagen.models.generated import Declined, Generated
 
 
 class DiffusersEditor:
@@ -26,7 +26,7 @@ class DiffusersEditor:
         wishes = [self._wish(*each) for each in zip(images, instructions, seeds, strict=True)]
         made = self.pipeline.make(wishes)
         return [
-            one._replace(image=resized(one.image, (image.shape[1], image.shape[0])))
+            one if isinstance(one, Declined) else resized(one, (image.shape[1], image.shape[0]))
             for one, image in zip(made, images, strict=True)
         ]
 

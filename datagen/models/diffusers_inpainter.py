@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from datagen.errors import DataError
 from datagen.geometry import padded
 from datagen.models.diffusion.pipeline import Pipeline, Wish
+from datagen.models.generated import Declined, Generated
 from datagen.models.inpainter import DiffusersInpainterConfig
 
 
@@ -22,15 +23,17 @@ class DiffusersInpainter:
     def __call__(
         self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]], *, seeds: list[int]
     ) -> list[NDArray[np.uint8]]:
-        """See `Inpainter`. Raises `DataError` where the model's safety checker blackened what it made."""
+        """See `Inpainter`. Raises `DataError` where the model's safety checker objects."""
         made = self.pipeline.make([self._wish(*each) for each in zip(images, masks, seeds, strict=True)])
-        if any(one.unsafe for one in made):
-            raise DataError(
-                "the model's safety checker blackened what it painted; `safety_checker: leave_out` does without it"
-            )
-        return [one.image[: image.shape[0], : image.shape[1]] for one, image in zip(made, images, strict=True)]
+        return [_cut(one, image.shape[:2]) for one, image in zip(made, images, strict=True)]
 
     def _wish(self, image_HWC: NDArray[np.uint8], mask_HW: NDArray[np.bool_], seed: int) -> Wish:
         padded_HWC = padded(image_HWC, self.multiple)
         size = (padded_HWC.shape[1], padded_HWC.shape[0])
         return Wish(self.prompt, seed, size, padded_HWC, padded(mask_HW, self.multiple))
+
+
+def _cut(made: Generated, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if isinstance(made, Declined):
+        raise DataError(f"{made.detail}; `safety_checker: leave_out` does without it")
+    return made[: shape[0], : shape[1]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 from pydantic import Field
 
+from datagen.models.base import ModelConfig
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.generated import Generated
 
@@ -18,11 +20,27 @@ class Editor(Protocol):
     def __call__(
         self, images: list[NDArray[np.uint8]], instructions: list[str], *, seeds: list[int]
     ) -> list[Generated]:
-        """HWC uint8 RGB pictures, each with what is to be done to it; new pictures of the same sizes.
+        """HWC uint8 RGB pictures, each with what is to be done to it; new pictures of the same sizes, or why not.
 
         Each is drawn from its own seed, 0 to 2**63 - 1, and does not depend on the rest of the batch.
         """
         ...
+
+
+class RulesEditorConfig(ModelConfig):
+    """A few edits of the whole picture that words say exactly: brightness, contrast, saturation, grey, sepia, negative,
+    blur, sharpness, mirroring. Every other instruction is declined as `not_understood`.
+    """
+
+    kind: Literal["rules"] = "rules"
+    strength: float = Field(default=0.4, gt=0, le=1)
+    """By how much brightness, contrast and saturation change, as a share; likewise blur and sharpness."""
+
+    def load(self, device: str) -> Editor:  # noqa: ARG002
+        """Anywhere: it computes on the CPU."""
+        from datagen.models.rules_editor import RulesEditor
+
+        return RulesEditor(strength=self.strength)
 
 
 class DiffusersEditorConfig(DiffusersConfig):
@@ -43,4 +61,4 @@ class DiffusersEditorConfig(DiffusersConfig):
         return DiffusersEditor(self, device)
 
 
-EditorConfig = DiffusersEditorConfig
+EditorConfig = Annotated[RulesEditorConfig | DiffusersEditorConfig, pydantic.Field(discriminator="kind")]

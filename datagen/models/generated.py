@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-class Generated(NamedTuple):
-    """One picture that a model made."""
+class Declined(NamedTuple):
+    """No picture, and why."""
 
-    image: NDArray[np.uint8]
-    """HWC uint8 RGB."""
-    unsafe: bool = False
-    """The model's own safety checker objected to it, and blackened it."""
+    reason: Literal["unsafe", "not_understood"]
+    detail: str
+
+
+Generated = NDArray[np.uint8] | Declined
+"""What is made of one wish: a picture, HWC uint8 RGB, or why there is none."""

@@ -14,7 +14,7 @@ class TextToImage(Protocol):
     """Pictures made of captions."""
 
     def __call__(self, captions: list[str], *, seeds: list[int]) -> list[Generated]:
-        """One picture for each caption, all of one size.
+        """One picture for each caption, all of one size, or why there is none.
 
         Each is drawn from its own seed, 0 to 2**63 - 1, and does not depend on the rest of the batch.
         """

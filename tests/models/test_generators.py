@@ -67,7 +67,7 @@ def loaded(name: str, folder: Path, **more: Any) -> Any:
 def make(model: Any, *, seed: int, image: Any = PICTURE, hole: Any = HOLE) -> Any:
     if hasattr(model, "prompt"):
         return model([image], [hole], seeds=[seed])[0]
-    return model([image], ["make it red"], seeds=[seed])[0].image
+    return model([image], ["make it red"], seeds=[seed])[0]
 
 
 def shown(model: Any, **given: Any) -> Any:
@@ -143,7 +143,7 @@ def test_a_batch_of_two_sizes_gives_what_each_gives_alone(name: str, folder: Pat
     together = model(images, instructions, seeds=[1, 2, 3, 4])
     for number, made in enumerate(together):
         [alone] = model([images[number]], [instructions[number]], seeds=[number + 1])
-        assert np.abs(made.image.astype(int) - alone.image).max() <= 1, "but for the order of sums"
+        assert np.abs(made.astype(int) - alone).max() <= 1, "but for the order of sums"
 
 
 def test_a_batch_that_does_not_fit_is_halved(folder: Path) -> None:
@@ -173,9 +173,9 @@ def test_text_to_image_makes_what_it_is_asked_for(folder: Path) -> None:
         "cpu"
     )
     made = model(["a cat", "a dog", "a cat"], seeds=[1, 1, 1])
-    assert {one.image.shape for one in made} == {(64, 96, 3)}
-    assert np.abs(made[0].image.astype(int) - made[2].image).max() <= 1
-    assert not np.array_equal(made[0].image, made[1].image)
+    assert {one.shape for one in made} == {(64, 96, 3)}
+    assert np.abs(made[0].astype(int) - made[2]).max() <= 1
+    assert not np.array_equal(made[0], made[1])
 
 
 def test_nothing_is_drawn_on_the_terminal(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -204,9 +204,9 @@ def test_only_the_hole_is_painted_and_each_record_by_a_seed_of_its_own(folder: P
     assert stage.process(records[1:])[0]["source"] == other["source"]
 
 
-def test_what_the_safety_checker_blackens_fails_as_a_removal(folder: Path) -> None:
+def test_what_the_safety_checker_objects_to_fails_as_a_removal(folder: Path) -> None:
     stage = removed(folder, weights=str(tiny.prudish_inpaint(folder)))
-    with pytest.raises(DataError, match=r"safety checker blackened .* `safety_checker: leave_out` does without"):
+    with pytest.raises(DataError, match=r"safety checker objects .* `safety_checker: leave_out` does without"):
         stage.process([Record("a", {"image": Image.of(PICTURE), "mask": HOLE})])
 
 
@@ -217,7 +217,7 @@ def generated(folder: Path, **generator: Any) -> Any:
     return stage.process([Record("a", {"caption": "a cat"}), Record("b", {"caption": " "})])
 
 
-def test_what_the_safety_checker_blackens_is_rejected_as_a_picture(folder: Path) -> None:
+def test_what_the_safety_checker_objects_to_is_rejected_as_a_picture(folder: Path) -> None:
     unsafe, empty = generated(folder)
     assert isinstance(unsafe, Reject)
     assert unsafe.reason == "unsafe"
@@ -230,7 +230,11 @@ def test_without_the_safety_checker_the_picture_is_kept(folder: Path) -> None:
 
 
 def test_an_instruction_that_no_editor_understands_fails_alone(folder: Path) -> None:
-    stage = EditImage(EditImage.Config.model_validate({"editor": options("instruct_pix2pix", folder, pixels=4096)}))
+    stage = EditImage(
+        EditImage.Config.model_validate(
+            {"editor": {"kind": "diffusers", **options("instruct_pix2pix", folder, pixels=4096)}}
+        )
+    )
     stage.setup("cpu")
     told = ["make it red", "add <imagehere> to it", "  "]
     records = [Record(str(n), {"source": Image.of(PICTURE), "instruction": text}) for n, text in enumerate(told)]
@@ -265,7 +269,12 @@ def test_a_config_that_no_pipeline_can_be_called_by_is_refused(config: Any, give
 
 
 def test_check_tells_a_wrong_argument_with_its_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    editor = {"weights": "owner/name", "pipeline": "FluxKontextPipeline", "arguments": {"num_inference_step": 28}}
+    editor = {
+        "kind": "diffusers",
+        "weights": "owner/name",
+        "pipeline": "FluxKontextPipeline",
+        "arguments": {"num_inference_step": 28},
+    }
     config = toy_config(tmp_path, [{"use": "edit_image", "with": {"editor": editor}}])
     told = refused("check", config, capfd=capfd)
     assert "toy.yaml:" in told

@@ -14,7 +14,7 @@ from datagen.geometry import resized
 from datagen.image import Mask, Pixels
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.diffusion.loading import load
-from datagen.models.generated import Generated
+from datagen.models.generated import Declined, Generated
 from datagen.models.weights.batches import Batches
 
 
@@ -48,7 +48,7 @@ class Pipeline:
         told = self.pipe(**self._filled_in(wishes), **self.arguments, output_type="pil")
         unsafe = getattr(told, "nsfw_content_detected", None) or [False] * len(wishes)
         pictures = [resized(np.asarray(image.convert("RGB")), wishes[0].size) for image in told.images]
-        return [Generated(picture, bool(bad)) for picture, bad in zip(pictures, unsafe, strict=True)]
+        return [_UNSAFE if bad else picture for picture, bad in zip(pictures, unsafe, strict=True)]
 
     def _filled_in(self, wishes: Sequence[Wish]) -> dict[str, Any]:
         """The arguments that come from the records, as far as the pipeline has them; noise is drawn on the CPU, so that
@@ -68,6 +68,9 @@ class Pipeline:
         given |= {"image": _listed(images)} if images else {}
         given |= {"mask_image": _listed(masks)} if masks else {}
         return {name: value for name, value in given.items() if name in self.names}
+
+
+_UNSAFE = Declined("unsafe", "the model's own safety checker objects to what it made, and blackened it")
 
 
 def _listed(values: list[Any]) -> Any:
