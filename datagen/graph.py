@@ -28,7 +28,7 @@ def build(loaded: Loaded) -> Graph:
         raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     source = loaded.pipeline.source.load()
     graph = Graph(loaded, source, nodes, known)
-    if found := [*faults(graph), *_too_large(graph)]:
+    if found := [*faults(graph), *_too_large(graph), *_not_compared(graph)]:
         raise ConfigError("\n".join(dict.fromkeys(found)))
     try:
         source.check()
@@ -51,6 +51,36 @@ def _too_large(graph: Graph) -> Iterator[str]:
                 f"of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}; raise `resources: {{gpus: ...}}`, or take a "
                 "smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
             )
+
+
+def _not_compared(graph: Graph) -> Iterator[str]:
+    """Fields that packing is to compare, and cannot."""
+    output, located = graph.loaded.pipeline.output, graph.loaded.located
+    written = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
+    hashes = sorted(name for name in written if graph.catalogue[name].unit == "bits" and _is(graph, name, "text"))
+    scores = sorted(name for name in written if _is(graph, name, "score"))
+    near = output.near_duplicates
+    rules = [("near_duplicates", "any_of", number) for number in range(len(near.any_of))] if near else []
+    for place, rule in [*zip(rules, near.any_of if near else (), strict=True), (("one_split",), output.one_split)]:
+        for name in rule:
+            if name not in hashes:
+                where = located.origin(("output", *place, name))
+                yield f"{where}: no stage writes a hash '{name}', which is to be compared; {_there_are(name, hashes)}"
+    if near and near.keep and near.keep not in scores:
+        where = located.origin(("output", "near_duplicates", "keep"))
+        yield f"{where}: no stage writes a score '{near.keep}', by which to keep; {_there_are(near.keep, scores)}"
+    for name in near.same if near and "same" in near.model_fields_set else ():
+        if name not in written:
+            where = located.origin(("output", "near_duplicates", "same"))
+            yield f"{where}: no stage writes '{name}', which is to be the same; {nearest(name, written)}"
+
+
+def _is(graph: Graph, name: str, kind: str) -> bool:
+    return graph.catalogue[name].kind == kind
+
+
+def _there_are(name: str, names: list[str]) -> str:
+    return nearest(name, names) if names else "there is none; add the stage `hash_picture`, or one that scores"
 
 
 def _unrolled(loaded: Loaded) -> list[Node]:

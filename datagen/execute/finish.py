@@ -13,9 +13,9 @@ from datagen.execute.fingerprints import digest, models_of, run_fingerprint
 from datagen.execute.ledger import SCHEMA, Counts, Ledger
 from datagen.execute.watching import Summary
 from datagen.nodes import Graph, Node
-from datagen.shards.duplicates import DUPLICATE, Dropped
+from datagen.shards.duplicates import Dropped
 from datagen.shards.index import DATASET, SPLITS, About, StageRow, read_dataset
-from datagen.shards.pack import MapJobs, pack, set_aside
+from datagen.shards.pack import PACK, MapJobs, pack, set_aside
 from datagen.shards.plan import slice_number
 
 
@@ -71,7 +71,8 @@ def _packed_drops(ledger: Ledger) -> int:
     """How many samples the dataset that is there says to have dropped."""
     if not ledger.store.exists(DATASET):
         return -1
-    return read_dataset(ledger.store).totals.rejected.get(f"pack/{DUPLICATE}", 0)
+    rejected = read_dataset(ledger.store).totals.rejected
+    return sum(number for reason, number in rejected.items() if reason.startswith(f"{PACK}/"))
 
 
 def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterator[pa.Table]:
@@ -81,9 +82,11 @@ def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterat
         size = table.num_rows
         changed = {
             "status": pa.array(["rejected"] * size),
-            "stage": pa.array(["pack"] * size),
-            "reason": pa.array([DUPLICATE] * size),
-            "detail": pc.binary_join_element_wise("same content as", table["of"].cast(pa.string()), " "),
+            "stage": pa.array([PACK] * size),
+            "reason": table["why.reason"].cast(pa.string()),
+            "detail": pc.binary_join_element_wise(
+                table["why.detail"].cast(pa.string()), table["why.of"].cast(pa.string()), " "
+            ),
         }
         columns = [changed.get(name, table[name]) for name in SCHEMA.names]
         yield pa.table(columns, schema=SCHEMA)

@@ -108,7 +108,7 @@ class Survey:
     """Adds up a ledger as it streams by."""
 
     def __init__(
-        self, stages: Mapping[str, Told], *, seed: int, dropped: frozenset[str], most: int, most_of_reason: int
+        self, stages: Mapping[str, Told], *, seed: int, dropped: Mapping[str, str], most: int, most_of_reason: int
     ) -> None:
         self.work = {id: StageWork() for id in stages}
         self.ends: Counter[tuple[Path, End]] = Counter()
@@ -190,7 +190,8 @@ class Survey:
     def _end(self, row: Mapping[str, Any], path: Path, place: int) -> None:
         end = End(row["status"], row["stage"], row["reason"])
         if row["status"] == "accepted":
-            end = DUPLICATE if row["id"] in self._dropped else End("accepted")
+            reason = self._dropped.get(row["id"])
+            end = End("rejected", DUPLICATE.stage, reason) if reason else End("accepted")
         self.ends[path, end] += 1
         item = Chosen(row["slice"], row["id"], end, path)
         if end.status == "accepted":
@@ -240,7 +241,8 @@ DUPLICATE = End("rejected", "pack", "duplicate")
 
 def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, most_of_reason: int) -> Survey:
     """Read the ledger of a finished dataset. Raises `StoreError` if it is missing or damaged."""
-    dropped = frozenset(id for table in dropped_tables(ledger, columns=["id"]) for id in table["id"].to_pylist())
+    tables = dropped_tables(ledger, columns=["id", "reason"])
+    dropped = {row["id"]: row["reason"] for table in tables for row in table.to_pylist()}
     found = Survey(stages, seed=seed, dropped=dropped, most=most, most_of_reason=most_of_reason)
     for table in ledger.tables(ledger.slices(), columns=_COLUMNS, rows=_ROWS):
         if empty := [name for name in _COLUMNS if table[name].null_count]:

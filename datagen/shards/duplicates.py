@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
 
 DUPLICATE = "duplicate"
+SAME = "same content as"
 
 
 class Twins(NamedTuple):
@@ -22,30 +25,53 @@ class Twins(NamedTuple):
     slices: NDArray[np.int32]
 
 
-class Dropped:
-    """Samples that the dataset has no place for; some 24 bytes each, and the key that stays instead."""
+class Drops(NamedTuple):
+    """Samples that the dataset has no place for, sorted by key: 20 bytes each, and text."""
 
-    def __init__(self, keys: Digests, stays: pa.Array, slices: Iterable[int], *, seed: int) -> None:
-        self._keys = keys
-        self._stays = stays
+    keys: Digests
+    slices: NDArray[np.int32]
+    why: pa.Table
+    """By sample, in text: the `reason`, the key `of` the one that stays, and a `detail`."""
+
+
+WHY = pa.schema([(name, pa.large_string()) for name in ("reason", "of", "detail")])
+
+
+class Dropped:
+    """Samples that the dataset has no place for, and why."""
+
+    def __init__(self, *kinds: Drops, seed: int) -> None:
+        keys = np.concatenate([digests([]), *(drops.keys for drops in kinds)])
+        order = np.argsort(keys, kind="stable")
+        self._keys = keys[order]
+        self._why = pa.concat_tables([WHY.empty_table(), *(drops.why for drops in kinds)]).take(pa.array(order))
         self._seed = seed
-        self.slices = frozenset(int(number) for number in slices)
+        self.slices = frozenset(int(number) for drops in kinds for number in np.unique(drops.slices))
         """Numbers of the slices that they are of."""
 
     def __len__(self) -> int:
         return len(self._keys)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many were dropped for which reason."""
+        found = pc.value_counts(self._why["reason"]).to_pylist()
+        return {row["values"]: row["counts"] for row in sorted(found, key=itemgetter("values"))}
+
     def rows(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """Of tables of samples the rows that were dropped, and in column `of` the key that stays."""
+        """Of tables of samples the rows that were dropped; columns `why.reason`, `why.of` and `why.detail` say why."""
         for table in tables:
             wanted = digests(table["key"], seed=self._seed)
             places, known = found_in(self._keys, wanted)
             if known.any():
                 chosen = table.filter(pa.array(known))
-                yield chosen.append_column("of", self._stays.take(pa.array(places[known])))
+                why = self._why.take(pa.array(places[known]))
+                for name in WHY.names:
+                    chosen = chosen.append_column(f"why.{name}", why[name])
+                yield chosen
 
 
-def drop_duplicates(samples: Twins, rows: Rows, *, seed: int) -> tuple[Flags, Dropped]:
+def drop_duplicates(samples: Twins, rows: Rows, *, seed: int) -> tuple[Flags, Drops]:
     """Which samples stay, and the others.
 
     Neither the order of the rows nor how they are cut into tables changes which one stays.
@@ -53,8 +79,16 @@ def drop_duplicates(samples: Twins, rows: Rows, *, seed: int) -> tuple[Flags, Dr
     first = _first_of_content(samples, rows, seed)
     stays = first == np.arange(len(first))
     later = np.flatnonzero(~stays)
-    names = _names(rows, samples.keys[first[later]], seed)
-    return stays, Dropped(samples.keys[later], names, np.unique(samples.slices[later]), seed=seed)
+    names = names_of(rows, samples.keys[first[later]], seed=seed)
+    return stays, Drops(samples.keys[later], samples.slices[later], why(DUPLICATE, names, [SAME] * len(later)))
+
+
+def why(reason: str, of: pa.Array, details: Sequence[str]) -> pa.Table:
+    """Why samples were dropped, all for one reason."""
+    size = len(of)
+    return pa.table(
+        [pa.array([reason] * size, pa.large_string()), of, pa.array(details, pa.large_string())], schema=WHY
+    )
 
 
 def _first_of_content(samples: Twins, rows: Rows, seed: int) -> Numbers:
@@ -88,7 +122,7 @@ def _lowest_ids(rows: Rows, keys: Digests, codes: Numbers, rivals: Numbers, *, s
     return ((code, sample) for code, (_, sample) in best.items())
 
 
-def _names(rows: Rows, wanted: Digests, seed: int) -> pa.Array:
+def names_of(rows: Rows, wanted: Digests, *, seed: int) -> pa.Array:
     """The keys that have these hashes, in their order."""
     if not len(wanted):
         return pa.array([], pa.large_string())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from datagen.fields import Format
@@ -19,6 +21,22 @@ class ImageOptions(Options):
     """Keep an original's own jpg or webp bytes; then the codec tells which picture of a pair was made."""
 
 
+Within = dict[str, Annotated[int, Field(ge=0)]]
+"""By field with a hash, the bits in which two may differ."""
+
+
+class NearOptions(Options):
+    """Of samples that are near each other one stays, the others are rejected as `pack/near_duplicate`."""
+
+    any_of: tuple[Annotated[Within, Field(min_length=1)], ...] = Field(min_length=1)
+    """Two samples are near if all the hashes of one of these differ in at most so many bits:
+    [{source_hash: 24, target_hash: 24}]. Samples without one of its fields are near to none by it."""
+    same: tuple[str, ...] = ("task", "label")
+    """Fields in which they have to be equal besides."""
+    keep: str = ""
+    """Score of which the highest stays; without it, and between equals, what comes first in the source."""
+
+
 class OutputOptions(Options):
     """The `output:` of a config."""
 
@@ -28,3 +46,13 @@ class OutputOptions(Options):
     """Share of the sources that goes to the validation split; no source is in both."""
     shard_mb: float = Field(default=256, gt=0)
     """Target size of a shard in MB."""
+    near_duplicates: NearOptions | None = None
+    """What counts as the same sample once more though its bytes are others; only exact duplicates, if not given."""
+    one_split: Within = {}
+    """Samples of which any one of these hashes differs in at most so many bits are never in different splits."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The fields whose hashes packing compares."""
+        rules = (*(self.near_duplicates.any_of if self.near_duplicates else ()), self.one_split)
+        return tuple(dict.fromkeys(field for rule in rules for field in rule))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from datagen.errors import StoreError
 from datagen.shards.card import Counts, dataset_card
 from datagen.shards.columns import Rows
-from datagen.shards.duplicates import DUPLICATE, Dropped
+from datagen.shards.duplicates import Dropped
 from datagen.shards.index import (
     CARD,
     DATASET,
@@ -35,6 +35,8 @@ from datagen.shards.shard import ShardDone, ShardJob, fragment_file, marker_file
 from datagen.shards.spread import spread
 from datagen.store import Store
 
+PACK = "pack"
+"""What stands in the place of a stage where packing drops a sample."""
 WORK = "run/pack"
 _AT_ONCE = 16
 """Shards whose markers and parts of the index are looked at side by side."""
@@ -137,7 +139,7 @@ def close(store: Store, plan: Plan, recipe: Recipe, done: dict[str, ShardDone]) 
     shards = [done[shard.path] for shard in plan.shards]
     _sweep(store, SHARDS, {shard.path for shard in plan.shards})
     _join_index(store, plan)
-    dataset = _dataset(recipe.about, [shard.info for shard in shards], len(plan.dropped))
+    dataset = _dataset(recipe.about, [shard.info for shard in shards], plan.dropped.counts)
     card = dataset_card(dataset, about=recipe.about, counts=_counts(shards)).encode()
     store.write(CARD, card)
     index, size = sha256_file(store, INDEX)
@@ -198,10 +200,9 @@ def _counts(shards: Iterable[ShardDone]) -> Counts:
     return Counts(sorted(members), dict(sorted(licenses.items())), dict(sorted(tasks.items())))
 
 
-def _dataset(about: About, shards: list[ShardInfo], dropped: int) -> DatasetInfo:
+def _dataset(about: About, shards: list[ShardInfo], dropped: Mapping[str, int]) -> DatasetInfo:
     rejected = dict(sorted(about.rejected.items()))
-    if dropped:
-        rejected[f"pack/{DUPLICATE}"] = dropped
+    rejected.update({f"{PACK}/{reason}": number for reason, number in dropped.items()})
     return DatasetInfo(
         pipeline=about.pipeline,
         fingerprint=about.fingerprint,

@@ -14,6 +14,7 @@ from datagen.errors import StoreError
 from datagen.shards.columns import NARROW, Digests, Flags, Numbers, Rows, digests, filled, found_in
 from datagen.shards.duplicates import Dropped, Twins, drop_duplicates
 from datagen.shards.index import SHARDS, SPLITS, Split
+from datagen.shards.near_duplicates import drop_near, joined_sources, read_traits
 from datagen.shards.options import OutputOptions
 
 MB = 1_000_000
@@ -74,21 +75,36 @@ def plan_shards(rows: Rows, *, options: OutputOptions, seed: int) -> Plan:
     """Plan the shards of all samples, first train then val, each split shuffled by `seed`.
 
     Reads narrow columns alone, and holds 52 bytes a sample at the end of that pass, some 170 at the
-    most while they are sorted. Neither the order of the rows nor how tables cut them changes anything.
+    most while they are sorted; and besides the hashes that `options` has compared. Neither the order
+    of the rows nor how tables cut them changes anything.
     Raises `StoreError` if two samples share a key.
     """
     samples, state = _read(rows, seed)
     samples = samples.take(np.argsort(samples.keys, kind="stable"))
     _refuse_twins(rows, samples.keys, seed)
-    stays, dropped = drop_duplicates(Twins(samples.keys, samples.contents, samples.slices), rows, seed=seed)
-    kept = samples.take(stays)
-    in_val = _in_val(kept.sources, options.val_fraction)
+    kept, dropped, in_val = _chosen(samples, rows, options, seed)
     shards, shard, place = _cut_shards(kept.sizes, in_val, int(options.shard_mb * MB))
     told = f"{_VERSION}|{seed}|{state}|{options.model_dump_json(exclude={'images'})}"
     digest = hashlib.sha256(told.encode())
     for column in (kept.keys, shard, place):
         digest.update(np.ascontiguousarray(column).view(np.uint8).data)
     return Plan(seed, shards, kept.keys, shard, place, dropped, digest.hexdigest()[:16])
+
+
+def _chosen(samples: _Samples, rows: Rows, options: OutputOptions, seed: int) -> tuple[_Samples, Dropped, Flags]:
+    """The samples that stay, the others, and which of those that stay go to val."""
+    stays, same = drop_duplicates(Twins(samples.keys, samples.contents, samples.slices), rows, seed=seed)
+    kept = samples.take(stays)
+    if not options.compared:
+        return kept, Dropped(same, seed=seed), _in_val(kept.sources, options.val_fraction)
+    traits = read_traits(rows, kept.keys, options=options, seed=seed)
+    drops = [same]
+    if options.near_duplicates:
+        stays, near = drop_near(traits, kept.keys, kept.slices, rows, near=options.near_duplicates, seed=seed)
+        kept, traits = kept.take(stays), traits.take(stays)
+        drops.append(near)
+    sources = joined_sources(kept.sources, traits, within=options.one_split)
+    return kept, Dropped(*drops, seed=seed), _in_val(sources, options.val_fraction)
 
 
 def cut(sizes: Numbers, limit: int) -> Iterator[tuple[int, int]]:

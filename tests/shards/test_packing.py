@@ -149,7 +149,7 @@ def test_of_equal_contents_that_of_the_lowest_slice_and_id_stays(
     order = np.random.default_rng(random.getrandbits(30)).permutation(len(samples))  # type: ignore[attr-defined]
     stream = streamed(rows.take(order), rows=5)
     plan = plan_shards(stream, options=OPTIONS, seed=3)
-    dropped = {row["id"]: row["of"] for row in dropped_rows(plan.dropped, stream)}
+    dropped = {row["id"]: row["why.of"] for row in dropped_rows(plan.dropped, stream)}
     assert len(plan.keys) + len(plan.dropped) == len(samples)
     for number, (content, _) in enumerate(samples):
         assert dropped.get(f"s{number}", f"s{number}") == best[content][1]
@@ -163,7 +163,9 @@ def dropped_rows(dropped: Dropped | None, rows: Rows) -> list[dict[str, str]]:
 def test_a_duplicate_is_told_and_counted(store: Store) -> None:
     items = [record("b", subject="coin"), record("a", subject="coin"), record("c")]
     result = packed(store, items)
-    assert dropped_rows(result.dropped, streamed(committed(store, items))) == [{"id": "b", "key": "b", "of": "a"}]
+    assert dropped_rows(result.dropped, streamed(committed(store, items))) == [
+        {"id": "b", "key": "b", "why.reason": "duplicate", "why.of": "a", "why.detail": "same content as"}
+    ]
     totals = result.dataset.totals
     assert totals.rejected == {"filter_quality/blurred": 2, "pack/duplicate": 1}
     assert (totals.accepted, totals.records) == (2, 6)
