@@ -50,7 +50,7 @@ def furthest(bits: int) -> int:
 
 def flips_of(words: Words, within: int) -> int:
     """Bits by which chunks have to differ at the most, so that no pair is missed."""
-    return min(within // (words.shape[1] * 64 // CHUNK), MOST_FLIPS)
+    return int(min(within // (words.shape[1] * 64 // CHUNK), MOST_FLIPS))
 
 
 def chunks_of(words: Words) -> NDArray[np.uint16]:

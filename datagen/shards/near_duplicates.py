@@ -36,7 +36,8 @@ class Traits(NamedTuple):
 
     def take(self, rows: Numbers | Flags) -> Traits:
         """Those of some samples."""
-        hashes, there = ({name: column[rows] for name, column in kind.items()} for kind in self[:2])
+        hashes = {name: words[rows] for name, words in self.hashes.items()}
+        there = {name: flags[rows] for name, flags in self.there.items()}
         return Traits(hashes, there, self.same[rows], self.scores[rows])
 
 
@@ -233,4 +234,4 @@ def joined_sources(sources: NDArray[np.uint64], traits: Traits, *, within: Rule)
     _, group = connected_components(graph, directed=False)
     lowest = np.full(nodes, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(lowest, group[: len(known)], known)
-    return lowest[group[source]]
+    return np.asarray(lowest[group[source]], np.uint64)
