@@ -11,6 +11,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
     from datagen.models.aesthetic import PredictorConfig
     from datagen.models.box_asker import BoxAskerConfig
+    from datagen.models.captioner import CaptionerConfig
     from datagen.models.completeness import CompletenessJudgeConfig
     from datagen.models.detector import DetectorConfig
     from datagen.models.editor import EditorConfig
@@ -41,6 +42,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "subject namer": SubjectNamerConfig,
         "main subject judge": MainSubjectJudgeConfig,
         "subject extractor": SubjectExtractorConfig,
+        "captioner": CaptionerConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
         "image embedder": DinoConfig | Dinov2Config,

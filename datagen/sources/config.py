@@ -257,6 +257,26 @@ class CocoConfig(Foreign):
         )
 
 
+class ReviewedConfig(Placed):
+    """Pairs with what a person decided about them, read from a sheet that runs write and the person fills in."""
+
+    kind: Literal["reviewed"] = "reviewed"
+    """Another source's pairs, and a sheet."""
+    path: str = Field(min_length=1)
+    """The sheet, a .csv, .tsv or .jsonl. It need not be there: each run adds what waits for a person, and changes
+    nothing that the person wrote."""
+    of: Annotated[PairsConfig | SeedEditPart1Config | TryOnConfig | PairSources, Field(discriminator="kind")]
+    """Where the pairs come from."""
+    caps: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Most pairs that are kept of an operation, such as {add: 500, replace: 500}, in the order of the source."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.reviewed import Reviewed
+
+        return Reviewed(self.path, pairs=self.of.load(), caps=self.caps)
+
+
 SourceConfig = Annotated[
     ManifestConfig
     | ImagesConfig
@@ -268,7 +288,8 @@ SourceConfig = Annotated[
     | SeedEditPart1Config
     | TryOnConfig
     | PairSources
-    | GenerationSources,
+    | GenerationSources
+    | ReviewedConfig,
     Field(discriminator="kind"),
 ]
 
@@ -283,6 +304,6 @@ class AnySource(Options):
 SOURCES: tuple[type[Placed], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
     PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
-    *GENERATION_SOURCES,
+    *GENERATION_SOURCES, ReviewedConfig,
 )  # fmt: skip
 """All of them, as `describe` tells them."""

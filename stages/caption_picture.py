@@ -1,0 +1,46 @@
+"""Say what a picture shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datagen import Answer, AsyncMap, Record, Reject, StageConfig
+from datagen.models.captioner import CaptionerConfig, GivenConfig
+
+
+class CaptionPicture(AsyncMap):
+    """Propose a caption of the picture, which `review_caption` holds against a person's."""
+
+    reads = ("image",)
+    writes = ("proposed_caption",)
+    rejects = ("no_caption",)
+    version = 1
+    remote = False
+
+    class Config(StageConfig):
+        """Who describes."""
+
+        captioner: CaptionerConfig = GivenConfig()
+        """The model that describes."""
+
+    config: Config
+
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:
+        """What every captioner reads, and what this one does besides."""
+        return (*cls.reads, *config.captioner.needs)
+
+    def setup(self, device: str) -> None:
+        """Load the captioner."""
+        self.captioner = self.config.captioner.load(device, lent=self.lent)
+
+    async def process_one(self, record: Record) -> Answer:
+        """The caption of one picture."""
+        given = record.get("given_caption", "")
+        found = await self.captioner.caption(record["image"], given=given, record=record.id)
+        return {"proposed_caption": found} if found.strip() else Reject("no_caption", "nothing is said of the picture")
+
+    async def close(self) -> None:
+        """Let go of what the captioner opened, if it was loaded."""
+        if hasattr(self, "captioner"):
+            await self.captioner.close()
