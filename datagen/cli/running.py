@@ -107,7 +107,20 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
     watcher.close(summary)
     if with_report and not summary.waits_for:
         _report(out)
+    _review(graph, out)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
+
+
+def _review(graph: Graph, out: str) -> None:
+    """Write onto the source's sheet what waits for a person, if the source has one, and say so."""
+    from datagen.sources.config import ReviewedConfig
+
+    source = graph.loaded.pipeline.source
+    if isinstance(source, ReviewedConfig):
+        from datagen.review import update
+
+        if (waiting := update(out, path=source.path)).stages:
+            tell(str(waiting))
 
 
 def _report(out: str) -> None:
