@@ -1,0 +1,41 @@
+"""Put together what a sample tells of an addition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datagen import Answer, Map, Record, Reject
+
+
+class DescribeAddition(Map):
+    """Write the edit, its mask and its inputs: the reference, for which the first placeholder stands, then the source.
+
+    `masks` is the new subject alone. Box and mask are of the target, which has to be of the source's size.
+    """
+
+    reads = ("source", "target", "text", "subject", "mask", "box")
+    writes = ("masks", "edits", "inputs", "task")
+    rejects = ("sizes_differ",)
+    version = 1
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Describe each pair."""
+        return [_described(record) for record in batch]
+
+
+def _described(record: Record) -> Answer:
+    before, after = record["source"].size, record["target"].size
+    if before != after:
+        return Reject("sizes_differ", "the source is {}x{}, the target {}x{}".format(*before, *after))
+    subject = record["subject"]
+    edit = {"instruction": record["text"], "op": "add", "object": subject, "box": list(record["box"])}
+    return {
+        "masks": [record["mask"]],
+        "edits": [{**edit, "mask": "mask_0", "candidates": []}],
+        "inputs": [_input("ref_0", "reference", subject), _input("source", "source", "")],
+        "task": "subject_add",
+    }
+
+
+def _input(member: str, role: str, label: str) -> dict[str, Any]:
+    return {"member": member, "role": role, "label": label, "appears": True, "caption": ""}
