@@ -19,24 +19,9 @@ _PLACE = re.compile(
 )
 _SEVERAL = re.compile(r"[;:?!]|[.,]\s+\S|\band\b|\bthen\b", re.IGNORECASE)
 _UNNAMED = frozenset(
-    ("it", "them", "this", "that", "these", "those", "something", "anything", "someone", "one", "another", "some", "more")
+    ("it", "them", "this", "that", "these", "those", "something", "anything", "someone", "one", "another")
 )
-    [
-        "it",
-        "them",
-        "this",
-        "that",
-        "these",
-        "those",
-        "something",
-        "anything",
-        "someone",
-        "one",
-        "another",
-        "some",
-        "more",
-    ]
-)
+"""Last words of what names nothing."""
 
 
 class Addition(NamedTuple):

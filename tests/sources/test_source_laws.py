@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from foreign import MAKERS as PICTURES
 from foreign_edits import MAKERS as EDITS
+from foreign_generation import MAKERS as GENERATION
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from datagen.errors import DatagenError
 from datagen.execute.slices import cut
 from datagen.sources.base import Source
 
-MAKERS = {**PICTURES, **EDITS}
+MAKERS = {**PICTURES, **EDITS, **GENERATION}
 
 
 @pytest.fixture(params=MAKERS)

@@ -1,0 +1,85 @@
+"""Captions in which names give way to placeholders: nothing else changes, and what meets is never replaced twice."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen.errors import DataError
+from datagen.fields import PLACEHOLDER
+from datagen.models.placeholders import Span, apart, mention, replaced
+
+CAPTION = "A dog chases the red ball past a dog house, and the dogs bark."
+WORDS = st.text(st.sampled_from("ab <>.,'é\u202e日 "), max_size=60)
+
+
+@st.composite
+def captions_and_spans(draw: st.DrawFn) -> tuple[str, list[Span]]:
+    caption = draw(WORDS)
+    edges = st.tuples(st.integers(0, len(caption)), st.integers(0, len(caption)))
+    pairs = draw(st.lists(edges, max_size=6))
+    return caption, [Span(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]]
+
+
+@given(captions_and_spans())
+def test_what_is_not_replaced_stays_to_the_character(given_: tuple[str, list[Span]]) -> None:
+    caption, spans = given_
+    chosen = [spans[number] for number in apart(spans)]
+    told = replaced(caption, chosen)
+    assert told.count(PLACEHOLDER) == len(chosen)
+    parts, at = told.split(PLACEHOLDER), 0
+    for part, span in zip(parts, [*chosen, None], strict=True):
+        assert caption[at : span.start if span else None] == part
+        at = span.end if span else at
+
+
+@given(captions_and_spans())
+def test_of_spans_that_meet_the_longest_is_taken_and_none_is_left_out_without_cause(
+    given_: tuple[str, list[Span]],
+) -> None:
+    _, spans = given_
+    chosen = apart(spans)
+    taken = [spans[number] for number in chosen]
+    assert taken == sorted(taken)
+    assert not any(one.meets(other) for one in taken for other in taken if one is not other)
+    for number in set(range(len(spans))) - set(chosen):
+        rivals = [span for span in taken if span.meets(spans[number])]
+        assert rivals
+        assert max(span.end - span.start for span in rivals) >= spans[number].end - spans[number].start
+
+
+@given(st.permutations(["cat", "old dog", "big red ball"]))
+def test_names_are_found_wherever_they_stand(names: list[str]) -> None:
+    caption = "With " + ", ".join(f"the {name}" for name in names) + " about."
+    spans = [mention(caption, name) for name in names]
+    assert [caption[span.start : span.end] for span in spans if span] == [f"the {name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("dog", "A dog"),
+        ("Red  Ball", "the red ball"),
+        ("dog house", "a dog house"),
+        ("dogs", "the dogs"),
+        ("do", None),
+        ("balls", None),
+        ("", None),
+        (".*", None),
+    ],
+)
+def test_a_name_is_whole_words_with_the_article_before_it(name: str, found: str | None) -> None:
+    span = mention(CAPTION, name)
+    assert (CAPTION[span.start : span.end] if span else None) == found
+
+
+@pytest.mark.parametrize("spans", [[Span(0, 3), Span(2, 5)], [Span(2, 2)], [Span(0, 999)], [Span(-1, 2)]])
+def test_spans_that_cannot_be_are_refused(spans: list[Span]) -> None:
+    with pytest.raises(DataError, match="cannot be replaced"):
+        replaced(CAPTION, spans)
+
+
+def test_a_caption_with_the_placeholder_in_it_is_refused() -> None:
+    with pytest.raises(DataError, match="the caption holds <imagehere> itself"):
+        replaced("Add <imagehere> to it", [])
