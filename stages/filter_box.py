@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -13,12 +14,13 @@ from datagen.geometry import check_box, clipped
 class FilterBox(Map):
     """Keep things whose box covers neither too little nor too much of the picture.
 
-    Cheaper than `filter_foreground`, as it needs no mask. A box that is not on its picture fails its record.
+    Cheaper than `filter_foreground`, as it needs no mask. A thing without a box, which is one of NaN, is rejected
+    as `no_box`; a box that is not on its picture fails its record.
     """
 
     reads = ("image", "box")
     writes = ("box_ratio",)
-    rejects = ("too_small", "too_large")
+    rejects = ("no_box", "too_small", "too_large")
     thresholds = (
         Threshold("box_ratio", "least", "min_ratio", "too_small"),
         Threshold("box_ratio", "most", "max_ratio", "too_large"),
@@ -47,6 +49,8 @@ class FilterBox(Map):
 
     def _judge(self, record: Record) -> Answer:
         size = record["image"].size
+        if all(map(math.isnan, record["box"])):
+            return Reject("no_box", "nothing tells where in the picture it is")
         if fault := check_box(record["box"], size):
             return Failed(fault)
         x0, y0, x1, y1 = clipped(record["box"], size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from datagen.fields import Box
@@ -38,13 +38,19 @@ def _pixels(box: list[float], size: tuple[int, int]) -> Box:
 
 
 def _of_objects(told: Told) -> Iterator[Entity]:
-    often = Counter(_key(thing) for thing in told.objects)
-    for thing in told.objects:
-        span = mention(told.caption, thing["label"]) if often[_key(thing)] == 1 else None
-        if span is not None and None not in thing["box"]:
-            x0, y0, x1, y1 = thing["box"]
-            yield Entity(thing["label"], span, (x0, y0, x1, y1), thing["polygons"], thing["mask"] or {})
+    for thing in unmistakable(told.objects).values():
+        if span := mention(told.caption, thing["label"]):
+            yield outlined(Entity(thing["label"], span), thing)
 
 
-def _key(thing: Mapping[str, Any]) -> str:
-    return " ".join(str(thing["label"]).lower().split())
+def unmistakable(objects: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Objects with a sound box, of which no other has the same label; by that, in lower case."""
+    things = [(" ".join(str(thing["label"]).lower().split()), thing) for thing in objects]
+    often = Counter(label for label, _ in things)
+    return {label: thing for label, thing in things if often[label] == 1 and None not in thing["box"]}
+
+
+def outlined(entity: Entity, thing: Mapping[str, Any]) -> Entity:
+    """The entity with what is annotated of an object."""
+    x0, y0, x1, y1 = thing["box"]
+    return entity._replace(box=(x0, y0, x1, y1), polygons=thing["polygons"], mask=thing["mask"] or {})

@@ -76,6 +76,7 @@ class LanguageFinderConfig(AskingConfig):
     """Has a language model read the caption; what it names has to stand there word for word."""
 
     kind: Literal["language"] = "language"
+    needs: ClassVar[tuple[str, ...]] = ("objects",)
     slots: ClassVar[Mapping[str, Kind]] = {"caption": "text"}
     prompt: str = "find_entities"
 

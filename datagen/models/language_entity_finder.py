@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from datagen.models.box_entity_finder import outlined, unmistakable
 from datagen.models.entity_finder import Entity, LanguageFinderConfig, Told
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.placeholders import mention
@@ -23,7 +24,10 @@ class EntitiesForm(BaseModel):
 
 
 class LanguageEntityFinder:
-    """Asks a language model; a name that the caption does not say is nothing that a picture could stand for."""
+    """Asks a language model; a name that the caption does not say is nothing that a picture could stand for.
+
+    Where the source has a box under that very name, and only one, it is taken; the others are for a detector.
+    """
 
     def __init__(self, config: LanguageFinderConfig, model: LanguageModel) -> None:
         self._model = model
@@ -35,7 +39,9 @@ class LanguageEntityFinder:
         reply = await self._model(question, shape=EntitiesForm, draw=Draw(record))
         names = dict.fromkeys(name.lower() for name in reply.value.entities)
         spans = ((name, mention(told.caption, name)) for name in names)
-        return sorted((Entity(name, span) for name, span in spans if span), key=lambda entity: entity.span)
+        found = sorted((Entity(name, span) for name, span in spans if span), key=lambda entity: entity.span)
+        known = unmistakable(told.objects)
+        return [outlined(one, known[one.label]) if one.label in known else one for one in found]
 
     async def close(self) -> None:
         """Let go of the model's connections."""

@@ -136,10 +136,13 @@ def test_a_box_is_held_against_both_bounds(box: Any, answer: Any) -> None:
     assert FilterBox(FilterBox.Config()).process([Record("a", {"image": PICTURE, "box": box})]) == [answer]
 
 
-def test_a_box_that_nothing_found_fails_its_record() -> None:
-    (answer,) = FilterBox(FilterBox.Config()).process([Record("a", {"image": PICTURE, "box": (math.nan,) * 4})])
-    assert isinstance(answer, Failed)
-    assert "not four finite numbers" in answer.error
+def test_a_thing_without_a_box_is_rejected_and_a_box_beside_the_picture_fails() -> None:
+    boxes = ((math.nan,) * 4, (-50, 0, -40, 9))
+    records = [Record("a", {"image": PICTURE, "box": box}) for box in boxes]
+    none, beside = FilterBox(FilterBox.Config()).process(records)
+    assert none == Reject("no_box", "nothing tells where in the picture it is")
+    assert isinstance(beside, Failed)
+    assert "lies outside the picture" in beside.error
 
 
 RATED = {"compositeStructure": 5, "objectConsistency": 5, "imageQuality": 5}
