@@ -10,7 +10,8 @@ from datagen import Answer, Map, Record, Reject
 class DescribeAddition(Map):
     """Write the edit, its mask and its inputs: the reference, for which the first placeholder stands, then the source.
 
-    `masks` is the new subject alone. Box and mask are of the target, which has to be of the source's size.
+    `masks` are all pixels that differ, and the new subject's own. Box and mask are of the target, which has to be
+    as large as the source.
     """
 
     reads = ("source", "target", "text", "subject", "mask", "box")
@@ -27,10 +28,11 @@ def _described(record: Record) -> Answer:
     before, after = record["source"].size, record["target"].size
     if before != after:
         return Reject("sizes_differ", "the source is {}x{}, the target {}x{}".format(*before, *after))
-    subject = record["subject"]
+    subject, mask_HW = record["subject"], record["mask"]
+    changed_HW = (record["source"].array != record["target"].array).any(axis=2)
     edit = {"instruction": record["text"], "op": "add", "object": subject, "box": list(record["box"])}
     return {
-        "masks": [record["mask"]],
+        "masks": [changed_HW | mask_HW, mask_HW],
         "edits": [{**edit, "mask": "mask_0", "candidates": []}],
         "inputs": [_input("ref_0", "reference", subject), _input("source", "source", "")],
         "task": "subject_add",

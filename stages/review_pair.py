@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datagen import Answer, Map, Record, Reject
+from pydantic import Field
+
+from datagen import Answer, Map, Record, Reject, StageConfig
 
 
 class ReviewPair(Map):
@@ -11,18 +13,28 @@ class ReviewPair(Map):
     What nobody decided yet is rejected as `undecided`, and the run writes it onto the sheet.
     """
 
-    reads = ("decision", "decision_reason", "over_cap")
-    rejects = ("undecided", "dropped", "over_cap")
+    reads = ("operation", "decision", "decision_reason", "over_cap")
+    rejects = ("other_operation", "undecided", "dropped", "over_cap")
     version = 1
+
+    class Config(StageConfig):
+        """What people are asked about."""
+
+        operations: tuple[str, ...] = Field(default=("add", "replace"), min_length=1)
+        """Kinds of edit, as the source calls them; others are rejected before anybody is asked."""
+
+    config: Config
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Look each decision up."""
-        return [_judged(record) for record in batch]
+        return [self._judged(record) for record in batch]
 
-
-def _judged(record: Record) -> Answer:
-    if not record["decision"]:
-        return Reject("undecided", "nobody decided about it yet")
-    if record["decision"] == "drop":
-        return Reject("dropped", record["decision_reason"] or "a person dropped it, without a reason")
-    return Reject("over_cap", "as many of its kind as are wanted were kept before it") if record["over_cap"] else {}
+    def _judged(self, record: Record) -> Answer:
+        if record["operation"] not in self.config.operations:
+            return Reject("other_operation", f"the source calls it '{record['operation']:.100}'")
+        if not record["decision"]:
+            return Reject("undecided", "nobody decided about it yet")
+        if record["decision"] == "drop":
+            return Reject("dropped", record["decision_reason"] or "a person dropped it, without a reason")
+        over = record["over_cap"]
+        return Reject("over_cap", "as many of its kind as are wanted were kept before it") if over else {}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datagen.fields import PLACEHOLDER
-from datagen.models.replacements import parsed
+from datagen.models import additions, replacements
 from datagen.models.subject_extractor import Extracted
 
 
 class RulesExtractor:
-    """See `replacements.parsed` for what is understood."""
+    """See `replacements.parsed` and `additions.parsed` for what is understood."""
 
     async def extract(self, text: str, *, record: str) -> Extracted | None:  # noqa: ARG002
         """See `SubjectExtractor`."""
-        found = parsed(text)
+        found = replacements.parsed(text) or additions.parsed(text)
         if found is None:
             return None
         return Extracted(found.subject, f"{found.before} {PLACEHOLDER}{found.after}")

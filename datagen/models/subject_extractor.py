@@ -21,7 +21,7 @@ class Extracted(NamedTuple):
 
 
 class SubjectExtractor(Protocol):
-    """Takes the new subject out of an instruction that replaces one (MIGE, table 7)."""
+    """Takes the new subject out of an instruction that replaces or adds one (MIGE, table 7)."""
 
     async def extract(self, text: str, *, record: str) -> Extracted | None:
         """The subject of a record's instruction, None where it cannot be told.
@@ -36,7 +36,7 @@ class SubjectExtractor(Protocol):
 
 
 class RulesExtractorConfig(ModelConfig):
-    """Reads `replace X with Y`, and nothing that allows two readings."""
+    """Reads `replace X with Y` and `add X to ...`, and nothing that allows two readings."""
 
     kind: Literal["rules"] = "rules"
 
