@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from datagen import Answer, Filter, Record, StageConfig, Threshold
 from datagen.models.aesthetic import PredictorConfig
 
@@ -26,7 +24,7 @@ class FilterAesthetic(Filter):
 
         predictor: PredictorConfig
         """The model that scores."""
-        min_score: float = Field(ge=-100, le=100)
+        min_score: float
         """Least score that is kept, on this predictor's scale."""
 
     config: Config

@@ -75,7 +75,7 @@ _SIDES = ("source", "target")
 
 def _fault(record: Record) -> Reject | None:
     blank = [f"{side}_caption" for side in _SIDES if not record[f"{side}_caption"].strip()]
-    return Reject("no_text", f"{' and '.join(blank)} is blank") if blank else None
+    return Reject("no_text", f"blank: {', '.join(blank)}") if blank else None
 
 
 def _cosines(one_ND: Embeddings, other_ND: Embeddings) -> Embeddings:

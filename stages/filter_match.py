@@ -31,7 +31,7 @@ class FilterMatch(Filter):
 
         scorer: ScorerConfig
         """The model that scores."""
-        text: str
+        text: str = Field(min_length=1)
         """What the picture should show; fields of the record stand in braces: `a photo of {subject}`, `{caption}`."""
         picture: Literal["image", "refs"] = "image"
         """What is looked at: `image`, or the first of `refs`, such as a subject cut out on white."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datagen import Answer, Filter, Record, StageConfig, Threshold
 from datagen.models.embedder import EmbedderConfig
@@ -33,6 +35,12 @@ class FilterSimilarity(Filter):
         """Least cosine that is kept, for this embedder."""
         max_similarity: float | None = Field(default=None, ge=-1, le=1)
         """Largest cosine that is kept; none if null."""
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Self:
+            if self.max_similarity is not None and self.min_similarity > self.max_similarity:
+                raise ValueError(f"min_similarity {self.min_similarity} is above max_similarity {self.max_similarity}")
+            return self
 
     config: Config
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pickle import UnpicklingError
 from typing import Any
 
 from transformers import AutoImageProcessor, AutoTokenizer
@@ -29,7 +28,7 @@ def loading(config: PlacedConfig, what: str) -> Iterator[None]:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, UnpicklingError):  # torch's own words advise to run whatever code the file holds
+    if type(error).__name__ == "UnpicklingError":  # torch's own words advise to run whatever code the file holds
         return "it is damaged, or holds more than tensors, which is never loaded"
     told = str(error).strip().splitlines()
     return f"{type(error).__name__}: {told[0][:300] if told else 'no reason given'}"
