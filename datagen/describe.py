@@ -19,10 +19,12 @@ from datagen.models.base import ModelConfig
 from datagen.registry import find_stage, stage_names
 from datagen.shards.options import ImageOptions, OutputOptions
 from datagen.sources.config import SOURCES
+from datagen.sources.mix.config import PartConfig
 from datagen.stage import Stage, summary
 
 _CONFIG_MODELS: tuple[type[BaseModel], ...] = (
-    Pipeline, StageEntry, Resources, Replicas, Repeat, Profile, Override, *SOURCES, OutputOptions, ImageOptions,
+    Pipeline, StageEntry, Resources, Replicas, Repeat, Profile, Override, *SOURCES, PartConfig,
+    OutputOptions, ImageOptions,
 )  # fmt: skip
 
 

@@ -128,8 +128,9 @@ def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) ->
 
 
 def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
-    """The scores among `fields`."""
-    return {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
+    """The scores among `fields`, and those that a finished sample brought along."""
+    carried = {score["name"]: float(score["value"]) for score in (fields.get("carried") or {}).get("scores", ())}
+    return carried | {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
 
 
 def mask_to_runs(mask: Mask) -> bytes:

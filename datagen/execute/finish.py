@@ -17,6 +17,7 @@ from datagen.shards.duplicates import Dropped
 from datagen.shards.index import DATASET, SPLITS, About, StageRow, read_dataset
 from datagen.shards.pack import PACK, MapJobs, pack, set_aside
 from datagen.shards.plan import slice_number
+from datagen.sources.mix.mix import Mix
 
 
 def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, *, map_jobs: MapJobs = map) -> None:
@@ -112,6 +113,7 @@ def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
             model.revision: model.license for node in graph.nodes for model in models_of(node) if model.license
         },
         unchecked=graph.loaded.unchecked,
+        earlier=graph.source.runs() if isinstance(graph.source, Mix) else (),
     )
 
 

@@ -48,10 +48,19 @@ def _head(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
     if graph.loaded.unchecked:
         yield f"unchecked in this profile: {', '.join(graph.loaded.unchecked)}"
     yield f"source: {pipeline.source.kind} {pipeline.source.path}, {pipeline.slice_size} rows a slice"
+    if pipeline.source.kind == "mix":
+        yield from _mixed(graph)
     for node in graph.nodes:
         for model in models_of(node):
             if isinstance(model, WeightsConfig) and not model.is_pinned:
                 yield f"not pinned: '{node.id}' takes whatever {model.weights} is at the time; give its `commit`"
+
+
+def _mixed(graph: Graph) -> Iterator[str]:
+    from datagen.sources.mix.mix import Mix
+
+    if isinstance(graph.source, Mix):
+        yield from (f"  {part.told()}" for part in graph.source.parts)
 
 
 def _stages(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:

@@ -119,6 +119,8 @@ class About(NamedTuple):
     """Licence by model."""
     unchecked: Sequence[str]
     """What the profile cannot check."""
+    earlier: Sequence[RunRow] = ()
+    """Runs whose samples this one took over."""
 
 
 def read_dataset(store: Store) -> DatasetInfo:

@@ -217,5 +217,5 @@ def _dataset(about: About, shards: list[ShardInfo], dropped: Mapping[str, int]) 
             rejected=rejected,
             failed=about.failed,
         ),
-        runs=[RunRow(fingerprint=about.fingerprint, stages=list(about.stages))],
+        runs=[RunRow(fingerprint=about.fingerprint, stages=list(about.stages)), *about.earlier],
     )

@@ -31,7 +31,7 @@ def open_dataset(address: str, *, split: str | None = None) -> Dataset:
     if split is not None and split not in SPLITS:
         raise ConfigError(f"a dataset has no split '{split}'; {nearest(split, SPLITS)}")
     store = Store(address)
-    table = _read_index(store)
+    table = read_index(store)
     rows = np.arange(table.num_rows)
     if split is not None:
         rows = rows[table["split"].to_numpy() == split]
@@ -83,7 +83,7 @@ class Dataset(Sequence["Sample"]):
     @property
     def _index(self) -> pa.Table:
         if self._table is None:
-            self._table = _read_index(self._store)
+            self._table = read_index(self._store)
         return self._table
 
     def _sample(self, row: int) -> Sample:
@@ -178,7 +178,8 @@ class Sample:
         return [match[0] for match in sorted((match for match in found if match), key=lambda match: int(match[1]))]
 
 
-def _read_index(store: Store) -> pa.Table:
+def read_index(store: Store) -> pa.Table:
+    """Key, split, shard and members of every sample. Raises `StoreError` if there is no index, or it is not whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -77,20 +77,22 @@ def compose(
     """The sample of an accepted record.
 
     Members follow from the catalogue, KEY.json from the well-known fields;
-    `scored_by` says for each score field which stage or model wrote it.
+    `scored_by` says for each score field which stage or model wrote it. What
+    a finished sample brings along (`carried`) stays: scores, unchecked, run, seed.
     Raises `DataError` where the record contradicts itself or the schema.
     """
     members = _members(record, catalogue, images)
     stems = {name.split(".")[0]: name for name in members}
+    carried = record.get("carried") or {}
     values = _described(record, _Names(record.id, stems)) | {
         "key": key_of(record.id),
-        "scores": _scores(record, catalogue, scored_by),
-        "unchecked": list(unchecked),
-        "run": run,
-        "seed": seed,
+        "scores": _scores(record, catalogue, scored_by, carried.get("scores", ())),
+        "unchecked": [*dict.fromkeys([*carried.get("unchecked", ()), *unchecked])],
+        "run": carried.get("run", run),
+        "seed": carried.get("seed", seed),
     }
     info = _checked(record.id, values)
-    content = _content(members, info)
+    content = _content(members, info, copy=record.get("copy") or 0)
     members["txt"] = (info.text or info.instruction).encode()
     return StoredSample(info.key, {**members, "json": info.encoded()}, content, info)
 
@@ -201,13 +203,17 @@ def _sha256(record: Record) -> str:
     return str(record.get("original_sha256") or record.get("sha256") or "")
 
 
-def _scores(record: Record, catalogue: Mapping[str, Field], scored_by: Mapping[str, str]) -> list[dict[str, Any]]:
+def _scores(
+    record: Record, catalogue: Mapping[str, Field], scored_by: Mapping[str, str], carried: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The record's scores, and before them those it brought along and that were not measured anew."""
     named = (name for name, field in catalogue.items() if field.kind == "score")
-    return [
+    own = [
         {"name": name, "by": scored_by.get(name, ""), "value": float(record[name])}
         for name in named
         if record.get(name) is not None
     ]
+    return [*(dict(score) for score in carried if score["name"] not in record), *own]
 
 
 def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
@@ -223,9 +229,10 @@ def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
     return info
 
 
-def _content(members: Mapping[str, bytes], info: SampleInfo) -> str:
+def _content(members: Mapping[str, bytes], info: SampleInfo, *, copy: int) -> str:
     digest = hashlib.sha256()
-    for name, data in [("", json.dumps(_deed(info)).encode()), *sorted(members.items())]:
+    deed = [*_deed(info), copy] if copy else _deed(info)  # a copy that was asked for is no duplicate
+    for name, data in [("", json.dumps(deed).encode()), *sorted(members.items())]:
         digest.update(f"{len(name)}:{name}:{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()

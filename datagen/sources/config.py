@@ -10,6 +10,7 @@ from datagen.options import Options
 from datagen.sources.base import Source
 from datagen.sources.foreign import Foreign, Placed
 from datagen.sources.generation.config import GENERATION_SOURCES, GenerationSources
+from datagen.sources.mix.config import MixConfig
 from datagen.sources.pairs.config import PAIR_SOURCES, PairSources
 
 
@@ -289,7 +290,8 @@ SourceConfig = Annotated[
     | TryOnConfig
     | PairSources
     | GenerationSources
-    | ReviewedConfig,
+    | ReviewedConfig
+    | MixConfig,
     Field(discriminator="kind"),
 ]
 
@@ -301,9 +303,9 @@ class AnySource(Options):
     """It."""
 
 
-SOURCES: tuple[type[Placed], ...] = (
+SOURCES: tuple[type[Options], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
     PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
-    *GENERATION_SOURCES, ReviewedConfig,
+    *GENERATION_SOURCES, ReviewedConfig, MixConfig,
 )  # fmt: skip
 """All of them, as `describe` tells them."""

@@ -1,0 +1,1 @@
+"""Several finished datasets as one source."""

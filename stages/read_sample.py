@@ -1,0 +1,136 @@
+"""Reads a sample of a finished dataset."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from datagen import Answer, DataError, Failed, Map, Record, Reject, StageConfig
+from datagen.fetch import SCHEMES, read_file
+from datagen.image import Image
+
+_NUMBERED = re.compile(r"(ref|mask)_(\d+)")
+_TOLD = ("json", "txt")
+_TEXTS = ("label", "task", "subject", "instruction", "text", "license")
+_LISTS = ("steps", "instances", "relations", "edits")
+_REASONS = {
+    "beyond_share": "the weights leave no place for it in the mix",
+    "beyond_cap": "the cap of its dataset is reached",
+    "other_split": "the mix takes another split of its dataset",
+}
+
+
+class ReadSample(Map):
+    """Read what a mix takes of a finished dataset, and reject, unread, what it does not.
+
+    All but the source picture, which `read_image` reads where there is one (`canvas: picture`). What the sample was
+    told, its scores, what was unchecked, and the run and seed that made it come along. A sample with members that no
+    field is for fails.
+    """
+
+    reads = ("members", "base", "verdict")
+    writes = (
+        "target", "refs", "masks", "uri", "original_sha256", "license", "source_caption", "target_caption", "label",
+        "task", "subject", "instruction", "text", "inputs", "steps", "instances", "relations", "edits", "carried",
+    )  # fmt: skip
+    rejects = ("beyond_share", "beyond_cap", "other_split")
+    version = 1
+
+    class Config(StageConfig):
+        """Limits on what is read."""
+
+        schemes: tuple[str, ...] = SCHEMES
+        """Kinds of address that may be read; none on the web."""
+        max_bytes: int = Field(default=200_000_000, ge=1)
+        """Largest member."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Read each sample."""
+        return [self._answer(record) for record in batch]
+
+    def _answer(self, record: Record) -> Answer:
+        if record["verdict"] != "taken":
+            return Reject(record["verdict"], _REASONS[record["verdict"]])
+        try:
+            return self._read(record["members"], record["base"])
+        except DataError as error:
+            return Failed(f"{record['base']}: {error}")
+
+    def _read(self, members: Mapping[str, str], base: str) -> dict[str, Any]:
+        named = {name.split(".")[0]: name for name in members if name not in _TOLD}
+        strange = [name for stem, name in named.items() if stem not in ("source", "target") and not _fits(stem)]
+        if strange:
+            raise DataError(f"the sample has members that are not carried: {', '.join(strange):.200}")
+        if "json" not in members or "target" not in named:
+            raise DataError(f"the sample has no json or no target; it has: {', '.join(members):.200}")
+
+        def data(name: str) -> bytes:
+            return read_file(members[name], base=base, schemes=self.config.schemes, max_bytes=self.config.max_bytes)
+
+        info = _parsed(data("json"))
+        refs, masks = ([data(name) for name in _numbered(named, kind)] for kind in ("ref", "mask"))
+        return {
+            **_told(info),
+            "target": Image.decode(data(named["target"])),
+            "refs": [Image.decode(ref) for ref in refs],
+            "masks": [Image.decode(mask).array[:, :, 0] > 127 for mask in masks],
+        }
+
+
+def _fits(stem: str) -> bool:
+    return bool(_NUMBERED.fullmatch(stem))
+
+
+def _numbered(named: Mapping[str, str], kind: str) -> list[str]:
+    """The members `kind`_0, `kind`_1 and so on, in their order."""
+    found = [
+        (int(match[2]), name)
+        for stem, name in named.items()
+        if (match := _NUMBERED.fullmatch(stem)) and match[1] == kind
+    ]
+    if [number for number, _ in sorted(found)] != list(range(len(found))):
+        raise DataError(
+            f"its members {kind}_0, {kind}_1, ... have gaps: {', '.join(name for _, name in sorted(found))}"
+        )
+    return [name for _, name in sorted(found)]
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        info = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"its json is not valid: {error}") from error
+    if not isinstance(info, dict) or info.get("schema") != 1:
+        raise DataError("its json is not of schema 1, which this datagen writes and reads")
+    return info
+
+
+def _told(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What KEY.json says, as fields. Raises `DataError`."""
+    try:
+        inputs = zip(info["inputs"], info["input_info"], strict=True)
+        return {
+            **{name: info[name] for name in (*_TEXTS, *_LISTS)},
+            "uri": info["source"]["uri"],
+            "original_sha256": info["source"]["sha256"],
+            "source_caption": info["captions"]["source"],
+            "target_caption": info["captions"]["target"],
+            "inputs": [{**told, "member": name.split(".")[0]} for name, told in inputs],
+            "edits": [_stemmed(edit, "mask") for edit in info["edits"]],
+            "steps": [_stemmed(step, "image") for step in info["steps"]],
+            "instances": [_stemmed(instance, "mask") for instance in info["instances"]],
+            "carried": {name: info[name] for name in ("run", "seed", "scores", "unchecked")},
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"its json is not of schema 1: {type(error).__name__} {error}") from error
+
+
+def _stemmed(row: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A row whose member is named without its ending, as another format may be stored."""
+    return {**row, key: str(row[key]).split(".")[0]}
