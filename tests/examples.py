@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import tiny_configs
+from finished import finished, mixing
 
 from datagen.config import load
 from datagen.execute.operators import fuse
@@ -59,6 +60,7 @@ def examples(folder: Path) -> dict[str, Example]:
 def _shipped(config: Path, manifest: Path) -> Graph:
     text = config.read_text()
     small = [f"source.path={manifest}"] if "kind: manifest" in text else []
+    small += [mixing({"edit": finished(manifest.parent / "finished", limit=6)})] if "kind: mix" in text else []
     small += ["filter_foreground.min_ratio=0"] if "use: filter_foreground" in text else []
     return build(load(config, sets=[*small, "seed=0"]))
 

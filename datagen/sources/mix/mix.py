@@ -62,11 +62,13 @@ class Mix:
 
     def _check_sizes(self) -> None:
         for part in self.parts:
+            if not part.share.size:
+                of = f" of the split '{part.config.split}'" if part.config.split else ""
+                raise ConfigError(f"{part.config.path}: '{part.config.name}' has no samples{of}; leave it out")
+        for part in self.parts:
             if not part.take:
-                why = "has no samples" if not part.share.size else "is so small a part that no sample of it is taken"
-                raise ConfigError(
-                    f"{part.config.path}: '{part.config.name}' {why}; leave it out, or change the weights"
-                )
+                why = "has so small a weight that no sample is taken; leave it out, or change the weights"
+                raise ConfigError(f"{part.config.path}: '{part.config.name}' {why}")
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -139,7 +141,7 @@ def _read(store: Store) -> DatasetInfo:
     try:
         return read_dataset(store)
     except StoreError as error:
-        raise ConfigError(f"{error}; a mix is made of finished datasets") from error
+        raise ConfigError(f"{error}; a mix is made of finished datasets: run what makes this one first") from error
 
 
 def _index(store: Store, config: PartConfig) -> pa.Table:
