@@ -45,8 +45,8 @@ class OpenAIModel:
 
     def __init__(self, config: OpenAIConfig, *, lent: Lent) -> None:
         self.config = config
-        self._calls: Caller = Calls(config, gate(config.terms, lent=lent))
         self._replies = Replies(lent.replies)
+        self._calls = _caller(config, self._replies, lent)
         self._repair = read_prompt("repair", offers={"fault": "text"})
         self._form = read_prompt("form", offers={"schema": "json"})
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -128,6 +128,16 @@ class OpenAIModel:
         elif config.structure == "object":
             body["response_format"] = {"type": "json_object"}
         return body
+
+
+def _caller(config: OpenAIConfig, replies: Replies, lent: Lent) -> Caller:
+    """How calls are made."""
+    shared = gate(config.terms, lent=lent)
+    if config.batch is None:
+        return Calls(config, shared)
+    from datagen.models.language.batch import BatchCalls
+
+    return BatchCalls(config, config.batch, shared, replies=replies, address=lent.replies)
 
 
 def _parsed(said: Said, shape: type[Shape]) -> Shape:

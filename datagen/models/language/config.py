@@ -9,8 +9,19 @@ from pydantic import Field, model_validator
 from datagen.models.base import ModelConfig
 from datagen.models.language.allowance import Terms
 from datagen.models.language.base import LanguageModel
-from datagen.options import PACE
+from datagen.options import PACE, Options
 from datagen.stage import Lent
+
+
+class BatchConfig(Options):
+    """How calls are put together for OpenAI's batch endpoint, which answers within a day, for half the money."""
+
+    gather_s: float = Field(default=5, gt=0)
+    """A batch goes up when no further call came for so many seconds."""
+    most: int = Field(default=50_000, ge=1, le=50_000)
+    """Calls in one batch."""
+    poll_s: float = Field(default=30, gt=0)
+    """Seconds between looks at a batch."""
 
 
 class OpenAIConfig(ModelConfig):
@@ -43,6 +54,8 @@ class OpenAIConfig(ModelConfig):
     """How often a call is repeated that the server or the network failed."""
     longest_wait_s: Annotated[float, PACE] = Field(default=120, gt=0)
     """Longest pause that a server may ask for by `Retry-After`; a longer one ends the run, resumably."""
+    batch: Annotated[BatchConfig | None, PACE] = None
+    """Calls go up together in files, by the batch endpoint; `{}` for its usual pace, null for each call at once."""
     requests_per_minute: Annotated[float | None, PACE] = Field(default=None, gt=0)
     """Of the whole run, on all machines."""
     tokens_per_minute: Annotated[float | None, PACE] = Field(default=None, gt=0)
@@ -71,7 +84,7 @@ class OpenAIConfig(ModelConfig):
             tokens_per_minute=self.tokens_per_minute,
             budget_usd=self.budget_usd,
             budget_tokens=self.budget_tokens,
-            longest_s=self.timeout_s + _SPARE_S,
+            longest_s=_DAYS_S if self.batch else self.timeout_s + _SPARE_S,
         )
 
     @model_validator(mode="after")
@@ -89,6 +102,8 @@ class OpenAIConfig(ModelConfig):
 
 _SPARE_S = 30.0
 """Beyond its time-out, until a call that nobody settled counts as lost."""
+_DAYS_S = 2 * 86_400.0
+"""The same for a batch, which takes a day at the most."""
 
 LanguageModelConfig = OpenAIConfig
 """Every kind of language model, told apart by `kind`."""
