@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from PIL import Image
 
 from datagen.models.detector import Detection, GroundingDinoConfig
 from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
@@ -41,8 +42,8 @@ class GroundingDinoDetector:
         ]
 
     def _detect(self, asked: Sequence[_Asked]) -> list[Found]:
-        images = [image for image, _ in asked]
-        seen = self._images(images, return_tensors="pt", input_data_format="channels_last")
+        images = [Image.fromarray(image) for image, _ in asked]
+        seen = self._images(images, return_tensors="pt")
         read = self._tokenizer([text.text for _, text in asked], return_tensors="pt", padding=True)
         out = self._model(
             pixel_values=seen["pixel_values"].to(self._device, self._dtype),

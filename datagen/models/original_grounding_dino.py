@@ -129,7 +129,7 @@ def _unwrapped(*, bert_model: _Bert) -> _Bert:
 
 def _fill(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
     """Read a checkpoint, which may have been saved by a parallel trainer. Raises `ValueError` where it lacks some."""
-    lacking = model.load_state_dict({name.removeprefix("module."): one for name, one in state.items()}, strict=False)
-    if lacking.missing_keys:
-        shown = ", ".join(lacking.missing_keys[:3])
-        raise ValueError(f"{len(lacking.missing_keys)} of its weights are not there, such as {shown}")
+    found = model.load_state_dict({name.removeprefix("module."): one for name, one in state.items()}, strict=False)
+    learnt = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    if lacking := [name for name in found.missing_keys if name in learnt]:
+        raise ValueError(f"{len(lacking)} of its weights are not there, such as {', '.join(lacking[:3])}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import transformers
+from PIL import Image
 
 from datagen.fields import Box
 from datagen.models.sam_masks import chosen
@@ -38,8 +39,8 @@ class Sam2Segmenter:
         return self._pictures.over(scenes, self._segment)
 
     def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
-        images = [scene.image for scene in scenes]
-        inputs = self._processor.image_processor(images, return_tensors="pt", input_data_format="channels_last")
+        images = [Image.fromarray(scene.image) for scene in scenes]
+        inputs = self._processor.image_processor(images, return_tensors="pt")
         levels_BCHW = self._model.get_image_embeddings(inputs["pixel_values"].to(self._device, self._dtype))
         return [
             self._boxes.over(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from PIL import Image
 
 from datagen.errors import DataError
 from datagen.models.detector import Detection, Sam3DetectorConfig, best_first
@@ -40,8 +41,8 @@ class Sam3Detector:
         return self._batches.over([_Asked(*one) for one in zip(images, phrases, strict=True)], self._detect)
 
     def _detect(self, asked: Sequence[_Asked]) -> list[list[Detection]]:
-        images = [one.image for one in asked]
-        inputs = self._processor.image_processor(images, return_tensors="pt", input_data_format="channels_last")
+        images = [Image.fromarray(one.image) for one in asked]
+        inputs = self._processor.image_processor(images, return_tensors="pt")
         seen = self._model.get_vision_features(inputs["pixel_values"].to(self._device, self._dtype))
         return [self._looked(one, _picture(seen, number)) for number, one in enumerate(asked)]
 
