@@ -1,0 +1,77 @@
+"""A subject found by its name; the models are fakes, as tests/models/test_grounding.py has the real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pictures import noise
+from test_detect_objects import CUP, DIM, FakeDetector, FakeSegmenter
+
+from datagen import Record, Reject
+from datagen.image import Image
+from datagen.models.detector import GroundingDinoConfig
+from datagen.models.segmenter import GrabCutConfig
+from stages.ground_subject import GroundSubject
+
+PICTURE = Image.of(noise(40, 60))
+
+
+def stage(detector: FakeDetector, **options: Any) -> GroundSubject:
+    given = {"detector": GroundingDinoConfig(), "segmenter": GrabCutConfig(), "min_score": 0.35, **options}
+    made = GroundSubject(GroundSubject.Config.model_validate(given))
+    made.detector, made.segmenter = detector, FakeSegmenter()
+    return made
+
+
+def record(subject: str = "cup", image: Image = PICTURE) -> Record:
+    return Record("a", {"image": image, "subject": subject})
+
+
+def test_the_best_box_and_its_pixels_are_the_subject() -> None:
+    [answer] = stage(detector := FakeDetector((CUP, 0.91234), (DIM, 0.8))).process([record("red cup")])
+    assert detector.asked == [["red cup"]]
+    assert answer["box"] == CUP
+    assert answer["box_score"] == 0.9123
+    assert answer["mask"].sum() == 400
+    assert answer["mask"].shape == (40, 60)
+
+
+def test_records_of_one_picture_are_segmented_together_and_those_below_the_bound_are_not() -> None:
+    made = stage(FakeDetector((CUP, 0.9)))
+    other = Image.of(noise(30, 50))
+    assert len(made.process([record("cup"), record("dish", other), record("spoon")])) == 3
+    assert [len(scene.boxes) for scene in made.segmenter.scenes] == [2, 1]
+    low = stage(FakeDetector((CUP, 0.3)))
+    low.process([record()])
+    assert low.segmenter.scenes == []
+
+
+@pytest.mark.parametrize(
+    ("detector", "options", "reason", "told"),
+    [
+        (FakeDetector(), {}, "no_subject", "nothing was found for 'cup'"),
+        (FakeDetector((CUP, 0.31)), {}, "no_subject", "'cup' scores 0.310 < 0.35"),
+        (FakeDetector((DIM, 0.9)), {}, "no_mask", "no pixel of box [1.0, 1.0, 4.0, 4.0] belongs to 'cup'"),
+        (
+            FakeDetector(((5.0, 5.0, 8.9, 8.9), 0.9)),
+            {"min_box_iou": 0.95},
+            "no_mask",
+            "no pixel",
+        ),
+        (
+            FakeDetector(((5.0, 5.0, 9.9, 9.9), 0.9)),
+            {"min_box_iou": 0.7},
+            "box_mismatch",
+            "the mask spans [5, 5, 9, 9], the box is [5.0, 5.0, 9.9, 9.9]: overlap 0.67 < 0.7",
+        ),
+    ],
+)
+def test_what_is_not_found_well_enough_is_rejected_and_keeps_its_score(
+    detector: FakeDetector, options: dict[str, Any], reason: str, told: str
+) -> None:
+    [answer] = stage(detector, **options).process([record()])
+    assert isinstance(answer, Reject)
+    assert answer.reason == reason
+    assert told in answer.detail
+    assert answer.fields["box_score"] == (detector.found[0][1] if detector.found else 0.0)
