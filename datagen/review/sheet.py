@@ -15,13 +15,15 @@ import pyarrow.compute as pc
 from datagen.errors import ConfigError
 from datagen.execute.history import last_run
 from datagen.execute.ledger import Ledger
-from datagen.fetch import reason as why
 from datagen.fetch import resolved
+from datagen.fetch.places import reason
+from datagen.review.page import page_of
 from datagen.sources.decisions import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
 from datagen.sources.tables import kind_of
 from datagen.store import Store
 
 UNDECIDED = "undecided"
+PAGE = "report/review.html"
 _READ = ("id", "status", "stage", "reason", "fields")
 _KEPT = {"operation", "text", "proposed_name", "proposed_caption"}
 """Columns that are fields of the record, by the same names."""
@@ -34,20 +36,24 @@ class Waiting(NamedTuple):
 
     path: str
     stages: Counter[str]
+    page: str
+    """Where to look at them."""
 
     def __str__(self) -> str:
         each = ", ".join(f"{number} at {stage}" for stage, number in self.stages.items())
         return (
-            f"waits for a person: {each}; fill in {self.path} (decision: keep or drop; name and caption: "
-            "ok or better words), then run the same command again"
+            f"waits for a person: {each}\n"
+            f"  look at them in  {self.page}\n"
+            f"  and fill in      {self.path}  (decision: keep or drop; name and caption: ok or better words)\n"
+            "  then run the same command again"
         )
 
 
 def update(out: str, *, path: str) -> Waiting:
     """Write what of the last run into `out` waits for a person onto the sheet at `path`, which may not be there yet.
 
-    What a person wrote stays as it is, and so do proposals that they took over. Raises `ConfigError` if the
-    sheet cannot be read or written, `StoreError` if the ledger is damaged.
+    A page beside the report shows the pictures. What a person wrote stays as it is, and so do proposals that
+    they took over. Raises `ConfigError` if the sheet cannot be read or written, `StoreError` if the ledger is damaged.
     """
     rows = {
         row["id"]: row for row in ({name: _cell(row.data.get(name)) for name in COLUMNS} for row in sheet_rows(path))
@@ -61,7 +67,9 @@ def update(out: str, *, path: str) -> Waiting:
         rows[told["id"]] = _merged(rows.get(told["id"]), told)
     if json.dumps(list(rows.values())) != before:
         _write(path, list(rows.values()))
-    return Waiting(path, stages)
+    store = Store(out)
+    store.write(PAGE, page_of(rows.values(), sheet=path).encode())
+    return Waiting(path, stages, f"{store.address}/{PAGE}")
 
 
 def _undecided(out: str) -> Iterator[Row]:
@@ -102,7 +110,7 @@ def _write(path: str, rows: list[Row]) -> None:
             file.write(data)
         filesystem.mv(f"{inside}.tmp", inside)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: the sheet cannot be written: {why(error)}") from error
+        raise ConfigError(f"{path}: the sheet cannot be written: {reason(error)}") from error
 
 
 def _encoded(kind: str, path: str, rows: list[Row]) -> bytes:
