@@ -24,7 +24,7 @@ def page_of(rows: Iterable[Mapping[str, str]], *, sheet: str) -> str:
     groups = [Group(stage, [_card(row) for row in shown if row["awaits"] == stage]) for stage in stages]
     more = [f"The first {MOST} of {len(waiting)}."] if len(waiting) > MOST else []
     lines = [f"Fill in {sheet}: decision is keep or drop, name and caption are ok or better words.", *more]
-    return page(groups, title=f"{len(waiting)} records wait for a person", lines=lines)
+    return page(groups, title=f"Waiting for a person: {len(waiting)}", lines=lines)
 
 
 def _card(row: Mapping[str, str]) -> Card:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import fsspec
-import pyarrow.compute as pc
 
 from datagen.errors import ConfigError
 from datagen.execute.history import last_run
@@ -60,11 +59,12 @@ def update(out: str, *, path: str) -> Waiting:
     }
     before = json.dumps(list(rows.values()))
     stages: Counter[str] = Counter()
-    for row in rows.values():
-        row["awaits"] = ""
-    for told in _undecided(out):
-        stages[told["awaits"]] += 1
-        rows[told["id"]] = _merged(rows.get(told["id"]), told)
+    for told in _told(out):
+        if told["awaits"]:
+            stages[told["awaits"]] += 1
+            rows[told["id"]] = _merged(rows.get(told["id"]), told)
+        elif told["id"] in rows:
+            rows[told["id"]]["awaits"] = ""
     if json.dumps(list(rows.values())) != before:
         _write(path, list(rows.values()))
     store = Store(out)
@@ -72,12 +72,14 @@ def update(out: str, *, path: str) -> Waiting:
     return Waiting(path, stages, f"{store.address}/{PAGE}")
 
 
-def _undecided(out: str) -> Iterator[Row]:
-    """What the ledger tells of each record that waits, in the order of the source."""
+def _told(out: str) -> Iterator[Row]:
+    """What the ledger tells of each record, in the order of the source; `awaits` is '' for those that do not wait."""
     ledger = Ledger(Store(out), last_run(Store(out)))
     for table in ledger.tables(ledger.slices(), columns=_READ):
-        waiting = table.filter(pc.and_(pc.equal(table["status"], "rejected"), pc.equal(table["reason"], UNDECIDED)))
-        for row in waiting.to_pylist():
+        for row in table.to_pylist():
+            if row["status"] != "rejected" or row["reason"] != UNDECIDED:
+                yield {"id": row["id"], "awaits": ""}
+                continue
             fields: Mapping[str, object] = json.loads(row["fields"])
             base = str(fields.get("base", ""))
             told = {name: str(fields.get(name, "")) for name in _KEPT}

@@ -1,0 +1,225 @@
+"""The loop with a person: runs write what waits onto a sheet, people fill it in, the same command goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from building import ledger_rows
+from commands import call
+from foreign_generation import pairs
+from hypothesis import given
+from hypothesis import strategies as st
+from picture_files import noise, saved
+
+from datagen import cli
+from datagen.errors import ConfigError
+from datagen.sources.base import SourceRow
+from datagen.sources.config import PairsConfig, ReviewedConfig
+from datagen.sources.decisions import COLUMNS, escaped, read_decisions, unescaped
+
+STAGES = [
+    {"use": "review_pair"},
+    {"use": "extract_subject", "map": {"subject": "proposed_name", "instruction": "entity"}},
+    {"use": "review_name"},
+    {"use": "read_image", "map": {"image": "target", "uri": "target_uri", "sha256": "target_sha256"}},
+    {"use": "caption_picture", "map": {"image": "target"}},
+    {"use": "review_caption"},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pairs(tmp_path)
+    for number in range(4):
+        for side in ("source", "target"):
+            (tmp_path / f"{number}.{side}.png").write_bytes(saved(noise(6, 8), "PNG"))
+    source = {
+        "kind": "reviewed",
+        "path": f"{tmp_path}/sheet.csv",
+        "of": {"kind": "pairs", "path": f"{tmp_path}/pairs.jsonl"},
+    }
+    config = {"pipeline": "bench", "source": source, "slice_size": 1, "stages": STAGES}
+    (tmp_path / "bench.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return tmp_path
+
+
+def run(folder: Path, capfd: pytest.CaptureFixture[str], *words: str) -> Any:
+    options = ("--engine", "local", "--out", folder / "out", "--no-report", *words)
+    return call("run", folder / "bench.yaml", *options, capfd=capfd)
+
+
+def sheet(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "sheet.csv").open(newline="") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+def fill(folder: Path, **cells: dict[str, str]) -> None:
+    rows = sheet(folder)
+    for id, told in cells.items():
+        rows[id] |= told
+    with (folder / "sheet.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows.values())
+
+
+def ends(folder: Path) -> dict[str, str]:
+    return {id: row["reason"] or row["status"] for id, row in ledger_rows(folder / "out").items()}
+
+
+def test_a_benchmark_is_decided_on_in_as_many_runs_as_it_takes(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    said = run(folder, capfd)
+    assert said.code == cli.OK
+    assert "waits for a person: 4 at review_pair" in said.out
+    assert f"and fill in      {folder}/sheet.csv" in said.out
+    assert [*sheet(folder)] == ["p0", "p1", "p2", "p3"]
+    assert sheet(folder)["p0"] | {"text": "add a cup to shelf 0", "awaits": "review_pair"} == sheet(folder)["p0"]
+
+    fill(folder, p0={"decision": "keep"}, p1={"decision": "Keep"}, p2={"decision": "drop", "reason": "blurred"})
+    said = run(folder, capfd)
+    assert "2 at review_name, 1 at review_pair" in said.out
+    assert {id: row["proposed_name"] for id, row in sheet(folder).items()} == {
+        "p0": "cup",
+        "p1": "cup 1",
+        "p2": "",
+        "p3": "",
+    }
+    assert ends(folder)["p2"] == "dropped"
+
+    fill(folder, p0={"name": "ok"}, p1={"name": "mug"}, p3={"decision": "drop"})
+    run(folder, capfd)
+    assert sheet(folder)["p0"]["proposed_caption"] == "Shelf 0."
+
+    fill(folder, p0={"caption": "OK"}, p1={"caption": "A mug on shelf 1."})
+    said = run(folder, capfd)
+    assert "waits for a person" not in said.out
+    found = {
+        id: json.loads(row["fields"]) for id, row in ledger_rows(folder / "out").items() if row["status"] == "accepted"
+    }
+    assert {id: (fields["subject"], fields["target_caption"]) for id, fields in found.items()} == {
+        "p0": ("cup", "Shelf 0."),
+        "p1": ("mug", "A mug on shelf 1."),
+    }
+
+
+def test_a_decision_computes_its_own_slice_and_no_other(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(folder, capfd)
+    fill(folder, p2={"decision": "keep", "name": "cup", "caption": "Shelf."})
+    assert "3 of 4 slices were done before" in run(folder, capfd).out
+
+
+def test_what_a_person_wrote_is_never_changed(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(folder, capfd)
+    fill(folder, p0={"decision": "keep", "name": "ok", "proposed_name": "teacup", "note": "mine", "reason": "nice"})
+    before = sheet(folder)["p0"]
+    run(folder, capfd)
+    after = sheet(folder)["p0"]
+    assert {name: after[name] for name in ("decision", "reason", "name", "note", "proposed_name")} == {
+        name: before[name] for name in ("decision", "reason", "name", "note", "proposed_name")
+    }
+    assert json.loads(ledger_rows(folder / "out")["p0"]["fields"])["subject"] == "teacup", "ok is to what they saw"
+
+
+def test_rows_that_a_run_did_not_reach_stay_as_they_are(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(folder, capfd)
+    before = (folder / "sheet.csv").read_bytes()
+    run(folder, capfd, "--limit", "1")
+    assert (folder / "sheet.csv").read_bytes() == before
+
+
+def test_the_page_shows_both_pictures_and_runs_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()]
+    rows[0]["text"] = "<script>alert(1)</script>"
+    rows[1]["uri"] = "https://pictures.example.org/1.png"
+    rows[2]["uri"] = "nowhere.png"
+    (folder / "pairs.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    run(folder, capfd)
+    page = (folder / "out" / "report" / "review.html").read_text()
+    assert "<script>" not in page
+    assert page.count("data:image/webp") == 6
+    assert "the source lies on the web: https://pictures.example.org/1.png" in page
+    assert "the source cannot be shown: there is no such file" in page
+
+
+def test_a_sheet_may_be_json_lines(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = folder / "sheets" / "sheet.jsonl"
+    run(folder, capfd, "--set", f"source.path={path}")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["p0", "p1", "p2", "p3"]
+    path.write_text("".join(f"{json.dumps({**row, 'decision': 'drop'})}\n" for row in rows))
+    run(folder, capfd, "--set", f"source.path={path}")
+    assert set(ends(folder).values()) == {"dropped"}
+
+
+def reviewed(folder: Path, text: str, **options: Any) -> list[SourceRow]:
+    path = pairs(folder)
+    (folder / "sheet.csv").write_text(text)
+    source = ReviewedConfig(path=f"{folder}/sheet.csv", of=PairsConfig(path=str(path)), **options).load()
+    source.check()
+    return list(source.rows())
+
+
+def test_pairs_beyond_a_cap_are_told_in_the_order_of_the_source(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, "id,decision\np0,keep\np2,keep\np1,keep\np3,drop\n", caps={"add": 1, "replace": 1})
+    assert {row.id: row.fields["over_cap"] for row in found} == {"p0": False, "p1": False, "p2": True, "p3": False}
+
+
+def test_a_decision_about_no_pair_fails_by_name_with_the_nearest(tmp_path: Path) -> None:
+    *_, last = reviewed(tmp_path, "id,decision\np00,keep\n")
+    assert last.id == "%line2"
+    assert "line 2: no pair has the id 'p00'; did you mean 'p0'?" in last.error
+
+
+def test_what_the_source_says_of_the_target_is_a_proposal(tmp_path: Path) -> None:
+    row = reviewed(tmp_path, "id,decision\n")[0]
+    assert row.fields["given_caption"] == "Shelf 0."
+    assert "target_caption" not in row.fields
+
+
+@given(st.text(max_size=20))
+def test_text_of_the_data_is_no_formula_and_comes_back(text: str) -> None:
+    cell = escaped(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    if not (text.startswith("'") and text[1:].startswith(("=", "+", "-", "@", "\t", "\r"))):
+        assert unescaped(cell) == text
+
+
+def test_a_sheet_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
+    assert read_decisions(f"{tmp_path}/none.csv") == {}
+
+
+WRONG = {
+    "id,decision\np0,maybe\n": "line 2: the decision is 'maybe'; write keep or drop, or nothing yet",
+    "id,decision\np0,keep\np0,drop\n": "line 3: the id 'p0' stands on line 2 too",
+    "id,desicion\np0,keep\n": "the column 'desicion' means nothing; did you mean 'decision'?",
+    "id,decision,name\np0,keep,ok\n": "line 2: the name is 'ok', but nothing is proposed; write the name itself",
+    "id,decision\n,keep\n": "line 2: the id is missing",
+    "id,decision\np0\n": "line 2: has 1 cells, the first line has 2",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_sheet_that_is_filled_in_wrongly_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sheet.csv").write_text(text)
+    with pytest.raises(ConfigError) as told:
+        read_decisions(f"{tmp_path}/sheet.csv")
+    assert WRONG[text] in str(told.value)
+
+
+def test_all_faults_of_a_sheet_are_told_at_once_but_not_endlessly(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text("id,decision\n" + "".join(f"p{n},huh\n" for n in range(50)))
+    with pytest.raises(ConfigError) as told:
+        read_decisions(f"{tmp_path}/sheet.csv")
+    assert len(str(told.value).splitlines()) == 21
+    assert str(told.value).endswith("and 30 more")
+
+
+@pytest.mark.parametrize("name", ["sheet.parquet", "sheet.txt"])
+def test_a_sheet_that_nobody_can_fill_in_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"\.csv"):
+        read_decisions(f"{tmp_path}/{name}")
