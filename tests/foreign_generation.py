@@ -72,6 +72,10 @@ def pairs(folder: Path, number: int = 4) -> Path:
             "text": f"add a cup to shelf {n}" if n % 2 == 0 else f"replace the pot with a cup {n}",
             "operation": "add" if n % 2 == 0 else "replace",
             "target_caption": f"Shelf {n}.",
+            "objects": [
+                {"label": label, "box": [x, 1, x + 3, 5], "polygons": [[[x, 1], [x + 3, 1], [x + 3, 5], [x, 5]]]}
+                for label, x in (("cup", 0), ("mug", 4))
+            ],
         }
         for n in range(number)
     ]

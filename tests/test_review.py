@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from building import ledger_rows
 from commands import call
 from foreign_generation import pairs
@@ -22,14 +21,7 @@ from datagen.sources.base import SourceRow
 from datagen.sources.config import PairsConfig, ReviewedConfig
 from datagen.sources.decisions import COLUMNS, escaped, read_decisions, unescaped
 
-STAGES = [
-    {"use": "review_pair"},
-    {"use": "extract_subject", "map": {"subject": "proposed_name", "instruction": "entity"}},
-    {"use": "review_name"},
-    {"use": "read_image", "map": {"image": "target", "uri": "target_uri", "sha256": "target_sha256"}},
-    {"use": "caption_picture", "map": {"image": "target"}},
-    {"use": "review_caption"},
-]
+CONFIG = "configs/mige_bench.yaml"
 
 
 @pytest.fixture
@@ -38,19 +30,13 @@ def folder(tmp_path: Path) -> Path:
     for number in range(4):
         for side in ("source", "target"):
             (tmp_path / f"{number}.{side}.png").write_bytes(saved(noise(6, 8), "PNG"))
-    source = {
-        "kind": "reviewed",
-        "path": f"{tmp_path}/sheet.csv",
-        "of": {"kind": "pairs", "path": f"{tmp_path}/pairs.jsonl"},
-    }
-    config = {"pipeline": "bench", "source": source, "slice_size": 1, "stages": STAGES}
-    (tmp_path / "bench.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     return tmp_path
 
 
 def run(folder: Path, capfd: pytest.CaptureFixture[str], *words: str) -> Any:
-    options = ("--engine", "local", "--out", folder / "out", "--no-report", *words)
-    return call("run", folder / "bench.yaml", *options, capfd=capfd)
+    places = (f"source.path={folder}/sheet.csv", f"source.of.path={folder}/pairs.jsonl")
+    sets = [word for place in places for word in ("--set", place)]
+    return call("run", CONFIG, "--engine", "local", "--out", folder / "out", "--no-report", *sets, *words, capfd=capfd)
 
 
 def sheet(folder: Path) -> dict[str, dict[str, str]]:
@@ -101,9 +87,9 @@ def test_a_benchmark_is_decided_on_in_as_many_runs_as_it_takes(folder: Path, cap
     found = {
         id: json.loads(row["fields"]) for id, row in ledger_rows(folder / "out").items() if row["status"] == "accepted"
     }
-    assert {id: (fields["subject"], fields["target_caption"]) for id, fields in found.items()} == {
-        "p0": ("cup", "Shelf 0."),
-        "p1": ("mug", "A mug on shelf 1."),
+    assert {id: (fields["subject"], fields["target_caption"], fields["task"]) for id, fields in found.items()} == {
+        "p0": ("cup", "Shelf 0.", "subject_add"),
+        "p1": ("mug", "A mug on shelf 1.", "subject_replace"),
     }
 
 
