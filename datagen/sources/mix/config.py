@@ -24,7 +24,7 @@ class PartConfig(Options):
     """Most samples that are taken of it, copies included."""
     repeats: int = Field(default=1, ge=1, le=1000)
     """How often a sample may be taken, so that weights find more than there is; without a weight, how often it is."""
-    split: Literal["", "train", "val"] = ""
+    split: Literal["train", "val"] | None = None
     """Which of its splits; both, if not given. The mix draws splits of its own."""
 
 

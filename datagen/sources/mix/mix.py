@@ -133,7 +133,7 @@ def _rows(part: Part, sample: Mapping[str, Any], often: int) -> Iterator[SourceR
 
 def _share(config: PartConfig, store: Store) -> Share:
     found = _read(store)
-    size = sum(shard.samples for shard in found.shards if config.split in ("", shard.split))
+    size = sum(shard.samples for shard in found.shards if config.split in (None, shard.split))
     return Share(size, weight=config.weight, cap=config.cap, repeats=config.repeats)
 
 
@@ -151,5 +151,5 @@ def _index(store: Store, config: PartConfig) -> pa.Table:
         raise ConfigError(f"{error}; '{config.name}' cannot be mixed") from error
 
 
-def _in_split(table: pa.Table, split: str) -> Any:
+def _in_split(table: pa.Table, split: str | None) -> Any:
     return np.ones(table.num_rows, np.bool_) if not split else table["split"].to_numpy() == split

@@ -98,7 +98,7 @@ class HqEditConfig(_Pairs):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        layout = Layout("input_image", "output_image", "edit", "input", "output", inverse_request="inverse_edit")
+        layout = Layout("input_image", "output_image", "edit", "input", "output", inverse_text="inverse_edit")
         return self._table(layout, _DIRECTIONS[self.direction])
 
 

@@ -21,6 +21,7 @@ from datagen.sources.rows import PAIR_FIELDS, faulty
 from datagen.sources.seen import once
 
 _LARGEST = 2**28
+_CALLED = {"text": "summary", "uri": "input", "target_uri": "output"}
 
 
 class Gier:
@@ -70,7 +71,7 @@ class Gier:
             raise ValueError("has no request, neither in 'expert_summary' nor in 'amateur_summary'")
         for number, request in enumerate(requests[: self._most]):
             id = f"{_stem(entry['input'])}-{_stem(entry['output'])}/{number}"
-            yield pair({**told, "id": id, "text": request}, base=self._base, where=where)
+            yield pair({**told, "id": id, "text": request}, base=self._base, where=where, called=_CALLED)
 
     def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("input", "output"):

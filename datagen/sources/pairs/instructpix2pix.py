@@ -27,6 +27,7 @@ _BEFORE, _AFTER = "_0.jpg", "_1.jpg"
 _AT_ONCE = 256
 """Prompts that are read side by side."""
 _LARGEST = 2**20
+_CALLED = {"text": "edit", "source_caption": "input", "target_caption": "output"}
 _LARGEST_LIST = 2**28
 
 
@@ -104,7 +105,7 @@ class InstructPix2PixFolders:
         for seed in folder.seeds:
             stem = f"{folder.path}{seed}"
             data = {**self._default, **told, "id": stem, "uri": f"{stem}{_BEFORE}", "target_uri": f"{stem}{_AFTER}"}
-            yield pair(data, base=self._place.base, where=where)
+            yield pair(data, base=self._place.base, where=where, called=_CALLED)
 
 
 def _told(prompt: bytes | Exception) -> dict[str, Any]:

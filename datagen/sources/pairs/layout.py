@@ -12,7 +12,7 @@ class Layout(NamedTuple):
 
     source: str
     target: str
-    request: str
+    text: str
     source_caption: str = ""
     target_caption: str = ""
     session: str = ""
@@ -21,5 +21,5 @@ class Layout(NamedTuple):
     """How far all its edits reach, if that is known."""
     local_if: str = ""
     """A column that is filled where an edit is bound to a region; it may be missing altogether."""
-    inverse_request: str = ""
+    inverse_text: str = ""
     """A column with the request that leads from the target back to the source."""

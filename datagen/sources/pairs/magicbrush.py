@@ -22,6 +22,7 @@ from datagen.sources.seen import once
 
 SESSIONS, CAPTIONS = "edit_sessions.json", "global_descriptions.json"
 _LARGEST = 2**28
+_CALLED = {"text": "instruction", "uri": "input", "target_uri": "output"}
 
 
 class MagicBrushFolders:
@@ -84,7 +85,7 @@ class MagicBrushFolders:
             }
         except ValueError as error:
             return faulty(escaped(id), f"{where}: {error}")
-        return pair(data, base=self._place.base, where=where)
+        return pair(data, base=self._place.base, where=where, called=_CALLED)
 
     def _document(self, name: str) -> dict[str, Any]:
         """A JSON file of the folder. Raises `ConfigError`."""

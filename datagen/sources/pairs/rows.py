@@ -9,10 +9,17 @@ from datagen.sources.base import SourceRow, escaped
 from datagen.sources.rows import PAIR, checked, told
 
 
-def pair(data: Mapping[str, Any], *, base: str, where: str) -> SourceRow:
-    """The record of a pair that may hold anything but for its `id`; what is None is not said."""
+def pair(data: Mapping[str, Any], *, base: str, where: str, called: Mapping[str, str]) -> SourceRow:
+    """The record of a pair that may hold anything but for its `id`; what is None is not said.
+
+    `called` has the dataset's own names of keys, by which faults are told.
+    """
     said = {key: value for key, value in data.items() if value is not None}
-    return checked(said, base=base, where=where, name=escaped(told(str(data["id"]))), form=PAIR)
+    row = checked(said, base=base, where=where, name=escaped(told(str(data["id"]))), form=PAIR)
+    error = row.error.removeprefix(where)
+    for key, name in ((key, name) for key, name in called.items() if name):
+        error = error.replace(f"'{key}'", f"'{name}'")
+    return row._replace(error=f"{where}{error}") if row.error else row
 
 
 def listed(value: Any, *, where: str) -> list[Any]:

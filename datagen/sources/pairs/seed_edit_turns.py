@@ -21,6 +21,7 @@ from datagen.sources.seen import once
 from datagen.sources.tables import TableRow, table_rows
 
 _ENDING = ".jsonl"
+_CALLED = {"text": "instruction", "uri": "source_image", "target_uri": "target_image"}
 
 
 class SeedEditTurns:
@@ -74,7 +75,7 @@ class SeedEditTurns:
         if row.error:
             yield faulty(escaped(id), f"{where}: {row.error}")
         elif "target_image" in row.data:
-            yield self._edit(row.data, where, {"id": id, "text": row.data.get("instruction")})
+            yield self._edit(row.data, where, {"id": id, "text": row.data.get("instruction")}, called=_CALLED)
         else:
             yield from self._turns(row.data, where, id)
 
@@ -88,14 +89,17 @@ class SeedEditTurns:
             step = {"source_image": data.get(before), "target_image": data.get(f"edit_image_{number}")}
             request = data.get(f"instruction_{number}")
             told = {"id": f"{id}/{number}", "text": request, "session": id, "turn": number}
-            yield self._edit(step, f"{where}, turn {number}", told)
+            called = {"text": f"instruction_{number}", "uri": before, "target_uri": f"edit_image_{number}"}
+            yield self._edit(step, f"{where}, turn {number}", told, called=called)
 
-    def _edit(self, data: Mapping[str, Any], where: str, told: Mapping[str, Any]) -> SourceRow:
+    def _edit(
+        self, data: Mapping[str, Any], where: str, told: Mapping[str, Any], *, called: Mapping[str, str]
+    ) -> SourceRow:
         try:
             pictures = {"uri": inside("", data.get("source_image")), "target_uri": inside("", data["target_image"])}
         except ValueError as error:
             return faulty(escaped(str(told["id"])), f"{where}: {error}")
-        return pair({**self._default, **pictures, **told}, base=self._base, where=where)
+        return pair({**self._default, **pictures, **told}, base=self._base, where=where, called=called)
 
 
 def _turn_of(key: str) -> int:

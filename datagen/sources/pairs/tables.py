@@ -25,6 +25,8 @@ class PairTable:
         self.path = path
         self._files = HubFiles(path, split=split)
         self._layout, self._directions = layout, directions
+        texts = layout._replace(text=layout.inverse_text)
+        self._called = {"forward": layout._asdict(), "inverse": texts._asdict()}
         self._default = {field: text for field, text in default.items() if text}
 
     def check(self) -> None:
@@ -74,15 +76,15 @@ class PairTable:
             "id": name,
             "uri": found.cell(row=number, column=layout.source),
             "target_uri": found.cell(row=number, column=layout.target),
-            "text": values[layout.request],
+            "text": values[layout.text],
             "reach": "local" if layout.local_if and values.get(layout.local_if) else layout.reach,
         }
         for field in ("source_caption", "target_caption", "session", "turn"):
             if column := getattr(layout, field):
                 data[field] = values[column]
         if direction == "inverse":
-            data = _turned(data, values[layout.inverse_request])
-        return pair(data, base=self._files.base, where=where)
+            data = _turned(data, values[layout.inverse_text])
+        return pair(data, base=self._files.base, where=where, called=self._called[direction])
 
 
 def _turn_id(session: Any, turn: Any) -> tuple[str, str]:
