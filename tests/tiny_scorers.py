@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -58,6 +59,26 @@ def siglip(folder: Path) -> Path:
     _siglip_tokenizer(folder)
     SiglipImageProcessor(size={"height": SIDE, "width": SIDE}, resample=2).save_pretrained(folder)
     return folder
+
+
+def siglip_v1_tokenizer(folder: Path) -> None:
+    """A sentencepiece model in the place of the tokenizer, as SigLIP's first checkpoints have it."""
+    from sentencepiece import SentencePieceTrainer
+
+    made = io.BytesIO()
+    filler = [f"filler{n}" for n in range(60)]  # as many words as the model has
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(["a photo of a cat and a dog in the garden"] * 20),
+        model_writer=made,
+        vocab_size=90,
+        hard_vocab_limit=False,
+        user_defined_symbols=filler,
+        minloglevel=2,
+    )
+    (folder / "tokenizer.json").unlink()
+    (folder / "spiece.model").write_bytes(made.getvalue())
+    told = {"tokenizer_class": "SiglipTokenizer", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**told, "do_lower_case": True, "model_max_length": 16}))
 
 
 def siglip2(folder: Path) -> Path:

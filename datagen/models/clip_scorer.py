@@ -69,8 +69,9 @@ class ClipScorer:
 
     @torch.inference_mode()
     def _texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
+        lower = [text.lower() for text in texts]  # as both were trained; not all SigLIP 2 tokenizers do it
         tokens = self._tokenizer(
-            list(texts), padding="max_length", truncation=True, max_length=self._longest, return_tensors="pt"
+            lower, padding="max_length", truncation=True, max_length=self._longest, return_tensors="pt"
         )
         features = self._model.get_text_features(input_ids=tokens["input_ids"].to(self._model.device))
         return list(features.pooler_output.float().cpu())

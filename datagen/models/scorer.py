@@ -54,6 +54,7 @@ class Siglip2Config(WeightsConfig):
     """
 
     kind: Literal["siglip2"] = "siglip2"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "sentencepiece")
     fetched: ClassVar[tuple[str, ...]] = _FILES
 
     def load(self, device: str) -> ImageTextScorer:

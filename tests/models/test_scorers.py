@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from torchvision.transforms import InterpolationMode as Mode
 from transformers import (
     AutoModel,
     AutoProcessor,
+    AutoTokenizer,
     CLIPModel,
     SiglipModel,
     ViTModel,
@@ -216,6 +218,31 @@ def test_texts_are_read_as_the_models_own_processor_reads_them(folder: Path, kin
     scorer = kind(weights=str(folder / name)).load("cpu")
     np.testing.assert_allclose(scorer.texts(texts), expected, atol=1e-5)
     assert np.abs(expected[0] - expected[1]).max() > 0.01
+
+
+@torch.inference_mode()
+def test_a_checkpoint_of_siglip_with_a_sentencepiece_model_is_read(tmp_path: Path) -> None:
+    path = tiny.siglip(tmp_path / "siglip")
+    tiny.siglip_v1_tokenizer(path)
+    model, read = SiglipModel.from_pretrained(path).eval(), AutoTokenizer.from_pretrained(path)
+    assert type(read).__name__ == "SiglipTokenizer"
+    tokens = read(["a cat", "A dog"], padding="max_length", max_length=16, return_tensors="pt")
+    expected = _unit(model.get_text_features(input_ids=tokens["input_ids"]).pooler_output)
+    found = Siglip2Config(weights=str(path)).load("cpu").texts(["a cat", "A dog"])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_capitals_do_not_count_whatever_the_tokenizer_does(tmp_path: Path) -> None:
+    """Most SigLIP 2 checkpoints name Gemma's tokenizer, which keeps them; the models never saw one."""
+    path = tiny.siglip(tmp_path / "siglip")
+    told = json.loads((path / "tokenizer.json").read_text())
+    told["normalizer"] = next(one for one in told["normalizer"]["normalizers"] if one["type"] != "Lowercase")
+    (path / "tokenizer.json").write_text(json.dumps(told))
+    named = path / "tokenizer_config.json"
+    named.write_text(named.read_text().replace("Siglip2Tokenizer", "PreTrainedTokenizerFast"))
+    assert len(set(AutoTokenizer.from_pretrained(path)("cC")["input_ids"])) > 1, "this one keeps capitals"
+    low, high = Siglip2Config(weights=str(path)).load("cpu").texts(["a cat", "A CAT"])
+    np.testing.assert_array_equal(low, high)
 
 
 @torch.inference_mode()
