@@ -43,12 +43,11 @@ class Decontaminate(Map):
 
     def _judge(self, text: str) -> Answer:
         hash = read_hash(text)
-        by = f"{hash.by}:{hash.bits}"
         found = [Nearest(hash.bits, "", "")]
         for name, items in self.lists.items():
-            if by not in items:
+            if hash.by not in items:
                 return Failed(_other(name, hash.by, sorted(items)))
-            found.append(nearest(hash, items=items[by], list=name))
+            found.append(nearest(hash, items=items[hash.by], list=name))
         closest = min(found)
         scores = {"benchmark_distance": float(closest.distance)}
         if closest.distance < self.config.min_bits:
@@ -58,5 +57,5 @@ class Decontaminate(Map):
 
 
 def _other(list: str, by: str, has: list[str]) -> str:
-    ways = ", ".join(way.rpartition(":")[0] for way in has)
-    return f"the picture's hash is made by {by}, those of list '{list}' by {ways}; make both with the same hasher"
+    ways = ", ".join(has)
+    return f"the picture's hash is {by}, those of list '{list}' are {ways}; make both with the same hasher"

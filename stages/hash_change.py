@@ -24,11 +24,11 @@ class HashChange(Map):
     class Config(StageConfig):
         """How a change is seen, and hashed."""
 
-        hasher: HasherConfig = PhashConfig()
+        hasher: HasherConfig = Field(default=PhashConfig())
         """What makes the hashes."""
         min_difference: float = Field(default=16, gt=0, lt=255)
         """Grey levels by which a pixel has to differ, at long side 256."""
-        context: float = Field(default=0.5, ge=0, le=4)
+        context: float = Field(default=0.1, ge=0, le=4)
         """How much around the change is hashed with it, in its width and height, on each side."""
 
     config: Config

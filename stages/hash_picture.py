@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from datagen import Answer, Map, Record, StageConfig
 from datagen.models.hasher import HasherConfig, PhashConfig
 
@@ -19,7 +21,7 @@ class HashPicture(Map):
     class Config(StageConfig):
         """How the hash is made."""
 
-        hasher: HasherConfig = PhashConfig()
+        hasher: HasherConfig = Field(default=PhashConfig())
         """What makes it."""
 
     config: Config

@@ -30,6 +30,7 @@ from datagen.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from datagen.commercial import Licensed
     from datagen.execute.estimate import Estimate
     from datagen.execute.run import How
     from datagen.nodes import Graph
@@ -164,19 +165,38 @@ def retry(
 
 
 @app.command()
-def check(config: Config, profile: ProfileOption = "", sets: SetOption = None, as_json: JsonOption = False) -> None:
+def check(
+    config: Config,
+    profile: ProfileOption = "",
+    sets: SetOption = None,
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="Also refuse models and pictures whose licence forbids commercial use.")
+    ] = False,
+    allow: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Of --commercial: a licence that counts as allowed, by name.", metavar="LICENCE"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Find what is wrong with a config, without GPU, network or weights.
+
+    With --commercial, every model of the profile and every row of the source has to be under a licence
+    that is known and does not forbid commercial use: exit code 2 names the others. It is no legal advice.
 
     \b
     python -m datagen check configs/subject_add.yaml
+    python -m datagen check configs/subject_add.yaml --commercial
     python -m datagen check configs/subject_add.yaml --set filter_foreground.min_ratio=2
     python -m datagen check configs/subject_add.yaml --json | jq .faults
     """
     from datagen.errors import ConfigError
 
     told = {"config": str(config), "sound": True, "faults": [], "pipeline": "", "profile": "", "stages": []}
+    if allow and not commercial:
+        raise typer.BadParameter("--allow goes with --commercial")
     try:
         graph = graph_of(config, profile, sets)
+        bound = _licences(graph, allow or []) if commercial else []
     except ConfigError as error:
         if not as_json:
             raise
@@ -184,9 +204,24 @@ def check(config: Config, profile: ProfileOption = "", sets: SetOption = None, a
         raise typer.Exit(WRONG) from None
     pipeline, stages = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes]
     if as_json:
-        tell_json({**told, "pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages})
-    else:
-        typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}")
+        names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages}
+        tell_json({**told, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
+        return
+    for found in bound:
+        tell(str(found))
+    licences = "; no licence forbids commercial use" if commercial else ""
+    typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}{licences}")
+
+
+def _licences(graph: Graph, allow: list[str]) -> list[Licensed]:
+    """What is used under conditions. Raises `ConfigError` where a licence forbids commercial use, or is not known."""
+    from datagen.commercial import licences
+    from datagen.errors import ConfigError
+
+    found = [row for row in licences(graph, allow=allow) if row.standing != "allowed"]
+    if refused := [str(row) for row in found if row.standing != "conditions"]:
+        raise ConfigError("\n".join(refused))
+    return found
 
 
 @app.command()

@@ -110,7 +110,10 @@ def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
         non_deterministic=[node.id for node in graph.nodes if not node.deterministic],
         fields=[field for name, field in graph.catalogue.items() if name in used],
         model_licenses={
-            model.revision: model.license for node in graph.nodes for model in models_of(node) if model.license
+            model.revision: model.licensed or "none stated"
+            for node in graph.nodes
+            for model in models_of(node)
+            if model.licensed is not None
         },
         unchecked=graph.loaded.unchecked,
         earlier=graph.source.runs() if isinstance(graph.source, Mix) else (),

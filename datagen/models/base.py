@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -33,17 +33,30 @@ class ModelConfig(Options):
         """What pins the output: weights' revision, or the implementation's version."""
         return f"{self.kind}@{self.version}"
 
+    @property
+    def licensed(self) -> str | None:
+        """The licence of its weights; '' where nobody says which, None where there is nothing that one would bind."""
+        return self.license or None
+
     def fetch(self) -> None:
         """Have what it needs on this machine, once a machine and run. Raises `SetupError`."""
 
 
 def models_in(value: Any) -> list[ModelConfig]:
     """The models that a stage's options name, in their order; each before those that it names itself."""
+    return [model for _, model in placed_models(value)]
+
+
+def placed_models(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], ModelConfig]]:
+    """The same, each with the path on which it stands."""
+    if isinstance(value, ModelConfig):
+        yield place, value
+    parts: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, BaseModel):
-        own = [value] if isinstance(value, ModelConfig) else []
-        return [*own, *(model for name in type(value).model_fields for model in models_in(getattr(value, name)))]
-    if isinstance(value, Mapping):
-        return [model for item in value.values() for model in models_in(item)]
-    if isinstance(value, list | tuple):
-        return [model for item in value for model in models_in(item)]
-    return []
+        parts = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from placed_models(part, (*place, name))

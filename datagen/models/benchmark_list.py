@@ -63,7 +63,7 @@ class BenchmarkListConfig(ModelConfig):
         found: dict[str, list[tuple[str, PictureHash]]] = {}
         for number, line in enumerate(_read(self.path).splitlines(), 1):
             item, hash = _item(line, f"{self.path}:{number}")
-            found.setdefault(f"{hash.by}:{hash.bits}", []).append((item, hash))
+            found.setdefault(hash.by, []).append((item, hash))
         if not found:
             raise SetupError(f"{self.path}: the list '{self.name}' is empty; write it anew: {_COMMAND}")
         return {

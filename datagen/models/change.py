@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.fields import Box
 from datagen.hashes import hash_text
@@ -18,7 +19,7 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 def change_box(source_HWC: Pixels, target_HWC: Pixels, *, min_difference: float) -> Box:
-    """The box around all that differs by more than `min_difference` grey levels, in shares of the frame.
+    """The box of what differs by more than `min_difference` grey levels, in shares of the frame.
 
     Compared in float at long side 256, after a blur that removes what a codec
     adds. The whole frame if nothing differs, or if the shapes do.
@@ -32,12 +33,25 @@ def change_box(source_HWC: Pixels, target_HWC: Pixels, *, min_difference: float)
         cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         for picture in (source_HWC, target_HWC)
     )
-    differs = cv2.GaussianBlur(np.abs(one - other).max(axis=2), (3, 3), 0) > min_difference
-    columns, rows = np.flatnonzero(differs.any(0)), np.flatnonzero(differs.any(1))
-    if not columns.size:
+    excess = cv2.GaussianBlur(np.abs(one - other).max(axis=2), (3, 3), 0) - min_difference
+    weights = np.sqrt(np.maximum(excess, 0))
+    if not weights.any():
         return WHOLE
-    width, height = size
-    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+    x0, x1 = _span(weights.sum(axis=0))
+    y0, y1 = _span(weights.sum(axis=1))
+    return x0, y0, x1, y1
+
+
+def _span(weights: NDArray[np.float32]) -> tuple[float, float]:
+    """Where weights lie, in shares of their number: a run of equal ones from its begin to its end.
+
+    Told by mean and spread, which a pixel more or less hardly moves, as it would a first and a last one.
+    """
+    places = (np.arange(len(weights)) + 0.5) / len(weights)
+    mean = float(np.average(places, weights=weights))
+    spread = float(np.sqrt(3 * np.average((places - mean) ** 2, weights=weights)))
+    half = max(spread, 0.5 / len(weights))
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def cropped(picture_HWC: Pixels, box: Box, *, context: float) -> Pixels:

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from datagen.licenses import license_of
 from datagen.models.base import ModelConfig
 from datagen.models.language.allowance import Terms
 from datagen.models.language.base import LanguageModel
@@ -34,6 +35,8 @@ class OpenAIConfig(ModelConfig):
     """The model's name on the server."""
     weights: str = ""
     """What pins the weights behind that name, such as a commit; told in dataset.json, and another one asks anew."""
+    weights_license: Annotated[str, PACE] = ""
+    """Licence of the weights, or of what the service answers; needed where `datagen/licenses.toml` does not know it."""
     base_url: Annotated[str, PACE] = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
     """Where the server is. It may move without anything being asked anew."""
     api_key_env: Annotated[str, PACE] = Field(default="OPENAI_API_KEY", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
@@ -73,6 +76,11 @@ class OpenAIConfig(ModelConfig):
     def revision(self) -> str:
         """The model's name, and what pins its weights."""
         return f"{self.kind}@{self.version}:{self.model}{f'@{self.weights}' if self.weights else ''}"
+
+    @property
+    def licensed(self) -> str | None:
+        """As the config says, else as is known of a model of that name."""
+        return self.weights_license or license_of(self.model)
 
     @property
     def terms(self) -> Terms:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from datagen.licenses import license_of
 from datagen.models.base import ModelConfig
 from datagen.options import PACE
 
@@ -36,6 +37,8 @@ class PlacedConfig(ModelConfig):
     """A repository of the hub, `owner/name`, or a folder or file here, which starts with `/`, `./`, `../` or `~`."""
     commit: str = ""
     """What pins the weights: on the hub a commit's 40 hex digits, for files of one's own any name for their state."""
+    weights_license: Annotated[str, PACE] = ""
+    """Their licence, an SPDX name where there is one; needed where `datagen/licenses.toml` does not know them."""
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """Checksum of the weights, where they are one file; checked before it is loaded."""
 
@@ -55,6 +58,11 @@ class PlacedConfig(ModelConfig):
         name = Path(self.weights).name if self.is_local else self.weights
         pin = self.commit or self.sha256[:16]
         return f"{super().revision}:{name}{f'@{pin}' if pin else ''}"
+
+    @property
+    def licensed(self) -> str | None:
+        """As the config says, else as is known of the kind or of the repository; '' for files of one's own."""
+        return self.weights_license or self.license or ("" if self.is_local else license_of(self.weights))
 
     @model_validator(mode="after")
     def _named(self) -> PlacedConfig:

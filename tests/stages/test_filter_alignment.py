@@ -1,0 +1,103 @@
+"""Shifts and scales of real photographs are found, edits are none, and the bounds hold."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from photographs import NAMES, edited, jpeg, moved, photograph, resized
+
+from datagen.image import Image, Pixels
+from datagen.models.alignment import NONE, alignment
+from datagen.record import Record
+from datagen.stage import Answer, Reject
+from stages.filter_alignment import FilterAlignment
+
+PICTURES = st.sampled_from(NAMES)
+SHIFTS = st.floats(-20, 20)
+
+
+def judged(source: Pixels, target: Pixels, **options: float) -> Answer:
+    stage = FilterAlignment(FilterAlignment.Config(**options))
+    [answer] = stage.process([Record("a", {"source": Image.of(source), "target": Image.of(target)})])
+    return answer
+
+
+@settings(max_examples=8, deadline=None)
+@given(name=PICTURES, x=SHIFTS, y=SHIFTS)
+def test_a_shift_is_found(name: str, x: float, y: float) -> None:
+    found = alignment(photograph(name), moved(photograph(name), x=x, y=y))
+    assert (found.x, found.y) == pytest.approx((x, y), abs=0.6)
+    assert found.zoom < 0.01
+
+
+@settings(max_examples=8, deadline=None)
+@given(name=PICTURES, scale=st.floats(0.85, 1.2), x=st.floats(-8, 8), y=st.floats(-8, 8))
+def test_a_scale_is_found_with_a_shift(name: str, scale: float, x: float, y: float) -> None:
+    found = alignment(photograph(name), moved(photograph(name), x=x, y=y, scale=scale))
+    assert found.scale == pytest.approx(scale, abs=0.01)
+    assert (found.x, found.y) == pytest.approx((x, y), abs=1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(name=PICTURES, other=PICTURES, x=st.floats(-12, 12), at=st.tuples(st.floats(0, 0.7), st.floats(0, 0.7)))
+def test_an_edit_and_a_codec_hide_no_shift(name: str, other: str, x: float, at: tuple[float, float]) -> None:
+    target = jpeg(edited(moved(photograph(name), x=x), photograph(other), at=at), 85)
+    found = alignment(photograph(name), target)
+    assert (found.x, found.y) == pytest.approx((x, 0), abs=1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(name=PICTURES, other=PICTURES, quality=st.integers(50, 100), at=st.tuples(st.floats(0, 0.7), st.floats(0, 0.7)))
+def test_what_was_edited_in_place_is_kept(name: str, other: str, quality: int, at: tuple[float, float]) -> None:
+    target = jpeg(edited(photograph(name), photograph(other), at=at), quality)
+    answer = judged(photograph(name), target)
+    assert isinstance(answer, dict)
+    assert answer["shift"] < 0.7
+
+
+def test_a_target_of_another_size_lies_on_its_source() -> None:
+    answer = judged(photograph("coffee"), resized(photograph("coffee"), 1.5))
+    assert isinstance(answer, dict)
+    assert answer["shift"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "told"),
+    [
+        ({"x": 6.0, "y": -3.0}, "moved", r"moved by 6\.\d right, -3\.\d down"),
+        ({"scale": 1.06}, "scaled", r"scaled by 1\.0[56]"),
+    ],
+)
+def test_what_is_moved_or_scaled_is_rejected(change: dict[str, float], reason: str, told: str) -> None:
+    answer = judged(photograph("astronaut"), moved(photograph("astronaut"), **change))
+    assert isinstance(answer, Reject)
+    assert answer.reason == reason
+    assert set(answer.fields) == {"shift", "zoom"}
+    assert re.search(told, answer.detail), answer.detail
+
+
+def test_bounds_are_options() -> None:
+    assert isinstance(judged(photograph("rocket"), moved(photograph("rocket"), x=6), max_shift=8), dict)
+
+
+def test_another_shape_is_rejected() -> None:
+    picture = photograph("coffee")
+    answer = judged(picture, np.ascontiguousarray(picture[:, : picture.shape[1] // 2]))
+    assert isinstance(answer, Reject)
+    assert answer.reason == "other_shape"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_cannot_be_told_counts_as_unmoved(name: str) -> None:
+    picture = photograph(name)
+    grey = np.full_like(picture, 128)
+    noise = np.random.default_rng(0).integers(0, 256, picture.shape, np.uint8)
+    other = photograph(NAMES[(NAMES.index(name) + 1) % len(NAMES)])
+    for target in (grey, noise, other):
+        assert alignment(picture, target) == NONE
+    assert alignment(grey, grey) == NONE
+    assert alignment(grey[:8, :8], picture[:8, :8]) == NONE
