@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.generated import Generated
@@ -33,12 +33,14 @@ class DiffusersTextToImageConfig(DiffusersConfig):
     height: int = Field(default=1024, ge=64, le=8192)
     """Its height."""
 
-    @model_validator(mode="after")
-    def _is_multiple(self) -> Self:
-        for name, side in (("width", self.width), ("height", self.height)):
-            if side % self.multiple:
-                raise ValueError(f"{name}: {side} is no multiple of {self.multiple} (`multiple`)")
-        return self
+    @field_validator("width", "height")
+    @classmethod
+    def _is_multiple(cls, side: int, told: ValidationInfo) -> int:
+        multiple = told.data.get("multiple", 1)
+        if side % multiple:
+            near = max(1, side // multiple) * multiple
+            raise ValueError(f"it is no multiple of {multiple} (`multiple`): take {near}")
+        return side
 
     def load(self, device: str) -> TextToImage:
         """Load the pipeline onto `device`. Raises `SetupError`."""

@@ -12,19 +12,24 @@ import numpy as np
 import pydantic
 import pytest
 import tiny_pipelines as tiny
+import tiny_scorers
 import torch
-from building import toy_config
+from building import ledger_rows, run_local, toy_config
 from commands import refused
 from pictures import disc, photograph
 from PIL import Image as Pillow
 
 from datagen import DataError, Failed, Record, Reject, SetupError
+from datagen.config import load
+from datagen.execute.verify import verify
 from datagen.geometry import resized
+from datagen.graph import build
 from datagen.image import Image
 from datagen.models.diffusion.pipeline import Wish
 from datagen.models.editor import DiffusersEditorConfig
 from datagen.models.inpainter import DiffusersInpainterConfig
 from datagen.models.text_to_image import DiffusersTextToImageConfig
+from datagen.shards.reader import open_dataset
 from stages.edit_image import EditImage
 from stages.generate_image import GenerateImage
 from stages.remove_subject import RemoveSubject
@@ -259,7 +264,7 @@ def test_an_instruction_that_no_editor_understands_fails_alone(folder: Path) -> 
         (DiffusersEditorConfig, {"arguments": {"prompt": "a"}}, "`prompt` is filled in from the record"),
         (DiffusersEditorConfig, {"arguments": {"output_type": "pt"}}, "only one value of `output_type` suits"),
         (DiffusersEditorConfig, {"pipeline": "Flux2KleinPipeline", "batch_size": 2}, "Flux2KleinPipeline is not known to take several pictures"),
-        (DiffusersTextToImageConfig, {"width": 1000}, "1000 is no multiple of 16"),
+        (DiffusersTextToImageConfig, {"width": 1000}, "it is no multiple of 16 (`multiple`): take 992"),
     ],
 )  # fmt: skip
 def test_a_config_that_no_pipeline_can_be_called_by_is_refused(config: Any, given: Any, message: str) -> None:
@@ -338,3 +343,40 @@ def test_a_wish_that_fits_nowhere_fails_alone(folder: Path) -> None:
     model.pipeline.pipe = never
     with pytest.raises(DataError, match="does not fit into memory even alone"):
         model.pipeline.make([Wish("a", 1, (64, 64), PICTURE[:, :64])])
+
+
+# The config that edits known pairs anew
+
+
+def re_edited(folder: Path, profile: str, *sets: str) -> dict[str, dict[str, Any]]:
+    """What became of every record of the config, with tiny models in the place of the large."""
+    arguments = json.dumps(KLEIN)
+    models = [
+        f"{model}.{option}"
+        for model in ("edit_image.editor", "generate_image.generator")
+        for option in (f"weights={tiny.klein_edit(folder)}", f"arguments={arguments}", "precision=float32")
+    ]
+    small = ["edit_image.editor.pixels=9216", "generate_image.generator.width=96", "generate_image.generator.height=96"]
+    scorer = f"filter_direction.scorer.weights={tiny_scorers.clip(folder / 'clip')}"
+    bounds = [f"filter_direction.min_{name}=-1" for name in ("source_match", "target_match", "direction", "similarity")]
+    cores = [f"{stage}.resources.gpus=0" for stage in ("edit_image", "generate_image", "filter_direction")]
+    loose = ["filter_alignment.max_shift=1000", "filter_alignment.max_zoom=0.25"]
+    given = [*models, *small, scorer, *bounds, *cores, *loose, *sets]
+    graph = build(load(Path("configs/re_edit.yaml"), profile=profile, sets=given))
+    out = folder / f"out-{profile}"
+    run_local(graph, out, limit=4)
+    assert verify(str(out)) == []
+    return ledger_rows(out)
+
+
+def test_the_sources_of_pairs_are_edited_anew(folder: Path) -> None:
+    rows = re_edited(folder, "gpu", "fit_image.pixels=9216")
+    assert {row["status"] for row in rows.values()} == {"accepted"}
+    samples = open_dataset(str(folder / "out-gpu"))
+    assert {sample.source.shape for sample in samples} == {sample.target.shape for sample in samples}
+
+
+def test_the_sources_are_made_anew_of_their_captions(folder: Path) -> None:
+    rows = re_edited(folder, "generate")
+    assert {row["status"] for row in rows.values()} == {"accepted"}
+    assert {sample.source.shape for sample in open_dataset(str(folder / "out-generate"))} == {(96, 96, 3)}

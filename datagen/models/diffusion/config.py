@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Collection
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from datagen.errors import nearest
 from datagen.models.diffusion.signature import call_arguments
@@ -13,6 +13,8 @@ from datagen.models.weights.config import WeightsConfig
 from datagen.options import PACE
 
 Scalar = bool | int | float | str | None
+Arguments = dict[str, Scalar | list[Scalar]]
+Value = TypeVar("Value")
 
 FILLED_IN = ("image", "mask_image", "prompt", "height", "width", "generator")
 """Arguments of a pipeline's call that datagen fills in."""
@@ -52,7 +54,7 @@ class DiffusersConfig(WeightsConfig):
     pipeline: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$")
     """The pipeline's class in diffusers; the one that the weights name, if not given. Where it is given, `check` holds
     `arguments` against its signature, by the source of the diffusers that is installed."""
-    arguments: dict[str, Scalar | list[Scalar]] = {}
+    arguments: Arguments = {}
     """What the pipeline is called with besides pictures, prompts and sizes, by the names that it has for them itself:
     {num_inference_steps: 28, guidance_scale: 3.5}. What is not given is as diffusers has it."""
     multiple: int = Field(default=16, ge=8, le=128)
@@ -68,44 +70,62 @@ class DiffusersConfig(WeightsConfig):
     gpu_memory_gb: Annotated[float, PACE] = Field(default=24, gt=0)
     """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
 
+    @field_validator("pipeline")
+    @classmethod
+    def _is_of_this_role(cls, pipeline: str) -> str:
+        known = call_arguments(pipeline) if pipeline else None
+        return _sound(pipeline, cls._fault_of_role(pipeline, known) if known else None)
+
+    @field_validator("arguments")
+    @classmethod
+    def _are_taken(cls, arguments: Arguments, told: ValidationInfo) -> Arguments:
+        pipeline = told.data.get("pipeline")
+        known = call_arguments(pipeline) if pipeline else None
+        return _sound(arguments, _fault_of_arguments(arguments, pipeline, known))
+
     @model_validator(mode="after")
-    def _callable(self) -> Self:
-        known = call_arguments(self.pipeline) if self.pipeline else None
-        fault = self.fault(self.pipeline, known) if known is not None else self._fault_of_names()
-        if fault:
-            raise ValueError(fault)
-        return self
+    def _is_taken_together(self) -> Self:
+        return _sound(self, self._fault_of_batch(self.pipeline) if self.pipeline else None)
 
-    def fault(self, pipeline: str, known: Iterable[str]) -> str | None:
+    def fault(self, pipeline: str, known: Collection[str]) -> str | None:
         """Why a pipeline whose call has the arguments `known` cannot be called so, or None."""
-        names = set(known)
-        missing = [argument for argument in self.takes if argument not in names]
-        foreign = [argument for argument in self.lacks if argument in names]
-        if missing or foreign:
-            why = f"takes no `{missing[0]}`" if missing else f"wants a `{foreign[0]}`"
-            return f"pipeline: {pipeline} {why}: it is made for something else; name one such as {self.example}"
-        return self._fault_of_names() or self._fault_of_unknown(pipeline, names) or self._fault_of_batch(pipeline)
+        return (
+            self._fault_of_role(pipeline, known)
+            or _fault_of_arguments(self.arguments, pipeline, known)
+            or self._fault_of_batch(pipeline)
+        )
 
-    def _fault_of_names(self) -> str | None:
-        """Why one of `arguments` can be none of any pipeline's, or None."""
-        for argument in self.arguments:
-            if argument in FILLED_IN:
-                return f"arguments: `{argument}` is filled in from the record and the other options; take it out"
-            if argument in SETTLED:
-                return f"arguments: only one value of `{argument}` suits here, and that is given; take it out"
-        return None
-
-    def _fault_of_unknown(self, pipeline: str, names: set[str]) -> str | None:
-        for argument in self.arguments:
-            if argument not in names:
-                free = names - {"self", *FILLED_IN, *SETTLED}
-                return f"arguments: {pipeline} takes no `{argument}`; {nearest(argument, free)}"
-        return None
+    @classmethod
+    def _fault_of_role(cls, pipeline: str, known: Collection[str]) -> str | None:
+        missing = [argument for argument in cls.takes if argument not in known]
+        foreign = [argument for argument in cls.lacks if argument in known]
+        if not missing and not foreign:
+            return None
+        why = f"takes no `{missing[0]}`" if missing else f"wants a `{foreign[0]}`"
+        return f"pipeline {pipeline} {why}: it is made for something else; name one such as {cls.example}"
 
     def _fault_of_batch(self, pipeline: str) -> str | None:
         if self.batch_size == 1 or pipeline in IN_BATCHES or "image" not in self.takes:
             return None
         return (
-            f"batch_size: {pipeline} is not known to take several pictures for as many prompts at once, "
-            f"as {', '.join(IN_BATCHES)} do; set it to 1"
+            f"pipeline {pipeline} is not known to take several pictures for as many prompts at once, "
+            f"as {', '.join(IN_BATCHES)} do; set `batch_size: 1`"
         )
+
+
+def _fault_of_arguments(arguments: Arguments, pipeline: str | None, known: Collection[str] | None) -> str | None:
+    for argument in arguments:
+        if argument in FILLED_IN:
+            return f"`{argument}` is filled in from the record and the other options; take it out"
+        if argument in SETTLED:
+            return f"only one value of `{argument}` suits here, and that is given; take it out"
+        if known is not None and argument not in known:
+            free = {*known} - {"self", *FILLED_IN, *SETTLED}
+            return f"pipeline {pipeline} takes no `{argument}`; {nearest(argument, free)}"
+    return None
+
+
+def _sound(value: Value, fault: str | None) -> Value:
+    if fault:
+        raise ValueError(fault)
+    return value

@@ -23,7 +23,7 @@ def call_arguments(pipeline: str) -> tuple[str, ...] | None:
         return None
     known = set(re.findall(r'"(\w+Pipeline)"', (folder.parent / "__init__.py").read_text("utf-8")))
     if pipeline not in known:
-        raise ValueError(f"pipeline: diffusers has no '{pipeline}'; {nearest(pipeline, known)}")
+        raise ValueError(f"diffusers has no '{pipeline}'; {nearest(pipeline, known)}")
     for source in _sources(folder, pipeline):
         for statement in ast.parse(source).body:
             if isinstance(statement, ast.ClassDef) and statement.name == pipeline:
