@@ -18,6 +18,7 @@ from building import ledger_rows, run_local, toy_config
 from commands import refused
 from pictures import disc, photograph
 from PIL import Image as Pillow
+from safetensors.torch import load_file, save_file
 
 from datagen import DataError, Failed, Record, Reject, SetupError
 from datagen.config import load
@@ -320,11 +321,37 @@ def test_damaged_weights_are_told(folder: Path, tmp_path: Path) -> None:
     place = broken(folder, tmp_path)
     weights = place / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
-    assert f"{place} cannot be loaded as StableDiffusionInstructPix2PixPipeline: " in refusal(place)
+    assert f"{place} holds no StableDiffusionInstructPix2PixPipeline that kind 'diffusers' can read" in refusal(place)
     weights.unlink()
-    assert "cannot be loaded as" in refusal(place)
+    assert "holds no StableDiffusionInstructPix2PixPipeline" in refusal(place)
     (place / "model_index.json").write_text("{")
     assert "model_index.json is damaged" in refusal(place)
+
+
+@pytest.mark.parametrize("name", ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"])
+def test_weights_that_are_missing_are_never_drawn_at_random(folder: Path, tmp_path: Path, name: str) -> None:
+    place = broken(folder, tmp_path)
+    path = place / f"{name}.safetensors"
+    weights = load_file(path)
+    lost = next(weight for weight in weights if weight.endswith(".weight"))
+    save_file({weight: value for weight, value in weights.items() if weight != lost}, path, metadata={"format": "pt"})
+    assert f"lacks 1 weights of its {name.partition('/')[0]}, such as '{lost}'" in refusal(place)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "*"])
+def test_a_tokenizer_without_words_is_told(folder: Path, tmp_path: Path, name: str) -> None:
+    place = broken(folder, tmp_path)
+    for path in (place / "tokenizer").glob(name):
+        path.unlink()
+    assert "words, its model 514: files are missing in the folder tokenizer" in refusal(place)
+
+
+def test_pickled_weights_are_not_read(folder: Path, tmp_path: Path) -> None:
+    place = broken(folder, tmp_path)
+    weights = place / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    assert "no file named diffusion_pytorch_model.safetensors" in refusal(place)
 
 
 def test_a_pipeline_that_this_diffusers_does_not_know_is_told(folder: Path, tmp_path: Path) -> None:

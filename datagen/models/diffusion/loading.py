@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 from datagen.errors import SetupError, nearest
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.weights.packages import package
+from datagen.models.weights.pretrained import loading
 
 _INDEX = "model_index.json"
 
@@ -58,19 +60,66 @@ def _class(name: str, place: Path) -> Any:
 
 
 def _read(cls: Any, place: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> Any:
-    package("diffusers.utils.logging", extra="models").disable_progress_bar()
-    package("transformers.utils.logging", extra="models").disable_progress_bar()
+    _draw_no_bars()
     leave_out = config.safety_checker == "leave_out" and "safety_checker" in index
-    parts: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
+    given: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
-        parts["add_watermarker"] = False  # else SDXL marks pictures wherever a package that can is installed
-    try:
-        pipe = cls.from_pretrained(place, dtype=dtype, local_files_only=True, use_safetensors=True, **parts)
-    except (OSError, ValueError, RuntimeError, TypeError, AttributeError, ImportError, KeyError) as error:
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SetupError(f"{place} cannot be loaded as {cls.__name__}: {told}") from error
+        given["add_watermarker"] = False  # else SDXL marks pictures wherever a package that can is installed
+    with loading(config, cls.__name__):
+        given |= _language_parts(place, index, config, dtype)
+        pipe = cls.from_pretrained(place, dtype=dtype, local_files_only=True, use_safetensors=True, **given)
+    for name, part in pipe.components.items():
+        _check_whole(name, part, config)
+    _check_tokenizers(pipe.components, config)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _draw_no_bars() -> None:
+    for library in ("diffusers", "transformers"):
+        package(f"{library}.utils.logging", extra="models").disable_progress_bar()
+
+
+def _language_parts(place: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> dict[str, Any]:
+    """The models of transformers, read apart: in a pipeline, weights that are missing are drawn at random instead."""
+    found: dict[str, Any] = {}
+    for name, kept in index.items():
+        library, kind = kept if isinstance(kept, list) and len(kept) == 2 else ("", "")
+        cls: Any = getattr(transformers, str(kind), None) if library == "transformers" else None
+        if inspect.isclass(cls) and issubclass(cls, transformers.PreTrainedModel):
+            read: Any = cls.from_pretrained
+            found[name], report = read(
+                place / name, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+            _refuse_lacking(name, sorted(report["missing_keys"]), config)
+    return found
+
+
+def _check_whole(name: str, part: Any, config: DiffusersConfig) -> None:
+    """Raise `SetupError` if diffusers left weights of a network empty, as those are that it did not find."""
+    if isinstance(part, torch.nn.Module):
+        _refuse_lacking(name, [weight for weight, value in part.named_parameters() if value.is_meta], config)
+
+
+def _refuse_lacking(name: str, lacking: list[str], config: DiffusersConfig) -> None:
+    if lacking:
+        raise SetupError(
+            f"{config.weights} lacks {len(lacking)} weights of its {name}, such as '{lacking[0]}': it is damaged, or "
+            "another model's; the model would make noise"
+        )
+
+
+def _check_tokenizers(parts: dict[str, Any], config: DiffusersConfig) -> None:
+    """Raise `SetupError` for one without words, which transformers makes where its files are missing."""
+    for name, part in parts.items():
+        encoder = parts.get(name.replace("tokenizer", "text_encoder"))
+        if name.startswith("tokenizer") and part is not None and encoder is not None:
+            known, words = len(part), encoder.config.get_text_config().vocab_size
+            if known < words / 2:
+                raise SetupError(
+                    f"the {name} of {config.weights} knows {known} words, its model {words}: files are missing in "
+                    f"the folder {name} (tokenizer.json, vocab.json and merges.txt, or spiece.model); fetch them again"
+                )
 
 
 def _on_device(pipe: Any, config: DiffusersConfig, device: str) -> Any:
