@@ -14,7 +14,7 @@ class FilterAnnotatedMatch(Map):
     dataset's to tell.
     """
 
-    reads = ("annotated_match",)
+    optional = ("annotated_match",)
     rejects = ("poor_match", "no_match_score")
     thresholds = (Threshold("annotated_match", "least", "min_score", "poor_match"),)
     version = 1
@@ -29,9 +29,9 @@ class FilterAnnotatedMatch(Map):
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Judge each record's score."""
-        return [self._judge(record["annotated_match"]) for record in batch]
+        return [self._judge(record.get("annotated_match")) for record in batch]
 
     def _judge(self, score: float | None) -> Answer:
         if score is None:
-            return Reject("no_match_score", "its source gives none")
+            return Reject("no_match_score", "the source gives none")
         return Reject("poor_match", f"{score:g} < {self.config.min_score:g}") if score < self.config.min_score else {}

@@ -97,7 +97,7 @@ def test_its_fields_are_declared(stage: type[Stage]) -> None:
 
 def test_its_thresholds_are_scores_held_against_numbers(stage: type[Stage]) -> None:
     for threshold in stage.thresholds:
-        assert threshold.score in (*stage.reads, *stage.writes)
+        assert threshold.score in (*stage.reads, *stage.optional, *stage.writes)
         assert catalogue(stage.fields)[threshold.score].kind == "score"
         assert threshold.reason in stage.rejects
         takes = stage.Config.model_fields[threshold.option].annotation

@@ -12,6 +12,8 @@ from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.subject_extractor import Extracted, LanguageExtractorConfig
 
 _ARTICLES = ("a", "an", "the", "some")
+_JOINED = re.compile(r"\b(with|by|for|into|to)$", re.IGNORECASE)
+_AGAIN = re.compile(r"\bones?\b", re.IGNORECASE)
 
 
 class ExtractionForm(BaseModel):
@@ -50,13 +52,20 @@ class LanguageExtractor:
 def honest(found: Extracted, *, text: str) -> Extracted | None:
     """The answer with the instruction's own letters around the placeholder; None if it says anything else.
 
-    The subject's words have to be the instruction's too, but for its article.
+    The placeholder has to come after "with" or the like. The subject's words, but for an article, have to be those that
+    it stands for, or the instruction's where these are "a white one" and such.
     """
     before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
     spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
-    match = re.fullmatch(r"\s*({})\s+(.+?)(\s*{}\W*)".format(*spaced), text, re.IGNORECASE | re.DOTALL)
+    match = re.fullmatch(r"\s*({})\s+(.+?)(\s*{}[\s.!]*)".format(*spaced), text, re.IGNORECASE | re.DOTALL)
+    if match is None or not _JOINED.search(match[1]):
+        return None
     subject = " ".join(word for word in found.subject.split() if word.lower() not in _ARTICLES)
-    own = set(re.findall(r"\w+", text.casefold()))
-    if match is None or not subject or not set(re.findall(r"\w+", subject.casefold())) <= own:
+    own = text if _AGAIN.search(match[2]) else match[2]
+    if not subject or not _words(subject) <= _words(own):
         return None
     return Extracted(subject, f"{match[1]} {PLACEHOLDER}{match[3]}")
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold())) or {""}

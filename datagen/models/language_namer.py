@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import ConfigDict, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.errors import DataError
-from datagen.models.language.base import Draw, LanguageModel, Spoken
+from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.phrases import cleaned
 from datagen.models.subject_namer import LanguageNamerConfig, Look
 from datagen.models.views import crop, cut_out
@@ -16,7 +16,7 @@ MOST_WORDS = 6
 _ARTICLES = ("a", "an", "the")
 
 
-class NameForm(Spoken):
+class NameForm(BaseModel):
     """What the model has to give: a name of a few words that fits into a sentence."""
 
     model_config = ConfigDict(extra="forbid")
@@ -31,11 +31,6 @@ class NameForm(Spoken):
             raise ValueError(f"it has to be a noun of at most {MOST_WORDS} words, such as: red cup")
         first, _, rest = text.partition(" ")
         return rest if first.lower() in _ARTICLES and rest else text
-
-    @classmethod
-    def from_words(cls, text: str) -> Self:
-        """See `Spoken`."""
-        return cls(name=text)
 
 
 class LanguageNamer:

@@ -138,6 +138,8 @@ class Table:
             data = {key: _typed(key, value) for key, value in row.data.items() if value not in (None, "")}
             if _MATCH in self.writes:
                 data.setdefault(_MATCH, None)
+            elif _MATCH in data and self._form is not PICTURE:
+                raise ValueError(f"has '{_MATCH}', which the first row has not: give it to every row, or to none")
         except (ValueError, RecursionError) as error:
             return faulty(name, f"{where}: {error}")
         return checked(data, base=self._base, where=where, name=name, form=self._form)

@@ -13,6 +13,7 @@ import pytest
 from foreign import MAKERS as PICTURES
 from foreign_edits import MAKERS as EDITS
 from foreign_generation import MAKERS as GENERATION
+from foreign_pairs import MAKERS as PAIRS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from datagen.errors import DatagenError
 from datagen.execute.slices import cut
 from datagen.sources.base import Source
 
-MAKERS = {**PICTURES, **EDITS, **GENERATION}
+MAKERS = {**PICTURES, **EDITS, **GENERATION, **PAIRS}
 
 
 @pytest.fixture(params=MAKERS)

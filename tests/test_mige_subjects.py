@@ -1,0 +1,193 @@
+"""Subject replacement from end to end, and profile gpu of both pipelines: photographs, tiny real models, a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_grounding
+import tiny_scorers
+from building import dataset_bytes, ledger_rows, run_local
+from chat_server import Act, Asked, Chat, chatting, says, words_of
+from foreign_pairs import try_on, viton_hd
+
+import datagen
+from datagen.config import load
+from datagen.execute.verify import verify
+from datagen.graph import build
+from datagen.nodes import Graph
+from datagen.shards.reader import Sample
+
+CONFIG = Path("configs/subject_replace.yaml")
+ENDS = {
+    "blue-suit": "accepted",
+    "green-suit": "accepted",
+    "tower": "accepted",
+    "coin": "accepted",
+    "galaxy": "accepted",
+    "night": "check_main_subject/not_main_subject",
+    "brighter": "filter_operation/other_operation",
+    "no-fork": "filter_annotated_match/poor_match",
+}
+"""What was seen by looking at the pairs (manifests/README.md)."""
+
+
+def graph(profile: str = "", *sets: str) -> Graph:
+    return build(load(CONFIG, profile=profile, sets=sets))
+
+
+def ends_of(out: Path) -> dict[str, str]:
+    return {
+        id: row["status"] if row["status"] == "accepted" else f"{row['stage']}/{row['reason']}"
+        for id, row in ledger_rows(out).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("replace") / "out"
+    run_local(graph(), place)
+    return place
+
+
+@pytest.fixture
+def samples(out: Path) -> dict[str, Sample]:
+    return {sample.key: sample for sample in datagen.open(str(out))}
+
+
+def test_each_pair_ends_as_it_should(out: Path) -> None:
+    assert ends_of(out) == ENDS
+    assert verify(str(out)) == []
+
+
+def test_samples_are_reference_source_target_and_an_instruction(samples: dict[str, Sample]) -> None:
+    for sample in samples.values():
+        info = sample.info
+        assert info["task"] == "subject_replace"
+        assert info["inputs"] == ["ref_0.png", "source.png"]
+        assert sample.instruction.startswith("replace the ")
+        assert sample.instruction.endswith("with <imagehere> in <imagehere>")
+        assert "<imagehere>" not in info["text"]
+        assert info["subject"] in info["text"]
+        assert "aesthetic score of the target above 5.5" in info["unchecked"]
+        assert info["license"]
+        assert {score["name"]: score["by"] for score in info["scores"]} == {"annotated_match": "source"}
+        assert sample.source.shape == sample.target.shape
+
+
+def test_the_reference_is_what_the_target_shows(samples: dict[str, Sample]) -> None:
+    for key, sample in samples.items():
+        (reference,) = sample.refs
+        assert reference.shape[0] == reference.shape[1]
+        assert (reference[0, 0] == 255).all()
+        if key == "green-suit":
+            assert not sample.masks, "its reference is a file of its own"
+            continue
+        (mask,) = (mask > 0 for mask in sample.masks)
+        x0, y0, x1, y1 = (int(edge) for edge in sample.info["edits"][0]["box"])
+        assert mask[y0:y1, x0:x1].sum() == mask.sum() > 0
+        assert (sample.source != sample.target).any(axis=-1)[mask].mean() > 0.3, "something was replaced there"
+        shown = {tuple(colour) for colour in reference.reshape(-1, 3)}
+        assert {tuple(colour) for colour in sample.target[mask]} <= shown, "cut out, and not enlarged"
+
+
+def test_mige_keeps_people_and_animals_alone(tmp_path: Path) -> None:
+    run_local(graph("", "check_main_subject.judge.also=[]"), tmp_path / "out")
+    kept = {id for id, end in ends_of(tmp_path / "out").items() if end == "accepted"}
+    assert kept == {"blue-suit", "green-suit"}
+
+
+def test_a_rerun_changes_no_byte(out: Path, tmp_path: Path) -> None:
+    run_local(graph(), tmp_path / "again")
+    assert dataset_bytes(tmp_path / "again") == dataset_bytes(out)
+
+
+def test_try_on_triplets_are_a_source(tmp_path: Path) -> None:
+    folder = viton_hd(tmp_path)
+    options = try_on(folder).model_dump(exclude_defaults=True)
+    sets = [f"source.{key}={value}" for key, value in {"kind": "try_on", **options}.items()]
+    run_local(graph("", *sets), tmp_path / "out")
+    found = {sample.key: sample for sample in datagen.open(str(tmp_path / "out"))}
+    assert sorted(ends_of(tmp_path / "out").values()) == ["accepted", "pack/duplicate"], "all pictures are the same one"
+    for sample in found.values():
+        assert sample.instruction == "replace the top with <imagehere> in <imagehere>"
+        assert sample.info["subject"] == "top"
+        assert sample.refs[0].shape[0] == sample.refs[0].shape[1]
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with chatting() as server:
+        server.act = answers
+        yield server
+
+
+def answers(asked: Asked, number: int) -> Act:
+    """A language model that knows the demo."""
+    words = words_of(asked).splitlines()
+    wanted = asked["response_format"]["json_schema"]["name"]
+    if wanted == "Verdict":
+        about = next(line for line in words if line.startswith("The instruction:"))
+        return says({"answer": "astronaut" in about or "coin" in about, "reason": "so it is"})
+    if wanted == "ExtractionForm":
+        text = next(line for line in words if line.startswith("The instruction:")).split("data>")[1][:-2]
+        before, _, new = text.partition(" with ")
+        return says({"subject": new, "instruction": f"{before} with <imagehere>"})
+    raise AssertionError(f"nobody should ask for {wanted}")
+
+
+def server(chat: Chat, *stages: str) -> list[str]:
+    values = (f"base_url={chat.address}", "api_key_env=''")
+    return [f"{stage}.model.{value}" for stage in stages for value in values]
+
+
+ASKING = ("check_main_subject.judge", "extract_subject.extractor")
+
+
+def test_profile_api_asks_about_text_and_takes_known_objects(tmp_path: Path, chat: Chat) -> None:
+    run_local(graph("api", *server(chat, *ASKING, "ask_boxes.asker")), tmp_path / "out")
+    ends = ends_of(tmp_path / "out")
+    assert {id for id, end in ends.items() if end == "check_main_subject/not_main_subject"} == {"tower", "galaxy", "night"}
+    assert ends["green-suit"] == "accepted"
+    found = {row["id"]: json.loads(row["fields"]) for row in ledger_rows(tmp_path / "out").values()}
+    assert found["coin"]["subject"] == "larger coin"
+    assert len(chat.asked) == 5 + 3, "five main subjects, three instructions, and no boxes, as objects are annotated"
+
+
+def grounding_dino(folder: Path) -> Path:
+    """At 64 pixels a square picture would be one pixel in the model's last layer."""
+    import transformers
+
+    processor = transformers.GroundingDinoProcessor.from_pretrained(tiny_grounding.save_grounding_dino(folder))
+    processor.image_processor.size = {"shortest_edge": 96, "longest_edge": 144}
+    processor.save_pretrained(folder)
+    return folder
+
+
+def test_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
+    """Tiny ones, of random weights: what they find means nothing, that every stage runs on what the last one gave does."""
+    clip = str(tiny_scorers.clip(tmp_path / "clip"))
+    weights = {
+        "filter_aesthetic.predictor.weights": tiny_scorers.laion_v2(tmp_path / "laion.pth"),
+        "filter_aesthetic.predictor.encoder": f"{{kind: clip, weights: {clip}}}",
+        "filter_aesthetic.min_score": -100,
+        "ground_subject.detector.weights": grounding_dino(tmp_path / "dino"),
+        "ground_subject.segmenter.weights": tiny_grounding.save_sam(tmp_path / "sam.pth"),
+        "ground_subject.min_score": 0,
+    }
+    small = ["filter_aesthetic.resources.gpus=0", "ground_subject.resources.gpus=0"]
+    sets = [*(f"{key}={value}" for key, value in weights.items()), *small, *server(chat, *ASKING)]
+    made = graph("gpu", *sets)
+    assert {"ground_subject", "filter_aesthetic"} <= {node.id for node in made.nodes}
+    assert not {"choose_subject", "segment_subject", "ask_boxes"} & {node.id for node in made.nodes}
+    run_local(made, tmp_path / "out")
+    rows = ledger_rows(tmp_path / "out")
+    assert {row["status"] for row in rows.values()} <= {"accepted", "rejected"}
+    scores: dict[str, Any] = {id: json.loads(row["scores"]) for id, row in rows.items()}
+    assert {id for id, found in scores.items() if "box_score" in found} == {"blue-suit", "coin"}
+    assert {id for id, found in scores.items() if "aesthetic" in found} == {"blue-suit", "coin", "tower", "galaxy", "night"}
+    assert all(np.isfinite(value) for found in scores.values() for value in found.values())
