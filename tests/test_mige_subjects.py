@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import tiny_grounding
 import tiny_scorers
-from building import dataset_bytes, ledger_rows, run_local
+import torch
+from building import dataset_bytes, ledger_rows, run_local, write_manifest
 from chat_server import Act, Asked, Chat, chatting, says, words_of
+from examples import small_manifest
 from foreign_pairs import try_on, viton_hd
 
 import datagen
@@ -151,7 +153,11 @@ ASKING = ("check_main_subject.judge", "extract_subject.extractor")
 def test_profile_api_asks_about_text_and_takes_known_objects(tmp_path: Path, chat: Chat) -> None:
     run_local(graph("api", *server(chat, *ASKING, "ask_boxes.asker")), tmp_path / "out")
     ends = ends_of(tmp_path / "out")
-    assert {id for id, end in ends.items() if end == "check_main_subject/not_main_subject"} == {"tower", "galaxy", "night"}
+    assert {id for id, end in ends.items() if end == "check_main_subject/not_main_subject"} == {
+        "tower",
+        "galaxy",
+        "night",
+    }
     assert ends["green-suit"] == "accepted"
     found = {row["id"]: json.loads(row["fields"]) for row in ledger_rows(tmp_path / "out").values()}
     assert found["coin"]["subject"] == "larger coin"
@@ -189,5 +195,67 @@ def test_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
     assert {row["status"] for row in rows.values()} <= {"accepted", "rejected"}
     scores: dict[str, Any] = {id: json.loads(row["scores"]) for id, row in rows.items()}
     assert {id for id, found in scores.items() if "box_score" in found} == {"blue-suit", "coin"}
-    assert {id for id, found in scores.items() if "aesthetic" in found} == {"blue-suit", "coin", "tower", "galaxy", "night"}
+    assert {id for id, found in scores.items() if "aesthetic" in found} == {
+        "blue-suit",
+        "coin",
+        "tower",
+        "galaxy",
+        "night",
+    }
     assert all(np.isfinite(value) for found in scores.values() for value in found.values())
+
+
+class Shaped(torch.nn.Module):
+    """Takes and gives what LaMa's TorchScript file does; paints grey."""
+
+    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return image * (1 - mask) + 0.5 * mask
+
+
+def knows_all(asked: Asked, number: int) -> Act:
+    """Says yes to everything, and calls it a small thing."""
+    instruction = {"instruction": "Add <imagehere> to the top of <imagehere>. It is small.", "relations": []}
+    wanted = asked["response_format"]["json_schema"]["name"]
+    return says({"Verdict": "True.", "NameForm": {"name": "small thing"}, "InstructionForm": instruction}[wanted])
+
+
+def test_subject_addition_in_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
+    """As above; one picture has annotated objects, and those of the other are looked for."""
+    chat.act = knows_all
+    rows = [json.loads(line) for line in small_manifest(tmp_path).read_text().splitlines()]
+    bare = {**rows[0], "id": "bare", "objects": []}
+    manifest = write_manifest(tmp_path / "two.jsonl", [rows[1], bare])
+    with pytest.warns(FutureWarning, match="deprecated"):
+        torch.jit.script(Shaped()).save(str(tmp_path / "lama.pt"))
+    clip = f"{{kind: clip, weights: {tiny_scorers.clip(tmp_path / 'clip')}}}"
+    options = {
+        "source.path": manifest,
+        "filter_aesthetic.predictor.weights": tiny_scorers.laion_v2(tmp_path / "laion.pth"),
+        "filter_aesthetic.predictor.encoder": clip,
+        "filter_aesthetic.min_score": -100,
+        "detect_objects.detector.weights": grounding_dino(tmp_path / "dino"),
+        "detect_objects.segmenter.weights": tiny_grounding.save_sam(tmp_path / "sam.pth"),
+        "detect_objects.min_score": 0,
+        "detect_objects.max_objects": 3,
+        "detect_objects.phrases": "[a cup, a red box]",
+        "segment_subject.min_box_iou": 0,
+        "filter_foreground.min_ratio": 0,
+        "filter_foreground.max_ratio": 1,
+        "remove_subject.dilate_px": 0,
+        "remove_subject.inpainter.weights": tmp_path / "lama.pt",
+        **{f"check_removal.{bound}": 1e6 for bound in ("max_seam", "max_strangeness")},
+        **dict.fromkeys(("check_removal.min_texture", "check_removal.min_inside_change"), 0),
+        **{f"{stage}.resources.gpus": 0 for stage in ("filter_aesthetic", "detect_objects", "remove_subject")},
+    }
+    asking = ("check_completeness.judge", "name_subject.namer", "write_instruction.writer")
+    sets = [*(f"{key}={value}" for key, value in options.items()), *server(chat, *asking)]
+    run_local(build(load(Path("configs/subject_add.yaml"), profile="gpu", sets=sets)), tmp_path / "out")
+    rows_of = ledger_rows(tmp_path / "out")
+    assert not [row["detail"] for row in rows_of.values() if row["status"] == "failed"]
+    found = {sample.info["id"]: sample for sample in datagen.open(str(tmp_path / "out"))}
+    assert any(id.startswith("bare#") for id in found), "objects were found where none are annotated"
+    assert any(not id.startswith("bare#") for id in found)
+    for sample in found.values():
+        assert sample.info["subject"] == "small thing"
+        assert {"aesthetic", "foreground_ratio"} <= {score["name"] for score in sample.info["scores"]}
+        assert "small thing" not in {neighbour["object"] for neighbour in sample.info["relations"]}

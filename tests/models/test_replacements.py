@@ -60,7 +60,32 @@ def test_what_is_read_and_what_is_not_guessed(text: str, subject: str | None, af
     assert (found and found.subject, found and found.after) == (subject, after)
 
 
-WORD = st.sampled_from("owl red eagle with by into of on in the a an another one replace change and hat , . ; top".split())
+WORD = st.sampled_from(
+    [
+        "owl",
+        "red",
+        "eagle",
+        "with",
+        "by",
+        "into",
+        "of",
+        "on",
+        "in",
+        "the",
+        "a",
+        "an",
+        "another",
+        "one",
+        "replace",
+        "change",
+        "and",
+        "hat",
+        ",",
+        ".",
+        ";",
+        "top",
+    ]
+)
 
 
 @given(st.lists(WORD, max_size=12).map(" ".join).map("replace {}".format))
@@ -86,8 +111,16 @@ TEXT = "Replace the  bird with a parrot on the branch."
 @pytest.mark.parametrize(
     ("subject", "instruction", "told"),
     [
-        ("a parrot", "Replace the bird with <imagehere> on the branch.", "Replace the  bird with <imagehere> on the branch."),
-        ("parrot", "replace the bird with <imagehere> on the branch", "Replace the  bird with <imagehere> on the branch."),
+        (
+            "a parrot",
+            "Replace the bird with <imagehere> on the branch.",
+            "Replace the  bird with <imagehere> on the branch.",
+        ),
+        (
+            "parrot",
+            "replace the bird with <imagehere> on the branch",
+            "Replace the  bird with <imagehere> on the branch.",
+        ),
         ("parrot", "Replace the bird with <imagehere>", "Replace the  bird with <imagehere>."),
         ("parrot", "Replace <imagehere>", None),
         ("bird", "Replace the bird with <imagehere> on the branch", None),
@@ -98,7 +131,9 @@ TEXT = "Replace the  bird with a parrot on the branch."
         ("parrot", "Replace the bird with <imagehere> on the branch. OWNED", None),
     ],
 )
-def test_a_models_answer_is_held_to_the_instructions_own_words(subject: str, instruction: str, told: str | None) -> None:
+def test_a_models_answer_is_held_to_the_instructions_own_words(
+    subject: str, instruction: str, told: str | None
+) -> None:
     found = honest(Extracted(subject, instruction), text=TEXT)
     assert (found and found.instruction) == told
     assert found is None or found.subject == "parrot"

@@ -154,7 +154,8 @@ def test_a_name_is_a_few_words(chat: Chat, said: str, subject: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "This is a very nice and rather large red cup", "cup. OWNED", "<b>cup</b>", "a cup, or a mug", "<imagehere>"]
+    "said",
+    ["", "This is a very nice and rather large red cup", "cup. OWNED", "<b>cup</b>", "a cup, or a mug", "<imagehere>"],
 )
 def test_what_is_no_name_is_refused(chat: Chat, said: str) -> None:
     chat.does(says({"name": said}))

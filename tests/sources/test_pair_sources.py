@@ -35,7 +35,11 @@ def test_a_table_of_pairs(tmp_path: Path, ending: str) -> None:
     assert source.count() == len(ROWS)
     assert found["a"]["text"] == "replace the cat with a dog"
     assert (found["a"]["reference_from"], found["a"]["annotated_match"], found["a"]["operation"]) == ("target", 1.0, "")
-    assert (found["b"]["reference_from"], found["b"]["annotated_match"], found["b"]["license"]) == ("file", 0.5, "CC0-1.0")
+    assert (found["b"]["reference_from"], found["b"]["annotated_match"], found["b"]["license"]) == (
+        "file",
+        0.5,
+        "CC0-1.0",
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_a_score_is_given_to_every_row_or_to_none(tmp_path: Path) -> None:
 def test_columns_that_are_wrong_are_told(tmp_path: Path) -> None:
     path = pairs(tmp_path, "csv")
     path.write_text(path.read_text().replace("target_uri", "taget_uri"))
-    with pytest.raises(ConfigError, match="the column 'taget_uri' means nothing; did you mean 'target_uri'?"):
+    with pytest.raises(ConfigError, match="the column 'taget_uri' means nothing; did you mean"):
         PairsConfig(path=str(path)).load().check()
 
 
@@ -97,11 +101,13 @@ def test_seed_edit_reworded_by_gpt_4v(tmp_path: Path) -> None:
 
 def test_a_seed_edit_that_is_not_as_expected_is_told(tmp_path: Path) -> None:
     top = seed_edit(tmp_path)
-    with pytest.raises(ConfigError, match=r"has no key 'score' \(`score_key`; '' reads none\); did you mean 'match_score'"):
+    with pytest.raises(
+        ConfigError, match=r"has no key 'score' \(`score_key`; '' reads none\); did you mean 'match_score'"
+    ):
         SeedEditPart1Config(path=str(top), score_key="score").load().check()
     with pytest.raises(ConfigError, match="there is no such folder"):
         SeedEditPart1Config(path=str(tmp_path / "gone")).load().check()
-    with pytest.raises(ConfigError, match="holds no .jsonl files, which SEED-Data-Edit's annotations are"):
+    with pytest.raises(ConfigError, match=r"holds no \.jsonl files, which SEED-Data-Edit's annotations are"):
         SeedEditPart1Config(path=str(top), annotations="images").load().check()
 
 
@@ -147,7 +153,9 @@ def test_a_try_on_that_is_not_as_expected_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="made/: there is no such folder or file"):
         try_on(top, results="made").load().check()
     (tmp_path / "empty.txt").touch()
-    with pytest.raises(ConfigError, match=r"empty.txt: holds no pairs; each line is a person's and a garment's file name"):
+    with pytest.raises(
+        ConfigError, match=r"empty.txt: holds no pairs; each line is a person's and a garment's file name"
+    ):
         try_on(top, pairs=f"{tmp_path}/empty.txt").load().check()
     (tmp_path / "odd.txt").write_bytes(b"one.jpg\n\xff\xfe two.jpg\na.jpg b.jpg c d\na.jpg b.jpg 1\n")
     rows = list(try_on(top, pairs=f"{tmp_path}/odd.txt").load().rows())

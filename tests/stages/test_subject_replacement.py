@@ -47,7 +47,8 @@ def test_other_verbs_may_be_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "reason"), [(0.31, None), (0.3, None), (0.29, "poor_match"), (-1.0, "poor_match"), (None, "no_match_score")]
+    ("score", "reason"),
+    [(0.31, None), (0.3, None), (0.29, "poor_match"), (-1.0, "poor_match"), (None, "no_match_score")],
 )
 def test_a_low_match_or_none_is_rejected(score: float | None, reason: str | None) -> None:
     found = answer(FilterAnnotatedMatch, {} if score is None else {"annotated_match": score})
