@@ -1,0 +1,60 @@
+"""Additions taken apart by rules: the new thing gives way to a placeholder, and what is unclear is refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen.fields import PLACEHOLDER
+from datagen.models.additions import parsed
+from datagen.models.subject_extractor import Extracted, RulesExtractorConfig
+from datagen.stage import Lent
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "instruction"),
+    [
+        ("add human over the stone in the bottom left", "human", "add <imagehere> over the stone in the bottom left"),
+        ("add a car on the road at the bottom", "car", "add <imagehere> on the road at the bottom"),
+        ("Add an owl on the left shoulder", "owl", "Add <imagehere> on the left shoulder"),
+        ("Please put a cup of tea on the table.", "cup of tea", "Please put <imagehere> on the table."),
+        ("insert a dog", "dog", "insert <imagehere>"),
+    ],
+)
+def test_the_new_thing_gives_way(text: str, subject: str, instruction: str) -> None:
+    async def extract() -> Extracted | None:
+        return await RulesExtractorConfig().load("cpu", lent=Lent()).extract(text, record="a")
+
+    assert asyncio.run(extract()) == Extracted(subject, instruction)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "add",
+        "add it to the picture",
+        "add another",
+        "add a cat and a dog to the sofa",
+        "add a cat, then make it night",
+        "make the sky blue",
+        "add <imagehere> to it",
+        "adding a cat",
+    ],
+)
+def test_what_is_unclear_is_no_addition(text: str) -> None:
+    assert parsed(text) is None
+
+
+@given(st.text(max_size=60))
+def test_of_any_text_nothing_is_lost(text: str) -> None:
+    found = parsed(f"add {text}")
+    if found is not None:
+        whole = " ".join(f"add {text}".split())
+        assert whole.startswith(found.before)
+        assert whole.endswith(found.after)
+        assert found.subject
+        assert PLACEHOLDER not in whole
