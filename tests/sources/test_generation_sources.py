@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,15 @@ def test_words_lie_inside_the_caption_and_their_boxes_inside_the_picture(text: s
         assert words
         assert words == words.strip()
         assert all(0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1 for x0, y0, x1, y1 in one.boxes)
+
+
+@pytest.mark.parametrize(
+    "text", ["a (" * 30_000, " " * 90_000 + "<bbox>", "<bbox>0,0,1,1</bbox>" + "(" * 90_000, "[" * 90_000]
+)
+def test_text_that_is_made_to_be_slow_is_not(text: str) -> None:
+    begun = time.process_time()
+    parse(text)
+    assert time.process_time() - begun < 5
 
 
 def rows(config: Blip3GroundingConfig | Subjects200kConfig) -> list[SourceRow]:

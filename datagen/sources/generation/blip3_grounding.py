@@ -53,7 +53,8 @@ class Blip3Grounding:
         try:
             grounded = _richest(values["captions"])
         except (ValueError, RecursionError, MemoryError) as error:
-            return faulty(escaped(told(values["uid"])), told(f"{row.where}: `captions` {error}"))
+            why = error if isinstance(error, ValueError) else "is nested too deep"
+            return faulty(escaped(told(values["uid"])), told(f"{row.where}: `captions` {why}"))
         data = {"id": values["uid"], "uri": values["url"], "caption": grounded.caption, **self._default}
         made = checked(data, base="", where=row.where, name=name)
         words = [{"start": one.start, "end": one.end, "boxes": [*map(list, one.boxes)]} for one in grounded.words]

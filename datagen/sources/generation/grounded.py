@@ -21,6 +21,8 @@ _PLACE = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"[\s,;()\[\]]*(?:and)?[\s,;()\[\]]*")
+_FARTHEST = 20
+"""Characters between two places of one name."""
 _BEFORE, _AFTER = re.compile(r"\s*[(\[]?\s*$"), re.compile(r"\s*[)\]]")
 _POSITION = re.compile(r"\s*\((?:located\s+)?(?:at|in|on|near)\s+the\s[^()]{1,60}\bof the image\)", re.IGNORECASE)
 _TAIL = re.compile(r"(?<=[.!?])\s+(?:The image contains|Despite|Although|This sentence|The detailed)\b")
@@ -55,6 +57,7 @@ class Grounded(NamedTuple):
 
 def parse(text: str) -> Grounded:
     """The caption of a text with places in it; names without a sound box, and positions in words, only lose them."""
+    text = " ".join(text.split())  # also so that no pattern can run over endless white space
     tail = _TAIL.search(text)
     kept, at, found = "", 0, []
     for first, last, boxes in _groups(text[: tail.start()] if tail else text):
@@ -72,7 +75,7 @@ def _groups(text: str) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
     places = [*_PLACE.finditer(text), *_POSITION.finditer(text)]
     run: list[re.Match[str]] = []
     for place in [*sorted(places, key=lambda place: place.start()), None]:
-        if run and (place is None or not _BETWEEN.fullmatch(text, run[-1].end(), place.start())):
+        if run and (place is None or not _is_between(text, run[-1].end(), place.start())):
             yield (
                 *_without_brackets(text, run[0].start(), run[-1].end()),
                 tuple(box for one in run for box in _boxes(one)),
@@ -80,6 +83,11 @@ def _groups(text: str) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
             run = []
         if place is not None:
             run.append(place)
+
+
+def _is_between(text: str, first: int, last: int) -> bool:
+    """Whether nothing but punctuation, or an "and", stands between two places."""
+    return last - first <= _FARTHEST and _BETWEEN.fullmatch(text, first, last) is not None
 
 
 def _without_brackets(text: str, first: int, last: int) -> tuple[int, int]:
