@@ -28,7 +28,7 @@ def build(loaded: Loaded) -> Graph:
         raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     source = loaded.pipeline.source.load()
     graph = Graph(loaded, source, nodes, known)
-    if found := [*faults(graph), *_too_large(graph), *_not_compared(graph)]:
+    if found := [*faults(graph), *_too_large(graph), *_not_compared(graph), *_not_together(graph)]:
         raise ConfigError("\n".join(dict.fromkeys(found)))
     try:
         source.check()
@@ -73,6 +73,16 @@ def _not_compared(graph: Graph) -> Iterator[str]:
         if name not in written:
             where = located.origin(("output", "near_duplicates", "same"))
             yield f"{where}: no stage writes '{name}', which is to be the same; {nearest(name, written)}"
+
+
+def _not_together(graph: Graph) -> Iterator[str]:
+    """Fields by which samples are to stay together, and cannot."""
+    texts = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
+    known = sorted(name for name in texts if _is(graph, name, "text"))
+    for name in graph.loaded.pipeline.output.together:
+        if name not in known:
+            where = graph.loaded.located.origin(("output", "together"))
+            yield f"{where}: there is no text '{name}', by which samples are to stay together; {nearest(name, known)}"
 
 
 def _is(graph: Graph, name: str, kind: str) -> bool:

@@ -33,6 +33,12 @@ def test_another_dataset_than_the_kind_says(tmp_path: Path, capfd: pytest.Captur
     assert "holds no folder with prompt.json and pairs such as 123_0.jpg, 123_1.jpg" in told
 
 
+def test_a_field_by_which_nothing_can_stay_together(capfd: pytest.CaptureFixture[str]) -> None:
+    told = refused("check", EDITS, "-s", "output.together=[sesion]", capfd=capfd)
+    assert "there is no text 'sesion', by which samples are to stay together; did you mean 'session'?" in told
+    assert "'turn'" in refused("check", EDITS, "-s", "output.together=[turn]", capfd=capfd)
+
+
 def test_half_a_pair_and_a_broken_prompt_fail_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = ip2p_folders(tmp_path / "data")
     (data / "0000001" / "12_1.jpg").unlink()

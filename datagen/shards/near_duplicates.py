@@ -33,18 +33,21 @@ class Traits(NamedTuple):
     """Equal where the fields are that have to be."""
     scores: NDArray[np.float64]
     """The higher stays; -inf where there is none."""
+    groups: Mapping[str, Digests] = {}
+    """By field, equal where its values are, and b'' where there is none."""
 
     def take(self, rows: Numbers | Flags) -> Traits:
         """Those of some samples."""
         hashes = {name: words[rows] for name, words in self.hashes.items()}
         there = {name: flags[rows] for name, flags in self.there.items()}
-        return Traits(hashes, there, self.same[rows], self.scores[rows])
+        groups = {name: values[rows] for name, values in self.groups.items()}
+        return Traits(hashes, there, self.same[rows], self.scores[rows], groups)
 
 
 def read_traits(rows: Rows, keys: Digests, *, options: OutputOptions, seed: int) -> Traits:
     """The traits of the samples with the sorted `keys`. Raises `StoreError` where a field is no hash."""
     near = options.near_duplicates
-    read = _Reader(keys, options.compared, near.same if near else (), near.keep if near else "")
+    read = _Reader(keys, options.compared, near.same if near else (), near.keep if near else "", options.together)
     for table in rows(["key", "fields", "scores"]):
         places, known = found_in(keys, digests(table["key"], seed=seed))
         for row in np.flatnonzero(known):
@@ -55,7 +58,9 @@ def read_traits(rows: Rows, keys: Digests, *, options: OutputOptions, seed: int)
 class _Reader:
     """Fills arrays from the texts of the ledger."""
 
-    def __init__(self, keys: Digests, fields: Sequence[str], same: Sequence[str], score: str) -> None:
+    def __init__(
+        self, keys: Digests, fields: Sequence[str], same: Sequence[str], score: str, together: Sequence[str]
+    ) -> None:
         self._size = len(keys)
         self._fields = fields
         self._same = same
@@ -65,6 +70,7 @@ class _Reader:
         self._there = {name: np.zeros(len(keys), np.bool_) for name in fields}
         self._equal = np.zeros(len(keys), "S16")
         self._scores = np.full(len(keys), -np.inf)
+        self._groups = {name: np.zeros(len(keys), "S16") for name in together}
 
     def take(self, place: int, key: str, fields: str, scores: str) -> None:
         """Read one sample."""
@@ -74,6 +80,9 @@ class _Reader:
                 self._take_hash(name, place, key, told[name])
         equal = json.dumps([told.get(name) for name in self._same], sort_keys=True).encode()
         self._equal[place] = hashlib.sha256(equal).digest()[:16]
+        for name, group in self._groups.items():
+            if told.get(name):
+                group[place] = hashlib.sha256(json.dumps(told[name]).encode()).digest()[:16]
         if self._score:
             self._scores[place] = json.loads(scores or "{}").get(self._score, -np.inf)
 
@@ -96,7 +105,7 @@ class _Reader:
     def done(self) -> Traits:
         """What was read."""
         hashes = {name: self._hashes.get(name, np.zeros((self._size, 1), np.uint64)) for name in self._fields}
-        return Traits(hashes, self._there, self._equal, self._scores)
+        return Traits(hashes, self._there, self._equal, self._scores, self._groups)
 
 
 def drop_near(
@@ -215,7 +224,7 @@ def _told(traits: Traits, row: int, of: int, rules: Sequence[Rule]) -> str:
 
 
 def joined_sources(sources: NDArray[np.uint64], traits: Traits, *, within: Rule) -> NDArray[np.uint64]:
-    """For each sample the lowest source of all that are near its own, over as many steps as it takes."""
+    """For each sample the lowest source of all that are near its own or of its group, however many steps apart."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -228,6 +237,11 @@ def joined_sources(sources: NDArray[np.uint64], traits: Traits, *, within: Rule)
         found = _searched(np.ascontiguousarray(values), name, bits)
         edges.append(np.stack([source[rows], nodes + value.ravel()], axis=1))
         edges.append(np.stack([found.one, found.other], axis=1) + nodes)
+        nodes += len(values)
+    for group in traits.groups.values():
+        rows = np.flatnonzero(group != b"")
+        values, value = np.unique(group[rows], return_inverse=True)
+        edges.append(np.stack([source[rows], nodes + value.ravel()], axis=1))
         nodes += len(values)
     one, other = np.concatenate(edges).T
     graph = coo_array((np.ones(len(one), np.bool_), (one, other)), shape=(nodes, nodes))

@@ -51,6 +51,9 @@ class OutputOptions(Options):
     one_split: Within = {}
     """Samples of which any one of these hashes differs in at most so many bits are never in different splits."""
 
+    together: tuple[str, ...] = ()
+    """Fields, such as `session`, of which samples with an equal value, '' aside, are never in different splits."""
+
     @property
     def compared(self) -> tuple[str, ...]:
         """The fields whose hashes packing compares."""

@@ -95,7 +95,7 @@ def _chosen(samples: _Samples, rows: Rows, options: OutputOptions, seed: int) ->
     """The samples that stay, the others, and which of those that stay go to val."""
     stays, same = drop_duplicates(Twins(samples.keys, samples.contents, samples.slices), rows, seed=seed)
     kept = samples.take(stays)
-    if not options.compared:
+    if not (options.compared or options.together):
         return kept, Dropped(same, seed=seed), _in_val(kept.sources, options.val_fraction)
     traits = read_traits(rows, kept.keys, options=options, seed=seed)
     drops = [same]

@@ -205,3 +205,30 @@ def test_bits_that_cannot_be_searched_for_are_refused() -> None:
 def test_samples_without_hashes_are_packed_as_ever() -> None:
     table = rows_of([{"fields": {}}, {"fields": {}}])
     assert len(planned(table, near_duplicates=near({"a": 4}), one_split={"a": 4}).keys) == 2
+
+
+@given(groups=st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=2, max_size=12), seed=st.integers(0, 5))
+def test_samples_of_one_group_are_in_one_split_and_others_as_chance_has_it(groups: list[str], seed: int) -> None:
+    table = pa.table(
+        {
+            **{name: [f"{name}{number}" for number in range(len(groups))] for name in ("key", "content", "source_sha256", "sha256")},
+            "slice": ["000000-a"] * len(groups),
+            "size": [1] * len(groups),
+            "fields": [json.dumps({"session": group}) for group in groups],
+            "scores": ["{}"] * len(groups),
+        }
+    )  # fmt: skip
+
+    def splits(**options: Any) -> dict[str, str]:
+        plan = plan_shards(streamed(table), options=OutputOptions(val_fraction=0.5, **options), seed=seed)
+        places, known = plan.find(table["key"])
+        assert known.all()
+        return {f"key{row}": plan.shards[plan.shard[place]].split for row, place in enumerate(places)}
+
+    found = splits(together=("session",))
+    by_group: dict[str, set[str]] = {}
+    for number, group in enumerate(groups):
+        by_group.setdefault(group or f"alone {number}", set()).add(found[f"key{number}"])
+    assert all(len(each) == 1 for each in by_group.values())
+    if not any(groups):
+        assert found == splits()
