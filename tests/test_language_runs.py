@@ -48,6 +48,8 @@ def test_cost_stands_in_the_ledger_and_a_new_fingerprint_pays_nothing(tmp_path: 
     rows = ledger_rows(out).values()
     assert [row["tokens"] for row in rows] == [15] * 8
     assert sum(row["usd"] for row in rows) == pytest.approx(8 * 0.015)
+    assert [json.loads(row["stage_tokens"]) for row in rows] == [{"consult": 15}] * 8
+    assert sum(json.loads(row["stage_usd"])["consult"] for row in rows) == pytest.approx(8 * 0.015)
     assert summary.tallies["consult"].tokens == 120
     again = run_local(toy_graph(tmp_path, stages(chat, mood="glum", **prices)), out)
     assert (len(chat.asked), again.tallies["consult"].tokens) == (8, 0)

@@ -186,9 +186,11 @@ def _one(caption: str) -> list[dict[str, Any]]:
         ("local", "hang", "sleep"),
         ("local", "hang", "regex"),
         ("local", "never_answer", "sleep"),
+        ("local", "brood", "compute"),
         ("ray", "hang", "sleep"),
         ("ray", "hang", "compute"),
         ("ray", "never_answer", "sleep"),
+        ("ray", "brood", "compute"),
     ],
 )
 def test_a_call_that_takes_too_long_fails_its_record_alone(

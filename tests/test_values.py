@@ -131,7 +131,7 @@ def test_a_slice_arrives_as_it_was(
     records: list[dict[str, Any]], seconds: dict[str, float], tokens: int, usd: float, details: list[str]
 ) -> None:
     live = [
-        Live(Record(f"r{n}#é", all_settled(fields), parent=f"r{n}"), Costs(dict(seconds), tokens, usd))
+        Live(Record(f"r{n}#é", all_settled(fields), parent=f"r{n}"), Costs(dict(seconds), {"a": tokens}, {"a": usd}))
         for n, fields in enumerate(records)
     ]
     rows = [Row(f"x{n}", "", "failed", detail=detail, tokens=tokens, usd=usd) for n, detail in enumerate(details)]

@@ -8,9 +8,10 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from datagen.errors import AllowanceError, DataError, DatagenError, SetupError, StoreError
 from datagen.execute.answers import Answers, Cost, Kept, Known, Made
@@ -19,6 +20,7 @@ from datagen.execute.operators import Operator
 from datagen.execute.state import Live, State
 from datagen.execute.tally import Tally
 from datagen.models.base import ModelConfig, models_in
+from datagen.nearby import Nearby
 from datagen.nodes import Node
 from datagen.record import Record
 from datagen.stage import (
@@ -40,6 +42,9 @@ from datagen.values import settled
 
 ENDING = (SetupError, AllowanceError, StoreError)
 """What ends the run rather than a record: no other would fare better, and a paid reply that cannot be kept is lost."""
+
+
+_Done = TypeVar("_Done")
 
 
 class Care(NamedTuple):
@@ -331,46 +336,55 @@ class AsyncRun(NodeRun):
     """One AsyncMap stage: its calls of all slices wait together, on one event loop.
 
     What ends the run is raised once all calls in flight have come back and are kept; no further ones are made.
+    A stage that waits for no service computes: one record at a time, in the thread that can be interrupted.
     """
 
     def __init__(self, node: Node, operator: Operator, *, answers: Answers | None, limit: Limit) -> None:
         super().__init__(node, operator, answers=answers, limit=limit)
+        self._waits = node.cost == 2
         self._loop = asyncio.new_event_loop()
-        self._gate = asyncio.Semaphore(node.resources.concurrency)
+        self._gate = asyncio.Semaphore(node.resources.concurrency if self._waits else 1)
+        self._nearby = Nearby()
         self._ended: Exception | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        if self._waits:
+            self._thread.start()
 
     def close(self) -> None:
         """Let go of the stage's connections, and end the event loop."""
         assert isinstance(self.stage, AsyncMap)
         try:
-            asyncio.run_coroutine_threadsafe(self.stage.close(), self._loop).result()
+            self._done(self.stage.close())
         finally:
+            self._nearby.close()
             self._stop()
 
     def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        if self._waits:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
         self._loop.close()
 
-    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
-        """What the stage says of each record, as many calls at once as it may have; with care one by one."""
-        if care is None:
-            return self._together(units, tally)
-        found: Answered = {}
-        for unit in units:
-            spared = self.spared(unit, care)
-            found.update({unit.name: Kept(spared, Cost())} if spared else self._together([unit], tally))
-        return found
-
-    def _together(self, units: list[Unit], tally: Tally) -> Answered:
-        waiting = asyncio.run_coroutine_threadsafe(self._all(units, tally), self._loop)
+    def _done(self, work: Coroutine[Any, Any, _Done]) -> _Done:
+        """What some work on the loop comes to."""
+        if not self._waits:
+            return self._loop.run_until_complete(work)
+        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return waiting.result()
         except BaseException:
             waiting.cancel()
             raise
+
+    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+        """What the stage says of each record, as many calls at once as it may have; with care one by one."""
+        if care is None:
+            return self._done(self._all(units, tally))
+        found: Answered = {}
+        for unit in units:
+            spared = self.spared(unit, care)
+            found.update({unit.name: Kept(spared, Cost())} if spared else self._done(self._all([unit], tally)))
+        return found
 
     async def _all(self, units: list[Unit], tally: Tally) -> Answered:
         answers = await asyncio.gather(*(self._one(unit, tally) for unit in units), return_exceptions=True)
@@ -391,7 +405,9 @@ class AsyncRun(NodeRun):
             start = time.perf_counter()
             with billing() as bill:
                 try:
-                    answer: Any = await asyncio.wait_for(stage.process_one(self.view(unit.lives[0])), limit)
+                    with self._limit(limit) if limit and not self._waits else nullcontext():
+                        view = self.view(unit.lives[0])
+                        answer: Any = await asyncio.wait_for(stage.process_one(view), limit if self._waits else None)
                 except ENDING as error:
                     self._ended = error
                     raise
@@ -400,9 +416,9 @@ class AsyncRun(NodeRun):
                 cost = _cost(start, bill)
             self.book(unit.lives, cost, tally)
             kept = self._checked(unit, answer, cost)
-            if self.answers is not None and self.node.cost == 2 and not isinstance(kept.answer, Failed):
+            if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight
-                await asyncio.to_thread(self.answers.note, unit.state.slice, unit.key, kept)
+                await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
             return kept
 
     def _late(self, limit: float) -> Failed:

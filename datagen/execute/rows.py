@@ -28,6 +28,8 @@ SCHEMA = pa.schema(
         ("seconds", pa.string()),
         ("tokens", pa.int64()),
         ("usd", pa.float64()),
+        ("stage_tokens", pa.string()),
+        ("stage_usd", pa.string()),
         ("attempts", pa.int32()),
         ("part", pa.string()),
         ("offset", pa.int64()),
@@ -45,7 +47,7 @@ SCHEMA = pa.schema(
 
 @dataclass
 class Row:
-    """One record's end. `scores`, `fields`, `seconds` and `members` are JSON text."""
+    """One record's end. `scores`, `fields`, `seconds`, `stage_tokens`, `stage_usd` and `members` are JSON text."""
 
     id: str
     parent: str
@@ -61,6 +63,8 @@ class Row:
     seconds: str = "{}"
     tokens: int = 0
     usd: float = 0.0
+    stage_tokens: str = "{}"
+    stage_usd: str = "{}"
     attempts: int = 1
     part: str = ""
     offset: int = 0
@@ -82,19 +86,27 @@ class Costs:
     """What a record took so far."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    tokens: int = 0
-    usd: float = 0.0
+    tokens: dict[str, int] = field(default_factory=dict)
+    usd: dict[str, float] = field(default_factory=dict)
+    """All three by stage; the latter two of those that charged any."""
 
     def add(self, stage: str, *, seconds: float, tokens: int = 0, usd: float = 0.0) -> None:
         """Book what one stage took."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-        self.tokens += tokens
-        self.usd += usd
+        if tokens:
+            self.tokens[stage] = self.tokens.get(stage, 0) + tokens
+        if usd:
+            self.usd[stage] = self.usd.get(stage, 0.0) + usd
 
     def told(self) -> dict[str, Any]:
         """The cost columns of a row."""
-        seconds = json.dumps({stage: round(value, 6) for stage, value in self.seconds.items()})
-        return {"seconds": seconds, "tokens": self.tokens, "usd": self.usd}
+        return {
+            "seconds": json.dumps({stage: round(value, 6) for stage, value in self.seconds.items()}),
+            "tokens": sum(self.tokens.values()),
+            "usd": sum(self.usd.values()),
+            "stage_tokens": json.dumps(self.tokens),
+            "stage_usd": json.dumps(self.usd),
+        }
 
 
 @dataclass

@@ -230,8 +230,8 @@ def _stage(id: str, stages: Mapping[str, Told], work: StageWork, spent: Spent) -
         "rate": work.met / work.seconds if work.seconds else None,
         "calls": tally.calls if tally else None,
         "reused": tally.reused if tally else None,
-        "tokens": tally.tokens if tally else None,
-        "usd": tally.usd if tally else None,
+        "tokens": work.tokens,
+        "usd": work.usd,
     }
 
 

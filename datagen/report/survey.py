@@ -27,8 +27,7 @@ from datagen.report.cells import numbers_in
 _ROWS = 8192
 _COLUMNS = (
     "slice", "id", "parent", "status", "stage", "reason", "detail", "scores", "seconds", "tokens", "usd", "task",
-    "attempts",
-    "license", "children",
+    "attempts", "license", "children", "stage_tokens", "stage_usd",
 )  # fmt: skip
 _INNER = ("expanded", "combined")
 _MOST_ERRORS = 200
@@ -71,6 +70,9 @@ class StageWork:
     failed: int = 0
     seconds: float = 0.0
     """In its calls, all workers together; of answers that were kept from before, what they took then."""
+    tokens: int = 0
+    usd: float = 0.0
+    """Both of what made these records, whenever it was paid."""
 
 
 @dataclass
@@ -162,6 +164,10 @@ class Survey:
             work = self.work.setdefault(stage, StageWork())
             work.met += 1
             work.seconds += seconds
+        for stage, tokens in numbers_in(row["stage_tokens"]).items():
+            self.work.setdefault(stage, StageWork()).tokens += int(tokens)
+        for stage, usd in numbers_in(row["stage_usd"]).items():
+            self.work.setdefault(stage, StageWork()).usd += usd
         if row["status"] in _INNER and row["stage"]:
             self.work.setdefault(row["stage"], StageWork()).made += row["children"] or 0
         if row["status"] in ("rejected", "failed"):

@@ -77,6 +77,15 @@ def test_what_a_stage_met_and_lost_is_what_the_ledger_says(out: Path) -> None:
     assert list(stages) == ["sift", "fan_out", "blow_up", "paint"]
 
 
+def test_money_and_tokens_of_a_stage_are_what_the_ledger_says(tmp_path: Path) -> None:
+    run_local(toy_graph(tmp_path, [{"use": "ask"}, PAINT]), tmp_path / "out")
+    rows = ledger_rows(tmp_path / "out").values()
+    stages = {stage["id"]: (stage["tokens"], stage["usd"]) for stage in told(parsed(tmp_path / "out"))["stages"]}
+    assert stages == {"ask": (3 * len(rows), pytest.approx(0.02 * len(rows))), "paint": (0, 0)}
+    assert [json.loads(row["stage_tokens"]) for row in rows] == [{"ask": 3}] * len(rows)
+    assert [json.loads(row["stage_usd"]) for row in rows] == [{"ask": 0.02}] * len(rows)
+
+
 def test_duplicates_that_packing_dropped_are_rejected_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = plain_rows(6)
     graph = toy_graph(tmp_path, [{"use": "fan_out"}, PAINT], rows=[{**rows[0], "id": row["id"]} for row in rows])
