@@ -72,7 +72,10 @@ def main() -> None:
     dataset = datagen.open(sys.argv[1])
     rows = [added(dataset.by_key(key), *told) for key, told in ADDED.items()]
     pairs = [json.loads(line) for line in (FOLDER / "pairs.jsonl").read_text().splitlines()]
-    rows += [{**row, "id": f"{row['id']}-replaced"} for row in pairs if row["id"] in REPLACED]
+    for row in pairs:
+        row.pop("annotated_match")  # additions have none, and a table's rows have the same scores
+        if row["id"] in REPLACED:
+            rows.append({**row, "id": f"{row['id']}-replaced"})
     (FOLDER / "bench.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 

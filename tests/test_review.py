@@ -157,8 +157,16 @@ def test_pairs_beyond_a_cap_are_told_in_the_order_of_the_source(tmp_path: Path) 
 
 def test_a_decision_about_no_pair_fails_by_name_with_the_nearest(tmp_path: Path) -> None:
     *_, last = reviewed(tmp_path, "id,decision\np00,keep\n")
-    assert last.id == "%line2"
+    assert last.id == "%sheet-line2"
     assert "line 2: no pair has the id 'p00'; did you mean 'p0'?" in last.error
+
+
+def test_faults_of_pairs_and_of_decisions_have_names_of_their_own(tmp_path: Path) -> None:
+    path = pairs(tmp_path)
+    path.write_text(f"{path.read_text().splitlines()[0]}\nnonsense\n")
+    (tmp_path / "sheet.csv").write_text("id,decision\np9,keep\n")
+    source = ReviewedConfig(path=f"{tmp_path}/sheet.csv", of=PairsConfig(path=str(path))).load()
+    assert [row.id for row in source.rows()] == ["p0", "%line2", "%sheet-line2"]
 
 
 def test_what_the_source_says_of_the_target_is_a_proposal(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_sheet_that_is_filled_in_wrongly_is_refused_with_its_lines(
 def test_a_decision_about_no_pair_fails_by_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     said = run(BENCH, tmp_path, *bench(tmp_path, "id,decision\np00,drop\n"), capfd=capfd)
     assert said.code == SOME_FAILED
-    assert "no pair has the id 'p00'; did you mean 'p0'?" in ledger_rows(tmp_path / "out")["%line2"]["detail"]
+    assert "no pair has the id 'p00'; did you mean 'p0'?" in ledger_rows(tmp_path / "out")["%sheet-line2"]["detail"]
 
 
 def test_a_sheet_that_cannot_be_written_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,11 @@ class Reviewed:
         self.path = path
         self.pairs = pairs
         self._caps = caps
-        self.writes = (*(_GIVEN.get(name, name) for name in pairs.writes), *_DECIDED)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """What the pairs have, the target's caption under another name, and what was decided."""
+        return (*(_GIVEN.get(name, name) for name in self.pairs.writes), *_DECIDED)
 
     def check(self) -> None:
         """Raise `ConfigError` if the pairs cannot be read, or if a local sheet is not filled in as it should be."""
@@ -53,7 +57,7 @@ class Reviewed:
             yield row if row.error else self._decided(row, decision, kept)
         for id, decision in waiting.items():
             told = f"{self.path}: {decision.where}: no pair has the id '{id:.100}'; {nearest(id, ids):.300}"
-            yield faulty(f"%{decision.where.replace(' ', '')}", told)
+            yield faulty(f"%sheet-{decision.where.replace(' ', '')}", told)
 
     def _decided(self, row: SourceRow, decision: Decision, kept: Counter[str]) -> SourceRow:
         operation = row.fields["operation"]
