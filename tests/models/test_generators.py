@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -370,6 +372,16 @@ def test_a_wish_that_fits_nowhere_fails_alone(folder: Path) -> None:
     model.pipeline.pipe = never
     with pytest.raises(DataError, match="does not fit into memory even alone"):
         model.pipeline.make([Wish("a", 1, (64, 64), PICTURE[:, :64])])
+
+
+def test_check_holds_arguments_against_signatures_and_imports_no_library() -> None:
+    code = (
+        "import sys\nfrom datagen.config import load\nfrom datagen.graph import build\nfrom pathlib import Path\n"
+        "build(load(Path('configs/re_edit.yaml'), profile='generate'))\n"
+        "print([m for m in ('torch', 'diffusers', 'transformers', 'accelerate') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 # The config that edits known pairs anew

@@ -1,0 +1,29 @@
+"""The config that edits known pairs anew, in its profile without weights; tests/models/test_generators.py has the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from building import ledger_rows, run_local
+
+from datagen.config import load
+from datagen.execute.verify import verify
+from datagen.graph import build
+from datagen.shards.reader import open_dataset
+
+
+def test_what_rules_understand_is_edited_and_all_else_rejected(tmp_path: Path) -> None:
+    run_local(build(load(Path("configs/re_edit.yaml"))), tmp_path)
+    assert verify(str(tmp_path)) == []
+    rows = ledger_rows(tmp_path).values()
+    assert sorted((row["status"], row["reason"]) for row in rows) == [
+        *[("accepted", "")] * 6,
+        *[("rejected", "not_understood")] * 6,
+    ]
+    samples = {sample.instruction: sample for sample in open_dataset(str(tmp_path))}
+    flipped = samples["Flip <imagehere> horizontally."]
+    assert np.array_equal(flipped.target, flipped.source[:, ::-1])
+    grey = samples["make it black and white of <imagehere>"]
+    assert np.ptp(grey.target, axis=2).max() == 0
+    assert flipped.info["unchecked"], "that no caption was compared is told"
