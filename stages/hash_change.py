@@ -5,12 +5,12 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.change import change_box, cropped, unary
-from datagen.models.hasher import HasherConfig, PhashConfig
+from datagen.models.change import change_box, change_picture, unary
+from datagen.models.hasher import PhashConfig
 
 
 class HashChange(Map):
-    """Write where source and target differ, and hashes of both pictures there.
+    """Write where source and target differ, and a hash of their difference there.
 
     A hash of a whole picture hardly notices a small edit: two coins put into one
     picture, one after the other, are two edits and yet nearly the same pictures.
@@ -18,17 +18,17 @@ class HashChange(Map):
     """
 
     reads = ("source", "target")
-    writes = ("change_place", "change_before", "change_after")
+    writes = ("change_place", "change_hash")
     version = 1
 
     class Config(StageConfig):
         """How a change is seen, and hashed."""
 
-        hasher: HasherConfig = Field(default=PhashConfig())
-        """What makes the hashes."""
+        hasher: PhashConfig = Field(default=PhashConfig())
+        """What makes the hash of the difference."""
         min_difference: float = Field(default=16, gt=0, lt=255)
         """Grey levels by which a pixel has to differ, at long side 256."""
-        context: float = Field(default=0.1, ge=0, le=4)
+        context: float = Field(default=0.25, ge=0, le=4)
         """How much around the change is hashed with it, in its width and height, on each side."""
 
     config: Config
@@ -42,7 +42,7 @@ class HashChange(Map):
         return [self._hashed(record) for record in batch]
 
     def _hashed(self, record: Record) -> Answer:
-        pair = record["source"].array, record["target"].array
-        box = change_box(*pair, min_difference=self.config.min_difference)
-        before, after = self.hasher([cropped(picture, box, context=self.config.context) for picture in pair])
-        return {"change_place": unary(box), "change_before": before, "change_after": after}
+        source, target = record["source"].array, record["target"].array
+        box = change_box(source, target, min_difference=self.config.min_difference)
+        [found] = self.hasher([change_picture(source, target, box, context=self.config.context)])
+        return {"change_place": unary(box), "change_hash": found}

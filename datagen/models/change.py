@@ -1,4 +1,4 @@
-"""Where two pictures differ, as a box in shares of the frame."""
+"""Where two pictures differ, as a box in shares of the frame, and how."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from datagen.hashes import hash_text
 from datagen.image import Pixels
 
 _LONG_SIDE = 256
+_SIDE = 64
+_YCRCB = np.array([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.3313, 0.5]], np.float32).T
+"""BT.601."""
 _STEPS = 64
 """Into which width and height are divided; one bit a step."""
 _SHAPES = 0.02
@@ -54,14 +57,26 @@ def _span(weights: NDArray[np.float32]) -> tuple[float, float]:
     return max(0.0, mean - half), min(1.0, mean + half)
 
 
-def cropped(picture_HWC: Pixels, box: Box, *, context: float) -> Pixels:
-    """What lies in a box, in shares of the frame, and around it: `context` times its width and height on each side."""
+def change_picture(source_HWC: Pixels, target_HWC: Pixels, box: Box, *, context: float) -> Pixels:
+    """What is added to the source inside a box, and around it by `context` times its size on each side.
+
+    Grey 128 is no change. The differences of luma, red and blue chroma stand side by side, 64 x 64
+    each: a hash of luma alone would not tell a car that is painted red from one painted blue.
+    """
+    one, other = (_cropped(picture, box, context=context) for picture in (source_HWC, target_HWC))
+    luma, red, blue = np.moveaxis((other - one) @ _YCRCB, 2, 0)
+    panels = np.concatenate([luma, red, blue], axis=1) / 2 + 128
+    return np.repeat(np.rint(panels).clip(0, 255)[:, :, None], 3, axis=2).astype(np.uint8)
+
+
+def _cropped(picture_HWC: Pixels, box: Box, *, context: float) -> NDArray[np.float32]:
     height, width = picture_HWC.shape[:2]
     x0, y0, x1, y1 = box
     wide, high = context * (x1 - x0), context * (y1 - y0)
     left, top = int(max(0.0, x0 - wide) * width), int(max(0.0, y0 - high) * height)
     right, bottom = round(min(1.0, x1 + wide) * width), round(min(1.0, y1 + high) * height)
-    return np.ascontiguousarray(picture_HWC[top : max(bottom, top + 1), left : max(right, left + 1)])
+    crop = picture_HWC[top : max(bottom, top + 1), left : max(right, left + 1)]
+    return np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def unary(box: Box) -> str:

@@ -1,0 +1,130 @@
+"""Cleaning in whole runs: copies of pictures go, edits of one picture stay, benchmarks are kept out, verify agrees."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from building import ledger_rows, run_local
+from commands import call, refused
+from examples import small_manifest
+
+from datagen.config import load
+from datagen.execute.verify import verify
+from datagen.graph import build
+from datagen.image import Image
+from datagen.nodes import Graph
+from datagen.shards.index import read_dataset
+from datagen.store import Store
+
+COINS = 4
+"""Objects of the coins' picture in the small manifest."""
+
+
+def copied(row: dict[str, Any], folder: Path, *, scale: float) -> dict[str, Any]:
+    """A row whose picture is a smaller JPEG of another's, with its objects where they are then."""
+    pixels = Image.decode((folder / row["uri"]).read_bytes()).array
+    small = cv2.resize(pixels[..., ::-1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(folder / f"{row['id']}_copy.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    objects = [
+        {
+            **thing,
+            "box": [edge * scale for edge in thing["box"]],
+            "polygons": [[[x * scale, y * scale] for x, y in polygon] for polygon in thing["polygons"]],
+        }
+        for thing in row["objects"]
+    ]
+    return {**row, "id": f"{row['id']}_copy", "uri": f"{row['id']}_copy.jpg", "objects": objects}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`rows.jsonl`: the small coins, a copy of them, and the small rocket."""
+    folder = tmp_path_factory.mktemp("cleaning")
+    rows = {row["id"]: row for row in map(json.loads, small_manifest(folder).read_text().splitlines())}
+    chosen = [copied(rows["coins"], folder, scale=0.75), rows["coins"], rows["rocket"]]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen))
+    return folder
+
+
+def cleaned(folder: Path, *sets: str) -> Graph:
+    small = ("filter_foreground.min_ratio=0", "remove_subject.dilate_px=3")
+    return build(load(Path("configs/clean.yaml"), sets=[f"source.path={folder / 'rows.jsonl'}", *small, *sets]))
+
+
+def ends(out: Path) -> Counter[tuple[str, str]]:
+    leaves = (row for row in ledger_rows(out).values() if row["status"] not in ("expanded", "combined"))
+    return Counter((row["id"].partition("#")[0], row["reason"] or row["status"]) for row in leaves)
+
+
+def test_copies_go_and_edits_of_one_picture_stay(folder: Path) -> None:
+    out = folder / "out"
+    run_local(cleaned(folder), out)
+    found = ends(out)
+    assert found["coins_copy", "accepted"] == COINS, "what comes first in the source stays, without a score"
+    assert found["coins", "near_duplicate"] == COINS
+    assert found["rocket", "accepted"] == sum(number for (id, _), number in found.items() if id == "rocket")
+    assert verify(str(out)) == []
+    rows = [row for row in ledger_rows(out).values() if row["reason"] == "near_duplicate"]
+    for row in rows:
+        assert (row["status"], row["stage"]) == ("rejected", "pack")
+        assert row["detail"].startswith("source_hash ")
+        assert row["detail"].endswith(f"bits from coins_copy__{row['id'].partition('#')[2]}")
+    dataset = read_dataset(Store(str(out)))
+    assert dataset.totals.rejected["pack/near_duplicate"] == COINS
+    before = dataset.encoded()
+    run_local(cleaned(folder), out)
+    assert read_dataset(Store(str(out))).encoded() == before, "nothing is done again"
+
+
+def test_another_bound_packs_anew_and_computes_nothing(folder: Path) -> None:
+    out = folder / "again"
+    run_local(cleaned(folder), out)
+    assert run_local(cleaned(folder, "output.near_duplicates=null"), out).computed == 0
+    assert "pack/near_duplicate" not in read_dataset(Store(str(out))).totals.rejected
+    best = "output.near_duplicates={any_of: [{source_hash: 24, change_place: 8}], keep: foreground_ratio}"
+    assert run_local(cleaned(folder, best), out).computed == 0
+    assert verify(str(out)) == []
+    rows = ledger_rows(out)
+    for number in range(COINS):
+        pair = [rows[f"{id}#{number}"] for id in ("coins", "coins_copy")]
+        scores = {row["status"]: json.loads(row["scores"])["foreground_ratio"] for row in pair}
+        assert scores["accepted"] >= scores["rejected"]
+
+
+def test_a_list_made_by_the_command_keeps_its_pictures_out(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    to = folder / "bench.jsonl"
+    bench = folder / "bench.in.jsonl"
+    bench.write_text((folder / "rows.jsonl").read_text().splitlines()[1] + "\n")
+    said = call("hashes", bench, "--to", to, capfd=capfd)
+    assert (said.code, said.out) == (0, f"{to}: 1 hashes; 0 left out\n")
+    lists = f"[{{name: coins bench, path: {to}}}]"
+    run_local(cleaned(folder, f"decontaminate.lists={lists}"), folder / "kept_out")
+    found = ledger_rows(folder / "kept_out")
+    for id in ("coins", "coins_copy"):
+        assert found[id]["reason"] == "in_benchmark"
+        assert found[id]["detail"].startswith("'coins' of 'coins bench', ")
+    assert "rocket" in {id.partition("#")[0] for id, row in found.items() if row["status"] == "accepted"}
+
+
+def test_pictures_that_cannot_be_hashed_are_listed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "a.png").write_bytes(b"no picture")
+    to = tmp_path / "list.jsonl"
+    told = refused("hashes", tmp_path / "bench", "--to", to, capfd=capfd)
+    assert told.endswith(f"{to} is not written: of 1 pictures at {tmp_path / 'bench'} none can be read\n")
+    assert not to.exists()
+    cv2.imwrite(str(tmp_path / "bench" / "b.png"), cv2.cvtColor(cv2.UMat(20, 20, cv2.CV_8UC3).get(), cv2.COLOR_RGB2BGR))
+    said = call("hashes", tmp_path / "bench", "--to", to, capfd=capfd)
+    assert said.code == 3
+    assert "left out: a.png: not a picture that can be read" in said.out
+    assert json.loads(to.read_text())["item"] == "b.png"
+    assert "give another --to, or --force to replace it" in refused(
+        "hashes", tmp_path / "bench", "--to", to, capfd=capfd
+    )
+    told = refused("hashes", tmp_path / "bench", "--to", to, "--force", "--hasher", "{kind: phsh}", capfd=capfd)
+    assert "--hasher" in told
