@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_server import answers, batching
 from building import PAINT, Quiet, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import kill, running
 from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
@@ -63,7 +64,14 @@ def test_what_says_how_fast_is_in_no_fingerprint(tmp_path: Path, chat: Chat) -> 
     def prints(**options: Any) -> dict[str, str]:
         return stage_fingerprints(toy_graph(tmp_path, stages(chat, **options)))
 
-    paces = {"timeout_s": 9, "retries": 1, "requests_per_minute": 60, "budget_tokens": 9, "base_url": "http://else/v1"}
+    paces = {
+        "timeout_s": 9,
+        "retries": 1,
+        "requests_per_minute": 60,
+        "budget_tokens": 9,
+        "base_url": "http://else/v1",
+        "batch": {},
+    }
     assert prints(**paces) == prints()
     for option in ({"model": "n"}, {"weights": "b"}, {"temperature": 1}, {"max_tokens": 9}, {"image_side": 99}):
         assert prints(**option) != prints(), option
@@ -132,6 +140,32 @@ def test_a_killed_run_repeats_no_more_calls_than_were_in_flight(tmp_path: Path, 
     run_local(build(load(config)), out)
     assert len(set(captions(chat))) == 60
     assert len(chat.asked) - 60 <= 6
+    assert verify(str(out)) == []
+
+
+def test_a_run_killed_while_it_waits_for_a_batch_takes_it_up_and_sends_nothing_twice(tmp_path: Path) -> None:
+    with batching() as server:
+        server.polls = 10**9
+        server.act = lambda line, number: answers(line, '{"remark": "nice"}')
+        model = {
+            "model": "m",
+            "base_url": server.address,
+            "api_key_env": "",
+            "batch": {"gather_s": 0.2, "poll_s": 0.02},
+        }
+        consult = {"use": "consult", "with": {"model": model}, "resources": {"concurrency": 100}}
+        config = toy_config(tmp_path, [consult, PAINT], rows=plain_rows(60), slice_size=30)
+        out = tmp_path / "out"
+        with running(config, out, words=("--engine", "local")) as process:
+            while server.count("GET /v1/batches/batch-0") < 2:
+                time.sleep(0.01)
+            kill(process.process.pid)
+            process.process.wait()
+        server.polls = 0
+        run_local(build(load(config)), out)
+    assert [len(batch["lines"]) for batch in server.made] == [30, 30], "one a slice, and none of them twice"
+    rows = ledger_rows(out).values()
+    assert [json.loads(row["stage_tokens"]) for row in rows] == [{"consult": 15}] * 60
     assert verify(str(out)) == []
 
 
