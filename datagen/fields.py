@@ -79,7 +79,7 @@ STANDARD: tuple[Field, ...] = (
     Field("canvas", "text", "What a finished sample starts from.", choices=("picture", "blank")),
     Field("dataset", "text", "Which dataset of a mix a sample is from."),
     Field(
-        "verdict",
+        "mix_says",
         "text",
         "Whether a mix takes a sample, or why not.",
         choices=("taken", "beyond_share", "beyond_cap", "other_split"),

@@ -32,7 +32,7 @@ class ReadSample(Map):
     field is for fails.
     """
 
-    reads = ("members", "base", "verdict")
+    reads = ("members", "base", "mix_says")
     writes = (
         "target", "refs", "masks", "uri", "original_sha256", "license", "source_caption", "target_caption", "label",
         "task", "subject", "instruction", "text", "inputs", "steps", "instances", "relations", "edits", "carried",
@@ -55,8 +55,8 @@ class ReadSample(Map):
         return [self._answer(record) for record in batch]
 
     def _answer(self, record: Record) -> Answer:
-        if record["verdict"] != "taken":
-            return Reject(record["verdict"], _REASONS[record["verdict"]])
+        if record["mix_says"] != "taken":
+            return Reject(record["mix_says"], _REASONS[record["mix_says"]])
         try:
             return self._read(record["members"], record["base"])
         except DataError as error:

@@ -14,6 +14,7 @@ import tiny_configs
 from finished import finished, mixing
 
 from datagen.config import load
+from datagen.execute.node_runs import AsyncRun
 from datagen.execute.operators import fuse
 from datagen.execute.run import place_of
 from datagen.execute.slices import Job, Slice
@@ -77,6 +78,8 @@ def _of_graph(graph: Graph) -> list[Example]:
             inputs = tuple(run.view(live) for live in state.live if run.node.accepts(live.record))
             taken.append(Example(run.node, run.stage, graph, inputs))
             run.over([state], care=None)
+            if isinstance(run, AsyncRun):
+                run._stop()  # the loop alone: the stage is used on
             assert state.live, f"nothing is left for what follows {run.node.id}: {[row.detail for row in state.rows]}"
     return taken
 

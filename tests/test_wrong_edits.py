@@ -151,7 +151,7 @@ def test_what_this_version_does_not_carry_fails_by_name(some: Path, tmp_path: Pa
     from stages.read_sample import ReadSample
 
     members = {"json": "x", "target.png": "y", "turn_1.png": "z"}
-    record = datagen.Record("a", {"members": members, "base": f"{some}/", "verdict": "taken"})
+    record = datagen.Record("a", {"members": members, "base": f"{some}/", "mix_says": "taken"})
     [answer] = ReadSample(ReadSample.Config()).process([record])
     assert isinstance(answer, datagen.Failed)
     assert answer.error == f"{some}/: the sample has members that are not carried: turn_1.png"

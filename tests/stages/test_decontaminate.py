@@ -99,7 +99,7 @@ def test_a_damaged_list_is_told_with_its_line(tmp_path: Path, text: str, told: s
 
 
 def test_a_missing_list_is_told_by_check(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="there is no list of hashes .*python -m datagen hashes FOLDER"):
+    with pytest.raises(ValidationError, match=r"there is no list of hashes .*python -m datagen hashes FOLDER"):
         config(tmp_path / "none.jsonl")
     with pytest.raises(ValidationError, match="cannot be read"):
         config(tmp_path)

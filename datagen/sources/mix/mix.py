@@ -49,7 +49,7 @@ class Part(NamedTuple):
 class Mix:
     """The datasets' samples, dataset by dataset, each in the order of its index."""
 
-    writes = ("members", "base", "sha256", "dataset", "verdict", "copy", "canvas", "source_member")
+    writes = ("members", "base", "sha256", "dataset", "mix_says", "copy", "canvas", "source_member")
 
     def __init__(self, datasets: Sequence[PartConfig], *, seed: int) -> None:
         self._configs = datasets
@@ -123,7 +123,7 @@ def _rows(part: Part, sample: Mapping[str, Any], often: int) -> Iterator[SourceR
             "base": f"{part.store.address}/",
             "sha256": "",
             "dataset": part.config.name,
-            "verdict": verdict,
+            "mix_says": verdict,
             "copy": copy,
             "canvas": "picture" if source else "blank",
             "source_member": source,
