@@ -54,7 +54,8 @@ def examples(folder: Path) -> dict[str, Example]:
     found: dict[str, Example] = {}
     for graph in graphs:
         for example in _of_graph(graph):
-            found.setdefault(example.node.use, example)
+            if (use := example.node.use) not in found or not found[use].inputs:
+                found[use] = example
     return found
 
 
