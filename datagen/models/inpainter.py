@@ -60,7 +60,7 @@ class TeleaConfig(ModelConfig):
 
 
 class LamaConfig(WeightsConfig):
-    """LaMa (Suvorov et al. 2022) as a TorchScript file: the inpainter of MIGE, and no text is asked of anyone."""
+    """LaMa (Suvorov et al. 2022), which MIGE removes subjects with, as a TorchScript file."""
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
 

@@ -363,6 +363,14 @@ def test_a_pipeline_that_this_diffusers_does_not_know_is_told(folder: Path, tmp_
     assert "its pipeline is 'Flux9EditPipeline', which diffusers" in refusal(place)
 
 
+def test_weights_that_do_not_fit_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Any, device: str) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "to", full)
+    assert "do not fit into GPU memory in float32" in refusal(tiny.instruct_pix2pix(folder))
+
+
 def test_a_wish_that_fits_nowhere_fails_alone(folder: Path) -> None:
     model = loaded("instruct_pix2pix", folder)
 

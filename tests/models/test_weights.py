@@ -171,3 +171,14 @@ def test_a_plan_tells_what_is_not_pinned_and_what_a_gpu_has_to_hold(tmp_path: Pa
         in told
     )
     assert "0.5 GPUs a worker, 10 GiB of GPU memory" in told
+
+
+@given(st.lists(st.integers(0, 3)), st.integers(1, 5))
+def test_items_of_one_key_go_together_and_come_back_in_their_order(items: list[int], size: int) -> None:
+    def call(batch: Sequence[int]) -> list[int]:
+        assert len(set(batch)) == 1
+        assert len(batch) <= size
+        return [10 * item for item in batch]
+
+    made = Batches(size).over_alike(items, call, key=lambda item: item)
+    assert made == [10 * item for item in items]

@@ -124,7 +124,14 @@ def _check_tokenizers(parts: dict[str, Any], config: DiffusersConfig) -> None:
 
 def _on_device(pipe: Any, config: DiffusersConfig, device: str) -> Any:
     if config.offload == "none":
-        return pipe.to(device)
+        try:
+            return pipe.to(device)
+        except torch.OutOfMemoryError as error:
+            told = str(error).splitlines()[0]
+            raise SetupError(
+                f"the weights {config.weights} do not fit into GPU memory in {config.precision} ({told}): "
+                "take `precision: bfloat16`, `offload: model`, a smaller model or a larger GPU"
+            ) from error
     if device == "cpu":
         raise SetupError(
             f"`offload: {config.offload}` brings weights to a GPU, but the stage has none: "
