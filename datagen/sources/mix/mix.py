@@ -99,13 +99,19 @@ class Mix:
         table = _index(part.store, part.config)
         chosen = _in_split(table, part.config.split)
         often = np.full(table.num_rows, -1, np.int64)
-        keys = table["key"].filter(pa.array(chosen)).to_pylist()
-        often[chosen] = copies((f"{part.config.name}/{key}" for key in keys), take=part.take, seed=self._seed)
+        keys = table["key"].filter(pa.array(chosen))
+        names = (f"{part.config.name}/{key}" for chunk in _cut(keys) for key in chunk.to_pylist())
+        often[chosen] = copies(names, take=part.take, seed=self._seed)
         number = 0
         for batch in table.to_batches(_ROWS):
             for sample in batch.to_pylist():
                 yield from _rows(part, sample, int(often[number]))
                 number += 1
+
+
+def _cut(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+    """A column, some rows at a time: all of it as Python's objects would be several times as large."""
+    return (column.slice(start, _ROWS) for start in range(0, len(column), _ROWS))
 
 
 def _rows(part: Part, sample: Mapping[str, Any], often: int) -> Iterator[SourceRow]:

@@ -46,10 +46,14 @@ def copies(keys: Iterable[str], *, take: int, seed: int) -> NDArray[np.int64]:
 
     Which have one more is drawn by `seed` and key, whatever the order of the keys.
     """
-    hashed = [hashlib.sha256(f"mix|{seed}|{key}".encode()).digest()[:16] for key in keys]
-    if not hashed:
+    hashed = np.frombuffer(b"".join(_hash(f"mix|{seed}|{key}") for key in keys), "V16")
+    if not len(hashed):
         return np.zeros(0, np.int64)
     each, more = divmod(take, len(hashed))
     found = np.full(len(hashed), each, np.int64)
-    found[np.argsort(np.array(hashed, "S16"), kind="stable")[:more]] += 1
+    found[np.lexsort(hashed.view(">u8").reshape(-1, 2).T)[:more]] += 1
     return found
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]

@@ -14,13 +14,11 @@ from typing import Any, Literal
 from datagen.errors import ConfigError
 from datagen.fetch import folder_of
 from datagen.sources.base import SourceRow
-from datagen.sources.manifest import document
-from datagen.sources.pairs.rows import inside, listed, pair
+from datagen.sources.pairs.rows import inside, listed, pair, read_json
 from datagen.sources.places import Place, one_folder
 from datagen.sources.rows import PAIR_FIELDS, faulty
 from datagen.sources.seen import once
 
-_LARGEST = 2**28
 _CALLED = {"text": "summary", "uri": "input", "target_uri": "output"}
 
 
@@ -91,10 +89,9 @@ class Gier:
 
     def _entries(self) -> list[Any]:
         place, name = one_folder(self.path)
-        with place.open(name) as file:
-            data = file.read(_LARGEST)
+        found = read_json(place, name)
         try:
-            return listed(document(data), where="the file")
+            return listed(found, where="the file")
         except ValueError as error:
             raise ConfigError(f"{self.path}: {error}") from error
 

@@ -17,7 +17,7 @@ from datagen.errors import ConfigError
 from datagen.fetch import reason
 from datagen.sources.base import SourceRow, escaped
 from datagen.sources.manifest import document
-from datagen.sources.pairs.rows import listed, pair
+from datagen.sources.pairs.rows import listed, pair, read_json
 from datagen.sources.places import Place
 from datagen.sources.rows import PAIR_FIELDS, faulty
 from datagen.sources.seen import once
@@ -28,7 +28,6 @@ _AT_ONCE = 256
 """Prompts that are read side by side."""
 _LARGEST = 2**20
 _CALLED = {"text": "edit", "source_caption": "input", "target_caption": "output"}
-_LARGEST_LIST = 2**28
 
 
 class _Folder(NamedTuple):
@@ -83,10 +82,9 @@ class InstructPix2PixFolders:
 
     def _listed(self) -> Iterator[_Folder]:
         where = f"{self._place.base}{SEEDS}"
-        with self._place.open(SEEDS) as file:
-            data = file.read(_LARGEST_LIST)
+        found = read_json(self._place, SEEDS)
         try:
-            for entry in listed(document(data), where="the file"):
+            for entry in listed(found, where="the file"):
                 name, seeds = listed(entry, where="an entry")
                 if not _is_name(name) or not all(_is_name(seed) for seed in listed(seeds, where=f"'{name}'")):
                     raise ValueError(f"an entry is [folder, [seed, ...]], all of them names, this one {entry!r:.100}")

@@ -14,14 +14,12 @@ from typing import Any
 
 from datagen.errors import ConfigError
 from datagen.sources.base import SourceRow, escaped
-from datagen.sources.manifest import document
-from datagen.sources.pairs.rows import inside, listed, pair
+from datagen.sources.pairs.rows import inside, listed, pair, read_json
 from datagen.sources.places import Place
 from datagen.sources.rows import PAIR_FIELDS, faulty
 from datagen.sources.seen import once
 
 SESSIONS, CAPTIONS = "edit_sessions.json", "global_descriptions.json"
-_LARGEST = 2**28
 _CALLED = {"text": "instruction", "uri": "input", "target_uri": "output"}
 
 
@@ -89,13 +87,7 @@ class MagicBrushFolders:
 
     def _document(self, name: str) -> dict[str, Any]:
         """A JSON file of the folder. Raises `ConfigError`."""
-        where = f"{self._place.base}{name}"
-        with self._place.open(name) as file:
-            data = file.read(_LARGEST)
-        try:
-            found = document(data)
-        except ValueError as error:
-            raise ConfigError(f"{where}: {error}") from error
+        found = read_json(self._place, name)
         if not isinstance(found, dict):
-            raise ConfigError(f"{where}: holds {type(found).__name__}, not a JSON object by session")
+            raise ConfigError(f"{self._place.base}{name}: holds {type(found).__name__}, not a JSON object by session")
         return found

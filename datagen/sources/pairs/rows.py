@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from datagen.errors import ConfigError
 from datagen.sources.base import SourceRow, escaped
+from datagen.sources.manifest import document
+from datagen.sources.places import Place
 from datagen.sources.rows import PAIR, checked, told
+
+_LARGEST = 2**28
 
 
 def pair(data: Mapping[str, Any], *, base: str, where: str, called: Mapping[str, str]) -> SourceRow:
@@ -20,6 +25,19 @@ def pair(data: Mapping[str, Any], *, base: str, where: str, called: Mapping[str,
     for key, name in ((key, name) for key, name in called.items() if name):
         error = error.replace(f"'{key}'", f"'{name}'")
     return row._replace(error=f"{where}{error}") if row.error else row
+
+
+def read_json(place: Place, name: str) -> Any:
+    """What a JSON file of at most 256 MB tells. Raises `ConfigError`."""
+    where = f"{place.base}{name}"
+    with place.open(name) as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ConfigError(f"{where}: is larger than {_LARGEST:,} bytes")
+    try:
+        return document(data)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def listed(value: Any, *, where: str) -> list[Any]:
