@@ -51,6 +51,7 @@ from datagen.shards.index import DATASET, INDEX, read_dataset
 from datagen.shards.info import SampleInfo
 from datagen.shards.reader import open_dataset
 from datagen.sources.base import Source
+from datagen.sources.generation.grounded import parse
 from datagen.sources.manifest import Manifest
 from datagen.store import Store
 from datagen.telling import printable, redacted
@@ -192,8 +193,10 @@ def files_of(out: Path) -> dict[str, Reader]:
 def foreign_in(folder: Path) -> dict[str, Reader]:
     """Readers of foreign layouts: one of a layout's files damaged, all rows taken, and the pictures that they name."""
     from foreign import MAKERS
+    from foreign_generation import MAKERS as GENERATION
 
-    return {f"source {kind}": _foreign(folder / kind, make) for kind, make in MAKERS.items() if kind != "jsonl"}
+    made = {**MAKERS, **GENERATION}
+    return {f"source {kind}": _foreign(folder / kind, make) for kind, make in made.items() if kind != "jsonl"}
 
 
 def _foreign(folder: Path, make: Callable[[Path], Source]) -> Reader:
@@ -259,6 +262,7 @@ def _odd(value: Any, data: bytes, rng: np.random.Generator) -> Any:
 def readers(folder: Path) -> dict[str, Reader]:
     """All readers, by name, over files in a folder of their own."""
     from foreign import MASKS, sa1b_file
+    from foreign_generation import PLACED, TAGGED
 
     from stages.read_annotations import ReadAnnotations
 
@@ -325,10 +329,19 @@ def readers(folder: Path) -> dict[str, Reader]:
         "KEY.json": Reader([sample.read("json")], _validated),
         "kept answers": Reader([path.read_bytes()[32:] for path in answers] or [b"ARROW"], kept),
         "SA-1B's masks": Reader([sa1b_file(1, MASKS, width=24, height=16)], masks),
+        "captions with places": Reader(
+            [PLACED.encode(), TAGGED.encode()], lambda data: _places(data.decode("utf-8", "replace"))
+        ),
         "messages": Reader([b"https://me:pass@host/x?X-Amz-Signature=abc", b"\x1b[31m"], struck),
         **files_of(out),
         **foreign_in(folder),
     }
+
+
+def _places(text: str) -> None:
+    found = parse(text)
+    for one in found.words:
+        assert found.caption[one.start : one.end].strip()
 
 
 def _validated(data: bytes) -> None:
