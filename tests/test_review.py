@@ -183,6 +183,19 @@ def test_text_of_the_data_is_no_formula_and_comes_back(text: str) -> None:
         assert unescaped(cell) == text
 
 
+def test_a_sheet_where_no_filesystem_is_is_refused(tmp_path: Path) -> None:
+    source = ReviewedConfig(path="s4://x/sheet.csv", of=PairsConfig(path=str(pairs(tmp_path)))).load()
+    with pytest.raises(ConfigError, match="no filesystem has the scheme 's4'; did you mean 's3'"):
+        source.check()
+
+
+def test_several_drivers_write_no_sheet_before_all_are_done(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(folder, capfd, "--slices", "1/2")
+    assert not (folder / "sheet.csv").exists()
+    run(folder, capfd, "--slices", "2/2")
+    assert len(sheet(folder)) == 4
+
+
 def test_a_sheet_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
     assert read_decisions(f"{tmp_path}/none.csv") == {}
 

@@ -106,9 +106,10 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
-    if with_report and not summary.waits_for:
-        _report(out)
-    _review(graph, out)
+    if not summary.waits_for:
+        if with_report:
+            _report(out)
+        _review(graph, out)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
 
 

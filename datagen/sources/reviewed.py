@@ -13,6 +13,7 @@ from datagen.errors import nearest
 from datagen.fetch import scheme_of
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.decisions import Decision, read_decisions
+from datagen.sources.places import Place
 from datagen.sources.rows import faulty
 
 _GIVEN = {"target_caption": "given_caption"}
@@ -38,6 +39,7 @@ class Reviewed:
     def check(self) -> None:
         """Raise `ConfigError` if the pairs cannot be read, or if a local sheet is not filled in as it should be."""
         self.pairs.check()
+        Place(self.path).check_scheme()
         if scheme_of(self.path) == "file":
             read_decisions(self.path)
 
