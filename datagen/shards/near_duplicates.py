@@ -179,7 +179,7 @@ def _bytes(column: NDArray[Any]) -> NDArray[np.uint8]:
 def _near_by(traits: Traits, rule: Rule) -> Near:
     """Pairs that are near in all fields of a rule, and equal in what has to be; found by the field that tells most."""
     rows = np.flatnonzero(np.all([traits.there[name] for name in rule], axis=0))
-    by = min(rule, key=lambda name: _cost(traits.hashes[name][rows], rule[name]))
+    by = min(rule, key=lambda name: (_is_far(traits, name, rule[name]), _cost(traits.hashes[name][rows], rule[name])))
 
     def accept(one: Numbers, other: Numbers) -> Flags:
         one, other = rows[one], rows[other]
@@ -193,11 +193,16 @@ def _near_by(traits: Traits, rule: Rule) -> Near:
     return found._replace(one=rows[found.one], other=rows[found.other])
 
 
+def _is_far(traits: Traits, name: str, within: int) -> bool:
+    """Whether so many bits can be asked of found pairs alone."""
+    return within > furthest(64 * traits.hashes[name].shape[1])
+
+
 def _searched(words: Words, name: str, within: int, accept: Accept | None = None) -> Near:
     if within > furthest(64 * words.shape[1]):
         raise StoreError(
             f"output: '{name}' within {within} bits: hashes of {64 * words.shape[1]} bits can be searched for up to "
-            f"{furthest(64 * words.shape[1])}"
+            f"{furthest(64 * words.shape[1])}; take fewer, or name another field in the same rule that is nearer"
         )
     try:
         return near_pairs(words, within=within, accept=accept)

@@ -200,6 +200,9 @@ def test_bits_that_cannot_be_searched_for_are_refused() -> None:
     table = rows_of([{"fields": {"a": bits_text(1)}}, {"fields": {"a": bits_text(2)}}])
     with pytest.raises(StoreError, match="'a' within 12 bits: hashes of 64 bits can be searched for up to 11"):
         planned(table, near_duplicates=near({"a": 12}))
+    more = rows_of([{"fields": {"a": bits_text(value), "b": bits_text(0)}} for value in (0, 2**12 - 1)])
+    assert len(planned(more, near_duplicates=near({"a": 12, "b": 0})).keys) == 1, "searched for by the other"
+    assert len(planned(more, near_duplicates=near({"a": 11, "b": 0})).keys) == 2
 
 
 def test_samples_without_hashes_are_packed_as_ever() -> None:

@@ -1,0 +1,131 @@
+"""What is wrong with what cleans: rules of near duplicates, lists of benchmarks, licences."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from commands import refused
+
+from datagen.errors import SetupError, StoreError
+from datagen.execute.verify import verify
+
+HASHED: list[Any] = [PAINT, {"use": "hash_picture", "map": {"image": "target", "picture_hash": "target_hash"}}]
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("near_duplicates={any_of: [{target_hsh: 3}]}", "no stage writes a hash 'target_hsh', .* did you mean 'target_hash'"),
+        ("near_duplicates={any_of: [{instruction: 3}]}", "no stage writes a hash 'instruction'"),
+        ("near_duplicates={any_of: [{target_hash: 3}], keep: aesthetic}", "no stage writes a score 'aesthetic'"),
+        ("near_duplicates={any_of: [{target_hash: 3}], same: [tusk]}", "no stage writes 'tusk', which is to be the same"),
+        ("near_duplicates={any_of: []}", "at least 1"),
+        ("near_duplicates={any_of: [{}]}", "at least 1"),
+        ("near_duplicates={any_of: [{target_hash: -1}]}", "greater than or equal to 0"),
+        ("near_duplicates={within: 3}", "any_of"),
+        ("one_split={target: 3}", "no stage writes a hash 'target', which is to be compared"),
+        ("one_split={target_hash: near}", "it has to be a whole number"),
+    ],
+)  # fmt: skip
+def test_a_rule_of_near_duplicates_that_is_wrong_is_told_by_check(
+    tmp_path: Path, setting: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = toy_config(tmp_path, HASHED)
+    error = refused("check", config, "--set", f"output.{setting}", capfd=capfd)
+    assert re.search(told, error), error
+    assert error.startswith("error: --set output.")
+
+
+def test_a_rule_without_hashes_says_which_stage_makes_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = toy_config(tmp_path, [PAINT])
+    error = refused("check", config, "--set", "output.one_split={target_hash: 3}", capfd=capfd)
+    assert "there is none; add the stage `hash_picture`" in error
+
+
+def test_bits_that_are_too_many_end_the_run_and_fewer_go_on(tmp_path: Path) -> None:
+    near = {"near_duplicates": {"any_of": [{"target_hash": 200}]}}
+    with pytest.raises(
+        StoreError, match="'target_hash' within 200 bits: hashes of 256 bits can be searched for up to 47; take fewer"
+    ):
+        run_local(toy_graph(tmp_path, HASHED, output=near), tmp_path / "out")
+    near["near_duplicates"]["any_of"] = [{"target_hash": 20}]
+    assert run_local(toy_graph(tmp_path, HASHED, output=near), tmp_path / "out").computed == 0
+    assert verify(str(tmp_path / "out")) == []
+
+
+def listing(folder: Path, text: str) -> list[Any]:
+    (folder / "list.jsonl").write_text(text)
+    lists = [{"name": "bench", "path": str(folder / "list.jsonl")}]
+    return [*HASHED, {"use": "decontaminate", "map": {"picture_hash": "target_hash"}, "with": {"lists": lists}}]
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ("[]", "at least 1"),
+        ("[{name: bench, path: no/list.jsonl}]", "there is no list of hashes no/list.jsonl; write one: python -m datagen hashes"),
+        ("[{name: bench, path: tests}]", "tests cannot be read: Is a directory"),
+        ("[{path: no/list.jsonl}]", "'with.lists.0.name' is missing"),
+    ],
+)  # fmt: skip
+def test_a_list_that_is_not_there_is_told_by_check(
+    tmp_path: Path, lists: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = toy_config(tmp_path, listing(tmp_path, "{}"))
+    error = refused("check", config, "--set", f"decontaminate.lists={lists}", capfd=capfd)
+    assert told.removeprefix("'with.") in error or told in error
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "list.jsonl: the list 'bench' is empty; write it anew"),
+        ('{"item": "a", "hash": "phash256:00"}', "list.jsonl:1: 'phash256:00' is no hash of a picture"),
+        ("[1, 2", "list.jsonl:1: no line of JSON"),
+    ],
+)
+def test_a_damaged_list_ends_the_run_before_any_record(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(SetupError, match="decontaminate") as error:
+        run_local(toy_graph(tmp_path, listing(tmp_path, text)), tmp_path / "out")
+    assert told in str(error.value)
+
+
+def test_a_list_by_another_hasher_fails_each_record(tmp_path: Path) -> None:
+    stages = listing(tmp_path, '{"item": "a", "hash": "phash64:0123456789abcdef"}')
+    run_local(toy_graph(tmp_path, stages, rows=plain_rows(2)), tmp_path / "out")
+    for row in ledger_rows(tmp_path / "out").values():
+        assert (row["status"], row["stage"]) == ("failed", "decontaminate")
+        assert "the picture's hash is phash256, those of list 'bench' are phash64" in row["detail"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--to", "{folder}"], "is a folder; give the name of a file"),
+        (["--hasher", "{{kind: phsh}}"], "--hasher"),
+        (["--hasher", "{{kind: phash, side: 9}}"], "--hasher"),
+        (["--hasher", "{{"], "--hasher"),
+        (["--hasher", "!!python/object:os.system x"], "--hasher"),
+        (["--host", "http://x/"], "--host"),
+    ],
+)
+def test_a_list_that_cannot_be_made_is_told(
+    tmp_path: Path, words: list[str], told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [word.format(folder=tmp_path) for word in words]
+    error = refused(
+        "hashes", tmp_path, *([] if "--to" in given else ["--to", tmp_path / "x.jsonl"]), *given, capfd=capfd
+    )
+    assert told in error
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_a_licence_that_is_no_standing_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = toy_config(tmp_path, [{"use": "filter_license"}, PAINT])
+    error = refused("check", config, "--set", "filter_license.keep=[alowed]", capfd=capfd)
+    assert "keep" in error
+    assert "allowed" in error
