@@ -92,10 +92,12 @@ class Node:
             return {}
         return {threshold.option: getattr(self.config, threshold.option) for threshold in self.stage.thresholds}
 
-    @property
-    def by(self) -> str:
-        """What its scores are by: its models, each with its weights and what pins them; a stage without one, itself."""
-        return " + ".join(model.revision for model in models_in(self.config)) or self.id
+    def measured_by(self, score: str) -> str:
+        """What a score is by: the models that a threshold on it names, with their weights and pins; else the stage."""
+        own = next((name for name, field in self.renamed.items() if field == score), score)
+        named = {threshold.by for threshold in self.stage.thresholds if threshold.score == own and threshold.by}
+        models = [model for option in sorted(named) for model in models_in(getattr(self.config, option))]
+        return " + ".join(model.revision for model in models) or self.id
 
     @property
     def gpu_memory_gb(self) -> float:
@@ -121,8 +123,9 @@ class Graph:
     @property
     def score_writers(self) -> dict[str, str]:
         """What each score is by, by the field's name; `source` for what came with the data."""
-        by = [("source", self.source.writes), *((node.by, node.writes) for node in self.nodes)]
-        return {name: who for who, names in by for name in names if self.catalogue[name].kind == "score"}
+        by = [("source", name) for name in self.source.writes]
+        by += [(node.measured_by(name), name) for node in self.nodes for name in node.writes]
+        return {name: who for who, name in by if self.catalogue[name].kind == "score"}
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:

@@ -83,6 +83,13 @@ def test_a_score_says_which_model_it_is_by(tmp_path: Path) -> None:
     assert scores == {"contrast": "annotated@1", "sharpness": "paint"}
 
 
+def test_a_score_that_no_model_gives_is_the_stages_whatever_models_it_has(tmp_path: Path) -> None:
+    stages = [{"use": "trace"}, {**weigh(tmp_path, 0), "map": {"contrast": "seam"}}, PAINT]
+    found = toy_graph(tmp_path, stages, rows=ROWS).score_writers
+    assert (found["seam"], found["sharpness"]) == ("annotated@1", "paint")
+    assert found["clipped"] == "trace", "its model is no threshold's"
+
+
 def _profiled(folder: Path, over: dict[str, Any]) -> Graph:
     stages = [weigh(folder, 0.5), PAINT]
     return toy_graph(folder, stages, rows=ROWS, profiles={"gpu": {"stages": {"weigh": {"with": over}}}})
