@@ -61,7 +61,6 @@ def manifest(
     python -m datagen manifest 's3://bucket/tars/*.tar' --to manifests/tars.jsonl
     python -m datagen manifest urls.csv --to manifests/urls.jsonl --host images.example.org
     """
-    from datagen.errors import ConfigError
     from datagen.fetch import Web, check_host
     from datagen.sources.listing import write_manifest
 
@@ -71,8 +70,6 @@ def manifest(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host") from error
     source = source_at(place, kind, sets or [])
-    if "target_uri" in source.writes:
-        raise ConfigError(f"{place}: holds pairs of pictures, and a manifest lists single ones; run from it as it is")
     faults: list[str] = []
     rows = failed = 0
     for done in write_manifest(source.rows(), to, license=license, web=Web(hosts)):

@@ -274,6 +274,12 @@ def test_a_session_of_magicbrush_that_is_wrong_fails_alone(tmp_path: Path, sessi
     assert not sound.error
 
 
+def test_a_list_of_other_things_is_none_of_giers(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('[["0000001", ["1"]]]')
+    with pytest.raises(ConfigError, match="is none of GIER's: an entry is an object with 'input' and 'output'"):
+        GierConfig(path=f"{tmp_path}/x.json").load().check()
+
+
 def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.txt").touch()
     for config, told in (
@@ -287,7 +293,8 @@ def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
             "holds no annotations; their names end in .jsonl",
         ),
         (GierConfig(path=f"{tmp_path}/GIER.json"), "GIER.json: there is no such folder or file"),
-        (HqEditConfig(path=str(tmp_path)), "holds no .parquet files"),
+        (HqEditConfig(path=str(tmp_path)), r"holds no .parquet files.*\)$"),
+        (MagicBrushConfig(path=str(tmp_path)), "`form: folders` reads its authors' own folders"),
     ):
         with pytest.raises(ConfigError, match=told):
             config.load().check()

@@ -17,6 +17,9 @@ _DIRECTIONS: dict[str, tuple[Direction, ...]] = {
 }
 
 
+_FOLDERS = "`form: folders` reads its authors' own folders"
+
+
 class _Pairs(Foreign):
     """What every dataset of pairs has."""
 
@@ -25,11 +28,11 @@ class _Pairs(Foreign):
     split: str = ""
     """Which split of Parquet files; all, if not given."""
 
-    def _table(self, layout: Layout, directions: tuple[Direction, ...] = ("forward",)) -> Source:
+    def _table(self, layout: Layout, *, directions: tuple[Direction, ...] = ("forward",), hint: str = "") -> Source:
         from datagen.sources.pairs.tables import PairTable
 
         default = {"license": self.license, "credit": self.credit}
-        return PairTable(self.path, split=self.split, layout=layout, directions=directions, default=default)
+        return PairTable(self.path, split=self.split, layout=layout, directions=directions, default=default, hint=hint)
 
 
 class InstructPix2PixConfig(_Pairs):
@@ -47,7 +50,8 @@ class InstructPix2PixConfig(_Pairs):
         if self.form == "folders":
             return InstructPix2PixFolders(self.path, license=self.license, credit=self.credit)
         layout = Layout("original_image", "edited_image", "edit_prompt")
-        return self._table(layout._replace(source_caption="original_prompt", target_caption="edited_prompt"))
+        layout = layout._replace(source_caption="original_prompt", target_caption="edited_prompt")
+        return self._table(layout, hint=_FOLDERS)
 
 
 class UltraEditConfig(_Pairs):
@@ -83,7 +87,8 @@ class MagicBrushConfig(_Pairs):
         if self.form == "folders":
             return MagicBrushFolders(self.path, license=self.license, credit=self.credit)
         layout = Layout("source_img", "target_img", "instruction", session="img_id", turn="turn_index")
-        return self._table(layout._replace(reach="local"))  # all were made in a mask that people drew
+        layout = layout._replace(reach="local")  # all were made in a mask that people drew
+        return self._table(layout, hint=_FOLDERS)
 
 
 class HqEditConfig(_Pairs):
@@ -99,7 +104,7 @@ class HqEditConfig(_Pairs):
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
         layout = Layout("input_image", "output_image", "edit", "input", "output", inverse_text="inverse_edit")
-        return self._table(layout, _DIRECTIONS[self.direction])
+        return self._table(layout, directions=_DIRECTIONS[self.direction])
 
 
 class SeedEditPart23Config(Foreign):

@@ -37,8 +37,13 @@ class Gier:
         """Raise `ConfigError` if a local file is none of GIER's."""
         place = Place(self.path)
         place.check_scheme()
-        if place.is_local and not self._entries():
+        if not place.is_local:
+            return
+        entries = self._entries()
+        if not entries:
             raise ConfigError(self._empty())
+        if not any(isinstance(entry, dict) and {"input", "output"} <= entry.keys() for entry in entries):
+            raise ConfigError(f"{self.path}: is none of GIER's: an entry is an object with 'input' and 'output'")
 
     def _empty(self) -> str:
         return f"{self.path}: holds no edits"

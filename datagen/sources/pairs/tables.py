@@ -20,10 +20,18 @@ class PairTable:
     writes = PAIR_FIELDS
 
     def __init__(
-        self, path: str, *, split: str, layout: Layout, directions: Sequence[Direction], default: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        split: str,
+        layout: Layout,
+        directions: Sequence[Direction],
+        default: Mapping[str, str],
+        hint: str = "",
     ) -> None:
         self.path = path
         self._files = HubFiles(path, split=split)
+        self._empty = f"{self._files.empty}{hint and f'; {hint}'}"
         self._layout, self._directions = layout, directions
         texts = layout._replace(text=layout.inverse_text)
         self._called = {"forward": layout._asdict(), "inverse": texts._asdict()}
@@ -33,7 +41,10 @@ class PairTable:
         """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
         self._files.place.check_scheme()
         if self._files.place.is_local:
-            self._columns(self._files.first())
+            first = next(iter(self._files), None)
+            if first is None:
+                raise ConfigError(self._empty)
+            self._columns(first)
 
     def count(self) -> int | None:
         """How many records local Parquet files make; None elsewhere."""
@@ -42,7 +53,7 @@ class PairTable:
 
     def rows(self) -> Iterator[SourceRow]:
         """Rows of each file, files by name, or as the dataset's state lists them."""
-        yield from once(self._all(), place=self.path, empty=self._files.empty)
+        yield from once(self._all(), place=self.path, empty=self._empty)
 
     def _all(self) -> Iterator[SourceRow]:
         for found in self._files:
