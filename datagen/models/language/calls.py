@@ -7,7 +7,6 @@ around each call costs a core more than a millisecond, three times the call itse
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import urllib.request
@@ -31,7 +30,7 @@ from datagen.models.language.completion import (
     where,
 )
 from datagen.models.language.config import OpenAIConfig
-from datagen.models.language.replies import Said
+from datagen.models.language.replies import Said, bytes_of
 from datagen.models.language.sharing import Gate, leave
 from datagen.stage import charge
 
@@ -112,7 +111,7 @@ class Calls:
         ticket = await take_leave(self._gate, most, self._config)
         took = most  # what never came back may be paid for, and so may what cannot be read
         try:
-            answer = await self._posted(renamed(asked) if other_name else asked.text)
+            answer = await self._posted(renamed(asked) if other_name else asked.data)
             if answer.status != 200:
                 took = Amount()
                 raise_status(answer.status, answer.raw, self._config, wait=answer.wait)
@@ -129,12 +128,14 @@ class Calls:
         finally:
             await self._gate.settle(ticket, took)
 
-    async def _posted(self, body: str) -> _Answer:
-        data = body.encode("utf-8", "replace")
+    async def _posted(self, data: bytes) -> _Answer:
         if self._session is None:  # made here, on the loop that it belongs to
             connector = aiohttp.TCPConnector(limit=0)  # how many at once is the stage's `concurrency`
             self._session = aiohttp.ClientSession(
-                connector=connector, headers=self._headers, timeout=aiohttp.ClientTimeout(total=None, sock_connect=None)
+                connector=connector,
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             )
         async with (
             asyncio.timeout(self._config.timeout_s),  # one clock for the whole call
@@ -144,10 +145,10 @@ class Calls:
             return _Answer(response.status, await response.read(), wait)
 
 
-def renamed(asked: Asked) -> str:
+def renamed(asked: Asked) -> bytes:
     """A call's body for models that call `max_tokens` by the other name."""
     body = {"max_completion_tokens" if name == "max_tokens" else name: value for name, value in asked.body.items()}
-    return json.dumps(body, ensure_ascii=False)
+    return bytes_of(body)
 
 
 async def take_leave(gate: Gate, most: Amount, config: OpenAIConfig) -> int:

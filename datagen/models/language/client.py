@@ -21,7 +21,7 @@ from datagen.models.language.calls import Caller, Calls
 from datagen.models.language.completion import Asked
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import read_prompt
-from datagen.models.language.replies import Replies, Said, key_of, text_of
+from datagen.models.language.replies import Replies, Said, bytes_of, key_of
 from datagen.models.language.schema import schema_name, strict_schema
 from datagen.models.language.sharing import gate
 from datagen.stage import Lent
@@ -86,9 +86,9 @@ class OpenAIModel:
         self, messages: Sequence[Message], shape: type[BaseModel], draw: Sequence[str | int], *, pixels: int
     ) -> Asked:
         body = self._body(messages, shape)
-        text = text_of(body)
+        data = bytes_of(body)
         guess = _signs(messages) // _SIGNS_A_TOKEN + pixels // _PIXELS_A_TOKEN
-        return Asked(key_of(text, weights=self.config.weights, draw=draw), body, text, (guess, self.config.max_tokens))
+        return Asked(key_of(data, weights=self.config.weights, draw=draw), body, data, (guess, self.config.max_tokens))
 
     async def _answered(self, asked: Asked) -> tuple[Said, Amount]:
         """A reply that is kept, for nothing, or a new one; of equal questions at once only one is asked."""

@@ -60,7 +60,7 @@ class Asked(NamedTuple):
 
     key: str
     body: Mapping[str, Any]
-    text: str
+    data: bytes
     """The body as JSON."""
     guess: tuple[int, int]
     """Tokens in and out that it may take at the most."""
@@ -147,9 +147,10 @@ def _raise_option(fault: _Fault, told: str, config: OpenAIConfig) -> None:
     """Tell of an option that the model does not know; no other call would fare better."""
     if "max_completion_tokens" in fault.told and "max_tokens" in fault.told:
         raise OtherNameError(told)
-    if fault.option == "temperature" or (fault.code.startswith("unsupported") and "temperature" in fault.told):
+    names_it = fault.option == "temperature" or (fault.code.startswith("unsupported") and "temperature" in fault.told)
+    if names_it and config.temperature is not None:
         raise SetupError(
-            f"{where(config)} takes no `temperature: {config.temperature}`: {told}; "
+            f"{where(config)} takes no `temperature: {config.temperature:g}`: {told}; "
             "set `temperature: null`, which leaves it to the model"
         )
     if config.structure != "text" and (fault.option == "response_format" or _FORMAT.search(fault.told)):

@@ -41,7 +41,7 @@ class OpenAIConfig(ModelConfig):
     """Where the server is. It may move without anything being asked anew."""
     api_key_env: Annotated[str, PACE] = Field(default="OPENAI_API_KEY", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
     """Name of the environment variable that holds the key; '' for a server that wants none."""
-    temperature: float | None = Field(default=0, ge=0, le=2)
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
     """At 0 the same question is never asked twice, whatever the record; null leaves it to models that take none."""
     max_tokens: int = Field(default=500, ge=1)
     """Longest answer, with the thoughts of a model that has them."""

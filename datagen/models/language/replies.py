@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from datagen.errors import StoreError
 from datagen.nearby import Nearby
@@ -63,19 +65,19 @@ class Replies:
         return None
 
 
-def text_of(body: Mapping[str, Any]) -> str:
-    """A call as JSON, the same for the same call."""
-    return _json(body)
+def bytes_of(value: Any) -> bytes:
+    """Plain data as JSON, the same for the same data in the same order."""
+    try:
+        return to_json(value)
+    except PydanticSerializationError:  # half a character, which is no text
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def key_of(text: str, *, weights: str, draw: Sequence[str | int]) -> str:
+def key_of(call: bytes, *, weights: str, draw: Sequence[str | int]) -> str:
     """A hash of all that decides a reply: the call with its pictures as JSON, what pins the weights, and the draw."""
-    told = f"[{text}, {_json(weights)}, {_json(list(draw))}]"
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(call)
+    digest.update(bytes_of([weights, list(draw)]))
+    return digest.hexdigest()
 
 
 def _name(key: str) -> str:
