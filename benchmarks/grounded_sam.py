@@ -10,11 +10,14 @@ Time is the process's own, on one thread, as other work on the machine would els
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import cv2
 import torch
@@ -37,7 +40,8 @@ def save_detector(folder: Path) -> Path:
     """Grounding DINO as transformers' defaults have it: a Swin-T, six layers each, 900 queries."""
     torch.manual_seed(0)
     transformers.GroundingDinoForObjectDetection(transformers.GroundingDinoConfig()).save_pretrained(folder)
-    tokenizer = transformers.BertTokenizer(vocab={word: n for n, word in enumerate(WORDS)})
+    words = [*WORDS, *(f"[unused{n}]" for n in range(30_522 - len(WORDS)))]
+    tokenizer = transformers.BertTokenizer(vocab={word: n for n, word in enumerate(words)})
     transformers.GroundingDinoProcessor(transformers.GroundingDinoImageProcessor(), tokenizer).save_pretrained(folder)
     return folder
 

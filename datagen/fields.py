@@ -161,6 +161,7 @@ STANDARD: tuple[Field, ...] = (
     Field("object_consistency", "score", "How far both pictures show one object, likewise.", unit="0 to 5"),
     Field("image_quality", "score", "How good both pictures are, likewise.", unit="0 to 5"),
     Field("box_score", "score", "How sure the detector is of the subject's box.", unit="its own, 0 to 1"),
+    Field("mask_fit", "score", "Overlap of the mask's bounds with its box, intersection over union.", unit="0 to 1"),
     Field("foreground_ratio", "score", "Mask pixels over all pixels.", unit="0 to 1"),
     Field("largest_piece", "score", "Share of the mask in its largest connected piece.", unit="0 to 1"),
     Field("border_contact", "score", "Share of the mask's outline that lies on the frame.", unit="0 to 1"),

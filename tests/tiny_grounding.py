@@ -42,7 +42,7 @@ def grounding_dino_config(**options: object) -> transformers.GroundingDinoConfig
     return transformers.GroundingDinoConfig(
         backbone_config=backbone, text_config=bert_config(), encoder_layers=2, decoder_layers=2,
         encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=48, decoder_ffn_dim=48, num_queries=24,
-        max_text_len=32, **{"d_model": 32, **options},
+        max_text_len=32, **{"d_model": 64, **options},
     )  # fmt: skip
 
 

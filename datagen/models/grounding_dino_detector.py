@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from PIL import Image
 from datagen.models.detector import Detection, GroundingDinoConfig
 from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
 from datagen.models.weights.batches import Batches
-from datagen.models.weights.pretrained import image_processor, loading, pretrained
+from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
 
 _Asked = tuple[NDArray[np.uint8], Caption]
 
@@ -26,8 +25,7 @@ class GroundingDinoDetector:
         self._dtype, self._device = config.ready(device), device
         self._model = pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
         self._images = image_processor(config)
-        with loading(config, "tokenizer"):
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
+        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @torch.inference_mode()

@@ -19,7 +19,7 @@ from datagen.models.detector import Detection, OriginalGroundingDinoConfig
 from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.packages import package
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import loading, tokenizer
 
 _ARCHITECTURES = {"swin_t": "GroundingDINO_SwinT_OGC.py", "swin_b": "GroundingDINO_SwinB_cfg.py"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -34,13 +34,12 @@ class OriginalGroundingDino:
     def __init__(self, config: OriginalGroundingDinoConfig, *, device: str) -> None:
         self._dtype, self._device = config.ready(device), device
         _part("models")
-        with loading(config.text_encoder, "tokenizer"):
-            folder = config.text_encoder.place()
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            shape = transformers.BertConfig.from_pretrained(folder, local_files_only=True)
+        with loading(config.text_encoder, "config of BERT"):
+            shape = transformers.BertConfig.from_pretrained(config.text_encoder.place(), local_files_only=True)
+        self._tokenizer = tokenizer(config.text_encoder, words=shape.vocab_size)
         with loading(config, "checkpoint"):
             state = torch.load(config.place(), map_location="cpu", weights_only=True)
-            self._model = _built(config, tokenizer=self._tokenizer, shape=shape)
+            self._model = _built(config, words=self._tokenizer, shape=shape)
             _fill(self._model, state.get("model", state))
         self._model.to(device).eval()
         transforms = _part("datasets.transforms")
@@ -88,19 +87,19 @@ def _part(name: str) -> ModuleType:
         return package(f"groundingdino.{name}", extra="groundingdino")
 
 
-def _built(config: OriginalGroundingDinoConfig, *, tokenizer: Any, shape: transformers.BertConfig) -> Any:
+def _built(config: OriginalGroundingDinoConfig, *, words: Any, shape: transformers.BertConfig) -> Any:
     """The model, its weights not yet read."""
     models = _part("models")
     file = _ARCHITECTURES.get(config.architecture)
     path = Path(_part("config").__path__[0]) / file if file else Path(config.architecture).expanduser()
     options = _part("util.slconfig").SLConfig.fromfile(str(path))
     options.use_checkpoint = options.use_transformer_ckpt = False  # they spare memory in training alone
-    with _young_bert(tokenizer, _Bert(shape)):
+    with _young_bert(words, _Bert(shape)):
         return models.build_model(options)
 
 
 @contextmanager
-def _young_bert(tokenizer: Any, bert: _Bert) -> Iterator[None]:
+def _young_bert(words: Any, bert: _Bert) -> Iterator[None]:
     """Give the package a tokenizer and text encoder, where it would fetch them and wrap the encoder.
 
     Its wrapper of `BertModel` calls methods that transformers 5 has no more. They gave every token a mask of its
@@ -109,7 +108,7 @@ def _young_bert(tokenizer: Any, bert: _Bert) -> Iterator[None]:
     text: Any = _part("util.get_tokenlizer")
     model: Any = _part("models.GroundingDINO.groundingdino")
     kept = text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper
-    text.get_tokenlizer, text.get_pretrained_language_model = lambda _: tokenizer, lambda _: bert
+    text.get_tokenlizer, text.get_pretrained_language_model = lambda _: words, lambda _: bert
     model.BertModelWarper = _unwrapped
     try:
         yield

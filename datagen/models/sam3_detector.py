@@ -14,7 +14,7 @@ from PIL import Image
 from datagen.errors import DataError
 from datagen.models.detector import Detection, Sam3DetectorConfig, best_first
 from datagen.models.weights.batches import Batches
-from datagen.models.weights.pretrained import loading, pretrained
+from datagen.models.weights.pretrained import loading, pretrained, tokenizer
 
 _LONGEST = 32
 """Tokens of a phrase that the model was made for, the two at its ends included."""
@@ -33,6 +33,7 @@ class Sam3Detector:
         self._model = pretrained(transformers.Sam3Model, config, device=device)
         with loading(config, "processor"):
             self._processor: Any = transformers.Sam3Processor.from_pretrained(config.place(), local_files_only=True)
+        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @torch.inference_mode()
@@ -62,7 +63,7 @@ class Sam3Detector:
         words = " ".join(phrase.split())
         if not words:
             raise DataError("there is no word in the phrase to look for")
-        tokens = self._processor.tokenizer(words, return_tensors="pt", padding="max_length", max_length=_LONGEST)
+        tokens = self._tokenizer(words, return_tensors="pt", padding="max_length", max_length=_LONGEST)
         if tokens["input_ids"].shape[1] > _LONGEST:
             raise DataError(f"the phrase '{phrase:.60}' is longer than the {_LONGEST} tokens that SAM 3 reads")
         return {name: tokens[name].to(self._device) for name in ("input_ids", "attention_mask")}

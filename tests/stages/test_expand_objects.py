@@ -86,3 +86,9 @@ def test_bad_objects_reach_their_samples_without_harm_to_their_siblings(tmp_path
     told = [json.loads(row["fields"], parse_constant=pytest.fail) for id, row in found.items() if "#" in id]
     assert {row["subject"]: row["box"][0] for row in told} == {"cup": 1, "nan": None, "infinite": 0, "inverted": 9}
     assert verify(str(tmp_path / "out")) == []
+
+
+def test_objects_that_were_found_stand_in_the_place_of_those_of_the_source() -> None:
+    [cup] = expand(found_objects=[{**CUP, "score": 0.9}])
+    assert cup["subject"] == "cup"
+    assert expand(CUP, found_objects=[]) == [], "nothing was found, and the source's were no objects"

@@ -37,41 +37,37 @@ def test_the_best_box_and_its_pixels_are_the_subject() -> None:
     assert answer["mask"].shape == (40, 60)
 
 
-def test_records_of_one_picture_are_segmented_together_and_those_below_the_bound_are_not() -> None:
+def test_records_of_one_picture_are_segmented_together() -> None:
     made = stage(FakeDetector((CUP, 0.9)))
     other = Image.of(noise(30, 50))
     assert len(made.process([record("cup"), record("dish", other), record("spoon")])) == 3
     assert [len(scene.boxes) for scene in made.segmenter.scenes] == [2, 1]
-    low = stage(FakeDetector((CUP, 0.3)))
-    low.process([record()])
-    assert low.segmenter.scenes == []
+
+
+NEAR = (5.0, 5.0, 9.9, 9.9)
 
 
 @pytest.mark.parametrize(
     ("detector", "options", "reason", "told"),
     [
         (FakeDetector(), {}, "no_subject", "nothing was found for 'cup'"),
-        (FakeDetector((CUP, 0.31)), {}, "no_subject", "'cup' scores 0.310 < 0.35"),
-        (FakeDetector((DIM, 0.9)), {}, "no_mask", "no pixel of box [1.0, 1.0, 4.0, 4.0] belongs to 'cup'"),
-        (
-            FakeDetector(((5.0, 5.0, 8.9, 8.9), 0.9)),
-            {"min_box_iou": 0.95},
-            "no_mask",
-            "no pixel",
-        ),
-        (
-            FakeDetector(((5.0, 5.0, 9.9, 9.9), 0.9)),
-            {"min_box_iou": 0.7},
-            "box_mismatch",
-            "the mask spans [5, 5, 9, 9], the box is [5.0, 5.0, 9.9, 9.9]: overlap 0.67 < 0.7",
-        ),
+        (FakeDetector((CUP, 0.31)), {}, "no_subject", "box_score 0.31 < 0.35 (min_score)"),
+        (FakeDetector((DIM, 0.9)), {}, "no_mask", "no pixel of box [1.0, 1.0, 4.0, 4.0] belongs to the subject"),
+        (FakeDetector((NEAR, 0.9)), {"min_mask_fit": 0.7}, "box_mismatch", "mask_fit 0.6664 < 0.7 (min_mask_fit)"),
     ],
 )
-def test_what_is_not_found_well_enough_is_rejected_and_keeps_its_score(
+def test_what_is_not_found_well_enough_is_rejected_and_keeps_its_scores(
     detector: FakeDetector, options: dict[str, Any], reason: str, told: str
 ) -> None:
     [answer] = stage(detector, **options).process([record()])
     assert isinstance(answer, Reject)
-    assert answer.reason == reason
-    assert told in answer.detail
-    assert answer.fields["box_score"] == (detector.found[0][1] if detector.found else 0.0)
+    assert (answer.reason, answer.detail) == (reason, told)
+    assert answer.fields["box_score"] == (detector.found[0][1] if detector.found else 0)
+    assert ("mask" in answer.fields) == (reason in ("box_mismatch",) or "min_score" in told)
+
+
+def test_what_is_measured_hangs_on_no_bound() -> None:
+    """So that another bound asks no model anew."""
+    low, high = (stage(FakeDetector((CUP, 0.5)), min_score=bound).measure([record()])[0] for bound in (0.1, 0.9))
+    assert low.keys() == high.keys()
+    assert low["mask_fit"] == 1

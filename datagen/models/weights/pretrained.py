@@ -72,7 +72,7 @@ def image_processor(config: WeightsConfig) -> Any:
         return reader.from_pretrained(config.place(), local_files_only=True, backend="pil")
 
 
-def tokenizer(config: WeightsConfig, *, words: int) -> Any:
+def tokenizer(config: PlacedConfig, *, words: int) -> Any:
     """The tokenizer that the weights come with, for a model that knows so many `words`. Raises `SetupError`.
 
     Where its files are missing, transformers makes one that knows no words at all, and says nothing.
