@@ -9,6 +9,9 @@ import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from commands import call, refused
 
+from datagen.execute.finish import about_run
+from datagen.execute.ledger import Counts
+
 
 def asking(**model: Any) -> dict[str, Any]:
     """A toy stage whose model is a language model."""
@@ -93,3 +96,9 @@ def test_a_stage_that_rejects_them_is_gate_enough(tmp_path: Path, capfd: pytest.
 def test_allow_needs_the_gate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [PAINT])
     assert "--allow goes with --commercial" in refused("check", config, "--allow", "MIT", capfd=capfd)
+
+
+def test_the_card_lists_the_licence_of_every_model(tmp_path: Path) -> None:
+    stages = [asking(), {**asking(model="mine"), "id": "other", "map": {"remark": "subject"}}, PAINT]
+    about = about_run(toy_graph(tmp_path, stages), Counts())
+    assert about.model_licenses == {"openai@1:gpt-4o": "LicenseRef-OpenAI-Terms", "openai@1:mine": "none stated"}
