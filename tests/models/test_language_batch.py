@@ -171,8 +171,10 @@ def test_a_model_that_calls_the_longest_answer_otherwise_is_asked_so_in_the_next
     server.act = lambda line, number: (
         answers(line) if "max_completion_tokens" in line["body"] else answers(line, status=400, body=refusal)
     )
-    assert [reply.value.word for reply in together(server, "abc")] == ["yes"] * 3
+    assert [reply.value.word for reply in together(server, "abc", retries=0)] == ["yes"] * 3
     assert len(server.made) == 2
+    server.act = lambda line, number: answers(line, status=400, body=refusal)
+    assert "will not answer this" in str(together(server, "d")[0])
 
 
 @pytest.mark.parametrize(

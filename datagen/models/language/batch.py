@@ -93,7 +93,8 @@ class BatchCalls:
             except OtherNameError as error:
                 if other_name:
                     raise DataError(f"{where(self._config)} will not answer this: {error}") from error
-                self._other_name = True
+                self._other_name = True  # learnt once; the server did nothing for it
+                return await self.make(asked)
             except AgainError as error:
                 told = str(error)
         raise DataError(f"{where(self._config)} failed {self._config.retries + 1} times, the last time: {told}")
