@@ -84,6 +84,7 @@ STANDARD: tuple[Field, ...] = (
         "Whether a mix takes a sample, or why not.",
         choices=("taken", "beyond_share", "beyond_cap", "other_split"),
     ),
+    Field("former_split", "text", "In which split of its dataset a sample was.", choices=("train", "val")),
     Field("copy", "int", "Which copy of a sample this is, where a mix asks for several; 0 is the first."),
     Field("carried", "json", "What a finished sample brings along: {run, seed, scores, unchecked}.", bulky=True),
     Field(

@@ -79,7 +79,11 @@ def _not_together(graph: Graph) -> Iterator[str]:
     """Fields by which samples are to stay together, and cannot."""
     texts = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
     known = sorted(name for name in texts if _is(graph, name, "text"))
-    for name in graph.loaded.pipeline.output.together:
+    output = graph.loaded.pipeline.output
+    if output.split_from and output.split_from not in known:
+        where = graph.loaded.located.origin(("output", "split_from"))
+        yield f"{where}: there is no text '{output.split_from}' to split by; {nearest(output.split_from, known)}"
+    for name in output.together:
         if name not in known:
             where = graph.loaded.located.origin(("output", "together"))
             yield f"{where}: there is no text '{name}', by which samples are to stay together; {nearest(name, known)}"

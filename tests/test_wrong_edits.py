@@ -33,9 +33,11 @@ def test_another_dataset_than_the_kind_says(tmp_path: Path, capfd: pytest.Captur
     assert "holds no folder with prompt.json and pairs such as 123_0.jpg, 123_1.jpg" in told
 
 
-def test_a_field_by_which_nothing_can_stay_together(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_field_by_which_nothing_can_stay_together(some: Path, capfd: pytest.CaptureFixture[str]) -> None:
     told = refused("check", EDITS, "-s", "output.together=[sesion]", capfd=capfd)
     assert "there is no text 'sesion', by which samples are to stay together; did you mean 'session'?" in told
+    told = refused("check", MIX, "-s", "output.split_from=split", "-s", mixing({"a": some}), capfd=capfd)
+    assert "there is no text 'split' to split by; known: " in told
     assert "'turn'" in refused("check", EDITS, "-s", "output.together=[turn]", capfd=capfd)
 
 

@@ -47,12 +47,22 @@ class Traits(NamedTuple):
 def read_traits(rows: Rows, keys: Digests, *, options: OutputOptions, seed: int) -> Traits:
     """The traits of the samples with the sorted `keys`. Raises `StoreError` where a field is no hash."""
     near = options.near_duplicates
-    read = _Reader(keys, options.compared, near.same if near else (), near.keep if near else "", options.together)
+    read = _Reader(keys, options.compared, near.same if near else (), near.keep if near else "", _grouping(options))
     for table in rows(["key", "fields", "scores"]):
         places, known = found_in(keys, digests(table["key"], seed=seed))
         for row in np.flatnonzero(known):
             read.take(int(places[row]), *(table[name][int(row)].as_py() for name in ("key", "fields", "scores")))
     return read.done()
+
+
+def _grouping(options: OutputOptions) -> tuple[str, ...]:
+    """The fields whose equal values count."""
+    return (*options.together, *([options.split_from] if options.split_from else []))
+
+
+def group_of(value: Any) -> bytes:
+    """What stands for a value in `Traits.groups`."""
+    return hashlib.sha256(json.dumps(value).encode()).digest()[:16]
 
 
 class _Reader:
@@ -82,7 +92,7 @@ class _Reader:
         self._equal[place] = hashlib.sha256(equal).digest()[:16]
         for name, group in self._groups.items():
             if told.get(name):
-                group[place] = hashlib.sha256(json.dumps(told[name]).encode()).digest()[:16]
+                group[place] = group_of(told[name])
         if self._score:
             self._scores[place] = json.loads(scores or "{}").get(self._score, -np.inf)
 
@@ -228,7 +238,9 @@ def _told(traits: Traits, row: int, of: int, rules: Sequence[Rule]) -> str:
     return "near"
 
 
-def joined_sources(sources: NDArray[np.uint64], traits: Traits, *, within: Rule) -> NDArray[np.uint64]:
+def joined_sources(
+    sources: NDArray[np.uint64], traits: Traits, *, within: Rule, together: Sequence[str]
+) -> NDArray[np.uint64]:
     """For each sample the lowest source of all that are near its own or of its group, however many steps apart."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -243,7 +255,7 @@ def joined_sources(sources: NDArray[np.uint64], traits: Traits, *, within: Rule)
         edges.append(np.stack([source[rows], nodes + value.ravel()], axis=1))
         edges.append(np.stack([found.one, found.other], axis=1) + nodes)
         nodes += len(values)
-    for group in traits.groups.values():
+    for group in (traits.groups[name] for name in together):
         rows = np.flatnonzero(group != b"")
         values, value = np.unique(group[rows], return_inverse=True)
         edges.append(np.stack([source[rows], nodes + value.ravel()], axis=1))

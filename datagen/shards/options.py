@@ -51,6 +51,8 @@ class OutputOptions(Options):
     one_split: Within = {}
     """Samples of which any one of these hashes differs in at most so many bits are never in different splits."""
 
+    split_from: str = ""
+    """Field that says `train` or `val` of each sample, in the place of a draw; a source that has both is train."""
     together: tuple[str, ...] = ()
     """Fields, such as `session`, of which samples with an equal value, '' aside, are never in different splits."""
 

@@ -14,7 +14,7 @@ from datagen.errors import StoreError
 from datagen.shards.columns import NARROW, Digests, Flags, Numbers, Rows, digests, filled, found_in
 from datagen.shards.duplicates import Dropped, Twins, drop_duplicates
 from datagen.shards.index import SHARDS, SPLITS, Split
-from datagen.shards.near_duplicates import drop_near, joined_sources, read_traits
+from datagen.shards.near_duplicates import drop_near, group_of, joined_sources, read_traits
 from datagen.shards.options import OutputOptions
 
 MB = 1_000_000
@@ -95,7 +95,7 @@ def _chosen(samples: _Samples, rows: Rows, options: OutputOptions, seed: int) ->
     """The samples that stay, the others, and which of those that stay go to val."""
     stays, same = drop_duplicates(Twins(samples.keys, samples.contents, samples.slices), rows, seed=seed)
     kept = samples.take(stays)
-    if not (options.compared or options.together):
+    if not (options.compared or options.together or options.split_from):
         return kept, Dropped(same, seed=seed), _in_val(kept.sources, options.val_fraction)
     traits = read_traits(rows, kept.keys, options=options, seed=seed)
     drops = [same]
@@ -103,8 +103,13 @@ def _chosen(samples: _Samples, rows: Rows, options: OutputOptions, seed: int) ->
         stays, near = drop_near(traits, kept.keys, kept.slices, rows, near=options.near_duplicates, seed=seed)
         kept, traits = kept.take(stays), traits.take(stays)
         drops.append(near)
-    sources = joined_sources(kept.sources, traits, within=options.one_split)
-    return kept, Dropped(*drops, seed=seed), _in_val(sources, options.val_fraction)
+    sources = joined_sources(kept.sources, traits, within=options.one_split, together=options.together)
+    if options.split_from:
+        said = traits.groups[options.split_from] == group_of("val")
+        in_val = said & ~np.isin(sources, sources[~said])
+    else:
+        in_val = _in_val(sources, options.val_fraction)
+    return kept, Dropped(*drops, seed=seed), in_val
 
 
 def cut(sizes: Numbers, limit: int) -> Iterator[tuple[int, int]]:

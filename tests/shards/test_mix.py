@@ -14,7 +14,7 @@ from building import ledger_rows, run_local
 from finished import finished, mixing
 from hypothesis import given
 from hypothesis import strategies as st
-from making import packed, record
+from making import OPTIONS, packed, record
 
 import datagen
 from datagen.config import load
@@ -116,6 +116,7 @@ def test_all_of_two_datasets_with_all_that_they_have(edits: Path, additions: Pat
     for name, source in (("add", additions), ("edit", edits)):
         for before in datagen.open(str(source)):
             after = mixed[f"{name}/{before.key}"]
+            assert after.split == before.split
             assert set(after.members) == set(before.members)
             for member in before.members:
                 if member.endswith("png"):
@@ -177,6 +178,23 @@ def test_a_mix_of_one_split_and_of_a_mix(edits: Path, tmp_path: Path) -> None:
     again = run_local(graph_of(mix=out), tmp_path / "again")
     assert again.counts.accepted == splits["train"]
     assert len(json.loads((tmp_path / "again" / "dataset.json").read_text())["runs"]) == 3
+
+
+def test_a_source_that_is_train_somewhere_is_train(tmp_path: Path) -> None:
+    outs = {}
+    for name, fraction in (("one", 0.0), ("two", 0.5)):
+        records = [
+            record(f"{name}-{number}", source=f"picture {number}", seed=40 * number + (name == "two"))
+            for number in range(4)
+        ]
+        packed(Store(str(tmp_path / name)), records, options=OPTIONS.model_copy(update={"val_fraction": fraction}))
+        outs[name] = tmp_path / name
+    assert {sample.split for sample in datagen.open(str(outs["two"]))} == {"train", "val"}
+    run_local(graph_of(**outs), tmp_path / "mix")
+    assert {sample.split for sample in datagen.open(str(tmp_path / "mix"))} == {"train"}
+    run_local(graph_of(two=outs["two"]), tmp_path / "alone")
+    before = {f"two/{sample.key}": sample.split for sample in datagen.open(str(outs["two"]))}
+    assert {sample.info["id"]: sample.split for sample in datagen.open(str(tmp_path / "alone"))} == before
 
 
 def test_rows_are_the_same_every_time_and_as_many_as_counted(edits: Path, additions: Path) -> None:

@@ -210,6 +210,7 @@ def test_samples_without_hashes_are_packed_as_ever() -> None:
     assert len(planned(table, near_duplicates=near({"a": 4}), one_split={"a": 4}).keys) == 2
 
 
+@settings(deadline=None)
 @given(groups=st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=2, max_size=12), seed=st.integers(0, 5))
 def test_samples_of_one_group_are_in_one_split_and_others_as_chance_has_it(groups: list[str], seed: int) -> None:
     table = pa.table(

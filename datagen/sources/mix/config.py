@@ -25,7 +25,7 @@ class PartConfig(Options):
     repeats: int = Field(default=1, ge=1, le=1000)
     """How often a sample may be taken, so that weights find more than there is; without a weight, how often it is."""
     split: Literal["train", "val"] | None = None
-    """Which of its splits; both, if not given. The mix draws splits of its own."""
+    """Which of its splits; both, if not given."""
 
 
 class MixConfig(Options):

@@ -49,7 +49,7 @@ class Part(NamedTuple):
 class Mix:
     """The datasets' samples, dataset by dataset, each in the order of its index."""
 
-    writes = ("members", "base", "sha256", "dataset", "mix_says", "copy", "canvas", "source_member")
+    writes = ("members", "base", "sha256", "dataset", "mix_says", "former_split", "copy", "canvas", "source_member")
 
     def __init__(self, datasets: Sequence[PartConfig], *, seed: int) -> None:
         self._configs = datasets
@@ -130,6 +130,7 @@ def _rows(part: Part, sample: Mapping[str, Any], often: int) -> Iterator[SourceR
             "sha256": "",
             "dataset": part.config.name,
             "mix_says": verdict,
+            "former_split": sample["split"],
             "copy": copy,
             "canvas": "picture" if source else "blank",
             "source_member": source,
