@@ -21,12 +21,15 @@ TOLD = "A dog (located at the left side of the image) lies on a lawn."
 QUALITY = ("compositeStructure", "objectConsistency", "imageQuality")
 
 
-def blip3(folder: Path, captions: Sequence[Any] = ([[TOLD, [True]], [PLACED, [True]], [TAGGED, [False]]],) * 3) -> Path:
-    """Rows `u0`, `u1`, ... with these captions."""
+THREE = ([[TOLD, [True]], [PLACED, [True]], [TAGGED, [False]]],) * 3
+
+
+def blip3(folder: Path, captions: Sequence[Any] = THREE, *, web: str = "https://pictures.example.org") -> Path:
+    """Rows `u0`, `u1`, ... with these captions, and pictures `0.jpg`, `1.jpg`, ..."""
     rows = [
         {
             "uid": f"u{number}",
-            "url": f"https://pictures.example.org/{number}.jpg",
+            "url": f"{web}/{number}.jpg",
             "cogvlm_caption": "A dog lies on a lawn.",
             "captions": text if isinstance(text, str) else repr(text),
         }

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import skimage
 from building import ledger_rows, run_local
 from chat_server import Chat, chatting, says, words_of
 from examples import small_manifest
+from foreign_generation import blip3
+from web_server import serving
 
 import datagen
 from datagen.config import load
@@ -19,6 +22,7 @@ from datagen.graph import build
 from datagen.shards.reader import Dataset
 
 GENERATION, BENCH = Path("configs/subject_generation.yaml"), Path("configs/mige_bench.yaml")
+DATA = Path(skimage.__file__).parent / "data"
 PROFILES = [
     (GENERATION, "embedded"),
     (GENERATION, "gpu"),
@@ -60,6 +64,23 @@ def test_pictures_stand_for_things_and_there_is_no_source(tmp_path: Path) -> Non
     assert (told["coffee#1"], told["coins"], told["clock"]) == ("in_pieces", "no_entity", "blurred")
     saucer = next(sample for sample in dataset if sample.info["subject"] == "saucer")
     assert saucer.info["instruction"].endswith("on a red <imagehere> with a teaspoon, on a wooden table.")
+
+
+def test_words_with_boxes_give_way_to_what_is_cut_out_of_a_picture_on_the_web(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATAGEN_CACHE", "")
+    with serving() as web:
+        web.give("/0.jpg", 200, Path(DATA / "astronaut.png").read_bytes())
+        caption = "A woman (starts at [0.03, 0.03] and extends upto [0.71, 1]) smiles beside a model <bbox>.7,0,.9,.54</bbox>."
+        path = blip3(tmp_path / "blip3", [[["A woman smiles.", [False]], [caption, [True]]]], web=web.address)
+        sets = ["source.kind=blip3_grounding", f"source.path={path}", "segment_entity.segmenter.kind=grabcut"]
+        sets += ["read_image.schemes=[http]", "read_image.hosts=[127.0.0.1]", "segment_entity.min_box_iou=0.3"]
+        (sample,) = made(GENERATION, tmp_path / "out", *sets, "check_completeness.min_largest_piece=0")
+    assert sample.info["instruction"] == "<imagehere> smiles beside <imagehere>."
+    assert sample.info["text"] == "A woman smiles beside a model."
+    assert [round(edge / 512, 1) for edge in sample.info["instances"][0]["box"][:2]] == [0.0, 0.0]
+    assert len(sample.refs) == 2
 
 
 def test_subjects200k_gives_each_panel_as_the_other_ones_reference(tmp_path: Path) -> None:
