@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +32,10 @@ from transformers import (
 )
 
 from datagen.errors import SetupError
+from datagen.hashes import distances, read_hash
 from datagen.models.aesthetic import AestheticV25Config, LaionV1Config, LaionV2Config
 from datagen.models.embedder import DinoConfig, Dinov2Config, ImageEmbedder
+from datagen.models.hasher import EmbeddingHashConfig
 from datagen.models.nsfw import ImageClassifierConfig
 from datagen.models.scorer import ClipConfig, OpenClipConfig, Siglip2Config
 
@@ -357,6 +360,17 @@ def test_half_precision_says_nearly_the_same(folder: Path, pictures: list[Pixels
 
 
 # What is wrong
+
+
+def test_hashes_of_embeddings_are_as_far_apart_as_these(folder: Path, pictures: list[Pixels]) -> None:
+    embedder = Dinov2Config(weights=str(folder / "dinov2"))
+    texts = EmbeddingHashConfig(embedder=embedder, bits=2048).load("cpu")(pictures)
+    hashes = [read_hash(text) for text in texts]
+    assert {hash.by for hash in hashes} == {"dinov2@1:dinov2/2048"}, "no folder of this machine"
+    embedded = embedder.load("cpu")(pictures)
+    for one, other in combinations(range(len(pictures)), 2):
+        angle = np.arccos(np.clip(embedded[one] @ embedded[other], -1, 1)) / np.pi
+        assert distances(hashes[one].words, hashes[other].words) / 2048 == pytest.approx(angle, abs=0.045)
 
 
 def _refused(config: Any) -> str:
