@@ -129,7 +129,7 @@ class Sam3DetectorConfig(WeightsConfig):
     """SAM 3 (arXiv:2511.16719) by text: finds all that one short noun phrase names, phrase after phrase."""
 
     kind: Literal["sam3"] = "sam3"
-    license: ClassVar[str] = "SAM License"
+    license: ClassVar[str] = "LicenseRef-SAM"
 
     weights: str = Field(default="facebook/sam3", min_length=1)
     """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""

@@ -157,7 +157,7 @@ class Sam3Config(PromptedConfig):
     """SAM 3 (arXiv:2511.16719) by transformers, prompted by boxes as its tracker is."""
 
     kind: Literal["sam3"] = "sam3"
-    license: ClassVar[str] = "SAM License"
+    license: ClassVar[str] = "LicenseRef-SAM"
 
     weights: str = Field(default="facebook/sam3", min_length=1)
     """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
