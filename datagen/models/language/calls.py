@@ -141,8 +141,8 @@ class Calls:
             asyncio.timeout(self._config.timeout_s),  # one clock for the whole call
             self._session.post(self._url, data=data, proxy=self._proxy, allow_redirects=False) as response,
         ):
-            wait = asked_wait(response.headers.get("Retry-After", ""))
-            return _Answer(response.status, await response.read(), wait)
+            wait = response.headers.get("Retry-After")
+            return _Answer(response.status, await response.read(), asked_wait(wait) if wait else 0.0)
 
 
 def renamed(asked: Asked) -> bytes:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from datagen.errors import StoreError
 from datagen.nearby import Nearby
 from datagen.store import Store
 
@@ -55,11 +54,12 @@ class Replies:
                 await self._nearby.do(partial(self._store.remove, _name(key)))
 
     def _found(self, key: str) -> Said | None:
-        if self._store is None or not self._store.exists(_name(key)):
+        assert self._store is not None
+        data = self._store.find(_name(key))
+        if data is None:
             return None
-        with suppress(StoreError, ValueError, TypeError, KeyError):  # removed meanwhile, or not what `keep` wrote
-            data = self._store.read(_name(key))
-            head, body = data[:_HEAD], data[_HEAD:]
+        head, body = data[:_HEAD], data[_HEAD:]
+        with suppress(ValueError, TypeError, KeyError):  # not what `keep` wrote
             if head == hashlib.sha256(body).hexdigest().encode():
                 return Said(**json.loads(body))
         return None
