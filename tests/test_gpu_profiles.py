@@ -65,7 +65,6 @@ SETS = {
 
 
 PROFILES = [
-    ("subject_add", "gpu"),
     ("subject_generation", "gpu"),
     ("subject_generation", "gpu_captions"),
     ("instruct_edit", "gpu"),
