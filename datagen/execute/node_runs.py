@@ -96,12 +96,21 @@ Answered = dict[tuple[str, str], Kept]
 class NodeRun:
     """One Map stage over the records that meet it."""
 
-    def __init__(self, node: Node, operator: Operator, *, answers: Answers | None, limit: Limit) -> None:
+    def __init__(
+        self,
+        node: Node,
+        operator: Operator,
+        *,
+        answers: Answers | None,
+        limit: Limit,
+        on_node: Callable[[NodeRun], None],
+    ) -> None:
         self.node = node
         self.catalogue = operator.catalogue
         self.stage: Stage = node.stage(node.config, id=node.id, seed=operator.seed)
         self.answers = answers
         self._limit = limit
+        self._on_node = on_node
         self._device = operator.device
         self._ready = False
         self._setting_up = threading.Lock()
@@ -126,10 +135,11 @@ class NodeRun:
             self.stage.setup_on_node()
 
     def setup(self) -> None:
-        """Load what it needs, the first time. Raises `SetupError`."""
+        """Load what it needs, the first time, once it is on this machine. Raises `SetupError`."""
         with self._setting_up:
             if self._ready:
                 return
+            self._on_node(self)
             with starting(self.node):
                 self.stage.setup(self._device)
             self._ready = True
@@ -339,8 +349,16 @@ class AsyncRun(NodeRun):
     A stage that waits for no service computes: one record at a time, in the thread that can be interrupted.
     """
 
-    def __init__(self, node: Node, operator: Operator, *, answers: Answers | None, limit: Limit) -> None:
-        super().__init__(node, operator, answers=answers, limit=limit)
+    def __init__(
+        self,
+        node: Node,
+        operator: Operator,
+        *,
+        answers: Answers | None,
+        limit: Limit,
+        on_node: Callable[[NodeRun], None],
+    ) -> None:
+        super().__init__(node, operator, answers=answers, limit=limit, on_node=on_node)
         self._waits = node.cost == 2
         self._loop = asyncio.new_event_loop()
         self._gate = asyncio.Semaphore(node.resources.concurrency if self._waits else 1)

@@ -51,14 +51,13 @@ class Worker:
         self._runs: list[NodeRun] = []
         for node in operator.nodes:
             kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
-            run = run_of(node)(node, operator, answers=kept, limit=limit)
+            run = run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
             run.stage.lent = place.lent
             self._runs.append(run)
 
     def setup(self) -> None:
         """Load the stages' models, but for those that may find all their answers kept. Raises `SetupError`."""
         for run in self._runs:
-            self._setup_on_node(run)
             if not run.is_known:
                 run.setup()
 

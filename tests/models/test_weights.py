@@ -148,6 +148,13 @@ def test_weights_are_fetched_once_a_machine(tmp_path: Path) -> None:
     assert (tmp_path / "weights.bin").read_text() == "x"
 
 
+def test_weights_need_not_be_there_where_all_answers_are_kept(tmp_path: Path) -> None:
+    config, out = _toy(tmp_path), tmp_path / "out"
+    run_local(build(load(config)), out)
+    (tmp_path / "weights.bin").unlink()
+    run_local(build(load(config, sets=["paint.side=8"])), out)
+
+
 @pytest.mark.parametrize(("gpus", "has"), [(0.25, "6"), (0.4, "9.6")])
 def test_models_that_cannot_fit_their_share_of_a_gpu_are_refused(tmp_path: Path, gpus: float, has: str) -> None:
     config = _toy(tmp_path, resources={"gpus": gpus})
