@@ -21,8 +21,7 @@ _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 _LABEL = r"(?:(?:so|thus|the|my|final|overall) )*(?:answer|verdict|judge?ment|result)"
 _ANSWER_IS = re.compile(rf"{_LABEL}(?: is| would be)? (true|yes|false|no)")
 _LABEL_ALONE = re.compile(rf"{_LABEL}(?: is)?")
-_ALSO = re.compile(r"(?:.*\s)?(true|yes|false|no)|(true|yes|false|no) \S+")
-"""Where such a word may be an answer too."""
+_LETTERS = re.compile(r"[^\W\d_]+")
 _UNSURE = re.compile(r"\b(?:maybe|perhaps|possibly|unsure|uncertain|unclear|not sure|cannot (?:tell|say|see|judge))\b")
 _QUOTES = r"['\u2018\u2019]"
 _MARKS = re.compile(rf"[*_`#\"\u201c-\u201f()\[\]<>|~]|(?<!\w){_QUOTES}|{_QUOTES}(?!\w)")
@@ -60,7 +59,7 @@ def read_verdict(text: str) -> bool:
     plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).casefold()
     clauses = [" ".join(clause.split()) for part in _BREAKS.split(plain) if (clause := _BULLET.sub("", part))]
     told = {_WORDS[word] for word in _told(clauses)}
-    said = {_WORDS[match[1] or match[2]] for clause in clauses if (match := _ALSO.fullmatch(clause))}
+    said = {_WORDS[word] for clause in clauses for word in _perhaps_told(clause) if word in _WORDS}
     if len(told) != 1 or said - told or _UNSURE.search(plain):
         raise ValueError("it is neither a clear yes nor a clear no; the answer has to be true or false")
     return told.pop()
@@ -72,3 +71,12 @@ def _told(clauses: list[str]) -> list[str]:
     labelled = [after for before, after in pairwise(clauses) if _LABEL_ALONE.fullmatch(before)]
     named = [match[1] for clause in clauses if (match := _ANSWER_IS.fullmatch(clause))]
     return [*(clause for clause in [*alone, *labelled] if clause in _WORDS), *named]
+
+
+def _perhaps_told(clause: str) -> list[str]:
+    """The words of a clause that may be an answer too: its last one, and all of a short one."""
+    words = _LETTERS.findall(clause)
+    return words if len(words) <= _SHORT else words[-1:]
+
+
+_SHORT = 2
