@@ -50,8 +50,10 @@ def read_traits(rows: Rows, keys: Digests, *, options: OutputOptions, seed: int)
     read = _Reader(keys, options.compared, near.same if near else (), near.keep if near else "", _grouping(options))
     for table in rows(["key", "fields", "scores"]):
         places, known = found_in(keys, digests(table["key"], seed=seed))
-        for row in np.flatnonzero(known):
-            read.take(int(places[row]), *(table[name][int(row)].as_py() for name in ("key", "fields", "scores")))
+        texts = zip(*(table[name].to_pylist() for name in ("key", "fields", "scores")), strict=True)
+        for place, there, told in zip(places.tolist(), known.tolist(), texts, strict=True):
+            if there:
+                read.take(place, *told)
     return read.done()
 
 
