@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -306,27 +305,3 @@ def _qwen(cls: Any) -> Any:
 @saved
 def qwen_inpaint() -> Any:
     return _qwen(diffusers.QwenImageEditInpaintPipeline)
-
-
-class _Lama(torch.nn.Module):
-    """Takes and gives what big-lama does: the hole becomes what a seeded convolution makes of the rest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = torch.nn.Conv2d(4, 3, 3, padding=1, padding_mode="reflect")
-
-    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        seen = image * (1 - mask)
-        painted = torch.sigmoid(self.layer(torch.cat([seen, mask], dim=1)) + image.mean(dim=[1, 2, 3], keepdim=True))
-        return mask * painted + (1 - mask) * image
-
-
-def lama(path: Path) -> Path:
-    """A TorchScript file."""
-    torch.manual_seed(3)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*torch.jit.*deprecated", FutureWarning)
-        scripted: Any = torch.jit.script(_Lama())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scripted.save(str(path))
-    return path

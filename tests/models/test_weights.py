@@ -152,7 +152,8 @@ def test_weights_need_not_be_there_where_all_answers_are_kept(tmp_path: Path) ->
     config, out = _toy(tmp_path), tmp_path / "out"
     run_local(build(load(config)), out)
     (tmp_path / "weights.bin").unlink()
-    run_local(build(load(config, sets=["paint.side=8"])), out)
+    again = run_local(build(load(config, sets=["paint.side=8"])), out)
+    assert again.counts.accepted == 8
 
 
 @pytest.mark.parametrize(("gpus", "has"), [(0.25, "6"), (0.4, "9.6")])
@@ -168,7 +169,7 @@ def test_models_that_cannot_fit_their_share_of_a_gpu_are_refused(tmp_path: Path,
 
 @pytest.mark.parametrize("gpus", [0, 0.5, 2])
 def test_models_that_fit_or_take_no_gpu_are_not(tmp_path: Path, gpus: float) -> None:
-    build(load(_toy(tmp_path, resources={"gpus": gpus})))
+    assert build(load(_toy(tmp_path, resources={"gpus": gpus}))).nodes[0].gpu_memory_gb == 10
 
 
 def test_a_plan_tells_what_is_not_pinned_and_what_a_gpu_has_to_hold(tmp_path: Path) -> None:
