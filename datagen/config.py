@@ -318,12 +318,20 @@ def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> Non
     old = _at(located.data, place)
     merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
     if merge:
+        _unpin(old, new.get("weights", old.get("weights")))
         for key, value in new.items():
             _lay(located, (*place, key), value, origin_from=(*origin_from, key))
         return
     parent = _at(located.data, place[:-1])
     parent[place[-1]] = deepcopy(new)
     _move_origins(located, place, origin_from)
+
+
+def _unpin(model: dict[str, Any], weights: Any) -> None:
+    """Drop what pins a model's weights, where others come in their place."""
+    if model.get("weights") != weights:
+        for pin in ("commit", "sha256"):
+            model.pop(pin, None)
 
 
 def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
@@ -379,6 +387,8 @@ def _lay_set(located: Located, text: str) -> None:
     holder = _at(located.data, place[:-1])
     if place[-1] == "kind" and holder.get("kind") != parsed.data["value"]:
         holder.clear()
+    if place[-1] == "weights":
+        _unpin(holder, parsed.data["value"])
     _lay(located, place, parsed.data["value"], origin_from=spot)
 
 

@@ -441,3 +441,31 @@ def test_a_manifest_at_an_address_of_no_filesystem(tmp_path: Path) -> None:
     assert _message(config, sets=["source.path=s33://x/y.jsonl"]) == (
         "--set source.path=s33://x/y.jsonl: s33://x/y.jsonl: no filesystem has the scheme 's33'; did you mean 's3'?"
     )
+
+
+PINNED = """\
+  - use: fetch_weights
+    with: {model: {weights: ./a.pth, sha256: %s, batch_size: 2}}
+  - use: paint
+profiles:
+  embedded: {}
+  other:
+    stages: {fetch_weights: {with: {model: {weights: owner/name, commit: main}}}}
+""" % ("a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("profile", "sets", "weights", "pins"),
+    [
+        ("embedded", [], "./a.pth", ("", "a" * 64)),
+        ("embedded", ["fetch_weights.model.weights=./a.pth"], "./a.pth", ("", "a" * 64)),
+        ("embedded", ["fetch_weights.model.weights=./b.pth"], "./b.pth", ("", "")),
+        ("other", [], "owner/name", ("main", "")),
+    ],
+)
+def test_other_weights_drop_the_pins_of_the_former(
+    tmp_path: Path, profile: str, sets: list[str], weights: str, pins: tuple[str, str]
+) -> None:
+    model = build(load(_config(tmp_path, PINNED), profile=profile, sets=sets)).nodes[0].config.model_dump()["model"]
+    assert (model["weights"], model["batch_size"]) == (weights, 2)
+    assert (model["commit"], model["sha256"]) == pins

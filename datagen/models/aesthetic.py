@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from datagen.models.scorer import ClipConfig, OpenClipConfig, Siglip2Config
 from datagen.models.weights.config import PlacedConfig
 
+_CLIP_COMMIT = "32bd64288804d66eefd0ccbe215aa642df71cc41"
+_SIGLIP_COMMIT = "9fdffc58afc957d1a03a25b10dba0329ab15c2a3"
+
 ClipEncoder = Annotated[ClipConfig | OpenClipConfig, pydantic.Field(discriminator="kind")]
 """What embeds the pictures: the CLIP that the predictor was trained on, or its scores mean nothing."""
 
@@ -31,7 +34,7 @@ class LaionV1Config(PlacedConfig):
     """
 
     kind: Literal["laion_v1"] = "laion_v1"
-    encoder: ClipEncoder = ClipConfig(weights="openai/clip-vit-large-patch14")
+    encoder: ClipEncoder = ClipConfig(weights="openai/clip-vit-large-patch14", commit=_CLIP_COMMIT)
     """The CLIP model; that of `..._vit_b_32_...` is `openai/clip-vit-base-patch32`."""
 
     def load(self, device: str) -> AestheticPredictor:
@@ -49,7 +52,7 @@ class LaionV2Config(PlacedConfig):
     """
 
     kind: Literal["laion_v2"] = "laion_v2"
-    encoder: ClipEncoder = ClipConfig(weights="openai/clip-vit-large-patch14")
+    encoder: ClipEncoder = ClipConfig(weights="openai/clip-vit-large-patch14", commit=_CLIP_COMMIT)
     """The CLIP model."""
 
     def load(self, device: str) -> AestheticPredictor:
@@ -68,7 +71,7 @@ class AestheticV25Config(PlacedConfig):
 
     kind: Literal["aesthetic_v2_5"] = "aesthetic_v2_5"
     license: ClassVar[str] = "AGPL-3.0-only"
-    encoder: Siglip2Config = Siglip2Config(weights="google/siglip-so400m-patch14-384")
+    encoder: Siglip2Config = Siglip2Config(weights="google/siglip-so400m-patch14-384", commit=_SIGLIP_COMMIT)
     """The SigLIP model."""
 
     def load(self, device: str) -> AestheticPredictor:
