@@ -24,6 +24,7 @@ $(VENV)/base: pyproject.toml
 
 $(VENV)/dev: pyproject.toml $(VENV)/base
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps groundingdino-py  # its opencv-python would take the place of ours
 	touch $@
 
 clean:

@@ -14,6 +14,7 @@ from pydantic import Field
 from datagen.errors import DataError
 from datagen.fields import Box
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
+from datagen.options import PACE
 
 
 class Detection(NamedTuple):
@@ -62,7 +63,7 @@ class GroundingDinoConfig(WeightsConfig):
     kind: Literal["grounding_dino"] = "grounding_dino"
     license: ClassVar[str] = "Apache-2.0"
 
-    weights: str = Field(default="IDEA-Research/grounding-dino-base", min_length=1)
+    weights: Annotated[str, PACE] = Field(default="IDEA-Research/grounding-dino-base", min_length=1)
     """A repository of the hub, or a folder as transformers saves it."""
 
     def load(self, device: str) -> Detector:
@@ -79,7 +80,7 @@ class TextFilesConfig(PlacedConfig):
     kind: Literal["text_files"] = "text_files"
     fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt")
 
-    weights: str = Field(default="google-bert/bert-base-uncased", min_length=1)
+    weights: Annotated[str, PACE] = Field(default="google-bert/bert-base-uncased", min_length=1)
     """A repository of the hub, or a folder with config.json and the tokenizer's files."""
 
 
@@ -91,7 +92,7 @@ class OriginalGroundingDinoConfig(WeightsConfig):
     packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "groundingdino")
     extra: ClassVar[str] = "groundingdino"
 
-    weights: str = Field(min_length=1)
+    weights: Annotated[str, PACE] = Field(min_length=1)
     """The `.pth` file, or `owner/name:file` on the hub."""
     architecture: str = "swin_t"
     """`swin_t` or `swin_b`, as the package describes them, or a file of one's own in that form, which ends in .py.
@@ -131,7 +132,7 @@ class Sam3DetectorConfig(WeightsConfig):
     kind: Literal["sam3"] = "sam3"
     license: ClassVar[str] = "LicenseRef-SAM"
 
-    weights: str = Field(default="facebook/sam3", min_length=1)
+    weights: Annotated[str, PACE] = Field(default="facebook/sam3", min_length=1)
     """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
 
     def load(self, device: str) -> Detector:

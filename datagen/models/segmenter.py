@@ -125,7 +125,7 @@ class SamConfig(PromptedConfig):
     license: ClassVar[str] = "Apache-2.0"
     packages: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "segment_anything")
 
-    weights: str = Field(min_length=1)
+    weights: Annotated[str, PACE] = Field(min_length=1)
     """The `.pth` file, such as sam_vit_h_4b8939.pth, or `owner/name:file` on the hub."""
 
     def load(self, device: str) -> Segmenter:
@@ -142,7 +142,7 @@ class Sam2Config(PromptedConfig):
     kind: Literal["sam2"] = "sam2"
     license: ClassVar[str] = "Apache-2.0"
 
-    weights: str = Field(default="facebook/sam2.1-hiera-large", min_length=1)
+    weights: Annotated[str, PACE] = Field(default="facebook/sam2.1-hiera-large", min_length=1)
     """A repository of the hub, or a folder as transformers saves it."""
 
     def load(self, device: str) -> Segmenter:
@@ -159,7 +159,7 @@ class Sam3Config(PromptedConfig):
     kind: Literal["sam3"] = "sam3"
     license: ClassVar[str] = "LicenseRef-SAM"
 
-    weights: str = Field(default="facebook/sam3", min_length=1)
+    weights: Annotated[str, PACE] = Field(default="facebook/sam3", min_length=1)
     """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
 
     def load(self, device: str) -> Segmenter:

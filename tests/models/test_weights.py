@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from datagen.config import load
 from datagen.errors import ConfigError, DataError, SetupError
+from datagen.execute.fingerprints import stage_fingerprints
 from datagen.execute.plan import as_text
 from datagen.graph import build
 from datagen.models.weights.batches import Batches
@@ -34,6 +35,24 @@ def test_a_revision_names_what_pins_the_weights_and_no_folder_of_this_machine(tm
     assert ToyConfig(weights="owner/name", commit=COMMIT).revision == f"toy@1:owner/name@{COMMIT}"
     assert ToyConfig(weights=str(tmp_path / "vit_h.pth"), commit="mine").revision == "toy@1:vit_h.pth@mine"
     assert ToyConfig(weights="./vit_h.pth", sha256="a" * 64).revision == f"toy@1:vit_h.pth@{'a' * 16}"
+
+
+def test_pinned_weights_may_move_and_others_may_not(tmp_path: Path) -> None:
+    def printed(place: str, commit: str) -> str:
+        sets = [f"fetch_weights.model.{key}={value}" for key, value in {"weights": place, "commit": commit}.items()]
+        return stage_fingerprints(build(load(_toy(tmp_path), sets=sets)))["fetch_weights"]
+
+    assert printed("./a/sam.pth", "one") == printed("/b/sam.pth", "one") != printed("./a/sam.pth", "two")
+    assert printed("./a/sam.pth", "''") != printed("/b/sam.pth", "''")
+    assert str(tmp_path) not in ToyConfig(weights=str(tmp_path / "sam.pth")).revision
+
+
+def test_a_missing_package_is_told_before_its_module_is_imported() -> None:
+    class OddConfig(ToyConfig):
+        packages = ("no_such_package",)
+
+    with pytest.raises(SetupError, match=r"'no_such_package' is not installed .*: pip install 'datagen\[models\]'"):
+        OddConfig(weights="owner/name").fetch()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -33,7 +34,7 @@ class PlacedConfig(ModelConfig):
     fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
     """Which files of a hub's repository are fetched."""
 
-    weights: str = Field(min_length=1)
+    weights: Annotated[str, PACE] = Field(min_length=1)
     """A repository of the hub, `owner/name`, or a folder or file here, which starts with `/`, `./`, `../` or `~`."""
     commit: str = ""
     """What pins the weights: on the hub a commit's 40 hex digits, for files of one's own any name for their state."""
@@ -54,9 +55,11 @@ class PlacedConfig(ModelConfig):
 
     @property
     def revision(self) -> str:
-        """The kind, the weights by name, and what pins them; without the folders of this machine."""
+        """The kind, the weights by name, and what pins them, wherever they lie; a hash of where, if nothing does."""
         name = Path(self.weights).name if self.is_local else self.weights
         pin = self.commit or self.sha256[:16]
+        if self.is_local and not pin:
+            pin = f"unpinned-{hashlib.sha256(self.weights.encode()).hexdigest()[:8]}"
         return f"{super().revision}:{name}{f'@{pin}' if pin else ''}"
 
     @property
@@ -74,8 +77,15 @@ class PlacedConfig(ModelConfig):
         return self
 
     def fetch(self) -> None:
-        """Have the weights on this machine, checked. Raises `SetupError`, which says what to do."""
+        """Have the packages and the weights on this machine, checked. Raises `SetupError`, which says what to do."""
+        self.check_packages()
         self.place()
+
+    def check_packages(self) -> None:
+        """Make sure of the packages, before a module is imported that needs them. Raises `SetupError`."""
+        from datagen.models.weights.packages import check_packages
+
+        check_packages(self.packages, extra=self.extra)
 
     def place(self) -> Path:
         """Folder or file of the weights on this machine, fetched if they are not there. Raises `SetupError`."""
@@ -93,12 +103,6 @@ class WeightsConfig(PlacedConfig):
     """Pictures that the model takes at once; a batch that does not fit into memory is halved, and stays so."""
     gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
     """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
-
-    def check_packages(self) -> None:
-        """Make sure of the packages, before a module is imported that needs them. Raises `SetupError`."""
-        from datagen.models.weights.packages import check_packages
-
-        check_packages(self.packages, extra=self.extra)
 
     def ready(self, device: str) -> torch.dtype:
         """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""
