@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -18,8 +19,9 @@ from datagen.errors import StoreError
 from datagen.execute import run as run_module
 from datagen.execute.accounts import account
 from datagen.execute.compaction import compact
-from datagen.execute.entries import ROWS_A_GROUP
+from datagen.execute.entries import ROWS_A_GROUP, compacted_name
 from datagen.execute.ledger import Ledger, Row, to_table
+from datagen.execute.rows import ADDED
 from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.shards.index import DATASET, read_dataset
@@ -369,3 +371,34 @@ def test_a_merged_slice_whose_part_is_gone_runs_as_the_next_round(out: Path) -> 
     assert (compacted(out).parent / f"{name}.r2.parquet").exists()
     assert run_again(out) == (0, [])
     assert (out / DATASET).exists()
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["single files", "a compacted file"])
+def test_a_ledger_that_an_earlier_version_wrote_is_read(tmp_path: Path, merged: bool) -> None:
+    ledger = filled(tmp_path, number=3)
+    for path in (tmp_path / ledger.folder).glob("*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(list(ADDED)), path, write_page_checksum=True)
+    ledger = anew(ledger)
+    if merged:
+        assert compact(ledger, at_least=3) == 3
+        [path] = (tmp_path / ledger.folder).glob("compact-*.parquet")
+        table = pq.read_table(path)
+        data = _as_file(table.drop_columns(list(ADDED)), pq.read_metadata(path).metadata)
+        path.unlink()
+        (tmp_path / ledger.folder / compacted_name([name_of(n) for n in range(3)], data)).write_bytes(data)
+        ledger = anew(ledger)
+    rows = [row for table in ledger.tables([name_of(n) for n in range(3)]) for row in table.to_pylist()]
+    assert rows == [row for number in range(3) for row in rows_of(name_of(number)).to_pylist()]
+    assert ledger.read(name_of(1), columns=["stage_usd", "id"]).to_pylist()[0] == {
+        "stage_usd": "{}",
+        "id": f"{name_of(1)}/0",
+    }
+
+
+def _as_file(table: pa.Table, metadata: dict[bytes, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    slices = {b"slices": metadata[b"slices"]}
+    with pq.ParquetWriter(buffer, table.schema, write_page_checksum=True) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(slices)
+    return buffer.getvalue()

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datagen.errors import StoreError
-from datagen.execute.rows import SCHEMA
+from datagen.execute.rows import ADDED, SCHEMA
 from datagen.shards.table import UNREADABLE
 from datagen.store import Store
 
@@ -25,6 +25,8 @@ ROWS_A_GROUP = 4096
 ANEW = "run again, which computes that slice anew"
 _ALL_ANEW = "run again, which computes its slices anew"
 
+_FORMER = pa.schema([column for column in SCHEMA if column.name not in ADDED])
+"""What version 0.1.0 wrote."""
 _SINGLE = re.compile(r"(\d{6,}-\w+)(?:\.r(\d+))?\.parquet")
 _COMPACTED = re.compile(rf"{COMPACTED}(\d+)-(\d+)-([0-9a-f]{{16}})\.parquet")
 _SIDE_BY_SIDE = 64
@@ -125,7 +127,7 @@ def read_single(data: bytes | StoreError, *, slice: str, place: str) -> pa.Table
 def read_table(data: bytes, *, place: str, remedy: str) -> pa.Table:
     """The rows in a file's bytes. Raises `StoreError` if it is damaged."""
     with _damage_told(place, remedy):
-        return _filled(_checked(io.BytesIO(data), place, remedy).read())
+        return _filled(_grown(_checked(io.BytesIO(data), place, remedy).read(), SCHEMA.names))
 
 
 def read_compacted(store: Store, path: str, *, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -140,8 +142,8 @@ def read_compacted(store: Store, path: str, *, columns: Sequence[str]) -> Iterat
     with _damage_told(place, _ALL_ANEW):
         rest = SCHEMA.empty_table().select(list(columns))
         file = _checked(io.BytesIO(data), place, _ALL_ANEW)
-        for batch in file.iter_batches(batch_size=_ROWS_CHECKED, columns=list(columns)):
-            rows = pa.concat_tables([rest, _filled(pa.Table.from_batches([batch]))])
+        for batch in file.iter_batches(batch_size=_ROWS_CHECKED, columns=_kept(file, columns)):
+            rows = pa.concat_tables([rest, _filled(_grown(pa.Table.from_batches([batch]), columns))])
             whole = pc.index(rows["slice"], rows["slice"][-1]).as_py()
             if whole:
                 yield rows.slice(0, whole)
@@ -172,8 +174,8 @@ def slices_of(store: Store, path: str, *, slices: Sequence[str], columns: Sequen
         groups = [number for number in range(file.num_row_groups) if _may_have(file, number, slices)]
         wanted = pa.array(slices, pa.string())
         held: list[pa.Table] = []
-        for batch in file.iter_batches(batch_size=ROWS_A_GROUP, row_groups=groups, columns=list(columns)):
-            rows = _filled(pa.Table.from_batches([batch]))
+        for batch in file.iter_batches(batch_size=ROWS_A_GROUP, row_groups=groups, columns=_kept(file, columns)):
+            rows = _filled(_grown(pa.Table.from_batches([batch]), columns))
             for run in _runs(rows.filter(pc.is_in(rows["slice"], value_set=wanted))):
                 if held and held[0]["slice"][0] != run["slice"][0]:
                     yield pa.concat_tables(held)
@@ -214,10 +216,23 @@ def _may_have(file: pq.ParquetFile, group: int, slices: Sequence[str]) -> bool:
 
 def _checked(file: Any, place: str, remedy: str) -> pq.ParquetFile:
     opened = pq.ParquetFile(file, page_checksum_verification=True)
-    if not opened.schema_arrow.equals(SCHEMA):
+    if not (opened.schema_arrow.equals(SCHEMA) or opened.schema_arrow.equals(_FORMER)):
         found = ", ".join(opened.schema_arrow.names)
         raise StoreError(f"{place} is damaged: its columns are {found}; {remedy}")
     return opened
+
+
+def _kept(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if name in file.schema_arrow.names]
+
+
+def _grown(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The rows with these columns, in order; those that an earlier version did not write say what they would have."""
+    for name in set(columns) - set(rows.column_names):
+        rows = rows.append_column(
+            SCHEMA.field(name), pa.repeat(pa.scalar(ADDED[name], SCHEMA.field(name).type), len(rows))
+        )
+    return rows.select(list(columns))
 
 
 def _filled(rows: pa.Table) -> pa.Table:

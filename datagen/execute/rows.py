@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
         ("children", pa.int32()),
     ]
 )
+ADDED = {"stage_tokens": "{}", "stage_usd": "{}"}
+"""Columns that the first ledgers had not, and what such a ledger says of them: that they were empty."""
 
 
 @dataclass
