@@ -318,7 +318,7 @@ def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> Non
     old = _at(located.data, place)
     merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
     if merge:
-        _unpin(old, new.get("weights", old.get("weights")))
+        _unpin(old, {**old, **new})
         for key, value in new.items():
             _lay(located, (*place, key), value, origin_from=(*origin_from, key))
         return
@@ -327,11 +327,13 @@ def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> Non
     _move_origins(located, place, origin_from)
 
 
-def _unpin(model: dict[str, Any], weights: Any) -> None:
-    """Drop what pins a model's weights, where others come in their place."""
-    if model.get("weights") != weights:
-        for pin in ("commit", "sha256"):
-            model.pop(pin, None)
+def _unpin(model: dict[str, Any], new: Mapping[str, Any]) -> None:
+    """Drop what was said of a model's weights, where others come in their place; a language model's go by its name."""
+    said = {"weights": ("commit", "sha256", "weights_license"), "model": ("weights", "weights_license")}
+    for key, about in said.items():
+        if isinstance(model.get(key), str) and new.get(key) != model[key]:
+            for name in about:
+                model.pop(name, None)
 
 
 def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
@@ -387,8 +389,8 @@ def _lay_set(located: Located, text: str) -> None:
     holder = _at(located.data, place[:-1])
     if place[-1] == "kind" and holder.get("kind") != parsed.data["value"]:
         holder.clear()
-    if place[-1] == "weights":
-        _unpin(holder, parsed.data["value"])
+    if isinstance(holder, dict):
+        _unpin(holder, {**holder, str(place[-1]): parsed.data["value"]})
     _lay(located, place, parsed.data["value"], origin_from=spot)
 
 

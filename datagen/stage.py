@@ -125,6 +125,8 @@ class Lent(NamedTuple):
     """Address below which replies of services are kept by what was asked; '' for nowhere."""
     cluster: bool = False
     """Whether other workers of the run are processes of their own, which share limits through Ray."""
+    round: str = ""
+    """Which later round of a repeat block asks; '' for the first, and outside of such blocks."""
 
 
 class Stage(ABC):

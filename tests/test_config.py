@@ -445,7 +445,7 @@ def test_a_manifest_at_an_address_of_no_filesystem(tmp_path: Path) -> None:
 
 PINNED = """\
   - use: fetch_weights
-    with: {model: {weights: ./a.pth, sha256: %s, batch_size: 2}}
+    with: {model: {weights: ./a.pth, sha256: %s, weights_license: MIT, batch_size: 2}}
   - use: paint
 profiles:
   embedded: {}
@@ -469,3 +469,17 @@ def test_other_weights_drop_the_pins_of_the_former(
     model = build(load(_config(tmp_path, PINNED), profile=profile, sets=sets)).nodes[0].config.model_dump()["model"]
     assert (model["weights"], model["batch_size"]) == (weights, 2)
     assert (model["commit"], model["sha256"]) == pins
+    assert model["weights_license"] == ("MIT" if weights == "./a.pth" else "")
+
+
+def test_another_language_model_drops_what_was_said_of_the_former(tmp_path: Path) -> None:
+    model = "{model: a, weights: one, weights_license: MIT, base_url: 'http://h/v1', api_key_env: ''}"
+    config = _config(tmp_path, f"  - use: consult\n    with: {{model: {model}}}\n  - use: paint\n")
+
+    def told(*sets: str) -> tuple[str, str, str]:
+        found = build(load(config, sets=sets)).nodes[0].config.model_dump()["model"]
+        return found["model"], found["weights"], found["weights_license"]
+
+    assert told("consult.model.temperature=1") == ("a", "one", "MIT")
+    assert told("consult.model.model=b") == ("b", "", "")
+    assert told("consult.model.model=b", "consult.model.weights=two") == ("b", "two", "")

@@ -254,3 +254,12 @@ def test_an_answer_that_may_differ_has_to_be_kept(tmp_path: Path, chat: Chat) ->
     consult, paint = stages(chat)
     with pytest.raises(ConfigError, match="'consult' does not give the same answer twice"):
         toy_graph(tmp_path, [{**consult, "durable": False}, paint])
+
+
+@pytest.mark.parametrize(("temperature", "asked"), [(1, 2), (0, 1)])
+def test_a_later_round_of_a_repeat_block_draws_anew(tmp_path: Path, chat: Chat, temperature: int, asked: int) -> None:
+    chat.act = lambda asked, number: says({"remark": "good" if number else "bad"})
+    [consult, paint] = stages(chat, temperature=temperature)
+    repeat = {"times": 3, "until": {"remark": "good"}, "stages": [consult]}
+    run_local(toy_graph(tmp_path, [{"repeat": repeat}, paint], rows=plain_rows(1)), tmp_path / "out")
+    assert len(chat.asked) == asked, "at temperature 0 the same question has the same answer"

@@ -52,7 +52,7 @@ class Worker:
         for node in operator.nodes:
             kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
             run = run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
-            run.stage.lent = place.lent
+            run.stage.lent = place.lent._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
 
     def setup(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from datagen.errors import ConfigError, DataError
 from datagen.models import roles
 from datagen.models.instruction_writer import LanguageWriterConfig
 from datagen.models.language.asking import AskingConfig
+from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped
 
 SOUND = """---
@@ -107,3 +109,13 @@ def test_the_shipped_prompts_are_sound() -> None:
     offers |= {"fault": "text", "schema": "json"}
     for name in shipped():
         assert read_prompt(name, offers=offers).version >= 1  # type: ignore[arg-type]
+
+
+DIGESTS = {"form": "b2517fd509f2b6ee", "repair": "1fdf2fde770441a5"}
+
+
+def test_the_prompts_of_the_client_itself_do_not_change_without_its_version() -> None:
+    """They stand in no stage's options: whoever changes one raises `OpenAIConfig.version`, and then these."""
+    offers: dict[str, Any] = {"form": {"schema": "json"}, "repair": {"fault": "text"}}
+    found = {name: read_prompt(name, offers=slots).digest for name, slots in offers.items()}
+    assert (OpenAIConfig.version, found) == (1, DIGESTS)

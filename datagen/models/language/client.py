@@ -45,6 +45,7 @@ class OpenAIModel:
 
     def __init__(self, config: OpenAIConfig, *, lent: Lent) -> None:
         self.config = config
+        self._round = lent.round
         self._replies = Replies(lent.replies)
         self._calls = _caller(config, self._replies, lent)
         self._repair = read_prompt("repair", offers={"fault": "text"})
@@ -80,7 +81,8 @@ class OpenAIModel:
         )
 
     def _draw(self, draw: Draw, repair: int) -> tuple[str | int, ...]:
-        return () if self.config.temperature == 0 else (*draw, repair)
+        """What tells draws of chance apart; a later round of a repeat block draws anew."""
+        return () if self.config.temperature == 0 else (*draw, repair, *filter(None, [self._round]))
 
     def _asked(
         self, messages: Sequence[Message], shape: type[BaseModel], draw: Sequence[str | int], *, pixels: int
