@@ -17,6 +17,7 @@ from examples import small_manifest
 
 from datagen.config import load
 from datagen.errors import AllowanceError, ConfigError, SetupError, StoreError
+from datagen.execute.answers import Answers
 from datagen.execute.fingerprints import stage_fingerprints
 from datagen.execute.gc import free
 from datagen.execute.run import How, run
@@ -191,6 +192,18 @@ def test_a_reply_that_cannot_be_kept_ends_the_run(tmp_path: Path, chat: Chat) ->
     with pytest.raises(StoreError, match="is a file, not a folder"):
         run_local(graph, out)
     assert len(chat.asked) <= 4, "nothing more is paid for"
+
+
+def test_an_answer_that_cannot_be_noted_ends_the_run(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(Answers, "note", full)
+    with pytest.raises(StoreError, match="no space left"):
+        run_local(toy_graph(tmp_path, stages(chat), rows=plain_rows(30)), tmp_path / "out")
+    assert len(chat.asked) <= 4 + 4, "nothing more is paid for"
 
 
 WORDS = "Add <imagehere> to the sky of <imagehere>. It is small."

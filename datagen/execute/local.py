@@ -13,6 +13,7 @@ from datagen.execute.state import State
 from datagen.execute.tally import Tallies, Tally, add_all
 from datagen.execute.watching import Heard
 from datagen.execute.worker import Place, Worker
+from datagen.models.language.sharing import shared_here
 from datagen.shards.shard import ShardDone, ShardJob
 
 
@@ -27,6 +28,7 @@ class Local(AbstractContextManager["Local"]):
     ) -> Iterator[Heard]:
         """Run every slice through all operators; tells of each as it is committed."""
         with ExitStack() as stack:
+            stack.enter_context(shared_here(run=place.token))
             workers: list[Worker] = []
             for operator in operators:
                 workers.append(Worker(operator, place))

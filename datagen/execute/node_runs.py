@@ -436,7 +436,11 @@ class AsyncRun(NodeRun):
             kept = self._checked(unit, answer, cost)
             if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight
-                await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
+                try:
+                    await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
+                except ENDING as error:
+                    self._ended = error
+                    raise
             return kept
 
     def _late(self, limit: float) -> Failed:

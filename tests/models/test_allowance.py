@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.models.language.allowance import Allowance, Amount, Bucket, Terms
+from datagen.models.language.allowance import Allowance, Amount, Bucket, Leave, Terms, Wish
+from datagen.models.language.sharing import Here, gate, leave, shared_here
+from datagen.stage import Lent
 
-TERMS = Terms("http://x/v1", "m", None, None, None, None, longest_s=60)
+TERMS = Terms("http://x/v1", "m", None, None, None, None)
 STEPS = st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 40)), max_size=40)
 """Seconds until a call asks, and how much it takes."""
+
+
+def wish(tokens: int = 0) -> Wish:
+    return Wish(Amount(tokens), longest_s=60)
 
 
 class Clock:
@@ -45,7 +54,7 @@ def test_a_budget_is_never_broken_and_is_used_up(budget: int, calls: list[tuple[
     spent, flying = 0, []
     for most, share, lag in calls:
         clock.now += 1
-        leave = allowance.ask(Amount(most))
+        leave = allowance.ask(wish(most))
         if leave.refused:
             assert spent + most > budget
         elif leave.ticket:
@@ -60,40 +69,90 @@ def test_a_budget_is_never_broken_and_is_used_up(budget: int, calls: list[tuple[
 
 def test_what_is_in_flight_may_leave_enough() -> None:
     allowance = Allowance(TERMS._replace(budget_tokens=100), clock=Clock())
-    first = allowance.ask(Amount(60))
-    waits = allowance.ask(Amount(60))
+    first = allowance.ask(wish(60))
+    waits = allowance.ask(wish(60))
     assert first.ticket
     assert (waits.ticket, waits.refused) == (0, "")
     assert waits.wait > 0
     allowance.settle(first.ticket, Amount(10))
-    assert allowance.ask(Amount(60)).ticket
+    assert allowance.ask(wish(60)).ticket
 
 
 def test_a_call_whose_worker_is_gone_counts_as_spent() -> None:
     clock = Clock()
     allowance = Allowance(TERMS._replace(budget_tokens=100), clock=clock)
-    lost = allowance.ask(Amount(60))
+    lost = allowance.ask(wish(60))
     clock.now += 61
-    assert allowance.ask(Amount(60)).refused.startswith("60 of `budget_tokens: 100` are used, and the next call may")
+    assert allowance.ask(wish(60)).refused.startswith("60 of `budget_tokens: 100` are used, and the next call may")
     allowance.settle(lost.ticket, Amount(60))
-    assert allowance.ask(Amount(40)).ticket, "it is entered once"
+    assert allowance.ask(wish(40)).ticket, "it is entered once"
 
 
 def test_tokens_that_were_not_taken_are_given_back() -> None:
     clock = Clock()
     allowance = Allowance(TERMS._replace(tokens_per_minute=600), clock=clock)
-    first = allowance.ask(Amount(100))
+    first = allowance.ask(wish(100))
     assert first.wait == pytest.approx(9), "ten a second, ten of them at once"
     allowance.settle(first.ticket, Amount(10))
-    assert allowance.ask(Amount(10)).wait == pytest.approx(1)
+    assert allowance.ask(wish(10)).wait == pytest.approx(1)
 
 
 def test_a_pause_holds_back_all_that_ask() -> None:
     clock = Clock()
-    allowance = Allowance(TERMS, clock=clock)
-    allowance.hold(5)
+    allowance = Allowance(TERMS, clock=clock, chance=iter([0, 0.5, 1]).__next__)
+    allowance.hold(4)
     allowance.hold(2)
     clock.now += 1
-    assert [allowance.ask(Amount()).wait for _ in range(2)] == [4, 4]
-    clock.now += 4
-    assert allowance.ask(Amount()).wait == 0
+    assert [allowance.ask(wish()).wait for _ in range(3)] == [3, 4, 5], "not all at once"
+    clock.now += 3
+    assert allowance.ask(wish()).wait == 0
+
+
+def test_how_long_a_call_may_take_is_its_own_matter() -> None:
+    clock = Clock()
+    allowance = Allowance(TERMS._replace(budget_tokens=100), clock=clock)
+    quick, slow = allowance.ask(Wish(Amount(40), 10)), allowance.ask(Wish(Amount(40), 1000))
+    clock.now += 11
+    assert allowance.ask(wish(30)).wait > 0, "the slow one may leave enough, the quick one is lost"
+    allowance.settle(quick.ticket, Amount())
+    allowance.settle(slow.ticket, Amount())
+    assert allowance.ask(wish(60)).ticket
+
+
+def test_who_gives_up_while_it_waits_takes_nothing() -> None:
+    async def run() -> None:
+        allowance = Allowance(TERMS._replace(budget_tokens=100))
+        allowance.hold(60)
+        waits = asyncio.ensure_future(leave(Here(allowance), wish(80)))
+        await asyncio.sleep(0.05)
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+        assert allowance.ask(wish(80)).ticket
+
+    asyncio.run(run())
+
+
+def test_a_call_asks_again_as_often_as_it_makes_sense() -> None:
+    """Where others come back after hours, a budget is not looked at five times a second."""
+    asked: list[float] = []
+
+    class Slow(Here):
+        async def ask(self, wish: Wish) -> Leave:
+            asked.append(time.monotonic())
+            return Leave(wait=0.01) if len(asked) < 3 else Leave(1)
+
+    assert asyncio.run(leave(Slow(Allowance(TERMS)), wish(), again_s=0.1)) == 1
+    assert asked[-1] - asked[0] >= 0.2
+
+
+def test_limits_of_a_run_are_forgotten_with_it() -> None:
+    terms = TERMS._replace(budget_tokens=100)
+
+    def refused() -> bool:
+        here = gate(terms, lent=Lent(run="one"))
+        return not asyncio.run(here.ask(wish(80))).ticket
+
+    with shared_here(run="one"):
+        assert [refused(), refused()] == [False, True]
+    with shared_here(run="one"):
+        assert not refused()

@@ -201,6 +201,13 @@ def test_a_verdict_that_is_not_clear_is_asked_for_again(chat: Chat, act: Act) ->
     assert len(chat.asked) == 2
 
 
+def test_what_a_model_only_thought_is_no_answer(chat: Chat) -> None:
+    thoughts = '<think>Maybe {"word": "no"}? But then again'
+    chat.does(says(thoughts, finish="length"), says('<think>{"word": "no"}?</think>{"word": "yes"}'))
+    assert ask(chat).value.word == "yes"
+    assert "it broke off in its thoughts" in words_of(chat.asked[1])
+
+
 def test_a_picture_is_sent_upright_in_its_colours_and_no_larger_than_asked(chat: Chat) -> None:
     pixels = np.zeros((60, 120, 3), np.uint8)
     pixels[:, 60:, 0] = 255  # red on the right
@@ -285,6 +292,26 @@ def test_a_pause_that_the_server_asks_for_holds_for_all_calls(chat: Chat) -> Non
     assert [round(time - chat.times[0], 1) >= 0.9 for time in chat.times] == [False, True, True]
 
 
+@pytest.mark.parametrize("told", [{"Retry_After": "1"}, {}], ids=["told", "untold"])
+def test_calls_that_are_too_many_wait_and_none_fails_for_it(chat: Chat, told: dict[str, str]) -> None:
+    def act(asked: Any, number: int) -> Act:
+        return says({"word": "yes"}) if number % 4 == 3 else fails(429, **told)
+
+    chat.act = act
+    replies = together(chat, *map(str, range(6)), temperature=1, retries=0, longest_wait_s=5)
+    assert [reply.value.word for reply in replies] == ["yes"] * 6
+
+
+def test_a_server_that_never_has_room_ends_the_run(chat: Chat) -> None:
+    chat.does(fails(429, "too many", Retry_After="1"))
+    told = (
+        r"took no call in 3 pauses, 3 s together, longer than `longest_wait_s: 2`, the last time: status 429 too many;"
+    )
+    with pytest.raises(AllowanceError, match=told):
+        ask(chat, retries=0, longest_wait_s=2)
+    assert len(chat.asked) == 3
+
+
 def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
     chat.does(fails(429, "come tomorrow", Retry_After="3600"))
     with pytest.raises(AllowanceError, match=r"left alone for 3600 s \(status 429 come tomorrow\), longer than"):
@@ -317,6 +344,12 @@ def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
             "`temperature: 0`.*`temperature: null`",
         ),
         (fails(429, "pay", code="insufficient_quota"), AllowanceError, "the account is used up: status 429 pay"),
+        (fails(402, "no credits"), AllowanceError, "the account is used up: status 402 no credits; the same command"),
+        (fails(403, "no access"), SetupError, r"refuses calls without a key \(`api_key_env`\): status 403 no access"),
+        (fails(403, "your input was flagged"), DataError, "refuses: status 403 your input was flagged"),
+        (fails(403, "no", code="content_policy_violation"), DataError, "refuses: status 403 no"),
+        (fails(403, "denied by the policy of your organization"), SetupError, "refuses calls without a key"),
+        (fails(429, "Request too large for m"), DataError, "will not answer this: status 429 Request too large"),
         (fails(400, "too long"), DataError, "will not answer this: status 400 too long"),
         (fails(413, "too large"), DataError, "will not answer this: status 413 too large"),
         (says("", refusal="I cannot help with that"), DataError, "refuses: I cannot help with that"),
@@ -437,6 +470,12 @@ def test_a_budget_ends_the_run_before_it_is_broken(chat: Chat) -> None:
     assert str(refused[0]).endswith("what is done is kept, and the same command goes on, with as much again")
     spent = 15 * 100e-6 * len(chat.asked)
     assert 0.02 - (50 + 46) * 100e-6 < spent <= 0.02
+
+
+def test_stages_that_wait_differently_share_their_limits(chat: Chat) -> None:
+    terms = config_of(chat, budget_tokens=9).terms
+    assert config_of(chat, budget_tokens=9, timeout_s=9, batch={}).terms == terms
+    assert config_of(chat, budget_tokens=8).terms != terms
 
 
 def test_a_budget_in_money_needs_prices() -> None:

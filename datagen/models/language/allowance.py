@@ -7,6 +7,7 @@ what it took. Nothing waits in here, so that one small actor can serve a cluster
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,8 +24,6 @@ class Terms(NamedTuple):
     tokens_per_minute: float | None
     budget_usd: float | None
     budget_tokens: int | None
-    longest_s: float
-    """Seconds after which a call that never said what it took counts as spent; its worker is gone."""
 
 
 class Amount(NamedTuple):
@@ -32,6 +31,15 @@ class Amount(NamedTuple):
 
     tokens: int = 0
     usd: float = 0.0
+
+
+class Wish(NamedTuple):
+    """A call that is to be made."""
+
+    most: Amount
+    """What it takes at the most."""
+    longest_s: float
+    """Seconds after which it counts as spent if it never said what it took; its worker is gone."""
 
 
 class Leave(NamedTuple):
@@ -77,14 +85,23 @@ class _Out(NamedTuple):
 class Allowance:
     """The books of one service in one run; any thread may ask."""
 
-    def __init__(self, terms: Terms, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self.terms = terms
         self._clock = clock
+        self._chance = chance
         self._lock = threading.Lock()
         now = clock()
         self._requests = Bucket(terms.requests_per_minute, now=now) if terms.requests_per_minute else None
         self._tokens = Bucket(terms.tokens_per_minute, now=now) if terms.tokens_per_minute else None
         self._held_until = now
+        self._pause = 0.0
+        """Seconds of the pause that lasts until then."""
         self._look_at = now
         """When calls that were lost are looked for next."""
         self._spent = Amount()
@@ -93,8 +110,9 @@ class Allowance:
         """What the calls in `_out` may take, in all."""
         self._tickets = count(1)
 
-    def ask(self, guess: Amount) -> Leave:
-        """Leave for a call that takes no more than `guess`."""
+    def ask(self, wish: Wish) -> Leave:
+        """Leave for a call."""
+        guess = wish.most
         with self._lock:
             now = self._clock()
             self._enter_lost(now)
@@ -102,20 +120,20 @@ class Allowance:
                 return Leave(refused=refused)
             if self._over(_sum(self._spent, self._flying), guess):
                 return Leave(wait=_AGAIN_S)
-            waits = [self._held_until - now]
+            waits = [self._held(now)]
             if self._requests:
                 waits.append(self._requests.take(1, now=now))
             if self._tokens:
                 waits.append(self._tokens.take(guess.tokens, now=now))
             wait = max(0.0, *waits)
             ticket = next(self._tickets)
-            self._out[ticket] = _Out(guess, now + wait + self.terms.longest_s)
+            self._out[ticket] = _Out(guess, now + wait + wish.longest_s)
             self._flying = _sum(self._flying, guess)
             return Leave(ticket, wait)
 
-    def ask_all(self, guesses: Sequence[Amount]) -> list[Leave]:
+    def ask_all(self, wishes: Sequence[Wish]) -> list[Leave]:
         """Leave for several calls, in their order."""
-        return [self.ask(guess) for guess in guesses]
+        return [self.ask(wish) for wish in wishes]
 
     def settle_all(self, took: Sequence[tuple[int, Amount]]) -> None:
         """Enter what several calls took, by their tickets."""
@@ -133,9 +151,14 @@ class Allowance:
                 self._tokens.give_back(out.guess.tokens - took.tokens)
 
     def hold(self, seconds: float) -> None:
-        """Let no call go for so long, as the service asked."""
+        """Let no call go for so long, as the service asked; they go one by one within half as long again."""
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + seconds)
+            if (until := self._clock() + seconds) > self._held_until:
+                self._held_until, self._pause = until, seconds
+
+    def _held(self, now: float) -> float:
+        """Seconds that a call has to wait for the end of a pause, each some other, so that not all come at once."""
+        return self._held_until - now + self._chance() * self._pause / 2 if now < self._held_until else 0.0
 
     def _enter_lost(self, now: float) -> None:
         if now < self._look_at:
@@ -167,7 +190,7 @@ class Allowance:
 
 
 _AGAIN_S = 0.2
-"""After which to ask again, where those in flight may leave enough."""
+"""After which to ask again at the earliest, where those in flight may leave enough."""
 
 
 def _sum(one: Amount, other: Amount) -> Amount:

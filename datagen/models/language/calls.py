@@ -17,7 +17,7 @@ import aiohttp
 
 from datagen.errors import AllowanceError, DataError, SetupError
 from datagen.fetch.web import asked_wait
-from datagen.models.language.allowance import Amount
+from datagen.models.language.allowance import Amount, Wish
 from datagen.models.language.completion import (
     AgainError,
     Asked,
@@ -61,6 +61,29 @@ class _Answer(NamedTuple):
     wait: float
 
 
+class _Patience:
+    """How long one call has waited for a server that took none at all meanwhile."""
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self.pauses = 0
+        self._answered = 0
+
+    def pause(self, asked_for: float, *, answered: int) -> float:
+        """Seconds to wait now, which are counted; `answered` is how many calls the server took so far."""
+        if answered != self._answered:
+            self.waited, self.pauses, self._answered = 0.0, 0, answered
+        pause = asked_for or _growing(self.pauses)
+        self.waited += pause
+        self.pauses += 1
+        return pause
+
+
+def _growing(before: int) -> float:
+    """Seconds of a pause that nobody asked for, after so many others."""
+    return min(_FIRST_WAIT_S * 2.0 ** min(before, 10), _LONGEST_WAIT_S) * random.uniform(0.75, 1)
+
+
 class Calls:
     """Calls to one model of one server, each at once; see `Caller`."""
 
@@ -73,6 +96,8 @@ class Calls:
         self._proxy = _proxy(self._url)
         self._session: aiohttp.ClientSession | None = None
         self._other_name = False
+        self._answered = 0
+        """Calls that the server took, by which waiting for it begins anew."""
 
     async def close(self) -> None:
         """See `Caller`."""
@@ -81,8 +106,9 @@ class Calls:
 
     async def make(self, asked: Asked) -> tuple[Said, Amount]:
         """See `Caller`."""
-        most, told = self._prices.amount(*asked.guess), ""
-        for attempt in range(self._config.retries + 1):
+        most = self._prices.amount(*asked.guess)
+        attempt, patience = 0, _Patience()
+        while True:
             other_name = self._other_name
             try:
                 return await self._once(asked, most, other_name=other_name)
@@ -92,20 +118,35 @@ class Calls:
                 self._other_name = True  # learnt once; the server did nothing for it
                 return await self.make(asked)
             except AgainError as error:
-                told = str(error)
-                await self._pause(error, attempt)
-        raise DataError(f"{where(self._config)} failed {self._config.retries + 1} times, the last time: {told}")
+                if error.busy:
+                    await self._wait_for_room(error, patience)
+                    continue
+                attempt += 1
+                if attempt > self._config.retries:
+                    raise DataError(f"{where(self._config)} failed {attempt} times, the last time: {error}") from error
+                await asyncio.sleep(_growing(attempt - 1))
 
-    async def _pause(self, error: AgainError, attempt: int) -> None:
-        if error.wait > self._config.longest_wait_s:
+    async def _wait_for_room(self, error: AgainError, patience: _Patience) -> None:
+        """Let a server that takes no more have its pause; no attempt of the call is used up by that.
+
+        Raises `AllowanceError` if it asks for a long one, or took no call of this worker's in so many pauses.
+        """
+        longest = self._config.longest_wait_s
+        if error.wait > longest:
             raise AllowanceError(
                 f"{where(self._config)} wants to be left alone for {error.wait:.0f} s ({error}), longer than "
-                f"`longest_wait_s: {self._config.longest_wait_s:g}`; the same command goes on from here then"
+                f"`longest_wait_s: {longest:g}`; the same command goes on from here then"
+            ) from error
+        pause = patience.pause(error.wait, answered=self._answered)
+        if patience.waited > longest:
+            raise AllowanceError(
+                f"{where(self._config)} took no call in {patience.pauses} pauses, {patience.waited:.0f} s together, "
+                f"longer than `longest_wait_s: {longest:g}`, the last time: {error}; the same command goes on from here"
             ) from error
         if error.wait:
             await self._gate.hold(error.wait)  # for all workers; the next leave waits it out
-        elif attempt < self._config.retries:
-            await asyncio.sleep(min(_FIRST_WAIT_S * 2**attempt, _LONGEST_WAIT_S) * random.uniform(0.75, 1))
+        else:
+            await asyncio.sleep(pause)
 
     async def _once(self, asked: Asked, most: Amount, *, other_name: bool) -> tuple[Said, Amount]:
         ticket = await take_leave(self._gate, most, self._config)
@@ -115,6 +156,7 @@ class Calls:
             if answer.status != 200:
                 took = Amount()
                 raise_status(answer.status, answer.raw, self._config, wait=answer.wait)
+            self._answered += 1
             completion = read_completion(answer.raw)
             tokens = tokens_of(completion, asked.guess)
             took = self._prices.amount(*tokens)
@@ -154,7 +196,7 @@ def renamed(asked: Asked) -> bytes:
 async def take_leave(gate: Gate, most: Amount, config: OpenAIConfig) -> int:
     """Wait until a call may be made; its ticket. Raises `AllowanceError` that names model and remedy."""
     try:
-        return await leave(gate, most)
+        return await leave(gate, Wish(most, config.lost_after_s), again_s=config.batch.poll_s if config.batch else 0)
     except AllowanceError as error:
         raise AllowanceError(
             f"{where(config)}: {error}; what is done is kept, and the same command goes on, with as much again"

@@ -34,8 +34,8 @@ _PIXELS_A_TOKEN = 750
 """Likewise; Qwen3-VL takes 1024, GPT-4o more."""
 _TOKENS_A_MESSAGE = 20
 _MOST_FAULTS = 5
-_THOUGHT = "</think>"
-"""What ends the thoughts that some servers leave in front of an answer."""
+_THINKS, _THOUGHT = "<think>", "</think>"
+"""What stands around the thoughts that some servers leave in front of an answer."""
 
 Message = dict[str, Any]
 
@@ -145,6 +145,8 @@ def _caller(config: OpenAIConfig, replies: Replies, lent: Lent) -> Caller:
 def _parsed(said: Said, shape: type[Shape]) -> Shape:
     """The answer's JSON, also from within a fence or a sentence around it, or its words. Raises `ValueError`."""
     text = said.text.rpartition(_THOUGHT)[2]
+    if _THINKS in text.partition("{")[0]:
+        raise ValueError("it broke off in its thoughts")
     start, end = text.find("{"), text.rfind("}")
     if start < 0 and issubclass(shape, Spoken) and not said.cut:
         return shape.from_words(text)

@@ -15,6 +15,10 @@ from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.replies import Said
 
 _PASSING = (408, 409, 429)
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
+"""OpenAI's 429 for a call that by itself is more than a minute's tokens; no wait helps it."""
+_MODERATED = re.compile(r"flagged|moderat|(content|usage|safety).{0,20}polic|violat.{0,40}polic", re.IGNORECASE)
+"""What gateways say with a 403 that is meant for what was sent, and not for the key."""
 _LONGEST_TOLD = 300
 """Characters of what a server says about an error."""
 _FORMAT = re.compile(r"response_format|json.?schema|json_object|grammar|guided|structured", re.IGNORECASE)
@@ -22,11 +26,15 @@ _FORMAT = re.compile(r"response_format|json.?schema|json_object|grammar|guided|s
 
 
 class AgainError(Exception):
-    """What may pass; `wait` is what the server asked for, in seconds, 0 if it did not."""
+    """What may pass; `wait` is what the server asked for, in seconds, 0 if it did not.
 
-    def __init__(self, told: str, wait: float = 0.0) -> None:
+    `busy` says that the call itself is not to blame: the server takes no more for now.
+    """
+
+    def __init__(self, told: str, wait: float = 0.0, *, busy: bool = False) -> None:
         super().__init__(told)
         self.wait = wait
+        self.busy = busy or wait > 0
 
 
 class OtherNameError(Exception):
@@ -122,15 +130,19 @@ def raise_status(status: int, raw: bytes, config: OpenAIConfig, *, wait: float =
     """
     fault = _fault(raw)
     told, here = f"status {status} {fault.told}".rstrip(), where(config)
+    if status == 402 or fault.code == "insufficient_quota":
+        raise AllowanceError(f"{here}: the account is used up: {told}; the same command goes on")
+    if status == 403 and _MODERATED.search(f"{fault.told} {fault.code}"):
+        raise DataError(f"{here} refuses: {told}")
     if status in (401, 403):
         key = f"the key in {config.api_key_env}" if config.api_key_env else "calls without a key (`api_key_env`)"
         raise SetupError(f"{here} refuses {key}: {told}")
     if status == 404 or 300 <= status < 400:
         raise SetupError(f"{here} is not there: {told}; see to `model` and `base_url`, which mostly ends in /v1")
-    if fault.code == "insufficient_quota":
-        raise AllowanceError(f"{here}: the account is used up: {told}; the same command goes on")
+    if status == 429 and _TOO_LARGE.search(fault.told):
+        raise DataError(f"{here} will not answer this: {told}")
     if status in _PASSING or status >= 500:
-        raise AgainError(told, wait)
+        raise AgainError(told, wait, busy=status == 429)
     _raise_option(fault, told, config)
     raise DataError(f"{here} will not answer this: {told}")
 

@@ -54,9 +54,9 @@ class OpenAIConfig(ModelConfig):
     timeout_s: Annotated[float, PACE] = Field(default=120, gt=0)
     """Seconds that one call may take."""
     retries: Annotated[int, PACE] = Field(default=5, ge=0, le=20)
-    """How often a call is repeated that the server or the network failed."""
+    """How often a call is repeated that the server or the network failed; being told to wait does not count."""
     longest_wait_s: Annotated[float, PACE] = Field(default=120, gt=0)
-    """Longest pause that a server may ask for by `Retry-After`; a longer one ends the run, resumably."""
+    """Longest that a server may have calls wait, at once or in all without taking one; then the run ends, resumably."""
     batch: Annotated[BatchConfig | None, PACE] = None
     """Calls go up together in files, by the batch endpoint; `{}` for its usual pace, null for each call at once."""
     requests_per_minute: Annotated[float | None, PACE] = Field(default=None, gt=0)
@@ -68,9 +68,9 @@ class OpenAIConfig(ModelConfig):
     usd_per_million_out: Annotated[float | None, PACE] = Field(default=None, ge=0)
     """Price of a million tokens that are answered."""
     budget_usd: Annotated[float | None, PACE] = Field(default=None, gt=0)
-    """What one run may spend; then it ends, and the same command goes on, with as much again."""
+    """What one run may spend on this model under these limits; then it ends; the same command has as much again."""
     budget_tokens: Annotated[int | None, PACE] = Field(default=None, gt=0)
-    """Tokens that one run may use, in and out; then it ends likewise."""
+    """Tokens that one run may use of this model, in and out; then it ends likewise."""
 
     @property
     def revision(self) -> str:
@@ -92,8 +92,12 @@ class OpenAIConfig(ModelConfig):
             tokens_per_minute=self.tokens_per_minute,
             budget_usd=self.budget_usd,
             budget_tokens=self.budget_tokens,
-            longest_s=_DAYS_S if self.batch else self.timeout_s + _SPARE_S,
         )
+
+    @property
+    def lost_after_s(self) -> float:
+        """Seconds after which a call that nobody settled counts as lost, and as spent."""
+        return _DAYS_S if self.batch else self.timeout_s + _SPARE_S
 
     @model_validator(mode="after")
     def _priced(self) -> OpenAIConfig:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from datagen.errors import AllowanceError
-from datagen.models.language.allowance import Allowance, Amount, Leave, Terms
+from datagen.models.language.allowance import Allowance, Amount, Leave, Terms, Wish
 from datagen.models.language.gathering import Gathered
 from datagen.stage import Lent
 
@@ -25,7 +25,7 @@ from datagen.stage import Lent
 class Gate(Protocol):
     """An `Allowance`, wherever it is."""
 
-    async def ask(self, guess: Amount) -> Leave:
+    async def ask(self, wish: Wish) -> Leave:
         """See `Allowance.ask`. Raises `AllowanceError` if it is gone."""
         ...
 
@@ -44,9 +44,9 @@ class Here:
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
 
-    async def ask(self, guess: Amount) -> Leave:
+    async def ask(self, wish: Wish) -> Leave:
         """See `Gate`."""
-        return self._allowance.ask(guess)
+        return self._allowance.ask(wish)
 
     async def settle(self, ticket: int, took: Amount) -> None:
         """See `Gate`."""
@@ -62,12 +62,12 @@ class There:
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
-        self._asking: Gathered[Amount, Leave] = Gathered(partial(_answer, actor.ask_all))
+        self._asking: Gathered[Wish, Leave] = Gathered(partial(_answer, actor.ask_all))
         self._settling: Gathered[tuple[int, Amount], None] = Gathered(self._settle_all)
 
-    async def ask(self, guess: Amount) -> Leave:
+    async def ask(self, wish: Wish) -> Leave:
         """See `Gate`."""
-        return await self._asking(guess)
+        return await self._asking(wish)
 
     async def settle(self, ticket: int, took: Amount) -> None:
         """See `Gate`."""
@@ -94,6 +94,7 @@ async def _answer(method: Any, argument: Any) -> Any:
 
 
 _OURS: dict[tuple[str, Terms], Allowance] = {}
+"""Of the runs of this process that go on."""
 _LOCK = threading.Lock()
 
 
@@ -107,6 +108,17 @@ def gate(terms: Terms, *, lent: Lent) -> Gate:
         return Here(Allowance(terms))
     with _LOCK:
         return Here(_OURS.setdefault((lent.run, terms), Allowance(terms)))
+
+
+@contextmanager
+def shared_here(*, run: str) -> Iterator[None]:
+    """While the block lasts, the workers of a run in this process share their limits; then these are forgotten."""
+    try:
+        yield
+    finally:
+        with _LOCK:
+            for key in [key for key in _OURS if key[0] == run]:
+                del _OURS[key]
 
 
 @contextmanager
@@ -133,13 +145,22 @@ def _name(terms: Terms, run: str) -> str:
     return f"calls to {terms.model} {run} {digest}"
 
 
-async def leave(gate: Gate, guess: Amount) -> int:
-    """Wait until a call may be made; the ticket to settle. Raises `AllowanceError` if a budget is spent."""
+async def leave(gate: Gate, wish: Wish, *, again_s: float = 0) -> int:
+    """Wait until a call may be made; the ticket to settle. Raises `AllowanceError` if a budget is spent.
+
+    Where calls in flight have to come back first, it asks every `again_s` seconds, or as often as the gate says.
+    """
     while True:
-        given = await gate.ask(guess)
+        given = await gate.ask(wish)
         if given.refused:
             raise AllowanceError(given.refused)
-        if given.wait:
-            await asyncio.sleep(given.wait)
-        if given.ticket:
-            return given.ticket
+        if not given.ticket:
+            await asyncio.sleep(max(given.wait, again_s))
+            continue
+        try:
+            if given.wait:
+                await asyncio.sleep(given.wait)
+        except BaseException:
+            await gate.settle(given.ticket, Amount())  # it was never made
+            raise
+        return given.ticket
