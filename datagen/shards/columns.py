@@ -17,7 +17,7 @@ Flags = NDArray[np.bool_]
 Rows = Callable[[Sequence[str]], Iterator[pa.Table]]
 """Streams the accepted samples in the named columns, some thousand rows a table; may be called again and again."""
 
-_TEXTS = ("slice", "id", "key", "source_sha256", "part", "sha256", "members", "content")
+_TEXTS = ("slice", "id", "key", "source_uri", "source_sha256", "part", "sha256", "members", "content")
 _TOLD = ("task", "instruction", "license", "scores")
 ACCEPTED = pa.schema(
     [(name, pa.large_string()) for name in _TEXTS]
@@ -31,7 +31,7 @@ are those of the sample's bytes in it; `members` is JSON {name: [offset in the p
 JSON {name: value}.
 """
 
-NARROW = ("slice", "key", "content", "source_sha256", "size", "sha256")
+NARROW = ("slice", "id", "key", "content", "source_uri", "source_sha256", "size", "sha256")
 """What samples are planned from."""
 
 WIDE = ("key", "part", "offset", "size", "sha256", "members", *_TOLD)

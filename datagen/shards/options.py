@@ -43,7 +43,7 @@ class OutputOptions(Options):
     images: ImageOptions = ImageOptions()
     """How pictures are stored."""
     val_fraction: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the sources that goes to the validation split; no source is in both."""
+    """Share of the sources that goes to the validation split; none is in both. Unread ones are told by address."""
     shard_mb: float = Field(default=256, gt=0)
     """Target size of a shard in MB."""
     near_duplicates: NearOptions | None = None

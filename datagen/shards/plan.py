@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from datagen.shards.near_duplicates import drop_near, group_of, joined_sources, 
 from datagen.shards.options import OutputOptions
 
 MB = 1_000_000
+_DERIVED = re.compile("[#+]")
+"""What stages put behind the id of a row, of which all that come of it share the rest."""
 _VERSION = 1
 """Raised when the same samples are to be packed otherwise: what an older pack left half done is of no use then."""
 
@@ -136,7 +139,7 @@ def _read(rows: Rows, seed: int) -> tuple[_Samples, str]:
 
 
 def _hashed(table: pa.Table, seed: int) -> _Samples:
-    sources = digests((f"split|{source}" for source in filled(table["source_sha256"])), seed=seed)
+    sources = digests((f"split|{source}" for source in _sources(table)), seed=seed)
     return _Samples(
         keys=digests(table["key"], seed=seed),
         contents=digests(filled(table["content"])),
@@ -144,6 +147,13 @@ def _hashed(table: pa.Table, seed: int) -> _Samples:
         slices=np.array([slice_number(name) for name in table["slice"].to_pylist()], np.int32),
         sizes=np.asarray(table["size"].to_numpy(), np.int64),
     )
+
+
+def _sources(table: pa.Table) -> Iterator[str]:
+    """What tells each sample's source: its checksum; where no file was read, its address, or its row of the source."""
+    names = ("id", "source_uri", "source_sha256")
+    for id, uri, sha256 in zip(*(filled(table[name]) for name in names), strict=True):
+        yield sha256 or (f"uri|{uri}" if uri else f"id|{_DERIVED.split(id, maxsplit=1)[0]}")
 
 
 def slice_number(slice: str) -> int:

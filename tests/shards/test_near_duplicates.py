@@ -215,7 +215,7 @@ def test_samples_without_hashes_are_packed_as_ever() -> None:
 def test_samples_of_one_group_are_in_one_split_and_others_as_chance_has_it(groups: list[str], seed: int) -> None:
     table = pa.table(
         {
-            **{name: [f"{name}{number}" for number in range(len(groups))] for name in ("key", "content", "source_sha256", "sha256")},
+            **{name: [f"{name}{number}" for number in range(len(groups))] for name in ("id", "key", "content", "source_uri", "source_sha256", "sha256")},
             "slice": ["000000-a"] * len(groups),
             "size": [1] * len(groups),
             "fields": [json.dumps({"session": group}) for group in groups],

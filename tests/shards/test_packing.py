@@ -89,6 +89,35 @@ def test_no_source_is_in_both_splits_and_train_is_never_empty(sources: list[int]
     assert ("val" in everywhere) == (fraction > 0 and len(set(sources)) > 1)
 
 
+def unread(names: list[tuple[str, str]]) -> pa.Table:
+    """Samples by id and address, none with a checksum."""
+    rows = table(list(range(len(names)))).to_pylist()
+    told = [
+        {**row, "id": id, "key": f"s{n}", "source_uri": uri, "source_sha256": ""}
+        for n, (row, (id, uri)) in enumerate(zip(rows, names, strict=True))
+    ]
+    return pa.Table.from_pylist(told, schema=ACCEPTED)
+
+
+@pytest.mark.parametrize("named", ["address", "row"])
+def test_sources_that_nobody_read_are_told_apart_by_their_address_or_else_their_row(named: str) -> None:
+    by_address = [(f"r{n}", f"{n // 3}.png") for n in range(180)]
+    by_row = [(f"r{n // 3}{('', '#1', '#0+2')[n % 3]}", "") for n in range(180)]
+    rows = unread(by_address if named == "address" else by_row)
+    found = splits_by_source([n // 3 for n in range(180)], planned(rows, options=OPTIONS, seed=1))
+    assert all(len(splits) == 1 for splits in found.values())
+    assert 5 < sum(splits == {"val"} for splits in found.values()) < 35
+
+
+def test_a_checksum_alone_says_which_source_it_is_where_there_is_one() -> None:
+    rows = table([n // 2 for n in range(60)])
+    place = rows.schema.get_field_index("source_uri")
+    named = rows.set_column(
+        place, rows.schema.field(place), pa.array([f"{n}.png" for n in range(60)], pa.large_string())
+    )
+    assert planned(named, options=OPTIONS, seed=1) == planned(rows, options=OPTIONS, seed=1)
+
+
 def test_a_source_stays_in_its_split_when_others_come() -> None:
     options = OutputOptions(val_fraction=0.3)
     few, many = list(range(50)), list(range(400))
