@@ -76,6 +76,7 @@ STANDARD: tuple[Field, ...] = (
     Field("members", "json", "Addresses of a finished sample's members, by name.", bulky=True),
     Field("source_member", "text", "Address of a finished sample's picture before the edit, '' if it has none."),
     Field("source_member_sha256", "text", "Checksum of that member."),
+    Field("shard_sha256", "text", "Checksum of the shard in which a finished sample lies."),
     Field("canvas", "text", "What a finished sample starts from.", choices=("picture", "blank")),
     Field("dataset", "text", "Which dataset of a mix a sample is from."),
     Field(

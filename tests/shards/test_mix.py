@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ import datagen
 from datagen.config import load
 from datagen.errors import ConfigError
 from datagen.execute.plan import as_text
+from datagen.execute.slices import cut
 from datagen.execute.verify import verify
 from datagen.graph import build
 from datagen.nodes import Graph
@@ -208,6 +210,23 @@ def test_rows_are_the_same_every_time_and_as_many_as_counted(edits: Path, additi
         assert json.loads(json.dumps(row.fields)) == row.fields
 
 
+def test_a_dataset_that_was_made_anew_makes_new_slices_though_all_lies_where_it_lay(
+    edits: Path, tmp_path: Path
+) -> None:
+    again = shutil.copytree(edits, tmp_path / "again")
+
+    def slices() -> list[str]:
+        return [part.name for part in cut(graph_of(edit=again).source, size=4)]
+
+    before = slices()
+    assert slices() == before
+    path = again / "dataset.json"
+    told = json.loads(path.read_text())
+    told["shards"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(told))
+    assert slices() != before
+
+
 def message(**datasets: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         graph_of(**datasets)
@@ -228,8 +247,6 @@ def test_what_cannot_be_mixed_is_told_at_once(edits: Path, additions: Path, tmp_
 
 
 def test_a_member_that_is_not_there_fails_its_sample_alone(edits: Path, tmp_path: Path) -> None:
-    import shutil
-
     broken = shutil.copytree(edits, tmp_path / "broken")
     shard = broken / "shards" / "train-000000.tar"
     shard.write_bytes(shard.read_bytes().replace(b'{"schema":1,', b'{"schema":7,', 1))

@@ -49,7 +49,10 @@ class Part(NamedTuple):
 class Mix:
     """The datasets' samples, dataset by dataset, each in the order of its index."""
 
-    writes = ("members", "base", "sha256", "dataset", "mix_says", "former_split", "copy", "canvas", "source_member")
+    writes = (
+        *("members", "base", "sha256", "shard_sha256", "dataset", "mix_says", "former_split", "copy", "canvas"),
+        "source_member",
+    )
 
     def __init__(self, datasets: Sequence[PartConfig], *, seed: int) -> None:
         self._configs = datasets
@@ -102,10 +105,11 @@ class Mix:
         keys = table["key"].filter(pa.array(chosen))
         names = (f"{part.config.name}/{key}" for chunk in _cut(keys) for key in chunk.to_pylist())
         often[chosen] = copies(names, take=part.take, seed=self._seed)
+        shards = {shard.path: shard.sha256 for shard in _read(part.store).shards}
         number = 0
         for batch in table.to_batches(_ROWS):
             for sample in batch.to_pylist():
-                yield from _rows(part, sample, int(often[number]))
+                yield from _rows(part, sample, int(often[number]), sha256=shards[sample["shard"]])
                 number += 1
 
 
@@ -114,8 +118,11 @@ def _cut(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
     return (column.slice(start, _ROWS) for start in range(0, len(column), _ROWS))
 
 
-def _rows(part: Part, sample: Mapping[str, Any], often: int) -> Iterator[SourceRow]:
-    """The rows of one sample, taken `often`; below 0 it is of a split that is not wanted."""
+def _rows(part: Part, sample: Mapping[str, Any], often: int, *, sha256: str) -> Iterator[SourceRow]:
+    """The rows of one sample, taken `often`; below 0 it is of a split that is not wanted.
+
+    `sha256` is its shard's: a dataset that was made anew makes new slices, though its members lie where they lay.
+    """
     verdict = "other_split" if often < 0 else "taken" if often else part.beyond
     shard = sample["shard"]
     members = {
@@ -128,6 +135,7 @@ def _rows(part: Part, sample: Mapping[str, Any], often: int) -> Iterator[SourceR
             "members": members,
             "base": f"{part.store.address}/",
             "sha256": "",
+            "shard_sha256": sha256,
             "dataset": part.config.name,
             "mix_says": verdict,
             "former_split": sample["split"],
