@@ -61,8 +61,8 @@ class Manifest:
         for number, line in lines_of(self.path):
             row = self._row(line, number)
             if not seen.add(row.id):
-                error = f"{self.path}:{number}: the id '{row.id[:200]}' was used above"
-                row = SourceRow(f"{row.id}%line{number}", {}, error)
+                used = f"{self.path}:{number}: the id '{row.id[:200]}' was used above"
+                row = SourceRow(f"{row.id}%line{number}", {}, f"{row.error}; {used}" if row.error else used)
             yield row
         if number == 0:
             raise ConfigError(self._empty())

@@ -15,15 +15,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from datagen.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow
+from datagen.sources.base import SourceRow, escaped
+from datagen.sources.pairs.rows import inside, pair
 from datagen.sources.places import Place
-from datagen.sources.rows import PAIR, PAIR_FIELDS, SCORED_PAIR_FIELDS, checked, faulty
+from datagen.sources.rows import PAIR_FIELDS, SCORED_PAIR_FIELDS, faulty
 from datagen.sources.seen import once
 from datagen.sources.tables import TableRow, table_rows
 
 _ENDING = ".jsonl"
 _NEEDED = ("source_image", "target_image", "instruction")
-_TEXTS = {"source_caption": "source_caption", "target_caption": "target_caption", "instruction": "text"}
+_CALLED = {"uri": "source_image", "target_uri": "target_image", "text": "instruction"}
 
 
 class SeedEditPart1:
@@ -36,6 +37,7 @@ class SeedEditPart1:
         self._images = f"{folder}/{images}/"
         self._score_key = score_key
         self.writes = SCORED_PAIR_FIELDS if score_key else PAIR_FIELDS
+        self._called = {**_CALLED, "annotated_match": score_key}
         self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
 
     def check(self) -> None:
@@ -83,14 +85,27 @@ class SeedEditPart1:
     def _row(self, row: TableRow, *, id: str, file: str) -> SourceRow:
         where = f"{file}: {row.where}"
         if row.error:
-            return faulty(id, f"{where}: {row.error}")
-        return checked(self._pair(row.data, id), base=self._images, where=where, name=id, form=PAIR)
+            return faulty(escaped(id), f"{where}: {row.error}")
+        try:
+            data = self._pair(row.data, id)
+        except ValueError as error:
+            return faulty(escaped(id), f"{where}: {error}")
+        return pair(data, base=self._images, where=where, called=self._called)
 
     def _pair(self, data: Mapping[str, Any], id: str) -> dict[str, Any]:
-        """A line under the names of a pair's keys; what is odd in it is left for `checked` to tell."""
-        texts = {field: data[key] for key, field in _TEXTS.items() if data.get(key) is not None}
-        pair = {"id": id, "uri": data.get("source_image"), "target_uri": data.get("target_image"), **texts}
+        """A line under the names of a pair's keys. Raises `ValueError` for what `pair` would not tell."""
+        told: dict[str, Any] = {
+            **self._default,
+            "id": id,
+            "uri": inside("", data.get("source_image")),
+            "target_uri": inside("", data.get("target_image")),
+            "text": data.get("instruction"),
+            "source_caption": data.get("source_caption"),
+            "target_caption": data.get("target_caption"),
+        }
         if self._score_key:
             score = data.get(self._score_key)
-            pair["annotated_match"] = float(score) if isinstance(score, int) else score
-        return {**pair, **self._default}
+            if score is None:
+                raise ValueError(f"'{self._score_key}': field required")
+            told["annotated_match"] = float(score) if isinstance(score, int) else score
+        return told

@@ -55,7 +55,7 @@ def _put(slots: array[int], mark: int) -> bool:
 
 
 def once(rows: Iterable[SourceRow], *, place: str, empty: str) -> Iterator[SourceRow]:
-    """The rows; one whose id was used above fails, under an id of its own.
+    """The rows; one whose id was used above fails, under an id of its own, and still tells what else is wrong.
 
     Raises `ConfigError` with what `empty` says if there are none.
     """
@@ -65,7 +65,7 @@ def once(rows: Iterable[SourceRow], *, place: str, empty: str) -> Iterator[Sourc
         if seen.add(row.id):
             yield row
         else:
-            error = f"{place}: row {number}: the id '{row.id[:200]}' was used above"
-            yield SourceRow(f"{row.id}%row{number}", {}, error)
+            used = f"{place}: row {number}: the id '{row.id[:200]}' was used above"
+            yield SourceRow(f"{row.id}%row{number}", {}, f"{row.error}; {used}" if row.error else used)
     if number == 0:
         raise ConfigError(empty)

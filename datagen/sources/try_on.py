@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from datagen.errors import ConfigError
-from datagen.sources.base import SourceRow, escaped
+from datagen.sources.base import SourceRow
 from datagen.sources.manifest import lines_of
+from datagen.sources.pairs.rows import inside
 from datagen.sources.places import Place
 from datagen.sources.rows import PAIR, PAIR_FIELDS, checked, faulty
 from datagen.sources.seen import once
@@ -83,7 +84,10 @@ class TryOn:
         words = line[1][:_LONGEST_LINE].decode("utf-8", "backslashreplace").split()
         if len(words) not in (2, 3):  # DressCode's lists over all categories have a third word, which counts them
             return faulty(name, f"{where}: has {len(words)} words; a person's and a garment's file name are wanted")
-        person, garment = words[:2]
+        try:
+            person, garment = (inside("", word) for word in words[:2])
+        except ValueError as error:
+            return faulty(name, f"{where}: {error}")
         source, target, _ = self._named(person)
         data = {
             "id": f"{_stem(person)}-{_stem(garment)}",
@@ -94,7 +98,7 @@ class TryOn:
             "operation": "replace",
             **self._default,
         }
-        return checked(data, base=self._base, where=where, name=escaped(name), form=PAIR)
+        return checked(data, base=self._base, where=where, name=name, form=PAIR)
 
     def _named(self, person: str) -> tuple[str, str, str]:
         """Where the source, the target and the garment lie."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign_pairs import ROWS, SEED, dress_code, dressed, pairs, seed_edit, try_on, viton_hd
+from foreign_pairs import ROWS, SEED, dress_code, dressed, lines, pairs, seed_edit, try_on, viton_hd
 
 from datagen.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
@@ -116,8 +116,59 @@ def test_a_line_of_seed_edit_that_is_wrong_fails_alone(tmp_path: Path) -> None:
     top = seed_edit(tmp_path, [SEED[0], lacking, {**SEED[2], "match_score": "high"}])
     rows = list(SeedEditPart1Config(path=str(top)).load().rows())
     assert [bool(row.error) for row in rows] == [False, True, True, False]
-    assert "split_0001.jsonl: line 2: 'target_uri': input should be a valid string" in rows[1].error
-    assert "'annotated_match': input should be a valid number" in rows[2].error
+    assert "split_0001.jsonl: line 2: 'target_image': field required" in rows[1].error
+    assert "'match_score': input should be a valid number" in rows[2].error
+
+
+@pytest.mark.parametrize("key", ["source_image", "target_image"])
+@pytest.mark.parametrize("name", ["../../x.jpg", "/etc/x.jpg", "file:///x.jpg"])
+def test_a_line_of_seed_edit_that_leads_out_of_its_folder_fails_alone(tmp_path: Path, key: str, name: str) -> None:
+    top = seed_edit(tmp_path, [SEED[0], {**SEED[1], key: name}])
+    rows = list(SeedEditPart1Config(path=str(top)).load().rows())
+    assert [bool(row.error) for row in rows] == [False, True, False]
+    assert f"line 2: names '{name}', which leads out of the folder of the pictures" in rows[1].error
+
+
+def test_a_line_of_seed_edit_without_a_score_fails_alone(tmp_path: Path) -> None:
+    top = seed_edit(tmp_path, [SEED[0], {**SEED[1], "match_score": None}])
+    rows = list(SeedEditPart1Config(path=str(top)).load().rows())
+    assert [row.error.partition("line 2: ")[2] for row in rows] == ["", "'match_score': field required", ""]
+
+
+def test_faulty_lines_are_named_as_sound_ones_would_be(tmp_path: Path) -> None:
+    top = seed_edit(tmp_path)
+    path = top / "annotations" / "split_0001.jsonl"
+    path.write_text("{\n" + lines([{**SEED[0], "source_image": "../x"}, SEED[1]]))
+    path.rename(path.with_name("a+b#1.jsonl"))
+    rows = list(SeedEditPart1Config(path=str(top)).load().rows())
+    assert [row.id for row in rows] == [*(f"a%2Bb%231/{line}" for line in (1, 2, 3)), "split_0002/1"]
+
+
+@pytest.mark.parametrize("line", ["../../x.jpg b.jpg", "a.jpg /etc/x.jpg", "a.jpg file:///x.jpg"])
+def test_a_pair_to_try_on_that_leads_out_of_its_folder_fails_alone(tmp_path: Path, line: str) -> None:
+    top = viton_hd(tmp_path)
+    (tmp_path / "test_pairs.txt").write_text(f"{line}\n00001_00.jpg 00002_00.jpg\n")
+    wrong, good = try_on(top).load().rows()
+    assert wrong.id == "%line1"
+    assert "test_pairs.txt:1: names '" in wrong.error
+    assert "leads out of the folder of the pictures" in wrong.error
+    assert not good.error
+
+
+def test_a_pair_to_try_on_whose_names_are_too_long_is_called_by_its_line(tmp_path: Path) -> None:
+    top = viton_hd(tmp_path)
+    (tmp_path / "test_pairs.txt").write_bytes(b"\xff" * 4000 + b" b.jpg\n")
+    [wrong] = try_on(top).load().rows()
+    assert wrong.error
+    assert wrong.id == "%line1"
+
+
+def test_a_faulty_row_whose_id_was_used_above_tells_both(tmp_path: Path) -> None:
+    path = pairs(tmp_path)
+    path.write_text(lines([ROWS[0], {**ROWS[0], "reach": "far"}]))
+    _, again = PairsConfig(path=str(path)).load().rows()
+    assert "'reach': input should be" in again.error
+    assert again.error.endswith("row 2: the id 'a' was used above")
 
 
 @pytest.mark.parametrize(

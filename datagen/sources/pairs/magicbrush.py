@@ -56,7 +56,7 @@ class MagicBrushFolders:
             try:
                 edits = listed(turns, where="it")
             except ValueError as error:
-                yield faulty(escaped(session or "%"), f"{where}: {error}")
+                yield faulty(escaped(session) or "%session", f"{where}: {error}")
                 continue
             shown = captions.get(session)
             for number, edit in enumerate(edits, 1):
