@@ -71,14 +71,14 @@ def magicbrush_parquet(folder: Path) -> Path:
     return _written(folder, table, "dev-00000-of-00001.parquet")
 
 
-def hq_edit(folder: Path) -> Path:
+def hq_edit(folder: Path, rows: int = 1) -> Path:
     table = {
-        "input": ["a cat"],
-        "input_image": [cell(0)],
-        "edit": ["give the cat a hat"],
-        "inverse_edit": ["take the cat's hat off"],
-        "output": ["a cat with a hat"],
-        "output_image": [cell(1)],
+        "input": ["a cat"] * rows,
+        "input_image": [cell(2 * n) for n in range(rows)],
+        "edit": ["give the cat a hat"] * rows,
+        "inverse_edit": ["take the cat's hat off"] * rows,
+        "output": ["a cat with a hat"] * rows,
+        "output_image": [cell(2 * n + 1) for n in range(rows)],
     }
     return _written(folder, table, "train-00000-of-00001.parquet")
 

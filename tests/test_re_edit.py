@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from building import ledger_rows, run_local
 
 from datagen.config import load
 from datagen.execute.verify import verify
 from datagen.graph import build
 from datagen.shards.reader import open_dataset
+
+
+@pytest.mark.parametrize("profile", ["embedded", "gpu", "generate"])
+def test_turns_of_a_session_are_never_apart(profile: str) -> None:
+    assert load(Path("configs/re_edit.yaml"), profile=profile).pipeline.output.together == ("session",)
 
 
 def test_what_rules_understand_is_edited_and_all_else_rejected(tmp_path: Path) -> None:

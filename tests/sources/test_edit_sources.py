@@ -121,6 +121,28 @@ def test_hq_edit_forward_and_back(tmp_path: Path, direction: str, requests: list
     assert found[0].id.endswith("/inverse") is not there
 
 
+def test_hq_edit_both_ways_is_one_session_a_row(tmp_path: Path) -> None:
+    made.hq_edit(tmp_path, rows=2)
+    found = rows(HqEditConfig(path=str(tmp_path), direction="both").load())
+    stem = "data/train-00000-of-00001"
+    assert [(row.id, row.fields["session"]) for row in found] == [
+        (f"{stem}/0", f"{stem}/0"), (f"{stem}/0/inverse", f"{stem}/0"),
+        (f"{stem}/1", f"{stem}/1"), (f"{stem}/1/inverse", f"{stem}/1"),
+    ]  # fmt: skip
+    alone = rows(HqEditConfig(path=str(tmp_path), direction="inverse").load())
+    assert {row.fields["session"] for row in alone} == {""}
+
+
+@pytest.mark.parametrize("column", ["input", "output", "edit", "inverse_edit"])
+def test_faults_speak_of_the_datasets_own_columns_both_ways(tmp_path: Path, column: str) -> None:
+    [path] = (made.hq_edit(tmp_path) / "data").iterdir()
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.schema.get_field_index(column), column, [[5]]), path)
+    ways = {"edit": 1, "inverse_edit": 1}.get(column, 2)
+    told = [f"{path}: row 0: '{column}': input should be a valid string"] * ways
+    assert faulty(HqEditConfig(path=str(tmp_path), direction="both").load()) == told
+
+
 def test_seed_data_edit_tells_edits_from_sessions_by_their_keys(tmp_path: Path) -> None:
     found = rows(made.MAKERS["seed_edit_part2_3"](tmp_path))
     assert [row.id for row in found] == [

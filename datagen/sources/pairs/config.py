@@ -97,7 +97,7 @@ class HqEditConfig(_Pairs):
     kind: Literal["hq_edit"] = "hq_edit"
     """Pairs that GPT-4V and DALL-E 3 made, each with a request that leads back."""
     direction: Literal["forward", "inverse", "both"] = "forward"
-    """From input to output, back, or both, which makes two records of a row."""
+    """From input to output, back, or both, which makes two records of a row, in one `session`."""
     license: str = "CC-BY-NC-4.0"
     """Licence of every picture, as the dataset's card has it."""
 

@@ -33,8 +33,9 @@ class PairTable:
         self._files = HubFiles(path, split=split)
         self._empty = f"{self._files.empty}{hint and f'; {hint}'}"
         self._layout, self._directions = layout, directions
-        texts = layout._replace(text=layout.inverse_text)
-        self._called = {"forward": layout._asdict(), "inverse": texts._asdict()}
+        called = {**layout._asdict(), "uri": layout.source, "target_uri": layout.target}
+        back = _swapped({**called, "text": layout.inverse_text})
+        self._called = {"forward": called, "inverse": back}
         self._default = {field: text for field, text in default.items() if text}
 
     def check(self) -> None:
@@ -93,6 +94,8 @@ class PairTable:
         for field in ("source_caption", "target_caption", "session", "turn"):
             if column := getattr(layout, field):
                 data[field] = values[column]
+        if len(self._directions) > 1 and not layout.session:
+            data["session"] = name  # one's target is the other's source
         if direction == "inverse":
             data = _turned(data, values[layout.inverse_text])
         return pair(data, base=self._files.base, where=where, called=self._called[direction])
@@ -107,7 +110,13 @@ def _turn_id(session: Any, turn: Any) -> tuple[str, str]:
 
 def _turned(data: Mapping[str, Any], request: Any) -> dict[str, Any]:
     """The edit that leads back."""
-    swapped = {"uri": "target_uri", "target_uri": "uri", "source_caption": "target_caption"}
-    swapped["target_caption"] = "source_caption"
-    turned = {swapped.get(field, field): value for field, value in data.items()}
-    return {**turned, "id": f"{data['id']}/inverse", "text": request}
+    return {**_swapped(data), "id": f"{data['id']}/inverse", "text": request}
+
+
+def _swapped(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The source's fields and the target's in each other's place."""
+    return {_OTHER.get(field, field): value for field, value in data.items()}
+
+
+_OTHER = {"uri": "target_uri", "target_uri": "uri"}
+_OTHER |= {"source_caption": "target_caption", "target_caption": "source_caption"}
