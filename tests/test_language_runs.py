@@ -202,7 +202,7 @@ def test_an_answer_that_cannot_be_noted_ends_the_run(
 
     monkeypatch.setattr(Answers, "note", full)
     with pytest.raises(StoreError, match="no space left"):
-        run_local(toy_graph(tmp_path, stages(chat), rows=plain_rows(30)), tmp_path / "out")
+        run_local(toy_graph(tmp_path, stages(chat), rows=plain_rows(30), slice_size=30), tmp_path / "out")
     assert len(chat.asked) <= 4 + 4, "nothing more is paid for"
 
 

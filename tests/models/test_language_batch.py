@@ -248,12 +248,44 @@ def test_a_kill_between_the_batch_and_its_note_makes_no_second_one(server: Batch
     assert (len(server.made), sorted(texts_of(server))) == (1, ["a", "b"])
 
 
+def test_what_another_worker_sent_up_meanwhile_is_not_sent_again(server: Batches, tmp_path: Path) -> None:
+    """Its slices begin again on a worker that looked for batches before that one was made."""
+    server.polls = 10**9
+
+    def asks(model: OpenAIModel, text: str) -> Any:
+        return asyncio.ensure_future(model(Question("You judge.", text), shape=Word, draw=Draw(text)))
+
+    async def act(other: OpenAIModel) -> list[Any]:
+        early = asks(other, "x")
+        while not server.made:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(
+            killed, server, "ab", kept=tmp_path, until=lambda: server.count("GET /v1/batches/batch-1") > 0
+        )
+        server.polls = 0
+        return await asyncio.gather(early, *(asks(other, text) for text in "abc"))
+
+    assert [reply.value.word for reply in with_model(server, act, kept=tmp_path)] == ["yes"] * 4
+    assert sorted(texts_of(server)) == [*"abcx"], "only what is new went up"
+    assert not notes(tmp_path)
+
+
+def test_the_note_of_a_batch_that_is_being_made_is_left_alone(server: Batches, tmp_path: Path) -> None:
+    server.polls = 10**9
+    killed(server, "ab", kept=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
+    (path,) = (tmp_path / "batches").glob("*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": ""}))
+    server.polls = 0
+    together(server, "c", kept=tmp_path)
+    assert len(notes(tmp_path)) == 1
+
+
 @pytest.mark.parametrize("file", ["", "up-7"])
 def test_a_kill_before_the_batch_is_made_asks_anew(server: Batches, tmp_path: Path, file: str) -> None:
     server.polls = 10**9
     killed(server, "ab", kept=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
     (path,) = (tmp_path / "batches").glob("*.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": file}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": file, "since": 0}))
     server.polls = 0
     together(server, "ab", kept=tmp_path)
     assert len(server.made) == 2

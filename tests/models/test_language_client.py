@@ -461,15 +461,40 @@ def test_calls_keep_to_a_rate_together(chat: Chat) -> None:
 
 
 def test_a_budget_ends_the_run_before_it_is_broken(chat: Chat) -> None:
-    options = {"budget_usd": 0.02, "usd_per_million_in": 100, "usd_per_million_out": 100, "max_tokens": 50}
+    options = {"budget_usd": 0.05, "usd_per_million_in": 100, "usd_per_million_out": 100, "max_tokens": 50}
     replies = together(chat, *map(str, range(40)), temperature=1, **options)
     refused = [reply for reply in replies if isinstance(reply, AllowanceError)]
     assert 0 < len(chat.asked) < 40
     assert len(refused) == 40 - len(chat.asked)
-    assert "of `budget_usd: 0.02` are spent, and the next call may cost" in str(refused[0])
+    assert "of `budget_usd: 0.05` are spent, and the next call may cost" in str(refused[0])
     assert str(refused[0]).endswith("what is done is kept, and the same command goes on, with as much again")
     spent = 15 * 100e-6 * len(chat.asked)
-    assert 0.02 - (50 + 46) * 100e-6 < spent <= 0.02
+    assert 0.05 - (50 + 200) * 100e-6 < spent <= 0.05
+
+
+def test_what_a_call_may_take_counts_its_schema_and_its_pictures(chat: Chat) -> None:
+    """A server that takes each picture for more than it looks like."""
+    seen = ASKED._replace(images=(Image.of(np.zeros((32, 32, 3), np.uint8)),))
+
+    async def act(model: OpenAIModel) -> list[int]:
+        guesses: list[int] = []
+        make = model._calls.make
+
+        async def noted(asked: Any) -> Any:
+            guesses.append(asked.guess[0])
+            return await make(asked)
+
+        model._calls.make = noted  # type: ignore[method-assign]
+        for text in ("a", "b"):
+            await model(seen._replace(text=text), shape=Word, draw=Draw("a"))
+        return guesses
+
+    dear = json.dumps({**completion('{"word": "yes"}'), "usage": {"prompt_tokens": 9000, "completion_tokens": 5}})
+    chat.does(sends(dear.encode()))
+    first, second = with_model(chat, act)
+    assert first > len(json.dumps(chat.asked[0]["response_format"])) / 4
+    assert second >= 9000 > first
+    assert min(with_model(chat, act, tokens_a_picture=20000)) > 20000
 
 
 def test_stages_that_wait_differently_share_their_limits(chat: Chat) -> None:

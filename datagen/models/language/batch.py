@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -97,6 +98,8 @@ class BatchCalls:
                 return await self.make(asked)
             except AgainError as error:
                 told = str(error)
+                if known := await self._replies.find(asked.key):  # another worker took it, and tidied up
+                    return known, Amount()
         raise DataError(f"{where(self._config)} failed {self._config.retries + 1} times, the last time: {told}")
 
     async def _once(self, asked: Asked) -> tuple[Said, Amount]:
@@ -169,12 +172,25 @@ class BatchCalls:
     async def _take_up(self) -> None:
         """Wait on for what was made before: by a run that was killed, or by another worker."""
         for note in await self._notes.all():
-            if note.file and not note.batch:
-                note.batch = await self._service.find(note)
-            known = {key for key in note.keys if await self._replies.find(key)}
-            if known or not note.batch:  # without a batch, nothing of it was asked
-                await self._notes.take(note, known if note.batch else set(note.keys))
+            await self._take_up_one(note)
+
+    async def _take_up_one(self, note: Note) -> None:
+        if note.file and not note.batch:
+            note.batch = await self._service.find(note)
+        if not note.batch and time.time() < note.since + self._config.lost_upload_s:
+            return  # another worker may be about to make it
+        known = {key for key in note.keys if await self._replies.find(key)}
+        if known or not note.batch:  # without a batch, nothing of it was asked
+            await self._notes.take(note, known if note.batch else set(note.keys))
+        if note.batch:
             self._opened(note)
+
+    async def _take_up_others(self, keys: set[str]) -> None:
+        """Wait on for what another worker, which may be gone, sent up since."""
+        ours = {open.note.name for open in self._open.values()}
+        for note in await self._notes.all():
+            if note.name not in ours and keys & note.keys:
+                await self._take_up_one(note)
 
     def _opened(self, note: Note) -> _Open:
         def end() -> asyncio.Task[Ended]:
@@ -216,8 +232,21 @@ class BatchCalls:
             self._started(self._up(waiting))
 
     async def _up(self, waiting: list[tuple[Asked, bytes, asyncio.Future[_Open]]]) -> None:
-        """Have the server make one batch of these calls, every step noted before the next."""
-        note = Note(uuid.uuid4().hex, self._config.base_url, {asked.key for asked, _, _ in waiting})
+        """Have the server make one batch of these calls but for those that it has, every step noted before the next."""
+        try:
+            await self._take_up_others({asked.key for asked, _, _ in waiting})
+        except Exception as error:
+            _tell(waiting, error)
+            return
+        for asked, _, went in waiting:
+            if (open := self._open.get(asked.key)) and not went.done():
+                went.set_result(open)
+        if waiting := [one for one in waiting if not one[2].done()]:
+            await self._up_anew(waiting)
+
+    async def _up_anew(self, waiting: list[tuple[Asked, bytes, asyncio.Future[_Open]]]) -> None:
+        keys = {asked.key for asked, _, _ in waiting}
+        note = Note(uuid.uuid4().hex, self._config.base_url, keys, since=time.time())
         try:
             await self._notes.write(note)
             note.file = await self._service.upload(note.name, b"".join(line for _, line, _ in waiting))
@@ -226,9 +255,7 @@ class BatchCalls:
             await self._notes.write(note)
             open = self._opened(note)
         except Exception as error:
-            for _, _, went in waiting:
-                if not went.done():
-                    went.set_exception(error)
+            _tell(waiting, error)
         else:
             for _, _, went in waiting:
                 if not went.done():
@@ -244,6 +271,12 @@ class BatchCalls:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # told to whoever waits for it, if anyone does
+
+
+def _tell(waiting: list[tuple[Asked, bytes, asyncio.Future[_Open]]], error: Exception) -> None:
+    for _, _, went in waiting:
+        if not went.done():
+            went.set_exception(error)
 
 
 def _raised(answer: tuple[Said | DataError, Amount]) -> tuple[Said, Amount]:

@@ -25,6 +25,8 @@ class Note:
     """The server's id of what went up; '' until it has."""
     batch: str = ""
     """The server's id of the batch; '' until there is one."""
+    since: float = 0.0
+    """When it was begun, in seconds of the clock; 0 where that was not noted."""
 
 
 class Notes:

@@ -31,7 +31,7 @@ _QUALITY = 90
 _SIGNS_A_TOKEN = 3
 """Fewer than any tokenizer gets from English, so that what a call may take is not guessed too low."""
 _PIXELS_A_TOKEN = 750
-"""Likewise; Qwen3-VL takes 1024, GPT-4o more."""
+"""Likewise; Qwen3-VL takes 1024, GPT-4o more. Models that bill a picture higher: `tokens_a_picture`."""
 _TOKENS_A_MESSAGE = 20
 _MOST_FAULTS = 5
 _THINKS, _THOUGHT = "<think>", "</think>"
@@ -50,6 +50,8 @@ class OpenAIModel:
         self._calls = _caller(config, self._replies, lent)
         self._repair = read_prompt("repair", offers={"fault": "text"})
         self._form = read_prompt("form", offers={"schema": "json"})
+        self._dearest = 0
+        """Most tokens in for each picture that a call took so far."""
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def close(self) -> None:
@@ -61,13 +63,15 @@ class OpenAIModel:
         """See `LanguageModel`."""
         urls = [await asyncio.to_thread(_url, image, self.config.image_side) for image in question.images]
         messages = self._messages(question, urls, shape)
-        pixels = sum(math.prod(_fitted(image, self.config.image_side)) for image in question.images)
+        pictures = self._tokens_of(question.images)
         spent, fault = Amount(), ""
         keys: list[str] = []
         for repair in range(self.config.repairs + 1):
-            asked = self._asked(messages, shape, self._draw(draw, repair), pixels=pixels)
+            asked = self._asked(messages, shape, self._draw(draw, repair), besides=sum(map(len, urls)), more=pictures)
             keys.append(asked.key)
             said, took = await self._answered(asked)
+            if urls:
+                self._dearest = max(self._dearest, math.ceil(said.tokens_in / len(urls)))
             spent = Amount(spent.tokens + took.tokens, spent.usd + took.usd)
             try:
                 return Reply(_parsed(said, shape), *spent)
@@ -85,12 +89,20 @@ class OpenAIModel:
         return () if self.config.temperature == 0 else (*draw, repair, *filter(None, [self._round]))
 
     def _asked(
-        self, messages: Sequence[Message], shape: type[BaseModel], draw: Sequence[str | int], *, pixels: int
+        self, messages: Sequence[Message], shape: type[BaseModel], draw: Sequence[str | int], *, besides: int, more: int
     ) -> Asked:
+        """A call; all that is sent but `besides` bytes of pictures is guessed as text, and `more` tokens for these."""
         body = self._body(messages, shape)
         data = bytes_of(body)
-        guess = _signs(messages) // _SIGNS_A_TOKEN + pixels // _PIXELS_A_TOKEN
+        guess = (len(data) - besides) // _SIGNS_A_TOKEN + len(messages) * _TOKENS_A_MESSAGE + more
         return Asked(key_of(data, weights=self.config.weights, draw=draw), body, data, (guess, self.config.max_tokens))
+
+    def _tokens_of(self, images: Sequence[Image]) -> int:
+        """What pictures take at the most: as the config says, else as was seen, or guessed where that is more."""
+        if self.config.tokens_a_picture:
+            return len(images) * self.config.tokens_a_picture
+        each = (math.prod(_fitted(image, self.config.image_side)) // _PIXELS_A_TOKEN for image in images)
+        return sum(max(guess, self._dearest) for guess in each)
 
     async def _answered(self, asked: Asked) -> tuple[Said, Amount]:
         """A reply that is kept, for nothing, or a new one; of equal questions at once only one is asked."""
@@ -179,11 +191,3 @@ def _url(image: Image, side: int) -> str:
         image = Image.of(np.ascontiguousarray(small_HWC, np.uint8))
     data = image.stored("jpg", quality=_QUALITY, keep_original=False)
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
-
-
-def _signs(messages: Sequence[Message]) -> int:
-    """Characters of all texts that are sent, with something for what stands around each."""
-    texts = [message["content"] for message in messages if isinstance(message["content"], str)]
-    listed = [message["content"] for message in messages if not isinstance(message["content"], str)]
-    texts += [part["text"] for content in listed for part in content if part["type"] == "text"]
-    return sum(len(text.encode()) for text in texts) + len(messages) * _TOKENS_A_MESSAGE * _SIGNS_A_TOKEN

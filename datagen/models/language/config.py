@@ -63,6 +63,8 @@ class OpenAIConfig(ModelConfig):
     """Of the whole run, on all machines."""
     tokens_per_minute: Annotated[float | None, PACE] = Field(default=None, gt=0)
     """Of the whole run, in and out."""
+    tokens_a_picture: Annotated[int | None, PACE] = Field(default=None, ge=1)
+    """Most tokens that a picture is billed as, for limits and budgets; null guesses, and learns from earlier calls."""
     usd_per_million_in: Annotated[float | None, PACE] = Field(default=None, ge=0)
     """Price of a million tokens that are sent."""
     usd_per_million_out: Annotated[float | None, PACE] = Field(default=None, ge=0)
@@ -98,6 +100,11 @@ class OpenAIConfig(ModelConfig):
     def lost_after_s(self) -> float:
         """Seconds after which a call that nobody settled counts as lost, and as spent."""
         return _DAYS_S if self.batch else self.timeout_s + _SPARE_S
+
+    @property
+    def lost_upload_s(self) -> float:
+        """Seconds after which a batch that is noted and not made will never be: longer than all tries take."""
+        return 2 * self.timeout_s * (self.retries + 1) + _SPARE_S
 
     @model_validator(mode="after")
     def _priced(self) -> OpenAIConfig:
