@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen import Answer, Map, Record, Reject
 from datagen.fields import PLACEHOLDER
+from datagen.models.picture_words import PictureWords, any_of, follows, told_in
+from datagen.models.sample_rows import edit_row, source_row
 
 _TAG = re.compile(r"<\s*imagehere\s*>", re.IGNORECASE)
 _STOPS = " .!?…"
-_BEFORE = re.compile(r"\b(?:in|to) $", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]")
 Scope = Literal["global", "local"]
 
@@ -35,18 +34,9 @@ class AddPlaceholder(Map):
     rejects = ("no_words", "several_placeholders")
     version = 1
 
-    class Config(StageConfig):
+    class Config(PictureWords):
         """What speaks of the picture, and of all of it. Words in lower case; `*` stands for any ending."""
 
-        determiners: tuple[str, ...] = Field(default=("the", "this"), min_length=1)
-        """Words before a noun. MIGE's code: the, this (MIGE_edit_infer.py)."""
-        nouns: tuple[str, ...] = Field(default=("image", "photo", "picture"), min_length=1)
-        """What the source is called. MIGE's code: image, photo, picture."""
-        things: tuple[str, ...] = (
-            "of", "frame*", "book*", "album*", "window*", "gallery", "hanging", "on the wall", "on the desk",
-            "on the table", "on the shelf",
-        )  # fmt: skip
-        """What follows a noun that is a thing in the picture, such as `the picture frame`; that is no mention."""
         global_starts: tuple[str, ...] = (
             "make it", "make this", "turn it", "turn this", "have it", "let it", "convert it", "transform it",
             "change it", "flip", "mirror", "rotate", "crop", "brighten", "darken", "sharpen",
@@ -69,9 +59,7 @@ class AddPlaceholder(Map):
 
     def __init__(self, config: Config, *, id: str = "", seed: int = 0) -> None:
         super().__init__(config, id=id, seed=seed)
-        phrase = rf"(?:{_any(config.determiners)})\s+(?:{_any(config.nouns)})"
-        things = rf"(?!\s+(?:{_any(config.things)})\b)" if config.things else ""
-        self._mention = re.compile(rf"(?<![\w-]){phrase}(?![\w-]){things}", re.IGNORECASE)
+        self._mention = config.mention()
         self._local = _pattern(config.local_verbs, start=r"^")
         self._global = _pattern(config.global_words, start=r"(?<![\w-])")
         self._begins = _pattern(config.global_starts, start=r"^")
@@ -89,8 +77,8 @@ class AddPlaceholder(Map):
         scope = record["reach"] or self.scope_of(text)
         return {
             "instruction": self.with_placeholder(text, scope=scope),
-            "inputs": [_source(record["source_caption"])],
-            "edits": [_edit(record["text"], record["operation"])],
+            "inputs": [source_row(caption=record["source_caption"])],
+            "edits": [edit_row(record["text"], operation=record["operation"])],
             "task": "instruct_edit",
             "scope": scope,
         }
@@ -99,9 +87,8 @@ class AddPlaceholder(Map):
         """The text with one placeholder, its own if it has one; all other words stay as they are."""
         if PLACEHOLDER in text:
             return text
-        mentions = list(self._mention.finditer(text))
-        if mentions:
-            chosen = next((each for each in mentions if _follows(text, each.start())), mentions[0])
+        chosen = told_in(text, self._mention)
+        if chosen:
             return f"{text[: chosen.start()]}{PLACEHOLDER}{text[chosen.end() :]}"
         said = text.rstrip(_STOPS)
         return f"{said} {'of' if scope == 'global' else 'in'} {PLACEHOLDER}{text[len(said) :].strip()}"
@@ -117,26 +104,8 @@ class AddPlaceholder(Map):
     def _is_about_it(self, text: str) -> bool:
         """Whether an edit begins by naming the picture, as "brighten the image" does."""
         found = self._mention.search(text)
-        return bool(found and len(text[: found.start()].split()) < 2 and not _follows(text, found.start()))
-
-
-def _follows(text: str, start: int) -> bool:
-    """Whether "in" or "to" stands before a place in the text."""
-    return bool(_BEFORE.search(text[max(0, start - 4) : start]))
-
-
-def _any(words: tuple[str, ...]) -> str:
-    """A pattern of any of these words; `*` is any ending, and one blank is any blanks."""
-    return "|".join(re.escape(word).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for word in words)
+        return bool(found and len(text[: found.start()].split()) < 2 and not follows(text, found.start()))
 
 
 def _pattern(words: tuple[str, ...], *, start: str) -> re.Pattern[str]:
-    return re.compile(rf"{start}(?:{_any(words)})(?![\w-])" if words else r"(?!)", re.IGNORECASE)
-
-
-def _source(caption: str) -> dict[str, Any]:
-    return {"member": "source", "role": "source", "label": "", "appears": True, "caption": caption}
-
-
-def _edit(text: str, operation: str) -> dict[str, Any]:
-    return {"instruction": text, "op": operation, "object": "", "box": [], "mask": "", "candidates": []}
+    return re.compile(rf"{start}(?:{any_of(words)})(?![\w-])" if words else r"(?!)", re.IGNORECASE)

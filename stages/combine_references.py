@@ -11,6 +11,7 @@ from pydantic import Field
 from datagen import Combine, Joined, Lost, Merged, Record, Reject, StageConfig
 from datagen.geometry import bounds
 from datagen.models.placeholders import Span, apart, replaced
+from datagen.models.sample_rows import reference_row
 
 
 class CombineReferences(Combine):
@@ -86,16 +87,12 @@ def _fields(things: Sequence[Record]) -> dict[str, Any]:
         "subject": ", ".join(thing["entity"] for thing in things),
         "refs": [thing["cutouts"][0] for thing in things],
         "masks": [np.ones_like(masks[0]), *masks],
-        "inputs": [_input(f"ref_{number}", thing["entity"]) for number, thing in enumerate(things)],
+        "inputs": [reference_row(thing["entity"], number=number) for number, thing in enumerate(things)],
         "instances": [_instance(number, thing) for number, thing in enumerate(things, 1)],
         "edits": [],
         "target_caption": caption,
         "task": "subject_generation",
     }
-
-
-def _input(member: str, label: str) -> dict[str, Any]:
-    return {"member": member, "role": "reference", "label": label, "appears": True, "caption": ""}
 
 
 def _instance(number: int, thing: Record) -> dict[str, Any]:

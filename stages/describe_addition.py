@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from datagen import Answer, Map, Record, Reject
+from datagen.models.sample_rows import edit_row, reference_row, source_row
 
 
 class DescribeAddition(Map):
@@ -30,14 +29,9 @@ def _described(record: Record) -> Answer:
         return Reject("sizes_differ", "the source is {}x{}, the target {}x{}".format(*before, *after))
     subject, mask_HW = record["subject"], record["mask"]
     changed_HW = (record["source"].array != record["target"].array).any(axis=2)
-    edit = {"instruction": record["text"], "op": "add", "object": subject, "box": list(record["box"])}
     return {
         "masks": [changed_HW | mask_HW, mask_HW],
-        "edits": [{**edit, "mask": "mask_0", "candidates": []}],
-        "inputs": [_input("ref_0", "reference", subject), _input("source", "source", "")],
+        "edits": [edit_row(record["text"], operation="add", subject=subject, box=record["box"], mask="mask_0")],
+        "inputs": [reference_row(subject), source_row()],
         "task": "subject_add",
     }
-
-
-def _input(member: str, role: str, label: str) -> dict[str, Any]:
-    return {"member": member, "role": role, "label": label, "appears": True, "caption": ""}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
 from datagen.fields import Box
+from datagen.models.sample_rows import edit_row, reference_row, source_row
 
 Size = tuple[int, int]
 
@@ -18,15 +17,16 @@ Size = tuple[int, int]
 class DescribeReplacement(Map):
     """Write the edit, its mask and its inputs: the reference, for which the placeholder stands, then the source.
 
-    `masks` is the new subject alone, where it was found in the target. Box and mask are told in pixels of the source,
-    which may be larger or smaller than the target, but has to be of its shape.
+    `masks` are all pixels that differ, and the new subject's own where it was found in the target. Box and masks are
+    told in pixels of the source, which may be larger or smaller than the target, but has to be of its shape. Of two
+    sizes no pixel equals another, so that the first mask is all of the picture.
     """
 
     reads = ("source", "target", "text", "subject")
     optional = ("box", "mask")
     writes = ("masks", "edits", "inputs", "task")
     rejects = ("shapes_differ",)
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """What a pair has to be."""
@@ -45,19 +45,36 @@ class DescribeReplacement(Map):
         if abs(_shape(target) / _shape(source) - 1) > self.config.max_shape_change:
             told = "the source is {}x{}, the target {}x{}".format(*source, *target)
             return Reject("shapes_differ", f"{told}: one is not the other edited")
-        masks = [_scaled(record["mask"], source)] if "mask" in record else []
+        masks = _masks(record, source)
         box = _moved(record["box"], target, source) if "box" in record else []
         subject = record["subject"]
         return {
             "masks": masks,
-            "edits": [_edit(record["text"], subject, box, "mask_0.png" if masks else "")],
-            "inputs": [_input("ref_0", "reference", subject), _input("source", "source", "")],
+            "edits": [edit_row(record["text"], operation="replace", subject=subject, box=box, mask="mask_0.png")],
+            "inputs": [reference_row(subject), source_row()],
             "task": "subject_replace",
         }
 
 
 def _shape(size: Size) -> float:
     return size[0] / size[1]
+
+
+def _masks(record: Record, size: Size) -> list[NDArray[np.bool_]]:
+    """What may differ, and the new subject where it is known."""
+    changed_HW = _changed(record)
+    if "mask" not in record:
+        return [changed_HW]
+    subject_HW = _scaled(record["mask"], size)
+    return [changed_HW | subject_HW, subject_HW]
+
+
+def _changed(record: Record) -> NDArray[np.bool_]:
+    source, target = record["source"], record["target"]
+    if source.size != target.size:
+        return np.ones(source.size[::-1], np.bool_)
+    differs_HW: NDArray[np.bool_] = (source.array != target.array).any(axis=2)
+    return differs_HW
 
 
 def _scaled(mask_HW: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
@@ -69,11 +86,3 @@ def _scaled(mask_HW: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
 def _moved(box: Box, old: Size, new: Size) -> list[float]:
     """A box on a picture of one size as it lies on the same picture of another."""
     return [float(edge) * new[axis % 2] / old[axis % 2] for axis, edge in enumerate(box)]
-
-
-def _edit(text: str, subject: str, box: list[float], mask: str) -> dict[str, Any]:
-    return {"instruction": text, "op": "replace", "object": subject, "box": box, "mask": mask, "candidates": []}
-
-
-def _input(member: str, role: str, label: str) -> dict[str, Any]:
-    return {"member": member, "role": role, "label": label, "appears": True, "caption": ""}

@@ -6,31 +6,33 @@ import re
 
 from pydantic import field_validator
 
-from datagen import Answer, AsyncMap, Record, Reject, StageConfig
+from datagen import Answer, AsyncMap, Record, Reject
 from datagen.fields import PLACEHOLDER
+from datagen.models.picture_words import PictureWords, told_in
 from datagen.models.subject_extractor import RulesExtractorConfig, SubjectExtractorConfig
 
 
 class ExtractSubject(AsyncMap):
     """Write what an edit puts into the picture, and the instruction with `<imagehere>` in its place (MIGE, table 7).
 
-    A second placeholder, for the picture that is edited, is added at the end, as MIGE adds it to instructions for local
-    edits (appendix B): "replace the bird with <imagehere> in <imagehere>".
+    A second placeholder stands for the picture that is edited: in the place of the words that speak of it after the
+    first ("add <imagehere> to the image"), else added at the end, as MIGE adds it to instructions for local edits
+    (appendix B): "replace the bird with <imagehere> in <imagehere>".
     """
 
     reads = ("text",)
     writes = ("subject", "instruction")
     rejects = ("unclear",)
-    version = 1
+    version = 2
     remote = False
 
-    class Config(StageConfig):
-        """Who reads the instruction."""
+    class Config(PictureWords):
+        """Who reads the instruction, and what it may call the picture."""
 
         extractor: SubjectExtractorConfig = RulesExtractorConfig()
         """The model that takes it apart."""
         source_phrase: str = f"in {PLACEHOLDER}"
-        """What is added for the picture that is edited, with one placeholder."""
+        """What is added for the picture that is edited where nothing speaks of it, with one placeholder."""
 
         @field_validator("source_phrase")
         @classmethod
@@ -41,6 +43,10 @@ class ExtractSubject(AsyncMap):
 
     config: Config
 
+    def __init__(self, config: Config, *, id: str = "", seed: int = 0) -> None:
+        super().__init__(config, id=id, seed=seed)
+        self._mention = config.mention()
+
     def setup(self, device: str) -> None:
         """Load the extractor."""
         self.extractor = self.config.extractor.load(device, lent=self.lent)
@@ -50,8 +56,16 @@ class ExtractSubject(AsyncMap):
         found = await self.extractor.extract(record["text"], record=record.id)
         if found is None:
             return Reject("unclear", f"no single new subject can be told from '{record['text']:.200}'")
-        instruction, stop = _parted(found.instruction)
-        return {"subject": found.subject, "instruction": f"{instruction} {self.config.source_phrase}{stop}"}
+        return {"subject": found.subject, "instruction": self._with_source(found.instruction)}
+
+    def _with_source(self, instruction: str) -> str:
+        """The instruction with a placeholder for the source, after that for the subject."""
+        after = instruction.index(PLACEHOLDER) + len(PLACEHOLDER)
+        said = told_in(instruction, self._mention, start=after)
+        if said:
+            return f"{instruction[: said.start()]}{PLACEHOLDER}{instruction[said.end() :]}"
+        words, stop = _parted(instruction)
+        return f"{words} {self.config.source_phrase}{stop}"
 
     async def close(self) -> None:
         """Let go of what the extractor opened, if it was loaded."""

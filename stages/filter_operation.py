@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen.models.first_words import first_word
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
 
@@ -36,5 +37,5 @@ class FilterOperation(Map):
         if operation:
             same = operation.casefold() == self.config.operation.casefold()
             return {} if same else Reject("other_operation", f"the source calls it '{operation:.100}'")
-        first = next((word for word in text.casefold().split() if word.strip(",") != "please"), "")
+        first = first_word(text)
         return {} if first in self.config.verbs else Reject("other_operation", f"it begins with '{first:.100}'")

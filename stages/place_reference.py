@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datagen import Answer, Map, Record, Reject
 from datagen.models.placeholders import mention, refuse_placeholder, replaced
+from datagen.models.sample_rows import reference_row
 
 
 class PlaceReference(Map):
@@ -31,7 +32,7 @@ def _placed(caption: str, subject: str) -> Answer:
     return {
         "instruction": replaced(caption, [span]),
         "text": caption,
-        "inputs": [{"member": "ref_0", "role": "reference", "label": subject, "appears": True, "caption": ""}],
+        "inputs": [reference_row(subject)],
         "edits": [],
         "task": "subject_generation",
     }

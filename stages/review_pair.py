@@ -6,6 +6,8 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
 
+_UNTOLD = "neither its source nor its first word tells which kind it is"
+
 
 class ReviewPair(Map):
     """Hold each pair against a person's decision, which its source read from a sheet (MIGE, appendix A).
@@ -15,7 +17,7 @@ class ReviewPair(Map):
 
     reads = ("operation", "decision", "decision_reason", "over_cap")
     rejects = ("other_operation", "undecided", "dropped", "over_cap")
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """What people are asked about."""
@@ -31,7 +33,8 @@ class ReviewPair(Map):
 
     def _judged(self, record: Record) -> Answer:
         if record["operation"] not in self.config.operations:
-            return Reject("other_operation", f"the source calls it '{record['operation']:.100}'")
+            called = f"its source calls it '{record['operation']:.100}'"
+            return Reject("other_operation", called if record["operation"] else _UNTOLD)
         if not record["decision"]:
             return Reject("undecided", "nobody decided about it yet")
         if record["decision"] == "drop":

@@ -7,6 +7,7 @@ from typing import Any
 
 from datagen import Answer, AsyncMap, Record, StageConfig
 from datagen.models.instruction_writer import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
+from datagen.models.sample_rows import edit_row, reference_row, source_row
 
 
 class WriteInstruction(AsyncMap):
@@ -63,22 +64,7 @@ def _fields(record: Record, written: Written) -> dict[str, Any]:
         "instruction": written.instruction,
         "text": written.text,
         "relations": [relation._asdict() for relation in written.relations],
-        "edits": [_edit(written.text, subject, list(record["box"]))],
-        "inputs": [_input("ref_0", "reference", subject), _input("source", "source", "")],
+        "edits": [edit_row(written.text, operation="add", subject=subject, box=record["box"], mask="mask_0.png")],
+        "inputs": [reference_row(subject), source_row()],
         "task": "subject_add",
     }
-
-
-def _edit(text: str, subject: str, box: list[float]) -> dict[str, Any]:
-    return {
-        "instruction": text,
-        "op": "add",
-        "object": subject,
-        "box": box,
-        "mask": "mask_0.png",
-        "candidates": [],
-    }
-
-
-def _input(member: str, role: str, label: str) -> dict[str, Any]:
-    return {"member": member, "role": role, "label": label, "appears": True, "caption": ""}

@@ -181,9 +181,10 @@ def test_a_benchmark_is_grounded_by_tiny_models(tmp_path: Path, chat: Chat) -> N
     import tiny_grounding
 
     sheet = tmp_path / "bench.csv"
-    sheet.write_text("id,decision,name,caption\ncoin-replaced,keep,coin,A coin.\n")
+    sheet.write_text("id,decision,name,caption\ncoin-replaced,keep,coin,A coin.\ncoins-3,keep,coin,Coins.\n")
     answered(
         chat,
+        **{"to the top row": {"subject": "coin", "instruction": "add <imagehere> to the top row"}},
         coin={"subject": "larger coin", "instruction": "replace the coin in the middle with <imagehere>"},
         **{"What does this picture show?": {"caption": "A coin on dark ground."}},
     )
@@ -193,18 +194,21 @@ def test_a_benchmark_is_grounded_by_tiny_models(tmp_path: Path, chat: Chat) -> N
     asked = asking("extract_subject", "extractor", chat) + asking("caption_target", "captioner", chat)
     out = tmp_path / "out"
     made(BENCH, out, *grounding, *asked, profile="gpu")
-    row = ledger_rows(out)["coin-replaced"]
-    assert "box_score" in json.loads(row["scores"])
-    assert row["reason"] in ("", "no_mask"), "weights that know nothing may find nothing"
+    for id in ("coin-replaced", "coins-3"):
+        row = ledger_rows(out)[id]
+        assert "box_score" in json.loads(row["scores"])
+        assert row["reason"] in ("", "no_mask"), "weights that know nothing may find nothing"
 
 
 def test_a_benchmark_asks_for_names_and_captions_and_people_have_the_last_word(tmp_path: Path, chat: Chat) -> None:
     sheet = tmp_path / "bench.csv"
     told = {"decision": "keep", "name": "lightning tower", "caption": "A tower."}
-    sheet.write_text(f"id,{','.join(told)}\ntower-replaced,{','.join(told.values())}\ngalaxy-replaced,keep,,\n")
+    added = "rocket-0,keep,rocket,A rocket.\n"
+    sheet.write_text(f"id,{','.join(told)}\ntower-replaced,{','.join(told.values())}\ngalaxy-replaced,keep,,\n{added}")
     extracted = {"subject": "a lightning tower", "instruction": "replace the rocket with <imagehere>"}
     answered(
         chat,
+        **{"to the middle": {"subject": "a tall rocket", "instruction": "add <imagehere> to the middle"}},
         rocket=extracted,
         galaxy={"subject": "elliptical galaxy", "instruction": "replace the spiral galaxy with <imagehere>"},
         **{"What does this picture show?": {"caption": "Towers at dusk."}},
@@ -215,8 +219,12 @@ def test_a_benchmark_asks_for_names_and_captions_and_people_have_the_last_word(t
         *asking("caption_target", "captioner", chat),
     ]
     out = tmp_path / "out"
-    (tower,) = made(BENCH, out, *sets, profile="api")
+    rocket, tower = sorted(made(BENCH, out, *sets, profile="api"), key=lambda sample: str(sample.info["task"]))
+    assert (rocket.info["task"], rocket.info["instruction"]) == (
+        "subject_add",
+        "add <imagehere> to the middle in <imagehere>",
+    )
     assert (tower.info["subject"], tower.info["captions"]["target"]) == ("lightning tower", "A tower.")
-    assert len(chat.asked) == 3, "what nobody decided about is not paid for"
+    assert len(chat.asked) == 5, "what nobody decided about is not paid for"
     proposed = json.loads(ledger_rows(out)["galaxy-replaced"]["fields"])["proposed_name"]
     assert proposed == "elliptical galaxy"

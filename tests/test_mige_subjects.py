@@ -12,6 +12,7 @@ import pytest
 import tiny_grounding
 import tiny_scorers
 import torch
+import yaml
 from building import dataset_bytes, ledger_rows, run_local, write_manifest
 from chat_server import Act, Asked, Chat, chatting, says, words_of
 from examples import small_manifest
@@ -21,6 +22,7 @@ import datagen
 from datagen.config import load
 from datagen.execute.verify import verify
 from datagen.graph import build
+from datagen.models.language.config import OpenAIConfig
 from datagen.nodes import Graph
 from datagen.shards.reader import Sample
 
@@ -81,15 +83,22 @@ def test_samples_are_reference_source_target_and_an_instruction(samples: dict[st
         assert sample.source.shape == sample.target.shape
 
 
+def test_outside_its_first_mask_nothing_differs(samples: dict[str, Sample]) -> None:
+    for sample in samples.values():
+        may_differ = sample.masks[0] > 0
+        assert not (sample.source != sample.target).any(axis=-1)[~may_differ].any()
+        assert all((may_differ | ~(mask > 0)).all() for mask in sample.masks[1:])
+
+
 def test_the_reference_is_what_the_target_shows(samples: dict[str, Sample]) -> None:
     for key, sample in samples.items():
         (reference,) = sample.refs
         assert reference.shape[0] == reference.shape[1]
         assert (reference[0, 0] == 255).all()
         if key == "green-suit":
-            assert not sample.masks, "its reference is a file of its own"
+            assert len(sample.masks) == 1, "its reference is a file of its own"
             continue
-        (mask,) = (mask > 0 for mask in sample.masks)
+        mask = sample.masks[1] > 0
         x0, y0, x1, y1 = (int(edge) for edge in sample.info["edits"][0]["box"])
         assert mask[y0:y1, x0:x1].sum() == mask.sum() > 0
         assert (sample.source != sample.target).any(axis=-1)[mask].mean() > 0.3, "something was replaced there"
@@ -148,6 +157,19 @@ def server(chat: Chat, *stages: str) -> list[str]:
 
 
 ASKING = ("check_main_subject.judge", "extract_subject.extractor")
+
+
+@pytest.mark.parametrize("config", sorted(Path("configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_hired_model_of_profile_api_has_prices_a_pace_and_a_budget(config: Path) -> None:
+    if "api" not in yaml.safe_load(config.read_text()).get("profiles", {}):
+        pytest.skip("it has no such profile")
+    made = build(load(config, profile="api"))
+    for node in made.nodes:
+        for _, role in node.stage.config:
+            model = getattr(role, "model", None)
+            if isinstance(model, OpenAIConfig):
+                unset = {"requests_per_minute", "usd_per_million_in", "usd_per_million_out", "budget_usd"}
+                assert unset <= model.model_fields_set, node.id
 
 
 def test_profile_api_asks_about_text_and_takes_known_objects(tmp_path: Path, chat: Chat) -> None:

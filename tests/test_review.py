@@ -11,6 +11,7 @@ import pytest
 from building import ledger_rows
 from commands import call
 from foreign_generation import pairs
+from foreign_pairs import SEED, seed_edit
 from hypothesis import given
 from hypothesis import strategies as st
 from picture_files import noise, saved
@@ -18,7 +19,7 @@ from picture_files import noise, saved
 from datagen import cli
 from datagen.errors import ConfigError
 from datagen.sources.base import SourceRow
-from datagen.sources.config import PairsConfig, ReviewedConfig
+from datagen.sources.config import PairsConfig, ReviewedConfig, SeedEditPart1Config
 from datagen.sources.decisions import COLUMNS, escaped, read_decisions, unescaped
 
 CONFIG = "configs/mige_bench.yaml"
@@ -153,6 +154,42 @@ def reviewed(folder: Path, text: str, **options: Any) -> list[SourceRow]:
 def test_pairs_beyond_a_cap_are_told_in_the_order_of_the_source(tmp_path: Path) -> None:
     found = reviewed(tmp_path, "id,decision\np0,keep\np2,keep\np1,keep\np3,drop\n", caps={"add": 1, "replace": 1})
     assert {row.id: row.fields["over_cap"] for row in found} == {"p0": False, "p1": False, "p2": True, "p3": False}
+
+
+def from_seed(folder: Path, *texts: str) -> Path:
+    """SEED-Data-Edit part 1 with these instructions; it says of none which kind of edit it is."""
+    return seed_edit(folder, [{**SEED[n % len(SEED)], "instruction": text} for n, text in enumerate(texts)])
+
+
+def test_where_a_source_names_no_operation_the_first_word_does_before_caps_count(tmp_path: Path) -> None:
+    texts = ("add a dog", "Replace the cat with a dog", "please insert a dog", "replace it with a dog", "make it snow")
+    seed = SeedEditPart1Config(path=str(from_seed(tmp_path, *texts)))
+    (tmp_path / "sheet.csv").write_text("id,decision\n" + "".join(f"split_0001/{n},keep\n" for n in range(1, 6)))
+    source = ReviewedConfig(path=f"{tmp_path}/sheet.csv", of=seed, caps={"add": 1, "replace": 1}).load()
+    told = [(row.fields["operation"], row.fields["over_cap"]) for row in source.rows()][:5]
+    assert told == [("add", False), ("replace", False), ("add", True), ("replace", True), ("", False)]
+
+
+def test_a_benchmark_is_made_of_seeds_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    seed = from_seed(tmp_path, "add a dog to the image", "replace the cat with a dog", "make it snow")
+    ids = [f"split_0001/{n}" for n in (1, 2, 3)] + ["split_0002/1"]
+    (tmp_path / "sheet.csv").write_text("id,decision\n" + "".join(f"{id},keep\n" for id in ids))
+    sets = (
+        f"source.path={tmp_path}/sheet.csv",
+        f"source.of={{kind: seed_edit_part1, path: {seed}}}",
+        "source.caps.replace=1",
+    )
+    words = [word for each in sets for word in ("--set", each)]
+    call("run", CONFIG, "--engine", "local", "--out", tmp_path / "out", "--no-report", *words, capfd=capfd)
+    rows = ledger_rows(tmp_path / "out")
+    assert [rows[id]["stage"] + "/" + rows[id]["reason"] for id in ids] == [
+        "review_name/undecided",
+        "review_name/undecided",
+        "review_pair/other_operation",
+        "review_pair/over_cap",
+    ]
+    assert rows[ids[2]]["detail"] == "neither its source nor its first word tells which kind it is"
+    assert json.loads(rows[ids[0]]["fields"])["instruction"] == "add <imagehere> to <imagehere>"
 
 
 def test_a_decision_about_no_pair_fails_by_name_with_the_nearest(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import re
 from typing import NamedTuple
 
 from datagen.fields import PLACEHOLDER
+from datagen.models.first_words import ADDING
 from datagen.models.phrases import noun
 
-_OPENING = re.compile(r"\s*(?:please\s+)?(?:add|insert|put|place)\s+", re.IGNORECASE)
+_OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING)})\s+", re.IGNORECASE)
 _PLACE = re.compile(
     r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|beneath|around|next\s+to)\s",
     re.IGNORECASE,

@@ -8,11 +8,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.fields import PLACEHOLDER
+from datagen.models.first_words import ADDING
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.subject_extractor import Extracted, LanguageExtractorConfig
 
 _ARTICLES = ("a", "an", "the", "some")
 _JOINED = re.compile(r"\b(with|by|for|into|to)$", re.IGNORECASE)
+_ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING)})\b", re.IGNORECASE)
 _AGAIN = re.compile(r"\bones?\b", re.IGNORECASE)
 
 
@@ -52,19 +54,26 @@ class LanguageExtractor:
 def honest(found: Extracted, *, text: str) -> Extracted | None:
     """The answer with the instruction's own letters around the placeholder; None if it says anything else.
 
-    The placeholder has to come after "with" or the like. The subject's words, but for an article, have to be those that
+    The placeholder has to come after "with" or the like, or right after "add" or the like where that opens the
+    instruction. The subject's words, but for an article, have to be those that
     it stands for, or the instruction's where these are "a white one" and such.
     """
     before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
     spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
     match = re.fullmatch(r"\s*({})\s+(.+?)(\s*{}[\s.!]*)".format(*spaced), text, re.IGNORECASE | re.DOTALL)
-    if match is None or not _JOINED.search(match[1]):
+    if match is None or not _is_new(match[1]):
         return None
     subject = " ".join(word for word in found.subject.split() if word.lower() not in _ARTICLES)
     own = text if _AGAIN.search(match[2]) else match[2]
     if not subject or not _words(subject) <= _words(own):
         return None
     return Extracted(subject, f"{match[1]} {PLACEHOLDER}{match[3]}")
+
+
+def _is_new(before: str) -> bool:
+    """Whether what comes after these words is new in the picture: not "the table" in "add a cup to the table"."""
+    added = _ADDED.match(before)
+    return added.end() == len(before) if added else bool(_JOINED.search(before))
 
 
 def _words(text: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 Understood are one sentence and one replacement, with the new thing named: what
 allows two readings, or none, is not guessed. Phrases that tell a place ("in the
-bottom left", "on the road") are kept apart from the new thing.
+bottom left", "on the road", "in the image") are kept apart from the new thing.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from typing import NamedTuple
 
 from datagen.fields import PLACEHOLDER
 from datagen.models.phrases import head_of, noun
+from datagen.models.picture_words import PictureWords
 
 _JOINED_BY = {"replace": "with|by", "swap": "for", "exchange": "for", "change": "into", "turn": "into"}
 _OPENING = re.compile(rf"\s*(?:please\s+)?({'|'.join(_JOINED_BY)})\s+", re.IGNORECASE)
+_PICTURE = PictureWords().mention().pattern
 _PLACE = re.compile(
     r"\s+(?:(?:in|at|on|to)\s+the\s+(?:[\w-]+\s+)*?"
     r"(?:bottom|top|left|right|middle|cent(?:er|re)|corner|side|background|foreground|distance)\b"
+    rf"|(?:in|into|on|onto|to|at)\s+{_PICTURE}"
     r"|(?:on|under|over|above|below|behind|beside|near|inside|by|next\s+to|in\s+front\s+of)\s+(?:the|a|an|his|her|its)\s)"
     r".*$",
     re.IGNORECASE | re.DOTALL,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from datagen.errors import nearest
 from datagen.fetch import scheme_of
+from datagen.models.first_words import operation_of
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.decisions import Decision, read_decisions
 from datagen.sources.places import Place
@@ -24,7 +25,10 @@ _MOST_IDS = 10_000
 
 
 class Reviewed:
-    """The rows of `pairs`; a decision about none of them fails under a name of its own."""
+    """The rows of `pairs`; a decision about none of them fails under a name of its own.
+
+    Where they do not say which kind of edit they are, the first word of the instruction tells.
+    """
 
     def __init__(self, path: str, *, pairs: Source, caps: Mapping[str, int]) -> None:
         self.path = path
@@ -62,9 +66,9 @@ class Reviewed:
             yield faulty(f"%sheet-{decision.where.replace(' ', '')}", told)
 
     def _decided(self, row: SourceRow, decision: Decision, kept: Counter[str]) -> SourceRow:
-        operation = row.fields["operation"]
+        operation = row.fields["operation"] or operation_of(row.fields["text"])
         over = decision.decision == "keep" and kept[operation] >= self._caps.get(operation, kept[operation] + 1)
         kept[operation] += decision.decision == "keep" and not over
-        fields = {_GIVEN.get(name, name): value for name, value in row.fields.items()}
+        fields = {_GIVEN.get(name, name): value for name, value in row.fields.items()} | {"operation": operation}
         told = (decision.decision, decision.reason, decision.name, decision.caption, over)
         return row._replace(fields={**fields, **dict(zip(_DECIDED, told, strict=True))})

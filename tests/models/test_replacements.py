@@ -52,6 +52,9 @@ def test_the_examples_of_table_7(text: str, subject: str, instruction: str) -> N
         ("replace the owl with <imagehere>", None, None),
         ("swap the dog with the cat", None, None),
         ("make the owl an eagle", None, None),
+        ("replace the dog with a cat in the image", "cat", " in the image"),
+        ("Replace the dog with a cat in  this Photo.", "cat", " in this Photo."),
+        ("replace the dog with a cat in the picture frame", "cat in the picture frame", ""),
         ("", None, None),
     ],
 )
@@ -137,6 +140,32 @@ def test_a_models_answer_is_held_to_the_instructions_own_words(
     found = honest(Extracted(subject, instruction), text=TEXT)
     assert (found and found.instruction) == told
     assert found is None or found.subject == "parrot"
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "instruction", "told"),
+    [
+        ("add a coin to the top row", "coin", "add <imagehere> to the top row", "add <imagehere> to the top row"),
+        ("Please, insert a  red hat.", "a red hat", "please, insert <imagehere>", "Please, insert <imagehere>."),
+        (
+            "put a bow on the dog's collar",
+            "bow",
+            "Put <imagehere> on the dog's collar",
+            "put <imagehere> on the dog's collar",
+        ),
+        ("place a cup by the jug", "cup", "place <imagehere> by the jug", "place <imagehere> by the jug"),
+        ("add a coin to the top row", "row", "add a coin to <imagehere>", None),
+        ("put a dog by a cat", "cat", "put a dog by <imagehere>", None),
+        ("add a coin to the top row", "stamp", "add <imagehere> to the top row", None),
+        ("additional coins in the top row", "coins", "additional <imagehere> in the top row", None),
+        ("remove the coin", "coin", "remove <imagehere>", None),
+    ],
+)
+def test_what_opens_with_add_may_have_its_subject_next(
+    text: str, subject: str, instruction: str, told: str | None
+) -> None:
+    found = honest(Extracted(subject, instruction), text=text)
+    assert (found and found.instruction) == told
 
 
 def test_another_one_is_called_what_it_replaces() -> None:

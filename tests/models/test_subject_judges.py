@@ -194,6 +194,33 @@ def test_an_extraction_is_the_instructions_own_words(chat: Chat) -> None:
         extract(chat, "replace one woman with a man")
 
 
+def test_the_second_placeholder_stands_where_the_instruction_speaks_of_the_picture(chat: Chat) -> None:
+    chat.does(says({"subject": "coin", "instruction": "add <imagehere> to the top row"}))
+    added = {"subject": "coin", "instruction": "add <imagehere> to the top row in <imagehere>"}
+    assert extract(chat, "add a coin to the top row") == added
+    chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere> in the photo"}))
+    said = extract(chat, "In the photo, replace the dog with a cat in the photo.")
+    assert said["instruction"] == "In the photo, replace the dog with <imagehere> in <imagehere>."
+    chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere>"}))
+    said = extract(chat, "In the photo, replace the dog with a cat.")
+    assert said["instruction"] == "In the photo, replace the dog with <imagehere> in <imagehere>."
+
+
+PHRASES = [f"{determiner} {noun}" for determiner in ("the", "this") for noun in ("image", "photo", "picture")]
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_each_of_appendix_bs_phrases_gives_way_to_the_source(phrase: str) -> None:
+    by_rules = ExtractSubject(ExtractSubject.Config())
+    for text, subject, instruction in (
+        (f"add a dog to {phrase}", "dog", "add <imagehere> to <imagehere>"),
+        (f"replace the dog with a cat in {phrase}!", "cat", "replace the dog with <imagehere> in <imagehere>!"),
+        (f"put a hat on the dog in {phrase}", "hat", "put <imagehere> on the dog in <imagehere>"),
+        (f"add a hat by {phrase} frame", "hat", f"add <imagehere> by {phrase} frame in <imagehere>"),
+    ):
+        assert asked_of(by_rules, Record("a", {"text": text})) == {"subject": subject, "instruction": instruction}
+
+
 def obeys(good: Any) -> Any:
     """A model that does whatever stands outside of the delimiters."""
 

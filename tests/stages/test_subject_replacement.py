@@ -96,10 +96,18 @@ def pair(source: tuple[int, int], target: tuple[int, int], **fields: Any) -> dic
     return {**pictures, "text": "replace the cat with a dog", "subject": "dog", **fields}
 
 
+def one_pixel_changed() -> dict[str, Any]:
+    """A pair of 40 x 20 that differs in its first pixel."""
+    fields = pair((40, 20), (40, 20))
+    changed = np.zeros((20, 40, 3), np.uint8)
+    changed[0, 0, 2] = 1
+    return {**fields, "target": Image.of(changed)}
+
+
 def test_a_replacement_is_described() -> None:
     mask = np.zeros((20, 40), bool)
     mask[4:10, 6:12] = True
-    found = answer(DescribeReplacement, pair((40, 20), (40, 20), mask=mask, box=(6.0, 4.0, 12.0, 10.0)))
+    found = answer(DescribeReplacement, {**one_pixel_changed(), "mask": mask, "box": (6.0, 4.0, 12.0, 10.0)})
     assert found["task"] == "subject_replace"
     assert [(one["member"], one["role"], one["label"]) for one in found["inputs"]] == [
         ("ref_0", "reference", "dog"),
@@ -107,7 +115,17 @@ def test_a_replacement_is_described() -> None:
     ]
     (edit,) = found["edits"]
     assert (edit["op"], edit["object"], edit["box"], edit["mask"]) == ("replace", "dog", [6, 4, 12, 10], "mask_0.png")
-    assert (found["masks"][0] == mask).all()
+    changed, subject = found["masks"]
+    assert (subject == mask).all()
+    assert changed[0, 0]
+    assert changed.sum() == mask.sum() + 1, "what may differ is all that differs, and the subject"
+
+
+def test_without_a_cut_out_subject_what_differs_is_known_all_the_same() -> None:
+    found = answer(DescribeReplacement, one_pixel_changed())
+    (changed,) = found["masks"]
+    assert np.argwhere(changed).tolist() == [[0, 0]]
+    assert (found["edits"][0]["mask"], found["edits"][0]["box"]) == ("mask_0.png", [])
 
 
 @given(st.integers(1, 4), st.integers(0, 9), st.integers(0, 9), st.integers(1, 10), st.integers(1, 10))
@@ -117,8 +135,10 @@ def test_box_and_mask_are_told_in_pixels_of_the_source(scale: int, x: int, y: in
     box = (float(x), float(y), float(x + width), float(y + height))
     found = answer(DescribeReplacement, pair((40 * scale, 20 * scale), (40, 20), mask=mask, box=box))
     assert found["edits"][0]["box"] == pytest.approx([edge * scale for edge in box])
-    assert found["masks"][0].shape == (20 * scale, 40 * scale)
-    assert found["masks"][0].sum() == mask.sum() * scale**2
+    changed, subject = found["masks"]
+    assert changed.shape == subject.shape == (20 * scale, 40 * scale)
+    assert subject.sum() == mask.sum() * scale**2
+    assert changed.all() if scale > 1 else (changed == mask).all(), "of two sizes every pixel may differ"
 
 
 def test_a_picture_of_another_shape_is_not_the_same_one_edited() -> None:
@@ -127,7 +147,9 @@ def test_a_picture_of_another_shape_is_not_the_same_one_edited() -> None:
         "shapes_differ",
         "the source is 40x20, the target 40x40: one is not the other edited",
     )
-    assert answer(DescribeReplacement, pair((512, 341), (768, 512)))["masks"] == []
+    (changed,) = answer(DescribeReplacement, pair((512, 341), (768, 512)))["masks"]
+    assert changed.shape == (341, 512)
+    assert changed.all()
 
 
 @pytest.mark.parametrize(("size", "side"), [((30, 50), 50), ((50, 30), 50), ((900, 300), 512), ((7, 7), 7)])
