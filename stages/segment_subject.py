@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from datagen import Answer, Box, Failed, Map, Record, Reject, StageConfig
+from datagen import Answer, Box, Failed, Filter, Record, Reject, StageConfig, Threshold
 from datagen.geometry import bounds, check_box, clipped, overlap
 from datagen.image import Pixels
 from datagen.models.segmenter import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig, segment_each
 
 
-class SegmentSubject(Map):
+class SegmentSubject(Filter):
     """Mask the object in the record's box.
 
     Fails a record whose box is not on its picture. A mask that lies elsewhere
@@ -22,9 +22,10 @@ class SegmentSubject(Map):
     """
 
     reads = ("image", "box")
-    writes = ("mask",)
+    writes = ("mask", "mask_fit")
     rejects = ("no_mask", "box_mismatch")
-    version = 1
+    thresholds = (Threshold("mask_fit", "least", "min_box_iou", "box_mismatch"),)
+    version = 2
 
     class Config(StageConfig):
         """Which segmenter."""
@@ -45,26 +46,22 @@ class SegmentSubject(Map):
         """Load the segmenter."""
         self.segmenter = self.config.segmenter.load(device)
 
-    def process(self, batch: list[Record]) -> list[Answer]:
+    def measure(self, batch: list[Record]) -> list[Answer]:
         """Segment the records whose boxes are sound; a picture of several is encoded once."""
         faults = [_fault(record) for record in batch]
         sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
         found = iter(segment_each(self.segmenter, each=[_asked(record) for record in sound]))
         pairs = zip(batch, faults, strict=True)
-        return [Failed(fault) if fault else self._answer(record, next(found)) for record, fault in pairs]
+        return [Failed(fault) if fault else _answer(record, next(found)) for record, fault in pairs]
 
-    def _answer(self, record: Record, found: Segmentation) -> Answer:
-        size, box = record["image"].size, record["box"]
-        if misfit := _misfit(found.mask.shape, size):
-            return Failed(misfit)
-        if not found.mask.any():
-            return Reject("no_mask", f"no pixel of box {list(box)} belongs to the object")
-        seen = bounds(found.mask)
-        iou = overlap(seen, clipped(box, size))
-        if iou < self.config.min_box_iou:
-            told = f"the mask spans {list(seen)}, the box is {list(box)}: overlap {iou:.2f} < {self.config.min_box_iou}"
-            return Reject("box_mismatch", told)
-        return {"mask": found.mask}
+
+def _answer(record: Record, found: Segmentation) -> Answer:
+    size, box = record["image"].size, record["box"]
+    if misfit := _misfit(found.mask.shape, size):
+        return Failed(misfit)
+    if not found.mask.any():
+        return Reject("no_mask", f"no pixel of box {list(box)} belongs to the object", {"mask_fit": 0})
+    return {"mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), clipped(box, size)), 4)}
 
 
 def _asked(record: Record) -> tuple[Pixels, Box, Annotation]:

@@ -50,6 +50,7 @@ def test_no_outline_is_no_mask():
     answer = segment(record(polygons=[]))[0]
     assert isinstance(answer, Reject)
     assert answer.reason == "no_mask"
+    assert answer.fields == {"mask_fit": 0}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,18 @@ def test_a_mask_elsewhere_than_its_box_is_rejected(box, fits):
     assert isinstance(answer, Reject) != fits
     if not fits:
         assert answer.reason == "box_mismatch"
-        assert f"the mask spans [5, 5, 15, 15], the box is {list(box)}: overlap 0." in answer.detail
+        assert answer.detail == f"mask_fit {answer.fields['mask_fit']:.4g} < 0.5 (min_box_iou)"
+
+
+def test_what_is_measured_hangs_on_no_bound():
+    """So that another bound asks no segmenter anew."""
+    found = []
+    for bound in (0, 1):
+        stage = SegmentSubject(SegmentSubject.Config(min_box_iou=bound))
+        stage.setup("cpu")
+        found += stage.measure([record(box=(10, 5, 20, 15))])
+    assert found[0].keys() == found[1].keys() == {"mask", "mask_fit"}
+    assert found[0]["mask_fit"] == found[1]["mask_fit"] == 0.3333
 
 
 def test_a_box_is_compared_as_far_as_it_lies_on_the_picture():
