@@ -6,7 +6,7 @@ from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
 from datagen.models.box_asker import BoxAskerConfig
-from datagen.models.found_objects import Phrases, fields_in, object_of, phrases_for
+from datagen.models.found_objects import Phrases, needed_by, object_of, phrases_for
 
 
 class AskBoxes(AsyncMap):
@@ -35,7 +35,7 @@ class AskBoxes(AsyncMap):
     @classmethod
     def needs(cls, config: Any) -> tuple[str, ...]:
         """The picture, and the fields that phrases come from."""
-        return (*cls.reads, *fields_in(config.phrases))
+        return (*cls.reads, *needed_by(config.phrases))
 
     def setup(self, device: str) -> None:
         """Open the model's client."""

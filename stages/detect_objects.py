@@ -9,7 +9,7 @@ from pydantic import Field
 from datagen import Answer, Map, Record, Reject, StageConfig
 from datagen.image import Mask, Pixels
 from datagen.models.detector import Detection, DetectorConfig
-from datagen.models.found_objects import Phrases, distinct, fields_in, object_of, phrases_for
+from datagen.models.found_objects import Phrases, distinct, needed_by, object_of, phrases_for
 from datagen.models.segmenter import BoxSegmenterConfig, Scene
 
 
@@ -18,6 +18,7 @@ class DetectObjects(Map):
 
     What is `annotated` of a picture already is taken as it is, and no model is asked.
     Where the source gives `objects`, both are renamed: `map: {annotated: objects, objects: found_objects}`.
+    Its bounds decide which boxes are masked: with another one, both models run over all pictures again.
     """
 
     reads = ("image",)
@@ -47,7 +48,7 @@ class DetectObjects(Map):
     @classmethod
     def needs(cls, config: Any) -> tuple[str, ...]:
         """The picture, and the fields that phrases come from."""
-        return (*cls.reads, *fields_in(config.phrases))
+        return (*cls.reads, *needed_by(config.phrases))
 
     def setup(self, device: str) -> None:
         """Load the models."""

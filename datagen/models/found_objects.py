@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -11,16 +10,18 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints
 
 from datagen.errors import DataError
-from datagen.fields import Box
+from datagen.fields import Box, Kind
 from datagen.geometry import encode_runs, overlap
 from datagen.models.detector import Detection
+from datagen.models.wording import fields_in, worded
 from datagen.record import Record
 
-_FIELD = re.compile(r"\{(\w+)\}")
+_KINDS: tuple[Kind, ...] = ("text", "json")
+"""Kinds of fields that may hold a phrase, or a list of them."""
 
 
 def _sound(phrase: str) -> str:
-    if not _FIELD.fullmatch(phrase) and set("{}") & set(phrase):
+    if (named := fields_in(phrase, kinds=_KINDS)) and phrase != f"{{{named[0]}}}":
         raise ValueError(f"braces hold a field by itself, such as '{{subject}}', not '{phrase}'")
     return phrase
 
@@ -30,17 +31,17 @@ Phrases = Annotated[tuple[_Text, ...], Field(min_length=1)]
 """Words to look for, or fields in braces such as `{subject}`, which hold a phrase or a list of them."""
 
 
-def fields_in(phrases: Sequence[str]) -> tuple[str, ...]:
+def needed_by(phrases: Sequence[str]) -> tuple[str, ...]:
     """The fields that phrases name in braces, each once."""
-    return tuple(dict.fromkeys(match[1] for phrase in phrases if (match := _FIELD.fullmatch(phrase))))
+    return tuple(dict.fromkeys(name for phrase in phrases for name in fields_in(phrase, kinds=_KINDS)))
 
 
 def phrases_for(record: Record, phrases: Sequence[str]) -> list[str]:
     """What is looked for in a record's picture, each once. Raises `DataError` if a field holds no text."""
     found: list[str] = []
     for phrase in phrases:
-        match = _FIELD.fullmatch(phrase)
-        found += _texts(match[1], record[match[1]]) if match else [phrase]
+        named = fields_in(phrase, kinds=_KINDS)
+        found += _texts(named[0], record[named[0]]) if named else [worded(phrase, record)]
     return list(dict.fromkeys(filter(None, map(str.strip, found))))
 
 

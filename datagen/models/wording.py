@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from string import Formatter
 
 from datagen.fields import STANDARD, Kind
 from datagen.record import Record
 
-_WORDS: tuple[Kind, ...] = ("text", "int", "float", "score")
+WORDS: tuple[Kind, ...] = ("text", "int", "float", "score")
+"""Kinds of fields that are words, or can be written as such."""
 _KINDS = {field.name: field.kind for field in STANDARD}
 
 
-def fields_in(text: str) -> tuple[str, ...]:
-    """The fields that a text names, each once. Raises `ValueError` for braces that hold anything else."""
-    return tuple(dict.fromkeys(name for _, name in _parts(text) if name))
+def fields_in(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
+    """The fields that a text names, each once. Raises `ValueError` for braces that hold anything else.
+
+    A field is to be of one of `kinds`; what the catalogue does not know is taken for text.
+    """
+    names = tuple(dict.fromkeys(name for _, name in _parts(text) if name))
+    for name in names:
+        if (kind := _KINDS.get(name, "text")) not in kinds:
+            raise ValueError(f"the field '{name}' is no text but {kind}")
+    return names
 
 
 def worded(text: str, record: Record) -> str:
@@ -41,6 +49,4 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
             continue
         if form or conversion or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f"braces hold the name of one field, such as {{subject}}, not '{{{name}}}'")
-        if (kind := _KINDS.get(name, "text")) not in _WORDS:
-            raise ValueError(f"the field '{name}' is no text but {kind}")
         yield literal, name

@@ -110,8 +110,9 @@ def test_phrases_come_from_the_config_and_from_fields() -> None:
     made.process([record(subject="red dish", attributes=["spoon", "cup"])])
     assert detector.asked == [["cup", "red dish", "spoon"]]
     assert DetectObjects.needs(made.config) == ("image", "subject", "attributes")
-    with pytest.raises(DataError, match=r"field 'box' is to hold a phrase or a list of them, not list \[1, 2\]"):
-        phrases_for(Record("a", {"box": [1, 2]}), ["{box}"])
+    with pytest.raises(DataError, match=r"field 'things' is to hold a phrase or a list of them, not list \[1, 2\]"):
+        phrases_for(Record("a", {"things": [1, 2]}), ["{things}"])
+    assert phrases_for(record(), ["a {{red}} cup"]) == ["a {red} cup"], "one rule for braces, here and in filter_match"
     with pytest.raises(ValidationError, match=r"braces hold a field by itself, such as '\{subject\}'"):
         stage(FakeDetector(), phrases=["a {subject}"])
 
