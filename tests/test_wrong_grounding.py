@@ -41,6 +41,16 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         {**DETECT, "detector": {"kind": "groundingdino", "weights": "./x.pth", "architecture": "swin_l"}},
         "'swin_l' is neither swin_t nor swin_b, nor a file that ends in .py",
     ),
+    "an architecture whose file is not there": (
+        "detect_objects",
+        {**DETECT, "detector": {"kind": "groundingdino", "weights": "./x.pth", "architecture": "./nowhere.py"}},
+        "`architecture`: ./nowhere.py cannot be read: No such file or directory",
+    ),
+    "a phrase that is no text": (
+        "detect_objects",
+        {**DETECT, "phrases": ["{box}"]},
+        "the field 'box' is no text but box",
+    ),
     "text around a field": (
         "detect_objects",
         {**DETECT, "phrases": ["a {caption}"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol
@@ -11,7 +12,7 @@ import pydantic
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datagen.errors import DataError
+from datagen.errors import ConfigError, DataError
 from datagen.fields import Box
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
 from datagen.options import PACE
@@ -111,12 +112,18 @@ class OriginalGroundingDinoConfig(WeightsConfig):
     def _known(cls, architecture: str) -> str:
         if architecture not in ("swin_t", "swin_b") and not architecture.endswith(".py"):
             raise ValueError(f"'{architecture}' is neither swin_t nor swin_b, nor a file that ends in .py")
+        if architecture.endswith(".py"):
+            try:
+                _digest(architecture)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
         return architecture
 
     @property
     def revision(self) -> str:
-        """Also which architecture it is, without the folders of this machine."""
-        return f"{super().revision}:{Path(self.architecture).name}"
+        """Also which architecture it is, without the folders of this machine, and what its file says."""
+        says = f"@{_digest(self.architecture)}" if self.architecture.endswith(".py") else ""
+        return f"{super().revision}:{Path(self.architecture).name}{says}"
 
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
@@ -124,6 +131,14 @@ class OriginalGroundingDinoConfig(WeightsConfig):
         from datagen.models.original_grounding_dino import OriginalGroundingDino
 
         return OriginalGroundingDino(self, device=device)
+
+
+def _digest(path: str) -> str:
+    """Sixteen hex digits of a file's SHA-256. Raises `ConfigError`."""
+    try:
+        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise ConfigError(f"`architecture`: {path} cannot be read: {error.strerror or error}") from error
 
 
 class Sam3DetectorConfig(WeightsConfig):

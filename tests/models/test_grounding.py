@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from segment_anything import SamPredictor, sam_model_registry
 
-from datagen.errors import DataError, SetupError
+from datagen.errors import ConfigError, DataError, SetupError
 from datagen.image import Image
 from datagen.models.detector import (
     Detection,
@@ -430,6 +431,19 @@ def test_missing_or_foreign_weights_and_gpus_are_told(folder: Path, tmp_path: Pa
     if not torch.cuda.is_available():
         with pytest.raises(SetupError, match=r"given a GPU .*sees none here"):
             Sam3Config(weights=str(folder / "sam3_tracker")).load("cuda")
+
+
+def test_an_architecture_of_ones_own_is_known_by_what_its_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("hidden_dim = 256")
+    config = OriginalGroundingDinoConfig(weights="./x.pth", architecture=str(file))
+    one = config.revision
+    file.write_text("hidden_dim = 128")
+    assert config.revision != one
+    assert re.fullmatch(r".*:mine\.py@[0-9a-f]{16}", one)
+    file.unlink()
+    with pytest.raises(ConfigError, match=r"`architecture`: .*mine\.py cannot be read: No such file"):
+        _ = config.revision
 
 
 HAS_ORIGINAL = importlib.util.find_spec("groundingdino") is not None
