@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datagen.models.detector import Detection, GroundingDinoConfig
-from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
+from datagen.models.grounding_words import Asked, Found, captions, detections, found_by
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
-
-_Asked = tuple[NDArray[np.uint8], Caption]
 
 
 class GroundingDinoDetector:
@@ -32,14 +30,9 @@ class GroundingDinoDetector:
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; phrases that do not fit into one text are looked for in turn."""
         texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases]
-        asked = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
-        found = iter(self._batches.over_alike(asked, self._detect, key=lambda one: one[0].shape))
-        return [
-            merged([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
-            for image, some in zip(images, texts, strict=True)
-        ]
+        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
 
-    def _detect(self, asked: Sequence[_Asked]) -> list[Found]:
+    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
         images = [Image.fromarray(image) for image, _ in asked]
         seen = self._images(images, return_tensors="pt")
         read = self._tokenizer([text.text for _, text in asked], return_tensors="pt", padding=True)

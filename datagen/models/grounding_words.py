@@ -9,7 +9,7 @@ phrase that holds its best token.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from datagen.errors import DataError
 from datagen.models.detector import Detection, best_first
+from datagen.models.weights.batches import Batches
 
 _SIGNS = re.compile(r"[.?\[\]]")
 """Full stops and question marks part phrases, brackets make special tokens: none of them may stand in one."""
@@ -92,7 +93,27 @@ def _phrase_of(ids: Sequence[int], tokenizer: Any) -> list[int]:
     return owners
 
 
-def merged(found: Sequence[Found], *, size: tuple[int, int]) -> list[Detection]:
+Asked = tuple[NDArray[np.uint8], Caption]
+"""A picture, HWC uint8 RGB, and one of its texts."""
+
+
+def detections(
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    texts: Sequence[Sequence[Caption]],
+    detect: Callable[[Sequence[Asked]], Sequence[Found]],
+    batches: Batches,
+) -> list[list[Detection]]:
+    """What all texts of each picture find, best first; `detect` is given pictures of one size."""
+    asked = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
+    found = iter(batches.over_alike(asked, detect, key=lambda one: one[0].shape))
+    return [
+        _merged([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
+        for image, some in zip(images, texts, strict=True)
+    ]
+
+
+def _merged(found: Sequence[Found], *, size: tuple[int, int]) -> list[Detection]:
     """What all texts of a picture of (width, height) found, best first."""
     boxes = np.concatenate([one.boxes for one in found])
     scores = np.concatenate([one.scores for one in found])

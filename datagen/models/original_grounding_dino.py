@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datagen.models.detector import Detection, OriginalGroundingDinoConfig
-from datagen.models.grounding_words import Caption, Found, captions, found_by, merged
+from datagen.models.grounding_words import Asked, Found, captions, detections, found_by
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.packages import package
 from datagen.models.weights.pretrained import loading, tokenizer
@@ -24,8 +24,6 @@ from datagen.models.weights.pretrained import loading, tokenizer
 _ARCHITECTURES = {"swin_t": "GroundingDINO_SwinT_OGC.py", "swin_b": "GroundingDINO_SwinB_cfg.py"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """As in the package's `util.inference`, which itself needs another OpenCV."""
-
-_Asked = tuple[NDArray[np.uint8], Caption]
 
 
 class OriginalGroundingDino:
@@ -56,14 +54,9 @@ class OriginalGroundingDino:
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; phrases that do not fit into one text are looked for in turn."""
         texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.max_text_len) for one in phrases]
-        asked = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
-        found = iter(self._batches.over_alike(asked, self._detect, key=lambda one: one[0].shape))
-        return [
-            merged([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
-            for image, some in zip(images, texts, strict=True)
-        ]
+        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
 
-    def _detect(self, asked: Sequence[_Asked]) -> list[Found]:
+    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
         pixels_BCHW = torch.stack([self._prepare(Image.fromarray(image), None)[0] for image, _ in asked])
         texts = [text.text for _, text in asked]
         with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not torch.float32):

@@ -73,10 +73,6 @@ def _grey(image_HWC: Floats, strength: float) -> Floats:  # noqa: ARG001 - grey 
     return np.repeat((image_HWC @ _LUMA)[..., None], 3, axis=2)
 
 
-def _negative(image_HWC: Floats, strength: float) -> Floats:  # noqa: ARG001 - there is one negative
-    return 255 - image_HWC
-
-
 def _blur(image_HWC: Floats, strength: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(image_HWC, (0, 0), max(image_HWC.shape[:2]) * strength / 64 + 0.5), np.float32)
 

@@ -25,7 +25,7 @@ class ImageTextScorer(Protocol):
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings of texts, (N, D), each of length 1. What is longer than the model reads (CLIP: 77 tokens) is cut.
 
-        A text that is blank has no meaning to compare: raises `DataError`.
+        None of them may be blank, which has no meaning to compare: that is for the caller to see to.
         """
         ...
 
