@@ -16,7 +16,7 @@ class DescribeAddition(Map):
     reads = ("source", "target", "text", "subject", "mask", "box")
     writes = ("masks", "edits", "inputs", "task")
     rejects = ("sizes_differ",)
-    version = 1
+    version = 2
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Describe each pair."""
@@ -31,7 +31,7 @@ def _described(record: Record) -> Answer:
     changed_HW = (record["source"].array != record["target"].array).any(axis=2)
     return {
         "masks": [changed_HW | mask_HW, mask_HW],
-        "edits": [edit_row(record["text"], operation="add", subject=subject, box=record["box"], mask="mask_0")],
+        "edits": [edit_row(record["text"], operation="add", subject=subject, box=record["box"], mask="mask_0.png")],
         "inputs": [reference_row(subject), source_row()],
         "task": "subject_add",
     }

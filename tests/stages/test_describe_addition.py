@@ -27,7 +27,7 @@ def test_what_differs_and_what_is_new_are_masks() -> None:
     assert (changed.sum(), subject.sum()) == (5, 4)
     assert changed[0, 0]
     (edit,) = found["edits"]  # type: ignore[index,call-overload]
-    assert (edit["op"], edit["object"], edit["box"], edit["mask"]) == ("add", "cup", [2, 2, 4, 4], "mask_0")
+    assert (edit["op"], edit["object"], edit["box"], edit["mask"]) == ("add", "cup", [2, 2, 4, 4], "mask_0.png")
 
 
 def test_pictures_of_two_sizes_are_no_pair() -> None:
