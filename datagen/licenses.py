@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
@@ -50,6 +51,11 @@ def known_as(license: str) -> str:
     if found := _PUBLIC_DOMAIN.fullmatch(license):
         return f"{_NAMES[found[1].lower()]}-{found[2]}"
     return license
+
+
+def is_among(license: str, names: Iterable[str]) -> bool:
+    """Whether a licence is one of those, however each is spelt: case, or its address at creativecommons.org."""
+    return known_as(license).lower() in {known_as(name).lower() for name in names}
 
 
 def _entry(license: str) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.licenses import Standing, standing
+from datagen.licenses import Standing, is_among, standing
 
 
 class FilterLicense(Map):
@@ -18,15 +18,15 @@ class FilterLicense(Map):
     reads = ("license",)
     writes = ()
     rejects = ("license_forbids", "license_unknown")
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """What is kept."""
 
         allow: tuple[str, ...] = ()
-        """Licences that are kept whatever the table says of them, by name."""
+        """Licences that are kept whatever the table says of them: by name, in any spelling of it."""
         forbid: tuple[str, ...] = ()
-        """Licences that are not kept whatever the table says of them, by name."""
+        """Licences that are not kept whatever the table says of them; goes before `allow`."""
         keep: tuple[Standing, ...] = Field(default=("allowed", "conditions"), min_length=1)
         """What a licence may say of commercial use: allowed, conditions, forbidden, unknown."""
 
@@ -37,10 +37,10 @@ class FilterLicense(Map):
         return [self._judge(record["license"]) for record in batch]
 
     def _judge(self, name: str) -> Answer:
-        if name in self.config.forbid:
+        if is_among(name, self.config.forbid):
             return Reject("license_forbids", f"'{name}' is among `forbid`")
         found = standing(name)
-        if name in self.config.allow or found in self.config.keep:
+        if is_among(name, self.config.allow) or found in self.config.keep:
             return {}
         if found == "unknown":
             return Reject("license_unknown", f"nothing is known of '{name}'" if name else "no licence is stated")

@@ -51,6 +51,15 @@ def test_a_config_may_allow_and_forbid_by_name() -> None:
     assert isinstance(judged("MIT", forbid=["MIT"]), Reject)
 
 
+@pytest.mark.parametrize("spelt", ["cc-by-sa-4.0", " CC-BY-SA-4.0", "https://creativecommons.org/licenses/by-sa/4.0/"])
+def test_names_are_compared_however_they_are_spelt(spelt: str) -> None:
+    for told, given in ((spelt, "CC-BY-SA-4.0"), ("CC-BY-SA-4.0", spelt)):
+        refused = judged(given, forbid=[told])
+        assert isinstance(refused, Reject)
+        assert refused.reason == "license_forbids"
+        assert judged(given, allow=[told], keep=["allowed"]) == {}
+
+
 @pytest.mark.parametrize(
     ("weights", "license"),
     [
@@ -66,6 +75,14 @@ def test_a_config_may_allow_and_forbid_by_name() -> None:
         ("facebook/dinov2-base", "Apache-2.0"),
         ("Qwen/Qwen2.5-VL-7B-Instruct", "Apache-2.0"),
         ("Qwen/Qwen2.5-VL-3B-Instruct", "LicenseRef-Qwen-Research"),
+        ("Qwen/Qwen2.5-Coder-3B-Instruct", "LicenseRef-Qwen-Research"),
+        ("Qwen/Qwen2.5-Coder-32B-Instruct", "Apache-2.0"),
+        ("Qwen/Qwen2.5-Math-72B-Instruct", "LicenseRef-Qwen"),
+        ("stabilityai/sdxl-turbo", "LicenseRef-Stability-NC-Community"),
+        ("stabilityai/stable-diffusion-xl-base-1.0", "OpenRAIL++"),
+        ("openai/gpt-oss-20b", "Apache-2.0"),
+        ("gpt-oss:120b", "Apache-2.0"),
+        ("gpt-4o", "LicenseRef-OpenAI-Terms"),
         ("somebody/something", ""),
     ],
 )
