@@ -16,6 +16,7 @@ from datagen.fields import catalogue
 from datagen.nodes import Clause, Graph, Node, is_deterministic
 from datagen.registry import find_stage
 from datagen.routes import faults
+from datagen.shards.reach import furthest
 from datagen.stage import Stage, StageConfig
 
 
@@ -28,7 +29,8 @@ def build(loaded: Loaded) -> Graph:
         raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     source = loaded.pipeline.source.load()
     graph = Graph(loaded, source, nodes, known)
-    if found := [*faults(graph), *_too_large(graph), *_not_compared(graph), *_not_together(graph)]:
+    found = [*faults(graph), *_too_large(graph), *_not_compared(graph), *_not_together(graph), *_too_far(graph)]
+    if found:
         raise ConfigError("\n".join(dict.fromkeys(found)))
     try:
         source.check()
@@ -73,6 +75,48 @@ def _not_compared(graph: Graph) -> Iterator[str]:
         if name not in written:
             where = located.origin(("output", "near_duplicates", "same"))
             yield f"{where}: no stage writes '{name}', which is to be the same; {nearest(name, written)}"
+
+
+def _too_far(graph: Graph) -> Iterator[str]:
+    """Bits in which hashes are to differ that are too many for those that the stages make."""
+    bits = {name: count for node in graph.nodes for name, count in node.hash_bits.items()}
+    yield from _beyond_search(graph, bits)
+    located = graph.loaded.located
+    for node in graph.nodes:
+        has = sorted({bits[name] for name in node.reads if name in bits})
+        for option in _bits_asked(graph, node):
+            asked = getattr(node.config, option) or 0
+            for count in (count for count in has if asked > count // 2):
+                where = located.origin((*stage_places(located.data)[node.entry], "with", option))
+                yield (
+                    f"{where}: '{node.id}' asks for {asked} of the {count} bits that its hashes have, but unrelated "
+                    f"pictures differ in some {count // 2}, so that most would be rejected; take fewer, or more bits"
+                )
+
+
+def _bits_asked(graph: Graph, node: Node) -> Iterator[str]:
+    """Options of a stage that are the least distance of hashes, in bits."""
+    for threshold in node.stage.thresholds:
+        name = node.renamed.get(threshold.score, threshold.score)
+        if threshold.keeps == "least" and name in graph.catalogue and graph.catalogue[name].unit == "bits":
+            yield threshold.option
+
+
+def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
+    """Rules by which packing cannot find what is near: of each, one field has to be near enough."""
+    output = graph.loaded.pipeline.output
+    near = output.near_duplicates.any_of if output.near_duplicates else ()
+    rules = [(("near_duplicates", "any_of", number), rule) for number, rule in enumerate(near)]
+    rules += [(("one_split",), {name: within}) for name, within in output.one_split.items()]
+    for place, rule in rules:
+        if all(name in bits and within > furthest(bits[name]) for name, within in rule.items()):
+            name = next(iter(rule))
+            where = graph.loaded.located.origin(("output", *place, name))
+            other = ", or name another field in the same rule that is nearer" if len(place) > 1 else ""
+            yield (
+                f"{where}: '{name}' within {rule[name]} bits, but hashes of {bits[name]} bits can be searched for up "
+                f"to {furthest(bits[name])}; take fewer{other}"
+            )
 
 
 def _not_together(graph: Graph) -> Iterator[str]:

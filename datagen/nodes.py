@@ -100,6 +100,12 @@ class Node:
         return " + ".join(model.revision for model in models) or self.id
 
     @property
+    def hash_bits(self) -> dict[str, int]:
+        """How many bits the hashes have that it writes, by field."""
+        told = self.stage.hash_bits(self.config)
+        return {self.renamed.get(name, name): bits for name, bits in told.items()}
+
+    @property
     def gpu_memory_gb(self) -> float:
         """GPU memory that its models say they take, in GiB."""
         return sum(model.gpu_memory_gb for model in models_in(self.config) if isinstance(model, WeightsConfig))

@@ -170,6 +170,11 @@ class Stage(ABC):
         """Fields read under these options; `reads`, and what a chosen model asks for besides."""
         return cls.reads
 
+    @classmethod
+    def hash_bits(cls, config: Any) -> Mapping[str, int]:  # noqa: ARG003 - for those that override it
+        """How many bits the hashes have that it writes under these options, by field, where that is known."""
+        return {}
+
     def setup_on_node(self) -> None:
         """Fetch what all workers of a machine share, such as weights: once a machine and run. Raises `SetupError`."""
 

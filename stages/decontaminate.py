@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
-from datagen.hashes import read_hash
+from datagen.hashes import PictureHash, read_hash
 from datagen.models.benchmark_list import BenchmarkListConfig, Nearest, nearest
 
 
@@ -20,16 +20,17 @@ class Decontaminate(Map):
     writes = ("benchmark_distance",)
     rejects = ("in_benchmark",)
     thresholds = (Threshold("benchmark_distance", "least", "min_bits", "in_benchmark"),)
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """What is kept out."""
 
         lists: tuple[BenchmarkListConfig, ...] = Field(min_length=1, max_length=100)
         """The benchmarks, each with a name and the file of its hashes."""
-        min_bits: int = Field(default=33, ge=1)
-        """Fewest bits by which a picture has to differ from every item; of phash256's, unrelated ones differ by
-        some 128, copies of another size or codec by up to 8, such as lost 1 % on each side by up to 24."""
+        min_bits: int = Field(ge=1)
+        """Fewest bits by which a picture has to differ from every item, at most half of those the hasher makes, in
+        which unrelated ones differ. Of phash256's 256, copies of another size or codec differ in up to 8, such as
+        lost 1 % on each side in up to 24: 33 is above both. It means nothing to another hasher."""
 
     config: Config
 
@@ -43,6 +44,8 @@ class Decontaminate(Map):
 
     def _judge(self, text: str) -> Answer:
         hash = read_hash(text)
+        if self.config.min_bits > hash.bits // 2:
+            return Failed(_too_many(self.config.min_bits, hash))
         found = [Nearest(hash.bits, "", "")]
         for name, items in self.lists.items():
             if hash.by not in items:
@@ -54,6 +57,11 @@ class Decontaminate(Map):
             told = f"'{closest.item}' of '{closest.list}', {closest.distance} of {hash.bits} bits differ"
             return Reject("in_benchmark", told, scores)
         return scores
+
+
+def _too_many(min_bits: int, hash: PictureHash) -> str:
+    half = f"some {hash.bits // 2} of the {hash.bits} bits of {hash.by}"
+    return f"`min_bits` is {min_bits}, but unrelated pictures differ in {half}; take fewer, or a hasher of more bits"
 
 
 def _other(list: str, by: str, has: list[str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.change import change_box, change_picture, unary
+from datagen.models.change import PLACE_BITS, change_box, change_picture, unary
 from datagen.models.hasher import PhashConfig
 
 
@@ -32,6 +34,11 @@ class HashChange(Map):
         """How much around the change is hashed with it, in its width and height, on each side."""
 
     config: Config
+
+    @classmethod
+    def hash_bits(cls, config: Config) -> Mapping[str, int]:
+        """Those of the place and of the hasher."""
+        return {"change_place": PLACE_BITS, "change_hash": config.hasher.bits}
 
     def setup(self, device: str) -> None:
         """Load the hasher."""

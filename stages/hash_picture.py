@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
@@ -25,6 +27,11 @@ class HashPicture(Map):
         """What makes it."""
 
     config: Config
+
+    @classmethod
+    def hash_bits(cls, config: Config) -> Mapping[str, int]:
+        """Those of the hasher."""
+        return {"picture_hash": config.hasher.bits}
 
     def setup(self, device: str) -> None:
         """Load the hasher."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_graph
-from commands import refused
+from commands import call, refused
 
 from datagen.errors import SetupError, StoreError
 from datagen.execute.verify import verify
@@ -46,12 +46,66 @@ def test_a_rule_without_hashes_says_which_stage_makes_them(tmp_path: Path, capfd
     assert "there is none; add the stage `hash_picture`" in error
 
 
-def test_bits_that_are_too_many_end_the_run_and_fewer_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("near_duplicates={any_of: [{target_hash: 12}]}", "'target_hash' within 12 bits, but hashes of 64 bits can be searched for up to 11; take fewer, or name another"),
+        ("one_split={target_hash: 12}", "'target_hash' within 12 bits, but hashes of 64 bits can be searched for up to 11; take fewer"),
+        ("near_duplicates={any_of: [{target_hash: 12, change_hash: 48, change_place: 48}]}", "'target_hash' within 12"),
+    ],
+)  # fmt: skip
+def test_bits_that_are_too_many_are_told_by_check(
+    tmp_path: Path, setting: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stages = [*HASHED, {"use": "hash_change", "map": {"source": "target"}}]
+    config = toy_config(tmp_path, stages)
+    error = refused(
+        "check",
+        config,
+        "--set",
+        f"output.{setting}",
+        "--set",
+        "hash_picture.hasher={kind: phash, side: 8}",
+        capfd=capfd,
+    )
+    assert told in error
+    assert error.startswith("error: --set output.")
+
+
+@pytest.mark.parametrize(
+    "setting", ["near_duplicates={any_of: [{target_hash: 30, change_place: 47}]}", "one_split={target_hash: 11}"]
+)
+def test_one_field_of_a_rule_that_can_be_searched_for_is_enough(
+    tmp_path: Path, setting: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = toy_config(tmp_path, [*HASHED, {"use": "hash_change", "map": {"source": "target"}}])
+    sets = ("--set", f"output.{setting}", "--set", "hash_picture.hasher={kind: phash, side: 8}")
+    assert call("check", config, *sets, capfd=capfd).code == 0
+
+
+def test_a_bound_that_the_hashes_cannot_reach_is_told_by_check(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = toy_config(tmp_path, listing(tmp_path, "{}"))
+    assert call("check", config, "--set", "decontaminate.min_bits=128", capfd=capfd).code == 0
+    error = refused("check", config, "--set", "decontaminate.min_bits=129", capfd=capfd)
+    assert "'decontaminate' asks for 129 of the 256 bits that its hashes have" in error
+    error = refused("check", config, "--set", "hash_picture.hasher={kind: phash, side: 8}", capfd=capfd)
+    assert "'decontaminate' asks for 33 of the 64 bits" in error
+    assert "toy.yaml:" in error
+
+
+def test_bits_that_are_too_many_end_the_run_where_nobody_told_how_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     near = {"near_duplicates": {"any_of": [{"target_hash": 200}]}}
+    with monkeypatch.context() as silent:
+        silent.setattr("stages.hash_picture.HashPicture.hash_bits", lambda config: {})
+        graph = toy_graph(tmp_path, HASHED, output=near)
     with pytest.raises(
         StoreError, match="'target_hash' within 200 bits: hashes of 256 bits can be searched for up to 47; take fewer"
     ):
-        run_local(toy_graph(tmp_path, HASHED, output=near), tmp_path / "out")
+        run_local(graph, tmp_path / "out")
     near["near_duplicates"]["any_of"] = [{"target_hash": 20}]
     assert run_local(toy_graph(tmp_path, HASHED, output=near), tmp_path / "out").computed == 0
     assert verify(str(tmp_path / "out")) == []
@@ -60,7 +114,10 @@ def test_bits_that_are_too_many_end_the_run_and_fewer_go_on(tmp_path: Path) -> N
 def listing(folder: Path, text: str) -> list[Any]:
     (folder / "list.jsonl").write_text(text)
     lists = [{"name": "bench", "path": str(folder / "list.jsonl")}]
-    return [*HASHED, {"use": "decontaminate", "map": {"picture_hash": "target_hash"}, "with": {"lists": lists}}]
+    return [
+        *HASHED,
+        {"use": "decontaminate", "map": {"picture_hash": "target_hash"}, "with": {"lists": lists, "min_bits": 33}},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,10 @@ def _cropped(picture_HWC: Pixels, box: Box, *, context: float) -> NDArray[np.flo
     return np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
+PLACE_BITS = 4 * _STEPS
+"""Of a place that `unary` tells."""
+
+
 def unary(box: Box) -> str:
     """A box, in shares of the frame, as a hash: two differ by as many bits as their edges do in 64ths of the frame."""
     steps = np.rint(np.array(box) * _STEPS)[:, None]

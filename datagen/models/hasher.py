@@ -27,6 +27,11 @@ class PhashConfig(ModelConfig):
     side: Literal[8, 16, 24] = 16
     """Its square is the number of bits. 64 are too few for a million pictures: unrelated ones meet by chance."""
 
+    @property
+    def bits(self) -> int:
+        """How many bits a hash has."""
+        return self.side**2
+
     def load(self, device: str) -> Hasher:  # noqa: ARG002
         """Ready to use; it runs on a core."""
         from datagen.models.phash_hasher import PhashHasher

@@ -16,16 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.hashes import Words
+from datagen.shards.reach import CHUNK, MOST_FLIPS
 
 Places = NDArray[np.int64]
 Accept = Callable[[Places, Places], NDArray[np.bool_]]
 """Told of pairs, the lower row first, says which of them are wanted."""
 
-CHUNK = 16
-"""Bits of a chunk."""
 _BUCKETS = 1 << CHUNK
-MOST_FLIPS = 2
-"""Bits by which chunks may differ: 137 buckets for each; three would be 697."""
 _AT_ONCE = 1 << 21
 """Candidates that are compared together."""
 
@@ -41,11 +38,6 @@ class Near(NamedTuple):
 
 class TooManyError(Exception):
     """More pairs are near than can be held."""
-
-
-def furthest(bits: int) -> int:
-    """Up to how many differing bits hashes of so many bits can be searched for."""
-    return (MOST_FLIPS + 1) * (bits // CHUNK) - 1
 
 
 def flips_of(words: Words, within: int) -> int:

@@ -14,8 +14,9 @@ from datagen.errors import DataError, StoreError
 from datagen.hashes import Words, distances, read_hash
 from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
 from datagen.shards.duplicates import Drops, names_of, why
-from datagen.shards.near import CHUNK, Accept, Near, TooManyError, chunks_of, flips_of, furthest, near_pairs
+from datagen.shards.near import Accept, Near, TooManyError, chunks_of, flips_of, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
+from datagen.shards.reach import CHUNK, furthest
 
 NEAR = "near_duplicate"
 

@@ -16,9 +16,10 @@ from making import streamed
 from datagen.errors import StoreError
 from datagen.hashes import hash_text
 from datagen.shards.columns import ACCEPTED, Digests, digests
-from datagen.shards.near import TooManyError, furthest, near_pairs
+from datagen.shards.near import TooManyError, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 from datagen.shards.plan import Plan, plan_shards
+from datagen.shards.reach import furthest
 
 SEED = 3
 

@@ -28,13 +28,13 @@ def listed(path: Path, *names: str, side: Any = 16) -> Path:
 
 def config(*paths: Path, **options: Any) -> Decontaminate.Config:
     lists = [{"name": path.stem, "path": str(path)} for path in paths]
-    return Decontaminate.Config.model_validate({"lists": lists, **options})
+    return Decontaminate.Config.model_validate({"lists": lists, "min_bits": 33, **options})
 
 
-def judged(options: Decontaminate.Config, *pictures: Pixels) -> list[Answer]:
+def judged(options: Decontaminate.Config, *pictures: Pixels, side: Any = 16) -> list[Answer]:
     stage = Decontaminate(options)
     stage.setup("cpu")
-    texts = PhashConfig().load("cpu")(pictures)
+    texts = PhashConfig(side=side).load("cpu")(pictures)
     return stage.process([Record(str(n), {"picture_hash": text}) for n, text in enumerate(texts)])
 
 
@@ -59,6 +59,21 @@ def test_the_bound_is_an_option(tmp_path: Path) -> None:
     path = listed(tmp_path / "all.jsonl", *NAMES)
     assert isinstance(judged(config(path, min_bits=1), photograph("coffee"))[0], Reject)
     assert isinstance(judged(config(path, min_bits=1), cropped(photograph("coffee"), 0.03))[0], dict)
+
+
+def test_a_bound_that_the_hashes_cannot_reach_fails_the_record(tmp_path: Path) -> None:
+    """Unrelated pictures differ in half of the bits: 33 of 64 would call nearly all of them the benchmark's."""
+    path = listed(tmp_path / "short.jsonl", "coffee", side=8)
+    [answer] = judged(config(path, min_bits=33), photograph("rocket"), side=8)
+    assert isinstance(answer, Failed)
+    assert answer.error.startswith(
+        "`min_bits` is 33, but unrelated pictures differ in some 32 of the 64 bits of phash64"
+    )
+    copy, other = judged(config(path, min_bits=9), jpeg(photograph("coffee"), 60), photograph("rocket"), side=8)
+    assert isinstance(copy, Reject)
+    assert isinstance(other, dict)
+    with pytest.raises(ValidationError, match="min_bits"):
+        Decontaminate.Config.model_validate({"lists": [{"name": "short", "path": str(path)}]})
 
 
 def test_another_list_is_another_stage(tmp_path: Path) -> None:
