@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from datagen.config import stage_places
-from datagen.licenses import Standing, known_as, standing, told_at
+from datagen.licenses import Standing, is_among, known_as, license_of, standing, told_at
 from datagen.models.base import ModelConfig, placed_models
 from datagen.nodes import Graph, Node
+from datagen.shards.index import StageRow
+from datagen.sources.mix.config import MixConfig
 
 _GATE = "license_forbids"
 """A stage that rejects for this lets no picture pass that is not allowed."""
@@ -43,16 +45,14 @@ class Licensed(NamedTuple):
 
 
 def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
-    """The licences of all models, then of the source's rows.
+    """The licences of all models, of those that made a mix's datasets, then of the source's rows.
 
     Rows are read, all of them, unless a stage without `when` rejects what is not
     allowed. What `allow` names counts as allowed, whatever is known of it.
     """
-    found = [*_of_models(graph), *([] if any(map(_is_gate, graph.nodes)) else _of_rows(graph))]
-    allowed = {known_as(name).lower() for name in allow}
-    return [
-        row._replace(standing="allowed") if row.license and row.license.lower() in allowed else row for row in found
-    ]
+    gated = any(_is_gate(node, allow) for node in graph.nodes)
+    found = [*_of_models(graph), *_of_datasets(graph), *([] if gated else _of_rows(graph))]
+    return [row._replace(standing="allowed") if row.license and is_among(row.license, allow) else row for row in found]
 
 
 def _of_models(graph: Graph) -> Iterator[Licensed]:
@@ -79,15 +79,50 @@ def _name(model: ModelConfig) -> str:
     return named[-1] if named else model.kind
 
 
+def _of_datasets(graph: Graph) -> Iterator[Licensed]:
+    """The models that made the samples of a mix's datasets, each once."""
+    source = graph.loaded.pipeline.source
+    if not isinstance(source, MixConfig):
+        return
+    from datagen.sources.mix.mix import Mix
+
+    where = graph.loaded.located.origin(("source", "datasets"))
+    told: set[tuple[str, str]] = set()
+    for name, runs in Mix(source.datasets, seed=source.seed).runs_by_name().items():
+        used = [(run.fingerprint, stage.id, found) for run in runs for stage in run.stages for found in _used(stage)]
+        for run, id, (model, license, remedy) in used:
+            if (run, model) not in told:
+                told.add((run, model))
+                what = f"'{name}' was made with {model} ('{id}' of run {run})"
+                yield _licensed(where, what, license, remedy=remedy.format(name=name))
+
+
+def _used(stage: StageRow) -> Iterator[tuple[str, str, str]]:
+    """Each model of a stage as it ran, its licence, and what to do where that will not do."""
+    if stage.licenses is not None:
+        for model, license in stage.licenses.items():
+            yield model, license, _LEAVE_OUT if license else _STATE
+    elif stage.model:
+        for model in stage.revision.split(", "):
+            weights = model.partition(":")[2].partition("@")[0]
+            yield model, license_of(weights), _LEAVE_OUT if license_of(weights) else _AGAIN
+
+
+_LEAVE_OUT = "leave '{name}' out of the mix"
+_STATE = "leave '{name}' out, or make it again with `weights_license: NAME` beside the model"
+_AGAIN = "its dataset.json is older than licences in it: run what made '{name}' into it again, which adds them"
+
+
 def _of_rows(graph: Graph) -> Iterator[Licensed]:
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for row in graph.source.rows():
-        if not row.error:
+        if not row.error and _is_taken(row.fields):
             name = known_as(str(row.fields.get("license") or ""))
             counts[name] += 1
             first.setdefault(name, row.id)
-    where = graph.loaded.located.origin(("source", "path"))
+    mix = isinstance(graph.loaded.pipeline.source, MixConfig)
+    where = graph.loaded.located.origin(("source", "datasets" if mix else "path"))
     total = sum(counts.values())
     for name, count in sorted(counts.items()):
         what = f"the source: {count:,} of {total:,} pictures, such as '{first[name]}'"
@@ -100,7 +135,14 @@ def _licensed(where: str, what: str, license: str, *, remedy: str) -> Licensed:
     return Licensed(where, what, name, standing(name), told_at(name), remedy)
 
 
-def _is_gate(node: Node) -> bool:
-    """Whether no picture passes a stage that is not allowed."""
+def _is_taken(fields: Mapping[str, Any]) -> bool:
+    """Whether a row is not one that a mix leaves."""
+    return bool(fields.get("mix_says", "taken") == "taken")
+
+
+def _is_gate(node: Node, allow: Collection[str]) -> bool:
+    """Whether no picture passes a stage that is not allowed; `allow` names what is, beyond the table."""
     kept = {*getattr(node.config, "keep", ("unknown",))}
-    return _GATE in node.stage.rejects and not node.clauses and kept <= {"allowed", "conditions"}
+    kept |= {standing(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
+    judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses
+    return judges and kept <= {"allowed", "conditions"}

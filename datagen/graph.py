@@ -106,7 +106,9 @@ def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
     """Rules by which packing cannot find what is near: of each, one field has to be near enough."""
     output = graph.loaded.pipeline.output
     near = output.near_duplicates.any_of if output.near_duplicates else ()
-    rules = [(("near_duplicates", "any_of", number), rule) for number, rule in enumerate(near)]
+    rules: list[tuple[tuple[str | int, ...], dict[str, int]]] = [
+        (("near_duplicates", "any_of", number), rule) for number, rule in enumerate(near)
+    ]
     rules += [(("one_split",), {name: within}) for name, within in output.one_split.items()]
     for place, rule in rules:
         if all(name in bits and within > furthest(bits[name]) for name, within in rule.items()):

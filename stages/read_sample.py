@@ -15,7 +15,7 @@ from datagen.image import Image
 
 _NUMBERED = re.compile(r"(ref|mask)_(\d+)")
 _TOLD = ("json", "txt")
-_TEXTS = ("label", "task", "subject", "instruction", "text", "license")
+_TEXTS = ("label", "task", "subject", "instruction", "text")
 _LISTS = ("steps", "instances", "relations", "edits")
 _REASONS = {
     "beyond_share": "the weights leave no place for it in the mix",
@@ -34,11 +34,11 @@ class ReadSample(Map):
 
     reads = ("members", "base", "mix_says")
     writes = (
-        "target", "refs", "masks", "uri", "original_sha256", "license", "source_caption", "target_caption", "label",
+        "target", "refs", "masks", "uri", "original_sha256", "source_caption", "target_caption", "label",
         "task", "subject", "instruction", "text", "inputs", "steps", "instances", "relations", "edits", "carried",
     )  # fmt: skip
     rejects = ("beyond_share", "beyond_cap", "other_split")
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """Limits on what is read."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from commands import call, refused
+from finished import mixing
 
+from datagen.config import load
+from datagen.execute import finish as finish_module
 from datagen.execute.finish import about_run
 from datagen.execute.ledger import Counts
+from datagen.graph import build
+from datagen.models.base import ModelConfig
+from datagen.shards.index import read_dataset
+from datagen.store import Store
+
+MIX = Path("configs/mix.yaml")
 
 
 def asking(**model: Any) -> dict[str, Any]:
@@ -91,6 +101,87 @@ def test_a_stage_that_rejects_them_is_gate_enough(tmp_path: Path, capfd: pytest.
         "r1": ("rejected", "license_forbids"),
         "r2": ("rejected", "license_unknown"),
     }
+
+
+@pytest.mark.parametrize("name", ["CC-BY-NC-4.0", "cc-by-nc-4.0", "our own"])
+def test_a_stage_that_lets_more_pass_is_no_gate(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    stages: list[Any] = [{"use": "filter_license", "with": {"allow": [name]}}, PAINT]
+    config = toy_config(tmp_path, stages, rows=rows("MIT", name))
+    told = refused("check", config, "--commercial", capfd=capfd)
+    assert "1 of 2 pictures, such as 'r1', under " in told
+    assert name in told
+    assert call("check", config, "--commercial", "--allow", name.upper(), capfd=capfd).code == 0
+
+
+def test_what_is_allowed_anyway_leaves_the_gate_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    stages: list[Any] = [{"use": "filter_license", "with": {"allow": ["CC-BY-SA-4.0"], "keep": ["allowed"]}}, PAINT]
+    config = toy_config(tmp_path, stages, rows=rows("MIT", "CC-BY-NC-4.0"))
+    assert call("check", config, "--commercial", capfd=capfd).code == 0
+
+
+class Flux(ModelConfig):
+    """A model that forbids commercial use."""
+
+    license = "LicenseRef-FLUX-1-dev-Non-Commercial"
+
+
+@pytest.fixture
+def flux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dataset whose targets a non-commercial model made, of a free picture and one under a licence of its own."""
+    graph = toy_graph(tmp_path, [PAINT], rows=rows("MIT", "our own"))
+    with monkeypatch.context() as lent:
+        lent.setattr(finish_module, "models_of", lambda node: [Flux(kind="kontext")])
+        run_local(graph, tmp_path / "flux")
+    return tmp_path / "flux"
+
+
+def mixed(capfd: pytest.CaptureFixture[str], path: Path, *words: str) -> list[str]:
+    """What is refused of a mix of one dataset."""
+    return refused("check", MIX, "--set", mixing({"edits": path}), "--commercial", *words, capfd=capfd).splitlines()
+
+
+def test_a_mix_is_bound_by_the_models_and_the_pictures_of_its_datasets(
+    flux: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model, picture = mixed(capfd, flux)
+    assert "'edits' was made with kontext@1 ('paint' of run " in model
+    assert "under LicenseRef-FLUX-1-dev-Non-Commercial, which forbids commercial use" in model
+    assert model.endswith("leave 'edits' out of the mix")
+    assert "1 of 2 pictures, such as 'edits/" in picture
+    assert "under 'our own', of which nothing is known" in picture
+    assert len(mixed(capfd, flux, "--allow", "our own")) == 1
+
+
+def test_a_licence_filter_in_a_mix_judges_pictures_and_no_models(
+    tmp_path: Path, flux: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mix.yaml"
+    config.write_text(MIX.read_text().replace("stages:\n", "stages:\n  - use: filter_license\n"))
+    sets = ("--set", mixing({"edits": flux}))
+    [model] = refused("check", config, *sets, "--commercial", capfd=capfd).splitlines()
+    assert "was made with kontext@1" in model
+    run_local(build(load(config, sets=[sets[1]])), tmp_path / "out")
+    ends = sorted((row["status"], row["reason"]) for row in ledger_rows(tmp_path / "out").values())
+    assert ends == [("accepted", ""), ("rejected", "license_unknown")]
+    assert Flux.license in (tmp_path / "out" / "README.md").read_text(), "the mix's card names the model"
+    stages = [stage for run in read_dataset(Store(str(tmp_path / "out"))).runs for stage in run.stages]
+    assert {"kontext@1": Flux.license} in [stage.licenses for stage in stages], "and so does a mix of the mix"
+
+
+def test_a_dataset_that_is_older_than_licences_is_read_and_known_by_its_weights_or_not_at_all(
+    flux: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = json.loads((flux / "dataset.json").read_text())
+    [row] = found["runs"][0]["stages"]
+    del row["licenses"]
+    (flux / "dataset.json").write_text(json.dumps(found))
+    told, _ = mixed(capfd, flux)
+    assert "under no licence that is stated; its dataset.json is older than licences in it" in told
+    row["revision"] = "diffusers@1:black-forest-labs/FLUX.1-Kontext-dev@0123abcd"
+    (flux / "dataset.json").write_text(json.dumps(found))
+    told, _ = mixed(capfd, flux)
+    assert "FLUX.1-Kontext-dev@0123abcd ('paint'" in told
+    assert "which forbids commercial use" in told
 
 
 def test_allow_needs_the_gate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,7 @@ def check(
 ) -> None:
     """Find what is wrong with a config, without GPU, network or weights.
 
-    With --commercial, every model of the profile and every row of the source has to be under a licence
+    With --commercial, all models (of a mix's datasets too) and every row of the source have to be under a licence
     that is known and does not forbid commercial use: exit code 2 names the others. It is no legal advice.
 
     \b

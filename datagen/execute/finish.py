@@ -96,6 +96,8 @@ def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterat
 def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
     """What the dataset's index and card say of the run."""
     pipeline = graph.loaded.pipeline
+    stages = [_stage_row(node) for node in graph.nodes]
+    earlier = graph.source.runs() if isinstance(graph.source, Mix) else []
     used = {name for node in graph.nodes for name in (*node.reads, *node.writes)} | set(graph.source.writes)
     return About(
         pipeline=pipeline.pipeline,
@@ -106,17 +108,16 @@ def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
         records=counts.records,
         rejected=counts.rejected,
         failed=counts.failed,
-        stages=[_stage_row(node) for node in graph.nodes],
+        stages=stages,
         non_deterministic=[node.id for node in graph.nodes if not node.deterministic],
         fields=[field for name, field in graph.catalogue.items() if name in used],
         model_licenses={
-            model.revision: model.licensed or "none stated"
-            for node in graph.nodes
-            for model in models_of(node)
-            if model.licensed is not None
+            model: license or "none stated"
+            for stage in (*(stage for run in earlier for stage in run.stages), *stages)
+            for model, license in (stage.licenses or {}).items()
         },
         unchecked=graph.loaded.unchecked,
-        earlier=graph.source.runs() if isinstance(graph.source, Mix) else (),
+        earlier=earlier,
     )
 
 
@@ -128,4 +129,5 @@ def _stage_row(node: Node) -> StageRow:
         version=node.stage.version,
         model=", ".join(model.kind for model in models),
         revision=", ".join(model.revision for model in models),
+        licenses={model.revision: model.licensed for model in models if model.licensed is not None},
     )

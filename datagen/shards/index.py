@@ -57,6 +57,8 @@ class StageRow(Options):
     version: int
     model: str = ""
     revision: str = ""
+    licenses: dict[str, str] | None = None
+    """By model, '' where nobody knows; models without weights have none. None in what was written without them."""
 
 
 class RunRow(Options):

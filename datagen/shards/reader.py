@@ -178,8 +178,11 @@ class Sample:
         return [match[0] for match in sorted((match for match in found if match), key=lambda match: int(match[1]))]
 
 
-def read_index(store: Store) -> pa.Table:
-    """Key, split, shard and members of every sample. Raises `StoreError` if there is no index, or it is not whole."""
+def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:
+    """Key, split, shard and members of every sample, and what is `also` asked for.
+
+    Raises `StoreError` if there is no index, or it is not whole.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -187,9 +190,11 @@ def read_index(store: Store) -> pa.Table:
     data = store.read(INDEX)
     try:
         # no threads: see `datagen.__main__`
-        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(columns=_COLUMNS, use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(
+            columns=[*_COLUMNS, *also], use_threads=False
+        )
         table.validate(full=True)  # or text that is no UTF-8 would fail where it is looked at
-        fault = _fault(table, shards)
+        fault = _fault(table, shards, [*_COLUMNS, *also])
     except (pa.ArrowException, OSError, ValueError) as error:
         fault = str(error)
     if fault:
@@ -198,18 +203,18 @@ def read_index(store: Store) -> pa.Table:
     return table
 
 
-def _fault(table: pa.Table, shards: Sequence[ShardInfo]) -> str:
+def _fault(table: pa.Table, shards: Sequence[ShardInfo], columns: Sequence[str]) -> str:
     """What keeps an index from being that of these shards; '' for nothing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     schema = index_schema()
-    if not table.schema.equals(pa.schema([schema.field(name) for name in _COLUMNS])):
+    if not table.schema.equals(pa.schema([schema.field(name) for name in columns])):
         return f"its columns are {', '.join(table.schema.names)}, not those of this format"
     expected = sum(shard.samples for shard in shards)
     if table.num_rows != expected:
         return f"it has {table.num_rows} samples, {DATASET} {expected}"
-    if any(table[name].null_count for name in _COLUMNS):
+    if any(table[name].null_count for name in columns):
         return "it has empty cells"
     at = pc.index_in(table["shard"].combine_chunks(), value_set=pa.array([shard.path for shard in shards], pa.string()))
     if at.null_count:

@@ -50,8 +50,8 @@ class Mix:
     """The datasets' samples, dataset by dataset, each in the order of its index."""
 
     writes = (
-        *("members", "base", "sha256", "shard_sha256", "dataset", "mix_says", "former_split", "copy", "canvas"),
-        "source_member",
+        *("members", "base", "sha256", "shard_sha256", "license", "dataset", "mix_says", "former_split", "copy"),
+        *("canvas", "source_member"),
     )
 
     def __init__(self, datasets: Sequence[PartConfig], *, seed: int) -> None:
@@ -82,8 +82,12 @@ class Mix:
 
     def runs(self) -> list[RunRow]:
         """The runs that made the datasets' samples, each once."""
-        found = {run.fingerprint: run for part in self.parts for run in _read(part.store).runs}
+        found = {run.fingerprint: run for runs in self.runs_by_name().values() for run in runs}
         return list(found.values())
+
+    def runs_by_name(self) -> dict[str, list[RunRow]]:
+        """The runs that made each dataset's samples. Raises `ConfigError` where one cannot be read."""
+        return {config.name: _read(Store(config.path)).runs for config in self._configs}
 
     def count(self) -> int | None:
         """How many rows there are: one a sample, and one a further copy; None where it would take a download."""
@@ -136,6 +140,7 @@ def _rows(part: Part, sample: Mapping[str, Any], often: int, *, sha256: str) -> 
             "base": f"{part.store.address}/",
             "sha256": "",
             "shard_sha256": sha256,
+            "license": sample["license"],
             "dataset": part.config.name,
             "mix_says": verdict,
             "former_split": sample["split"],
@@ -161,7 +166,7 @@ def _read(store: Store) -> DatasetInfo:
 
 def _index(store: Store, config: PartConfig) -> pa.Table:
     try:
-        return read_index(store)
+        return read_index(store, also=["license"])
     except StoreError as error:
         raise ConfigError(f"{error}; '{config.name}' cannot be mixed") from error
 
