@@ -59,7 +59,7 @@ def _not_compared(graph: Graph) -> Iterator[str]:
     """Fields that packing is to compare, and cannot."""
     output, located = graph.loaded.pipeline.output, graph.loaded.located
     written = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
-    hashes = sorted(name for name in written if graph.catalogue[name].unit == "bits" and _is(graph, name, "text"))
+    hashes = sorted(name for name in written if _is(graph, name, "text") and graph.catalogue[name].unit == "bits")
     scores = sorted(name for name in written if _is(graph, name, "score"))
     near = output.near_duplicates
     rules = [("near_duplicates", "any_of", number) for number in range(len(near.any_of))] if near else []
@@ -136,7 +136,8 @@ def _not_together(graph: Graph) -> Iterator[str]:
 
 
 def _is(graph: Graph, name: str, kind: str) -> bool:
-    return graph.catalogue[name].kind == kind
+    """Whether a field is of this kind; one that is declared nowhere, which is told elsewhere, is of none."""
+    return name in graph.catalogue and graph.catalogue[name].kind == kind
 
 
 def _there_are(name: str, names: list[str]) -> str:
