@@ -79,7 +79,8 @@ def test_samples_are_reference_source_target_and_an_instruction(samples: dict[st
         assert info["subject"] in info["text"]
         assert "aesthetic score of the target above 5.5" in info["unchecked"]
         assert info["license"]
-        assert {score["name"]: score["by"] for score in info["scores"]} == {"annotated_match": "source"}
+        by = {"annotated_match": "source", **({"mask_fit": "segment_subject"} if sample.masks[1:] else {})}
+        assert {score["name"]: score["by"] for score in info["scores"]} == by
         assert sample.source.shape == sample.target.shape
 
 
