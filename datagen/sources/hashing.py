@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from datagen.errors import ConfigError, DataError
+from datagen.errors import DataError
 from datagen.fetch import SCHEMES, Web, read_file
 from datagen.image import MAX_PIXELS, Image
 from datagen.models.hasher import Hasher
 from datagen.sources.base import SourceRow
-from datagen.sources.listing import Listed
+from datagen.sources.listing import Listed, write_lines
 
 _MAX_BYTES = 2 * 10**9
 
@@ -23,29 +21,18 @@ def write_hashes(rows: Iterable[SourceRow], to: Path, *, hasher: Hasher, web: We
 
     The file appears when all is done, or not at all: as where no row is left. Raises `ConfigError`.
     """
-    passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     schemes = (*SCHEMES, "http", "https") if web.hosts else SCHEMES
-    number = failed = 0
+    yield from write_lines(((row, _hashed(row, hasher=hasher, schemes=schemes, web=web)) for row in rows), to)
+
+
+def _hashed(row: SourceRow, *, hasher: Hasher, schemes: tuple[str, ...], web: Web) -> dict[str, Any] | DataError:
+    """The line of a row, or why there is none."""
     try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        with passing.open("w", encoding="utf-8") as file:
-            for number, row in enumerate(rows, 1):
-                try:
-                    picture = _picture(row, schemes=schemes, web=web)
-                except DataError as error:
-                    failed += 1
-                    yield Listed(number, failed, f"{row.id:.200}: {error}")
-                    continue
-                [found] = hasher([picture.array])
-                file.write(json.dumps({"item": row.id, "hash": found}, ensure_ascii=False) + "\n")
-                yield Listed(number, failed)
-        if failed < number:
-            os.replace(passing, to)
-    except OSError as error:
-        raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            passing.unlink()
+        picture = _picture(row, schemes=schemes, web=web)
+    except DataError as error:
+        return error
+    [found] = hasher([picture.array])
+    return {"item": row.id, "hash": found}
 
 
 def _picture(row: SourceRow, *, schemes: tuple[str, ...], web: Web) -> Image:

@@ -41,18 +41,26 @@ def write_manifest(rows: Iterable[SourceRow], to: Path, *, license: str, web: We
 
     Rows keep their order. The file appears when all is done, or not at all: as where no row is left.
     """
-    passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     folder = f"{to.resolve().parent}/"
     schemes = (*SCHEMES, "http", "https") if web.hosts else SCHEMES
 
     def measured(row: SourceRow) -> dict[str, Any]:
         return _measured(row, folder=folder, license=license, schemes=schemes, web=web)
 
+    yield from write_lines(_side_by_side(rows, measured), to)
+
+
+def write_lines(made: Iterable[tuple[SourceRow, dict[str, Any] | DataError]], to: Path) -> Iterator[Listed]:
+    """Write what was made of each row as a line of JSON, in order; tells of each as it is done.
+
+    The file appears when all is done, or not at all: as where no row is left. Raises `ConfigError`.
+    """
+    passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     number = failed = 0
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with passing.open("w", encoding="utf-8") as file:
-            for number, (row, line) in enumerate(_side_by_side(rows, measured), 1):
+            for number, (row, line) in enumerate(made, 1):
                 if isinstance(line, DataError):
                     failed += 1
                     yield Listed(number, failed, f"{row.id:.200}: {line}")
