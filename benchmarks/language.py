@@ -29,7 +29,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -42,6 +42,9 @@ from datagen.models.language.base import Draw, Question
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
 from datagen.stage import Lent
+from datagen.turns import new_loop
+
+Done = TypeVar("Done")
 
 DELAY_S = 0.05
 REPLY = json.dumps(
@@ -125,6 +128,12 @@ def serve(pipe: Connection, calls: Any, took: Any) -> None:
     server.run()
 
 
+def done(run: Coroutine[Any, Any, Done]) -> Done:
+    """What it comes to, on a loop as stages have."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(run)
+
+
 class Took(NamedTuple):
     seconds: float
     cpu: float
@@ -186,7 +195,7 @@ async def rival(url: str, numbers: range, at_once: int) -> Took:
 
 
 def worker(url: str, count: int, at_once: int, kept: str) -> None:
-    asyncio.run(ours(url, range(count), at_once, kept))
+    done(ours(url, range(count), at_once, kept))
 
 
 def main() -> None:
@@ -210,7 +219,7 @@ def main() -> None:
 
     def tell(what: str, run: Coroutine[Any, Any, Took], *, least: float | None = None) -> None:
         before = took.value
-        found = asyncio.run(run)
+        found = done(run)
         each = found.cpu / count * 1000, (took.value - before) / (count + at_once) * 1000
         share = f"{what}: {found.seconds:.2f} s, {each[0]:.2f} ms of a core a call, the server's {each[1]:.2f}; share"
         if least is None:
@@ -226,7 +235,7 @@ def main() -> None:
             kept = f"{folder}/{number}"
             tell("client, replies kept", ours(url, range(count), at_once, kept), least=0.9)
             before = calls.value
-            seconds = asyncio.run(ours(url, range(count), at_once, kept)).seconds
+            seconds = done(ours(url, range(count), at_once, kept)).seconds
             verdict(f"rerun: {seconds:.2f} s, calls", calls.value - before, limit=0)
         killed(spawning, url, calls, count=count, at_once=at_once, kept=f"{folder}/killed")
     server.terminate()
@@ -241,7 +250,7 @@ def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, kep
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     time.sleep(0.2)
-    asyncio.run(ours(url, range(count), at_once, kept))
+    done(ours(url, range(count), at_once, kept))
     repeated = calls.value - before - count - at_once
     verdict("killed midway and continued: calls repeated", repeated, limit=at_once, more=f"{at_once} in flight")
 

@@ -38,6 +38,7 @@ from datagen.stage import (
     Stage,
     billing,
 )
+from datagen.turns import new_loop
 from datagen.values import settled
 
 ENDING = (SetupError, AllowanceError, StoreError)
@@ -360,7 +361,7 @@ class AsyncRun(NodeRun):
     ) -> None:
         super().__init__(node, operator, answers=answers, limit=limit, on_node=on_node)
         self._waits = node.cost == 2
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._gate = asyncio.Semaphore(node.resources.concurrency if self._waits else 1)
         self._nearby = Nearby()
         self._ended: Exception | None = None
