@@ -126,6 +126,19 @@ class Store:
             return b""  # it begins behind the end
         raise self._fault(name, error, doing="read") from error
 
+    def read_part(self, name: str, *, start: int, size: int) -> bytes:
+        """At most `size` bytes from `start`, fewer where the file ends. Raises `StoreError` if it is not there."""
+        self._check_range(name, start, size)
+        if not self._local:
+            return self._reading(name, start, start + size)
+        try:
+            file = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+            with open(file, "rb", buffering=0) as opened:
+                opened.seek(start)
+                return opened.read(size)
+        except OSError as error:
+            return self._read_in_vain(name, error)
+
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
         for name, start, size in ranges:
@@ -232,6 +245,24 @@ class Store:
                 self._make_folder(target)
                 _move_in(passing, target, data)
 
+    @property
+    def appends(self) -> bool:
+        """Whether files can be added to, as those of object stores cannot."""
+        return self._local
+
+    def append(self, name: str, data: bytes) -> int:
+        """Add to the end of a file that no one else writes; the byte at which it begins. An error may leave half of it.
+
+        Raises `StoreError`; where `appends` is false nothing can be added.
+        """
+        target = self.path(name)
+        with self._told(name):
+            try:
+                return _added(target, data)
+            except FileNotFoundError:
+                self._make_folder(target)
+                return _added(target, data)
+
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file that appears under `name` only when the block ends without an error."""
@@ -311,9 +342,7 @@ def _move_in(passing: str, target: str, data: bytes) -> None:
     file = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            _write_all(file, data)
         finally:
             os.close(file)
         os.replace(passing, target)
@@ -321,6 +350,23 @@ def _move_in(passing: str, target: str, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(passing)
         raise
+
+
+def _added(target: str, data: bytes) -> int:
+    """Write at the end of a local file, and where that is."""
+    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        start = os.fstat(file).st_size
+        _write_all(file, data)
+        return start
+    finally:
+        os.close(file)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """An event loop that finishes some calls before it hears of the next.
 
 What came at once, asyncio takes on at once: it reads every answer, then goes on with every task, then sends every
-further call. Calls that were sent together so stay together, and each waits for the work of all others. Taken a few at a
-time, the first is sent again before the last is read, and calls spread over the time that they wait for a service.
+further call. Calls that were sent together so stay together, and each waits for the work of all others. Taken a few at
+a time, the first is sent again before the last is read, and calls spread over the time that they wait for a service.
 """
 
 from __future__ import annotations

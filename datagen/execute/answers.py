@@ -2,8 +2,8 @@
 
 An answer belongs to a stage's fingerprint, a slice and a record. What a stage
 made of a whole slice is one file of `run/checkpoints`; while a remote stage is
-at it, each single answer is a file of `run/cache` from the moment it is there.
-Files are created once: where two workers answer the same record, the first one
+at it, each single answer is a note below `run/cache` from the moment it is there.
+Files of slices are created once: where two workers answer the same record, the first one
 counts, and the other takes its answer over.
 """
 
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from datagen.errors import StoreError
 from datagen.fields import Field
+from datagen.notes import Notes
 from datagen.stage import Reject
 from datagen.store import Store
 from datagen.values import Blobs, dump_fields, load_fields
@@ -67,6 +68,8 @@ class Answers:
         self._catalogue = catalogue
         self._whole = f"{CHECKPOINTS}/{fingerprint}"
         self._single = f"{CACHE}/{fingerprint}"
+        self._notes: dict[str, Notes] = {}
+        """Of the slices that are answered now."""
         self.faults: list[str] = []
         """What could not be read, and is asked again."""
 
@@ -80,9 +83,12 @@ class Answers:
 
     def _noted(self, slice: str) -> Known:
         found: Known = {}
-        for name in self._store.names(f"{self._single}/{slice}"):
-            found.update(self._read(f"{self._single}/{slice}/{name}") or {})
+        for note in self._notes_of(slice).all():
+            found.update(self._checked(note.data, place=note.file))
         return found
+
+    def _notes_of(self, slice: str) -> Notes:
+        return Notes(self._store, f"{self._single}/{slice}")
 
     def _from_files(self, slice: str, start: int) -> Known:
         found: Known = {}
@@ -98,8 +104,10 @@ class Answers:
 
     def note(self, slice: str, id: str, answer: Kept) -> None:
         """Keep one answer at once, until `keep` has those of the whole slice."""
-        name = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        self._store.create(f"{self._single}/{slice}/{name}{SUFFIX}", self._dumped({id: answer}))
+        if slice not in self._notes:
+            self._notes[slice] = self._notes_of(slice)
+        key = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
+        self._notes[slice].add(key, self._dumped({id: answer}))
 
     def keep(self, slice: str, answers: Known) -> Known:
         """Keep what a stage newly made of a slice; the answers that count, where another worker was first."""
@@ -109,6 +117,7 @@ class Answers:
             if not rest or self._store.create(self._file(slice, number), self._dumped(rest)):
                 break
             adopted = {**(self._read(self._file(slice, number)) or {}), **adopted}
+        self._notes.pop(slice, None)
         self._store.remove(f"{self._single}/{slice}")
         return {id: adopted.get(id, answer) for id, answer in answers.items()}
 
@@ -140,14 +149,17 @@ class Answers:
     def _read(self, name: str) -> Known | None:
         """The answers in a file; None if there is none, {} if it is damaged."""
         with suppress(StoreError):
-            data = self._store.read(name)
-            body = data[_DIGEST:]
-            if hashlib.sha256(body).digest() == data[:_DIGEST]:
-                with suppress(*_NO_ANSWERS):
-                    return self._parsed(body)
-            self.faults.append(f"{self._store.address}/{name} is damaged, so that its records are asked again")
-            return {}
+            return self._checked(self._store.read(name), place=name)
         return None
+
+    def _checked(self, data: bytes, *, place: str) -> Known:
+        """The answers in what `_dumped` made; {} if it is damaged."""
+        body = data[_DIGEST:]
+        if hashlib.sha256(body).digest() == data[:_DIGEST]:
+            with suppress(*_NO_ANSWERS):
+                return self._parsed(body)
+        self.faults.append(f"{self._store.address}/{place} is damaged, so that its records are asked again")
+        return {}
 
     def _parsed(self, body: bytes) -> Known:
         source = pa.BufferReader(body)

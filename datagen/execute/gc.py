@@ -37,7 +37,7 @@ KINDS = {
         rf"run/ledger/{_PRINT}/({_SLICE}(\.r(?P<round>\d+))?\.parquet|compact-[\w.-]+\.parquet|pack\.parquet|[\w-]+\.(txt|json))"
     ),
     "kept answers": re.compile(rf"run/checkpoints/{_PRINT}/{_SLICE}(\.\d+)?\.arrow"),
-    "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/[0-9a-f]+(\.arrow)?"),
+    "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/([0-9a-f]+(\.arrow)?|log-[0-9a-f]+)"),
     "journals": re.compile(r"run/journals/[0-9a-f]{32}\.json"),
     "pack leftovers": re.compile(r"run/pack/.+"),
     "unfinished files": re.compile(r"((run|shards|report)/.+|[^/]+)\.[0-9a-f]{8}\.tmp"),

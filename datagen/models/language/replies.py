@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic_core import PydanticSerializationError, to_json
 
 from datagen.nearby import Nearby
+from datagen.notes import Notes
 from datagen.store import Store
 
 
@@ -26,10 +27,11 @@ class Said(NamedTuple):
 
 
 class Replies:
-    """Replies below one address, a file each, which begins with the checksum of the rest; nowhere, if it is ''."""
+    """Replies below one address, each of which begins with the checksum of the rest; nowhere, if it is ''."""
 
     def __init__(self, address: str) -> None:
-        self._store = Store(address) if address else None
+        above, _, folder = address.rstrip("/").rpartition("/")
+        self._notes = Notes(Store(above or "/"), folder) if address else None
         self._nearby = Nearby()
 
     def close(self) -> None:
@@ -38,24 +40,24 @@ class Replies:
 
     async def find(self, key: str) -> Said | None:
         """What was kept; None if nothing was, or if it was damaged since. Raises `StoreError`."""
-        return await self._nearby.do(partial(self._found, key)) if self._store else None
+        return await self._nearby.do(partial(self._found, key)) if self._notes else None
 
     async def keep(self, key: str, said: Said) -> None:
         """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
-        if self._store:
-            body = json.dumps(said._asdict()).encode()
+        if self._notes:
+            body = bytes_of(said._asdict())
             data = hashlib.sha256(body).hexdigest().encode() + body
-            await self._nearby.do(partial(self._store.write, _name(key), data))
+            await self._nearby.do(partial(self._notes.add, key, data))
 
     async def forget(self, keys: Sequence[str]) -> None:
         """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
-        if self._store:
+        if self._notes:
             for key in keys:
-                await self._nearby.do(partial(self._store.remove, _name(key)))
+                await self._nearby.do(partial(self._notes.forget, key))
 
     def _found(self, key: str) -> Said | None:
-        assert self._store is not None
-        data = self._store.find(_name(key))
+        assert self._notes is not None
+        data = self._notes.find(key)
         if data is None:
             return None
         head, body = data[:_HEAD], data[_HEAD:]
@@ -78,10 +80,6 @@ def key_of(call: bytes, *, weights: str, draw: Sequence[str | int]) -> str:
     digest = hashlib.sha256(call)
     digest.update(bytes_of([weights, list(draw)]))
     return digest.hexdigest()
-
-
-def _name(key: str) -> str:
-    return f"{key[:2]}/{key}"
 
 
 _HEAD = 64
