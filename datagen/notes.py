@@ -1,6 +1,6 @@
 """Small pieces of data, kept one by one under keys, by many processes at once.
 
-To make a file costs a disk's file system a hundred times what it costs to add to the end of one. So each writer adds
+To make a file costs several times what it costs to add to the end of one (benchmarks/notes.py). So each writer adds
 to a log of its own there, and readers follow the logs of all. An object store cannot add to a file: there each note is
 a file. Both are read wherever they are, so that a folder may be copied from one to the other.
 """
@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -24,9 +25,9 @@ LOG = "log-"
 _NOTE, _GONE = b"\xf5note\r\n\x00", b"\xf5gone\r\n\x00"
 _KIND = re.compile(b"\xf5(note|gone)\r\n\x00")
 _HEAD = struct.Struct("<8s32sQ")
-"""What an entry of a log begins with: its kind, its key, and how many bytes follow."""
-_LONGEST = 1 << 32
-"""A length beyond this was damaged."""
+_CHECK = struct.Struct("<I")
+"""An entry of a log begins with its kind, its key, how many bytes follow, and a checksum of these."""
+_BEFORE = _HEAD.size + _CHECK.size
 _AT_ONCE = 1 << 24
 """Bytes of a log that are read at once."""
 _REST = 100
@@ -45,6 +46,8 @@ class _Place(NamedTuple):
     start: int
     """The byte at which the data begins."""
     size: int
+    before: _Place | None
+    """Another one of the same key."""
 
 
 class _Entry(NamedTuple):
@@ -56,8 +59,9 @@ class _Entry(NamedTuple):
 
 
 class Notes:
-    """The notes of one folder. Keys are 64 hexadecimal digits, a note is at least one byte; any thread may ask.
+    """The notes of one folder of a store, or of all of it if that is ''; any thread may ask.
 
+    Keys are 64 hexadecimal digits, a note is at least one byte; of several under one key, any may be found.
     Whoever reads a note checks it: where a disk damaged it, other bytes come back.
     """
 
@@ -83,7 +87,7 @@ class Notes:
             return
         with self._lock:
             start = self._append(_NOTE, bytes.fromhex(key), data)
-            self._places[bytes.fromhex(key)] = _Place(self._own, start, len(data))
+            self._enter(bytes.fromhex(key), self._own, start, len(data))
 
     def find(self, key: str) -> bytes | None:
         """The note; None if there is none. What others add is found within moments. Raises `StoreError`."""
@@ -95,19 +99,21 @@ class Notes:
         return found or None
 
     def forget(self, key: str) -> None:
-        """Let a note go, for all. Raises `StoreError`."""
+        """Let all go that was added under a key. Those who knew it may find it still. Raises `StoreError`."""
         with self._lock:
-            place = self._places.pop(bytes.fromhex(key), None)
-            if place and self._store.appends:
+            self._look()
+            place = known = self._places.pop(bytes.fromhex(key), None)
+            while place and self._store.appends:
                 self._append(_GONE, bytes.fromhex(key), f"{place.log} {place.start}".encode())
                 self._gone.add((place.log, place.start))
-        if place and not self._store.appends:
+                place = place.before
+        if known and not self._store.appends:
             self._store.write(self._path(key), b"")  # over the one in a log, which cannot be changed here
         else:
             self._store.remove_files([self._path(key)])
 
     def all(self) -> Iterator[Note]:
-        """The notes of all keys that none was let go of; of one that several wrote, all. Raises `StoreError`."""
+        """Every note that was ever added, in no order that means anything. Raises `StoreError`."""
         for name in self._store.names(self._folder):
             path = self._path(name)
             with suppress(StoreError):  # removed meanwhile
@@ -117,12 +123,14 @@ class Notes:
                     yield Note(path, self._store.read(path))
 
     def _path(self, name: str) -> str:
-        return f"{self._folder}/{name}"
+        return f"{self._folder}/{name}" if self._folder else name
 
     def _append(self, kind: bytes, key: bytes, data: bytes) -> int:
         """Add an entry to this writer's log; the byte at which its data begins."""
         try:
-            return self._store.append(self._path(self._own), _HEAD.pack(kind, key, len(data)) + data) + _HEAD.size
+            head = _HEAD.pack(kind, key, len(data))
+            entry = head + _CHECK.pack(zlib.crc32(head)) + data
+            return self._store.append(self._path(self._own), entry) + _BEFORE
         except StoreError:
             self._own = _new_log()  # half of it may be there, at the end
             raise
@@ -132,7 +140,7 @@ class Notes:
 
     def _in_logs(self, key: str) -> bytes | None:
         with self._lock:
-            if bytes.fromhex(key) not in self._places:
+            if bytes.fromhex(key) not in self._places and self._clock() >= self._look_at:
                 self._look()
             place = self._places.get(bytes.fromhex(key))
         if place:
@@ -141,10 +149,8 @@ class Notes:
         return None
 
     def _look(self) -> None:
-        """Follow the logs of others, unless that was done just now; where logs cannot grow, once."""
+        """Follow the logs of others, which is due again after a while; never where logs cannot grow."""
         began = self._clock()
-        if began < self._look_at:
-            return
         names = self._store.names_from(self._folder, prefix="" if self._store.appends else LOG)
         for name in names:
             if name.startswith(LOG) and name != self._own:
@@ -157,7 +163,7 @@ class Notes:
     def _follow(self, log: str) -> None:
         for kind, key, start, data in self._entries(log, self._known.get(log, 0)):
             if kind == _NOTE and (log, start) not in self._gone:
-                self._places[key] = _Place(log, start, len(data))
+                self._enter(key, log, start, len(data))
             elif kind == _GONE:
                 self._let_go(key, data)
             self._known[log] = start + len(data)
@@ -165,11 +171,17 @@ class Notes:
     def _let_go(self, key: bytes, place: bytes) -> None:
         """A note that was let go is so whichever log is read first."""
         log, _, start = place.decode("ascii", "replace").partition(" ")
-        if start.isdecimal():
-            self._gone.add((log, int(start)))
-            known = self._places.get(key)
-            if known and known[:2] == (log, int(start)):
-                del self._places[key]
+        if not start.isdecimal():
+            return
+        self._gone.add((log, int(start)))
+        known = self._places.pop(key, None)
+        while known:
+            if known[:2] != (log, int(start)):
+                self._enter(key, *known[:3])
+            known = known.before
+
+    def _enter(self, key: bytes, log: str, start: int, size: int) -> None:
+        self._places[key] = _Place(log, start, size, self._places.get(key))
 
     def _entries(self, log: str, start: int) -> Iterator[_Entry]:
         """What a log holds from a byte on; damage is passed over, and an end that is not whole yet is left."""
@@ -186,14 +198,15 @@ class Notes:
 
 
 def _parsed(chunk: bytes) -> Iterator[_Entry]:
+    """The entries of a piece of a log that are whole; what is damaged is passed over."""
     at = 0
-    while len(chunk) - at >= _HEAD.size:
+    while len(chunk) - at >= _BEFORE:
         kind, key, size = _HEAD.unpack_from(chunk, at)
-        if kind not in (_NOTE, _GONE) or size > _LONGEST:
+        if _CHECK.unpack_from(chunk, at + _HEAD.size) != (zlib.crc32(chunk[at : at + _HEAD.size]),):
             found = _KIND.search(chunk, at + 1)
             at = found.start() if found else len(chunk)
             continue
-        start = at + _HEAD.size
+        start = at + _BEFORE
         at = start + size
         if at > len(chunk):
             return

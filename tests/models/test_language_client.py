@@ -393,11 +393,10 @@ def test_an_answer_of_another_form_is_told_to_the_model_and_mended(chat: Chat, f
 
 def test_an_answer_that_is_never_mended_fails_alone_and_is_asked_anew_by_a_retry(chat: Chat, tmp_path: Path) -> None:
     chat.does(says({"wrod": 1}))
-    for calls in (3, 6):
+    for calls in (3, 6, 9):
         with pytest.raises(DataError, match="gave no answer of the asked form, 3 times; the last one: word: Field"):
             ask(chat, kept=tmp_path)
         assert len(chat.asked) == calls
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_rerun_makes_no_call_whatever_had_to_be_mended(chat: Chat, tmp_path: Path) -> None:

@@ -30,8 +30,7 @@ class Replies:
     """Replies below one address, each of which begins with the checksum of the rest; nowhere, if it is ''."""
 
     def __init__(self, address: str) -> None:
-        above, _, folder = address.rstrip("/").rpartition("/")
-        self._notes = Notes(Store(above or "/"), folder) if address else None
+        self._notes = Notes(Store(address), "") if address else None
         self._nearby = Nearby()
 
     def close(self) -> None:

@@ -1,0 +1,264 @@
+"""Notes: whoever adds one, all find it; nothing that breaks one breaks another."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen import notes
+from datagen.errors import StoreError
+from datagen.notes import LOG, Notes
+from datagen.store import Store
+
+
+def key(name: object) -> str:
+    return hashlib.sha256(str(name).encode()).hexdigest()
+
+
+class Clock:
+    """Goes on by itself, so that looking for others' notes takes some time and is due again after it."""
+
+    now = 0.0
+    step = 1e-6
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture(params=["disk", "memory"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "disk":
+        yield str(tmp_path)
+        return
+    yield f"memory://{uuid.uuid4().hex}"
+    fsspec.filesystem("memory").store.clear()
+
+
+def logs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.name.startswith(LOG))
+
+
+@pytest.mark.parametrize("folder", ["", "a/b"])
+def test_each_finds_what_any_added(address: str, folder: str) -> None:
+    one, other = (Notes(Store(address), folder) for _ in range(2))
+    assert one.find(key(0)) is None
+    for number in range(50):
+        one.add(key(number), b"note %d" % number)
+    assert [other.find(key(number)) for number in range(50)] == [b"note %d" % number for number in range(50)]
+    assert other.find(key(50)) is None
+    late = Notes(Store(address), folder)
+    assert sorted(note.data for note in late.all()) == sorted(b"note %d" % number for number in range(50))
+    store = Store(address)
+    assert all(note.data in store.read(note.file) for note in late.all()), "each says where it is"
+
+
+def test_a_disk_holds_one_log_of_each_writer(tmp_path: Path) -> None:
+    for _ in range(3):
+        writer = Notes(Store(str(tmp_path)), "replies")
+        for number in range(20):
+            writer.add(key(number), b"x")
+    assert len(list((tmp_path / "replies").iterdir())) == len(logs(tmp_path)) == 3
+
+
+def test_what_was_let_go_is_found_by_none(address: str) -> None:
+    one, other = (Notes(Store(address), "") for _ in range(2))
+    one.add(key("a"), b"first")
+    one.add(key("b"), b"kept")
+    assert other.find(key("a")) == b"first"
+    other.forget(key("a"))
+    other.forget(key("never there"))
+    for _ in range(5):  # the name of a log decides which one is read first
+        late = Notes(Store(address), "")
+        assert (late.find(key("a")), late.find(key("b"))) == (None, b"kept")
+        late.add(key("c"), b"more")
+    late.add(key("a"), b"second")
+    assert Notes(Store(address), "").find(key("a")) == b"second"
+
+
+ACTIONS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["add", "forget", "find"]), st.integers(0, 3)))
+
+
+@given(ACTIONS)
+def test_whatever_several_do_what_is_left_is_found(actions: list[tuple[int, str, int]]) -> None:
+    """Who looks for the first time finds what was not let go; who knew it before, something that was there."""
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Clock()
+        writers = [Notes(Store(folder), "", clock=clock) for _ in range(3)]
+        ever: dict[int, set[bytes]] = {number: set() for number in range(4)}
+        left: dict[int, set[bytes]] = {number: set() for number in range(4)}
+        for step, (writer, action, number) in enumerate(actions):
+            clock.now += 1
+            if action == "add":
+                writers[writer].add(key(number), data := b"%d" % step)
+                ever[number].add(data)
+                left[number].add(data)
+            elif action == "forget":
+                writers[writer].forget(key(number))
+                left[number].clear()
+            else:
+                found = writers[writer].find(key(number))
+                assert found in ever[number] if found else not left[number]
+        late = Notes(Store(folder), "")
+        for number, those in left.items():
+            found = late.find(key(number))
+            assert found in those if found else not those
+
+
+SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=8)
+
+
+def _written(folder: str, sizes: list[int]) -> tuple[Path, list[int]]:
+    """A log with notes of these sizes, and where each ends."""
+    writer = Notes(Store(folder), "")
+    ends = []
+    for number, size in enumerate(sizes):
+        writer.add(key(number), bytes([65 + number]) * size)
+        (log,) = logs(Path(folder))
+        ends.append(log.stat().st_size)
+    return log, ends
+
+
+@given(SIZES, st.floats(0, 1))
+def test_a_log_that_breaks_off_has_all_before_it_and_the_rest_once_it_is_there(sizes: list[int], at: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log, ends = _written(folder, sizes)
+        data = log.read_bytes()
+        cut = int(at * len(data))
+        log.write_bytes(data[:cut])
+        clock = Clock()
+        reader = Notes(Store(folder), "", clock=clock)
+        for number, (size, end) in enumerate(zip(sizes, ends, strict=True)):
+            clock.now += 1
+            assert reader.find(key(number)) == (bytes([65 + number]) * size if end <= cut else None)
+        log.write_bytes(data)
+        clock.now += 1
+        assert [len(reader.find(key(number)) or b"") for number in range(len(sizes))] == sizes
+
+
+@given(SIZES, st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+def test_a_damaged_byte_costs_its_own_note_alone(sizes: list[int], at: float, flip: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log, ends = _written(folder, sizes)
+        data = bytearray(log.read_bytes())
+        place = int(at * len(data))
+        data[place] ^= flip
+        log.write_bytes(bytes(data))
+        reader = Notes(Store(folder), "")
+        hit = next(number for number, end in enumerate(ends) if place < end)
+        for number, size in enumerate(sizes):
+            if number != hit:
+                assert reader.find(key(number)) == bytes([65 + number]) * size
+
+
+@pytest.mark.parametrize("at_once", [60, 100, 1000])
+def test_a_log_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    sizes = [1, 5000, 3, 0x100, 2, 999, 1000, 1001]
+    _written(str(tmp_path), sizes)
+    monkeypatch.setattr(notes, "_AT_ONCE", at_once)
+    reader = Notes(Store(str(tmp_path)), "")
+    assert [reader.find(key(number)) for number in range(len(sizes))] == [
+        bytes([65 + number]) * size for number, size in enumerate(sizes)
+    ]
+
+
+class _Full(Store):
+    """A disk that is full for once in the midst of a note."""
+
+    full = False
+
+    def append(self, name: str, data: bytes) -> int:
+        if self.full:
+            self.full = False
+            super().append(name, data[: len(data) // 2])
+            raise StoreError("the disk is full")
+        return super().append(name, data)
+
+
+def test_what_follows_a_note_that_could_not_be_written_is_found(tmp_path: Path) -> None:
+    store = _Full(str(tmp_path))
+    writer = Notes(store, "")
+    writer.add(key("a"), b"before")
+    store.full = True
+    with pytest.raises(StoreError):
+        writer.add(key("b"), b"in the midst")
+    writer.add(key("c"), b"after")
+    writer.add(key("b"), b"again")
+    for reader in (writer, Notes(Store(str(tmp_path)), "")):
+        assert [reader.find(key(name)) for name in "abc"] == [b"before", b"again", b"after"]
+
+
+def test_a_folder_may_be_copied_to_a_service_and_back(tmp_path: Path) -> None:
+    Notes(Store(str(tmp_path / "disk")), "").add(key("disk"), b"of a disk")
+    Notes(Store(str(tmp_path / "disk")), "").add(key("gone"), b"to be let go")
+    memory = fsspec.filesystem("memory")
+    root = f"/{uuid.uuid4().hex}"
+    memory.put(f"{tmp_path}/disk/", f"{root}/", recursive=True)
+    there = Notes(Store(f"memory:/{root}"), "")
+    assert there.find(key("disk")) == b"of a disk"
+    there.add(key("service"), b"of a service")
+    assert there.find(key("gone")) == b"to be let go"
+    there.forget(key("gone"))
+    assert Notes(Store(f"memory:/{root}"), "").find(key("gone")) is None
+    shutil.rmtree(tmp_path / "disk")
+    memory.get(f"{root}/", f"{tmp_path}/disk/", recursive=True)
+    memory.store.clear()
+    back = Notes(Store(str(tmp_path / "disk")), "")
+    assert (back.find(key("disk")), back.find(key("service"))) == (b"of a disk", b"of a service")
+    back.forget(key("service"))
+    assert Notes(Store(str(tmp_path / "disk")), "").find(key("service")) is None
+
+
+class _Counting(Store):
+    looks = 0
+
+    def names_from(self, folder: str, *, prefix: str) -> list[str]:
+        self.looks += 1
+        return super().names_from(folder, prefix=prefix)
+
+
+def test_looking_for_what_others_added_takes_a_small_share_of_the_time(tmp_path: Path) -> None:
+    store, clock = _Counting(str(tmp_path)), Clock()
+    clock.step = 0.0005  # each look takes it, between its two questions for the time
+    reader = Notes(store, "", clock=clock)
+    start = clock.now
+    for number in range(1000):
+        clock.now += 0.001
+        reader.find(key(number))
+    assert 5 < store.looks <= (clock.now - start) / (0.0005 * 100)
+
+
+def test_threads_may_add_at_once(tmp_path: Path) -> None:
+    writer, barrier = Notes(Store(str(tmp_path)), ""), threading.Barrier(8)
+
+    def add(of: int) -> None:
+        barrier.wait()
+        for number in range(100):
+            writer.add(key((of, number)), b"%d %d" % (of, number))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add, range(8)))
+    for reader in (writer, Notes(Store(str(tmp_path)), "")):
+        assert all(
+            reader.find(key((of, number))) == b"%d %d" % (of, number) for of in range(8) for number in range(100)
+        )
+
+
+def test_a_log_that_was_removed_is_written_anew(tmp_path: Path) -> None:
+    writer = Notes(Store(str(tmp_path)), "replies")
+    writer.add(key("a"), b"a")
+    shutil.rmtree(tmp_path / "replies")
+    assert writer.find(key("a")) is None
+    writer.add(key("b"), b"b")
+    assert Notes(Store(str(tmp_path)), "replies").find(key("b")) == b"b"
