@@ -61,6 +61,9 @@ def test_every_kind_of_value_comes_back(tmp_path: Path, fields: dict[str, Any]) 
     [found] = _answers(tmp_path).kept("slice").values()
     assert _plain(found.answer) == _plain(given)
     assert found.cost == kept.cost
+    _answers(tmp_path).note("other", "r0", kept)
+    [(id, noted)] = _answers(tmp_path).kept("other").items()
+    assert (id, _plain(noted.answer), noted.cost) == ("r0", _plain(given), kept.cost)
 
 
 def test_rejections_children_and_groups_come_back(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -84,7 +84,7 @@ class Answers:
     def _noted(self, slice: str) -> Known:
         found: Known = {}
         for note in self._notes_of(slice).all():
-            found.update(self._checked(note.data, place=note.file))
+            found.update(self._checked(note.data, self._parsed_note, place=note.file))
         return found
 
     def _notes_of(self, slice: str) -> Notes:
@@ -107,7 +107,7 @@ class Answers:
         if slice not in self._notes:
             self._notes[slice] = self._notes_of(slice)
         key = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
-        self._notes[slice].add(key, self._dumped({id: answer}))
+        self._notes[slice].add(key, self._dumped_note(id, answer))
 
     def keep(self, slice: str, answers: Known) -> Known:
         """Keep what a stage newly made of a slice; the answers that count, where another worker was first."""
@@ -149,17 +149,32 @@ class Answers:
     def _read(self, name: str) -> Known | None:
         """The answers in a file; None if there is none, {} if it is damaged."""
         with suppress(StoreError):
-            return self._checked(self._store.read(name), place=name)
+            return self._checked(self._store.read(name), self._parsed, place=name)
         return None
 
-    def _checked(self, data: bytes, *, place: str) -> Known:
-        """The answers in what `_dumped` made; {} if it is damaged."""
+    def _checked(self, data: bytes, parsed: Callable[[bytes], Known], *, place: str) -> Known:
+        """The answers in what follows its checksum; {} if it is damaged."""
         body = data[_DIGEST:]
         if hashlib.sha256(body).digest() == data[:_DIGEST]:
             with suppress(*_NO_ANSWERS):
-                return self._parsed(body)
+                return parsed(body)
         self.faults.append(f"{self._store.address}/{place} is damaged, so that its records are asked again")
         return {}
+
+    def _dumped_note(self, id: str, answer: Kept) -> bytes:
+        """One answer: a line of JSON, then the blobs that it numbers. An Arrow file would cost as much as a call."""
+        blobs = Blobs()
+        told = self._told(answer.answer, blobs)
+        head = json.dumps([id, told, *answer.cost, [len(blob) for blob in blobs.items]])
+        body = b"".join([head.encode(), b"\n", *blobs.items])
+        return hashlib.sha256(body).digest() + body
+
+    def _parsed_note(self, body: bytes) -> Known:
+        head, _, rest = body.partition(b"\n")
+        id, told, *cost, sizes = json.loads(head)
+        ends = list(accumulate(sizes))
+        blobs = Blobs([rest[end - size : end] for size, end in zip(sizes, ends, strict=True)])
+        return {id: Kept(self._loaded(json.loads(told), blobs), Cost(*cost))}
 
     def _parsed(self, body: bytes) -> Known:
         source = pa.BufferReader(body)
