@@ -6,6 +6,8 @@ A server on this machine, in a process of its own, answers each call after 50 ms
 least 16 rounds of 50 ms: that is the ideal rate. Rivals are the bare `openai` client under a semaphore (no limits, no
 checks, no repair, nothing kept), and aiohttp alone, which is the least that a call can cost here.
 
+Then a whole run of a pipeline asks as much, on both engines.
+
 Beside each share stand the milliseconds of processor time that a call cost the client and the server. They hold on a
 machine that is busy with other things, as the shares do not: those need both cores for themselves.
 """
@@ -20,13 +22,14 @@ import math
 import multiprocessing
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -37,7 +40,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import aiohttp
 import openai
-from measuring import verdict
+from measuring import datagen as measured
+from measuring import verdict, write_config, write_rows
 from pydantic import BaseModel, ConfigDict
 
 from datagen.models.language.base import Draw, Question
@@ -74,9 +78,10 @@ class Server:
     millisecond late, and `select` over all connections costs as much as a call; both would be taken for the client's.
     """
 
-    def __init__(self, calls: Any, took: Any) -> None:
+    def __init__(self, calls: Any, took: Any, span: Any) -> None:
         self._calls = calls
         self._took = took
+        self._span = span
         took.value = time.process_time()
         self._ear = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._ear.getsockname()[1]
@@ -121,6 +126,7 @@ class Server:
                 break
             got = got[end + 4 + length :]
             self._calls.value += 1
+            self._span[0] = self._span[0] or time.perf_counter()
             self._due.append((time.perf_counter() + DELAY_S, one))
         self._got[one] = got
 
@@ -129,11 +135,11 @@ class Server:
             _, one = self._due.popleft()
             with suppress(OSError):  # whoever asked is gone
                 one.send(WHOLE)
-            self._took.value = time.process_time()
+            self._took.value, self._span[1] = time.process_time(), time.perf_counter()
 
 
-def serve(pipe: Connection, calls: Any, took: Any) -> None:
-    server = Server(calls, took)
+def serve(pipe: Connection, calls: Any, took: Any, span: Any) -> None:
+    server = Server(calls, took, span)
     pipe.send(server.port)
     server.run()
 
@@ -218,7 +224,8 @@ def main() -> None:
     spawning = multiprocessing.get_context("spawn")
     ear, mouth = spawning.Pipe()
     calls, took = spawning.Value("q", 0, lock=False), spawning.Value("d", 0.0, lock=False)
-    server = spawning.Process(target=serve, args=(mouth, calls, took), daemon=True)
+    span = spawning.Array("d", 2, lock=False)
+    server = spawning.Process(target=serve, args=(mouth, calls, took, span), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{ear.recv()}/v1"
     ideal = math.ceil(count / at_once) * DELAY_S
@@ -250,6 +257,11 @@ def main() -> None:
             before = calls.value
             seconds = done(ours(url, range(count), at_once, kept)).seconds
             verdict(f"rerun: {seconds:.2f} s, calls", calls.value - before, limit=0)
+            for engine, limits in (("local", {}), ("ray", {}), ("ray", {"budget_tokens": 10**9})):
+                seconds = whole(engine, url, span, Path(folder), count=count, at_once=at_once, limits=limits)
+                what = f"a whole run, --engine {engine}{', with a budget' if limits else ''}"
+                shares.setdefault(what, []).append(ideal / seconds)
+                print(f"{what}: {seconds:.2f} s; share of the ideal {ideal / seconds:.2f}")
         killed(spawning, url, calls, count=count, at_once=at_once, kept=f"{folder}/killed")
         for what, found in shares.items():
             told = f"{what}: median share of the ideal"
@@ -258,6 +270,21 @@ def main() -> None:
             else:
                 print(f"{told}: {median(found):.3f}")
     server.terminate()
+
+
+def whole(
+    engine: str, url: str, span: Any, folder: Path, *, count: int, at_once: int, limits: Mapping[str, int]
+) -> float:
+    """Seconds of a whole run whose answers are kept and noted, from the first call that is heard to the last reply."""
+    span[:] = 0, 0
+    model = {"kind": "openai", "model": "m", "base_url": url, "api_key_env": "", **limits}
+    resources = {"concurrency": at_once, "replicas": {"max": 1}}
+    stages = [{"use": "decode_dot"}, {"use": "ask_model", "with": {"model": model}, "resources": resources}]
+    rows = write_rows(folder / "rows.jsonl", count)
+    config = write_config(folder / "whole.yaml", rows, stages, slice_size=count)
+    measured(config, folder / "out", "--engine", engine)
+    shutil.rmtree(folder / "out")
+    return span[1] - span[0]
 
 
 def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, kept: str) -> None:

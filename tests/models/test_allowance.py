@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.models.language.allowance import Allowance, Amount, Bucket, Leave, Terms, Wish
-from datagen.models.language.sharing import Here, gate, leave, shared_here
+from datagen.models.language.sharing import Here, There, gate, leave, shared_here
 from datagen.stage import Lent
 
 TERMS = Terms("http://x/v1", "m", None, None, None, None)
@@ -156,3 +158,62 @@ def test_limits_of_a_run_are_forgotten_with_it() -> None:
         assert [refused(), refused()] == [False, True]
     with shared_here(run="one"):
         assert not refused()
+
+
+class Actor:
+    """Stands for the actor that keeps an allowance: what is told to it, call by call."""
+
+    def __init__(self) -> None:
+        self.allowance = Allowance(TERMS)
+        self.told: list[tuple[str, int, int]] = []
+
+        class Method:
+            def __init__(self, work: Callable[..., Any]) -> None:
+                self.work = work
+
+            async def _answer(self, found: Any) -> Any:
+                return found
+
+            def remote(self, *arguments: Any) -> Awaitable[Any]:
+                return asyncio.ensure_future(self._answer(self.work(*arguments)))
+
+        self.ask_all = Method(self._ask_all)
+        self.settle_all = Method(self._settle_all)
+
+    def _ask_all(self, wishes: list[Wish], took: list[tuple[int, Amount]]) -> list[Leave]:
+        self.told.append(("ask", len(wishes), len(took)))
+        return self.allowance.ask_all(wishes, took)
+
+    def _settle_all(self, took: list[tuple[int, Amount]]) -> None:
+        self.told.append(("settle", 0, len(took)))
+        self.allowance.settle_all(took)
+
+
+def test_what_calls_took_is_told_with_the_next_asking_or_soon_or_at_the_end() -> None:
+    actor = Actor()
+
+    async def work() -> None:
+        there = There(actor)
+        first = await asyncio.gather(*(there.ask(wish(1)) for _ in range(3)))
+        for given_one in first:
+            await there.settle(given_one.ticket, Amount(1))
+        second = await there.ask(wish(1))
+        assert actor.told == [("ask", 3, 0), ("ask", 1, 3)]
+        await there.settle(second.ticket, Amount(1))
+        await asyncio.sleep(0.2)
+        assert actor.told[2:] == [("settle", 0, 1)], "nobody asked meanwhile"
+        third = await there.ask(wish(1))
+        await there.settle(third.ticket, Amount(1))
+        await there.close()
+        await asyncio.sleep(0.2)
+        assert actor.told[3:] == [("ask", 1, 0), ("settle", 0, 1)]
+
+    asyncio.run(work())
+
+
+def test_a_worker_of_a_cluster_asks_nobody_where_nothing_is_limited() -> None:
+    """Whatever is limited has an actor; the runs on Ray with limits would wait for it in vain else."""
+    assert isinstance(gate(TERMS, lent=Lent(run="one", cluster=True)), Here)
+    assert not TERMS.limit
+    for name in ("requests_per_minute", "tokens_per_minute", "budget_usd", "budget_tokens"):
+        assert TERMS._replace(**{name: 5}).limit

@@ -25,6 +25,11 @@ class Terms(NamedTuple):
     budget_usd: float | None
     budget_tokens: int | None
 
+    @property
+    def limit(self) -> bool:
+        """Whether they limit anything."""
+        return any(limit is not None for limit in self[2:])
+
 
 class Amount(NamedTuple):
     """What a call takes, or may take at the most."""
@@ -131,8 +136,9 @@ class Allowance:
             self._flying = _sum(self._flying, guess)
             return Leave(ticket, wait)
 
-    def ask_all(self, wishes: Sequence[Wish]) -> list[Leave]:
-        """Leave for several calls, in their order."""
+    def ask_all(self, wishes: Sequence[Wish], took: Sequence[tuple[int, Amount]] = ()) -> list[Leave]:
+        """Leave for several calls, in their order, once it is entered what others took."""
+        self.settle_all(took)
         return [self.ask(wish) for wish in wishes]
 
     def settle_all(self, took: Sequence[tuple[int, Amount]]) -> None:

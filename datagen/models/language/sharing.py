@@ -13,13 +13,15 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Protocol
 
 from datagen.errors import AllowanceError
 from datagen.models.language.allowance import Allowance, Amount, Leave, Terms, Wish
 from datagen.models.language.gathering import Gathered
 from datagen.stage import Lent
+
+_SOON_S = 0.05
+"""After which it is told what calls took, if none asks before."""
 
 
 class Gate(Protocol):
@@ -35,6 +37,10 @@ class Gate(Protocol):
 
     async def hold(self, seconds: float) -> None:
         """See `Allowance.hold`."""
+        ...
+
+    async def close(self) -> None:
+        """Pass on what was settled and is not told yet."""
         ...
 
 
@@ -56,14 +62,21 @@ class Here:
         """See `Gate`."""
         self._allowance.hold(seconds)
 
+    async def close(self) -> None:
+        """See `Gate`."""
+
 
 class There:
-    """An allowance in an actor of the cluster, which is asked for many calls at once."""
+    """An allowance in an actor of the cluster, which is asked for many calls at once.
+
+    What calls took is told with the next asking, or soon: an actor's method costs a worker as much as a call.
+    """
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
-        self._asking: Gathered[Wish, Leave] = Gathered(partial(_answer, actor.ask_all))
-        self._settling: Gathered[tuple[int, Amount], None] = Gathered(self._settle_all)
+        self._asking: Gathered[Wish, Leave] = Gathered(self._ask_all)
+        self._took: list[tuple[int, Amount]] = []
+        self._telling: asyncio.TimerHandle | None = None
 
     async def ask(self, wish: Wish) -> Leave:
         """See `Gate`."""
@@ -71,22 +84,37 @@ class There:
 
     async def settle(self, ticket: int, took: Amount) -> None:
         """See `Gate`."""
-        await self._settling((ticket, took))
+        self._took.append((ticket, took))
+        self._telling = self._telling or asyncio.get_running_loop().call_later(_SOON_S, self._tell)
 
-    async def _settle_all(self, took: list[tuple[int, Amount]]) -> list[None]:
-        self._actor.settle_all.remote(took)
-        return [None] * len(took)
+    async def close(self) -> None:
+        """See `Gate`."""
+        self._tell()
+
+    async def _ask_all(self, wishes: list[Wish]) -> list[Leave]:
+        leaves: list[Leave] = await _answer(self._actor.ask_all, wishes, self._told())
+        return leaves
+
+    def _tell(self) -> None:
+        if took := self._told():
+            self._actor.settle_all.remote(took)
+
+    def _told(self) -> list[tuple[int, Amount]]:
+        if self._telling:
+            self._telling.cancel()
+        took, self._took, self._telling = self._took, [], None
+        return took
 
     async def hold(self, seconds: float) -> None:
         """See `Gate`."""
         await _answer(self._actor.hold, seconds)
 
 
-async def _answer(method: Any, argument: Any) -> Any:
+async def _answer(method: Any, *arguments: Any) -> Any:
     from ray.exceptions import RayActorError
 
     try:
-        return await method.remote(argument)
+        return await method.remote(*arguments)
     except RayActorError as error:
         raise AllowanceError(
             "what keeps the limits of calls for all workers is gone; the same command goes on from here"
@@ -99,8 +127,12 @@ _LOCK = threading.Lock()
 
 
 def gate(terms: Terms, *, lent: Lent) -> Gate:
-    """The allowance that all of a run share; one of its own for what runs outside a run."""
-    if lent.cluster:
+    """The allowance that all of a run share; one of its own for what runs outside a run.
+
+    Where nothing is limited each worker of a cluster has its own, which keeps the server's pauses: to ask for leave
+    elsewhere costs a worker as much as the call.
+    """
+    if lent.cluster and terms.limit:
         import ray
 
         return There(ray.get_actor(_name(terms, lent.run)))
@@ -132,6 +164,7 @@ def shared(all_terms: Iterable[Terms], *, run: str) -> Iterator[None]:
     actors = [
         made(Allowance).options(name=_name(terms, run), scheduling_strategy=here).remote(terms)
         for terms in dict.fromkeys(all_terms)
+        if terms.limit
     ]
     try:
         yield
