@@ -14,7 +14,7 @@ import tiny_configs
 from finished import finished, mixing
 
 from datagen.config import load
-from datagen.execute.node_runs import AsyncRun
+from datagen.execute.async_run import AsyncRun
 from datagen.execute.operators import fuse
 from datagen.execute.run import place_of
 from datagen.execute.slices import Job, Slice

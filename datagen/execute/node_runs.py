@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from datagen.errors import AllowanceError, DataError, DatagenError, SetupError, StoreError
-from datagen.execute.answers import Answers, Cost, Kept, Known, Made
+from datagen.execute.answers import Answers, Cost, Kept, Known
 from datagen.execute.limits import Limit
 from datagen.execute.operators import Operator
 from datagen.execute.state import Live, State
 from datagen.execute.tally import Tally
 from datagen.models.base import ModelConfig, models_in
-from datagen.nearby import Nearby
 from datagen.nodes import Node
 from datagen.record import Record
 from datagen.stage import (
     NO_CHILDREN,
-    AsyncMap,
     Bill,
-    Combine,
     Expand,
     Failed,
     Filter,
     Lost,
     Map,
-    Merged,
     Reject,
     Stage,
     billing,
 )
-from datagen.turns import new_loop
 from datagen.values import settled
 
 ENDING = (SetupError, AllowanceError, StoreError)
 """What ends the run rather than a record: no other would fare better, and a paid reply that cannot be kept is lost."""
-
-
-_Done = TypeVar("_Done")
 
 
 class Care(NamedTuple):
@@ -116,6 +104,10 @@ class NodeRun:
         self._ready = False
         self._setting_up = threading.Lock()
         self._looks = answers is not None and answers.any()
+        self.begin()
+
+    def begin(self) -> None:
+        """Have what even closing needs."""
 
     @property
     def is_known(self) -> bool:
@@ -343,200 +335,8 @@ class NodeRun:
         return {id: [live]}
 
 
-class AsyncRun(NodeRun):
-    """One AsyncMap stage: its calls of all slices wait together, on one event loop.
-
-    What ends the run is raised once all calls in flight have come back and are kept; no further ones are made.
-    A stage that waits for no service computes: one record at a time, in the thread that can be interrupted.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        operator: Operator,
-        *,
-        answers: Answers | None,
-        limit: Limit,
-        on_node: Callable[[NodeRun], None],
-    ) -> None:
-        super().__init__(node, operator, answers=answers, limit=limit, on_node=on_node)
-        self._waits = node.cost == 2
-        self._loop = new_loop()
-        self._gate = asyncio.Semaphore(node.resources.concurrency if self._waits else 1)
-        self._nearby = Nearby()
-        self._ended: Exception | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        if self._waits:
-            self._thread.start()
-
-    def close(self) -> None:
-        """Let go of the stage's connections, and end the event loop."""
-        assert isinstance(self.stage, AsyncMap)
-        try:
-            self._done(self.stage.close())
-        finally:
-            self._nearby.close()
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._waits:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
-
-    def _done(self, work: Coroutine[Any, Any, _Done]) -> _Done:
-        """What some work on the loop comes to."""
-        if not self._waits:
-            return self._loop.run_until_complete(work)
-        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return waiting.result()
-        except BaseException:
-            waiting.cancel()
-            raise
-
-    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
-        """What the stage says of each record, as many calls at once as it may have; with care one by one."""
-        if care is None:
-            return self._done(self._all(units, tally))
-        found: Answered = {}
-        for unit in units:
-            spared = self.spared(unit, care)
-            found.update({unit.name: Kept(spared, Cost())} if spared else self._done(self._all([unit], tally)))
-        return found
-
-    async def _all(self, units: list[Unit], tally: Tally) -> Answered:
-        answers = await asyncio.gather(*(self._one(unit, tally) for unit in units), return_exceptions=True)
-        found: Answered = {}
-        for unit, answer in zip(units, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found[unit.name] = answer
-        return found
-
-    async def _one(self, unit: Unit, tally: Tally) -> Kept:
-        stage = self.stage
-        assert isinstance(stage, AsyncMap)
-        limit = self.node.resources.timeout_s
-        async with self._gate:
-            if self._ended:
-                raise self._ended
-            start = time.perf_counter()
-            with billing() as bill:
-                try:
-                    with self._limit(limit) if limit and not self._waits else nullcontext():
-                        view = self.view(unit.lives[0])
-                        answer: Any = await asyncio.wait_for(stage.process_one(view), limit if self._waits else None)
-                except ENDING as error:
-                    self._ended = error
-                    raise
-                except (Exception, SystemExit) as error:
-                    answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
-                cost = _cost(start, bill)
-            self.book(unit.lives, cost, tally)
-            kept = self._checked(unit, answer, cost)
-            if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
-                # a place is given to the next call only now: no more answers can be lost than calls in flight
-                try:
-                    await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
-                except ENDING as error:
-                    self._ended = error
-                    raise
-            return kept
-
-    def _late(self, limit: float) -> Failed:
-        return Failed(f"took longer than {limit:g} s, its `resources.timeout_s`")
-
-
-class ExpandRun(NodeRun):
-    """One Expand stage."""
-
-    def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002
-        """The children's new fields; no children is a rejection."""
-        if not isinstance(answer, list | tuple):
-            raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
-        return Made(tuple(("", self._named(fields)) for fields in answer)) if answer else Reject(NO_CHILDREN)
-
-    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
-        """The record's children; the record itself ends here."""
-        live = unit.lives[0]
-        children = [live.record.child(str(number), fields) for number, (_, fields) in enumerate(answer.items)]
-        unit.state.end(live, "expanded", self.node.id, children=len(children))
-        return {live.record.id: [Live(child) for child in children if unit.state.wants(child.id)]}
-
-
-class CombineRun(NodeRun):
-    """One Combine stage."""
-
-    def units(self, state: State, met: list[Live]) -> list[Unit]:
-        """The groups."""
-        stage = self.stage
-        assert isinstance(stage, Combine)
-        groups: dict[str, list[Live]] = {}
-        for live in met:
-            groups.setdefault(self._group(live.record, stage.by), []).append(live)
-        lost: dict[str, list[Lost]] = {}
-        for one, place in state.lost(stage.by):
-            lost.setdefault(place, []).append(one)
-        return [_group_unit(state, lives, lost.get(name, [])) for name, lives in groups.items()]
-
-    def _group(self, record: Record, by: str) -> str:
-        if not by:
-            return record.parent
-        return str(record[self.node.renamed.get(by, by)]) or f"{record.id} alone"
-
-    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
-        """What the stage makes of each group."""
-        return {unit.name: self._joined(unit, care, tally) for unit in units}
-
-    def _joined(self, unit: Unit, care: Care | None, tally: Tally) -> Kept:
-        stage = self.stage
-        assert isinstance(stage, Combine)
-        if spared := self.spared(unit, care):
-            return Kept(spared, Cost())
-        try:
-            answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], tally)
-        except ENDING:
-            raise
-        except (Exception, SystemExit) as error:
-            return Kept(failed(error), Cost())
-        return self._checked(unit, answers[0], cost)
-
-    def checked(self, unit: Unit, answer: Any) -> Any:
-        """The group's new records; none is a rejection."""
-        if not isinstance(answer, list | tuple):
-            raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of Merged")
-        ids = {live.record.id for live in unit.lives}
-        return Made(tuple(self._merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
-
-    def _merged(self, item: Any, ids: set[str]) -> tuple[str, dict[str, Any]]:
-        if not isinstance(item, Merged) or item.like.id not in ids:
-            raise DataError(f"stage '{self.node.id}' has to give Merged(like=<a record of the group>, fields={{...}})")
-        return item.like.id, self._named(item.fields, partial=True)
-
-    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
-        """The group's new records in the place of its first one."""
-        whole = {live.record.id: live.record for live in unit.lives}
-        made = [self._made(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]
-        first, *rest = unit.lives
-        unit.state.end(first, "combined", self.node.id, children=len(made))
-        for live in rest:
-            unit.state.end(live, "combined", self.node.id)
-        return {**{live.record.id: [] for live in rest}, first.record.id: made}
-
-    def _made(self, like: Record, fields: Mapping[str, Any], number: int) -> Live:
-        stage = self.stage
-        parent = like.id if isinstance(stage, Combine) and stage.by else like.parent
-        return Live(Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent))
-
-
-def _group_unit(state: State, lives: list[Live], lost: list[Lost]) -> Unit:
-    told = json.dumps([[live.record.id for live in lives], sorted(lost)])
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    return Unit(state, f"{lives[0].record.id}\0{digest}", lives, lost)
-
-
-def _cost(start: float, bill: Bill) -> Cost:
+def cost_of(start: float, bill: Bill) -> Cost:
+    """What was taken since a moment, and what was charged."""
     return Cost(time.perf_counter() - start, bill.tokens, bill.usd)
 
 
@@ -551,9 +351,3 @@ def failed(error: BaseException) -> Failed:
     if isinstance(error, DatagenError):
         return Failed(str(error))
     return Failed("".join(traceback.format_exception(error)).strip())
-
-
-def run_of(node: Node) -> type[NodeRun]:
-    """What runs a stage of this node's kind."""
-    kinds = {Map: NodeRun, AsyncMap: AsyncRun, Expand: ExpandRun, Combine: CombineRun}
-    return next(kinds[kind] for kind in kinds if issubclass(node.stage, kind))

@@ -12,12 +12,15 @@ import cv2
 from filelock import FileLock
 
 from datagen.execute.answers import REPLIES, Answers
+from datagen.execute.async_run import AsyncRun
+from datagen.execute.family_runs import CombineRun, ExpandRun
 from datagen.execute.limits import Limit, interrupting
-from datagen.execute.node_runs import Care, NodeRun, run_of
+from datagen.execute.node_runs import Care, NodeRun
 from datagen.execute.operators import Operator
 from datagen.execute.state import State
 from datagen.execute.tally import Tallies
-from datagen.stage import Lent
+from datagen.nodes import Node
+from datagen.stage import AsyncMap, Combine, Expand, Lent, Map
 from datagen.store import Store
 
 
@@ -51,7 +54,7 @@ class Worker:
         self._runs: list[NodeRun] = []
         for node in operator.nodes:
             kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
-            run = run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
+            run = _run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
             run.stage.lent = place.lent._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
 
@@ -90,3 +93,9 @@ class Worker:
         """Let go of what the stages started."""
         for run in self._runs:
             run.close()
+
+
+def _run_of(node: Node) -> type[NodeRun]:
+    """What runs a stage of this node's kind."""
+    kinds = {Map: NodeRun, AsyncMap: AsyncRun, Expand: ExpandRun, Combine: CombineRun}
+    return next(kinds[kind] for kind in kinds if issubclass(node.stage, kind))
