@@ -7,211 +7,267 @@ a file. Both are read wherever they are, so that a folder may be copied from one
 
 from __future__ import annotations
 
-import re
+import hashlib
 import struct
 import threading
 import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import IO, NamedTuple
 
 from datagen.errors import StoreError
 from datagen.store import Store
 
 LOG = "log-"
 """How names of logs begin; 32 hexadecimal digits follow."""
-_NOTE, _GONE = b"\xf5note\r\n\x00", b"\xf5gone\r\n\x00"
-_KIND = re.compile(b"\xf5(note|gone)\r\n\x00")
-_HEAD = struct.Struct("<8s32sQ")
+_MAGIC = b"\xf5note\r\n\x00"
+_HEAD = struct.Struct("<8s32sQQ16s")
 _CHECK = struct.Struct("<I")
-"""An entry of a log begins with its kind, its key, how many bytes follow, and a checksum of these."""
+"""An entry of a log, or a file, is a `_Head`, its CRC-32, and the note."""
 _BEFORE = _HEAD.size + _CHECK.size
-_AT_ONCE = 1 << 24
-"""Bytes of a log that are read at once."""
+_PIECE = 1 << 16
+"""Bytes in which the next note is looked for at once."""
+_LOGS = 1 << 20
 _REST = 100
-"""Times as long as it took to look for what others added, before it is looked for again."""
+"""Times as long as it took to look for what others added, before it is looked for again; and seconds, at the most."""
+_LONGEST_REST_S = 2.0
 
 
 class Note(NamedTuple):
     """A note, and the file that holds it."""
 
     file: str
-    data: bytes
+    data: bytes | None
+    """None where it is damaged."""
 
 
-class _Place(NamedTuple):
-    log: str
-    start: int
-    """The byte at which the data begins."""
-    size: int
-    before: _Place | None
-    """Another one of the same key."""
+class _Head(NamedTuple):
+    """What stands in front of each note: all but the checksum of itself."""
 
-
-class _Entry(NamedTuple):
-    kind: bytes
+    magic: bytes
     key: bytes
-    start: int
-    """As in `_Place`."""
-    data: bytes
+    stamp: int
+    """Nanoseconds since 1970; of several notes under one key the last one counts."""
+    size: int
+    """Bytes of the note, 0 where what was under the key is let go."""
+    digest: bytes
+    """The first half of the note's SHA-256."""
 
 
 class Notes:
     """The notes of one folder of a store, or of all of it if that is ''; any thread may ask.
 
-    Keys are 64 hexadecimal digits, a note is at least one byte; of several under one key, any may be found.
-    Whoever reads a note checks it: where a disk damaged it, other bytes come back.
+    Keys are 64 hexadecimal digits, a note is at least one byte. A damaged one counts as not there.
     """
 
     def __init__(self, store: Store, folder: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._folder = folder
         self._clock = clock
+        self._own = threading.local()
+        """Log of a thread, and where it ends: on a slow share threads write side by side."""
         self._lock = threading.Lock()
-        self._own = _new_log()
-        self._places: dict[bytes, _Place] = {}
+        self._looking = threading.Lock()
+        self._places: dict[bytes, int] = {}
+        """Where each key's last note begins, and in which of `_logs`; packed, as there may be millions."""
+        self._logs: list[str] = []
+        self._numbers: dict[str, int] = {}
+        """Of the logs."""
         self._known: dict[str, int] = {}
         """Bytes of each log that are in `_places`."""
-        self._gone: set[tuple[str, int]] = set()
-        """Log and start of the notes that were let go."""
         self._files: set[str] = set()
         """Names of notes that are files, where a folder was copied to a disk."""
         self._look_at = float("-inf")
 
     def add(self, key: str, data: bytes) -> None:
         """Keep a note; a reader sees it whole or not at all. Raises `StoreError`."""
-        if not self._store.appends:
-            self._store.write(self._path(key), data)
-            return
-        with self._lock:
-            start = self._append(_NOTE, bytes.fromhex(key), data)
-            self._enter(bytes.fromhex(key), self._own, start, len(data))
+        self._put(key, data, after=0)
 
     def find(self, key: str) -> bytes | None:
-        """The note; None if there is none. What others add is found within moments. Raises `StoreError`."""
-        found = self._in_logs(key) if self._store.appends else None
-        if found is None:
-            found = self._in_a_file(key)
-        if found is None and not self._store.appends:
-            found = self._in_logs(key)
-        return found or None
+        """The note, None if there is none. What others add is found within two seconds. Raises `StoreError`."""
+        found = self._found(bytes.fromhex(key))
+        return found[1] or None if found else None
 
     def forget(self, key: str) -> None:
-        """Let all go that was added under a key. Those who knew it may find it still. Raises `StoreError`."""
-        with self._lock:
+        """Let go of what was added under a key; others that knew it may find it still. Raises `StoreError`."""
+        found = self._found(bytes.fromhex(key))
+        self._put(key, b"", after=found[0].stamp if found else 0)
+
+    def look(self) -> None:
+        """Learn at once of all that others have added. Raises `StoreError`."""
+        with self._looking:
             self._look()
-            place = known = self._places.pop(bytes.fromhex(key), None)
-            while place and self._store.appends:
-                self._append(_GONE, bytes.fromhex(key), f"{place.log} {place.start}".encode())
-                self._gone.add((place.log, place.start))
-                place = place.before
-        if known and not self._store.appends:
-            self._store.write(self._path(key), b"")  # over the one in a log, which cannot be changed here
-        else:
-            self._store.remove_files([self._path(key)])
 
     def all(self) -> Iterator[Note]:
         """Every note that was ever added, in no order that means anything. Raises `StoreError`."""
         for name in self._store.names(self._folder):
             path = self._path(name)
-            with suppress(StoreError):  # removed meanwhile
-                if name.startswith(LOG):
-                    yield from (Note(path, entry.data) for entry in self._entries(name, 0) if entry.kind == _NOTE)
-                else:
-                    yield Note(path, self._store.read(path))
+            with self._unless_removed(path), self._store.reading(path) as file:
+                for head, at in _heads(file, 0):
+                    yield Note(path, _data(file, head) if head else None)
+                    file.seek(at)
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}" if self._folder else name
 
-    def _append(self, kind: bytes, key: bytes, data: bytes) -> int:
-        """Add an entry to this writer's log; the byte at which its data begins."""
-        try:
-            head = _HEAD.pack(kind, key, len(data))
-            entry = head + _CHECK.pack(zlib.crc32(head)) + data
-            return self._store.append(self._path(self._own), entry) + _BEFORE
-        except StoreError:
-            self._own = _new_log()  # half of it may be there, at the end
-            raise
-
-    def _in_a_file(self, key: str) -> bytes | None:
-        return self._store.find(self._path(key)) if key in self._files or not self._store.appends else None
-
-    def _in_logs(self, key: str) -> bytes | None:
+    def _put(self, key: str, data: bytes, *, after: int) -> None:
+        name = bytes.fromhex(key)
+        entry = _entry(name, data, stamp=max(time.time_ns(), after + 1))
+        if not self._store.appends:
+            self._store.write(self._path(key), entry)
+            return
+        log, start = self._append(entry)
         with self._lock:
-            if bytes.fromhex(key) not in self._places and self._clock() >= self._look_at:
-                self._look()
-            place = self._places.get(bytes.fromhex(key))
-        if place:
-            with suppress(StoreError):  # its log was removed
-                return self._store.read_part(self._path(place.log), start=place.start, size=place.size)
+            self._places[name] = self._place(log, start)
+            self._known[log] = start + len(entry)
+
+    def _append(self, entry: bytes) -> tuple[str, int]:
+        """Add to this thread's log, or to a new one if it is not as this thread left it: which one, and where."""
+        log, end = getattr(self._own, "log", ("", 0))
+        try:
+            start = self._store.append(self._path(log), entry) if log else -1
+            if start != end or not log:
+                log = f"{LOG}{uuid.uuid4().hex}"
+                start = self._store.append(self._path(log), entry)
+        except StoreError:
+            self._own.log = ("", 0)  # half of it may be there, at the end
+            raise
+        self._own.log = (log, start + len(entry))
+        return log, start
+
+    def _place(self, log: str, start: int) -> int:
+        if log not in self._numbers:
+            self._numbers[log] = len(self._logs)
+            self._logs.append(log)
+        return start * _LOGS + self._numbers[log]
+
+    def _found(self, key: bytes) -> tuple[_Head, bytes] | None:
+        ways = [self._in_logs, self._in_a_file]
+        for way in ways if self._store.appends else reversed(ways):
+            if found := way(key):
+                return found
         return None
 
+    def _in_a_file(self, key: bytes) -> tuple[_Head, bytes] | None:
+        if key.hex() in self._files or not self._store.appends:
+            return self._read(self._path(key.hex()), 0, key)
+        return None
+
+    def _in_logs(self, key: bytes) -> tuple[_Head, bytes] | None:
+        found = self._at(key)
+        if (found is None or not found[1]) and self._clock() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+            found = self._at(key)
+        return found
+
+    def _at(self, key: bytes) -> tuple[_Head, bytes] | None:
+        """What is where a key's last note was seen."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        start, number = divmod(place, _LOGS)
+        return self._read(self._path(self._logs[number]), start, key)
+
+    def _read(self, path: str, start: int, key: bytes) -> tuple[_Head, bytes] | None:
+        """The note of a key at a byte of a file; None if something else is there by now, or damage."""
+        head, data = None, None
+        with self._unless_removed(path), self._store.reading(path) as file:
+            file.seek(start)
+            head = _head(file.read(_BEFORE))
+            data = _data(file, head) if head and head.key == key else None
+        return (head, data) if head and data is not None else None
+
+    @contextmanager
+    def _unless_removed(self, path: str) -> Iterator[None]:
+        """Passes over what cannot be read as it is not there any more."""
+        try:
+            yield
+        except StoreError:
+            if self._store.exists(path):
+                raise
+
     def _look(self) -> None:
-        """Follow the logs of others, which is due again after a while; never where logs cannot grow."""
+        """Follow the logs of others, which is due again after a while; where logs cannot grow, never."""
         began = self._clock()
-        names = self._store.names_from(self._folder, prefix="" if self._store.appends else LOG)
-        for name in names:
-            if name.startswith(LOG) and name != self._own:
-                with suppress(StoreError):  # removed meanwhile
+        if self._store.appends:
+            sizes = self._store.sizes_from(self._folder, prefix="")
+        else:
+            sizes = dict.fromkeys(self._store.names_from(self._folder, prefix=LOG), 1)
+        for name, size in sizes.items():
+            if not name.startswith(LOG):
+                self._files.add(name)
+            elif size > self._known.get(name, 0):
+                with self._unless_removed(self._path(name)):
                     self._follow(name)
-        self._files.update(name for name in names if not name.startswith(LOG))
-        now = self._clock()
-        self._look_at = now + _REST * (now - began) if self._store.appends else float("inf")
+        took = self._clock() - began
+        rest = min(_REST * took, _LONGEST_REST_S) if self._store.appends else float("inf")
+        self._look_at = began + took + rest
 
     def _follow(self, log: str) -> None:
-        for kind, key, start, data in self._entries(log, self._known.get(log, 0)):
-            if kind == _NOTE and (log, start) not in self._gone:
-                self._enter(key, log, start, len(data))
-            elif kind == _GONE:
-                self._let_go(key, data)
-            self._known[log] = start + len(data)
+        with self._store.reading(self._path(log)) as file:
+            for head, end in _heads(file, self._known.get(log, 0)):
+                if head is None:
+                    continue
+                with self._lock:
+                    self._learn(head, self._place(log, end - head.size - _BEFORE))
+                    self._known[log] = max(end, self._known.get(log, 0))
 
-    def _let_go(self, key: bytes, place: bytes) -> None:
-        """A note that was let go is so whichever log is read first."""
-        log, _, start = place.decode("ascii", "replace").partition(" ")
-        if not start.isdecimal():
+    def _learn(self, head: _Head, place: int) -> None:
+        """Of several notes of a key, the last one counts."""
+        before = self._at(head.key)
+        if before is None or before[0].stamp < head.stamp:
+            self._places[head.key] = place
+
+
+def _entry(key: bytes, data: bytes, *, stamp: int) -> bytes:
+    head = _HEAD.pack(_MAGIC, key, stamp, len(data), _digest(data))
+    return head + _CHECK.pack(zlib.crc32(head)) + data
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:16]
+
+
+def _head(raw: bytes) -> _Head | None:
+    """What stands in front of a note; None where that is damaged."""
+    if len(raw) < _BEFORE or _CHECK.unpack_from(raw, _HEAD.size)[0] != zlib.crc32(raw[: _HEAD.size]):
+        return None
+    return _Head(*_HEAD.unpack_from(raw))
+
+
+def _data(file: IO[bytes], head: _Head) -> bytes | None:
+    """The note itself, at which the file stands; None where it is damaged."""
+    data = file.read(head.size)
+    return data if len(data) == head.size and _digest(data) == head.digest else None
+
+
+def _heads(file: IO[bytes], start: int) -> Iterator[tuple[_Head | None, int]]:
+    """What stands in front of each note from a byte on, the file behind it, and where the note ends.
+
+    None where something is damaged, which is passed over; an end that is not whole yet is left.
+    """
+    whole = file.seek(0, 2)
+    at = file.seek(start)
+    while whole - at >= _BEFORE:
+        head = _head(file.read(_BEFORE))
+        end = at + _BEFORE + head.size if head else _next(file, at + 1, whole)
+        if end > whole:
             return
-        self._gone.add((log, int(start)))
-        known = self._places.pop(key, None)
-        while known:
-            if known[:2] != (log, int(start)):
-                self._enter(key, *known[:3])
-            known = known.before
-
-    def _enter(self, key: bytes, log: str, start: int, size: int) -> None:
-        self._places[key] = _Place(log, start, size, self._places.get(key))
-
-    def _entries(self, log: str, start: int) -> Iterator[_Entry]:
-        """What a log holds from a byte on; damage is passed over, and an end that is not whole yet is left."""
-        size = _AT_ONCE
-        while chunk := self._store.read_part(self._path(log), start=start, size=size):
-            used = 0
-            for entry in _parsed(chunk):
-                used = entry.start + len(entry.data)
-                yield entry._replace(start=start + entry.start)
-            start += used
-            if not used and len(chunk) < size:
-                return
-            size = size if used else size * 2
+        yield head, end
+        at = file.seek(end)
 
 
-def _parsed(chunk: bytes) -> Iterator[_Entry]:
-    """The entries of a piece of a log that are whole; what is damaged is passed over."""
-    at = 0
-    while len(chunk) - at >= _BEFORE:
-        kind, key, size = _HEAD.unpack_from(chunk, at)
-        if _CHECK.unpack_from(chunk, at + _HEAD.size) != (zlib.crc32(chunk[at : at + _HEAD.size]),):
-            found = _KIND.search(chunk, at + 1)
-            at = found.start() if found else len(chunk)
-            continue
-        start = at + _BEFORE
-        at = start + size
-        if at > len(chunk):
-            return
-        yield _Entry(kind, key, start, chunk[start:at])
-
-
-def _new_log() -> str:
-    return f"{LOG}{uuid.uuid4().hex}"
+def _next(file: IO[bytes], at: int, whole: int) -> int:
+    """Where the next note may begin."""
+    while at < whole:
+        file.seek(at)
+        piece = file.read(_PIECE)
+        if (found := piece.find(_MAGIC)) >= 0:
+            return at + found
+        at += max(1, len(piece) - len(_MAGIC) + 1)
+    return whole

@@ -126,19 +126,6 @@ class Store:
             return b""  # it begins behind the end
         raise self._fault(name, error, doing="read") from error
 
-    def read_part(self, name: str, *, start: int, size: int) -> bytes:
-        """At most `size` bytes from `start`, fewer where the file ends. Raises `StoreError` if it is not there."""
-        self._check_range(name, start, size)
-        if not self._local:
-            return self._reading(name, start, start + size)
-        try:
-            file = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-            with open(file, "rb", buffering=0) as opened:
-                opened.seek(start)
-                return opened.read(size)
-        except OSError as error:
-            return self._read_in_vain(name, error)
-
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         """Several (name, start, size) at once, side by side where the filesystem can."""
         for name, start, size in ranges:
@@ -173,7 +160,8 @@ class Store:
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """A file to read from the front. Raises `StoreError` if it is not there."""
         try:
-            opened = self._fs.open(self.path(name), "rb")
+            path = self.path(name)
+            opened: Any = open(path, "rb") if self._local else self._fs.open(path, "rb")  # noqa: SIM115 - closed below
         except FileNotFoundError as error:
             raise StoreError(f"{self.address}/{name} is missing") from error
         except self._faults as error:
@@ -197,6 +185,12 @@ class Store:
                 found = (str(path)[before:] for path in self._fs.find(self.path(folder), prefix=prefix))
                 return sorted(name for name in found if "/" not in name)
         return [name for name in self.names(folder) if name.startswith(prefix)]
+
+    def sizes_from(self, folder: str, *, prefix: str) -> dict[str, int]:
+        """Bytes of what is in a local `folder` and begins with `prefix`, by name; {} if there is no such folder."""
+        with self._told(folder, doing="listed"), suppress(FileNotFoundError), os.scandir(self.path(folder)) as found:
+            return {one.name: one.stat().st_size for one in found if one.name.startswith(prefix)}
+        return {}
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of the files in `folder`, by name, sorted; {} if there is no such folder."""

@@ -91,6 +91,18 @@ def test_single_answers_are_there_until_the_slice_is_kept(tmp_path: Path) -> Non
     assert len(_answers(tmp_path).kept("slice")) == 2
 
 
+def test_what_a_killed_worker_noted_is_kept_with_what_comes_after_it(tmp_path: Path) -> None:
+    for id in "abc":
+        _answers(tmp_path).note("slice", id, Kept({"caption": id}, Cost(1, 10, 0.5)))
+    resumed = _answers(tmp_path)
+    assert sorted(resumed.kept("slice")) == ["a", "b", "c"]
+    new = {"d": Kept({"caption": "d"}, Cost())}
+    assert resumed.keep("slice", new) == new
+    assert not (tmp_path / CACHE / "print" / "slice").exists()
+    found = _answers(tmp_path).kept("slice")
+    assert {id: kept.answer["caption"] for id, kept in found.items()} == dict(zip("abcd", "abcd", strict=True))
+
+
 def test_the_first_writer_counts_and_the_later_one_takes_its_answers(tmp_path: Path) -> None:
     first = {"r0": Kept({"caption": "first"}, Cost()), "r1": Kept({"caption": "first"}, Cost())}
     later = {"r1": Kept({"caption": "later"}, Cost()), "r2": Kept({"caption": "later"}, Cost())}

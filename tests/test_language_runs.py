@@ -23,6 +23,7 @@ from datagen.execute.gc import free
 from datagen.execute.run import How, run
 from datagen.execute.verify import verify
 from datagen.graph import build
+from datagen.notes import Notes
 
 
 @pytest.fixture
@@ -183,24 +184,25 @@ def test_limits_hold_for_all_workers_on_ray(tmp_path: Path, chat: Chat) -> None:
     assert verify(str(tmp_path / "out")) == []
 
 
-def test_a_reply_that_cannot_be_kept_ends_the_run(tmp_path: Path, chat: Chat) -> None:
+def test_a_folder_that_can_keep_no_replies_is_told_before_anything_is_paid_for(tmp_path: Path, chat: Chat) -> None:
     out = tmp_path / "out"
     graph = toy_graph(tmp_path, stages(chat), rows=plain_rows(30))
     (out / "run" / "cache").mkdir(parents=True)
     (out / "run" / "cache" / "replies").write_text("in the way")
     (out / "run" / "config.yaml").write_text("pipeline: toy")
-    with pytest.raises(StoreError, match="is a file, not a folder"):
+    with pytest.raises(SetupError, match="is a file, not a folder"):
         run_local(graph, out)
-    assert len(chat.asked) <= 4, "nothing more is paid for"
+    assert not chat.asked
 
 
-def test_an_answer_that_cannot_be_noted_ends_the_run(
-    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("keeper", [(Answers, "note"), (Notes, "add")], ids=["the answer", "the reply"])
+def test_what_cannot_be_kept_ends_the_run(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, keeper: tuple[type, str]
 ) -> None:
     def full(*_: object) -> None:
         raise StoreError("no space left")
 
-    monkeypatch.setattr(Answers, "note", full)
+    monkeypatch.setattr(*keeper, full)
     with pytest.raises(StoreError, match="no space left"):
         run_local(toy_graph(tmp_path, stages(chat), rows=plain_rows(30), slice_size=30), tmp_path / "out")
     assert len(chat.asked) <= 4 + 4, "nothing more is paid for"

@@ -9,7 +9,9 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import fsspec
 import pytest
@@ -92,28 +94,28 @@ ACTIONS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["add", "forget"
 
 @given(ACTIONS)
 def test_whatever_several_do_what_is_left_is_found(actions: list[tuple[int, str, int]]) -> None:
-    """Who looks for the first time finds what was not let go; who knew it before, something that was there."""
+    """Who looks finds what was added last and not let go; who looked before, something that was there."""
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock()
         writers = [Notes(Store(folder), "", clock=clock) for _ in range(3)]
         ever: dict[int, set[bytes]] = {number: set() for number in range(4)}
-        left: dict[int, set[bytes]] = {number: set() for number in range(4)}
+        left: dict[int, bytes | None] = dict.fromkeys(range(4))
         for step, (writer, action, number) in enumerate(actions):
-            clock.now += 1
+            clock.now += 3
             if action == "add":
                 writers[writer].add(key(number), data := b"%d" % step)
                 ever[number].add(data)
-                left[number].add(data)
+                left[number] = data
             elif action == "forget":
                 writers[writer].forget(key(number))
-                left[number].clear()
+                left[number] = None
             else:
                 found = writers[writer].find(key(number))
-                assert found in ever[number] if found else not left[number]
+                assert found in ever[number] if found else left[number] is None
         late = Notes(Store(folder), "")
-        for number, those in left.items():
-            found = late.find(key(number))
-            assert found in those if found else not those
+        assert {number: late.find(key(number)) for number in left} == left, "of several, the last one counts"
+        writers[0].look()
+        assert {number: writers[0].find(key(number)) for number in left} == left
 
 
 SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=8)
@@ -162,15 +164,19 @@ def test_a_damaged_byte_costs_its_own_note_alone(sizes: list[int], at: float, fl
                 assert reader.find(key(number)) == bytes([65 + number]) * size
 
 
-@pytest.mark.parametrize("at_once", [60, 100, 1000])
-def test_a_log_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    sizes = [1, 5000, 3, 0x100, 2, 999, 1000, 1001]
-    _written(str(tmp_path), sizes)
-    monkeypatch.setattr(notes, "_AT_ONCE", at_once)
+@pytest.mark.parametrize("piece", [9, 100, 1000])
+def test_the_next_note_is_looked_for_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    sizes = [5000, 3, 256, 2, 999]
+    log, _ = _written(str(tmp_path), sizes)
+    data = bytearray(log.read_bytes())
+    data[20] ^= 1
+    log.write_bytes(bytes(data))
+    monkeypatch.setattr(notes, "_PIECE", piece)
     reader = Notes(Store(str(tmp_path)), "")
-    assert [reader.find(key(number)) for number in range(len(sizes))] == [
-        bytes([65 + number]) * size for number, size in enumerate(sizes)
-    ]
+    assert [len(reader.find(key(number)) or b"") for number in range(len(sizes))] == [0, *sizes[1:]]
+    assert [note.data and len(note.data) for note in reader.all()] == [None, *sizes[1:]], "damage is told"
 
 
 class _Full(Store):
@@ -223,9 +229,9 @@ def test_a_folder_may_be_copied_to_a_service_and_back(tmp_path: Path) -> None:
 class _Counting(Store):
     looks = 0
 
-    def names_from(self, folder: str, *, prefix: str) -> list[str]:
+    def sizes_from(self, folder: str, *, prefix: str) -> dict[str, int]:
         self.looks += 1
-        return super().names_from(folder, prefix=prefix)
+        return super().sizes_from(folder, prefix=prefix)
 
 
 def test_looking_for_what_others_added_takes_a_small_share_of_the_time(tmp_path: Path) -> None:
@@ -237,6 +243,12 @@ def test_looking_for_what_others_added_takes_a_small_share_of_the_time(tmp_path:
         clock.now += 0.001
         reader.find(key(number))
     assert 5 < store.looks <= (clock.now - start) / (0.0005 * 100)
+    clock.step = 1
+    reader.look()
+    looks = store.looks
+    clock.now += 3
+    reader.find(key("late"))
+    assert store.looks == looks + 1, "however long it took, others' notes are found within two seconds"
 
 
 def test_threads_may_add_at_once(tmp_path: Path) -> None:
@@ -260,5 +272,54 @@ def test_a_log_that_was_removed_is_written_anew(tmp_path: Path) -> None:
     writer.add(key("a"), b"a")
     shutil.rmtree(tmp_path / "replies")
     assert writer.find(key("a")) is None
+    other = Notes(Store(str(tmp_path)), "replies")
     writer.add(key("b"), b"b")
-    assert Notes(Store(str(tmp_path)), "replies").find(key("b")) == b"b"
+    assert (writer.find(key("a")), writer.find(key("b")), other.find(key("b"))) == (None, b"b", b"b")
+
+
+def test_no_note_is_found_under_another_key(tmp_path: Path) -> None:
+    """Where a folder was removed in the midst, and something else is where a note was."""
+    one, other = (Notes(Store(str(tmp_path)), "replies") for _ in range(2))
+    one.add(key("a"), b"yes")
+    assert other.find(key("a")) == b"yes"
+    (log,) = logs(tmp_path)
+    log.unlink()
+    one.add(key("b"), b"no!")
+    assert log.exists(), "at the same byte of a file of the same name"
+    assert (one.find(key("a")), other.find(key("a"))) == (None, None)
+    other.look()
+    assert (one.find(key("b")), other.find(key("b"))) == (b"no!", b"no!")
+
+
+class _Slow(Store):
+    """A share on which threads have to meet before any goes on."""
+
+    meet = threading.Barrier(4, timeout=20)
+
+    def append(self, name: str, data: bytes) -> int:
+        self.meet.wait()
+        return super().append(name, data)
+
+
+def test_threads_write_side_by_side(tmp_path: Path) -> None:
+    writer = Notes(_Slow(str(tmp_path)), "")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: writer.add(key(number), b"x"), range(4)))
+    assert all(writer.find(key(number)) == b"x" for number in range(4))
+
+
+def test_a_service_that_fails_is_no_missing_note() -> None:
+    class Failing(Store):
+        def find(self, name: str) -> bytes | None:
+            raise StoreError(f"{name}: the service is away")
+
+        @contextmanager
+        def reading(self, name: str) -> Iterator[IO[bytes]]:
+            raise StoreError(f"{name}: the service is away")
+            yield
+
+        def exists(self, name: str) -> bool:
+            raise StoreError(f"{name}: the service is away")
+
+    with pytest.raises(StoreError, match="away"):
+        Notes(Failing("memory://nowhere"), "").find(key("a"))

@@ -278,22 +278,14 @@ def _race(
     results.put((racer, won))
 
 
-def test_parts_are_read_as_far_as_a_file_goes(store: Store) -> None:
-    store.write("a/b", b"0123456789")
-    assert store.read_part("a/b", start=2, size=3) == b"234"
-    assert store.read_part("a/b", start=8, size=9) == b"89"
-    assert store.read_part("a/b", start=10, size=9) == store.read_part("a/b", start=99, size=9) == b""
-    with pytest.raises(StoreError, match="a/none is missing"):
-        store.read_part("a/none", start=0, size=9)
-    with pytest.raises(StoreError, match="no file has"):
-        store.read_part("a/b", start=-1, size=9)
-
-
 def test_a_local_file_can_be_added_to(store: Store) -> None:
     if not store.appends:
         return
     assert [store.append("a/b", b"one"), store.append("a/b", b"two")] == [0, 3]
     assert store.read("a/b") == b"onetwo"
+    store.write("a/c", b"1")
+    assert store.sizes_from("a", prefix="") == {"b": 6, "c": 1}
+    assert (store.sizes_from("a", prefix="c"), store.sizes_from("none", prefix="")) == ({"c": 1}, {})
     store.write("file", b"")
     with pytest.raises(StoreError, match="cannot be written"):
         store.append("file/b", b"one")

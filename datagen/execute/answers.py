@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, count
@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from datagen.errors import StoreError
 from datagen.fields import Field
-from datagen.notes import Notes
+from datagen.notes import Note, Notes
 from datagen.stage import Reject
 from datagen.store import Store
 from datagen.values import Blobs, dump_fields, load_fields
@@ -70,6 +70,8 @@ class Answers:
         self._single = f"{CACHE}/{fingerprint}"
         self._notes: dict[str, Notes] = {}
         """Of the slices that are answered now."""
+        self._noted_before: dict[str, Known] = {}
+        """What was found noted by a worker that did not come to `keep` it."""
         self.faults: list[str] = []
         """What could not be read, and is asked again."""
 
@@ -79,13 +81,24 @@ class Answers:
 
     def kept(self, slice: str) -> Known:
         """All answers of a slice; what is damaged counts as not there."""
-        return {**self._noted(slice), **self._from_files(slice, 0)}
+        noted = self._noted(slice)
+        if noted:
+            self._noted_before[slice] = noted
+        return {**noted, **self._from_files(slice, 0)}
 
     def _noted(self, slice: str) -> Known:
         found: Known = {}
         for note in self._notes_of(slice).all():
-            found.update(self._checked(note.data, self._parsed_note, place=note.file))
+            found.update(self._of_note(note))
         return found
+
+    def _of_note(self, note: Note) -> Known:
+        """The answer in a note; {} if it is damaged."""
+        if note.data is not None:
+            with suppress(*_NO_ANSWERS):
+                return self._parsed_note(note.data)
+        self._damaged(note.file)
+        return {}
 
     def _notes_of(self, slice: str) -> Notes:
         return Notes(self._store, f"{self._single}/{slice}")
@@ -110,10 +123,11 @@ class Answers:
         self._notes[slice].add(key, self._dumped_note(id, answer))
 
     def keep(self, slice: str, answers: Known) -> Known:
-        """Keep what a stage newly made of a slice; the answers that count, where another worker was first."""
+        """Keep what a stage newly made of a slice, beside what was noted; what counts, if another worker was first."""
         adopted: Known = {}
+        lasting = {**self._noted_before.pop(slice, {}), **answers}
         for number in count():
-            rest = {id: answer for id, answer in answers.items() if id not in adopted}
+            rest = {id: answer for id, answer in lasting.items() if id not in adopted}
             if not rest or self._store.create(self._file(slice, number), self._dumped(rest)):
                 break
             adopted = {**(self._read(self._file(slice, number)) or {}), **adopted}
@@ -149,25 +163,24 @@ class Answers:
     def _read(self, name: str) -> Known | None:
         """The answers in a file; None if there is none, {} if it is damaged."""
         with suppress(StoreError):
-            return self._checked(self._store.read(name), self._parsed, place=name)
+            data = self._store.read(name)
+            body = data[_DIGEST:]
+            if hashlib.sha256(body).digest() == data[:_DIGEST]:
+                with suppress(*_NO_ANSWERS):
+                    return self._parsed(body)
+            self._damaged(name)
+            return {}
         return None
 
-    def _checked(self, data: bytes, parsed: Callable[[bytes], Known], *, place: str) -> Known:
-        """The answers in what follows its checksum; {} if it is damaged."""
-        body = data[_DIGEST:]
-        if hashlib.sha256(body).digest() == data[:_DIGEST]:
-            with suppress(*_NO_ANSWERS):
-                return parsed(body)
-        self.faults.append(f"{self._store.address}/{place} is damaged, so that its records are asked again")
-        return {}
+    def _damaged(self, name: str) -> None:
+        self.faults.append(f"{self._store.address}/{name} is damaged, so that its records are asked again")
 
     def _dumped_note(self, id: str, answer: Kept) -> bytes:
         """One answer: a line of JSON, then the blobs that it numbers. An Arrow file would cost as much as a call."""
         blobs = Blobs()
         told = self._told(answer.answer, blobs)
         head = json.dumps([id, told, *answer.cost, [len(blob) for blob in blobs.items]])
-        body = b"".join([head.encode(), b"\n", *blobs.items])
-        return hashlib.sha256(body).digest() + body
+        return b"".join([head.encode(), b"\n", *blobs.items])
 
     def _parsed_note(self, body: bytes) -> Known:
         head, _, rest = body.partition(b"\n")

@@ -104,8 +104,9 @@ def test_its_parts_are_all_of_it(text: str) -> None:
 
 @given(st.text(max_size=80))
 def test_no_text_breaks_it(text: str) -> None:
-    for opening in ("", "replace ", "replace the owl with "):
-        parsed(opening + text)
+    for whole in (text, f"replace {text}", f"replace the owl with {text}"):
+        found = parsed(whole)
+        assert found is None or f"{found.before} {found.new}{found.after}" == " ".join(whole.split())
 
 
 TEXT = "Replace the  bird with a parrot on the branch."

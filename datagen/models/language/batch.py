@@ -99,6 +99,7 @@ class BatchCalls:
                 return await self.make(asked)
             except AgainError as error:
                 told = str(error)
+                await self._replies.look()
                 if known := await self._replies.find(asked.key):  # another worker took it, and tidied up
                     return known, Amount()
         raise DataError(f"{where(self._config)} failed {self._config.retries + 1} times, the last time: {told}")
@@ -180,6 +181,7 @@ class BatchCalls:
             note.batch = await self._service.find(note)
         if not note.batch and time.time() < note.since + self._config.lost_upload_s:
             return  # another worker may be about to make it
+        await self._replies.look()
         known = {key for key in note.keys if await self._replies.find(key)}
         if known or not note.batch:  # without a batch, nothing of it was asked
             await self._notes.take(note, known if note.batch else set(note.keys))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -27,10 +30,10 @@ class Said(NamedTuple):
 
 
 class Replies:
-    """Replies below one address, each of which begins with the checksum of the rest; nowhere, if it is ''."""
+    """Replies below one address, known from the start; nowhere, if it is ''. All of a process share what they know."""
 
     def __init__(self, address: str) -> None:
-        self._notes = Notes(Store(address), "") if address else None
+        self._notes = _notes_at(address) if address else None
         self._nearby = Nearby()
 
     def close(self) -> None:
@@ -44,9 +47,7 @@ class Replies:
     async def keep(self, key: str, said: Said) -> None:
         """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
         if self._notes:
-            body = bytes_of(said._asdict())
-            data = hashlib.sha256(body).hexdigest().encode() + body
-            await self._nearby.do(partial(self._notes.add, key, data))
+            await self._nearby.do(partial(self._notes.add, key, bytes_of(said._asdict())))
 
     async def forget(self, keys: Sequence[str]) -> None:
         """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
@@ -54,16 +55,31 @@ class Replies:
             for key in keys:
                 await self._nearby.do(partial(self._notes.forget, key))
 
+    async def look(self) -> None:
+        """Learn at once of what other workers kept, rather than within moments. Raises `StoreError`."""
+        if self._notes:
+            await asyncio.to_thread(self._notes.look)
+
     def _found(self, key: str) -> Said | None:
         assert self._notes is not None
-        data = self._notes.find(key)
-        if data is None:
-            return None
-        head, body = data[:_HEAD], data[_HEAD:]
-        with suppress(ValueError, TypeError, KeyError):  # not what `keep` wrote
-            if head == hashlib.sha256(body).hexdigest().encode():
-                return Said(**json.loads(body))
+        if data := self._notes.find(key):
+            with suppress(ValueError, TypeError):  # not what `keep` wrote
+                return Said(**json.loads(data))
         return None
+
+
+_NOTES: WeakValueDictionary[str, Notes] = WeakValueDictionary()
+_LOCK = threading.Lock()
+
+
+def _notes_at(address: str) -> Notes:
+    """The notes there, looked through once in a process."""
+    with _LOCK:
+        notes = _NOTES.get(address)
+        if notes is None:
+            notes = _NOTES[address] = Notes(Store(address), "")
+            notes.look()
+        return notes
 
 
 def bytes_of(value: Any) -> bytes:
@@ -79,7 +95,3 @@ def key_of(call: bytes, *, weights: str, draw: Sequence[str | int]) -> str:
     digest = hashlib.sha256(call)
     digest.update(bytes_of([weights, list(draw)]))
     return digest.hexdigest()
-
-
-_HEAD = 64
-"""Bytes of a checksum in hex."""
