@@ -8,6 +8,8 @@ a file. Both are read wherever they are, so that a folder may be copied from one
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 import struct
 import threading
 import time
@@ -22,6 +24,7 @@ from datagen.store import Store
 
 LOG = "log-"
 """How names of logs begin; 32 hexadecimal digits follow."""
+_NAME = re.compile(rf"{LOG}[0-9a-f]{{32}}|[0-9a-f]{{64}}")
 _MAGIC = b"\xf5note\r\n\x00"
 _HEAD = struct.Struct("<8s32sQQ16s")
 _CHECK = struct.Struct("<I")
@@ -101,13 +104,15 @@ class Notes:
             self._look()
 
     def all(self) -> Iterator[Note]:
-        """Every note that was ever added, in no order that means anything. Raises `StoreError`."""
-        for name in self._store.names(self._folder):
+        """Every note that was ever added, in no order that means anything; what is damaged too. Raises `StoreError`."""
+        for name in filter(_NAME.fullmatch, self._store.names(self._folder)):
             path = self._path(name)
             with self._unless_removed(path), self._store.reading(path) as file:
-                for head, at in _heads(file, 0):
-                    yield Note(path, _data(file, head) if head else None)
-                    file.seek(at)
+                for head, end in _heads(file, 0):
+                    data = _data(file, head) if head else None
+                    if data != b"":
+                        yield Note(path, data)
+                    file.seek(end)
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}" if self._folder else name
@@ -152,7 +157,8 @@ class Notes:
 
     def _in_a_file(self, key: bytes) -> tuple[_Head, bytes] | None:
         if key.hex() in self._files or not self._store.appends:
-            return self._read(self._path(key.hex()), 0, key)
+            raw = self._store.find(self._path(key.hex()))
+            return _note(io.BytesIO(raw), key) if raw else None
         return None
 
     def _in_logs(self, key: bytes) -> tuple[_Head, bytes] | None:
@@ -171,16 +177,11 @@ class Notes:
         if place is None:
             return None
         start, number = divmod(place, _LOGS)
-        return self._read(self._path(self._logs[number]), start, key)
-
-    def _read(self, path: str, start: int, key: bytes) -> tuple[_Head, bytes] | None:
-        """The note of a key at a byte of a file; None if something else is there by now, or damage."""
-        head, data = None, None
+        path, found = self._path(self._logs[number]), None
         with self._unless_removed(path), self._store.reading(path) as file:
             file.seek(start)
-            head = _head(file.read(_BEFORE))
-            data = _data(file, head) if head and head.key == key else None
-        return (head, data) if head and data is not None else None
+            found = _note(file, key)
+        return found  # noqa: RET504 - None where it was removed
 
     @contextmanager
     def _unless_removed(self, path: str) -> Iterator[None]:
@@ -244,6 +245,13 @@ def _data(file: IO[bytes], head: _Head) -> bytes | None:
     """The note itself, at which the file stands; None where it is damaged."""
     data = file.read(head.size)
     return data if len(data) == head.size and _digest(data) == head.digest else None
+
+
+def _note(file: IO[bytes], key: bytes) -> tuple[_Head, bytes] | None:
+    """The note of a key, where the file stands; None if something else is there by now, or damage."""
+    head = _head(file.read(_BEFORE))
+    data = _data(file, head) if head and head.key == key else None
+    return (head, data) if head and data is not None else None
 
 
 def _heads(file: IO[bytes], start: int) -> Iterator[tuple[_Head | None, int]]:
