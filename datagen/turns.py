@@ -11,8 +11,8 @@ import asyncio
 import selectors
 from collections import deque
 
-_AT_ONCE = 4
-"""Events of one turn of the loop: of 1, 4 and all, 4 costs least and spreads as well as 1."""
+_AT_ONCE = 2
+"""Events of one turn of the loop: the fewer, the better calls spread, and the more turns there are to pay for."""
 
 _Event = tuple[selectors.SelectorKey, int]
 
