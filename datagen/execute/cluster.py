@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from datagen.errors import ConfigError, DatagenError
+from datagen.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.operators import Operator
 
 _LIGHT = 0.1
@@ -43,24 +43,50 @@ class Machines(NamedTuple):
 def start_ray(address: str = "") -> str:
     """Join the cluster at `address` or RAY_ADDRESS, else start Ray on this machine; where its dashboard is.
 
-    Raises `ConfigError` if there is no such cluster.
+    Raises `ConfigError` if there is no such cluster, `SetupError` if Ray does not start here, twice.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"address": "local", "include_dashboard": True, "dashboard_host": "127.0.0.1"}
-    if address or "RAY_ADDRESS" in os.environ:
-        options = {"address": address} if address else {}
     _keep_little_memory()
+    if address or "RAY_ADDRESS" in os.environ:
+        context = _joined(address)
+    else:
+        try:
+            context = _started()
+        except Exception:  # Ray raises bare ones, as where a busy machine kept it waiting for half a minute
+            ray.shutdown()
+            context = _started_at_last()
+    return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
+
+
+def _joined(address: str) -> Any:
     try:
-        context = ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+        return _init(**({"address": address} if address else {}))
     except (ConnectionError, ValueError, RuntimeError) as error:
-        if not address and "RAY_ADDRESS" not in os.environ:
-            raise
         raise ConfigError(
             f"no Ray cluster answers at {address or os.environ['RAY_ADDRESS']}: {str(error).splitlines()[0]}; "
             "start one with `ray start --head`, set RAY_AUTH_MODE=token if it asks for a token, "
             "or leave out --ray-address to run on this machine"
         ) from error
-    return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
+
+
+def _started() -> Any:
+    return _init(address="local", include_dashboard=True, dashboard_host="127.0.0.1")
+
+
+def _started_at_last() -> Any:
+    try:
+        return _started()
+    except Exception as error:
+        ray.shutdown()
+        raise SetupError(
+            f"Ray did not start on this machine: {(str(error) or type(error).__name__).splitlines()[0]}; "
+            "what it says of itself lies in the folder ray/session_latest/logs of the temporary files; "
+            "where the machine is too busy or short of memory run the same command again later, or with --engine local"
+        ) from error
+
+
+def _init(**options: Any) -> Any:
+    return ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
 
 
 def _keep_little_memory() -> None:
