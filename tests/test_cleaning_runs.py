@@ -81,6 +81,12 @@ def test_copies_go_and_edits_of_one_picture_stay(folder: Path) -> None:
     assert read_dataset(Store(str(out))).encoded() == before, "nothing is done again"
 
 
+def test_a_run_that_accepts_nothing_packs_nothing_and_is_no_fault(folder: Path) -> None:
+    summary = run_local(cleaned(folder, "filter_foreground.min_ratio=0.499"), folder / "none")
+    assert (summary.counts.accepted, summary.counts.failed) == (0, 0)
+    assert read_dataset(Store(str(folder / "none"))).totals.accepted == 0
+
+
 def test_another_bound_packs_anew_and_computes_nothing(folder: Path) -> None:
     out = folder / "again"
     run_local(cleaned(folder), out)
