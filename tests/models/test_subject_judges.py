@@ -91,6 +91,13 @@ def test_the_subject_is_shown_alone_on_white_and_not_channel_swapped(chat: Chat)
     assert (seen.min(axis=-1) < 200).sum() == pytest.approx(12 * 40, rel=0.15)
 
 
+def test_what_has_no_form_of_its_own_is_asked_about(chat: Chat) -> None:
+    chat.does(says({"answer": True, "reason": ""}))
+    completeness(chat)
+    asked = " ".join(words_of(chat.asked[0]).split())
+    assert all(word in asked for word in ("cut off", "grass", "sky", "trees", "stones", "a piece of something larger"))
+
+
 def test_a_crop_goes_from_the_first_row_and_column_to_the_last(chat: Chat) -> None:
     chat.does(says({"answer": True, "reason": ""}))
     completeness(chat, shows="crop")
@@ -151,6 +158,12 @@ def name(chat: Chat, label: str = "object") -> Any:
 def test_a_name_is_a_few_words(chat: Chat, said: str, subject: str) -> None:
     chat.does(says({"name": said}))
     assert name(chat) == {"subject": subject}
+
+
+def test_a_name_may_have_as_many_words_as_the_prompt_says(chat: Chat) -> None:
+    chat.does(says({"name": "big red cup with blue dots"}))
+    assert name(chat) == {"subject": "big red cup with blue dots"}
+    assert "at most six words" in words_of(chat.asked[0])
 
 
 @pytest.mark.parametrize(
