@@ -40,18 +40,38 @@ def build(loaded: Loaded) -> Graph:
 
 
 def _too_large(graph: Graph) -> Iterator[str]:
-    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it."""
+    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it.
+
+    A worker's models all go onto one GPU, however many it has.
+    """
     profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
     if profile is None or profile.gpu_memory_gb is None:
         return
     for node in graph.nodes:
-        takes, gpus = node.gpu_memory_gb, node.resources.gpus
-        has = gpus * profile.gpu_memory_gb
-        if gpus and takes > has:
+        takes, share = node.gpu_memory_gb, min(node.resources.gpus, 1)
+        has = share * profile.gpu_memory_gb
+        if share and takes > has:
+            part = f"{share:g} of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}"
+            holds = part if share < 1 else f"the one GPU that they all go onto has {has:g}"
+            raised = "raise `resources: {gpus: ...}`, or " if takes <= profile.gpu_memory_gb else ""
             yield (
-                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory, but {gpus:g} "
-                f"of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}; raise `resources: {{gpus: ...}}`, or take a "
-                "smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory, but {holds}; {raised}take "
+                "a smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
+            )
+
+
+def not_weighed(graph: Graph) -> Iterator[str]:
+    """Stages with models on a GPU whose memory nothing is held against, as the profile does not say how much it is."""
+    profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
+    if profile is not None and profile.gpu_memory_gb is not None:
+        return
+    for node in graph.nodes:
+        takes, share = node.gpu_memory_gb, min(node.resources.gpus, 1)
+        if takes and share:
+            yield (
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory and {share:g} of a GPU, so "
+                f"that it wants GPUs of {takes / share:.4g} GiB; none is held against that, as the profile does not "
+                "say `gpu_memory_gb`"
             )
 
 
