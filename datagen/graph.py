@@ -6,37 +6,51 @@ branches allow and that puts cheap stages first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
 from datagen.errors import ConfigError, nearest
 from datagen.fields import catalogue
-from datagen.nodes import Clause, Graph, Node, is_deterministic
+from datagen.nodes import Clause, Graph, Node, ancestors, is_deterministic
 from datagen.registry import find_stage
 from datagen.routes import faults
 from datagen.shards.reach import furthest
 from datagen.stage import Stage, StageConfig
+from datagen.yamlfile import Place
 
 
 def build(loaded: Loaded) -> Graph:
     """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
     nodes = _ordered(_unrolled(loaded))
-    try:
+    with _told_at(loaded, ("stages",)):
         known = catalogue(field for node in nodes for field in node.stage.fields)
-    except ConfigError as error:
-        raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
-    source = loaded.pipeline.source.load()
-    graph = Graph(loaded, source, nodes, known)
-    found = [*faults(graph), *_too_large(graph), *_not_compared(graph), *_not_together(graph), *_too_far(graph)]
-    if found:
-        raise ConfigError("\n".join(dict.fromkeys(found)))
-    try:
-        source.check()
-    except ConfigError as error:
-        raise ConfigError(f"{loaded.located.origin(('source', 'path'))}: {error}") from error
+    graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
+    with _told_at(loaded, ("source", "path")):
+        graph.source.writes  # noqa: B018 - of some sources it is read from a file
+    _refuse(faults(graph), _too_large(graph), _not_compared(graph), _not_together(graph), _too_far(graph))
+    with _told_at(loaded, ("source", "path")):
+        graph.source.check()
+    _refuse(_not_scored(graph))
     return graph
+
+
+@contextmanager
+def _told_at(loaded: Loaded, place: Place) -> Iterator[None]:
+    """Errors with the line of a config in front."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin(place)}: {error}") from error
+
+
+def _refuse(*found: Iterable[str]) -> None:
+    """Raise `ConfigError` if there are faults."""
+    if told := list(dict.fromkeys(itertools.chain(*found))):
+        raise ConfigError("\n".join(told))
 
 
 def _too_large(graph: Graph) -> Iterator[str]:
@@ -138,6 +152,23 @@ def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
             yield (
                 f"{where}: '{name}' within {rule[name]} bits, but hashes of {bits[name]} bits can be searched for up "
                 f"to {furthest(bits[name])}; take fewer{other}"
+            )
+
+
+def _not_scored(graph: Graph) -> Iterator[str]:
+    """Stages that judge by a score which records bring along, and which none has, so that all would be rejected."""
+    always = getattr(graph.source, "always", {})
+    before = ancestors(graph.nodes)
+    for node in graph.nodes:
+        has = {name for other in graph.nodes if other.id in before[node.id] for name in other.writes}
+        scores = {node.renamed.get(threshold.score, threshold.score) for threshold in node.stage.thresholds}
+        lacking = sorted((scores & {*node.optional}) - has - {*graph.source.writes})
+        if lacking and all(clause.holds(always[clause.field]) for clause in node.clauses if clause.field in always):
+            kind, chosen = graph.loaded.pipeline.source.kind, graph.loaded.profile
+            yield (
+                f"{node.origin}: '{node.id}' judges by '{lacking[0]}', but neither the source ({kind}) nor a stage "
+                "before it gives one, so that every record would be rejected; let the source read it, or name the "
+                f"stage in `leaves_out` of profile '{chosen}', and what is not checked then in `unchecked`"
             )
 
 

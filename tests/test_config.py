@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -437,6 +438,17 @@ def test_the_shipped_configs_are_sound(tmp_path: Path) -> None:
 
 def test_paint_is_what_the_examples_use() -> None:
     assert PAINT == {"use": "paint"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("manifest", "gone.jsonl"), ("pairs", "gone.jsonl"), ("pairs", "gone.csv"), ("sa1b", "gone"), ("images", "gone")],
+)
+def test_a_source_that_is_not_there_is_told_at_its_line(tmp_path: Path, kind: str, path: str) -> None:
+    stages = "[{use: paint}]" if kind != "pairs" else "[{use: read_image}]"
+    text = f"pipeline: x\nplugins: [toys]\nsource:\n  kind: {kind}\n  path: {path}\nstages: {stages}\n"
+    (tmp_path / "x.yaml").write_text(text)
+    assert re.match(rf"x\.yaml:5: {path}/?: there is no such", _message(tmp_path / "x.yaml"))
 
 
 def test_a_manifest_at_an_address_of_no_filesystem(tmp_path: Path) -> None:
