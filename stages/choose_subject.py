@@ -43,7 +43,9 @@ class ChooseSubject(Map):
         return {"box": box, "polygons": thing["polygons"], "annotated_mask": thing["mask"] or {}}
 
 
-_LOOK = "where a source annotates no objects, `ask_boxes` before this stage, or `ground_subject` in its place, looks for it"
+_LOOK = (
+    "where a source annotates no objects, `ask_boxes` before this stage, or `ground_subject` in its place, looks for it"
+)
 
 
 def _is_like(label: str, wanted: str) -> bool:
