@@ -222,7 +222,7 @@ def test_a_benchmark_asks_for_names_and_captions_and_people_have_the_last_word(t
     rocket, tower = sorted(made(BENCH, out, *sets, profile="api"), key=lambda sample: str(sample.info["task"]))
     assert (rocket.info["task"], rocket.info["instruction"]) == (
         "subject_add",
-        "add <imagehere> to the middle in <imagehere>",
+        "add <imagehere> to the middle of <imagehere>",
     )
     assert (tower.info["subject"], tower.info["captions"]["target"]) == ("lightning tower", "A tower.")
     assert len(chat.asked) == 5, "what nobody decided about is not paid for"

@@ -27,9 +27,9 @@ class BoxEntityFinder:
 def _of_words(told: Told) -> Iterator[Entity]:
     for words in told.grounding:
         bare = Span(words["start"], words["end"])
-        span = with_determiner(told.caption, bare)
-        for box in words["boxes"] if span else ():
-            yield Entity(told.caption[bare.start : bare.end], span, _pixels(box, told.size))
+        if span := with_determiner(told.caption, bare):
+            for box in words["boxes"]:
+                yield Entity(told.caption[bare.start : bare.end], span, _pixels(box, told.size))
 
 
 def _pixels(box: list[float], size: tuple[int, int]) -> Box:

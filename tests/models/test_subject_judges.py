@@ -209,14 +209,41 @@ def test_an_extraction_is_the_instructions_own_words(chat: Chat) -> None:
 
 def test_the_second_placeholder_stands_where_the_instruction_speaks_of_the_picture(chat: Chat) -> None:
     chat.does(says({"subject": "coin", "instruction": "add <imagehere> to the top row"}))
-    added = {"subject": "coin", "instruction": "add <imagehere> to the top row in <imagehere>"}
+    added = {"subject": "coin", "instruction": "add <imagehere> to the top row of <imagehere>"}
     assert extract(chat, "add a coin to the top row") == added
     chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere> in the photo"}))
     said = extract(chat, "In the photo, replace the dog with a cat in the photo.")
-    assert said["instruction"] == "In the photo, replace the dog with <imagehere> in <imagehere>."
+    assert said["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
     chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere>"}))
     said = extract(chat, "In the photo, replace the dog with a cat.")
-    assert said["instruction"] == "In the photo, replace the dog with <imagehere> in <imagehere>."
+    assert said["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
+
+
+@pytest.mark.parametrize(
+    ("text", "instruction"),
+    [
+        ("replace the boy in the image with a girl", "replace the boy with <imagehere> in <imagehere>"),
+        ("replace the boy in this photo by a girl.", "replace the boy by <imagehere> in <imagehere>."),
+        ("replace the dog in the image with a cat in the image", "replace the dog with <imagehere> in <imagehere>"),
+        ("replace the dog in the photo frame with a cat", "replace the dog in the photo frame with <imagehere> in <imagehere>"),
+        ("replace the image's sky with a night sky", "replace the image's sky with <imagehere> in <imagehere>"),
+        ("add a coin to the middle.", "add <imagehere> to the middle of <imagehere>."),
+        ("replace the desk with a white one in the bottom middle", "replace the desk with <imagehere> in the bottom middle of <imagehere>"),
+        ("add a car on the road at the bottom", "add <imagehere> on the road at the bottom of <imagehere>"),
+        ("Add an owl on the left shoulder", "Add <imagehere> on the left shoulder in <imagehere>"),
+        ("add a tree to the left of the house", "add <imagehere> to the left of the house in <imagehere>"),
+        ("replace the coin in the middle with a button", "replace the coin in the middle with <imagehere> in <imagehere>"),
+        ("add a cat on the desktop", "add <imagehere> on the desktop in <imagehere>"),
+    ],
+)  # fmt: skip
+def test_the_source_is_spoken_of_once_and_owns_positions(text: str, instruction: str) -> None:
+    assert asked_of(ExtractSubject(ExtractSubject.Config()), Record("a", {"text": text}))["instruction"] == instruction
+
+
+def test_a_phrase_of_ones_own_stays() -> None:
+    stage = ExtractSubject(ExtractSubject.Config(source_phrase="on <imagehere>"))
+    answer = asked_of(stage, Record("a", {"text": "add a coin to the middle"}))
+    assert answer["instruction"] == "add <imagehere> to the middle on <imagehere>"
 
 
 PHRASES = [f"{determiner} {noun}" for determiner in ("the", "this") for noun in ("image", "photo", "picture")]
