@@ -318,7 +318,7 @@ def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> Non
     old = _at(located.data, place)
     merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
     if merge:
-        _unpin(old, {**old, **new})
+        _unpin(located, place, {**old, **new})
         for key, value in new.items():
             _lay(located, (*place, key), value, origin_from=(*origin_from, key))
         return
@@ -327,13 +327,21 @@ def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> Non
     _move_origins(located, place, origin_from)
 
 
-def _unpin(model: dict[str, Any], new: Mapping[str, Any]) -> None:
-    """Drop what was said of a model's weights, where others come in their place; a language model's go by its name."""
-    said = {"weights": ("commit", "sha256", "weights_license"), "model": ("weights", "weights_license")}
-    for key, about in said.items():
-        if isinstance(model.get(key), str) and new.get(key) != model[key]:
+_SAID = {
+    "weights": ("commit", "sha256", "weights_license"),
+    "model": ("weights", "weights_license"),  # of a language model, which goes by its name
+    "path": ("license", "credit"),  # of a source's pictures
+}
+
+
+def _unpin(located: Located, place: Place, new: Mapping[str, Any]) -> None:
+    """Drop what the file says of weights or pictures, where others come in their place; what was set by hand stays."""
+    old = _at(located.data, place)
+    for key, about in _SAID.items():
+        if isinstance(old.get(key), str) and new.get(key) != old[key]:
             for name in about:
-                model.pop(name, None)
+                if not located.origin((*place, name)).startswith("--set "):
+                    old.pop(name, None)
 
 
 def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
@@ -384,13 +392,15 @@ def _lay_set(located: Located, text: str) -> None:
         elif not isinstance(holder, dict | list):
             raise ConfigError(f"{origin}: '{place[depth - 1]}' is a plain value, nothing can be set inside it")
     parsed = parse_yaml(f"value: {value}", name=origin)
+    if not value.strip() and isinstance(_at(located.data, place), str):
+        parsed.data["value"] = ""  # a text that is there, emptied
     spot: Place = ("--set", text)
     located.origins.update({(*spot, *inner[1:]): origin for inner in parsed.origins if inner})
     holder = _at(located.data, place[:-1])
     if place[-1] == "kind" and holder.get("kind") != parsed.data["value"]:
         holder.clear()
     if isinstance(holder, dict):
-        _unpin(holder, {**holder, str(place[-1]): parsed.data["value"]})
+        _unpin(located, place[:-1], {**holder, str(place[-1]): parsed.data["value"]})
     _lay(located, place, parsed.data["value"], origin_from=spot)
 
 

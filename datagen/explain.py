@@ -54,7 +54,8 @@ def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> 
     path = ".".join(str(step) for step in spot) or "the config"
     wanted = [_wanted(fault, model) for fault in group]
     if all(wanted):
-        return f"{where}: '{path}' is {in_yaml(group[0]['input'])}; it has to be {_either(wanted)}"
+        none = " (for none, write '')" if group[0]["input"] is None and wanted == ["text"] else ""
+        return f"{where}: '{path}' is {in_yaml(group[0]['input'])}; it has to be {_either(wanted)}{none}"
     others = [fault for fault, words in zip(group, wanted, strict=True) if not words]
     return f"{where}: {_tell(others[0], model, path)}"
 

@@ -6,52 +6,86 @@ branches allow and that puts cheap stages first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
 from datagen.errors import ConfigError, nearest
 from datagen.fields import catalogue
-from datagen.nodes import Clause, Graph, Node, is_deterministic
+from datagen.nodes import Clause, Graph, Node, ancestors, is_deterministic
 from datagen.registry import find_stage
 from datagen.routes import faults
 from datagen.shards.reach import furthest
 from datagen.stage import Stage, StageConfig
+from datagen.yamlfile import Place
 
 
 def build(loaded: Loaded) -> Graph:
     """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
     nodes = _ordered(_unrolled(loaded))
-    try:
+    with _told_at(loaded, ("stages",)):
         known = catalogue(field for node in nodes for field in node.stage.fields)
-    except ConfigError as error:
-        raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
-    source = loaded.pipeline.source.load()
-    graph = Graph(loaded, source, nodes, known)
-    found = [*faults(graph), *_too_large(graph), *_not_compared(graph), *_not_together(graph), *_too_far(graph)]
-    if found:
-        raise ConfigError("\n".join(dict.fromkeys(found)))
-    try:
-        source.check()
-    except ConfigError as error:
-        raise ConfigError(f"{loaded.located.origin(('source', 'path'))}: {error}") from error
+    graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
+    with _told_at(loaded, ("source", "path")):
+        graph.source.writes  # noqa: B018 - of some sources it is read from a file
+    _refuse(faults(graph), _too_large(graph), _not_compared(graph), _not_together(graph), _too_far(graph))
+    with _told_at(loaded, ("source", "path")):
+        graph.source.check()
+    _refuse(_not_scored(graph))
     return graph
 
 
+@contextmanager
+def _told_at(loaded: Loaded, place: Place) -> Iterator[None]:
+    """Errors with the line of a config in front."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin(place)}: {error}") from error
+
+
+def _refuse(*found: Iterable[str]) -> None:
+    """Raise `ConfigError` if there are faults."""
+    if told := list(dict.fromkeys(itertools.chain(*found))):
+        raise ConfigError("\n".join(told))
+
+
 def _too_large(graph: Graph) -> Iterator[str]:
-    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it."""
+    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it.
+
+    A worker's models all go onto one GPU, however many it has.
+    """
     profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
     if profile is None or profile.gpu_memory_gb is None:
         return
     for node in graph.nodes:
-        takes, gpus = node.gpu_memory_gb, node.resources.gpus
-        has = gpus * profile.gpu_memory_gb
-        if gpus and takes > has:
+        takes, share = node.gpu_memory_gb, min(node.resources.gpus, 1)
+        has = share * profile.gpu_memory_gb
+        if share and takes > has:
+            part = f"{share:g} of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}"
+            holds = part if share < 1 else f"the one GPU that they all go onto has {has:g}"
+            raised = "raise `resources: {gpus: ...}`, or " if takes <= profile.gpu_memory_gb else ""
             yield (
-                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory, but {gpus:g} "
-                f"of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}; raise `resources: {{gpus: ...}}`, or take a "
-                "smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory, but {holds}; {raised}take "
+                "a smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
+            )
+
+
+def not_weighed(graph: Graph) -> Iterator[str]:
+    """Stages with models on a GPU whose memory nothing is held against, as the profile does not say how much it is."""
+    profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
+    if profile is not None and profile.gpu_memory_gb is not None:
+        return
+    for node in graph.nodes:
+        takes, share = node.gpu_memory_gb, min(node.resources.gpus, 1)
+        if takes and share:
+            yield (
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory and {share:g} of a GPU, so "
+                f"that it wants GPUs of {takes / share:.4g} GiB; none is held against that, as the profile does not "
+                "say `gpu_memory_gb`"
             )
 
 
@@ -118,6 +152,23 @@ def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
             yield (
                 f"{where}: '{name}' within {rule[name]} bits, but hashes of {bits[name]} bits can be searched for up "
                 f"to {furthest(bits[name])}; take fewer{other}"
+            )
+
+
+def _not_scored(graph: Graph) -> Iterator[str]:
+    """Stages that judge by a score which records bring along, and which none has, so that all would be rejected."""
+    always = getattr(graph.source, "always", {})
+    before = ancestors(graph.nodes)
+    for node in graph.nodes:
+        has = {name for other in graph.nodes if other.id in before[node.id] for name in other.writes}
+        scores = {node.renamed.get(threshold.score, threshold.score) for threshold in node.stage.thresholds}
+        lacking = sorted((scores & {*node.optional}) - has - {*graph.source.writes})
+        if lacking and all(clause.holds(always[clause.field]) for clause in node.clauses if clause.field in always):
+            kind, chosen = graph.loaded.pipeline.source.kind, graph.loaded.profile
+            yield (
+                f"{node.origin}: '{node.id}' judges by '{lacking[0]}', but neither the source ({kind}) nor a stage "
+                "before it gives one, so that every record would be rejected; let the source read it, or name the "
+                f"stage in `leaves_out` of profile '{chosen}', and what is not checked then in `unchecked`"
             )
 
 

@@ -35,9 +35,9 @@ class CheckCompleteness(AsyncMap):
         """What still counts as complete."""
 
         max_border_contact: float | None = Field(default=0.01, ge=0, le=1)
-        """Share of the mask's outline that may lie on the frame; null: any."""
+        """Share of the mask's outline that may lie on the frame; null: any. The default is our own value."""
         min_largest_piece: float | None = Field(default=0.9, ge=0, le=1)
-        """Share of the mask that must hang together; null: any."""
+        """Share of the mask that must hang together; null: any. The default is our own value."""
         judge: CompletenessJudgeConfig = GeometryConfig()
         """Who is asked about what is within these bounds."""
 

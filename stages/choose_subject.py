@@ -21,7 +21,7 @@ class ChooseSubject(Map):
     optional = ("found_objects",)
     writes = ("box", "polygons", "annotated_mask")
     rejects = ("no_subject", "several_subjects")
-    version = 1
+    version = 2
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Choose among the objects of each picture."""
@@ -31,14 +31,21 @@ class ChooseSubject(Map):
         wanted = key(subject)
         same = [thing for thing in things if key(thing["label"]) == wanted]
         like = same or [thing for thing in things if _is_like(key(thing["label"]), wanted)]
+        if not things:
+            return Reject("no_subject", f"nothing is annotated that could be called '{subject:.100}'; {_LOOK}")
         if not like:
-            has = ", ".join(dict.fromkeys(thing["label"] for thing in things)) or "none"
+            has = ", ".join(dict.fromkeys(thing["label"] for thing in things))
             return Reject("no_subject", f"no annotated object is called '{subject:.100}'; there are: {has:.300}")
         if len(like) > 1:
             return Reject("several_subjects", f"{len(like)} annotated objects are called like '{subject:.100}'")
         (thing,) = like
         box = tuple(math.nan if edge is None else edge for edge in thing["box"])
         return {"box": box, "polygons": thing["polygons"], "annotated_mask": thing["mask"] or {}}
+
+
+_LOOK = (
+    "where a source annotates no objects, `ask_boxes` before this stage, or `ground_subject` in its place, looks for it"
+)
 
 
 def _is_like(label: str, wanted: str) -> bool:

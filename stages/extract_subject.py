@@ -8,8 +8,18 @@ from pydantic import field_validator
 
 from datagen import Answer, AsyncMap, Record, Reject
 from datagen.fields import PLACEHOLDER
-from datagen.models.picture_words import PictureWords, told_in
+from datagen.models.picture_words import PictureWords, mentions, told_in
 from datagen.models.subject_extractor import RulesExtractorConfig, SubjectExtractorConfig
+
+_POSITION = re.compile(
+    r"\b(?:to|in|on|at)\s+the\s+[\w -]*"
+    r"\b(?:middle|cent(?:er|re)|top|bottom|left|right|corner|side|row|edge|half|foreground|background)$",
+    re.IGNORECASE,
+)
+"""What ends with a position: `to the top row`, which is one of the picture."""
+_IN = re.compile(r"^in\b", re.IGNORECASE)
+_WITHIN = re.compile(r"(?:^|\s+)(?:in|from|of|on|within)\s+$", re.IGNORECASE)
+_RESUMED = re.compile(r"\s+(?=(?:with|by|for|into)\s)|\s*,\s*", re.IGNORECASE)
 
 
 class ExtractSubject(AsyncMap):
@@ -17,13 +27,14 @@ class ExtractSubject(AsyncMap):
 
     A second placeholder stands for the picture that is edited: in the place of the words that speak of it after the
     first ("add <imagehere> to the image"), else added at the end, as MIGE adds it to instructions for local edits
-    (appendix B): "replace the bird with <imagehere> in <imagehere>".
+    (appendix B): "replace the bird with <imagehere> in <imagehere>", or with "of" after a position (table 5): "add
+    <imagehere> to the middle of <imagehere>". "In the image" before the first goes, as that is said by the second.
     """
 
     reads = ("text",)
     writes = ("subject", "instruction")
     rejects = ("unclear",)
-    version = 2
+    version = 3
     remote = False
 
     class Config(PictureWords):
@@ -32,7 +43,8 @@ class ExtractSubject(AsyncMap):
         extractor: SubjectExtractorConfig = RulesExtractorConfig()
         """The model that takes it apart."""
         source_phrase: str = f"in {PLACEHOLDER}"
-        """What is added for the picture that is edited where nothing speaks of it, with one placeholder."""
+        """What is added for the picture that is edited where nothing speaks of it, with one placeholder.
+        Its "in" becomes "of" after a position."""
 
         @field_validator("source_phrase")
         @classmethod
@@ -60,12 +72,26 @@ class ExtractSubject(AsyncMap):
 
     def _with_source(self, instruction: str) -> str:
         """The instruction with a placeholder for the source, after that for the subject."""
+        instruction = self._without_mention(instruction)
         after = instruction.index(PLACEHOLDER) + len(PLACEHOLDER)
         said = told_in(instruction, self._mention, start=after)
         if said:
             return f"{instruction[: said.start()]}{PLACEHOLDER}{instruction[said.end() :]}"
         words, stop = _parted(instruction)
-        return f"{words} {self.config.source_phrase}{stop}"
+        is_position = _POSITION.search(words, after)
+        phrase = _IN.sub("of", self.config.source_phrase) if is_position else self.config.source_phrase
+        return f"{words} {phrase}{stop}"
+
+    def _without_mention(self, instruction: str) -> str:
+        """The instruction without an "in the image" before the subject, which would say twice what the source says."""
+        for found in mentions(instruction, self._mention):
+            before, rest = _WITHIN.search(instruction[: found.start()]), _RESUMED.match(instruction, found.end())
+            if before and rest and found.end() < instruction.index(PLACEHOLDER):
+                told = instruction[rest.end() :]
+                if before.start():
+                    return f"{instruction[: before.start()]} {told}"
+                return f"{told[0].upper() if before[0][0].isupper() else told[0]}{told[1:]}"
+        return instruction
 
     async def close(self) -> None:
         """Let go of what the extractor opened, if it was loaded."""

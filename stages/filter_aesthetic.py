@@ -10,7 +10,8 @@ class FilterAesthetic(Filter):
     """Keep pictures that an aesthetic predictor scores high enough.
 
     MIGE (appendix B) keeps pictures above 5 for additions and above 5.5 for other edits; which predictor
-    it took is not said. Each has a scale of its own, so that the bound stands beside the predictor.
+    it took is not said. Each has a scale of its own, so that the bound stands beside the predictor. Here the bound
+    itself is kept, as of every threshold.
     """
 
     reads = ("image",)

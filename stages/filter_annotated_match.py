@@ -10,8 +10,8 @@ from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 class FilterAnnotatedMatch(Map):
     """Drop edits whose annotated match score is low, or that have none.
 
-    MIGE keeps SEED-Data-Edit's pairs above 0.3 (appendix B). No model is asked: who measured it, and how, is the
-    dataset's to tell.
+    MIGE keeps SEED-Data-Edit's pairs above 0.3 (appendix B); here 0.3 itself is kept. No model is asked: who measured
+    it, and how, is the dataset's to tell.
     """
 
     optional = ("annotated_match",)

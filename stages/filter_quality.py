@@ -33,11 +33,11 @@ class FilterQuality(Map):
         """Bounds on what is measured."""
 
         min_sharpness: float = Field(default=50, ge=0)
-        """Variance of the Laplacian of luma at long side 512, in squared grey levels."""
+        """Variance of the Laplacian of luma at long side 512, in squared grey levels; the default is our own value."""
         min_contrast: float = Field(default=0.15, ge=0, le=1)
-        """Span between the 2nd and the 98th percentile of luma."""
+        """Span between the 2nd and the 98th percentile of luma; the default is our own value."""
         max_clipped: float = Field(default=0.5, ge=0, le=1)
-        """Share of pixels that are pure black or pure white."""
+        """Share of pixels that are pure black or pure white; the default is our own value."""
 
     config: Config
 

@@ -20,7 +20,7 @@ class FindEntities(AsyncMap):
     optional = ("grounding",)
     writes = ("entities",)
     rejects = ("no_entity",)
-    version = 1
+    version = 2
     remote = False
 
     class Config(StageConfig):

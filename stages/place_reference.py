@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datagen import Answer, Map, Record, Reject
-from datagen.models.placeholders import mention, refuse_placeholder, replaced
+from datagen.models.names_in_captions import mention
+from datagen.models.placeholders import refuse_placeholder, replaced
 from datagen.models.sample_rows import reference_row
 
 
@@ -17,7 +18,7 @@ class PlaceReference(Map):
     reads = ("caption", "subject")
     writes = ("instruction", "text", "inputs", "edits", "task")
     rejects = ("unnamed",)
-    version = 1
+    version = 2
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Each caption with its subject replaced."""

@@ -51,9 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def cleaned(folder: Path, *sets: str) -> Graph:
-    small = ("filter_foreground.min_ratio=0", "remove_subject.dilate_px=3")
-    return build(load(Path("configs/clean.yaml"), sets=[f"source.path={folder / 'rows.jsonl'}", *small, *sets]))
+def cleaned(folder: Path, *sets: str, profile: str = "") -> Graph:
+    small = (f"source.path={folder / 'rows.jsonl'}", "filter_foreground.min_ratio=0", "remove_subject.dilate_px=3")
+    return build(load(Path("configs/clean.yaml"), profile=profile, sets=[*small, *sets]))
 
 
 def ends(out: Path) -> Counter[tuple[str, str]]:
@@ -79,6 +79,37 @@ def test_copies_go_and_edits_of_one_picture_stay(folder: Path) -> None:
     before = dataset.encoded()
     run_local(cleaned(folder), out)
     assert read_dataset(Store(str(out))).encoded() == before, "nothing is done again"
+
+
+def test_a_run_that_accepts_nothing_packs_nothing_and_is_no_fault(folder: Path) -> None:
+    summary = run_local(cleaned(folder, "filter_foreground.min_ratio=0.499"), folder / "none")
+    assert (summary.counts.accepted, summary.counts.failed) == (0, 0)
+    assert read_dataset(Store(str(folder / "none"))).totals.accepted == 0
+
+
+def test_profile_gpu_runs_on_tiny_models(folder: Path) -> None:
+    import tiny_scorers
+
+    dino, nsfw = tiny_scorers.dinov2(folder / "dinov2"), tiny_scorers.classifier(folder / "nsfw")
+    hashing = [
+        f"{stage}.{option}"
+        for stage in ("hash_target", "hash_source")
+        for option in (f"hasher.embedder.weights={dino}", "resources.gpus=0")
+    ]
+    judging = (f"filter_nsfw.classifier.weights={nsfw}", "filter_nsfw.max_score=1", "filter_nsfw.resources.gpus=0")
+    out = folder / "gpu"
+    run_local(cleaned(folder, *hashing, *judging, profile="gpu"), out)
+    assert verify(str(out)) == []
+    kept = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
+    assert kept
+    for row in kept:
+        fields = json.loads(row["fields"])
+        assert fields["target_hash"].startswith("dinov2@1:")
+        assert fields["source_hash"].startswith("dinov2@1:")
+        assert fields["picture_hash"].startswith("phash256:"), "as the list has them"
+        assert 0 <= json.loads(row["scores"])["nsfw"] <= 1
+    assert not build(load(Path("configs/clean.yaml"), profile="gpu")).loaded.unchecked
+    assert len(cleaned(folder).loaded.unchecked) == 2
 
 
 def test_another_bound_packs_anew_and_computes_nothing(folder: Path) -> None:

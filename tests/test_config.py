@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from datagen.errors import ConfigError
 from datagen.execute.fingerprints import run_fingerprint
 from datagen.execute.run import resolved_text
 from datagen.graph import build
+from datagen.sources.foreign import Foreign
 from datagen.yamlfile import parse_yaml
 
 HEAD = """\
@@ -436,6 +440,17 @@ def test_paint_is_what_the_examples_use() -> None:
     assert PAINT == {"use": "paint"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("manifest", "gone.jsonl"), ("pairs", "gone.jsonl"), ("pairs", "gone.csv"), ("sa1b", "gone"), ("images", "gone")],
+)
+def test_a_source_that_is_not_there_is_told_at_its_line(tmp_path: Path, kind: str, path: str) -> None:
+    stages = "[{use: paint}]" if kind != "pairs" else "[{use: read_image}]"
+    text = f"pipeline: x\nplugins: [toys]\nsource:\n  kind: {kind}\n  path: {path}\nstages: {stages}\n"
+    (tmp_path / "x.yaml").write_text(text)
+    assert re.match(rf"x\.yaml:5: {path}/?: there is no such", _message(tmp_path / "x.yaml"))
+
+
 def test_a_manifest_at_an_address_of_no_filesystem(tmp_path: Path) -> None:
     config = _config(tmp_path, "  - use: paint\n")
     assert _message(config, sets=["source.path=s33://x/y.jsonl"]) == (
@@ -470,6 +485,62 @@ def test_other_weights_drop_the_pins_of_the_former(
     assert (model["weights"], model["batch_size"]) == (weights, 2)
     assert (model["commit"], model["sha256"]) == pins
     assert model["weights_license"] == ("MIT" if weights == "./a.pth" else "")
+
+
+COMMANDS = [
+    (config, shlex.split(line.partition("datagen ")[2].partition("   #")[0]))
+    for config in sorted(Path("configs").glob("*.yaml"))
+    for line in config.read_text(encoding="utf-8").splitlines()
+    if line.startswith("#   python -m datagen ") and str(config) in line
+]
+
+
+@pytest.mark.parametrize(("config", "words"), COMMANDS, ids=[" ".join(words[2:]) or str(at) for at, words in COMMANDS])
+def test_a_command_in_a_config_says_no_demo_licence_of_other_pictures(config: Path, words: list[str]) -> None:
+    profile = words[words.index("--profile") + 1] if "--profile" in words else ""
+    sets = [after for word, after in itertools.pairwise(words) if word in ("-s", "--set")]
+    source, demo = load(config, profile=profile, sets=sets).pipeline.source, load(config).pipeline.source
+    if source.path != demo.path:
+        license = {"sa1b": "LicenseRef-SA-1B", "instructpix2pix": "", "subjects200k": "Apache-2.0"}[source.kind]
+        assert (source.license, getattr(source, "form", "parquet")) == (license, "parquet")
+    assert all(text.startswith("source") for text in sets)
+
+
+def test_the_commands_in_configs_are_found() -> None:
+    assert {str(config) for config, words in COMMANDS if "-s" in words} == {
+        f"configs/{name}.yaml"
+        for name in ("subject_add_sa1b", "instruct_edit", "re_edit", "subject_generation_subjects200k")
+    }
+
+
+@pytest.mark.parametrize(
+    ("sets", "license", "credit"),
+    [
+        ((), "CC0-1.0", "me"),
+        (("source.path=b",), "", ""),
+        (("source.path=a",), "CC0-1.0", "me"),
+        (("source={path: b}",), "", ""),
+        (("source={path: b, license: MIT}",), "MIT", ""),
+        (("source.path=b", "source.license=MIT"), "MIT", ""),
+        (("source.license=MIT", "source.path=b"), "MIT", ""),
+        (("source.license=",), "", "me"),
+        (("source.kind=instructpix2pix", "source.path=b"), "", ""),
+    ],
+)
+def test_another_path_drops_what_was_said_of_other_pictures(
+    tmp_path: Path, sets: tuple[str, ...], license: str, credit: str
+) -> None:
+    source = "{kind: images, path: a, license: CC0-1.0, credit: me}"
+    (tmp_path / "x.yaml").write_text(f"pipeline: x\nsource: {source}\nstages: [{{use: read_image}}]\n")
+    found = load(tmp_path / "x.yaml", sets=sets).pipeline.source
+    assert isinstance(found, Foreign)
+    assert (found.license, found.credit) == (license, credit)
+
+
+def test_a_text_that_is_null_says_how_none_is_written(tmp_path: Path) -> None:
+    config = _config(tmp_path, "  - use: paint\n")
+    sets = ["source.kind=sa1b", "source.path=a", "source.license="]
+    assert _message(config, sets=sets).endswith("'source.license' is null; it has to be text (for none, write '')")
 
 
 def test_another_language_model_drops_what_was_said_of_the_former(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ INSTRUCTIONS = [
     "make it black and white of <imagehere>",
     "Increase the contrast of <imagehere>!",
     "Flip <imagehere> horizontally.",
-    "Blur everything but the astronaut of <imagehere>",
+    "Blur everything but the astronaut in <imagehere>",
     "have it look like an old sepia photograph of <imagehere>",
     "Turn <imagehere> into a negative.",
     "Remove the spiral galaxy in <imagehere>",

@@ -63,7 +63,7 @@ def test_pictures_stand_for_things_and_there_is_no_source(tmp_path: Path) -> Non
     told = ends(tmp_path / "out")
     assert (told["coffee#1"], told["coins"], told["clock"]) == ("in_pieces", "no_entity", "blurred")
     saucer = next(sample for sample in dataset if sample.info["subject"] == "saucer")
-    assert saucer.info["instruction"].endswith("on a red <imagehere> with a teaspoon, on a wooden table.")
+    assert saucer.info["instruction"] == "A cup of espresso stands on <imagehere> with a teaspoon, on a wooden table."
 
 
 def test_words_with_boxes_give_way_to_what_is_cut_out_of_a_picture_on_the_web(
@@ -143,7 +143,7 @@ def test_a_language_model_finds_entities_and_boxes_come_from_the_source(tmp_path
     sets = [f"source.path={manifest}", *asking("find_entities", "finder", chat)]
     out = tmp_path / "out"
     (rocket,) = made(GENERATION, out, *sets, profile="api")
-    assert rocket.info["instruction"].startswith("A Falcon 9 <imagehere> stands upright on its launch pad")
+    assert rocket.info["instruction"].startswith("<imagehere> stands upright on its launch pad")
     told = ends(out)
     assert (told["rocket#1"], told["coins"], told["hubble#0"]) == ("no_box", "no_entity", "no_box")
 
@@ -222,7 +222,7 @@ def test_a_benchmark_asks_for_names_and_captions_and_people_have_the_last_word(t
     rocket, tower = sorted(made(BENCH, out, *sets, profile="api"), key=lambda sample: str(sample.info["task"]))
     assert (rocket.info["task"], rocket.info["instruction"]) == (
         "subject_add",
-        "add <imagehere> to the middle in <imagehere>",
+        "add <imagehere> to the middle of <imagehere>",
     )
     assert (tower.info["subject"], tower.info["captions"]["target"]) == ("lightning tower", "A tower.")
     assert len(chat.asked) == 5, "what nobody decided about is not paid for"

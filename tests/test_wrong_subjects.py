@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ def test_a_seed_edit_source_that_is_wrong(tmp_path: Path, capfd: pytest.CaptureF
     assert "it has: source_image, source_caption, target_image, target_caption, instruction, match_score" in told
 
 
+def test_a_match_score_that_no_record_has_is_told_by_check(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ("--set", "source.kind=seed_edit_part1", "--set", f"source.path={seed_edit(tmp_path)}")
+    assert call("check", REPLACE, *words, capfd=capfd).code == 0
+    unscored = (*words, "--set", "source.score_key=''")
+    told = refused("check", REPLACE, *unscored, "--profile", "api", capfd=capfd)
+    assert "'filter_annotated_match' judges by 'annotated_match', but neither the source (seed_edit_part1)" in told
+    assert "name the stage in `leaves_out` of profile 'api'" in told
+    assert re.match(rf"error: {REPLACE}:\d+: ", told)
+    left = "profiles.api.leaves_out=[filter_annotated_match, filter_aesthetic, ground_subject]"
+    assert call("check", REPLACE, *unscored, "--profile", "api", "--set", left, capfd=capfd).code == 0
+
+
 def test_pairs_that_cannot_be_used_end_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     whole = Path("manifests/pairs.jsonl").resolve()
     rows = {row["id"]: row for row in map(json.loads, whole.read_text().splitlines())}
@@ -105,4 +118,5 @@ def test_pairs_that_cannot_be_used_end_alone(tmp_path: Path, capfd: pytest.Captu
     assert "the manifest says 000" in told["changed"]
     assert told["vague"] == "what is replaced cannot be told by rules"
     assert told["vague-garment"] == "no single new subject can be told from 'replace the coin with something else'"
-    assert told["unnamed"] == "no annotated object is called 'larger coin'; there are: none"
+    assert told["unnamed"].startswith("nothing is annotated that could be called 'larger coin'; where a source")
+    assert "`ask_boxes` before this stage" in told["unnamed"]

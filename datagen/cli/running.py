@@ -191,8 +191,10 @@ def check(
     python -m datagen check configs/subject_add.yaml --json | jq .faults
     """
     from datagen.errors import ConfigError
+    from datagen.graph import not_weighed
 
-    told = {"config": str(config), "sound": True, "faults": [], "pipeline": "", "profile": "", "stages": []}
+    told = {"config": str(config), "sound": True, "faults": [], "notes": []}
+    told |= {"pipeline": "", "profile": "", "stages": []}
     if allow and not commercial:
         raise typer.BadParameter("--allow goes with --commercial")
     try:
@@ -203,13 +205,13 @@ def check(
             raise
         tell_json({**told, "sound": False, "faults": str(error).splitlines()})
         raise typer.Exit(WRONG) from None
-    pipeline, stages = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes]
+    pipeline, stages, notes = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes], [*not_weighed(graph)]
     if as_json:
-        names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages}
+        names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages, "notes": notes}
         tell_json({**told, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
         return
-    for found in bound:
-        tell(str(found))
+    for line in [*map(str, bound), *(f"note: {note}" for note in notes)]:
+        tell(line)
     licences = "; no licence forbids commercial use" if commercial else ""
     typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}{licences}")
 

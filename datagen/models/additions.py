@@ -12,10 +12,12 @@ from typing import NamedTuple
 from datagen.fields import PLACEHOLDER
 from datagen.models.first_words import ADDING
 from datagen.models.phrases import noun
+from datagen.models.replacements import ANOTHER
 
 _OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING)})\s+", re.IGNORECASE)
 _PLACE = re.compile(
-    r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|beneath|around|next\s+to)\s",
+    r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|beneath|around|through"
+    r"|across|along|against|next\s+to)\s",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(r"[;:?!]|[.,]\s+\S|\band\b|\bthen\b", re.IGNORECASE)
@@ -33,7 +35,7 @@ class Addition(NamedTuple):
     after: str
     """The rest, with the space in front of it: ` on the table`, or ''."""
     subject: str
-    """The new thing's name, without an article."""
+    """The new thing's name, without an article or "another"."""
 
 
 def parsed(text: str) -> Addition | None:
@@ -47,7 +49,7 @@ def parsed(text: str) -> Addition | None:
     new = whole[opening.end() : stop]
     if not new.strip() or _SEVERAL.search(new) or new.lower().split()[-1] in _UNNAMED:
         return None
-    name = noun(new).words
+    name = noun(ANOTHER.sub("", new)).words
     if name == "object" and "object" not in new.lower():
         return None
     return Addition(whole[: opening.end()].rstrip(), whole[stop:], name)

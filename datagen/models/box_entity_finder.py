@@ -8,7 +8,8 @@ from typing import Any
 
 from datagen.fields import Box
 from datagen.models.entity_finder import Entity, Told
-from datagen.models.placeholders import Span, mention, with_article
+from datagen.models.names_in_captions import mention, with_determiner
+from datagen.models.placeholders import Span
 
 
 class BoxEntityFinder:
@@ -26,9 +27,9 @@ class BoxEntityFinder:
 def _of_words(told: Told) -> Iterator[Entity]:
     for words in told.grounding:
         bare = Span(words["start"], words["end"])
-        label, span = told.caption[bare.start : bare.end], with_article(told.caption, bare)
-        for box in words["boxes"]:
-            yield Entity(label, span, _pixels(box, told.size))
+        if span := with_determiner(told.caption, bare):
+            for box in words["boxes"]:
+                yield Entity(told.caption[bare.start : bare.end], span, _pixels(box, told.size))
 
 
 def _pixels(box: list[float], size: tuple[int, int]) -> Box:

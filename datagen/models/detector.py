@@ -66,6 +66,8 @@ class GroundingDinoConfig(WeightsConfig):
 
     weights: Annotated[str, PACE] = Field(default="IDEA-Research/grounding-dino-base", min_length=1)
     """A repository of the hub, or a folder as transformers saves it."""
+    commit: str = "12bdfa3120f3e7ec7b434d90674b3396eccf88eb"
+    """The commit that pins them; this one is the default's, others have none unless it is given."""
 
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""

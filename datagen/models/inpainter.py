@@ -66,7 +66,8 @@ class LamaConfig(WeightsConfig):
 
     kind: Literal["lama"] = "lama"
     precision: Literal["float32"] = "float32"
-    """Its Fourier transforms are too coarse in half precision."""
+    """Nothing else, whatever its file holds: in half precision its Fourier transforms are too coarse, and there for
+    sides of powers of two alone."""
     batch_size: Annotated[int, PACE] = Field(default=1, ge=1)
     """Pictures of one size that it takes at once; a batch that does not fit into memory is halved, and stays so."""
 

@@ -67,7 +67,7 @@ def _loaded(config: LamaConfig, device: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`torch.jit", category=FutureWarning)  # LaMa is published so
-            return load(str(place), map_location=device).eval()
+            return load(str(place), map_location=device).eval().float()  # a file may hold half precision
     except (RuntimeError, ValueError) as error:
         told = str(error).strip().splitlines()[0]
         raise SetupError(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from datagen.models.box_entity_finder import outlined, unmistakable
 from datagen.models.entity_finder import Entity, LanguageFinderConfig, Told
 from datagen.models.language.base import Draw, LanguageModel
-from datagen.models.placeholders import mention
+from datagen.models.names_in_captions import mention
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 

@@ -58,13 +58,13 @@ _PLURAL_AFTER_ALL = _words("menus emus gnus skis taxis kiwis bikinis khakis zucc
 _DETERMINERS = _words("my your his her its our their this that these those some any every each no both")
 _NUMERALS = _words("two three four five six seven eight nine ten several many few")
 _ARTICLES = _words("a an the")
-_COLOURS = _words("black white red green blue yellow orange brown grey gray pink purple gold silver")
+COLOURS = _words("black white red green blue yellow orange brown grey gray pink purple gold silver")
 _SIZES = _words("large big huge giant great small little tiny medium medium-sized miniature")
 _ADJECTIVES = (
     _SIZES | _words("tall short long thin thick wide narrow slim slender broad deep flat"),
     _words("new old young ancient antique modern vintage"),
     _words("round square oval circular rectangular triangular curved spherical cylindrical pointed"),
-    _COLOURS,
+    COLOURS,
     _words("wooden metal plastic glass steel stone ceramic leather paper cotton bronze brass copper iron porcelain"),
 )
 _COLOUR_RANK = 4
@@ -164,7 +164,7 @@ def head_of(name: str) -> str:
 def _is_several(name: str) -> bool:
     """Whether a name joins two things ("salt and pepper"), not two adjectives ("black and white cat")."""
     left, joined, right = name.lower().partition(" and ")
-    return bool(joined) and " " not in right and left.split()[-1] not in _COLOURS
+    return bool(joined) and " " not in right and left.split()[-1] not in COLOURS
 
 
 def is_plural(word: str) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from datagen.errors import DataError
 from datagen.fields import PLACEHOLDER
-
-_DETERMINER = re.compile(r"(?:(?<=\W)|^)(?:an?|the)\s+$", re.IGNORECASE)
 
 
 class Span(NamedTuple):
@@ -58,19 +55,3 @@ def apart(spans: Sequence[Span]) -> list[int]:
 
 def _rank(span: Span) -> tuple[int, int]:
     return span.start - span.end, span.start
-
-
-def mention(caption: str, name: str) -> Span | None:
-    """Where a text first says a name as whole words, in capitals or not; an article before it goes along.
-
-    An image takes no article: "a dog on the grass" is "<imagehere> on the grass".
-    """
-    words = r"\s+".join(map(re.escape, name.split()))
-    found = re.search(rf"(?<!\w){words}(?!\w)", caption, re.IGNORECASE) if words else None
-    return with_article(caption, Span(*found.span())) if found else None
-
-
-def with_article(caption: str, span: Span) -> Span:
-    """The span, and the article right before it if there is one."""
-    article = _DETERMINER.search(caption[: span.start])
-    return Span(article.start(), span.end) if article else span

@@ -31,7 +31,8 @@ _SEVERAL = re.compile(
 _NOTHING = frozenset(
     ("it", "them", "this", "that", "these", "those", "something", "anything", "nothing", "someone", "none", "else")
 )
-_NEW = re.compile(r"^(?:another|an?\s+different|an?other|different|some\s+other)\s+", re.IGNORECASE)
+ANOTHER = re.compile(r"^(?:another|an?\s+different|an?other|different|some\s+other)\s+", re.IGNORECASE)
+"""Words before the name of a thing that is not the first of its kind."""
 
 
 class Replacement(NamedTuple):
@@ -73,5 +74,5 @@ def _subject(new: str, old: str) -> str:
         return ""
     if words[-1].lower() in ("one", "ones"):
         return head_of(noun(old).words) if noun(old).words != "object" else ""
-    name = noun(_NEW.sub("", new)).words
+    name = noun(ANOTHER.sub("", new)).words
     return "" if name == "object" and "object" not in new.lower() else name

@@ -144,6 +144,8 @@ class Sam2Config(PromptedConfig):
 
     weights: Annotated[str, PACE] = Field(default="facebook/sam2.1-hiera-large", min_length=1)
     """A repository of the hub, or a folder as transformers saves it."""
+    commit: str = "665f8e2ad61cf5f53d65644ff27c8ee525124610"
+    """The commit that pins them; this one is the default's, others have none unless it is given."""
 
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""

@@ -212,7 +212,7 @@ def _is_far(traits: Traits, name: str, within: int) -> bool:
 
 
 def _searched(words: Words, name: str, within: int, accept: Accept | None = None) -> Near:
-    if within > furthest(64 * words.shape[1]):
+    if len(words) > 1 and within > furthest(64 * words.shape[1]):  # of a hash that nothing has the width is unknown
         raise StoreError(
             f"output: '{name}' within {within} bits: hashes of {64 * words.shape[1]} bits can be searched for up to "
             f"{furthest(64 * words.shape[1])}; take fewer, or name another field in the same rule that is nearer"

@@ -48,7 +48,7 @@ class ImagesConfig(Foreign):
 
 
 class Sa1bConfig(Foreign):
-    """SA-1B's pictures with their masks, which the stage `read_annotations` reads and chooses from."""
+    """SA-1B's pictures and masks, which the stage `read_annotations` chooses from; not verified on real data."""
 
     kind: Literal["sa1b"] = "sa1b"
     """`sa_1.jpg` beside `sa_1.json`, in folders or tars."""
@@ -231,7 +231,7 @@ class TryOnConfig(Foreign):
 
 
 class CocoConfig(Foreign):
-    """COCO's annotations of a folder of pictures."""
+    """COCO's annotations of a folder of pictures; not verified on real data."""
 
     kind: Literal["coco"] = "coco"
     """One JSON file of images, annotations and categories."""

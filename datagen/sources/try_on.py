@@ -40,6 +40,8 @@ class TryOn:
     """One record a pair of the list; its id is the person's and the garment's name without their endings."""
 
     writes = PAIR_FIELDS
+    always: Mapping[str, str] = {"reference_from": "file"}
+    """Fields that have one value in all rows."""
 
     def __init__(
         self,

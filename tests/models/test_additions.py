@@ -22,6 +22,12 @@ from datagen.stage import Lent
         ("Add an owl on the left shoulder", "owl", "Add <imagehere> on the left shoulder"),
         ("Please put a cup of tea on the table.", "cup of tea", "Please put <imagehere> on the table."),
         ("insert a dog", "dog", "insert <imagehere>"),
+        ("add another coin", "coin", "add <imagehere>"),
+        ("add a different coin to it", "coin", "add <imagehere> to it"),
+        ("add a dog running through the grass", "dog running", "add <imagehere> through the grass"),
+        ("add a ladder against the wall", "ladder", "add <imagehere> against the wall"),
+        ("add trees along the road", "trees", "add <imagehere> along the road"),
+        ("add a bridge across the river", "bridge", "add <imagehere> across the river"),
     ],
 )
 def test_the_new_thing_gives_way(text: str, subject: str, instruction: str) -> None:

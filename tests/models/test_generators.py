@@ -154,6 +154,19 @@ def test_a_batch_of_two_sizes_gives_what_each_gives_alone(name: str, folder: Pat
         assert np.abs(made.astype(int) - alone).max() <= 1, "but for the order of sums"
 
 
+@pytest.mark.parametrize("name", ["instruct_pix2pix", "sd_inpaint", "sdxl_inpaint"])
+def test_a_negative_prompt_is_one_for_each_of_a_batch(name: str, folder: Path) -> None:
+    arguments = {**ARGUMENTS[name], "guidance_scale": 7.5}
+    plain = loaded(name, folder, arguments=arguments)
+    model = loaded(name, folder, batch_size=2, arguments={**arguments, "negative_prompt": "a blurry picture"})
+    given = [HOLE] * 2 if hasattr(model, "prompt") else ["make it red"] * 2
+    together = model([PICTURE] * 2, given, seeds=[1, 2])
+    assert model.pipeline.batches.size == 2
+    for seed, made in zip((1, 2), together, strict=True):
+        assert np.abs(made.astype(int) - make(model, seed=seed)).max() <= 1, "but for the order of sums"
+    assert not np.array_equal(together[0], make(plain, seed=1))
+
+
 def test_a_batch_that_does_not_fit_is_halved(folder: Path) -> None:
     model = loaded("instruct_pix2pix", folder, batch_size=4)
     pipe, sizes = model.pipeline.pipe, []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 import pytest
 import torch
 from pictures import disc, photograph
@@ -14,27 +15,47 @@ from datagen import SetupError
 from datagen.models.inpainter import LamaConfig
 
 
+class Fourier(torch.nn.Module):
+    """LaMa's Fourier unit: a convolution of 1 x 1 over the real and imaginary parts of a picture's frequencies."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(2 * channels, 2 * channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = torch.fft.rfft2(x, norm="ortho")
+        parts = torch.relu(self.layer(torch.cat([found.real, found.imag], dim=1)))
+        real, imaginary = torch.chunk(parts, 2, dim=1)
+        return torch.fft.irfft2(torch.complex(real, imaginary), s=x.shape[-2:], norm="ortho")
+
+
 class Shaped(torch.nn.Module):
-    """Takes and gives what big-lama does: the hole becomes a shift of what a seeded convolution makes of the rest."""
+    """Takes and gives what big-lama does, by what it is made of: a local convolution, and one of the whole picture."""
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(3)
-        self.layer = torch.nn.Conv2d(4, 3, 3, padding=1, padding_mode="reflect")
+        self.local = torch.nn.Conv2d(4, 3, 3, padding=1, padding_mode="reflect")
+        self.whole = Fourier(4)
+        self.joined = torch.nn.Conv2d(4, 3, 1)
 
     def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         assert image.shape[2] % 8 == 0
         assert image.shape[3] % 8 == 0
-        seen = image * (1 - mask)
-        painted = torch.sigmoid(self.layer(torch.cat([seen, mask], dim=1)) + image.mean(dim=[1, 2, 3], keepdim=True))
+        seen = torch.cat([image * (1 - mask), mask], dim=1)
+        shift = image.mean(dim=[1, 2, 3], keepdim=True)
+        painted = torch.sigmoid(self.local(seen) + self.joined(self.whole(seen)) + shift)
         return mask * painted + (1 - mask) * image
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("lama") / "big-lama.pt"
+    return saved(Shaped(), tmp_path_factory.mktemp("lama") / "big-lama.pt")
+
+
+def saved(network: torch.nn.Module, path: Path) -> Path:
     with pytest.warns(FutureWarning, match="deprecated"):
-        scripted: Any = torch.jit.script(Shaped())
+        scripted: Any = torch.jit.script(network)
     scripted.save(str(path))
     return path
 
@@ -61,6 +82,32 @@ def test_pictures_of_any_size_come_out_as_from_its_own_code(weights: Path) -> No
         assert np.abs(made.astype(int) - reference(image, mask)).max() <= 1
         assert np.array_equal(made[~mask], image[~mask])
         assert np.abs(made.astype(int) - image)[mask].max() > 3
+
+
+def test_its_picture_hangs_on_what_is_far_from_the_hole(weights: Path) -> None:
+    """Else the Fourier unit would be there for nothing; the mean of all pixels stays as it is."""
+    image, mask = photograph("coffee.png").array[:45, :83].copy(), disc(45, 83, x=10, y=20, radius=4)
+    model = LamaConfig(weights=str(weights)).load("cpu")
+    [before] = model([image], [mask], seeds=[0])
+    image[:, 60:76] = image[:, 75:59:-1].copy()
+    [after] = model([image], [mask], seeds=[0])
+    assert (before != after)[mask].any()
+
+
+def test_a_file_in_half_precision_is_computed_in_float32(weights: Path, tmp_path: Path) -> None:
+    """Of sides that are no powers of two, which half precision has no Fourier transform for."""
+    image, mask = photograph("coffee.png").array[:45, :83], disc(45, 83, x=30, y=20, radius=9)
+    half = saved(Shaped().half(), tmp_path / "half.pt")
+    [made], [whole] = (
+        LamaConfig(weights=str(path)).load("cpu")([image], [mask], seeds=[0]) for path in (half, weights)
+    )
+    assert np.abs(made.astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_is_refused(precision: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match="should be 'float32'"):
+        LamaConfig.model_validate({"weights": "./big-lama.pt", "precision": precision})
 
 
 def test_it_draws_nothing(weights: Path) -> None:

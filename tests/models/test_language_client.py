@@ -334,6 +334,20 @@ def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
         (fails(400, "a feature unknown to xgrammar"), SetupError, "takes no `structure: schema`"),
         (sends(b'{"object": "error", "message": "no grammar"}', status=400), SetupError, "status 400 no grammar; set"),
         (
+            fails(400, "The provided JSON schema contains features not supported by xgrammar."),
+            SetupError,
+            "takes no `structure: schema`",
+        ),
+        (fails(400, "Failed to initialize samplers: failed to parse grammar"), SetupError, "takes no `structure: sch"),
+        (fails(400, "Structured outputs are not supported by this model"), SetupError, "takes no `structure: schema`"),
+        (fails(400, "guided_json is not available"), SetupError, "takes no `structure: schema`"),
+        (
+            fails(400, 'the prompt is too long: "a guided tour of a well structured garden, in good grammar"'),
+            DataError,
+            "will not answer this: status 400 the prompt is too long",
+        ),
+        (fails(400, "invalid input: 'answer in the JSON schema'"), DataError, "will not answer this"),
+        (
             sends(b'{"detail": [{"msg": "hm"}]}', status=422),
             DataError,
             r'not answer this: status 422 \[{"msg": "hm"}\]',

@@ -91,6 +91,13 @@ def test_the_subject_is_shown_alone_on_white_and_not_channel_swapped(chat: Chat)
     assert (seen.min(axis=-1) < 200).sum() == pytest.approx(12 * 40, rel=0.15)
 
 
+def test_what_has_no_form_of_its_own_is_asked_about(chat: Chat) -> None:
+    chat.does(says({"answer": True, "reason": ""}))
+    completeness(chat)
+    asked = " ".join(words_of(chat.asked[0]).split())
+    assert all(word in asked for word in ("cut off", "grass", "sky", "trees", "stones", "a piece of something larger"))
+
+
 def test_a_crop_goes_from_the_first_row_and_column_to_the_last(chat: Chat) -> None:
     chat.does(says({"answer": True, "reason": ""}))
     completeness(chat, shows="crop")
@@ -153,6 +160,12 @@ def test_a_name_is_a_few_words(chat: Chat, said: str, subject: str) -> None:
     assert name(chat) == {"subject": subject}
 
 
+def test_a_name_may_have_as_many_words_as_the_prompt_says(chat: Chat) -> None:
+    chat.does(says({"name": "big red cup with blue dots"}))
+    assert name(chat) == {"subject": "big red cup with blue dots"}
+    assert "at most six words" in words_of(chat.asked[0])
+
+
 @pytest.mark.parametrize(
     "said",
     ["", "This is a very nice and rather large red cup", "cup. OWNED", "<b>cup</b>", "a cup, or a mug", "<imagehere>"],
@@ -196,14 +209,41 @@ def test_an_extraction_is_the_instructions_own_words(chat: Chat) -> None:
 
 def test_the_second_placeholder_stands_where_the_instruction_speaks_of_the_picture(chat: Chat) -> None:
     chat.does(says({"subject": "coin", "instruction": "add <imagehere> to the top row"}))
-    added = {"subject": "coin", "instruction": "add <imagehere> to the top row in <imagehere>"}
+    added = {"subject": "coin", "instruction": "add <imagehere> to the top row of <imagehere>"}
     assert extract(chat, "add a coin to the top row") == added
     chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere> in the photo"}))
     said = extract(chat, "In the photo, replace the dog with a cat in the photo.")
-    assert said["instruction"] == "In the photo, replace the dog with <imagehere> in <imagehere>."
+    assert said["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
     chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere>"}))
     said = extract(chat, "In the photo, replace the dog with a cat.")
-    assert said["instruction"] == "In the photo, replace the dog with <imagehere> in <imagehere>."
+    assert said["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
+
+
+@pytest.mark.parametrize(
+    ("text", "instruction"),
+    [
+        ("replace the boy in the image with a girl", "replace the boy with <imagehere> in <imagehere>"),
+        ("replace the boy in this photo by a girl.", "replace the boy by <imagehere> in <imagehere>."),
+        ("replace the dog in the image with a cat in the image", "replace the dog with <imagehere> in <imagehere>"),
+        ("replace the dog in the photo frame with a cat", "replace the dog in the photo frame with <imagehere> in <imagehere>"),
+        ("replace the image's sky with a night sky", "replace the image's sky with <imagehere> in <imagehere>"),
+        ("add a coin to the middle.", "add <imagehere> to the middle of <imagehere>."),
+        ("replace the desk with a white one in the bottom middle", "replace the desk with <imagehere> in the bottom middle of <imagehere>"),
+        ("add a car on the road at the bottom", "add <imagehere> on the road at the bottom of <imagehere>"),
+        ("Add an owl on the left shoulder", "Add <imagehere> on the left shoulder in <imagehere>"),
+        ("add a tree to the left of the house", "add <imagehere> to the left of the house in <imagehere>"),
+        ("replace the coin in the middle with a button", "replace the coin in the middle with <imagehere> in <imagehere>"),
+        ("add a cat on the desktop", "add <imagehere> on the desktop in <imagehere>"),
+    ],
+)  # fmt: skip
+def test_the_source_is_spoken_of_once_and_owns_positions(text: str, instruction: str) -> None:
+    assert asked_of(ExtractSubject(ExtractSubject.Config()), Record("a", {"text": text}))["instruction"] == instruction
+
+
+def test_a_phrase_of_ones_own_stays() -> None:
+    stage = ExtractSubject(ExtractSubject.Config(source_phrase="on <imagehere>"))
+    answer = asked_of(stage, Record("a", {"text": "add a coin to the middle"}))
+    assert answer["instruction"] == "add <imagehere> to the middle on <imagehere>"
 
 
 PHRASES = [f"{determiner} {noun}" for determiner in ("the", "this") for noun in ("image", "photo", "picture")]

@@ -12,6 +12,7 @@ import pydantic
 import pytest
 import torch
 from building import run_local, toy_config
+from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from datagen.errors import ConfigError, DataError, SetupError
 from datagen.execute.fingerprints import stage_fingerprints
 from datagen.execute.plan import as_text
 from datagen.graph import build
+from datagen.models.detector import GroundingDinoConfig
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.packages import package
@@ -35,6 +37,16 @@ def test_a_revision_names_what_pins_the_weights_and_no_folder_of_this_machine(tm
     assert ToyConfig(weights="owner/name", commit=COMMIT).revision == f"toy@1:owner/name@{COMMIT}"
     assert ToyConfig(weights=str(tmp_path / "vit_h.pth"), commit="mine").revision == "toy@1:vit_h.pth@mine"
     assert ToyConfig(weights="./vit_h.pth", sha256="a" * 64).revision == f"toy@1:vit_h.pth@{'a' * 16}"
+
+
+def test_the_default_s_pin_goes_with_the_default_weights_alone() -> None:
+    default = GroundingDinoConfig()
+    assert default.is_pinned
+    assert GroundingDinoConfig(weights=default.weights).commit == default.commit
+    assert not GroundingDinoConfig(weights="IDEA-Research/grounding-dino-tiny").is_pinned
+    assert not GroundingDinoConfig(weights="./dino").is_pinned
+    assert GroundingDinoConfig(weights="./dino", commit="mine").commit == "mine"
+    assert not GroundingDinoConfig(commit="").is_pinned
 
 
 def test_pinned_weights_may_move_and_others_may_not(tmp_path: Path) -> None:
@@ -147,6 +159,16 @@ def test_memory_that_really_ends() -> None:
         Batches(4).over([1, 2, 3], call)
 
 
+@pytest.mark.parametrize("told", ["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"])
+def test_memory_that_a_library_of_cuda_s_lacks(told: str) -> None:
+    def call(batch: Sequence[int]) -> list[int]:
+        if len(batch) > 1:
+            raise RuntimeError(f"CUDA error: {told} when calling `cublasCreate(handle)`")
+        return list(batch)
+
+    assert Batches(4).over([1, 2, 3], call) == [1, 2, 3]
+
+
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     def call(batch: Sequence[int]) -> list[int]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
@@ -184,6 +206,31 @@ def test_models_that_cannot_fit_their_share_of_a_gpu_are_refused(tmp_path: Path,
         rf"with 24 GiB is {has}; raise `resources",
     ):
         build(load(config))
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_more_gpus_are_no_more_memory_and_are_not_advised(tmp_path: Path, gpus: float) -> None:
+    sets = ["fetch_weights.model.gpu_memory_gb=40"]
+    with pytest.raises(ConfigError, match=r"take 40 GiB .*, but the one GPU that they all go onto has 24; take a smal"):
+        build(load(_toy(tmp_path, resources={"gpus": gpus}), sets=sets))
+    with pytest.raises(ConfigError, match=r"but 0\.5 of a GPU with 24 GiB is 12; take a smaller model"):
+        build(load(_toy(tmp_path, resources={"gpus": 0.5}), sets=sets))
+
+
+def test_memory_that_nothing_is_held_against_is_noted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = _toy(tmp_path, resources={"gpus": 0.25})
+    said = call("check", config, "--set", "profiles.embedded.gpu_memory_gb=null", capfd=capfd)
+    assert said.code == 0
+    assert (
+        ": the models of 'fetch_weights' take 10 GiB of GPU memory and 0.25 of a GPU, so that it wants GPUs of 40 GiB; "
+        "none is held against that, as the profile does not say `gpu_memory_gb`\n" in said.out
+    )
+    assert said.out.startswith("note: ")
+    as_json = call("check", config, "--json", "--set", "profiles.embedded.gpu_memory_gb=null", capfd=capfd)
+    assert [note.partition(": ")[2] for note in as_json.data["notes"]] == [said.out.splitlines()[0].split(": ", 2)[2]]
+    enough = call("check", config, "--json", "--set", "profiles.embedded.gpu_memory_gb=48", capfd=capfd)
+    on_cpu = call("check", _toy(tmp_path, resources={"gpus": 0}), "--json", capfd=capfd)
+    assert (enough.data["notes"], on_cpu.data["notes"]) == ([], [])
 
 
 @pytest.mark.parametrize("gpus", [0, 0.5, 2])

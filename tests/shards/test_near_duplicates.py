@@ -211,6 +211,15 @@ def test_samples_without_hashes_are_packed_as_ever() -> None:
     assert len(planned(table, near_duplicates=near({"a": 4}), one_split={"a": 4}).keys) == 2
 
 
+@pytest.mark.parametrize("number", [0, 1, 3])
+@pytest.mark.parametrize("has", [0, 1, 3])
+def test_a_bound_for_hashes_that_few_or_no_samples_have_is_no_fault(number: int, has: int) -> None:
+    """The width of a hash that nobody has is not known, so that no bound is too much for it."""
+    table = rows_of([{"fields": {"a": bits_text(n, bits=256)} if n < has else {}} for n in range(number)])
+    plan = planned(table, near_duplicates=near({"a": 24}, {"a": 24, "b": 24}), one_split={"a": 24, "b": 24})
+    assert len(plan.keys) == min(number, number - min(has, number) + 1)
+
+
 @settings(deadline=None)
 @given(groups=st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=2, max_size=12), seed=st.integers(0, 5))
 def test_samples_of_one_group_are_in_one_split_and_others_as_chance_has_it(groups: list[str], seed: int) -> None:

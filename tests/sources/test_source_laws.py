@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from datagen.errors import DatagenError
 from datagen.execute.slices import cut
+from datagen.options import Options
 from datagen.sources.base import Source
+from datagen.sources.config import SOURCES
 
 MAKERS = {**PICTURES, **EDITS, **GENERATION, **PAIRS}
 
@@ -27,6 +29,16 @@ MAKERS = {**PICTURES, **EDITS, **GENERATION, **PAIRS}
 @pytest.fixture(params=MAKERS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+OWN = {"manifest", "images", "webdataset", "huggingface", "pairs", "reviewed", "mix"}
+"""Formats, rather than datasets that somebody published."""
+
+
+@pytest.mark.parametrize("chosen", SOURCES, ids=lambda chosen: chosen.model_fields["kind"].default)
+def test_a_published_dataset_that_was_never_read_says_so(chosen: type[Options]) -> None:
+    told = "not verified on real data" in (chosen.__doc__ or "")
+    assert told is (chosen.model_fields["kind"].default not in OWN)
 
 
 def names(source: Source) -> list[str]:

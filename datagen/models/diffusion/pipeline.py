@@ -45,10 +45,17 @@ class Pipeline:
         return self.batches.over_alike(wishes, self._called, key=lambda wish: wish.size)
 
     def _called(self, wishes: Sequence[Wish]) -> list[Generated]:
-        told = self.pipe(**self._filled_in(wishes), **self.arguments, output_type="pil")
+        told = self.pipe(**self._filled_in(wishes), **self._given(len(wishes)), output_type="pil")
         unsafe = getattr(told, "nsfw_content_detected", None) or [False] * len(wishes)
         pictures = [resized(np.asarray(image.convert("RGB")), wishes[0].size) for image in told.images]
         return [_UNSAFE if bad else picture for picture, bad in zip(pictures, unsafe, strict=True)]
+
+    def _given(self, number: int) -> dict[str, Any]:
+        """The config's arguments; several prompts want as many negative ones, or Stable Diffusion takes neither."""
+        return {
+            name: [value] * number if number > 1 and _is_negative(name, value) else value
+            for name, value in self.arguments.items()
+        }
 
     def _filled_in(self, wishes: Sequence[Wish]) -> dict[str, Any]:
         """The arguments that come from the records, as far as the pipeline has them; noise is drawn on the CPU, so that
@@ -71,6 +78,10 @@ class Pipeline:
 
 
 _UNSAFE = Declined("unsafe", "the model's own safety checker objects to what it made, and blackened it")
+
+
+def _is_negative(name: str, value: Any) -> bool:
+    return name.startswith("negative_prompt") and isinstance(value, str)
 
 
 def _listed(values: list[Any]) -> Any:

@@ -21,8 +21,15 @@ _MODERATED = re.compile(r"flagged|moderat|(content|usage|safety).{0,20}polic|vio
 """What gateways say with a 403 that is meant for what was sent, and not for the key."""
 _LONGEST_TOLD = 300
 """Characters of what a server says about an error."""
-_FORMAT = re.compile(r"response_format|json.?schema|json_object|grammar|guided|structured", re.IGNORECASE)
-"""What servers name when they cannot hold an answer to a form: OpenAI the option, vLLM and llama.cpp what they use."""
+_WRONG = r"(?:unsupported|not support|invalid|unknown|fail|cannot|could not|unable|error)"
+_HOLDER = r"(?:json.?schema|grammar|(?:guided|structured) (?:output|decoding|generation))"
+_FORMAT = re.compile(
+    r"response_format|json_schema|json_object|guided_(?:json|grammar|decoding)|structured_outputs?|"
+    rf"\bno {_HOLDER}|{_WRONG}[^\"'`:.<>{{}}]{{0,40}}{_HOLDER}|{_HOLDER}[^\"'`:.<>{{}}]{{0,40}}{_WRONG}",
+    re.IGNORECASE,
+)
+"""What servers say that cannot hold an answer to a form: the option's name, or that what vLLM and llama.cpp hold it by
+fails. Those words alone tell nothing: a server may repeat what it was asked, and that speak of a guided tour."""
 
 
 class AgainError(Exception):

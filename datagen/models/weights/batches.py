@@ -56,7 +56,17 @@ class Batches:
         return [made[index] for index in range(len(items))]
 
 
+_TOLD = (
+    "out of memory",
+    "can't allocate memory",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "cufft_alloc_failed",
+)
+"""What errors say, lowercase, that are a lack of memory and of no type of their own."""
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch ran out of memory, on a GPU or on the CPU."""
+    """Whether torch, or a library of CUDA's below it, ran out of memory, on a GPU or on the CPU."""
     told = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in told or "can't allocate memory" in told
+    return isinstance(error, torch.OutOfMemoryError) or any(words in told for words in _TOLD)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -66,6 +67,14 @@ class PlacedConfig(ModelConfig):
     def licensed(self) -> str | None:
         """As the config says, else as is known of the kind or of the repository; '' for files of one's own."""
         return self.weights_license or self.license or ("" if self.is_local else license_of(self.weights))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpinned(cls, told: Any) -> Any:
+        """Other weights than the default's do not take its pin."""
+        default = cls.model_fields["weights"].default
+        is_other = isinstance(told, Mapping) and told.get("weights", default) != default
+        return {"commit": "", **told} if is_other else told
 
     @model_validator(mode="after")
     def _named(self) -> PlacedConfig:

@@ -11,7 +11,7 @@ from datagen.sources.foreign import Foreign
 
 
 class Blip3GroundingConfig(Foreign):
-    """BLIP3-GROUNDING-50M: addresses of pictures, and captions in which places follow names."""
+    """BLIP3-GROUNDING-50M: addresses of pictures, captions in which places follow names; not verified on real data."""
 
     kind: Literal["blip3_grounding"] = "blip3_grounding"
     """Parquet files with the columns `uid`, `url` and `captions`."""
@@ -26,7 +26,7 @@ class Blip3GroundingConfig(Foreign):
 
 
 class Subjects200kConfig(Foreign):
-    """Subjects200K: pictures of two panels that show one object, for the stage `split_panels`."""
+    """Subjects200K: pictures of two panels that show one object, for `split_panels`; not verified on real data."""
 
     kind: Literal["subjects200k"] = "subjects200k"
     """Parquet files with the columns `image`, `collection`, `quality_assessment` and `description`."""

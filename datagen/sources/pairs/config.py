@@ -36,7 +36,7 @@ class _Pairs(Foreign):
 
 
 class InstructPix2PixConfig(_Pairs):
-    """InstructPix2Pix, as Parquet or in its authors' folders."""
+    """InstructPix2Pix, as Parquet or in its authors' folders; not verified on real data."""
 
     kind: Literal["instructpix2pix"] = "instructpix2pix"
     """Pairs that GPT-3 and Stable Diffusion made."""
@@ -55,7 +55,7 @@ class InstructPix2PixConfig(_Pairs):
 
 
 class UltraEditConfig(_Pairs):
-    """UltraEdit, free-form and region-based, as Parquet."""
+    """UltraEdit, free-form and region-based, as Parquet; not verified on real data."""
 
     kind: Literal["ultraedit"] = "ultraedit"
     """Pairs that SDXL Turbo made of captions of real pictures."""
@@ -69,7 +69,7 @@ class UltraEditConfig(_Pairs):
 
 
 class MagicBrushConfig(_Pairs):
-    """MagicBrush, as Parquet or as folders."""
+    """MagicBrush, as Parquet or as folders; not verified on real data."""
 
     kind: Literal["magicbrush"] = "magicbrush"
     """Turns of sessions that people made."""
@@ -92,7 +92,7 @@ class MagicBrushConfig(_Pairs):
 
 
 class HqEditConfig(_Pairs):
-    """HQ-Edit, as Parquet."""
+    """HQ-Edit, as Parquet; not verified on real data."""
 
     kind: Literal["hq_edit"] = "hq_edit"
     """Pairs that GPT-4V and DALL-E 3 made, each with a request that leads back."""
@@ -108,7 +108,7 @@ class HqEditConfig(_Pairs):
 
 
 class SeedEditPart23Config(Foreign):
-    """SEED-Data-Edit parts 2 and 3: edits from the web, and sessions that people made."""
+    """SEED-Data-Edit parts 2 and 3: edits from the web, and sessions that people made; not verified on real data."""
 
     kind: Literal["seed_edit_part2_3"] = "seed_edit_part2_3"
     """JSON lines that name pictures in a folder; of sessions, one record a turn."""
@@ -129,7 +129,7 @@ class SeedEditPart23Config(Foreign):
 
 
 class GierConfig(Foreign):
-    """GIER, whose pairs have several wordings of one request."""
+    """GIER, whose pairs have several wordings of one request; not verified on real data."""
 
     kind: Literal["gier"] = "gier"
     """Photographs, requests, and what people made of them."""
