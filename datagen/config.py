@@ -217,7 +217,7 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
 def _refuse_secrets(located: Located) -> None:
     """Raise `ConfigError` if a password or key stands in a config: it is saved with the dataset, and shown."""
     faults = []
-    for place, text in _texts(located.data, ()):
+    for place, text in texts(located.data, ()):
         what = secret_in(text)
         if not what and text and is_secret_option(str(place[-1])):
             what = "a secret, by its name"
@@ -234,13 +234,13 @@ _FROM_ENVIRONMENT = (
 )
 
 
-def _texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
+def texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
     """Every text in plain data, and where it stands."""
     if isinstance(data, str):
         yield place, data
     elif isinstance(data, dict | list):
         for step, inner in data.items() if isinstance(data, dict) else enumerate(data):
-            yield from _texts(inner, (*place, step))
+            yield from texts(inner, (*place, step))
 
 
 def validated(model: type[M], located: Located, place: Place) -> M:

@@ -27,6 +27,8 @@ _WANTED = {
     "too_long": "a {container} of at most {max_length}",
 }
 """What would do, in YAML's words, by Pydantic's type of fault."""
+_LONGEST = 80
+"""Letters of a value that are shown."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], located: Located, place: Place) -> list[str]:
@@ -46,7 +48,7 @@ def in_yaml(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> str:
@@ -116,7 +118,8 @@ def _tell(fault: Any, model: type[BaseModel], path: str) -> str:
         choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
         return f"'{path}' is {found!r}; {nearest(str(found), choices)}"
     message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"'{path}' is {in_yaml(found)}: {message[0].lower()}{message[1:]}"
+    shown = "" if isinstance(found, dict | list) and len(repr(found)) > _LONGEST else f" is {in_yaml(found)}"
+    return f"'{path}'{shown}: {message[0].lower()}{message[1:]}"
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, validated
+from datagen.config import Loaded, RepeatEntry, StageEntry, stage_places, texts, validated
 from datagen.errors import ConfigError, nearest
 from datagen.fields import catalogue
 from datagen.nodes import Clause, Graph, Node, ancestors, is_deterministic
@@ -20,30 +20,35 @@ from datagen.registry import find_stage
 from datagen.routes import faults
 from datagen.shards.reach import furthest
 from datagen.stage import Stage, StageConfig
-from datagen.yamlfile import Place
 
 
 def build(loaded: Loaded) -> Graph:
     """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
     nodes = _ordered(_unrolled(loaded))
-    with _told_at(loaded, ("stages",)):
+    try:
         known = catalogue(field for node in nodes for field in node.stage.fields)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
-    with _told_at(loaded, ("source", "path")):
+    with _told_at_source(loaded):
         graph.source.writes  # noqa: B018 - of some sources it is read from a file
-    _refuse(faults(graph), _too_large(graph), _not_compared(graph), _not_together(graph), _too_far(graph))
-    with _told_at(loaded, ("source", "path")):
+    checks = (faults, _too_large, _not_compared, _not_together, _too_far, _made_otherwise)
+    _refuse(*(check(graph) for check in checks))
+    with _told_at_source(loaded):
         graph.source.check()
     _refuse(_not_scored(graph))
     return graph
 
 
 @contextmanager
-def _told_at(loaded: Loaded, place: Place) -> Iterator[None]:
-    """Errors with the line of a config in front."""
+def _told_at_source(loaded: Loaded) -> Iterator[None]:
+    """Errors with the line in front that names the file or folder which they begin with."""
     try:
         yield
     except ConfigError as error:
+        said = texts(loaded.located.data["source"], ("source",))
+        begun = [(len(text), place) for place, text in said if text and str(error).startswith(text)]
+        place = max(begun, key=lambda found: found[0], default=(0, ("source", "path")))[1]
         raise ConfigError(f"{loaded.located.origin(place)}: {error}") from error
 
 
@@ -126,6 +131,20 @@ def _too_far(graph: Graph) -> Iterator[str]:
                     f"{where}: '{node.id}' asks for {asked} of the {count} bits that its hashes have, but unrelated "
                     f"pictures differ in some {count // 2}, so that most would be rejected; take fewer, or more bits"
                 )
+
+
+def _made_otherwise(graph: Graph) -> Iterator[str]:
+    """Hashes that a stage is to compare with others that were made otherwise, which fails every record."""
+    for node in graph.nodes:
+        compared = {name: makers for name, makers in node.hash_makers.items() if name in node.reads}
+        for other in graph.nodes:
+            for name, makers in other.hash_makers.items():
+                if name in compared and name in other.writes and not {*makers} & {*compared[name]}:
+                    has = ", ".join(compared[name]) or "no one way that all its lists have"
+                    yield (
+                        f"{node.origin}: '{node.id}' compares '{name}', which '{other.id}' makes by {makers[0]}, with "
+                        f"hashes that were made by {has}; make both with the same hasher"
+                    )
 
 
 def _bits_asked(graph: Graph, node: Node) -> Iterator[str]:

@@ -106,6 +106,12 @@ class Node:
         return {self.renamed.get(name, name): bits for name, bits in told.items()}
 
     @property
+    def hash_makers(self) -> dict[str, tuple[str, ...]]:
+        """What made the hashes that it writes, or compares with those that it reads, by field."""
+        told = self.stage.hash_makers(self.config)
+        return {self.renamed.get(name, name): makers for name, makers in told.items()}
+
+    @property
     def gpu_memory_gb(self) -> float:
         """GPU memory that its models say they take, in GiB."""
         return sum(model.gpu_memory_gb for model in models_in(self.config) if isinstance(model, WeightsConfig))

@@ -175,6 +175,11 @@ class Stage(ABC):
         """How many bits the hashes have that it writes under these options, by field, where that is known."""
         return {}
 
+    @classmethod
+    def hash_makers(cls, config: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG003 - for those that override it
+        """What made the hashes that it writes, or all that made those which it holds others against, by field."""
+        return {}
+
     def setup_on_node(self) -> None:
         """Fetch what all workers of a machine share, such as weights: once a machine and run. Raises `SetupError`."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
@@ -33,6 +35,12 @@ class Decontaminate(Map):
         lost 1 % on each side in up to 24: 33 is above both. It means nothing to another hasher."""
 
     config: Config
+
+    @classmethod
+    def hash_makers(cls, config: Config) -> Mapping[str, tuple[str, ...]]:
+        """Those of which every list has hashes."""
+        makers = [set(chosen.load()) for chosen in config.lists]
+        return {"picture_hash": tuple(sorted(set.intersection(*makers)))}
 
     def setup(self, device: str) -> None:  # noqa: ARG002
         """Read the lists."""

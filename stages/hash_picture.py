@@ -33,6 +33,11 @@ class HashPicture(Map):
         """Those of the hasher."""
         return {"picture_hash": config.hasher.bits}
 
+    @classmethod
+    def hash_makers(cls, config: Config) -> Mapping[str, tuple[str, ...]]:
+        """The hasher."""
+        return {"picture_hash": (config.hasher.by,)}
+
     def setup(self, device: str) -> None:
         """Load the hasher."""
         self.hasher = self.config.hasher.load(device)

@@ -79,6 +79,7 @@ def test_samples_are_reference_source_target_and_an_instruction(samples: dict[st
         assert "<imagehere>" not in info["text"]
         assert info["subject"] in info["text"]
         assert "aesthetic score of the target above 5.5" in info["unchecked"]
+        assert "main subjects that are people or animals" in info["unchecked"]
         assert info["license"]
         by = {"annotated_match": "source", **({"mask_fit": "segment_subject"} if sample.masks[1:] else {})}
         assert {score["name"]: score["by"] for score in info["scores"]} == by

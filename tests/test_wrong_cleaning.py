@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def test_one_field_of_a_rule_that_can_be_searched_for_is_enough(
 def test_a_bound_that_the_hashes_cannot_reach_is_told_by_check(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    config = toy_config(tmp_path, listing(tmp_path, "{}"))
+    config = toy_config(tmp_path, listing(tmp_path))
     assert call("check", config, "--set", "decontaminate.min_bits=128", capfd=capfd).code == 0
     error = refused("check", config, "--set", "decontaminate.min_bits=129", capfd=capfd)
     assert "'decontaminate' asks for 129 of the 256 bits that its hashes have" in error
@@ -111,7 +112,10 @@ def test_bits_that_are_too_many_end_the_run_where_nobody_told_how_many_there_are
     assert verify(str(tmp_path / "out")) == []
 
 
-def listing(folder: Path, text: str) -> list[Any]:
+WHOLE = json.dumps({"item": "a", "hash": f"phash256:{'00' * 32}"})
+
+
+def listing(folder: Path, text: str = WHOLE) -> list[Any]:
     (folder / "list.jsonl").write_text(text)
     lists = [{"name": "bench", "path": str(folder / "list.jsonl")}]
     return [
@@ -132,7 +136,7 @@ def listing(folder: Path, text: str) -> list[Any]:
 def test_a_list_that_is_not_there_is_told_by_check(
     tmp_path: Path, lists: str, told: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    config = toy_config(tmp_path, listing(tmp_path, "{}"))
+    config = toy_config(tmp_path, listing(tmp_path))
     error = refused("check", config, "--set", f"decontaminate.lists={lists}", capfd=capfd)
     assert told.removeprefix("'with.") in error or told in error
 
@@ -145,15 +149,30 @@ def test_a_list_that_is_not_there_is_told_by_check(
         ("[1, 2", "list.jsonl:1: no line of JSON"),
     ],
 )
-def test_a_damaged_list_ends_the_run_before_any_record(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(SetupError, match="decontaminate") as error:
-        run_local(toy_graph(tmp_path, listing(tmp_path, text)), tmp_path / "out")
-    assert told in str(error.value)
+def test_a_damaged_list_is_told_by_check_or_ends_the_run_before_any_record(
+    tmp_path: Path, text: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    graph = toy_graph(tmp_path, listing(tmp_path))
+    config = toy_config(tmp_path, listing(tmp_path, text))
+    error = refused("check", config, capfd=capfd)
+    assert re.match(rf"error: {config}:\d+: ", error)
+    assert told in error
+    with pytest.raises(SetupError, match="decontaminate") as ended:
+        run_local(graph, tmp_path / "out")
+    assert told in str(ended.value)
 
 
-def test_a_list_by_another_hasher_fails_each_record(tmp_path: Path) -> None:
+def test_a_list_by_another_hasher_is_told_by_check_or_fails_each_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     stages = listing(tmp_path, '{"item": "a", "hash": "phash64:0123456789abcdef"}')
-    run_local(toy_graph(tmp_path, stages, rows=plain_rows(2)), tmp_path / "out")
+    error = refused("check", toy_config(tmp_path, stages), capfd=capfd)
+    assert "'decontaminate' compares 'target_hash', which 'hash_picture' makes by phash256, with hashes that" in error
+    assert "were made by phash64; make both with the same hasher" in error
+    with monkeypatch.context() as silent:
+        silent.setattr("stages.hash_picture.HashPicture.hash_makers", lambda config: {})
+        graph = toy_graph(tmp_path, stages, rows=plain_rows(2))
+    run_local(graph, tmp_path / "out")
     for row in ledger_rows(tmp_path / "out").values():
         assert (row["status"], row["stage"]) == ("failed", "decontaminate")
         assert "the picture's hash is phash256, those of list 'bench' are phash64" in row["detail"]

@@ -96,6 +96,14 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_dataset_that_is_not_there_or_not_finished(
     some: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    lines = Path(MIX).read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "name: edit" in text)
+    config = tmp_path / "mix.yaml"
+    config.write_text(Path(MIX).read_text().replace("out/", f"{some.parent}/").replace("instruct_edit", "gone"))
+    for name in ("subject_add", "subject_replace", "subject_generation"):
+        shutil.copytree(some, some.parent / name, dirs_exist_ok=True)
+    told = refused("check", config, capfd=capfd)
+    assert f"{config}:{line}: {some.parent}/gone does not exist" in told, "the line of that dataset"
     told = refused("check", MIX, "-s", mixing({"add": tmp_path / "none"}), capfd=capfd)
     assert f"{tmp_path}/none does not exist; a mix is made of finished datasets: run what makes this one first" in told
     half = shutil.copytree(some, tmp_path / "half")
@@ -132,7 +140,10 @@ def test_a_mix_that_makes_no_sense(
 
 def test_two_datasets_of_one_name_or_place(some: Path, capfd: pytest.CaptureFixture[str]) -> None:
     twice = f"source.datasets=[{{name: a, path: {some}}}, {{name: a, path: {some}2}}]"
-    assert "two datasets have the name 'a'" in refused("check", MIX, "-s", twice, capfd=capfd)
+    told = refused("check", MIX, "-s", twice, capfd=capfd)
+    assert told == (
+        f"error: --set {twice}: 'source.datasets': two datasets have the name 'a'; to take samples twice, use `repeats`\n"
+    )
     place = mixing({"a": some, "b": some})
     told = refused("check", MIX, "-s", place, capfd=capfd)
     assert f"two datasets have the path '{some}'; to take samples twice, use `repeats`" in told

@@ -48,9 +48,9 @@ class BenchmarkListConfig(ModelConfig):
     @model_validator(mode="after")
     def _readable(self) -> BenchmarkListConfig:
         try:
-            _read(self.path)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
+            self.load()
+        except (ConfigError, SetupError) as error:
+            raise ValueError(f"the list '{self.name}': {error}") from error
         return self
 
     @property
@@ -60,16 +60,10 @@ class BenchmarkListConfig(ModelConfig):
 
     def load(self) -> dict[str, Items]:
         """The items by how their hashes were made. Raises `SetupError` where a line is no hash."""
-        found: dict[str, list[tuple[str, PictureHash]]] = {}
-        for number, line in enumerate(_read(self.path).splitlines(), 1):
-            item, hash = _item(line, f"{self.path}:{number}")
-            found.setdefault(hash.by, []).append((item, hash))
+        found = _parsed(_read(self.path), self.path)
         if not found:
             raise SetupError(f"{self.path}: the list '{self.name}' is empty; write it anew: {_COMMAND}")
-        return {
-            by: Items(tuple(item for item, _ in rows), np.stack([hash.words for _, hash in rows]))
-            for by, rows in found.items()
-        }
+        return found
 
 
 _COMMAND = "python -m datagen hashes FOLDER --to FILE"
@@ -98,6 +92,19 @@ def _read(path: str) -> bytes:
         raise ConfigError(f"there is no list of hashes {path}; write one: {_COMMAND}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}; write a list by {_COMMAND}") from error
+
+
+@lru_cache(maxsize=16)
+def _parsed(data: bytes, path: str) -> dict[str, Items]:
+    """The items of a file's lines by how their hashes were made. Raises `SetupError`."""
+    found: dict[str, list[tuple[str, PictureHash]]] = {}
+    for number, line in enumerate(data.splitlines(), 1):
+        item, hash = _item(line, f"{path}:{number}")
+        found.setdefault(hash.by, []).append((item, hash))
+    return {
+        by: Items(tuple(item for item, _ in rows), np.stack([hash.words for _, hash in rows]))
+        for by, rows in found.items()
+    }
 
 
 def _item(line: bytes, where: str) -> tuple[str, PictureHash]:

@@ -32,11 +32,16 @@ class PhashConfig(ModelConfig):
         """How many bits a hash has."""
         return self.side**2
 
+    @property
+    def by(self) -> str:
+        """What its hashes say that they were made by."""
+        return f"phash{self.bits}"
+
     def load(self, device: str) -> Hasher:  # noqa: ARG002
         """Ready to use; it runs on a core."""
         from datagen.models.phash_hasher import PhashHasher
 
-        return PhashHasher(self.side)
+        return PhashHasher(self.side, by=self.by)
 
 
 class EmbeddingHashConfig(ModelConfig):
@@ -52,12 +57,16 @@ class EmbeddingHashConfig(ModelConfig):
     bits: int = Field(default=512, ge=64, le=4096, multiple_of=64)
     """How many planes there are; the more, the closer their share is to the angle."""
 
+    @property
+    def by(self) -> str:
+        """What its hashes say that they were made by."""
+        return f"{self.embedder.revision}/{self.bits}"
+
     def load(self, device: str) -> Hasher:
         """The embedder, loaded. Raises `SetupError`."""
         from datagen.models.embedding_hasher import EmbeddingHasher
 
-        by = f"{self.embedder.revision}/{self.bits}"
-        return EmbeddingHasher(self.embedder.load(device), bits=self.bits, by=by)
+        return EmbeddingHasher(self.embedder.load(device), bits=self.bits, by=self.by)
 
 
 HasherConfig = Annotated[PhashConfig | EmbeddingHashConfig, Field(discriminator="kind")]

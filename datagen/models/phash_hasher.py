@@ -14,8 +14,9 @@ from datagen.image import Pixels
 class PhashHasher:
     """Hashes of `side` x `side` bits."""
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, *, by: str) -> None:
         self._side = side
+        self._by = by
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[str]:
         """Hash each picture."""
@@ -23,4 +24,4 @@ class PhashHasher:
 
     def _hashed(self, picture_HWC: Pixels) -> str:
         found = imagehash.phash(Pillow.fromarray(picture_HWC), hash_size=self._side)
-        return hash_text(found.hash, by=f"phash{self._side**2}")
+        return hash_text(found.hash, by=self._by)

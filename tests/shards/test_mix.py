@@ -230,7 +230,7 @@ def test_a_dataset_that_was_made_anew_makes_new_slices_though_all_lies_where_it_
 def message(**datasets: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         graph_of(**datasets)
-    return str(caught.value).partition(": ")[2]
+    return str(caught.value).partition("}]: ")[2]
 
 
 def test_what_cannot_be_mixed_is_told_at_once(edits: Path, additions: Path, tmp_path: Path) -> None:

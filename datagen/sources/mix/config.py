@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from datagen.options import Options
 from datagen.sources.base import Source
@@ -45,15 +45,16 @@ class MixConfig(Options):
         """All addresses."""
         return ", ".join(part.path for part in self.datasets)
 
-    @model_validator(mode="after")
-    def _all_differ(self) -> MixConfig:
+    @field_validator("datasets")
+    @classmethod
+    def _all_differ(cls, datasets: tuple[PartConfig, ...]) -> tuple[PartConfig, ...]:
         for what, values in (
-            ("name", [part.name for part in self.datasets]),
-            ("path", [part.path.rstrip("/") for part in self.datasets]),
+            ("name", [part.name for part in datasets]),
+            ("path", [part.path.rstrip("/") for part in datasets]),
         ):
             if twice := _twice(values):
                 raise ValueError(f"two datasets have the {what} '{twice}'; to take samples twice, use `repeats`")
-        return self
+        return datasets
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
