@@ -36,6 +36,7 @@ _LOGS = 1 << 20
 _REST = 100
 """Times as long as it took to look for what others added, before it is looked for again; and seconds, at the most."""
 _LONGEST_REST_S = 2.0
+_NEVER = float("-inf")
 
 
 class Note(NamedTuple):
@@ -82,11 +83,11 @@ class Notes:
         """Bytes of each log that are in `_places`."""
         self._files: set[str] = set()
         """Names of notes that are files, where a folder was copied to a disk."""
-        self._look_at = float("-inf")
+        self._look_at = _NEVER
 
     def add(self, key: str, data: bytes) -> None:
         """Keep a note; a reader sees it whole or not at all. Raises `StoreError`."""
-        self._put(key, data, after=0)
+        self._put(key, data)
 
     def find(self, key: str) -> bytes | None:
         """The note, None if there is none. What others add is found within two seconds. Raises `StoreError`."""
@@ -95,19 +96,19 @@ class Notes:
 
     def forget(self, key: str) -> None:
         """Let go of what was added under a key; others that knew it may find it still. Raises `StoreError`."""
-        found = self._found(bytes.fromhex(key))
-        self._put(key, b"", after=found[0].stamp if found else 0)
+        self._put(key, b"")
 
     def look(self) -> None:
         """Learn at once of all that others have added. Raises `StoreError`."""
         with self._looking:
+            self._look_at = _NEVER
             self._look()
 
     def all(self) -> Iterator[Note]:
         """Every note that was ever added, in no order that means anything; what is damaged too. Raises `StoreError`."""
         for name in filter(_NAME.fullmatch, self._store.names(self._folder)):
             path = self._path(name)
-            with self._unless_removed(path), self._store.reading(path) as file:
+            with self._unless_removed(path), self._reading(path) as file:
                 for head, end in _heads(file, 0):
                     data = _data(file, head) if head else None
                     if data != b"":
@@ -117,9 +118,11 @@ class Notes:
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}" if self._folder else name
 
-    def _put(self, key: str, data: bytes, *, after: int) -> None:
+    def _put(self, key: str, data: bytes) -> None:
+        """Add a note that counts more than those that are known of its key, whatever their writers' clocks said."""
         name = bytes.fromhex(key)
-        entry = _entry(name, data, stamp=max(time.time_ns(), after + 1))
+        known = self._seen(name) if name in self._places or key in self._files else None
+        entry = _entry(name, data, stamp=max(time.time_ns(), known[0].stamp + 1 if known else 0))
         if not self._store.appends:
             self._store.write(self._path(key), entry)
             return
@@ -149,11 +152,21 @@ class Notes:
         return start * _LOGS + self._numbers[log]
 
     def _found(self, key: bytes) -> tuple[_Head, bytes] | None:
-        ways = [self._in_logs, self._in_a_file]
-        for way in ways if self._store.appends else reversed(ways):
-            if found := way(key):
-                return found
-        return None
+        """The last note of a key, after a look at what others added if none is known and a look is due."""
+        found = self._seen(key)
+        is_due = (found is None or not found[1]) and self._clock() >= self._look_at
+        if is_due and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+            found = self._seen(key)
+        return found
+
+    def _seen(self, key: bytes) -> tuple[_Head, bytes] | None:
+        """The last note of a key, as far as is known."""
+        ways = (self._at(key), self._in_a_file(key))
+        return max((found for found in ways if found), key=lambda found: found[0].stamp, default=None)
 
     def _in_a_file(self, key: bytes) -> tuple[_Head, bytes] | None:
         if key.hex() in self._files or not self._store.appends:
@@ -161,27 +174,26 @@ class Notes:
             return _note(io.BytesIO(raw), key) if raw else None
         return None
 
-    def _in_logs(self, key: bytes) -> tuple[_Head, bytes] | None:
-        found = self._at(key)
-        if (found is None or not found[1]) and self._clock() >= self._look_at and self._looking.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._looking.release()
-            found = self._at(key)
-        return found
-
     def _at(self, key: bytes) -> tuple[_Head, bytes] | None:
-        """What is where a key's last note was seen."""
+        """What is where a key's last note was seen in a log."""
         place = self._places.get(key)
         if place is None:
             return None
         start, number = divmod(place, _LOGS)
         path, found = self._path(self._logs[number]), None
-        with self._unless_removed(path), self._store.reading(path) as file:
+        with self._unless_removed(path), self._reading(path) as file:
             file.seek(start)
             found = _note(file, key)
         return found  # noqa: RET504 - None where it was removed
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[IO[bytes]]:
+        """A file to read, any error of which is a `StoreError`, as where a share says that it is gone."""
+        with self._store.reading(path) as file:
+            try:
+                yield file
+            except OSError as error:
+                raise StoreError(f"{self._store.address}/{path} cannot be read: {error}") from error
 
     @contextmanager
     def _unless_removed(self, path: str) -> Iterator[None]:
@@ -194,35 +206,29 @@ class Notes:
 
     def _look(self) -> None:
         """Follow the logs of others, which is due again after a while; where logs cannot grow, never."""
-        began = self._clock()
-        if self._store.appends:
-            sizes = self._store.sizes_from(self._folder, prefix="")
-        else:
-            sizes = dict.fromkeys(self._store.names_from(self._folder, prefix=LOG), 1)
+        began, appends = self._clock(), self._store.appends
+        if appends and self._look_at == _NEVER:  # files are there only where they were copied to a disk
+            self._files.update(self._store.names_from(self._folder, prefix=""))
+        known = self._store.names_from(self._folder, prefix=LOG) if not appends else ()
+        sizes = self._store.sizes_from(self._folder, prefix=LOG) if appends else dict.fromkeys(known, 1)
         for name, size in sizes.items():
-            if not name.startswith(LOG):
-                self._files.add(name)
-            elif size > self._known.get(name, 0):
+            if size > self._known.get(name, 0):
                 with self._unless_removed(self._path(name)):
                     self._follow(name)
         took = self._clock() - began
-        rest = min(_REST * took, _LONGEST_REST_S) if self._store.appends else float("inf")
-        self._look_at = began + took + rest
+        self._look_at = began + took + (min(_REST * took, _LONGEST_REST_S) if appends else float("inf"))
 
     def _follow(self, log: str) -> None:
-        with self._store.reading(self._path(log)) as file:
+        with self._reading(self._path(log)) as file:
             for head, end in _heads(file, self._known.get(log, 0)):
                 if head is None:
                     continue
+                known, before = self._places.get(head.key), self._at(head.key)
                 with self._lock:
-                    self._learn(head, self._place(log, end - head.size - _BEFORE))
+                    is_last = before is None or before[0].stamp < head.stamp
+                    if is_last and self._places.get(head.key) == known:
+                        self._places[head.key] = self._place(log, end - head.size - _BEFORE)
                     self._known[log] = max(end, self._known.get(log, 0))
-
-    def _learn(self, head: _Head, place: int) -> None:
-        """Of several notes of a key, the last one counts."""
-        before = self._at(head.key)
-        if before is None or before[0].stamp < head.stamp:
-            self._places[head.key] = place
 
 
 def _entry(key: bytes, data: bytes, *, stamp: int) -> bytes:

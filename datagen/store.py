@@ -188,9 +188,13 @@ class Store:
 
     def sizes_from(self, folder: str, *, prefix: str) -> dict[str, int]:
         """Bytes of what is in a local `folder` and begins with `prefix`, by name; {} if there is no such folder."""
+        sizes: dict[str, int] = {}
         with self._told(folder, doing="listed"), suppress(FileNotFoundError), os.scandir(self.path(folder)) as found:
-            return {one.name: one.stat().st_size for one in found if one.name.startswith(prefix)}
-        return {}
+            for one in found:
+                if one.name.startswith(prefix):
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        sizes[one.name] = one.stat().st_size
+        return sizes
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of the files in `folder`, by name, sorted; {} if there is no such folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 from judge import Judge, judge
 
+from datagen.errors import StoreError
 from datagen.execute.answers import CACHE, CHECKPOINTS, Answers, Cost, Kept, Made
 from datagen.execute.fingerprints import stage_fingerprints
 from datagen.execute.run import How, run
@@ -101,6 +103,24 @@ def test_what_a_killed_worker_noted_is_kept_with_what_comes_after_it(tmp_path: P
     assert not (tmp_path / CACHE / "print" / "slice").exists()
     found = _answers(tmp_path).kept("slice")
     assert {id: kept.answer["caption"] for id, kept in found.items()} == dict(zip("abcd", "abcd", strict=True))
+
+
+def test_a_slice_that_was_noted_whole_is_kept(tmp_path: Path, asked: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between its last answer and the file of all."""
+
+    def killed(*_: object) -> None:
+        raise StoreError("killed")
+
+    monkeypatch.setattr(Answers, "keep", killed)
+    with pytest.raises(StoreError, match="killed"):
+        _run(tmp_path, _stages(asked), "out")
+    monkeypatch.undo()
+    noted = {path.parent.name for path in (tmp_path / "out" / CACHE).rglob("log-*")}
+    assert noted
+    _run(tmp_path, _stages(asked), "out")
+    assert set(Counter(call.id for call in asked.calls).values()) == {1}, "none is asked again"
+    assert not list((tmp_path / "out" / CACHE).rglob("log-*"))
+    assert noted <= {path.stem for path in (tmp_path / "out" / CHECKPOINTS).rglob("*.arrow")}
 
 
 def test_the_first_writer_counts_and_the_later_one_takes_its_answers(tmp_path: Path) -> None:

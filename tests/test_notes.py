@@ -222,6 +222,10 @@ def test_a_folder_may_be_copied_to_a_service_and_back(tmp_path: Path) -> None:
     memory.store.clear()
     back = Notes(Store(str(tmp_path / "disk")), "")
     assert (back.find(key("disk")), back.find(key("service"))) == (b"of a disk", b"of a service")
+    assert back.find(key("gone")) is None, "let go there, it is so here"
+    back.add(key("gone"), b"once more")
+    late = Notes(Store(str(tmp_path / "disk")), "")
+    assert late.find(key("gone")) == b"once more"
     back.forget(key("service"))
     assert Notes(Store(str(tmp_path / "disk")), "").find(key("service")) is None
 
@@ -323,3 +327,46 @@ def test_a_service_that_fails_is_no_missing_note() -> None:
 
     with pytest.raises(StoreError, match="away"):
         Notes(Failing("memory://nowhere"), "").find(key("a"))
+
+
+def test_what_is_added_after_a_letting_go_counts_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 10**18
+    monkeypatch.setattr(notes.time, "time_ns", lambda: now)
+    writer = Notes(Store(str(tmp_path)), "")
+    writer.add(key("a"), b"useless")
+    writer.forget(key("a"))
+    now -= 10**12  # a clock that is put right, or another machine's
+    other = Notes(Store(str(tmp_path)), "")
+    assert other.find(key("a")) is None
+    other.add(key("a"), b"of use")
+    assert Notes(Store(str(tmp_path)), "").find(key("a")) == b"of use"
+
+
+def test_what_comes_and_goes_beside_them_hides_no_notes(tmp_path: Path) -> None:
+    Notes(Store(str(tmp_path)), "").add(key("a"), b"a")
+    (tmp_path / f"{LOG}{'0' * 32}").symlink_to(tmp_path / "nowhere")
+    assert Notes(Store(str(tmp_path)), "").find(key("a")) == b"a"
+
+
+def test_a_share_that_fails_while_it_is_read_is_told(tmp_path: Path) -> None:
+    class Stale(Store):
+        @contextmanager
+        def reading(self, name: str) -> Iterator[IO[bytes]]:
+            class File:
+                def seek(self, *_: int) -> int:
+                    return 0
+
+                def read(self, *_: int) -> bytes:
+                    raise OSError(116, "Stale file handle")
+
+            yield File()  # type: ignore[misc]
+
+    writer = Notes(Stale(str(tmp_path)), "")
+    writer.add(key("a"), b"a")
+    with pytest.raises(StoreError, match="Stale file handle"):
+        writer.find(key("a"))
+    for log in logs(tmp_path):
+        log.unlink()
+    assert writer.find(key("a")) is None, "it was removed"

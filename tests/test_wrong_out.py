@@ -371,22 +371,11 @@ def test_rays_dashboard_listens_on_this_machine_alone(monkeypatch: pytest.Monkey
     assert asked["dashboard_host"] == "127.0.0.1"
 
 
-def test_a_ray_that_does_not_start_is_tried_once_more_then_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
-
-    class Context:
-        dashboard_url = "127.0.0.1:8265"
-
-    def init(**options: Any) -> Context:
-        asked.append(options)
-        if len(asked) in (1, 3, 4):
-            raise Exception("The current node timed out during startup. This could happen because ...")
-        return Context()
+def test_a_ray_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: Any) -> None:
+        raise Exception("The current node timed out during startup. This could happen because ...")
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", init)
-    assert start_ray() == "http://127.0.0.1:8265"
     with pytest.raises(SetupError, match=r"Ray did not start .*: The current node timed out .*or with --engine local"):
         start_ray()
-    assert len(asked) == 4
-    assert all(options == asked[0] for options in asked)

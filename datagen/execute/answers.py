@@ -115,6 +115,10 @@ class Answers:
     def _file(self, slice: str, number: int) -> str:
         return f"{self._whole}/{slice}{f'.{number}' if number else ''}{SUFFIX}"
 
+    def has_noted(self, slice: str) -> bool:
+        """Whether `kept` found answers of the slice that no worker came to `keep`."""
+        return slice in self._noted_before
+
     def note(self, slice: str, id: str, answer: Kept) -> None:
         """Keep one answer at once, until `keep` has those of the whole slice."""
         if slice not in self._notes:
@@ -132,7 +136,8 @@ class Answers:
                 break
             adopted = {**(self._read(self._file(slice, number)) or {}), **adopted}
         self._notes.pop(slice, None)
-        self._store.remove(f"{self._single}/{slice}")
+        with suppress(StoreError):  # a worker that was given up may note still; what stays does no harm
+            self._store.remove(f"{self._single}/{slice}")
         return {id: adopted.get(id, answer) for id, answer in answers.items()}
 
     def _dumped(self, answers: Known) -> bytes:

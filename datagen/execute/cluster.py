@@ -43,18 +43,12 @@ class Machines(NamedTuple):
 def start_ray(address: str = "") -> str:
     """Join the cluster at `address` or RAY_ADDRESS, else start Ray on this machine; where its dashboard is.
 
-    Raises `ConfigError` if there is no such cluster, `SetupError` if Ray does not start here, twice.
+    Raises `ConfigError` if there is no such cluster, `SetupError` if Ray does not start here.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _keep_little_memory()
-    if address or "RAY_ADDRESS" in os.environ:
-        context = _joined(address)
-    else:
-        try:
-            context = _started()
-        except Exception:  # Ray raises bare ones, as where a busy machine kept it waiting for half a minute
-            ray.shutdown()
-            context = _started_at_last()
+    joins = address or "RAY_ADDRESS" in os.environ
+    context = _joined(address) if joins else _started()
     return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
 
 
@@ -70,14 +64,9 @@ def _joined(address: str) -> Any:
 
 
 def _started() -> Any:
-    return _init(address="local", include_dashboard=True, dashboard_host="127.0.0.1")
-
-
-def _started_at_last() -> Any:
     try:
-        return _started()
-    except Exception as error:
-        ray.shutdown()
+        return _init(address="local", include_dashboard=True, dashboard_host="127.0.0.1")
+    except Exception as error:  # Ray raises bare ones, as where a busy machine kept it waiting for half a minute
         raise SetupError(
             f"Ray did not start on this machine: {(str(error) or type(error).__name__).splitlines()[0]}; "
             "what it says of itself lies in the folder ray/session_latest/logs of the temporary files; "

@@ -172,7 +172,8 @@ class NodeRun:
         new = {unit.key: fresh[unit.name] for unit in units if unit.name in fresh}
         if self.answers is not None:
             lasting = {key: kept for key, kept in new.items() if not isinstance(kept.answer, Failed)}
-            new |= self.answers.keep(units[0].state.slice, lasting) if lasting else {}
+            slice = units[0].state.slice
+            new |= self.answers.keep(slice, lasting) if lasting or self.answers.has_noted(slice) else {}
         for unit in units:
             if unit.name not in fresh:
                 tally.reused += len(unit.lives)

@@ -189,7 +189,7 @@ class Actor:
         self.allowance.settle_all(took)
 
 
-def test_what_calls_took_is_told_with_the_next_asking_or_soon_or_at_the_end() -> None:
+def test_what_calls_took_is_told_with_the_next_asking_or_soon() -> None:
     actor = Actor()
 
     async def work() -> None:
@@ -202,11 +202,24 @@ def test_what_calls_took_is_told_with_the_next_asking_or_soon_or_at_the_end() ->
         await there.settle(second.ticket, Amount(1))
         await asyncio.sleep(0.2)
         assert actor.told[2:] == [("settle", 0, 1)], "nobody asked meanwhile"
-        third = await there.ask(wish(1))
-        await there.settle(third.ticket, Amount(1))
-        await there.close()
-        await asyncio.sleep(0.2)
-        assert actor.told[3:] == [("ask", 1, 0), ("settle", 0, 1)]
+
+    asyncio.run(work())
+
+
+def test_the_ticket_of_a_call_that_was_cancelled_goes_back() -> None:
+    actor = Actor()
+    actor.allowance = Allowance(TERMS._replace(budget_tokens=100))
+
+    async def work() -> None:
+        there = There(actor)
+        for _ in range(3):
+            asking = asyncio.ensure_future(there.ask(wish(80)))
+            await asyncio.sleep(0)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            await asyncio.sleep(0.1)
+        assert (await there.ask(wish(80))).ticket
 
     asyncio.run(work())
 

@@ -82,7 +82,6 @@ class BatchCalls:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._gate.close()
         await self._service.close()
 
     async def make(self, asked: Asked) -> tuple[Said, Amount]:

@@ -101,7 +101,6 @@ class Calls:
 
     async def close(self) -> None:
         """See `Caller`."""
-        await self._gate.close()
         if self._session:
             await self._session.close()
 

@@ -39,10 +39,6 @@ class Gate(Protocol):
         """See `Allowance.hold`."""
         ...
 
-    async def close(self) -> None:
-        """Pass on what was settled and is not told yet."""
-        ...
-
 
 class Here:
     """An allowance in this process."""
@@ -62,9 +58,6 @@ class Here:
         """See `Gate`."""
         self._allowance.hold(seconds)
 
-    async def close(self) -> None:
-        """See `Gate`."""
-
 
 class There:
     """An allowance in an actor of the cluster, which is asked for many calls at once.
@@ -79,17 +72,25 @@ class There:
         self._telling: asyncio.TimerHandle | None = None
 
     async def ask(self, wish: Wish) -> Leave:
-        """See `Gate`."""
-        return await self._asking(wish)
+        """See `Gate`; of one that is cancelled the ticket goes back."""
+        asking = asyncio.ensure_future(self._asking(wish))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asking.add_done_callback(self._give_back)
+            raise
 
     async def settle(self, ticket: int, took: Amount) -> None:
         """See `Gate`."""
+        self._settle(ticket, took)
+
+    def _give_back(self, asking: asyncio.Future[Leave]) -> None:
+        if not asking.cancelled() and not asking.exception() and asking.result().ticket:
+            self._settle(asking.result().ticket, Amount())
+
+    def _settle(self, ticket: int, took: Amount) -> None:
         self._took.append((ticket, took))
         self._telling = self._telling or asyncio.get_running_loop().call_later(_SOON_S, self._tell)
-
-    async def close(self) -> None:
-        """See `Gate`."""
-        self._tell()
 
     async def _ask_all(self, wishes: list[Wish]) -> list[Leave]:
         leaves: list[Leave] = await _answer(self._actor.ask_all, wishes, self._told())
