@@ -38,7 +38,7 @@ def said(entities: list[Entity], caption: str = CAPTION) -> list[str]:
 
 def test_objects_that_the_caption_names_are_entities_in_its_order() -> None:
     found = find(BoxesConfig(), Told(CAPTION, SIZE, [thing("saucer"), thing("plate"), thing("Cup", (5, 6, 7, 8))]))
-    assert said(found) == ["A cup", "saucer"]
+    assert said(found) == ["A cup", "a red saucer"]
     assert [(entity.label, entity.box) for entity in found] == [("Cup", (5, 6, 7, 8)), ("saucer", (1, 2, 3, 4))]
 
 
@@ -53,7 +53,7 @@ def test_a_box_that_is_no_number_is_no_entity() -> None:
 def test_words_with_boxes_of_their_own_precede_objects() -> None:
     grounding = [{"start": 22, "end": 28, "boxes": [[0.5, 0.1, 1.0, 0.9], [0, 0, 0.5, 1]]}]
     found = find(BoxesConfig(), Told(CAPTION, SIZE, [thing("cup")], grounding))
-    assert said(found) == ["saucer", "saucer"]
+    assert said(found) == ["a red saucer", "a red saucer"]
     assert [entity.box for entity in found] == [(50, 5, 100, 45), (0, 0, 50, 50)]
 
 
