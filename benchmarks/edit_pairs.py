@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.fetch import read_file
-from datagen.geometry import draw
-from datagen.image import Image, Mask
-from datagen.models.inpainter import PatchConfig
+from datagen.imaging.geometry import draw
+from datagen.imaging.image import Image, Mask
+from datagen.models.inpainters.base import PatchConfig
 
 Pixels = NDArray[np.uint8]
 LONG_SIDE = 288

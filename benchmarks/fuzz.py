@@ -35,26 +35,26 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from datagen import Record
-from datagen.config import load
-from datagen.errors import DataError, DatagenError
-from datagen.execute.answers import Answers
-from datagen.execute.ledger import Ledger
+from datagen.core.errors import DataError, DatagenError
+from datagen.core.fields import catalogue
+from datagen.core.redact import printable, redacted
+from datagen.execute.engines.progress_events import Told
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.maintain.verify import find_rows, verify
+from datagen.execute.reuse.answer_cache import Answers
 from datagen.execute.run import How, run, stored_config
-from datagen.execute.verify import find_rows, verify
-from datagen.execute.watching import Told
 from datagen.fetch import read_file
-from datagen.fields import catalogue
-from datagen.geometry import decode_runs, draw
-from datagen.graph import build
-from datagen.image import Image
+from datagen.imaging.geometry import decode_runs, draw
+from datagen.imaging.image import Image
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.shards.index import DATASET, INDEX, read_dataset
 from datagen.shards.info import SampleInfo
 from datagen.shards.reader import open_dataset
 from datagen.sources.base import Source
-from datagen.sources.generation.grounded import parse
+from datagen.sources.formats.generation.grounded import parse
 from datagen.sources.manifest import Manifest
-from datagen.store import Store
-from datagen.telling import printable, redacted
+from datagen.storage.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACE = "last"

@@ -26,9 +26,9 @@ from segment_anything import sam_model_registry
 from skimage import data
 
 from datagen import Record
-from datagen.image import Image
-from datagen.models.detector import GroundingDinoConfig
-from datagen.models.segmenter import SamConfig, Scene
+from datagen.imaging.image import Image
+from datagen.models.detectors.base import GroundingDinoConfig
+from datagen.models.segmenters.base import SamConfig, Scene
 from stages.detect_objects import DetectObjects
 
 LIMIT = 1.3

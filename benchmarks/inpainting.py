@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
-from datagen.geometry import bounds, dilate, draw
-from datagen.image import Image
-from datagen.models.inpainter import PatchConfig, TeleaConfig
-from datagen.models.poisson import harmonic
-from datagen.models.removal_scores import seam
+from datagen.imaging.geometry import bounds, dilate, draw
+from datagen.imaging.image import Image
+from datagen.imaging.removal_scores import seam
+from datagen.models.inpainters.base import PatchConfig, TeleaConfig
+from datagen.models.inpainters.poisson import harmonic
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -44,11 +44,11 @@ from measuring import datagen as measured
 from measuring import verdict, write_config, write_rows
 from pydantic import BaseModel, ConfigDict
 
+from datagen.core.stage import Lent
+from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.models.language.base import Draw, Question
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
-from datagen.stage import Lent
-from datagen.turns import new_loop
 
 Done = TypeVar("Done")
 

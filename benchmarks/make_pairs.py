@@ -18,9 +18,9 @@ import numpy as np
 import skimage
 from numpy.typing import NDArray
 
-from datagen.geometry import bounds, dilate, draw, on_square
-from datagen.image import Image
-from datagen.models.inpainter import PatchConfig
+from datagen.imaging.geometry import bounds, dilate, draw, on_square
+from datagen.imaging.image import Image
+from datagen.models.inpainters.base import PatchConfig
 
 MANIFESTS = Path("manifests")
 ROWS = {row["id"]: row for row in map(json.loads, (MANIFESTS / "demo.jsonl").read_text().splitlines())}

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from datagen.hashes import Words
+from datagen.imaging.perceptual_hash import Words
 from datagen.shards.near import near_pairs
 
 COPIES = 20

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil
 
-from datagen.notes import Notes
-from datagen.store import Store
+from datagen.storage.append_log import Notes
+from datagen.storage.store import Store
 
 SIZE = 300
 """Bytes of a short reply with its checksum."""

@@ -29,7 +29,7 @@ from datagen.shards.index import About
 from datagen.shards.options import OutputOptions
 from datagen.shards.pack import pack
 from datagen.shards.shard import ShardDone, ShardJob
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SIZE = 2048
 IN_PART = 20_000

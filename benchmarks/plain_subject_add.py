@@ -30,7 +30,7 @@ import cv2
 import yaml
 
 from datagen import AsyncMap, Expand, Failed, Record, Reject, Stage
-from datagen.fields import catalogue
+from datagen.core.fields import catalogue
 from datagen.shards.options import ImageOptions
 from datagen.shards.sample import StoredSample, compose
 from datagen.shards.writer import write_part

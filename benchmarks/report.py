@@ -22,19 +22,19 @@ import numpy as np
 import pyarrow as pa
 from measuring import verdict, watched, workplace
 
-from datagen.execute.accounts import accepted, account
-from datagen.execute.compaction import compact
-from datagen.execute.history import stages_file
-from datagen.execute.ledger import Ledger, Row, to_table
-from datagen.fields import catalogue
-from datagen.image import Image
-from datagen.record import Record
+from datagen.core.fields import catalogue
+from datagen.core.record import Record
+from datagen.execute.ledger.compaction import compact
+from datagen.execute.ledger.ledger import Ledger, Row, to_table
+from datagen.execute.ledger.ledger_audit import accepted, account
+from datagen.execute.reuse.run_manifest import stages_file
+from datagen.imaging.image import Image
 from datagen.shards.index import About, StageRow
 from datagen.shards.options import ImageOptions, OutputOptions
 from datagen.shards.pack import pack
 from datagen.shards.sample import StoredSample, compose
 from datagen.shards.writer import write_part
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SECONDS, MEGABYTES = 20.0, 30.0
 PRINT = "0123456789abcdef"

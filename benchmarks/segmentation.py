@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from skimage.filters import sobel, threshold_otsu
 from skimage.segmentation import morphological_chan_vese, random_walker, watershed
 
-from datagen.fields import Box
-from datagen.geometry import draw
-from datagen.image import Image
-from datagen.models.segmenter import AnnotatedConfig, Annotation, GrabCutConfig, Scene, Segmenter
+from datagen.core.fields import Box
+from datagen.imaging.geometry import draw
+from datagen.imaging.image import Image
+from datagen.models.segmenters.base import AnnotatedConfig, Annotation, GrabCutConfig, Scene, Segmenter
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -10,12 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datagen.errors import ConfigError, DataError, DatagenError, SetupError, StoreError
-    from datagen.fields import Box, Field, Polygon
-    from datagen.image import Image
-    from datagen.record import Record
-    from datagen.shards.reader import open_dataset as open
-    from datagen.stage import (
+    from datagen.core.errors import ConfigError, DataError, DatagenError, SetupError, StoreError
+    from datagen.core.fields import Box, Field, Polygon
+    from datagen.core.record import Record
+    from datagen.core.stage import (
         Answer,
         AsyncMap,
         Children,
@@ -32,13 +30,15 @@ if TYPE_CHECKING:
         StageConfig,
         Threshold,
     )
+    from datagen.imaging.image import Image
+    from datagen.shards.reader import open_dataset as open
 
 _HOMES = {
-    "datagen.errors": ("ConfigError", "DataError", "DatagenError", "SetupError", "StoreError"),
-    "datagen.fields": ("Box", "Field", "Polygon"),
-    "datagen.image": ("Image",),
-    "datagen.record": ("Record",),
-    "datagen.stage": (
+    "datagen.core.errors": ("ConfigError", "DataError", "DatagenError", "SetupError", "StoreError"),
+    "datagen.core.fields": ("Box", "Field", "Polygon"),
+    "datagen.imaging.image": ("Image",),
+    "datagen.core.record": ("Record",),
+    "datagen.core.stage": (
         *("Answer", "AsyncMap", "Children", "Combine", "Expand", "Failed", "Filter", "Joined", "Lost"),
         *("Map", "Merged", "Reject", "Stage", "StageConfig", "Threshold"),
     ),

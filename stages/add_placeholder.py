@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from datagen import Answer, Map, Record, Reject
-from datagen.fields import PLACEHOLDER
-from datagen.models.edit_scope import Scope, Scopes, ScopeWords
-from datagen.models.picture_words import told_in
-from datagen.models.sample_rows import edit_row, source_row
+from datagen.core.fields import PLACEHOLDER
+from datagen.core.sample_rows import edit_row, source_row
+from datagen.models.grammar.edit_scope import Scope, Scopes, ScopeWords
+from datagen.models.grammar.picture_words import told_in
 
 _TAG = re.compile(r"<\s*imagehere\s*>", re.IGNORECASE)
 _STOPS = " .!?…"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.box_asker import BoxAskerConfig
-from datagen.models.found_objects import Phrases, needed_by, object_of, phrases_for
+from datagen.models.detectors.found_objects import Phrases, needed_by, object_of, phrases_for
+from datagen.models.grounders.base import BoxAskerConfig
 
 
 class AskBoxes(AsyncMap):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.captioner import CaptionerConfig, GivenConfig
+from datagen.models.captioners.base import CaptionerConfig, GivenConfig
 
 
 class CaptionPicture(AsyncMap):

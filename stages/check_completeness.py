@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, AsyncMap, Failed, Record, Reject, StageConfig, Threshold
-from datagen.models.completeness import CompletenessJudgeConfig, GeometryConfig
+from datagen.models.completeness_judges.base import CompletenessJudgeConfig, GeometryConfig
 
 
 class CheckCompleteness(AsyncMap):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.main_subject import MainSubjectJudgeConfig, RulesMainSubjectConfig
+from datagen.models.main_subjects.base import MainSubjectJudgeConfig, RulesMainSubjectConfig
 
 
 class CheckMainSubject(AsyncMap):

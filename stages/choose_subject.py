@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from datagen import Answer, Map, Record, Reject
-from datagen.models.phrases import key
+from datagen.models.grammar.phrases import key
 
 
 class ChooseSubject(Map):

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from datagen import Combine, Joined, Lost, Merged, Record, Reject, StageConfig
-from datagen.geometry import bounds
-from datagen.models.placeholders import Span, apart, replaced
-from datagen.models.sample_rows import reference_row
+from datagen.core.sample_rows import reference_row
+from datagen.imaging.geometry import bounds
+from datagen.models.grammar.placeholders import Span, apart, replaced
 
 
 class CombineReferences(Combine):

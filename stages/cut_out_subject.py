@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, StageConfig
-from datagen.geometry import on_square
-from datagen.image import Image
+from datagen.imaging.geometry import on_square
+from datagen.imaging.image import Image
 
 _LEVELS = {"white": 255, "black": 0}
 

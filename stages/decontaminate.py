@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
-from datagen.hashes import PictureHash, read_hash
-from datagen.models.benchmark_list import BenchmarkListConfig, Nearest, nearest
+from datagen.imaging.perceptual_hash import PictureHash, read_hash
+from datagen.models.hashers.benchmark_list import BenchmarkListConfig, Nearest, nearest
 
 
 class Decontaminate(Map):

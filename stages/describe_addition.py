@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen import Answer, Map, Record, Reject
-from datagen.models.sample_rows import edit_row, reference_row, source_row
+from datagen.core.sample_rows import edit_row, reference_row, source_row
 
 
 class DescribeAddition(Map):

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.fields import Box
-from datagen.models.sample_rows import edit_row, reference_row, source_row
+from datagen.core.fields import Box
+from datagen.core.sample_rows import edit_row, reference_row, source_row
 
 Size = tuple[int, int]
 

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.image import Mask, Pixels
-from datagen.models.detector import Detection, DetectorConfig
-from datagen.models.found_objects import Phrases, distinct, needed_by, object_of, phrases_for
-from datagen.models.segmenter import BoxSegmenterConfig, Scene
+from datagen.imaging.image import Mask, Pixels
+from datagen.models.detectors.base import Detection, DetectorConfig
+from datagen.models.detectors.found_objects import Phrases, distinct, needed_by, object_of, phrases_for
+from datagen.models.segmenters.base import BoxSegmenterConfig, Scene
 
 
 class DetectObjects(Map):

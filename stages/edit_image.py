@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
-from datagen.fields import PLACEHOLDER
-from datagen.image import Image
-from datagen.models.editor import EditorConfig
+from datagen.core.fields import PLACEHOLDER
+from datagen.imaging.image import Image
+from datagen.models.editors.base import EditorConfig
 from datagen.models.generated import Declined
 
 

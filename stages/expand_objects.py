@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from datagen import Children, Expand, Record
-from datagen.fields import Box
-from datagen.geometry import check_box
+from datagen.core.fields import Box
+from datagen.imaging.geometry import check_box
 
 
 class ExpandObjects(Expand):

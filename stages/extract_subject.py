@@ -7,9 +7,9 @@ import re
 from pydantic import field_validator
 
 from datagen import Answer, AsyncMap, Record, Reject
-from datagen.fields import PLACEHOLDER
-from datagen.models.picture_words import PictureWords, mentions, told_in
-from datagen.models.subject_extractor import RulesExtractorConfig, SubjectExtractorConfig
+from datagen.core.fields import PLACEHOLDER
+from datagen.models.extractors.base import RulesExtractorConfig, SubjectExtractorConfig
+from datagen.models.grammar.picture_words import PictureWords, mentions, told_in
 
 _POSITION = re.compile(
     r"\b(?:to|in|on|at)\s+the\s+[\w -]*"

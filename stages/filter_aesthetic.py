@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen import Answer, Filter, Record, StageConfig, Threshold
-from datagen.models.aesthetic import PredictorConfig
+from datagen.models.aesthetics.base import PredictorConfig
 
 
 class FilterAesthetic(Filter):

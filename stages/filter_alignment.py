@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
-from datagen.models.alignment import alignment
+from datagen.imaging.alignment import alignment
 
 
 class FilterAlignment(Map):

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
-from datagen.geometry import check_box, clipped
+from datagen.imaging.geometry import check_box, clipped
 
 
 class FilterBox(Map):

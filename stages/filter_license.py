@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.licenses import Standing, is_among, standing
+from datagen.core.licenses import Standing, is_among, standing
 
 
 class FilterLicense(Map):
     """Reject records whose picture may not be used commercially, or of which nobody knows.
 
-    What a licence allows stands in `datagen/licenses.toml`, with where it was read.
+    What a licence allows stands in `datagen/core/licenses.toml`, with where it was read.
     It is no legal advice: whoever publishes a dataset answers for it.
     """
 

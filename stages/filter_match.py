@@ -9,8 +9,8 @@ import pydantic
 from pydantic import Field
 
 from datagen import Answer, Failed, Filter, Record, Reject, StageConfig, Threshold
-from datagen.models.scorer import ScorerConfig
-from datagen.models.wording import fields_in, worded
+from datagen.models.scorers.base import ScorerConfig
+from datagen.models.templates import fields_in, worded
 
 
 class FilterMatch(Filter):

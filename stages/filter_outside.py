@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
-from datagen.models.alignment import outside_l1
+from datagen.imaging.alignment import outside_l1
 
 
 class FilterOutside(Map):

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
-from datagen.image import Pixels
+from datagen.imaging.image import Pixels
 
 _LONG_SIDE = 512
 

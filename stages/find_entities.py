@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.entity_finder import BoxesConfig, Entity, EntityFinderConfig, Told
-from datagen.models.placeholders import refuse_placeholder
+from datagen.models.entity_finders.base import BoxesConfig, Entity, EntityFinderConfig, Told
+from datagen.models.grammar.placeholders import refuse_placeholder
 
 
 class FindEntities(AsyncMap):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.geometry import fitted, resized
-from datagen.image import Image
+from datagen.imaging.geometry import fitted, resized
+from datagen.imaging.image import Image
 
 
 class FitImage(Map):

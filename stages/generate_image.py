@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
-from datagen.image import Image
+from datagen.imaging.image import Image
 from datagen.models.generated import Declined
-from datagen.models.text_to_image import TextToImageConfig
+from datagen.models.generators.base import TextToImageConfig
 
 
 class GenerateImage(Map):

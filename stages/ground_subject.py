@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Filter, Record, Reject, StageConfig, Threshold
-from datagen.geometry import bounds, overlap
-from datagen.models.detector import Detection, DetectorConfig
-from datagen.models.segmenter import NOTHING, BoxSegmenterConfig, Segmentation, segment_each
+from datagen.imaging.geometry import bounds, overlap
+from datagen.models.detectors.base import Detection, DetectorConfig
+from datagen.models.segmenters.base import NOTHING, BoxSegmenterConfig, Segmentation, segment_each
 
 
 class GroundSubject(Filter):

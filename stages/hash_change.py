@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.change import PLACE_BITS, change_box, change_picture, unary
-from datagen.models.hasher import PhashConfig
+from datagen.imaging.change import PLACE_BITS, change_box, change_picture, unary
+from datagen.models.hashers.base import PhashConfig
 
 
 class HashChange(Map):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.hasher import HasherConfig, PhashConfig
+from datagen.models.hashers.base import HasherConfig, PhashConfig
 
 
 class HashPicture(Map):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen import Answer, Failed, Map, Record
-from datagen.models.removal_scores import measure
+from datagen.imaging.removal_scores import measure
 
 
 class MeasureRemoval(Map):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, StageConfig
-from datagen.models.subject_namer import LabelConfig, Look, SubjectNamerConfig
+from datagen.models.namers.base import LabelConfig, Look, SubjectNamerConfig
 
 
 class NameSubject(AsyncMap):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datagen import Answer, Map, Record, Reject
-from datagen.models.names_in_captions import mention
-from datagen.models.placeholders import refuse_placeholder, replaced
-from datagen.models.sample_rows import reference_row
+from datagen.core.sample_rows import reference_row
+from datagen.models.grammar.names_in_captions import mention
+from datagen.models.grammar.placeholders import refuse_placeholder, replaced
 
 
 class PlaceReference(Map):

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
 from datagen.fetch import SCHEMES, read_file
-from datagen.runs import Runs, runs_of
+from datagen.imaging.rle import Runs, runs_of
 
 _LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
 _Side = Annotated[int, Field(gt=0, le=2**16)]

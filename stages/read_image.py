@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from datagen import Answer, DataError, Failed, Map, Record, StageConfig
 from datagen.fetch import SCHEMES, Web, check_host, forget, read_file
-from datagen.image import MAX_PIXELS, PILLOW_LIMIT, Image
+from datagen.imaging.image import MAX_PIXELS, PILLOW_LIMIT, Image
 
 _SIDE_BY_SIDE = 8
 

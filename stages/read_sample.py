@@ -11,7 +11,7 @@ from pydantic import Field
 
 from datagen import Answer, DataError, Failed, Map, Record, Reject, StageConfig
 from datagen.fetch import SCHEMES, read_file
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 _NUMBERED = re.compile(r"(ref|mask)_(\d+)")
 _TOLD = ("json", "txt")

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
-from datagen.geometry import dilate
-from datagen.image import Image, Mask, Pixels
-from datagen.models.inpainter import InpainterConfig, PatchConfig
+from datagen.imaging.geometry import dilate
+from datagen.imaging.image import Image, Mask, Pixels
+from datagen.models.inpainters.base import InpainterConfig, PatchConfig
 
 
 class RemoveSubject(Map):

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, Box, Failed, Filter, Record, Reject, StageConfig, Threshold
-from datagen.geometry import bounds, check_box, clipped, overlap
-from datagen.image import Pixels
-from datagen.models.segmenter import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig, segment_each
+from datagen.imaging.geometry import bounds, check_box, clipped, overlap
+from datagen.imaging.image import Pixels
+from datagen.models.segmenters.base import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig, segment_each
 
 
 class SegmentSubject(Filter):

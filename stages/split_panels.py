@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from datagen import Children, DataError, Expand, Failed, Record, Reject, StageConfig, Threshold
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 Side = Literal["left", "right"]
 _SIDES: tuple[Side, ...] = ("left", "right")

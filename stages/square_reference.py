@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.geometry import on_square
-from datagen.image import Image
+from datagen.imaging.geometry import on_square
+from datagen.imaging.image import Image
 
 _WHITE = 255
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, StageConfig
-from datagen.models.instruction_writer import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
-from datagen.models.sample_rows import edit_row, reference_row, source_row
+from datagen.core.sample_rows import edit_row, reference_row, source_row
+from datagen.models.instructions.base import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
 
 
 class WriteInstruction(AsyncMap):

@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from datagen.config import load
-from datagen.execute.accounts import dropped_tables
-from datagen.execute.ledger import SCHEMA, Ledger
+from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.ledger.ledger import SCHEMA, Ledger
+from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.run import How, run
-from datagen.execute.watching import Summary, Told
-from datagen.graph import build
-from datagen.nodes import Graph
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 PAINT = {"use": "paint"}
 

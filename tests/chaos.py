@@ -19,7 +19,7 @@ from typing import Any, Literal
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, toy_config
 from judge import Judge, is_alive
 
-from datagen.execute.verify import verify
+from datagen.execute.maintain.verify import verify
 
 Victim = Literal["driver", "actor", "raylet"]
 VICTIMS: tuple[Victim, ...] = ("driver", "actor", "raylet")

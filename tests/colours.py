@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 SCORER = {"kind": "clip", "weights": "./never-loaded"}
 _AXES = ("red", "green", "blue")

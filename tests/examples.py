@@ -13,19 +13,19 @@ import numpy as np
 import tiny_configs
 from finished import finished, mixing
 
-from datagen.config import load
-from datagen.execute.async_run import AsyncRun
-from datagen.execute.operators import fuse
+from datagen.core.record import Record
+from datagen.core.stage import Failed, Reject, Stage
 from datagen.execute.run import place_of
-from datagen.execute.slices import Job, Slice
-from datagen.execute.state import Live, State
-from datagen.execute.worker import Worker
+from datagen.execute.workers.async_runner import AsyncRun
+from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.slices import Job, Slice
+from datagen.execute.workers.state import Live, State
+from datagen.execute.workers.worker import Worker
 from datagen.fetch import read_file
-from datagen.graph import build
-from datagen.image import Image
-from datagen.nodes import Graph, Node
-from datagen.record import Record
-from datagen.stage import Failed, Reject, Stage
+from datagen.imaging.image import Image
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph, Node
 
 CONFIGS = sorted(Path("configs").glob("*.yaml"), key=lambda path: (path.stem != "subject_add", path.stem))
 """The demo's first: of several configs that use a stage, the first gives its example."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from building import run_local
 
-from datagen.config import load
-from datagen.graph import build
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 
 CONFIG = Path("configs/instruct_edit.yaml")
 

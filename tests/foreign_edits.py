@@ -13,7 +13,7 @@ from foreign import png, write_files
 from picture_files import noise, saved
 
 from datagen.sources.base import Source
-from datagen.sources.pairs.config import (
+from datagen.sources.formats.pairs.config import (
     GierConfig,
     HqEditConfig,
     InstructPix2PixConfig,

@@ -13,7 +13,7 @@ from foreign import png
 
 from datagen.sources.base import Source
 from datagen.sources.config import PairsConfig, ReviewedConfig
-from datagen.sources.generation.config import Blip3GroundingConfig, Subjects200kConfig
+from datagen.sources.formats.generation.config import Blip3GroundingConfig, Subjects200kConfig
 
 PLACED = "A dog (starts at [0.1, 0.2] and extends upto [0.5, 0.9]) lies on a lawn (starts at [0, 0.5] and extends upto [1, 1])."
 TAGGED = "A dog <bbox>0.1, 0.2, 0.5, 0.9</bbox> lies on a lawn."

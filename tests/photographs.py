@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from datagen.image import Pixels
+from datagen.imaging.image import Pixels
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 DATA = Path((find_spec("skimage").submodule_search_locations or [""])[0]) / "data"  # type: ignore[union-attr]
 """Where scikit-image keeps its photographs."""

@@ -13,16 +13,16 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 from judge import Judge, judge
 
-from datagen.errors import StoreError
-from datagen.execute.answers import CACHE, CHECKPOINTS, Answers, Cost, Kept, Made
-from datagen.execute.fingerprints import stage_fingerprints
+from datagen.core.errors import StoreError
+from datagen.core.fields import catalogue
+from datagen.core.stage import Reject
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.reuse.answer_cache import CACHE, CHECKPOINTS, Answers, Cost, Kept, Made
+from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.run import How, run
-from datagen.execute.watching import Summary
-from datagen.fields import catalogue
-from datagen.image import Image
-from datagen.stage import Reject
-from datagen.store import Store
-from datagen.values import settled
+from datagen.imaging.codecs import settled
+from datagen.imaging.image import Image
+from datagen.storage.store import Store
 
 FIELDS = catalogue()
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)

@@ -13,13 +13,13 @@ from building import ledger_rows, run_local
 from commands import call, refused
 from examples import small_manifest
 
-from datagen.config import load
-from datagen.execute.verify import verify
-from datagen.graph import build
-from datagen.image import Image
-from datagen.nodes import Graph
+from datagen.execute.maintain.verify import verify
+from datagen.imaging.image import Image
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 COINS = 4
 """Objects of the coins' picture in the small manifest."""

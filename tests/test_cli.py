@@ -16,7 +16,7 @@ from commands import call
 from typer.testing import CliRunner
 
 from datagen import cli
-from datagen.describe import describe
+from datagen.pipeline.describe import describe
 
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 
@@ -38,7 +38,7 @@ def test_importing_datagen_imports_neither_ray_nor_torch_nor_pixels() -> None:
 
 def test_check_imports_neither_ray_nor_the_reader_of_parquet() -> None:
     code = (
-        "import sys\nfrom datagen.config import load\nfrom datagen.graph import build\nfrom pathlib import Path\n"
+        "import sys\nfrom datagen.pipeline.config import load\nfrom datagen.pipeline.graph import build\nfrom pathlib import Path\n"
         "build(load(Path('configs/subject_add.yaml')))\n"
         "print([m for m in ('ray', 'torch', 'pyarrow', 'skimage', 'webdataset') if m in sys.modules])"
     )

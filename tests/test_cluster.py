@@ -16,10 +16,10 @@ from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_con
 from chaos import ROOT
 from ray.cluster_utils import Cluster
 
-from datagen.execute.cluster import machines, start_ray
+from datagen.execute.engines.cluster import machines, start_ray
+from datagen.execute.engines.progress_events import Told
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, run
-from datagen.execute.verify import verify
-from datagen.execute.watching import Told
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"  # Ray's own test cluster leaves it

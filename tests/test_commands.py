@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import datagen
 from datagen import cli
-from datagen.cli import completing
+from datagen.cli import completion
 
 COMMANDS = sorted(
     str(command.name or command.callback.__name__) for command in cli.app.registered_commands if command.callback
@@ -203,21 +203,21 @@ def test_words_are_offered_from_what_is_there(out: Path, monkeypatch: pytest.Mon
     (folder / "configs" / "one.yaml").write_text("profiles: {small: {}, large: {}}")
     (folder / "configs" / "notes.txt").touch()
     (folder / ".hidden").mkdir()
-    assert completing.configs("") == ["configs/one.yaml"]
-    assert completing.configs("configs/") == ["configs/one.yaml"]
-    assert completing.outs("") == ["out/toy"]
-    assert completing.outs("o") == ["out/"]
-    assert completing.outs(".h") == [".hidden/"]
-    assert completing.outs("nowhere/x") == []
-    assert completing.topics("sour") == ["sources"]
-    assert "segment_subject" in completing.topics("seg")
+    assert completion.configs("") == ["configs/one.yaml"]
+    assert completion.configs("configs/") == ["configs/one.yaml"]
+    assert completion.outs("") == ["out/toy"]
+    assert completion.outs("o") == ["out/"]
+    assert completion.outs(".h") == [".hidden/"]
+    assert completion.outs("nowhere/x") == []
+    assert completion.topics("sour") == ["sources"]
+    assert "segment_subject" in completion.topics("seg")
 
     class Typed:
         params: dict[str, object] = {"config": None, "out": out}
         args = ["configs/one.yaml"]
 
     typed: Any = Typed()
-    assert completing.profiles(typed, "s") == ["small"]
-    assert completing.keys(typed, "r") == sorted(sample.key for sample in datagen.open(str(out)))
+    assert completion.profiles(typed, "s") == ["small"]
+    assert completion.keys(typed, "r") == sorted(sample.key for sample in datagen.open(str(out)))
     Typed.args, Typed.params = [], {}
-    assert (completing.profiles(typed, ""), completing.keys(typed, "")) == ([], [])
+    assert (completion.profiles(typed, ""), completion.keys(typed, "")) == ([], [])

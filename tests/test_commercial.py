@@ -11,14 +11,14 @@ from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_
 from commands import call, refused
 from finished import mixing
 
-from datagen.config import load
 from datagen.execute import finish as finish_module
 from datagen.execute.finish import about_run
-from datagen.execute.ledger import Counts
-from datagen.graph import build
+from datagen.execute.ledger.ledger import Counts
 from datagen.models.base import ModelConfig
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.shards.index import read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 MIX = Path("configs/mix.yaml")
 

@@ -15,18 +15,18 @@ from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_gra
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.execute import run as run_module
-from datagen.execute.accounts import account
-from datagen.execute.compaction import compact
-from datagen.execute.entries import ROWS_A_GROUP, compacted_name
-from datagen.execute.ledger import Ledger, Row, to_table
-from datagen.execute.rows import ADDED
+from datagen.execute.ledger.compaction import compact
+from datagen.execute.ledger.entries import ROWS_A_GROUP, compacted_name
+from datagen.execute.ledger.ledger import Ledger, Row, to_table
+from datagen.execute.ledger.ledger_audit import account
+from datagen.execute.ledger.rows import ADDED
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, run
-from datagen.execute.verify import verify
 from datagen.shards.index import DATASET, read_dataset
 from datagen.shards.writer import ending
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SPREAD = [{"use": "fan_out"}, PAINT]
 PART = "run/parts/f/p.tar"
@@ -149,7 +149,7 @@ def test_two_that_compact_at_once_take_different_slices(tmp_path: Path) -> None:
 
 
 def test_large_ledgers_make_several_files_of_about_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datagen.execute.compaction.SLICES", 3)
+    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES", 3)
     ledger = filled(tmp_path, 8)
     assert compact(ledger) == 0
     assert compact(ledger, at_least=1) == 8

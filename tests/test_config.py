@@ -13,13 +13,13 @@ import yaml
 from building import PAINT, plain_rows, write_manifest
 from finished import finished, mixing
 
-from datagen.config import load
-from datagen.errors import ConfigError
-from datagen.execute.fingerprints import run_fingerprint
+from datagen.core.errors import ConfigError
+from datagen.execute.reuse.fingerprints import run_fingerprint
 from datagen.execute.run import resolved_text
-from datagen.graph import build
-from datagen.sources.foreign import Foreign
-from datagen.yamlfile import parse_yaml
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.yaml_file import parse_yaml
+from datagen.sources.formats.base import Foreign
 
 HEAD = """\
 pipeline: toy

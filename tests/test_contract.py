@@ -17,11 +17,11 @@ from examples import Example, exact, examples, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.fields import catalogue
-from datagen.record import Record
-from datagen.registry import find_stage, stage_names
-from datagen.stage import AsyncMap, Combine, Expand, Failed, Map, Reject, Stage, stage_name
-from datagen.values import check_value
+from datagen.core.fields import catalogue
+from datagen.core.record import Record
+from datagen.core.stage import AsyncMap, Combine, Expand, Failed, Map, Reject, Stage, stage_name
+from datagen.imaging.codecs import check_value
+from datagen.pipeline.registry import find_stage, stage_names
 
 STAGES = sorted(stage_names())
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import DATA, demo_rows, photograph
 
-from datagen.geometry import bounds, check_box, draw, overlap
+from datagen.imaging.geometry import bounds, check_box, draw, overlap
 
 ROWS = list(demo_rows().values())
 

@@ -12,11 +12,11 @@ import pytest
 from building import PAINT, ledger_rows, run_local, toy_graph
 from conftest import ROOT, Demo
 
-from datagen.config import load, loaded
-from datagen.describe import config_reference
-from datagen.execute.plan import as_mermaid
-from datagen.graph import build
-from datagen.yamlfile import parse_yaml
+from datagen.execute.inspect.plan import as_mermaid
+from datagen.pipeline.config import load, loaded
+from datagen.pipeline.describe import config_reference
+from datagen.pipeline.graph import build
+from datagen.pipeline.yaml_file import parse_yaml
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 THIS_MACHINE = re.compile(r"/(work|root|tmp/bash_jobs|home)/")

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
-from datagen.execute.verify import verify
+from datagen.execute.maintain.verify import verify
 
 SIFTED = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 

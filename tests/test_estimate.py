@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from datagen import cli
-from datagen.errors import ConfigError
-from datagen.execute.estimate import Estimate, draw, estimate
-from datagen.execute.forecast import LEVEL, NOTHING, Forecast, forecast_amount, forecast_count
-from datagen.execute.status import status
-from datagen.nodes import Graph
+from datagen.core.errors import ConfigError
+from datagen.execute.inspect.bootstrap import LEVEL, NOTHING, Forecast, forecast_amount, forecast_count
+from datagen.execute.inspect.estimate import Estimate, draw, estimate
+from datagen.execute.inspect.status import status
+from datagen.pipeline.graph_model import Graph
 from datagen.progress.estimated import estimate_lines
 
 Population = Callable[[np.random.Generator], NDArray[np.float64]]

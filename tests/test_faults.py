@@ -14,10 +14,10 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 from chaos import running
 
 from datagen.cli import OK, WRONG
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, run
-from datagen.execute.verify import verify
-from datagen.execute.watching import Summary
 
 STAGES: list[Any] = [{"use": "sift"}, {"use": "ask"}, {**PAINT, "with": {"side": 128}}]
 ROWS = plain_rows(40)

@@ -26,12 +26,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web_server import Server, serving
 
-from datagen.errors import DataError, SetupError
-from datagen.explain import explain
+from datagen.core.errors import DataError, SetupError
+from datagen.core.record import Record
+from datagen.core.stage import Failed
 from datagen.fetch import SCHEMES, Web, check_host, kept, read_file, resolved, web
-from datagen.fetch.places import bytes_of, cell_of, part_of
-from datagen.record import Record
-from datagen.stage import Failed
+from datagen.fetch.addresses import bytes_of, cell_of, part_of
+from datagen.pipeline.validation_errors import explain
 from stages.read_image import ReadImage
 
 LOCAL = Web(hosts=("127.0.0.1",), timeout_s=5, tries=2)
@@ -448,7 +448,7 @@ def test_certificates_are_checked(certificate: Path, monkeypatch: pytest.MonkeyP
 def message(**options: Any) -> str:
     import pydantic
 
-    from datagen.yamlfile import Located
+    from datagen.pipeline.yaml_file import Located
 
     with pytest.raises(pydantic.ValidationError) as caught:
         ReadImage.Config(**options)

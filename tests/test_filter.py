@@ -10,12 +10,12 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
 from datagen import open as open_dataset
-from datagen.errors import ConfigError
-from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
-from datagen.execute.outlook import outlook, outlook_text
+from datagen.core.errors import ConfigError
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.inspect.resume_plan import outlook, outlook_text
+from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.run import How, run
-from datagen.execute.watching import Summary
-from datagen.nodes import Graph
+from datagen.pipeline.graph_model import Graph
 
 ROWS = plain_rows(12)
 

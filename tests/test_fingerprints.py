@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from toys.note import SEEN, TEXTS, Note
 
-from datagen.errors import ConfigError
-from datagen.execute.fingerprints import dependencies, run_fingerprint, stage_fingerprints
-from datagen.execute.ledger import Ledger
-from datagen.nodes import Graph
-from datagen.stage import Combine
-from datagen.store import Store
+from datagen.core.errors import ConfigError
+from datagen.core.stage import Combine
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.reuse.fingerprints import dependencies, run_fingerprint, stage_fingerprints
+from datagen.pipeline.graph_model import Graph
+from datagen.storage.store import Store
 
 Stages = list[dict[str, Any]]
 ROWS = plain_rows(6)

@@ -18,18 +18,18 @@ from building import PAINT, Quiet, plain_rows, run_local, toy_graph
 from commands import call
 
 from datagen import cli
-from datagen.errors import ConfigError
-from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
-from datagen.execute.gc import Freed, free
-from datagen.execute.history import LAST
-from datagen.execute.ledger import Ledger
-from datagen.execute.lock import held
+from datagen.core.errors import ConfigError
+from datagen.execute.engines.progress_events import Told
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.lock import held
+from datagen.execute.maintain.gc import Freed, free
+from datagen.execute.maintain.verify import verify
+from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.run_manifest import LAST
 from datagen.execute.run import How, run
-from datagen.execute.verify import verify
-from datagen.execute.watching import Told
-from datagen.nodes import Graph
+from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import DATASET
-from datagen.store import Store
+from datagen.storage.store import Store
 
 KEPT = {"use": "sift", "with": {"share": 0.0}, "durable": True}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import disc, noise
 
 from datagen import DataError
-from datagen.geometry import (
+from datagen.imaging.geometry import (
     bounds,
     check_box,
     clipped,

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
 
-from datagen.errors import ConfigError
-from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
-from datagen.execute.operators import fuse
-from datagen.execute.plan import as_mermaid, as_text
-from datagen.models.segmenter import GrabCutConfig
-from datagen.nodes import Clause
+from datagen.core.errors import ConfigError
+from datagen.execute.inspect.plan import as_mermaid, as_text
+from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.workers.operators import fuse
+from datagen.models.segmenters.base import GrabCutConfig
+from datagen.pipeline.graph_model import Clause
 
 
 def _message(folder: Path, stages: list[Any], **keys: Any) -> str:

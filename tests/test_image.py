@@ -31,9 +31,9 @@ from picture_files import (
 from PIL import Image as Pillow
 from PIL import ImageSequence
 
-from datagen.errors import DataError
-from datagen.fields import Format
-from datagen.image import MAX_PIXELS, PILLOW_LIMIT, Image
+from datagen.core.errors import DataError
+from datagen.core.fields import Format
+from datagen.imaging.image import MAX_PIXELS, PILLOW_LIMIT, Image
 
 NOISE = noise(9, 13)
 SMOOTH = smooth(40, 24)

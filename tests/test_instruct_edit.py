@@ -16,10 +16,10 @@ from picture_files import saved
 from pictures import photograph
 
 import datagen
-from datagen.config import load
-from datagen.execute.verify import verify
-from datagen.graph import build
-from datagen.image import Image
+from datagen.execute.maintain.verify import verify
+from datagen.imaging.image import Image
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 
 CONFIG = Path("configs/instruct_edit.yaml")
 INSTRUCTIONS = [

@@ -15,15 +15,15 @@ from chaos import kill, running
 from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
 from examples import small_manifest
 
-from datagen.config import load
-from datagen.errors import AllowanceError, ConfigError, SetupError, StoreError
-from datagen.execute.answers import Answers
-from datagen.execute.fingerprints import stage_fingerprints
-from datagen.execute.gc import free
+from datagen.core.errors import AllowanceError, ConfigError, SetupError, StoreError
+from datagen.execute.maintain.gc import free
+from datagen.execute.maintain.verify import verify
+from datagen.execute.reuse.answer_cache import Answers
+from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.run import How, run
-from datagen.execute.verify import verify
-from datagen.graph import build
-from datagen.notes import Notes
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.storage.append_log import Notes
 
 
 @pytest.fixture

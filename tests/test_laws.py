@@ -11,11 +11,11 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.execute.fingerprints import run_fingerprint
+from datagen.execute.engines.progress_events import Told
+from datagen.execute.maintain.verify import verify
+from datagen.execute.reuse.fingerprints import run_fingerprint
 from datagen.execute.run import How, run
-from datagen.execute.verify import verify
-from datagen.execute.watching import Told
-from datagen.nodes import Graph
+from datagen.pipeline.graph_model import Graph
 
 Stages = list[dict[str, Any]]
 ROWS = [

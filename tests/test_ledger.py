@@ -16,23 +16,23 @@ import pyarrow.parquet as pq
 import pytest
 from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
 
-from datagen.errors import StoreError
+from datagen.cards.show import find
+from datagen.core.errors import StoreError
 from datagen.execute import finish as finish_module
 from datagen.execute.finish import about_run
-from datagen.execute.ledger import Counts, Ledger
-from datagen.execute.node_runs import NodeRun
-from datagen.execute.operators import fuse
+from datagen.execute.ledger.ledger import Counts, Ledger
+from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import CONFIG, How, committer_of, place_of, run
-from datagen.execute.slices import Job, cut
-from datagen.execute.state import State
-from datagen.execute.tally import Tally
-from datagen.execute.verify import verify
-from datagen.execute.worker import Worker
+from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.slices import Job, cut
+from datagen.execute.workers.stage_runner import NodeRun
+from datagen.execute.workers.state import State
+from datagen.execute.workers.worker import Worker
 from datagen.models.base import ModelConfig
-from datagen.nodes import Graph
+from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import DATASET, INDEX, read_dataset
-from datagen.show import find
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SPREAD = [{"use": "fan_out"}, PAINT]
 

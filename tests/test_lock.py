@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from building import PAINT, plain_rows, run_local, toy_graph
 
-from datagen.errors import ConfigError
-from datagen.execute import lock
-from datagen.execute.lock import LOCK, STALE_SECONDS, held
-from datagen.store import Store
+from datagen.core.errors import ConfigError
+from datagen.execute.ledger.ledger import lock
+from datagen.execute.ledger.lock import LOCK, STALE_SECONDS, held
+from datagen.storage.store import Store
 
 
 def _leave(folder: Path, **changed: object) -> None:

@@ -13,12 +13,12 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.errors import ConfigError
-from datagen.execute.verify import verify
+from datagen.core.errors import ConfigError
+from datagen.execute.maintain.verify import verify
 from datagen.sources import manifest
 from datagen.sources.base import SourceRow, escaped
+from datagen.sources.id_set import Seen
 from datagen.sources.manifest import Manifest
-from datagen.sources.seen import Seen
 
 GOOD = {"id": "a", "uri": "a.png"}
 BOXED = {"label": "cup", "box": [1, 2, 3, 4]}

@@ -16,12 +16,12 @@ import ray
 from building import PAINT, Quiet, ledger_rows, plain_rows, toy_graph
 from conftest import ROOT
 
-from datagen.config import load
-from datagen.execute.operators import fuse
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.ledger.stage_counters import Tally
 from datagen.execute.run import How, run
-from datagen.execute.tally import Tally
-from datagen.execute.watching import Summary
-from datagen.graph import build
+from datagen.execute.workers.operators import fuse
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 
 DASHBOARD = ROOT / "docs" / "grafana" / "datagen.json"
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "blow_up"}, PAINT]

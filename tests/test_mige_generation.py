@@ -16,9 +16,9 @@ from foreign_generation import blip3
 from web_server import serving
 
 import datagen
-from datagen.config import load
-from datagen.execute.verify import verify
-from datagen.graph import build
+from datagen.execute.maintain.verify import verify
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.shards.reader import Dataset
 
 GENERATION, BENCH = Path("configs/subject_generation.yaml"), Path("configs/mige_bench.yaml")

@@ -20,11 +20,11 @@ from foreign_pairs import try_on, viton_hd
 from PIL import Image as Pillow
 
 import datagen
-from datagen.config import load
-from datagen.execute.verify import verify
-from datagen.graph import build
+from datagen.execute.maintain.verify import verify
 from datagen.models.language.config import OpenAIConfig
-from datagen.nodes import Graph
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
 from datagen.shards.reader import Sample
 
 CONFIG = Path("configs/subject_replace.yaml")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from datagen.nearby import Nearby
+from datagen.storage.io_offload import Nearby
 
 
 class Clock:

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen import notes
-from datagen.errors import StoreError
-from datagen.notes import LOG, Notes
-from datagen.store import Store
+from datagen.core.errors import StoreError
+from datagen.storage import append_log as notes
+from datagen.storage.append_log import LOG, Notes
+from datagen.storage.store import Store
 
 
 def key(name: object) -> str:

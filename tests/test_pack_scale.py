@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
-from datagen.execute.accounts import account
-from datagen.execute.ledger import SCHEMA, Ledger, Row, to_table
-from datagen.execute.verify import verify
+from datagen.execute.ledger.ledger import SCHEMA, Ledger, Row, to_table
+from datagen.execute.ledger.ledger_audit import account
+from datagen.execute.maintain.verify import verify
 from datagen.shards.index import DATASET, read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 ROWS = plain_rows(12)
 

@@ -11,16 +11,16 @@ from building import PAINT, Quiet, plain_rows, run_local, toy_config, toy_graph
 from commands import call
 
 from datagen import cli
-from datagen.config import load
-from datagen.execute.code import CODE, CodeBook, code_hash, settle_code
-from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
-from datagen.execute.history import LAST
-from datagen.execute.outlook import NOT_DURABLE, Outlook, outlook, outlook_text
+from datagen.execute.inspect.resume_plan import NOT_DURABLE, Outlook, outlook, outlook_text
+from datagen.execute.reuse.code_versions import CODE, CodeBook, code_hash, settle_code
+from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.run_manifest import LAST
 from datagen.execute.run import How, run
-from datagen.graph import build
-from datagen.models.segmenter import GrabCutConfig
-from datagen.nodes import Graph
-from datagen.store import Store
+from datagen.models.segmenters.base import GrabCutConfig
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
+from datagen.storage.store import Store
 
 SIFT: dict[str, Any] = {"use": "sift", "with": {"share": 0.1}}
 BLOW = {"use": "blow_up"}
@@ -203,15 +203,15 @@ def test_comments_docstrings_and_formatting_are_no_other_code(plugin: Path) -> N
 
 
 def test_a_models_implementation_is_code_of_its_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datagen.execute import code
+    from datagen.execute.reuse import code_versions as code
 
     node = toy_graph(tmp_path, [{"use": "trace"}, PAINT]).nodes[0]
     before, read = code_hash(node), code._module_tree
     seen: list[str] = []
     monkeypatch.setattr(code, "_module_tree", lambda name: seen.append(name) or read(name))
     assert code_hash(node) == before
-    assert "datagen.models.grabcut_segmenter" in seen
-    assert "datagen.models.annotated_segmenter" not in seen
+    assert "datagen.models.segmenters.grabcut" in seen
+    assert "datagen.models.segmenters.annotated" not in seen
 
 
 def change(plugin: Path, word: str) -> None:

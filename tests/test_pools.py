@@ -16,16 +16,16 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 from chaos import ROOT, running
 
 from datagen.cli import BROKEN, SOME_FAILED
-from datagen.errors import DatagenError
-from datagen.execute.feed import Feed
-from datagen.execute.ledger import Ledger
-from datagen.execute.operators import fuse
-from datagen.execute.ray import OnRay
+from datagen.core.errors import DatagenError
+from datagen.execute.engines.progress_events import Heard, Summary
+from datagen.execute.engines.ray import OnRay
+from datagen.execute.engines.slice_queue import Feed
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, committer_of, place_of, run
-from datagen.execute.verify import verify
-from datagen.execute.watching import Heard, Summary
-from datagen.nodes import Graph
-from datagen.store import Store
+from datagen.execute.workers.operators import fuse
+from datagen.pipeline.graph_model import Graph
+from datagen.storage.store import Store
 
 Engine = Literal["ray", "local"]
 
@@ -63,9 +63,9 @@ import sys
 from pathlib import Path
 import ray
 from building import Quiet
-from datagen.config import load
+from datagen.pipeline.config import load
 from datagen.execute.run import How, run
-from datagen.graph import build
+from datagen.pipeline.graph import build
 ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
 """

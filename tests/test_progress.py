@@ -21,13 +21,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from datagen import cli
-from datagen.execute.commit import Report
-from datagen.execute.ledger import Counts
-from datagen.execute.operators import fuse
-from datagen.execute.pace import Pace
+from datagen.execute.engines.progress_events import Heard, StageTold, Summary, Told
+from datagen.execute.engines.throughput import Pace
+from datagen.execute.ledger.ledger import Counts
+from datagen.execute.ledger.stage_counters import Tally
 from datagen.execute.run import How, run
-from datagen.execute.tally import Tally
-from datagen.execute.watching import Heard, StageTold, Summary, Told
+from datagen.execute.workers.commit import Report
+from datagen.execute.workers.operators import fuse
 from datagen.progress import Watcher
 from datagen.progress.lines import closing, line, span
 from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog, redacted

@@ -13,12 +13,12 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import ROOT
 
-from datagen.errors import ConfigError, DatagenError, SetupError
-from datagen.execute.cluster import Machines, shares
-from datagen.execute.operators import fuse
-from datagen.execute.ray import OnRay
+from datagen.core.errors import ConfigError, DatagenError, SetupError
+from datagen.execute.engines.cluster import Machines, shares
+from datagen.execute.engines.ray import OnRay
 from datagen.execute.run import How, committer_of, place_of, run
-from datagen.execute.slices import Job, cut
+from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.slices import Job, cut
 
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
@@ -79,9 +79,9 @@ import sys
 from pathlib import Path
 import ray
 from building import Quiet
-from datagen.config import load
+from datagen.pipeline.config import load
 from datagen.execute.run import How, run
-from datagen.graph import build
+from datagen.pipeline.graph import build
 said = (line.split() for line in open("/proc/meminfo"))
 kilobytes = {name: int(value) for name, value, *_ in said}
 share = 1 - (kilobytes["MemAvailable:"] - 4e6) / kilobytes["MemTotal:"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from building import ledger_rows, run_local
 
-from datagen.config import load
-from datagen.execute.verify import verify
-from datagen.graph import build
+from datagen.execute.maintain.verify import verify
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.shards.reader import open_dataset
 
 

@@ -10,14 +10,14 @@ from building import PAINT, dataset_bytes, plain_rows, run_local, toy_graph
 from typer.testing import CliRunner
 
 from datagen.cli import app
-from datagen.errors import ConfigError, StoreError
-from datagen.execute.lock import held
-from datagen.execute.repair import Repair, repair
-from datagen.execute.verify import verify
-from datagen.execute.watching import Summary
+from datagen.core.errors import ConfigError, StoreError
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.ledger.lock import held
+from datagen.execute.maintain.repair import Repair, repair
+from datagen.execute.maintain.verify import verify
 from datagen.shards.index import CARD, DATASET, INDEX
 from datagen.shards.reader import open_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SHARD = "shards/train-000001.tar"
 

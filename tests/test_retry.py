@@ -10,10 +10,10 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 from commands import call
 
 from datagen.cli import OK, SOME_FAILED
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, run, stored_config
-from datagen.execute.verify import verify
-from datagen.graph import build
+from datagen.pipeline.graph import build
 
 FAN = {"use": "fan_out", "with": {"most": 4}}
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from picture_files import noise, saved
 
 from datagen import cli
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.sources.base import SourceRow
 from datagen.sources.config import PairsConfig, ReviewedConfig, SeedEditPart1Config
-from datagen.sources.decisions import COLUMNS, escaped, read_decisions, unescaped
+from datagen.sources.review_sheet import COLUMNS, escaped, read_decisions, unescaped
 
 CONFIG = "configs/mige_bench.yaml"
 

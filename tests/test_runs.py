@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as reference
 
-from datagen.errors import DataError
-from datagen.geometry import bounds, decode_runs
-from datagen.runs import Runs, runs_of
+from datagen.core.errors import DataError
+from datagen.imaging.geometry import bounds, decode_runs
+from datagen.imaging.rle import Runs, runs_of
 
 MASKS = arrays.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 BLOBS = st.tuples(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16)).map(

@@ -14,21 +14,21 @@ import ray
 from buckets import Bucket, served_bucket
 from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
 
-from datagen.errors import ConfigError, StoreError
-from datagen.execute.commit import Committer
-from datagen.execute.compaction import compact
-from datagen.execute.ledger import Ledger, Row, to_table
-from datagen.execute.lock import LOCK, held
-from datagen.execute.operators import fuse
+from datagen.core.errors import ConfigError, StoreError
+from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.ledger.compaction import compact
+from datagen.execute.ledger.ledger import Ledger, Row, to_table
+from datagen.execute.ledger.lock import LOCK, held
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, committer_of, place_of, run
-from datagen.execute.slices import Job, cut
-from datagen.execute.state import State
-from datagen.execute.verify import verify
-from datagen.execute.watching import Summary, Told
-from datagen.execute.worker import Worker
-from datagen.nodes import Graph
+from datagen.execute.workers.commit import Committer
+from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.slices import Job, cut
+from datagen.execute.workers.state import State
+from datagen.execute.workers.worker import Worker
+from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 

@@ -11,9 +11,9 @@ from building import ledger_rows, run_local
 from examples import small_manifest
 
 from datagen import open as open_dataset
-from datagen.config import load
-from datagen.graph import build
-from datagen.nodes import Graph
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
 
 SCORED = ("filter_aesthetic", "filter_nsfw", "filter_match", "filter_similarity", "filter_direction")
 

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_config, toy_graph
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.execute import run as run_module
-from datagen.execute.compaction import compact
-from datagen.execute.lock import PACK_LOCK, held, packing
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.ledger.compaction import compact
+from datagen.execute.ledger.lock import PACK_LOCK, held, packing
+from datagen.execute.ledger.partitions import Receipt, Share, told_unfinished
+from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, run
-from datagen.execute.shares import Receipt, Share, told_unfinished
-from datagen.execute.verify import verify
-from datagen.execute.watching import Summary
 from datagen.shards.index import DATASET, read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]

@@ -13,9 +13,9 @@ from conftest import ROOT
 from PIL import Image as Pillow
 
 from datagen import cli
-from datagen.config import load
-from datagen.graph import build
-from datagen.show import card_of, find
+from datagen.cards.show import card_of, find
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 
 
 def _rocket(out: Path, *sets: str) -> Path:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.errors import ConfigError
-from datagen.execute.slices import Slice, cut
+from datagen.core.errors import ConfigError
+from datagen.execute.workers.slices import Slice, cut
 from datagen.sources.base import SourceRow
 
 

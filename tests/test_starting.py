@@ -16,9 +16,9 @@ from PIL import Image as Pillow
 from web_server import serving
 
 from datagen import cli
-from datagen.config import load
 from datagen.fetch import SCHEMES, read_file
-from datagen.graph import build
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.sources.config import ManifestConfig
 
 ROOT = Path(__file__).resolve().parent.parent

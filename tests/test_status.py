@@ -16,15 +16,15 @@ from building import PAINT, Quiet, plain_rows, run_local, toy_config, toy_graph
 from commands import call
 
 from datagen import cli
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.execute import ledger as ledger_module
-from datagen.execute.ledger import Ledger
-from datagen.execute.lock import held
+from datagen.execute.inspect.status import Status, status
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.lock import held
+from datagen.execute.ledger.partitions import Share
 from datagen.execute.run import How, run
-from datagen.execute.shares import Share
-from datagen.execute.status import Status, status
-from datagen.progress.standing import status_lines
-from datagen.store import Store
+from datagen.progress.status_text import status_lines
+from datagen.storage.store import Store
 
 MIXED = [{"use": "sift"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 

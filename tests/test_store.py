@@ -14,8 +14,8 @@ import fsspec
 import pytest
 from buckets import Bucket, served_bucket
 
-from datagen.errors import StoreError
-from datagen.store import Store
+from datagen.core.errors import StoreError
+from datagen.storage.store import Store
 
 
 @pytest.fixture(scope="module")

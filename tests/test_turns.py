@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from datagen.turns import new_loop
+from datagen.execute.workers.fair_event_loop import new_loop
 
 PAIRS = 50
 

@@ -15,15 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from picture_files import noise, saved
 
-from datagen.errors import DataError
-from datagen.execute.ledger import Costs, Row
-from datagen.execute.slices import Job, Slice
-from datagen.execute.state import Live, Order, State
-from datagen.fields import Field, catalogue
-from datagen.image import Image
-from datagen.record import Record
-from datagen.sources.base import SourceRow
-from datagen.values import (
+from datagen.core.errors import DataError
+from datagen.core.fields import Field, catalogue
+from datagen.core.record import Record
+from datagen.execute.ledger.ledger import Costs, Row
+from datagen.execute.workers.slices import Job, Slice
+from datagen.execute.workers.state import Live, Order, State
+from datagen.imaging.codecs import (
     Blobs,
     check_value,
     dump_fields,
@@ -33,6 +31,8 @@ from datagen.values import (
     settled,
     told_fields,
 )
+from datagen.imaging.image import Image
+from datagen.sources.base import SourceRow
 
 EXTRA = (
     Field("pile", "images", "Some pictures."),
@@ -248,10 +248,10 @@ def test_a_stage_that_writes_over_its_input_fails_and_harms_nobody(tmp_path: Pat
 
 
 def test_a_buffer_that_a_stage_uses_again_does_not_reach_another_record(tmp_path: Path) -> None:
-    from datagen.execute.operators import fuse
     from datagen.execute.run import place_of
-    from datagen.execute.slices import cut
-    from datagen.execute.worker import Worker
+    from datagen.execute.workers.operators import fuse
+    from datagen.execute.workers.slices import cut
+    from datagen.execute.workers.worker import Worker
 
     graph = toy_graph(tmp_path, [{"use": "mark"}, PAINT], rows=plain_rows(3))
     state = State.start(Job(next(cut(graph.source, size=3))), catalogue=graph.catalogue)

@@ -11,8 +11,8 @@ import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from commands import call, refused
 
-from datagen.errors import SetupError, StoreError
-from datagen.execute.verify import verify
+from datagen.core.errors import SetupError, StoreError
+from datagen.execute.maintain.verify import verify
 
 HASHED: list[Any] = [PAINT, {"use": "hash_picture", "map": {"image": "target", "picture_hash": "target_hash"}}]
 

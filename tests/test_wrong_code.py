@@ -20,7 +20,10 @@ CALLS = {
     "yaml.unsafe_load", "pd.read_pickle", "pandas.read_pickle", "pa.deserialize", "html.unescape",
 }  # fmt: skip
 ALLOWED = {
-    ("datagen/execute/actors.py", "cloudpickle"): "stages travel to Ray's actors, as Ray's own arguments do; no data",
+    (
+        "datagen/execute/engines/actors.py",
+        "cloudpickle",
+    ): "stages travel to Ray's actors, as Ray's own arguments do; no data",
 }
 
 

@@ -10,7 +10,8 @@ import pytest
 from building import PAINT, toy_config
 from commands import call, refused
 
-from datagen import cli, yamlfile
+from datagen import cli
+from datagen.pipeline import yaml_file as yamlfile
 
 HEAD = "pipeline: toy\nplugins: [toys]\n"
 

@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 
 import datagen
 from datagen import cli
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 HOSTILE = {
     "script": "<script>alert(1)</script><img src=x onerror=alert(1)>",

@@ -15,8 +15,8 @@ from picture_files import noise, saved
 
 import datagen
 from datagen.cli import OK, SOME_FAILED
-from datagen.config import load
-from datagen.graph import build
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from stages.add_placeholder import AddPlaceholder
 
 EDITS = "configs/instruct_edit.yaml"

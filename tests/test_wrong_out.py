@@ -20,14 +20,14 @@ from commands import call, refused
 
 import datagen
 from datagen import cli
-from datagen.errors import SetupError, StoreError
-from datagen.execute.answers import Answers
-from datagen.execute.cluster import start_ray
-from datagen.execute.lock import LOCK
-from datagen.fields import catalogue
+from datagen.core.errors import SetupError, StoreError
+from datagen.core.fields import catalogue
+from datagen.execute.engines.cluster import start_ray
+from datagen.execute.ledger.lock import LOCK
+from datagen.execute.reuse.answer_cache import Answers
 from datagen.shards.index import DATASET, INDEX
 from datagen.shards.reader import open_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 CONTROL = "\x1b[2J"
 

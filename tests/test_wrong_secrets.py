@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen import cli
-from datagen.telling import printable, public, redacted, secret_in
+from datagen.core.redact import printable, public, redacted, secret_in
 
 SECRET = "hunter2-swordfish"
 KEY = "orange-marmalade-9"

@@ -7,15 +7,26 @@ from typing import NoReturn
 
 import typer
 
-from datagen.cli import cleaning, comparing, looking, reporting, running, starting
+from datagen.cli import compare_commands, hash_commands, inspect_commands, report_commands, run_commands, setup_commands
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
-from datagen.errors import ConfigError, DatagenError, SetupError, StoreError
-from datagen.telling import printable, redacted
+from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
+from datagen.core.redact import printable, redacted
 
 __all__ = [
-    "BROKEN", "INTERRUPTED", "OK", "SOME_FAILED", "WRONG", "app", "cleaning", "comparing", "looking", "main",
-    "reporting", "running", "starting",
-]  # fmt: skip
+    "BROKEN",
+    "INTERRUPTED",
+    "OK",
+    "SOME_FAILED",
+    "WRONG",
+    "app",
+    "compare_commands",
+    "hash_commands",
+    "inspect_commands",
+    "main",
+    "report_commands",
+    "run_commands",
+    "setup_commands",
+]
 
 _COMPLETION = {"--install-completion", "--show-completion"}
 

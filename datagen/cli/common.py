@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import typer
 
-from datagen.cli import completing
-from datagen.telling import printable
+from datagen.cli import completion
+from datagen.core.redact import printable
 
 if TYPE_CHECKING:
-    from datagen.nodes import Graph
+    from datagen.pipeline.graph_model import Graph
 
 OK, BROKEN, WRONG, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -55,17 +55,17 @@ class Engine(StrEnum):
 Config = Annotated[
     Path,
     typer.Argument(
-        help="A pipeline, such as configs/subject_add.yaml.", metavar="CONFIG", autocompletion=completing.configs
+        help="A pipeline, such as configs/subject_add.yaml.", metavar="CONFIG", autocompletion=completion.configs
     ),
 ]
 Out = Annotated[
     str,
-    typer.Argument(help="A dataset's folder or address.", metavar="OUT", autocompletion=completing.outs),
+    typer.Argument(help="A dataset's folder or address.", metavar="OUT", autocompletion=completion.outs),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
 ProfileOption = Annotated[
     str,
-    typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME", autocompletion=completing.profiles),
+    typer.Option("--profile", "-p", help="Which choice of models.", metavar="NAME", autocompletion=completion.profiles),
 ]
 SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it
@@ -109,8 +109,8 @@ def finite(value: float | None) -> float | None:
 
 def graph_of(config: Path, profile: str, sets: list[str] | None) -> Graph:
     """The graph of a config. Raises `ConfigError`."""
-    from datagen.config import load
-    from datagen.graph import build
+    from datagen.pipeline.config import load
+    from datagen.pipeline.graph import build
 
     import_from_here()
     return build(load(config, profile=profile, sets=sets or []))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from datagen.compare.ends import Side
-from datagen.errors import StoreError
-from datagen.execute.history import changes, last_run, leaves, read_stages
+from datagen.compare.outcomes import Side
+from datagen.core.errors import StoreError
+from datagen.execute.reuse.run_manifest import changes, last_run, leaves, read_stages
 from datagen.execute.run import CONFIG
 
 _FOLLOWS = "depends on '"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datagen.compare.config import Setting, settings
-from datagen.compare.ends import ABSENT, ACCEPTED, INNER, NOT_MADE, Codes, Names, Side, read_side
+from datagen.compare.outcomes import ABSENT, ACCEPTED, INNER, NOT_MADE, Codes, Names, Side, read_side
 from datagen.shards.columns import Digests, Flags, digests, found_in
 
 Kind = Literal["lost", "gained", "changed", "moved"]

@@ -9,7 +9,7 @@ from datagen.cards.card import Card
 from datagen.cards.page import Group, page
 from datagen.compare.diff import Diff, Example, Transition
 from datagen.compare.text import diff_lines, headline
-from datagen.errors import ConfigError, StoreError
+from datagen.core.errors import ConfigError, StoreError
 from datagen.report.pictures import of_sample
 from datagen.shards.reader import Dataset, Sample, open_dataset
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datagen.errors import StoreError
-from datagen.execute.accounts import accepted, account, dropped_tables
-from datagen.execute.fingerprints import digest, models_of, run_fingerprint
-from datagen.execute.ledger import SCHEMA, Counts, Ledger
-from datagen.execute.watching import Summary
-from datagen.nodes import Graph, Node
+from datagen.core.errors import StoreError
+from datagen.execute.engines.progress_events import Summary
+from datagen.execute.ledger.ledger import SCHEMA, Counts, Ledger
+from datagen.execute.ledger.ledger_audit import accepted, account, dropped_tables
+from datagen.execute.reuse.fingerprints import digest, models_of, run_fingerprint
+from datagen.pipeline.graph_model import Graph, Node
 from datagen.shards.duplicates import Dropped
 from datagen.shards.index import DATASET, SPLITS, About, StageRow, read_dataset
 from datagen.shards.pack import PACK, MapJobs, pack, set_aside
 from datagen.shards.plan import slice_number
-from datagen.sources.mix.mix import Mix
+from datagen.sources.formats.mix.mix import Mix
 
 
 def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, *, map_jobs: MapJobs = map) -> None:

@@ -12,29 +12,29 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from datagen.config import Loaded, loaded
-from datagen.errors import ConfigError, DatagenError, StoreError
-from datagen.execute.code import Choice, settle_code
-from datagen.execute.commit import Committer
-from datagen.execute.compaction import SLICES, compact
-from datagen.execute.feed import Feed
-from datagen.execute.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.core.errors import ConfigError, DatagenError, StoreError
+from datagen.execute.engines.local import Local
+from datagen.execute.engines.progress_events import Heard, Running, Summary, Told, Watching
+from datagen.execute.engines.slice_queue import Feed
+from datagen.execute.engines.throughput import Pace
 from datagen.execute.finish import finish
-from datagen.execute.history import enter_run
-from datagen.execute.ledger import Counts, Ledger
-from datagen.execute.local import Local
-from datagen.execute.lock import held, packing
-from datagen.execute.operators import fuse
-from datagen.execute.pace import Pace
-from datagen.execute.shares import Receipt, Share, state_of, told_unfinished
-from datagen.execute.spent import enter_spent
-from datagen.execute.tally import add_all
-from datagen.execute.watching import Heard, Running, Summary, Told, Watching
-from datagen.execute.worker import Place
-from datagen.nodes import Graph
+from datagen.execute.ledger.compaction import SLICES, compact
+from datagen.execute.ledger.cost_ledger import enter_spent
+from datagen.execute.ledger.ledger import Counts, Ledger
+from datagen.execute.ledger.lock import held, packing
+from datagen.execute.ledger.partitions import Receipt, Share, state_of, told_unfinished
+from datagen.execute.ledger.stage_counters import add_all
+from datagen.execute.reuse.code_versions import Choice, settle_code
+from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.run_manifest import enter_run
+from datagen.execute.workers.commit import Committer
+from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.worker import Place
+from datagen.pipeline.config import Loaded, loaded
+from datagen.pipeline.graph_model import Graph
+from datagen.pipeline.yaml_file import parse_yaml
 from datagen.shards.index import DATASET, HISTORY, read_dataset
-from datagen.store import Store
-from datagen.yamlfile import parse_yaml
+from datagen.storage.store import Store
 
 Engine = Literal["ray", "local"]
 CONFIG = "run/config.yaml"
@@ -292,6 +292,6 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
 def _engine(how: How, watcher: Watching) -> AbstractContextManager[Running]:
     if how.engine == "local":
         return Local()
-    from datagen.execute.ray import OnRay
+    from datagen.execute.engines.ray import OnRay
 
     return OnRay(address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)

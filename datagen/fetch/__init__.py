@@ -9,8 +9,8 @@ An address is a plain path, one that fsspec knows, or:
   `arrow://ROW/COLUMN/ADDRESS` for one cell of a table, the column percent-encoded.
 """
 
-from datagen.fetch.places import PACKAGE, folder_of, reason, resolved, scheme_of
-from datagen.fetch.reading import SCHEMES, forget, read_file
+from datagen.fetch.addresses import PACKAGE, folder_of, reason, resolved, scheme_of
+from datagen.fetch.read import SCHEMES, forget, read_file
 from datagen.fetch.web import NO_WEB, Web, check_host
 
 __all__ = [

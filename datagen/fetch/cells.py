@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from datagen.errors import DataError
-from datagen.fetch.places import Part
+from datagen.core.errors import DataError
+from datagen.fetch.addresses import Part
 
 _ROWS = 8
 """Pictures that are decoded at once from Parquet."""

@@ -18,8 +18,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from datagen.errors import DataError
-from datagen.fetch import kept
+from datagen.core.errors import DataError
+from datagen.fetch import http_cache as kept
 
 WEB_SCHEMES = ("http", "https")
 _REDIRECTS = (301, 302, 303, 307, 308)

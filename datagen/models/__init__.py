@@ -9,25 +9,25 @@ from datagen.models.base import ModelConfig
 
 def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
-    from datagen.models.aesthetic import PredictorConfig
-    from datagen.models.box_asker import BoxAskerConfig
-    from datagen.models.captioner import CaptionerConfig
-    from datagen.models.completeness import CompletenessJudgeConfig
-    from datagen.models.detector import DetectorConfig
-    from datagen.models.editor import EditorConfig
-    from datagen.models.embedder import DinoConfig, Dinov2Config
-    from datagen.models.entity_finder import EntityFinderConfig
-    from datagen.models.hasher import HasherConfig
-    from datagen.models.inpainter import InpainterConfig
-    from datagen.models.instruction_writer import InstructionWriterConfig
+    from datagen.models.aesthetics.base import PredictorConfig
+    from datagen.models.captioners.base import CaptionerConfig
+    from datagen.models.completeness_judges.base import CompletenessJudgeConfig
+    from datagen.models.detectors.base import DetectorConfig
+    from datagen.models.editors.base import EditorConfig
+    from datagen.models.embedders.base import DinoConfig, Dinov2Config
+    from datagen.models.entity_finders.base import EntityFinderConfig
+    from datagen.models.extractors.base import SubjectExtractorConfig
+    from datagen.models.generators.base import TextToImageConfig
+    from datagen.models.grounders.base import BoxAskerConfig
+    from datagen.models.hashers.base import HasherConfig
+    from datagen.models.inpainters.base import InpainterConfig
+    from datagen.models.instructions.base import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
-    from datagen.models.main_subject import MainSubjectJudgeConfig
-    from datagen.models.nsfw import NsfwConfig
-    from datagen.models.scorer import ScorerConfig
-    from datagen.models.segmenter import SegmenterConfig
-    from datagen.models.subject_extractor import SubjectExtractorConfig
-    from datagen.models.subject_namer import SubjectNamerConfig
-    from datagen.models.text_to_image import TextToImageConfig
+    from datagen.models.main_subjects.base import MainSubjectJudgeConfig
+    from datagen.models.namers.base import SubjectNamerConfig
+    from datagen.models.nsfw_filters.base import NsfwConfig
+    from datagen.models.scorers.base import ScorerConfig
+    from datagen.models.segmenters.base import SegmenterConfig
 
     found = {
         "detector": DetectorConfig,

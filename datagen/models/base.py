@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from datagen.options import Options
+from datagen.core.options import Options
 
 
 class ModelConfig(Options):

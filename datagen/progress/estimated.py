@@ -7,10 +7,10 @@ from types import TracebackType
 
 from rich.console import Console
 
-from datagen.execute.estimate import Estimate, Resource
-from datagen.execute.forecast import Forecast
-from datagen.execute.gc import told_bytes
-from datagen.execute.watching import Told
+from datagen.execute.engines.progress_events import Told
+from datagen.execute.inspect.bootstrap import Forecast
+from datagen.execute.inspect.estimate import Estimate, Resource
+from datagen.execute.maintain.gc import told_bytes
 from datagen.progress.lines import slices, span
 
 _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}

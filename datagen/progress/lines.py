@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from datagen.execute.tally import Tally
-from datagen.execute.watching import Summary, Told
+from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.ledger.stage_counters import Tally
 
 _LONGEST_ID = 100
 _NEGLIGIBLE_SECONDS = 0.05

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from datagen.errors import StoreError
-from datagen.store import Store
-from datagen.telling import printable, redacted
+from datagen.core.errors import StoreError
+from datagen.core.redact import printable, redacted
+from datagen.storage.store import Store
 
 LOG = "run/log"
 MOST_BYTES = 2_000_000

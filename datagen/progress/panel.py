@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, NewLine, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from datagen.execute.watching import StageTold, Told
+from datagen.execute.engines.progress_events import StageTold, Told
 from datagen.progress.lines import money, rate, slices, span, time_left
 
 _NARROW = 60

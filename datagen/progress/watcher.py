@@ -12,12 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from datagen.errors import StoreError
-from datagen.execute.watching import Summary, Told
+from datagen.core.errors import StoreError
+from datagen.core.redact import printable, redacted
+from datagen.execute.engines.progress_events import Summary, Told
 from datagen.progress.lines import closing, line
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
-from datagen.telling import printable, redacted
 
 SECONDS_BETWEEN_LINES = 10.0
 _REDRAWN = 4

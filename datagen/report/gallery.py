@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datagen.execute.accounts import dropped_tables
-from datagen.execute.history import Told
-from datagen.execute.ledger import Ledger
-from datagen.fields import Field
+from datagen.core.fields import Field
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.ledger_audit import dropped_tables
+from datagen.execute.reuse.run_manifest import Told
 from datagen.report.cells import as_json, mapping_in, numbers_in
-from datagen.report.kept import kept_fields
 from datagen.report.pictures import SIDE, Reading, Sheet, of_row, of_sample
+from datagen.report.rejected_fields import kept_fields
 from datagen.report.survey import Chosen
 from datagen.shards.reader import Dataset, open_dataset
 

@@ -22,12 +22,13 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from datagen.errors import SetupError, StoreError
-from datagen.execute.history import Told, read_stages
-from datagen.execute.ledger import SLICES, Ledger
+from datagen.core.errors import SetupError, StoreError
+from datagen.core.fields import Field, catalogue
+from datagen.core.redact import redacted
+from datagen.execute.ledger.cost_ledger import Spent, read_spent
+from datagen.execute.ledger.ledger import SLICES, Ledger
+from datagen.execute.reuse.run_manifest import Told, read_stages
 from datagen.execute.run import CONFIG
-from datagen.execute.spent import Spent, read_spent
-from datagen.fields import Field, catalogue
 from datagen.report.bounds import Judge, Move, Spread
 from datagen.report.cells import as_json
 from datagen.report.flow import Flow, flow
@@ -35,8 +36,7 @@ from datagen.report.gallery import Gallery, gallery
 from datagen.report.pictures import Reading
 from datagen.report.survey import DUPLICATE, Errors, StageWork, Survey, survey
 from datagen.shards.index import DatasetInfo, read_dataset
-from datagen.store import Store
-from datagen.telling import redacted
+from datagen.storage.store import Store
 
 FOLDER = "report"
 """Below OUT."""

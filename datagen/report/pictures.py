@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from datagen.errors import DataError, DatagenError, StoreError
+from datagen.core.errors import DataError, DatagenError, StoreError
+from datagen.core.fields import Box
 from datagen.fetch import PACKAGE, read_file, scheme_of
-from datagen.fields import Box
-from datagen.image import MAX_PIXELS, Image, Mask, Pixels
+from datagen.imaging.image import MAX_PIXELS, Image, Mask, Pixels
 from datagen.report.cells import is_number, mapping_in
 from datagen.shards.reader import Sample
 

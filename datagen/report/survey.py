@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from datagen.errors import StoreError
-from datagen.execute.accounts import dropped_tables
-from datagen.execute.history import Told
-from datagen.execute.ledger import Ledger
+from datagen.core.errors import StoreError
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.ledger_audit import dropped_tables
+from datagen.execute.reuse.run_manifest import Told
 from datagen.report.bounds import Bound, Judge
 from datagen.report.cells import numbers_in
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from datagen.cards.card import Card
 from datagen.cards.page import Group, page
-from datagen.errors import DatagenError
+from datagen.core.errors import DatagenError
 from datagen.fetch import read_file, scheme_of
-from datagen.image import Image
+from datagen.imaging.image import Image
 from datagen.report.pictures import NEARBY, Picture, Sheet, small
-from datagen.sources.decisions import unescaped
+from datagen.sources.review_sheet import unescaped
 
 MOST = 300
 """Records that are shown: those that come first."""

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import fsspec
 
-from datagen.errors import ConfigError
-from datagen.execute.history import last_run
-from datagen.execute.ledger import Ledger
+from datagen.core.errors import ConfigError
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.reuse.run_manifest import last_run
 from datagen.fetch import resolved
-from datagen.fetch.places import reason
+from datagen.fetch.addresses import reason
 from datagen.review.page import page_of
-from datagen.sources.decisions import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
+from datagen.sources.review_sheet import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
 from datagen.sources.tables import kind_of
-from datagen.store import Store
+from datagen.storage.store import Store
 
 UNDECIDED = "undecided"
 PAGE = "report/review.html"

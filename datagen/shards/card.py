@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
+from datagen.core.redact import printable
 from datagen.shards.index import SHARDS, SPLITS, About, DatasetInfo
 from datagen.shards.info import SampleInfo
-from datagen.telling import printable
 
 _HUB_LICENSE = re.compile(
     r"apache-2\.0|mit|isc|zlib|unlicense|pddl|odbl|odc-by|mpl-2\.0|ofl-1\.1|bsd(-[23]-clause)?|cc0-1\.0"

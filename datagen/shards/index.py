@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from datagen.errors import StoreError
-from datagen.fields import Field as Described
-from datagen.fields import Kind
-from datagen.options import Options
-from datagen.store import Store
+from datagen.core.errors import StoreError
+from datagen.core.fields import Field as Described
+from datagen.core.fields import Kind
+from datagen.core.options import Options
+from datagen.storage.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from datagen.fields import PLACEHOLDER
-from datagen.options import Options
+from datagen.core.fields import PLACEHOLDER
+from datagen.core.options import Options
 
 
 def _ordered(box: list[float]) -> list[float]:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.hashes import Words
-from datagen.shards.reach import CHUNK, MOST_FLIPS
+from datagen.imaging.perceptual_hash import Words
+from datagen.shards.distance_limit import CHUNK, MOST_FLIPS
 
 Places = NDArray[np.int64]
 Accept = Callable[[Places, Places], NDArray[np.bool_]]

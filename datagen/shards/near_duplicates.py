@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import DataError, StoreError
-from datagen.hashes import Words, distances, read_hash
+from datagen.core.errors import DataError, StoreError
+from datagen.imaging.perceptual_hash import Words, distances, read_hash
 from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
+from datagen.shards.distance_limit import CHUNK, furthest
 from datagen.shards.duplicates import Drops, names_of, why
 from datagen.shards.near import Accept, Near, TooManyError, chunks_of, flips_of, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
-from datagen.shards.reach import CHUNK, furthest
 
 NEAR = "near_duplicate"
 

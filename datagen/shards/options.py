@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from datagen.fields import Format
-from datagen.options import Options
+from datagen.core.fields import Format
+from datagen.core.options import Options
 
 
 class ImageOptions(Options):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.shards.card import Counts, dataset_card
 from datagen.shards.columns import Rows
 from datagen.shards.duplicates import Dropped
@@ -30,10 +30,10 @@ from datagen.shards.index import (
 )
 from datagen.shards.options import OutputOptions
 from datagen.shards.packed import PACKED, PackedInfo, Recipe, sha256_file, sha256_of, unchanged
+from datagen.shards.partition_columns import spread
 from datagen.shards.plan import Plan, Shard, plan_shards
 from datagen.shards.shard import ShardDone, ShardJob, fragment_file, marker_file, read_marker, write_shard
-from datagen.shards.spread import spread
-from datagen.store import Store
+from datagen.storage.store import Store
 
 PACK = "pack"
 """What stands in the place of a stage where packing drops a sample."""

@@ -6,11 +6,11 @@ import hashlib
 
 from pydantic import ConfigDict, ValidationError
 
-from datagen.errors import StoreError
-from datagen.options import Options
+from datagen.core.errors import StoreError
+from datagen.core.options import Options
 from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, About, DatasetInfo, read_dataset
 from datagen.shards.options import OutputOptions
-from datagen.store import Store
+from datagen.storage.store import Store
 
 PACKED = "run/packed.json"
 

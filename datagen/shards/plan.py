@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.shards.columns import NARROW, Digests, Flags, Numbers, Rows, digests, filled, found_in
 from datagen.shards.duplicates import Dropped, Twins, drop_duplicates
 from datagen.shards.index import SHARDS, SPLITS, Split

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.errors import ConfigError, StoreError, nearest
+from datagen.core.errors import ConfigError, StoreError, nearest
 from datagen.shards.index import DATASET, INDEX, SPLITS, ShardInfo, index_schema, read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from datagen.image import Mask, Pixels
+    from datagen.imaging.image import Mask, Pixels
 
 _COLUMNS = ["key", "split", "shard", "members"]
 
@@ -138,7 +138,7 @@ class Sample:
 
         Raises `StoreError` if it is no png, jpg or webp, or is damaged.
         """
-        from datagen.image import Image
+        from datagen.imaging.image import Image
 
         data = self.read(self._full(name))
         try:

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from pydantic import ValidationError
 
-from datagen.errors import DataError
-from datagen.fields import PLACEHOLDER, Field
-from datagen.image import Mask
-from datagen.record import Record
+from datagen.core.errors import DataError
+from datagen.core.fields import PLACEHOLDER, Field
+from datagen.core.record import Record
+from datagen.core.redact import public
+from datagen.imaging.image import Mask
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import ImageOptions
-from datagen.telling import public
 
 MAX_KEY = 80
 MAX_MEMBER = 19

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from datagen.errors import StoreError
-from datagen.options import Options
+from datagen.core.errors import StoreError
+from datagen.core.options import Options
 from datagen.shards.index import ShardInfo, Split, index_schema
+from datagen.shards.partition_columns import read_rows
 from datagen.shards.plan import MB, Shard, cut
-from datagen.shards.spread import read_rows
 from datagen.shards.writer import ending
-from datagen.store import Store
+from datagen.storage.store import Store
 
 _CHUNK = 16 * MB
 """Bytes of samples that are held at once."""

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.shards.columns import Digests, digests, found_in
 from datagen.shards.index import INDEX, ShardInfo, Split, index_schema
-from datagen.store import Store
+from datagen.storage.store import Store
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError)
 """What pyarrow raises where a Parquet file is damaged: errors of its own, and some of Python's."""

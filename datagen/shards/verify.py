@@ -15,14 +15,14 @@ import pyarrow as pa
 from PIL import Image as Pillow
 from pydantic import ValidationError
 
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
+from datagen.core.redact import printable
 from datagen.shards.columns import Digests, digests, found_in
 from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, ShardInfo, read_dataset
 from datagen.shards.info import SampleInfo
 from datagen.shards.packed import PACKED, read_packed, sha256_of
 from datagen.shards.table import DamagedIndexError, IndexFile, Sources, opened_index
-from datagen.store import Store
-from datagen.telling import printable
+from datagen.storage.store import Store
 
 _MEND = "`verify OUT --repair` writes it anew from run/parts"
 _AGAIN = "run the pipeline into it again, which writes it anew"

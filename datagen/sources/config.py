@@ -6,12 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from datagen.options import Options
+from datagen.core.options import Options
 from datagen.sources.base import Source
-from datagen.sources.foreign import Foreign, Placed
-from datagen.sources.generation.config import GENERATION_SOURCES, GenerationSources
-from datagen.sources.mix.config import MixConfig
-from datagen.sources.pairs.config import PAIR_SOURCES, PairSources
+from datagen.sources.formats.base import Foreign, Placed
+from datagen.sources.formats.generation.config import GENERATION_SOURCES, GenerationSources
+from datagen.sources.formats.mix.config import MixConfig
+from datagen.sources.formats.pairs.config import PAIR_SOURCES, PairSources
 
 
 class ManifestConfig(Placed):
@@ -59,7 +59,7 @@ class Sa1bConfig(Foreign):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        from datagen.sources.sa1b import Sa1b
+        from datagen.sources.formats.sa1b import Sa1b
 
         return Sa1b(self.path, license=self.license, credit=self.credit)
 
@@ -173,7 +173,7 @@ class SeedEditPart1Config(Foreign):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        from datagen.sources.seed_edit import SeedEditPart1
+        from datagen.sources.formats.seed_edit import SeedEditPart1
 
         return SeedEditPart1(
             self.path,
@@ -217,7 +217,7 @@ class TryOnConfig(Foreign):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        from datagen.sources.try_on import FOLDERS, TryOn
+        from datagen.sources.formats.try_on import FOLDERS, TryOn
 
         folders = FOLDERS[self.layout]._replace(result=self.results, agnostic=self.agnostic)
         return TryOn(
@@ -246,7 +246,7 @@ class CocoConfig(Foreign):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        from datagen.sources.coco import Coco
+        from datagen.sources.formats.coco import Coco
 
         return Coco(
             self.path,

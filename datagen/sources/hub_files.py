@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from datagen.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
-from datagen.fetch.places import cell_of
-from datagen.sources.places import Place
+from datagen.fetch.addresses import cell_of
+from datagen.sources.file_listing import Place
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 _ROWS = 256

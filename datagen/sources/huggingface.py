@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from datagen.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError, nearest
 from datagen.sources.base import SourceRow, escaped
 from datagen.sources.hub_files import HubFile, HubFiles
+from datagen.sources.id_set import once
 from datagen.sources.rows import FIELDS, checked, faulty
-from datagen.sources.seen import once
 
 
 class HuggingFace:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.fetch import reason, scheme_of
 from datagen.sources.base import SourceRow, escaped
-from datagen.sources.places import Folder, Place
+from datagen.sources.file_listing import Folder, Place
+from datagen.sources.id_set import once
 from datagen.sources.rows import FIELDS, checked, faulty
-from datagen.sources.seen import once
 from datagen.sources.sidecars import LARGEST, Told, check_table, from_json, from_text
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

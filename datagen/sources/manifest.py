@@ -19,11 +19,11 @@ from typing import IO, Any
 import fsspec
 from pydantic import ValidationError
 
-from datagen.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources.base import SourceRow
+from datagen.sources.id_set import Seen
 from datagen.sources.rows import FARTHEST, FIELDS, MEASURES, ROW, ManifestRow, checked, faulty, sound
-from datagen.sources.seen import Seen
 
 __all__ = ["FARTHEST", "LONGEST_LINE", "Manifest", "document", "lines_of", "parsed"]
 

@@ -6,11 +6,11 @@ import re
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from datagen.errors import ConfigError, DatagenError
+from datagen.core.errors import ConfigError, DatagenError
 from datagen.sources.base import Source
+from datagen.sources.file_listing import Folder, Place, one_folder
 from datagen.sources.hub_files import SPLITS, STATE
 from datagen.sources.images import ENDINGS
-from datagen.sources.places import Folder, Place, one_folder
 from datagen.sources.tars import ENDING, PACKED, Tar, has_braces, members_of, tars_at
 
 _TABLES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")

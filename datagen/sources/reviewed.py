@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from datagen.errors import nearest
+from datagen.core.errors import nearest
 from datagen.fetch import scheme_of
-from datagen.models.first_words import operation_of
+from datagen.models.grammar.first_words import operation_of
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.decisions import Decision, read_decisions
-from datagen.sources.places import Place
+from datagen.sources.file_listing import Place
+from datagen.sources.review_sheet import Decision, read_decisions
 from datagen.sources.rows import faulty
 
 _GIVEN = {"target_caption": "given_caption"}

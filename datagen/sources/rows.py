@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from datagen.errors import nearest
+from datagen.core.errors import nearest
 from datagen.sources.base import SourceRow, escaped
 
 FIELDS = ("uri", "base", "sha256", "license", "credit", "caption", "session", "objects")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from datagen.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError, nearest
 from datagen.sources.manifest import document
 from datagen.sources.tables import TableRow, columns_of, table_rows
 

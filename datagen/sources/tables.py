@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import fsspec
 
-from datagen.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
 from datagen.sources.base import SourceRow
+from datagen.sources.id_set import once
 from datagen.sources.rows import (
     FIELDS,
     MEASURES,
@@ -27,7 +28,6 @@ from datagen.sources.rows import (
     checked,
     faulty,
 )
-from datagen.sources.seen import once
 
 LONGEST_CELL = 2**24
 """Of a CSV file, in characters."""

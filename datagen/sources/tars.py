@@ -14,8 +14,8 @@ from typing import IO, Any, NamedTuple
 
 from braceexpand import braceexpand
 
-from datagen.errors import ConfigError
-from datagen.sources.places import Place, one_folder
+from datagen.core.errors import ConfigError
+from datagen.sources.file_listing import Place, one_folder
 
 ENDING = ".tar"
 PICKLED = (".pyd", ".pickle", ".pkl", ".pth", ".pt")

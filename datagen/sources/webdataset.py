@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from datagen.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
-from datagen.fetch.places import bytes_of
+from datagen.fetch.addresses import bytes_of
 from datagen.sources.base import SourceRow, escaped
+from datagen.sources.file_listing import Place
+from datagen.sources.id_set import once
 from datagen.sources.manifest import document
-from datagen.sources.places import Place
 from datagen.sources.rows import FIELDS, checked, faulty
-from datagen.sources.seen import once
 from datagen.sources.sidecars import from_mapping, from_text
 from datagen.sources.tars import Member, Tar, members_of, read_member, tars_at
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from datagen.models.instruction_writer import Layout, Thing, Written
+from datagen.models.instructions.base import Layout, Thing, Written
 
 Box = tuple[float, float, float, float]
 

@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from datagen.models.instruction_writer import Layout, Thing
-from datagen.models.phrases import noun
+from datagen.models.grammar.phrases import noun
+from datagen.models.instructions.base import Layout, Thing
 
 _SIZES = [(640, 427), (512, 512), (384, 303), (600, 900), (1280, 720)]
 _TABLE = ["espresso cup", "teaspoon", "saucer", "plate", "croissant", "glass of water", "scissors", "vase", "candle"]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.fields import PLACEHOLDER
-from datagen.models.additions import parsed
-from datagen.models.subject_extractor import Extracted, RulesExtractorConfig
-from datagen.stage import Lent
+from datagen.core.fields import PLACEHOLDER
+from datagen.core.stage import Lent
+from datagen.models.extractors.base import Extracted, RulesExtractorConfig
+from datagen.models.grammar.additions import parsed
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.models.language.allowance import Allowance, Amount, Bucket, Leave, Terms, Wish
+from datagen.core.stage import Lent
+from datagen.models.language.rate_limit import Allowance, Amount, Bucket, Leave, Terms, Wish
 from datagen.models.language.sharing import Here, There, gate, leave, shared_here
-from datagen.stage import Lent
 
 TERMS = Terms("http://x/v1", "m", None, None, None, None)
 STEPS = st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 40)), max_size=40)

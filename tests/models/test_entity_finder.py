@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from chat_server import Chat, chatting, says, words_of
 
-from datagen.errors import DataError
-from datagen.models.entity_finder import BoxesConfig, Entity, LanguageFinderConfig, Told
-from datagen.stage import Lent
+from datagen.core.errors import DataError
+from datagen.core.stage import Lent
+from datagen.models.entity_finders.base import BoxesConfig, Entity, LanguageFinderConfig, Told
 
 CAPTION = "A cup stands on a red saucer beside two spoons."
 SIZE = (100, 50)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.models.language.gathering import Gathered
+from datagen.models.language.batcher import Gathered
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))

@@ -23,15 +23,15 @@ from PIL import Image as Pillow
 from safetensors.torch import load_file, save_file
 
 from datagen import DataError, Failed, Record, Reject, SetupError
-from datagen.config import load
-from datagen.execute.verify import verify
-from datagen.geometry import resized
-from datagen.graph import build
-from datagen.image import Image
+from datagen.execute.maintain.verify import verify
+from datagen.imaging.geometry import resized
+from datagen.imaging.image import Image
 from datagen.models.diffusion.pipeline import Wish
-from datagen.models.editor import DiffusersEditorConfig
-from datagen.models.inpainter import DiffusersInpainterConfig
-from datagen.models.text_to_image import DiffusersTextToImageConfig
+from datagen.models.editors.base import DiffusersEditorConfig
+from datagen.models.generators.base import DiffusersTextToImageConfig
+from datagen.models.inpainters.base import DiffusersInpainterConfig
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.shards.reader import open_dataset
 from stages.edit_image import EditImage
 from stages.generate_image import GenerateImage
@@ -397,7 +397,7 @@ def test_a_wish_that_fits_nowhere_fails_alone(folder: Path) -> None:
 
 def test_check_holds_arguments_against_signatures_and_imports_no_library() -> None:
     code = (
-        "import sys\nfrom datagen.config import load\nfrom datagen.graph import build\nfrom pathlib import Path\n"
+        "import sys\nfrom datagen.pipeline.config import load\nfrom datagen.pipeline.graph import build\nfrom pathlib import Path\n"
         "build(load(Path('configs/re_edit.yaml'), profile='generate'))\n"
         "print([m for m in ('torch', 'diffusers', 'transformers', 'accelerate') if m in sys.modules])"
     )

@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from segment_anything import SamPredictor, sam_model_registry
 
-from datagen.errors import ConfigError, DataError, SetupError
-from datagen.image import Image
-from datagen.models.detector import (
+from datagen.core.errors import ConfigError, DataError, SetupError
+from datagen.imaging.image import Image
+from datagen.models.detectors.base import (
     Detection,
     GroundingDinoConfig,
     OriginalGroundingDinoConfig,
     Sam3DetectorConfig,
     best_first,
 )
-from datagen.models.grounding_words import captions
-from datagen.models.sam_segmenter import read_sam
-from datagen.models.segmenter import NOTHING, Sam2Config, Sam3Config, SamConfig, Scene, Segmentation, segment_each
+from datagen.models.detectors.grounding_words import captions
+from datagen.models.segmenters.base import NOTHING, Sam2Config, Sam3Config, SamConfig, Scene, Segmentation, segment_each
+from datagen.models.segmenters.sam import read_sam
 from datagen.models.weights.batches import Batches
 
 TINY = tiny.vocabulary()

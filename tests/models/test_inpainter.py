@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pictures import demo_object, disc, noise
 
 from datagen import DataError
-from datagen.geometry import dilate, draw
-from datagen.models.inpainter import PatchConfig, TeleaConfig
-from datagen.models.poisson import harmonic, integrated
+from datagen.imaging.geometry import dilate, draw
+from datagen.models.inpainters.base import PatchConfig, TeleaConfig
+from datagen.models.inpainters.poisson import harmonic, integrated
 
 KINDS = [PatchConfig(), TeleaConfig()]
 every_kind = pytest.mark.parametrize("config", KINDS, ids=[config.kind for config in KINDS])

@@ -13,12 +13,12 @@ import pytest
 from batch_server import Batches, answers, batching, fault
 from pydantic import BaseModel, ConfigDict
 
-from datagen.errors import AllowanceError, DataError, DatagenError, SetupError
-from datagen.image import Image
+from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError
+from datagen.core.stage import Bill, Lent, billing
+from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
-from datagen.stage import Bill, Lent, billing
 
 QUICK = {"gather_s": 0.05, "poll_s": 0.02}
 

@@ -16,13 +16,13 @@ import pytest
 from chat_server import Act, Chat, chatting, completion, cuts, fails, hangs, says, sends, words_of
 from pydantic import BaseModel, ConfigDict, Field
 
-from datagen.errors import AllowanceError, DataError, DatagenError, SetupError
-from datagen.image import Image
+from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError
+from datagen.core.stage import Bill, Lent, billing
+from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.verdict import Verdict
-from datagen.stage import Bill, Lent, billing
 
 ASKED = Question("You judge.", "Is it so?")
 

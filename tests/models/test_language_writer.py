@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from chat_server import Act, Asked, Chat, chatting, says, words_of
 
-from datagen.errors import DataError
-from datagen.image import Image
-from datagen.models.instruction_writer import LanguageWriterConfig, Layout, Relation, Thing, Written
-from datagen.stage import Lent
+from datagen.core.errors import DataError
+from datagen.core.stage import Lent
+from datagen.imaging.image import Image
+from datagen.models.instructions.base import LanguageWriterConfig, Layout, Relation, Thing, Written
 
 SUBJECT = Thing("teaspoon", (10.0, 40.0, 40.0, 60.0), ("silver",))
 LAYOUT = Layout((120, 90), SUBJECT, (Thing("cup", (60.0, 30.0, 100.0, 70.0)),))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.fields import PLACEHOLDER
-from datagen.models.names_in_captions import mention, with_determiner
-from datagen.models.placeholders import Span, replaced
+from datagen.core.fields import PLACEHOLDER
+from datagen.models.grammar.names_in_captions import mention, with_determiner
+from datagen.models.grammar.placeholders import Span, replaced
 
 CAPTION = "A dog chases the red ball past a dog house, and the dogs bark."
 

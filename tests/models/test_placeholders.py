@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.errors import DataError
-from datagen.fields import PLACEHOLDER
-from datagen.models.placeholders import Span, apart, replaced
+from datagen.core.errors import DataError
+from datagen.core.fields import PLACEHOLDER
+from datagen.models.grammar.placeholders import Span, apart, replaced
 
 CAPTION = "A dog chases the red ball past a dog house, and the dogs bark."
 WORDS = st.text(st.sampled_from("ab <>.,'é\u202e日 "), max_size=60)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.errors import ConfigError, DataError
+from datagen.core.errors import ConfigError, DataError
 from datagen.models import roles
-from datagen.models.instruction_writer import LanguageWriterConfig
+from datagen.models.instructions.base import LanguageWriterConfig
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped

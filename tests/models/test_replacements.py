@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.models.language_extractor import honest
-from datagen.models.replacements import parsed
-from datagen.models.subject_extractor import Extracted
+from datagen.models.extractors.base import Extracted
+from datagen.models.extractors.language import honest
+from datagen.models.grammar.replacements import parsed
 
 
 @pytest.mark.parametrize(

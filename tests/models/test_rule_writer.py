@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from layouts import realistic, skeleton
 from pydantic import ValidationError
 
-from datagen.errors import DataError
-from datagen.fields import PLACEHOLDER
-from datagen.models.instruction_writer import Layout, RulesConfig, Thing, Written
-from datagen.models.phrases import article, noun
-from datagen.models.rule_writer import RuleWriter
+from datagen.core.errors import DataError
+from datagen.core.fields import PLACEHOLDER
+from datagen.models.grammar.phrases import article, noun
+from datagen.models.instructions.base import Layout, RulesConfig, Thing, Written
+from datagen.models.instructions.rules import RuleWriter
 
 WRITER = RuleWriter(RulesConfig())
 SURE = RuleWriter(RulesConfig(all_annotated=True))

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import noise, photograph
 
-from datagen.models.editor import RulesEditorConfig
+from datagen.models.editors.base import RulesEditorConfig
+from datagen.models.editors.rules import understood
 from datagen.models.generated import Declined
-from datagen.models.rules_editor import understood
 
 CAT = photograph("chelsea.png").array
 

@@ -31,13 +31,13 @@ from transformers import (
     pipeline,
 )
 
-from datagen.errors import SetupError
-from datagen.hashes import distances, read_hash
-from datagen.models.aesthetic import AestheticV25Config, LaionV1Config, LaionV2Config
-from datagen.models.embedder import DinoConfig, Dinov2Config, ImageEmbedder
-from datagen.models.hasher import EmbeddingHashConfig
-from datagen.models.nsfw import ImageClassifierConfig
-from datagen.models.scorer import ClipConfig, OpenClipConfig, Siglip2Config
+from datagen.core.errors import SetupError
+from datagen.imaging.perceptual_hash import distances, read_hash
+from datagen.models.aesthetics.base import AestheticV25Config, LaionV1Config, LaionV2Config
+from datagen.models.embedders.base import DinoConfig, Dinov2Config, ImageEmbedder
+from datagen.models.hashers.base import EmbeddingHashConfig
+from datagen.models.nsfw_filters.base import ImageClassifierConfig
+from datagen.models.scorers.base import ClipConfig, OpenClipConfig, Siglip2Config
 
 Pixels = NDArray[np.uint8]
 SIDE = tiny.SIDE

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pictures import demo_object, disc, noise
 
-from datagen.geometry import draw
-from datagen.models.segmenter import AnnotatedConfig, Annotation, GrabCutConfig, Scene, segment_each
+from datagen.imaging.geometry import draw
+from datagen.models.segmenters.base import AnnotatedConfig, Annotation, GrabCutConfig, Scene, segment_each
 
 KINDS = [AnnotatedConfig(), GrabCutConfig()]
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from datagen import Failed, Record, Reject
-from datagen.errors import DataError
-from datagen.image import Image
-from datagen.models.main_subject import RulesMainSubjectConfig
-from datagen.stage import Lent
+from datagen.core.errors import DataError
+from datagen.core.stage import Lent
+from datagen.imaging.image import Image
+from datagen.models.main_subjects.base import RulesMainSubjectConfig
 from stages.check_completeness import CheckCompleteness
 from stages.check_main_subject import CheckMainSubject
 from stages.extract_subject import ExtractSubject

@@ -16,15 +16,15 @@ from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.config import load
-from datagen.errors import ConfigError, DataError, SetupError
-from datagen.execute.fingerprints import stage_fingerprints
-from datagen.execute.plan import as_text
-from datagen.graph import build
-from datagen.models.detector import GroundingDinoConfig
+from datagen.core.errors import ConfigError, DataError, SetupError
+from datagen.execute.inspect.plan import as_text
+from datagen.execute.reuse.fingerprints import stage_fingerprints
+from datagen.models.detectors.base import GroundingDinoConfig
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.packages import package
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running import finished
 
-from datagen.errors import DatagenError
+from datagen.core.errors import DatagenError
 from datagen.report.cells import as_json, is_number, mapping_in, numbers_in
 from datagen.report.page import _gather
-from datagen.store import Store
+from datagen.storage.store import Store
 
 ODD = st.sampled_from(
     [

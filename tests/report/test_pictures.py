@@ -15,10 +15,10 @@ from pictures import disc, noise
 from PIL import Image as Pillow
 from shards.making import packed, record
 
-from datagen.image import Image
+from datagen.imaging.image import Image
 from datagen.report.pictures import NEARBY, Marked, Reading, of_row, of_sample, outline, small
 from datagen.shards.reader import open_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 
 def _row(path: Path | str, **fields: Any) -> dict[str, Any]:

@@ -17,18 +17,18 @@ from running import FAN, finished, parsed, told
 from typer.testing import CliRunner
 
 from datagen import cli
-from datagen.errors import SetupError, StoreError
-from datagen.execute.accounts import account
-from datagen.execute.gc import free
-from datagen.execute.ledger import Ledger
-from datagen.execute.spent import read_spent
-from datagen.execute.verify import verify
-from datagen.image import Image
+from datagen.core.errors import SetupError, StoreError
+from datagen.execute.ledger.cost_ledger import read_spent
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.ledger_audit import account
+from datagen.execute.maintain.gc import free
+from datagen.execute.maintain.verify import verify
+from datagen.imaging.image import Image
 from datagen.report import page as pages
 from datagen.report.cells import as_json
 from datagen.report.page import write_report
 from datagen.shards.index import read_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 GREY = Image.of(np.full((4, 4, 3), 99, np.uint8))
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u2028<!--"

@@ -12,7 +12,7 @@ from running import finished
 from typer.testing import CliRunner, Result
 
 from datagen import cli
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.execute.run import How, run
 from datagen.report import page as pages
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datagen.fields import Field, catalogue
-from datagen.image import Image
-from datagen.record import Record
+from datagen.core.fields import Field, catalogue
+from datagen.core.record import Record
+from datagen.imaging.image import Image
 from datagen.shards.columns import ACCEPTED, Rows
 from datagen.shards.index import About, StageRow
 from datagen.shards.options import ImageOptions, OutputOptions
 from datagen.shards.pack import Packed, pack
 from datagen.shards.sample import StoredSample, compose
 from datagen.shards.writer import Placed, write_part
-from datagen.store import Store
+from datagen.storage.store import Store
 
 FIELDS = catalogue()
 AUDIO_FIELDS = catalogue([FIELDS["masks"]._replace(name="sounds", kind="audio", member="audio")])

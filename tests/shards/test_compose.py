@@ -9,10 +9,10 @@ import pytest
 from making import AUDIO_FIELDS, composed, mask, picture, record
 from PIL import Image as Pillow
 
-from datagen.errors import DataError
-from datagen.fields import Field
-from datagen.image import Image
-from datagen.record import Record
+from datagen.core.errors import DataError
+from datagen.core.fields import Field
+from datagen.core.record import Record
+from datagen.imaging.image import Image
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import ImageOptions
 

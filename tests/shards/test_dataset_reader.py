@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from making import packed, record
 
-from datagen.errors import ConfigError, StoreError
+from datagen.core.errors import ConfigError, StoreError
 from datagen.shards.index import DATASET, INDEX
 from datagen.shards.reader import Dataset, open_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 
 @pytest.fixture(scope="module")

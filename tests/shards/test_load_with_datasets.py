@@ -15,14 +15,14 @@ import yaml
 from making import composed, packed, record
 from PIL import Image as Pillow
 
-from datagen.image import Image
-from datagen.record import Record
+from datagen.core.record import Record
+from datagen.imaging.image import Image
 from datagen.shards.card import features
 from datagen.shards.index import CARD
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import OutputOptions
 from datagen.shards.reader import open_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 OPTIONS = OutputOptions(val_fraction=0.3, shard_mb=0.03)
 

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from making import OPTIONS, packed, record
 
 import datagen
-from datagen.config import load
-from datagen.errors import ConfigError
-from datagen.execute.plan import as_text
-from datagen.execute.slices import cut
-from datagen.execute.verify import verify
-from datagen.graph import build
-from datagen.nodes import Graph
-from datagen.sources.mix.shares import Share, copies, takes
-from datagen.store import Store
+from datagen.core.errors import ConfigError
+from datagen.execute.inspect.plan import as_text
+from datagen.execute.maintain.verify import verify
+from datagen.execute.workers.slices import cut
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
+from datagen.sources.formats.mix.quotas import Share, copies, takes
+from datagen.storage.store import Store
 
 CONFIG = Path("configs/mix.yaml")
 

@@ -13,13 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from making import streamed
 
-from datagen.errors import StoreError
-from datagen.hashes import hash_text
+from datagen.core.errors import StoreError
+from datagen.imaging.perceptual_hash import hash_text
 from datagen.shards.columns import ACCEPTED, Digests, digests
+from datagen.shards.distance_limit import furthest
 from datagen.shards.near import TooManyError, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 from datagen.shards.plan import Plan, plan_shards
-from datagen.shards.reach import furthest
 
 SEED = 3
 

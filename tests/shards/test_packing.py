@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import OPTIONS, about, committed, packed, record, streamed
 
-from datagen.errors import StoreError
+from datagen.core.errors import StoreError
 from datagen.shards.columns import ACCEPTED, Rows
 from datagen.shards.duplicates import Dropped
 from datagen.shards.index import CARD, DATASET, INDEX, StageRow, read_dataset
@@ -26,7 +26,7 @@ from datagen.shards.plan import cut, plan_shards
 from datagen.shards.reader import open_dataset
 from datagen.shards.shard import ShardDone, ShardJob
 from datagen.shards.verify import verify_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from making import about, committed, record, streamed
 
-from datagen.errors import StoreError
-from datagen.shards import spread as spread_module
+from datagen.core.errors import StoreError
+from datagen.shards import partition_columns as spread_module
 from datagen.shards.columns import ACCEPTED, NARROW, Rows
 from datagen.shards.index import CARD, DATASET, INDEX
 from datagen.shards.options import OutputOptions
@@ -25,7 +25,7 @@ from datagen.shards.packed import PACKED
 from datagen.shards.plan import plan_shards
 from datagen.shards.shard import ShardDone, ShardJob
 from datagen.shards.verify import verify_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SMALL = OutputOptions(val_fraction=0.2, shard_mb=0.02)
 ITEMS = [record(f"r{number}", seed=5 * number) for number in range(16)]
@@ -79,7 +79,7 @@ KILLED = """
 import os, pickle, signal, sys
 from making import about, streamed
 from datagen.shards import shard
-from datagen.store import Store
+from datagen.storage.store import Store
 from test_packing_again import packing
 whole, left = shard.Hashed.write, [int(sys.argv[3])]
 def write(self, data):

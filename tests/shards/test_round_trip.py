@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import composed, packed, record
 
-from datagen.record import Record
+from datagen.core.record import Record
 from datagen.shards.index import read_dataset
 from datagen.shards.reader import open_dataset
 from datagen.shards.verify import verify_dataset
 from datagen.shards.writer import write_part
-from datagen.store import Store
+from datagen.storage.store import Store
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

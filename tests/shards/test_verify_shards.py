@@ -17,7 +17,7 @@ from datagen.shards.index import DATASET, INDEX
 from datagen.shards.pack import pack
 from datagen.shards.reader import open_dataset
 from datagen.shards.verify import verify_dataset
-from datagen.store import Store
+from datagen.storage.store import Store
 
 SHARD = "shards/train-000000.tar"
 

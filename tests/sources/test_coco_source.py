@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from foreign import CAPTIONS, INSTANCES, MASK, PNG, runs, write_files
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.config import CocoConfig
 

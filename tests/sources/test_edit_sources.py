@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
-from datagen.errors import ConfigError
-from datagen.execute.slices import cut
+from datagen.core.errors import ConfigError
+from datagen.execute.workers.slices import cut
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.pairs.config import (
+from datagen.sources.formats.pairs.config import (
     GierConfig,
     HqEditConfig,
     InstructPix2PixConfig,

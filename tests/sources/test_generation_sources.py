@@ -14,10 +14,10 @@ from foreign_generation import PLACED, TAGGED, TOLD, blip3, pair, subjects200k
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.sources.base import SourceRow
-from datagen.sources.generation.config import Blip3GroundingConfig, Subjects200kConfig
-from datagen.sources.generation.grounded import Grounded, parse
+from datagen.sources.formats.generation.config import Blip3GroundingConfig, Subjects200kConfig
+from datagen.sources.formats.generation.grounded import Grounded, parse
 
 
 def said(found: Grounded) -> dict[str, int]:

@@ -15,7 +15,7 @@ from foreign import HF_ROWS as ROWS
 from foreign import dataset
 from PIL import Image as Pillow
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.config import HuggingFaceConfig

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from foreign import PNG, write_files
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.sources import sidecars
 from datagen.sources.base import SourceRow
 from datagen.sources.config import ImagesConfig

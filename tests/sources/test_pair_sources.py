@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from foreign_pairs import ROWS, SEED, dress_code, dressed, lines, pairs, seed_edit, try_on, viton_hd
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
-from datagen.image import Image
+from datagen.imaging.image import Image
 from datagen.sources.base import Source
 from datagen.sources.config import PairsConfig, SeedEditPart1Config
 from datagen.sources.rows import PAIR_FIELDS

@@ -17,9 +17,9 @@ from foreign_pairs import MAKERS as PAIRS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datagen.errors import DatagenError
-from datagen.execute.slices import cut
-from datagen.options import Options
+from datagen.core.errors import DatagenError
+from datagen.core.options import Options
+from datagen.execute.workers.slices import cut
 from datagen.sources.base import Source
 from datagen.sources.config import SOURCES
 

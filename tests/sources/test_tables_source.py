@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.config import ManifestConfig
 

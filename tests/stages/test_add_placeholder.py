@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from datagen import Record, Reject
-from datagen.fields import PLACEHOLDER
+from datagen.core.fields import PLACEHOLDER
 from stages.add_placeholder import AddPlaceholder
 
 STAGE = AddPlaceholder(AddPlaceholder.Config())

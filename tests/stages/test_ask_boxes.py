@@ -12,7 +12,7 @@ from pictures import noise
 from test_detect_objects import KNOWN
 
 from datagen import Answer, DataError, Record, Reject
-from datagen.image import Image
+from datagen.imaging.image import Image
 from stages.ask_boxes import AskBoxes
 
 PICTURE = Image.of(noise(50, 200))

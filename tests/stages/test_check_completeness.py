@@ -7,7 +7,7 @@ import pytest
 from pictures import demo_object, disc
 
 from datagen import Record, Reject
-from datagen.geometry import draw
+from datagen.imaging.geometry import draw
 from stages.check_completeness import CheckCompleteness
 
 

@@ -5,9 +5,9 @@ import pytest
 from pictures import demo_object, disc, noise
 
 from datagen import Failed, Record, Reject
-from datagen.geometry import dilate, draw
-from datagen.image import Image
-from datagen.models.inpainter import PatchConfig, TeleaConfig
+from datagen.imaging.geometry import dilate, draw
+from datagen.imaging.image import Image
+from datagen.models.inpainters.base import PatchConfig, TeleaConfig
 from stages.check_removal import CheckRemoval
 from stages.measure_removal import MeasureRemoval
 

@@ -5,8 +5,8 @@ import pytest
 from pictures import demo_object, noise
 
 from datagen import Failed, Record
-from datagen.geometry import bounds, draw
-from datagen.image import Image
+from datagen.imaging.geometry import bounds, draw
+from datagen.imaging.image import Image
 from stages.cut_out_subject import CutOutSubject
 
 

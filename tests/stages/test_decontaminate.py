@@ -10,11 +10,11 @@ import pytest
 from photographs import NAMES, cropped, jpeg, photograph, resized
 from pydantic import ValidationError
 
-from datagen.image import Pixels
+from datagen.core.record import Record
+from datagen.core.stage import Answer, Failed, Reject
+from datagen.imaging.image import Pixels
 from datagen.models.base import models_in
-from datagen.models.hasher import PhashConfig
-from datagen.record import Record
-from datagen.stage import Answer, Failed, Reject
+from datagen.models.hashers.base import PhashConfig
 from stages.decontaminate import Decontaminate
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from picture_files import noise
 
-from datagen.image import Image
-from datagen.record import Record
-from datagen.stage import Reject
+from datagen.core.record import Record
+from datagen.core.stage import Reject
+from datagen.imaging.image import Image
 from stages.describe_addition import DescribeAddition
 
 

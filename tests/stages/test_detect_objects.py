@@ -13,12 +13,12 @@ from pictures import noise
 from pydantic import ValidationError
 
 from datagen import DataError, Record, Reject
-from datagen.fields import Box
-from datagen.geometry import decode_runs, encode_runs, overlap
-from datagen.image import Image
-from datagen.models.detector import Detection, GroundingDinoConfig
-from datagen.models.found_objects import distinct, phrases_for
-from datagen.models.segmenter import Scene, Segmentation
+from datagen.core.fields import Box
+from datagen.imaging.geometry import decode_runs, encode_runs, overlap
+from datagen.imaging.image import Image
+from datagen.models.detectors.base import Detection, GroundingDinoConfig
+from datagen.models.detectors.found_objects import distinct, phrases_for
+from datagen.models.segmenters.base import Scene, Segmentation
 from stages.detect_objects import DetectObjects
 
 PICTURE = Image.of(noise(40, 60))

@@ -11,9 +11,9 @@ import pytest
 from building import PAINT, ledger_rows, run_local, toy_graph
 from picture_files import noise
 
-from datagen.execute.verify import verify
-from datagen.image import Image
-from datagen.record import Record
+from datagen.core.record import Record
+from datagen.execute.maintain.verify import verify
+from datagen.imaging.image import Image
 from stages.expand_objects import ExpandObjects
 
 

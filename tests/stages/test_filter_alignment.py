@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from photographs import NAMES, edited, jpeg, moved, photograph, resized
 
-from datagen.image import Image, Pixels
-from datagen.models.alignment import NONE, alignment
-from datagen.record import Record
-from datagen.stage import Answer, Reject
+from datagen.core.record import Record
+from datagen.core.stage import Answer, Reject
+from datagen.imaging.alignment import NONE, alignment
+from datagen.imaging.image import Image, Pixels
 from stages.filter_alignment import FilterAlignment
 
 PICTURES = st.sampled_from(NAMES)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from datagen.licenses import known_as, license_of, standing
-from datagen.record import Record
-from datagen.stage import Answer, Reject
+from datagen.core.licenses import known_as, license_of, standing
+from datagen.core.record import Record
+from datagen.core.stage import Answer, Reject
 from stages.filter_license import FilterLicense
 
 
@@ -92,7 +92,7 @@ def test_the_licences_of_known_weights(weights: str, license: str) -> None:
 
 
 def test_each_row_of_the_table_is_used_and_says_where_it_was_read() -> None:
-    from datagen import licenses
+    from datagen.core import licenses
 
     table = licenses._table()
     assert all(row["read"] for row in (*table["licenses"], *table["weights"]))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datagen import Failed, Record, Reject
-from datagen.models.wording import fields_in, worded
+from datagen.models.templates import fields_in, worded
 from stages.filter_match import FilterMatch
 
 

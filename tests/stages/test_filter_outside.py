@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from photographs import edited, jpeg, photograph
 
-from datagen.image import Image, Pixels
-from datagen.models.alignment import outside_l1
-from datagen.record import Record
-from datagen.stage import Answer, Failed, Reject
+from datagen.core.record import Record
+from datagen.core.stage import Answer, Failed, Reject
+from datagen.imaging.alignment import outside_l1
+from datagen.imaging.image import Image, Pixels
 from stages.filter_outside import FilterOutside
 
 

@@ -5,7 +5,7 @@ import pytest
 from pictures import demo_rows, noise, photograph
 
 from datagen import Record, Reject
-from datagen.image import Image
+from datagen.imaging.image import Image
 from stages.filter_quality import FilterQuality
 
 

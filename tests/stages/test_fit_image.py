@@ -5,7 +5,7 @@ import pytest
 from pictures import noise
 
 from datagen import Record, Reject
-from datagen.image import Image
+from datagen.imaging.image import Image
 from stages.fit_image import FitImage
 
 

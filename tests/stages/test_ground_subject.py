@@ -9,9 +9,9 @@ from pictures import noise
 from test_detect_objects import CUP, DIM, FakeDetector, FakeSegmenter
 
 from datagen import Record, Reject
-from datagen.image import Image
-from datagen.models.detector import GroundingDinoConfig
-from datagen.models.segmenter import GrabCutConfig
+from datagen.imaging.image import Image
+from datagen.models.detectors.base import GroundingDinoConfig
+from datagen.models.segmenters.base import GrabCutConfig
 from stages.ground_subject import GroundSubject
 
 PICTURE = Image.of(noise(40, 60))

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from photographs import NAMES, cropped, edited, jpeg, photograph, resized
 from PIL import Image as Pillow
 
-from datagen.errors import DataError
-from datagen.hashes import distances, hash_text, read_hash
-from datagen.image import Image, Pixels
-from datagen.models.embedding_hasher import EmbeddingHasher
-from datagen.models.hasher import PhashConfig
-from datagen.record import Record
+from datagen.core.errors import DataError
+from datagen.core.record import Record
+from datagen.imaging.image import Image, Pixels
+from datagen.imaging.perceptual_hash import distances, hash_text, read_hash
+from datagen.models.hashers.base import PhashConfig
+from datagen.models.hashers.embedding import EmbeddingHasher
 from stages.hash_change import HashChange
 from stages.hash_picture import HashPicture
 

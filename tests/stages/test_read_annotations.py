@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from datagen.geometry import bounds
-from datagen.record import Record
-from datagen.stage import Failed, Reject
+from datagen.core.record import Record
+from datagen.core.stage import Failed, Reject
+from datagen.imaging.geometry import bounds
 from stages.read_annotations import ReadAnnotations
 
 HEIGHT, WIDTH = 40, 50

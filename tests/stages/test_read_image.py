@@ -17,12 +17,12 @@ import pytest
 from building import ledger_rows, run_local, toy_graph
 from picture_files import header, noise, png_of, saved, smooth
 
-from datagen.errors import SetupError
-from datagen.execute.verify import verify
+from datagen.core.errors import SetupError
+from datagen.core.record import Record
+from datagen.core.stage import Failed
+from datagen.execute.maintain.verify import verify
 from datagen.fetch import folder_of, resolved
-from datagen.image import PILLOW_LIMIT
-from datagen.record import Record
-from datagen.stage import Failed
+from datagen.imaging.image import PILLOW_LIMIT
 from stages.read_image import ReadImage
 
 PIXELS = noise(6, 8)

@@ -5,9 +5,9 @@ import pytest
 from pictures import demo_object, disc, noise
 
 from datagen import Failed, Record, Reject
-from datagen.geometry import bounds, dilate, draw
-from datagen.image import Image
-from datagen.models.inpainter import TeleaConfig
+from datagen.imaging.geometry import bounds, dilate, draw
+from datagen.imaging.image import Image
+from datagen.models.inpainters.base import TeleaConfig
 from stages.remove_subject import RemoveSubject
 
 TELEA = TeleaConfig()

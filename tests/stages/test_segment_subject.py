@@ -7,8 +7,8 @@ import pytest
 from pictures import demo_object, noise
 
 from datagen import Failed, Record, Reject
-from datagen.image import Image
-from datagen.models.segmenter import AnnotatedConfig, GrabCutConfig
+from datagen.imaging.image import Image
+from datagen.models.segmenters.base import AnnotatedConfig, GrabCutConfig
 from stages.segment_subject import SegmentSubject
 
 SQUARE = [[[5, 5], [15, 5], [15, 15], [5, 15]]]

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picture_files import noise
 
-from datagen.fields import PLACEHOLDER
-from datagen.image import Image
-from datagen.record import Record
-from datagen.stage import Failed, Lost, Merged, Reject
+from datagen.core.fields import PLACEHOLDER
+from datagen.core.record import Record
+from datagen.core.stage import Failed, Lost, Merged, Reject
+from datagen.imaging.image import Image
 from stages.combine_references import CombineReferences
 from stages.expand_entities import ExpandEntities
 from stages.filter_box import FilterBox

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen import Map, Record, Reject
-from datagen.image import Image
+from datagen.imaging.image import Image
 from stages.choose_subject import ChooseSubject
 from stages.describe_replacement import DescribeReplacement
 from stages.filter_annotated_match import FilterAnnotatedMatch

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from datagen import Answer
-from datagen.image import Image
-from datagen.record import Record
+from datagen.core.record import Record
+from datagen.imaging.image import Image
 from stages.write_instruction import WriteInstruction
 
 SPOON = (10.0, 40.0, 40.0, 60.0)

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 
 class Paint(Map):

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from datagen import Answer, Map, Record
-from datagen.image import Image
+from datagen.imaging.image import Image
 
 
 class Spill(Map):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.segmenter import GrabCutConfig, SegmenterConfig
+from datagen.models.segmenters.base import GrabCutConfig, SegmenterConfig
 
 
 class Trace(Map):

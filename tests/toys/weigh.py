@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from datagen import Answer, Filter, Record, Reject, StageConfig, Threshold
-from datagen.models.segmenter import AnnotatedConfig, SegmenterConfig
+from datagen.models.segmenters.base import AnnotatedConfig, SegmenterConfig
 
 
 class Weigh(Filter):

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from datagen.errors import nearest
+from datagen.core.errors import nearest
+from datagen.core.options import PACE
 from datagen.models.diffusion.signature import call_arguments
 from datagen.models.weights.config import WeightsConfig
-from datagen.options import PACE
 
 Scalar = bool | int | float | str | None
 Arguments = dict[str, Scalar | list[Scalar]]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import transformers
 
-from datagen.errors import SetupError, nearest
+from datagen.core.errors import SetupError, nearest
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.weights.packages import package
 from datagen.models.weights.pretrained import loading

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from PIL import Image as Pillow
 
-from datagen.geometry import resized
-from datagen.image import Mask, Pixels
+from datagen.imaging.geometry import resized
+from datagen.imaging.image import Mask, Pixels
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.diffusion.loading import load
 from datagen.models.generated import Declined, Generated

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from datagen.errors import nearest
+from datagen.core.errors import nearest
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pydantic
 
-from datagen.errors import ConfigError
+from datagen.core.errors import ConfigError
 from datagen.models.base import ModelConfig
 from datagen.models.language.config import LanguageModelConfig
 from datagen.models.language.prompt import Kind, Prompt, read_prompt

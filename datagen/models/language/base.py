@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from datagen.image import Image
+    from datagen.imaging.image import Image
 
 Shape = TypeVar("Shape", bound=BaseModel)
 

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from datagen.errors import AllowanceError, DataError, DatagenError
-from datagen.models.language.allowance import Amount
+from datagen.core.errors import AllowanceError, DataError, DatagenError
+from datagen.core.stage import charge
 from datagen.models.language.batch_notes import Note, Notes
 from datagen.models.language.batch_service import ENDPOINT, Ended, Service
+from datagen.models.language.batcher import Gathered
 from datagen.models.language.calls import key_of_service, renamed, take_leave
 from datagen.models.language.completion import (
     AgainError,
@@ -31,10 +32,9 @@ from datagen.models.language.completion import (
     where,
 )
 from datagen.models.language.config import BatchConfig, OpenAIConfig
-from datagen.models.language.gathering import Gathered
+from datagen.models.language.rate_limit import Amount
 from datagen.models.language.replies import Replies, Said, bytes_of
 from datagen.models.language.sharing import Gate
-from datagen.stage import charge
 
 _LARGEST = 190_000_000
 """Bytes of one file; OpenAI takes 200 MB."""

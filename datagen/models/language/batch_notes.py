@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from datagen.errors import StoreError
-from datagen.store import Store
+from datagen.core.errors import StoreError
+from datagen.storage.store import Store
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 import openai
 from openai.types import Batch
 
-from datagen.errors import AllowanceError, DatagenError, SetupError
+from datagen.core.errors import AllowanceError, DatagenError, SetupError
 from datagen.models.language.batch_notes import Note
 from datagen.models.language.completion import AgainError, raise_status, where
 from datagen.models.language.config import OpenAIConfig

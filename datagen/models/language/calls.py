@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from datagen.errors import AllowanceError, DataError, SetupError
+from datagen.core.errors import AllowanceError, DataError, SetupError
+from datagen.core.stage import charge
 from datagen.fetch.web import asked_wait
-from datagen.models.language.allowance import Amount, Wish
 from datagen.models.language.completion import (
     AgainError,
     Asked,
@@ -30,9 +30,9 @@ from datagen.models.language.completion import (
     where,
 )
 from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.rate_limit import Amount, Wish
 from datagen.models.language.replies import Said, bytes_of
 from datagen.models.language.sharing import Gate, leave
-from datagen.stage import charge
 
 _FIRST_WAIT_S = 0.5
 """Before the first repetition; twice as long before each further one."""

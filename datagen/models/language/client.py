@@ -13,18 +13,18 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from datagen.errors import DataError
-from datagen.image import Image
-from datagen.models.language.allowance import Amount
+from datagen.core.errors import DataError
+from datagen.core.stage import Lent
+from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply, Shape, Spoken
 from datagen.models.language.calls import Caller, Calls
 from datagen.models.language.completion import Asked
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import read_prompt
+from datagen.models.language.rate_limit import Amount
 from datagen.models.language.replies import Replies, Said, bytes_of, key_of
 from datagen.models.language.schema import schema_name, strict_schema
 from datagen.models.language.sharing import gate
-from datagen.stage import Lent
 
 _QUALITY = 90
 """Of the JPEGs that are sent."""

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
-from datagen.errors import AllowanceError, DataError, SetupError
-from datagen.models.language.allowance import Amount
+from datagen.core.errors import AllowanceError, DataError, SetupError
 from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.rate_limit import Amount
 from datagen.models.language.replies import Said
 
 _PASSING = (408, 409, 429)

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from datagen.licenses import license_of
+from datagen.core.licenses import license_of
+from datagen.core.options import PACE, Options
+from datagen.core.stage import Lent
 from datagen.models.base import ModelConfig
-from datagen.models.language.allowance import Terms
 from datagen.models.language.base import LanguageModel
-from datagen.options import PACE, Options
-from datagen.stage import Lent
+from datagen.models.language.rate_limit import Terms
 
 
 class BatchConfig(Options):
@@ -36,7 +36,7 @@ class OpenAIConfig(ModelConfig):
     weights: str = ""
     """What pins the weights behind that name, such as a commit; told in dataset.json, and another one asks anew."""
     weights_license: Annotated[str, PACE] = ""
-    """Licence of the weights, or of what the service answers; needed where `datagen/licenses.toml` does not know it."""
+    """Licence of the weights, or of the answers; needed where `datagen/core/licenses.toml` does not know it."""
     base_url: Annotated[str, PACE] = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
     """Where the server is. It may move without anything being asked anew."""
     api_key_env: Annotated[str, PACE] = Field(default="OPENAI_API_KEY", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")

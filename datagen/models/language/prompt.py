@@ -30,10 +30,10 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from datagen.errors import ConfigError, DataError, nearest
+from datagen.core.errors import ConfigError, DataError, nearest
+from datagen.core.options import Options
+from datagen.core.redact import printable
 from datagen.models.language.base import Question
-from datagen.options import Options
-from datagen.telling import printable
 
 Kind = Literal["text", "number", "json"]
 """What fills a slot: text from data, a finite number, or plain data of our own."""

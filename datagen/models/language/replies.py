@@ -14,9 +14,9 @@ from weakref import WeakValueDictionary
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from datagen.nearby import Nearby
-from datagen.notes import Notes
-from datagen.store import Store
+from datagen.storage.append_log import Notes
+from datagen.storage.io_offload import Nearby
+from datagen.storage.store import Store
 
 
 class Said(NamedTuple):

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from datagen.errors import AllowanceError
-from datagen.models.language.allowance import Allowance, Amount, Leave, Terms, Wish
-from datagen.models.language.gathering import Gathered
-from datagen.stage import Lent
+from datagen.core.errors import AllowanceError
+from datagen.core.stage import Lent
+from datagen.models.language.batcher import Gathered
+from datagen.models.language.rate_limit import Allowance, Amount, Leave, Terms, Wish
 
 _SOON_S = 0.05
 """After which it is told what calls took, if none asks before."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from datagen.errors import DataError
+from datagen.core.errors import DataError
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from datagen.licenses import license_of
+from datagen.core.licenses import license_of
+from datagen.core.options import PACE
 from datagen.models.base import ModelConfig
-from datagen.options import PACE
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class PlacedConfig(ModelConfig):
     commit: str = ""
     """What pins the weights: on the hub a commit's 40 hex digits, for files of one's own any name for their state."""
     weights_license: Annotated[str, PACE] = ""
-    """Their licence, an SPDX name where there is one; needed where `datagen/licenses.toml` does not know them."""
+    """Their licence, an SPDX name where there is one; needed where `datagen/core/licenses.toml` does not know them."""
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """Checksum of the weights, where they are one file; checked before it is loaded."""
 
@@ -98,7 +98,7 @@ class PlacedConfig(ModelConfig):
 
     def place(self) -> Path:
         """Folder or file of the weights on this machine, fetched if they are not there. Raises `SetupError`."""
-        from datagen.models.weights.places import place_of
+        from datagen.models.weights.local_files import place_of
 
         return place_of(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from datagen.errors import SetupError
+from datagen.core.errors import SetupError
 
 _GIB = 1024**3
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from types import ModuleType
 
-from datagen.errors import SetupError
+from datagen.core.errors import SetupError
 
 _BESIDES = {"groundingdino": " && pip install --no-deps groundingdino-py"}
 """What an extra cannot bring: this one asks for an OpenCV that takes the place of ours, and works without it."""

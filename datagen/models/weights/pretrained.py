@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.utils import logging
 
-from datagen.errors import SetupError
+from datagen.core.errors import SetupError
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
 
 

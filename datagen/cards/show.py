@@ -1,0 +1,193 @@
+"""One sample, or one record that became none, with its history: as text, as data, as a sheet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datagen.cards.card import Card, Sound, ended, steps_of, told
+from datagen.core.errors import ConfigError, StoreError
+from datagen.core.fields import Field, catalogue
+from datagen.execute.maintain.verify import find_rows
+from datagen.execute.reuse.run_manifest import read_stages
+from datagen.execute.run import CONFIG
+from datagen.report.pictures import Reading, Sheet, of_row, of_sample
+from datagen.report.rejected_fields import kept_fields
+from datagen.shards.index import INDEX, read_dataset
+from datagen.shards.reader import Sample, open_dataset
+from datagen.shards.sample import key_of
+from datagen.storage.store import Store
+
+_SIDE = 520
+"""Longest side of a picture on the sheet of one record."""
+_PARSED = ("scores", "fields", "seconds", "members")
+"""Columns of the ledger that are JSON."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record, and where it is."""
+
+    address: str
+    rows: list[dict[str, Any]]
+    """Its row of the ledger, and before it those of all it descends from, the oldest first."""
+    sample: Sample | None
+    """None if it was not accepted."""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """How it ended."""
+        return self.rows[-1]
+
+    def told(self) -> dict[str, Any]:
+        """All that is known, as plain data."""
+        rows = [
+            {name: json.loads(value) if name in _PARSED else value for name, value in row.items()} for row in self.rows
+        ]
+        if self.sample is None:
+            return {"records": rows, "sample": None}
+        where = {"split": self.sample.split, "shard": self.sample.shard, "members": list(self.sample.members)}
+        return {"records": rows, "sample": {**self.sample.info, **where}}
+
+
+def find(address: str, name: str) -> Found:
+    """The record with this key or id. Raises `StoreError` if there is none, or if its sample is not there."""
+    rows = find_rows(address, name)
+    if not rows:
+        raise StoreError(f"{address}: there is no sample with the key '{name}' and no record with that id")
+    return Found(address, rows, _sample(address, rows[-1]))
+
+
+def _sample(address: str, row: Mapping[str, Any]) -> Sample | None:
+    if row["status"] != "accepted":
+        return None
+    try:
+        return open_dataset(address).by_key(row["key"])
+    except KeyError as error:
+        raise StoreError(
+            f"{address}/{INDEX} has no sample '{row['key']}', though the ledger has it; verify says what is wrong"
+        ) from error
+
+
+def shown(found: Found) -> str:
+    """Everything that is known of a record, for a terminal."""
+    return "\n".join([*_history(found.rows), *_members(found.sample)])
+
+
+def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield f"{row['id']}  {ended(row)}"
+        if row["detail"]:
+            yield f"  {row['detail']}"
+        for stage, seconds in json.loads(row["seconds"]).items():
+            yield f"  {seconds * 1000:>9.1f} ms  {stage}"
+    last = rows[-1]
+    yield f"source  {last['source_uri']}  sha256 {last['source_sha256']}"
+    for score, value in json.loads(last["scores"]).items():
+        yield f"score   {score} = {value:g}"
+    for field, value in json.loads(last["fields"]).items():
+        if last["status"] != "accepted":
+            yield f"field   {field} = {json.dumps(value, ensure_ascii=False):.300}"
+
+
+def _members(sample: Sample | None) -> Iterator[str]:
+    if sample is None:
+        return
+    yield f"key     {sample.key}"
+    for member in sample.members:
+        yield f"member  {member}  {len(sample.read(member)):,} bytes"
+    yield json.dumps(sample.info, indent=2, ensure_ascii=False)
+
+
+def sheet_file(found: Found) -> Path:
+    """What a record's sheet is called where nobody names it: its key, whatever its id is made of."""
+    return Path(f"{key_of(found.row['id'])}.html")
+
+
+def write_sheet(found: Found, file: Path) -> None:
+    """Write a record's sheet as .html or .png.
+
+    Raises `ConfigError` if it is neither, or if the file cannot be written.
+    """
+    kinds = {".html": _as_html, ".htm": _as_html, ".png": _as_png}
+    if file.suffix.lower() not in kinds:
+        raise ConfigError(f"{file}: a sheet is a .html or a .png file; give --to FILE.html or --to FILE.png")
+    data = kinds[file.suffix.lower()](found)
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}; give another --to") from error
+
+
+def _as_html(found: Found) -> bytes:
+    from datagen.cards.page import Group, page
+
+    return page([Group("", [card_of(found)])], title=f"{found.row['id']} in {found.address}").encode()
+
+
+def _as_png(found: Found) -> bytes:
+    from datagen.cards.contact import contact_sheet
+
+    return contact_sheet(card_of(found))
+
+
+def card_of(found: Found, *, side: int = _SIDE) -> Card:
+    """What a sheet shows of a record, its pictures no larger than `side`."""
+    row, sample = found.row, found.sample
+    return Card(
+        title=row["id"],
+        ended=ended(row),
+        detail=row["detail"],
+        instruction=row["instruction"] or str(json.loads(row["fields"]).get("instruction", "")),
+        sheet=of_sample(sample, side=side) if sample else _rejected(found, side),
+        facts=tuple(fact for fact in _facts(found) if fact[1]),
+        steps=tuple(steps_of(found.rows)),
+        sounds=tuple(_sounds(sample)) if sample else (),
+    )
+
+
+def _facts(found: Found) -> Iterator[tuple[str, str]]:
+    row, sample = found.row, found.sample
+    for name, value in json.loads(row["scores"]).items():
+        yield name, f"{value:g}"
+    if sample:
+        yield "task", str(sample.info["task"])
+        yield "input", ", ".join(f"{one['label'] or one['role']}" for one in sample.info["input_info"])
+        yield "unchecked", ", ".join(sample.info["unchecked"])
+        yield "members", ", ".join(sample.members)
+        yield "in", f"{sample.shard}, {sample.split}"
+    else:
+        yield from ((name, told(value)) for name, value in json.loads(row["fields"]).items() if value)
+    yield "licence", row["license"]
+    yield "source", f"{row['source_uri']} sha256 {row['source_sha256']}"
+    yield "spent", f"{row['tokens']} tokens, ${row['usd']:.4f}" if row["tokens"] or row["usd"] else ""
+
+
+def _sounds(sample: Sample) -> Iterator[Sound]:
+    yield from (Sound(name, sample.read(name)) for name in sample.members if name.endswith(".flac"))
+
+
+def _rejected(found: Found, side: int) -> Sheet:
+    store = Store(found.address)
+    try:
+        reading = Reading.of_config(yaml.safe_load(store.read(CONFIG)))
+    except (StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
+        reading = Reading()
+    sheet = of_row(found.row, reading=reading, kept=_kept(store, found.rows), side=side)
+    unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be kept under two names
+    return sheet._replace(outlines={name: path for path, name in unique.items()})
+
+
+def _kept(store: Store, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Pictures and masks that stages made of a record, and of what it descends from, where they were kept."""
+    dataset = read_dataset(store)
+    fields = catalogue(Field(row.name, row.kind, row.doc, member=row.member) for row in dataset.fields)
+    wanted = [(row["slice"], row["id"]) for row in rows]
+    known = kept_fields(store, read_stages(store, dataset.fingerprint), wanted, catalogue=fields)
+    found = {name: value for row in rows for name, value in known.get(row["id"], {}).items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

@@ -1,0 +1,72 @@
+"""Commands that look at runs as a whole: status, diff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from datagen.cli import completion
+from datagen.cli.common import JsonOption, Out, app, tell_json
+
+
+@app.command()
+def status(out: Out, as_json: JsonOption = False) -> None:
+    """Tell how a run stands, and which command comes next.
+
+    A run goes on, was broken off, or is finished; what came of its records, stage by stage, failures by
+    their kind. Nothing is written, and a run that goes on is not disturbed. Counted are the slices that are
+    committed. The folder is best that in which the pipeline is run, so that its source can be counted.
+
+    \b
+    python -m datagen status out/subject_add
+    python -m datagen status s3://bucket/set --json | jq '.slices_done, .slices'
+    watch -n 60 python -m datagen status out/subject_add
+    """
+    from datagen.execute.inspect.status import status as status_of
+    from datagen.progress.status_text import status_lines
+
+    found = status_of(out)
+    if as_json:
+        tell_json(found)
+    else:
+        typer.echo("\n".join(status_lines(found)))
+
+
+@app.command()
+def diff(
+    a: Annotated[
+        str, typer.Argument(help="A dataset's folder or address.", metavar="A", autocompletion=completion.outs)
+    ],
+    b: Annotated[str, typer.Argument(help="The one to compare with it.", metavar="B", autocompletion=completion.outs)],
+    to: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Also write a page with pictures of what was gained, lost and changed.", metavar="FILE.html"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two datasets: what was gained and lost, and why.
+
+    Told are what the two runs had set differently, what became of records by stage and reason, and how
+    scores moved. Records are the same if their ids are. Of one that was never made, as what it would be made of was
+    rejected, the reason of that is told. A sample counts as changed if it shows or says something else.
+
+    \b
+    python -m datagen run configs/subject_add.yaml --set filter_foreground.min_ratio=0.01 --out out/stricter
+    python -m datagen diff out/subject_add out/stricter
+    python -m datagen diff out/subject_add out/stricter --to diff.html
+    python -m datagen diff out/subject_add out/stricter --json | jq '.transitions[] | select(.kind == "lost")'
+    """
+    from datagen.compare.diff import diff as diff_of
+    from datagen.compare.page import write_page
+    from datagen.compare.text import diff_lines
+
+    found = diff_of(a, b)
+    if to:
+        write_page(found, to)
+        typer.echo(f"{to}: open it in a browser", err=True)
+    if as_json:
+        tell_json(found)
+    else:
+        typer.echo("\n".join(diff_lines(found)))

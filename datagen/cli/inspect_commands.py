@@ -1,0 +1,112 @@
+"""Commands that look at what there is: describe, verify, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from datagen.cli import completion
+from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, tell, tell_json
+
+
+@app.command()
+def describe(
+    what: Annotated[
+        str,
+        typer.Argument(help="stages, fields, sources, models, config, or a stage.", autocompletion=completion.topics),
+    ] = "stages",
+    plugin: Annotated[Optional[list[str]], typer.Option(help="A package of further stages.")] = None,  # noqa: UP045
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what there is to build from, or everything about one stage.
+
+    \b
+    python -m datagen describe stages
+    python -m datagen describe segment_subject
+    python -m datagen describe config           every key of a config file
+    python -m datagen describe config --json    its JSON schema, for an editor to check a config by
+    """
+    from datagen.pipeline.describe import describe as describe_it
+    from datagen.pipeline.describe import described
+
+    import_from_here()
+    if as_json:
+        tell_json(described(what, plugins=plugin or []))
+    else:
+        typer.echo(describe_it(what, plugins=plugin or []))
+
+
+@app.command()
+def verify(
+    out: Out,
+    repair: Annotated[bool, typer.Option("--repair", help="First mend what is damaged from what is not.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that a dataset is whole and that every record is accounted for.
+
+    \b
+    python -m datagen verify out/subject_add
+    python -m datagen verify out/subject_add --repair
+    python -m datagen verify s3://bucket/set --json | jq .problems
+    """
+    from datagen.execute.maintain.repair import repair as repair_it
+    from datagen.execute.maintain.verify import verify as verify_it
+
+    repaired = repair_it(out) if repair else []
+    for line in [] if as_json else repaired:
+        typer.echo(str(line))
+    problems = verify_it(out)
+    if as_json:
+        told = {"repaired": [each._asdict() for each in repaired], "problems": [each._asdict() for each in problems]}
+        tell_json({"out": out, "whole": not problems, **told})
+    else:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(BROKEN)
+    if not as_json:
+        typer.echo(f"{out}: whole; shards, index and ledger agree")
+
+
+@app.command()
+def show(
+    out: Out,
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="The key of a sample, or the id of any record.", metavar="KEY", autocompletion=completion.keys
+        ),
+    ],
+    to: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Also write a sheet with its pictures, masks and boxes.", metavar="FILE.html|FILE.png"),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open that sheet; it is KEY.html, if not named.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one sample and how it came about, or why a record was rejected.
+
+    The sheet has all pictures, the outlines of the masks, boxes and words, and what each stage took. Of
+    a record that was rejected it has what was made of it by then, as far as that was kept.
+
+    \b
+    python -m datagen show out/subject_add coins__3
+    python -m datagen show out/subject_add coins__3 --open
+    python -m datagen show out/subject_add coins#0 --to rejected.png
+    python -m datagen show out/subject_add coins__3 --json | jq .sample.scores
+    """
+    from datagen.cards.show import find, sheet_file, shown, write_sheet
+
+    found = find(out, key)
+    if to or open_it:
+        file = to or sheet_file(found)
+        write_sheet(found, file)
+        typer.echo(f"{file}: its sheet", err=True)
+        if open_it:
+            typer.launch(str(file))
+    if as_json:
+        tell_json(found.told())
+    else:
+        tell(shown(found))

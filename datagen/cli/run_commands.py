@@ -1,0 +1,326 @@
+"""Commands that compute: run, retry, check, plan, gc."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+
+import typer
+
+from datagen.cli.common import (
+    INTERRUPTED,
+    OK,
+    SOME_FAILED,
+    WRONG,
+    CodeOption,
+    Config,
+    Engine,
+    JsonOption,
+    Out,
+    ProfileOption,
+    RayAddress,
+    SetOption,
+    app,
+    chosen,
+    finite,
+    graph_of,
+    import_from_here,
+    tell,
+    tell_json,
+)
+
+if TYPE_CHECKING:
+    from datagen.execute.inspect.estimate import Estimate
+    from datagen.execute.run import How
+    from datagen.pipeline.commercial import Licensed
+    from datagen.pipeline.graph_model import Graph
+
+
+WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write OUT/report/index.html at the end.")]
+
+
+@app.command()
+def run(
+    config: Config,
+    out: Annotated[str, typer.Option(help="Folder or address to write to [default: out/<pipeline>].")] = "",
+    engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Take only the first N source rows.")] = None,  # noqa: UP045
+    max_failed: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=0,
+            max=1,
+            callback=finite,
+            help="Stop early if more than this share of the records fail.",
+            metavar="SHARE",
+        ),
+    ] = None,
+    in_flight_mb: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=1, callback=finite, help="Most MB of slices between workers [default: 0.3 of Ray's object store]."
+        ),
+    ] = None,
+    ray_address: RayAddress = "",
+    slices: Annotated[
+        str, typer.Option(help="Take one share of several drivers' over one OUT; the last one packs.", metavar="I/N")
+    ] = "",
+    profile: ProfileOption = "",
+    sets: SetOption = None,
+    code: CodeOption = None,
+    with_report: WithReport = True,
+) -> None:
+    """Run a pipeline and pack its dataset.
+
+    A terminal shows slices, stages, the slowest one, the time left and what was spent; OUT/run/log
+    keeps it, and Ray's dashboard, whose address is printed, shows the same by actors and tasks.
+    OUT/report/index.html tells what came out. docs/monitoring.md and docs/report.md say more.
+
+    Ctrl-C once ends it after the slices in flight, twice at once. Run the same command
+    again and it goes on: slices that are done are not computed twice.
+
+    \b
+    python -m datagen run configs/subject_add.yaml
+    python -m datagen run configs/subject_add.yaml --engine local --limit 2 --out /tmp/try
+    python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
+    python -m datagen run configs/subject_add.yaml --code rerun        a stage's code was mended
+    """
+    from datagen.execute.ledger.partitions import Share
+    from datagen.execute.run import How
+
+    share = Share.parse(slices) if slices else None
+    graph = graph_of(config, profile, sets)
+    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
+    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
+
+
+def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoReturn:
+    """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
+    from datagen.execute.run import run as run_graph
+    from datagen.progress import Watcher
+
+    try:
+        with Watcher(graph.loaded.pipeline.pipeline, out) as watcher:
+            summary = run_graph(graph, out=out, how=how, watcher=watcher)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    watcher.close(summary)
+    if not summary.waits_for:
+        if with_report:
+            _report(out)
+        _review(graph, out)
+    raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
+
+
+def _review(graph: Graph, out: str) -> None:
+    """Write onto the source's sheet what waits for a person, if the source has one, and say so."""
+    from datagen.sources.config import ReviewedConfig
+
+    source = graph.loaded.pipeline.source
+    if isinstance(source, ReviewedConfig):
+        from datagen.review import update
+
+        if (waiting := update(out, path=source.path)).stages:
+            tell(str(waiting))
+
+
+def _report(out: str) -> None:
+    """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
+    from datagen.core.redact import redacted
+    from datagen.report import write_report
+
+    try:
+        written = write_report(out)
+    except (Exception, KeyboardInterrupt) as error:
+        why = redacted(str(error)) or type(error).__name__
+        typer.echo(f"no report was written: {why}; try again: python -m datagen report {shlex.quote(out)}", err=True)
+        return
+    typer.echo(f"see what came out:   {written.address}")
+
+
+@app.command()
+def retry(
+    out: Out,
+    engine: Annotated[Engine, typer.Option(help="Ray's actors, or this process alone.")] = Engine.ray,
+    ray_address: RayAddress = "",
+    with_report: WithReport = True,
+) -> None:
+    """Run the records that failed again, and only those, then pack anew.
+
+    The config is the one that the last run into OUT wrote there, and so is its `--limit`. What a GPU,
+    a model or a service answered before is not asked again.
+
+    \b
+    python -m datagen retry out/subject_add
+    """
+    from datagen.execute.reuse.run_manifest import rows_of_last_run
+    from datagen.execute.run import How, stored_config
+    from datagen.pipeline.graph import build
+    from datagen.storage.store import Store
+
+    import_from_here()
+    graph = build(stored_config(out))
+    how = How(engine.value, rows_of_last_run(Store(out)), ray_address=ray_address, retry=True)
+    _run_to_end(graph, out, how, with_report=with_report)
+
+
+@app.command()
+def check(
+    config: Config,
+    profile: ProfileOption = "",
+    sets: SetOption = None,
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="Also refuse models and pictures whose licence forbids commercial use.")
+    ] = False,
+    allow: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Of --commercial: a licence that counts as allowed, by name.", metavar="LICENCE"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what is wrong with a config, without GPU, network or weights.
+
+    With --commercial, all models (of a mix's datasets too) and every row of the source have to be under a licence
+    that is known and does not forbid commercial use: exit code 2 names the others. It is no legal advice.
+
+    \b
+    python -m datagen check configs/subject_add.yaml
+    python -m datagen check configs/subject_add.yaml --commercial
+    python -m datagen check configs/subject_add.yaml --set filter_foreground.min_ratio=2
+    python -m datagen check configs/subject_add.yaml --json | jq .faults
+    """
+    from datagen.core.errors import ConfigError
+    from datagen.pipeline.graph import not_weighed
+
+    told = {"config": str(config), "sound": True, "faults": [], "notes": []}
+    told |= {"pipeline": "", "profile": "", "stages": []}
+    if allow and not commercial:
+        raise typer.BadParameter("--allow goes with --commercial")
+    try:
+        graph = graph_of(config, profile, sets)
+        bound = _licences(graph, allow or []) if commercial else []
+    except ConfigError as error:
+        if not as_json:
+            raise
+        tell_json({**told, "sound": False, "faults": str(error).splitlines()})
+        raise typer.Exit(WRONG) from None
+    pipeline, stages, notes = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes], [*not_weighed(graph)]
+    if as_json:
+        names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages, "notes": notes}
+        tell_json({**told, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
+        return
+    for line in [*map(str, bound), *(f"note: {note}" for note in notes)]:
+        tell(line)
+    licences = "; no licence forbids commercial use" if commercial else ""
+    typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}{licences}")
+
+
+def _licences(graph: Graph, allow: list[str]) -> list[Licensed]:
+    """What is used under conditions. Raises `ConfigError` where a licence forbids commercial use, or is not known."""
+    from datagen.core.errors import ConfigError
+    from datagen.pipeline.commercial import licences
+
+    found = [row for row in licences(graph, allow=allow) if row.standing != "allowed"]
+    if refused := [str(row) for row in found if row.standing != "conditions"]:
+        raise ConfigError("\n".join(refused))
+    return found
+
+
+@app.command()
+def plan(
+    config: Config,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph as a Mermaid diagram.")] = False,
+    profile: ProfileOption = "",
+    sets: SetOption = None,
+    out: Annotated[str, typer.Option(help="Folder or address to compare with [default: out/<pipeline>].")] = "",
+    code: CodeOption = None,
+    draws: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--estimate", min=10, help="Run N rows, and forecast the whole run from them.", metavar="N"),
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Of --estimate: which rows [default: 0].")] = None,  # noqa: UP045
+    rows: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Of --estimate: rows of the source [default: they are counted].", metavar="N"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what would run: the graph, the operators, what is done already, and why the rest is not.
+
+    Nothing is written. All rows of the source are read, to tell which slices are done.
+
+    With --estimate, rows drawn evenly from the source go through the real stages instead, in a
+    temporary folder: what would be accepted, and what it takes in hours, money and bytes.
+    Services are really asked, for as many records.
+
+    \b
+    python -m datagen plan configs/subject_add.yaml
+    python -m datagen plan configs/subject_add.yaml --set filter_foreground.min_ratio=0.2     what that would cost
+    python -m datagen plan configs/subject_add.yaml --json | jq '.stages[] | select(.state == "to do")'
+    python -m datagen plan configs/subject_add.yaml --mermaid > graph.mmd
+    python -m datagen plan configs/subject_add.yaml --estimate 100
+    """
+    from datagen.execute.inspect.plan import as_mermaid, as_text
+
+    if draws is None and (seed is not None or rows is not None):
+        raise typer.BadParameter("--seed and --rows go with --estimate N")
+    if mermaid and (as_json or draws is not None):
+        raise typer.BadParameter("--mermaid prints a diagram alone, without --json and --estimate")
+    graph = graph_of(config, profile, sets)
+    if draws is not None:
+        from datagen.progress.estimated import estimate_lines
+
+        forecast = _estimated(graph, draws, seed or 0, rows)
+        if as_json:
+            tell_json(forecast)
+        else:
+            typer.echo("\n".join(estimate_lines(forecast)))
+        return
+    if mermaid:
+        typer.echo(as_mermaid(graph))
+        return
+    from datagen.execute.inspect.resume_plan import outlook, outlook_text
+
+    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=chosen(code))
+    if as_json:
+        tell_json(found)
+    else:
+        tell(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
+
+
+def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
+    from datagen.execute.inspect.estimate import estimate
+    from datagen.progress.estimated import Trial
+
+    try:
+        with Trial() as trial:
+            return estimate(graph, draws=draws, watcher=trial, seed=seed, rows=rows)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing is left of it", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command()
+def gc(
+    out: Out,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be freed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Free what neither the dataset nor the last run refers to: older results, broken-off files.
+
+    Kept are the dataset, and all that makes the last run go on where it stopped. Run it in the
+    folder in which the pipeline is run, so that it finds the source.
+
+    \b
+    python -m datagen gc out/subject_add --dry-run
+    python -m datagen gc out/subject_add
+    """
+    from datagen.execute.maintain.gc import free, freed_text
+
+    import_from_here()
+    freed = free(out, dry=dry_run)
+    if as_json:
+        tell_json(freed)
+    else:
+        tell(freed_text(freed, out, dry=dry_run))

@@ -1,0 +1,1 @@
+"""The words that everything speaks: records, fields, stages, options and errors."""

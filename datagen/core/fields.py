@@ -1,0 +1,204 @@
+"""The fields that records carry: one name, one kind, one place on disk.
+
+A plugin adds fields beside its stage (`Stage.fields`); a name that is
+declared twice with different kinds is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from datagen.core.errors import ConfigError
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels; x right, y down, end excluded."""
+
+Polygon = list[tuple[float, float]]
+"""Corners in pixels, x right, y down."""
+
+PLACEHOLDER = "<imagehere>"
+"""Stands in an instruction for one input."""
+
+Format = Literal["png", "jpg", "webp"]
+"""How a picture is encoded."""
+
+Kind = Literal["image", "images", "mask", "masks", "audio", "text", "int", "float", "bool", "box", "score", "json"]
+
+
+class Field(NamedTuple):
+    """What a name means, wherever it is read or written."""
+
+    name: str
+    kind: Kind
+    doc: str
+    shape: str = ""
+    unit: str = ""
+    member: str = ""
+    """Name of the shard member it is stored as, `ref_0` and so on for lists; '' if it is none."""
+    choices: tuple[str, ...] = ()
+    """The only values it takes, if they are known; lets `when` be checked."""
+    bulky: bool = False
+    """Annotations that would be repeated for every record of a picture; the ledger leaves them out."""
+
+
+STANDARD: tuple[Field, ...] = (
+    Field("uri", "text", "Address of the original picture."),
+    Field("base", "text", "Folder from which a relative `uri` counts."),
+    Field("session", "text", "Album or edit session that the record belongs to."),
+    Field("sha256", "text", "Checksum of the original file as the manifest gives it, '' if it gives none."),
+    Field("original_sha256", "text", "Checksum of the original file as it was read."),
+    Field("license", "text", "Licence of the original, an SPDX name where there is one."),
+    Field("credit", "text", "Who made the original."),
+    Field("caption", "text", "What the original shows."),
+    Field("source_caption", "text", "What the picture shows before the edit."),
+    Field("target_caption", "text", "What the picture shows after the edit."),
+    Field("annotation", "text", "Address of what is annotated of the original, in the form of its dataset."),
+    Field(
+        "target_uri", "text", "Address of the picture after the edit, where the source gives pairs; `uri` is before."
+    ),
+    Field("target_sha256", "text", "Checksum of that file as the source gives it, '' if it gives none."),
+    Field("target_original_sha256", "text", "Checksum of that file as it was read."),
+    Field("reference_uri", "text", "Address of a reference picture that the source gives, '' if it gives none."),
+    Field("reference_sha256", "text", "Checksum of that file as the source gives it, '' if it gives none."),
+    Field("reference_original_sha256", "text", "Checksum of that file as it was read."),
+    Field(
+        "reference_from",
+        "text",
+        "Whether the reference is a file of its own, or to be cut out of the target.",
+        choices=("file", "target"),
+    ),
+    Field("operation", "text", "Which kind of edit the source says this is, such as `replace`; '' if it does not say."),
+    Field("reach", "text", "Whether the source says that an edit changes all of the picture, or a part; '' if not."),
+    Field("scope", "text", "Whether an edit changes all of the picture, or a part.", choices=("global", "local")),
+    Field("turn", "int", "Number of an edit in its session, from 1; 0 where it is in none."),
+    Field("annotated_match", "score", "How well an edit matches its words, as its dataset's own annotations say."),
+    Field("members", "json", "Addresses of a finished sample's members, by name.", bulky=True),
+    Field("source_member", "text", "Address of a finished sample's picture before the edit, '' if it has none."),
+    Field("source_member_sha256", "text", "Checksum of that member."),
+    Field("shard_sha256", "text", "Checksum of the shard in which a finished sample lies."),
+    Field("canvas", "text", "What a finished sample starts from.", choices=("picture", "blank")),
+    Field("dataset", "text", "Which dataset of a mix a sample is from."),
+    Field(
+        "mix_says",
+        "text",
+        "Whether a mix takes a sample, or why not.",
+        choices=("taken", "beyond_share", "beyond_cap", "other_split"),
+    ),
+    Field("former_split", "text", "In which split of its dataset a sample was.", choices=("train", "val")),
+    Field("copy", "int", "Which copy of a sample this is, where a mix asks for several; 0 is the first."),
+    Field("carried", "json", "What a finished sample brings along: {run, seed, scores, unchecked}.", bulky=True),
+    Field(
+        "grounding",
+        "json",
+        "Which characters of the caption name what is in which boxes, 0 to 1: [{start, end, boxes}].",
+        bulky=True,
+    ),
+    Field("panels", "json", "What is told of a picture of two panels: {item, captions, valid, ratings}."),
+    Field(
+        "entities", "json", "Things that the caption names: [{label, start, end, box, ...}].", unit="pixels", bulky=True
+    ),
+    Field("entity", "text", "Name of one thing that the caption names."),
+    Field("span", "json", "Where the caption names it: [start, end), in characters."),
+    Field("entity_box", "box", "The box that is annotated of it.", "xyxy", "pixels"),
+    Field("cutouts", "images", "The thing alone on a plain square.", "HWC uint8 RGB"),
+    Field("objects", "json", "Objects of a picture: [{label, box, polygons, attributes}].", unit="pixels", bulky=True),
+    Field(
+        "annotated", "json", "Objects that are known before any is looked for, as `objects`.", unit="pixels", bulky=True
+    ),
+    Field("found_objects", "json", "Objects, annotated or found, as `objects`.", unit="pixels", bulky=True),
+    Field("decision", "text", "What a person decided about a pair, '' for nothing yet.", choices=("keep", "drop", "")),
+    Field("decision_reason", "text", "Why, in the person's words."),
+    Field("over_cap", "bool", "Whether as many pairs of its kind as are wanted were kept before it."),
+    Field("given_caption", "text", "What the source says the picture shows after the edit."),
+    Field("proposed_name", "text", "What a model calls the subject, before a person looked."),
+    Field("reviewed_name", "text", "What a person calls it, '' for nothing yet."),
+    Field("proposed_caption", "text", "What a model says the picture shows after the edit, before a person looked."),
+    Field("reviewed_caption", "text", "What a person says of it, '' for nothing yet."),
+    Field("source", "image", "The picture before the edit.", "HWC uint8 RGB", member="source"),
+    Field("target", "image", "The picture after the edit.", "HWC uint8 RGB", member="target"),
+    Field("image", "image", "A picture on which a stage works.", "HWC uint8 RGB"),
+    Field("reference", "image", "A reference picture that the source gives.", "HWC uint8 RGB"),
+    Field("refs", "images", "Reference pictures, in the order of the instruction.", "HWC uint8 RGB", member="ref"),
+    Field("black_refs", "images", "The same references on black.", "HWC uint8 RGB", member="black_ref"),
+    Field("masks", "masks", "mask_0: what the edit changes; mask_1, ...: each object.", "HW bool", member="mask"),
+    Field("mask", "mask", "The subject's pixels.", "HW bool"),
+    Field("hole", "mask", "The pixels that were painted anew.", "HW bool"),
+    Field("annotated_subject", "text", "What annotators call the object, where it is named anew."),
+    Field("subject", "text", "Name of the object an edit is about."),
+    Field("box", "box", "The subject's box.", "xyxy", "pixels"),
+    Field(
+        "polygons",
+        "json",
+        "The subject's annotated outline, [] if it has none.",
+        "[[[x, y], ...], ...]",
+        "pixels",
+        bulky=True,
+    ),
+    Field("annotated_mask", "json", "The subject's annotated mask, {size: [h, w], counts}; {} if none.", bulky=True),
+    Field("attributes", "json", "Words that describe the subject.", "[text]"),
+    Field(
+        "instances", "json", "All objects of the target: [{label, box, mask, attributes}].", unit="pixels", bulky=True
+    ),
+    Field("relations", "json", "Which object stands how to which: [{subject, predicate, object}]."),
+    Field("instruction", "text", "The edit as told, `<imagehere>` standing for each input."),
+    Field("text", "text", "The instruction without placeholders."),
+    Field("inputs", "json", "What each placeholder stands for: [{member, role, label, appears, caption}]."),
+    Field("edits", "json", "Single edits: [{instruction, op, object, box, mask, candidates}]."),
+    Field("steps", "json", "Turns of a session: [{instruction, description, image, verdict, critique, correction}]."),
+    Field("label", "text", "Whether the pair is an example to follow.", choices=("positive", "negative")),
+    Field("task", "text", "Which kind of edit this is, such as `subject_add`."),
+    Field("picture_hash", "text", "Hash of a picture; near pictures have near bits.", unit="bits"),
+    Field("source_hash", "text", "Hash of the picture before the edit.", unit="bits"),
+    Field("target_hash", "text", "Hash of the picture after the edit.", unit="bits"),
+    Field("change_place", "text", "Where source and target differ: the box, each edge in unary.", unit="bits"),
+    Field("change_hash", "text", "Hash of the difference of source and target there.", unit="bits"),
+    Field("sharpness", "score", "Variance of the Laplacian of luma at long side 512.", unit="squared grey levels"),
+    Field("contrast", "score", "Span between the 2nd and the 98th percentile of luma.", unit="0 to 1"),
+    Field("clipped", "score", "Share of pixels that are pure black or pure white.", unit="0 to 1"),
+    Field("caption_match", "score", "How well caption and picture match.", unit="cosine"),
+    Field("entity_match", "score", 'How well "a photo of" an entity and its cut-out match.', unit="cosine"),
+    Field("box_ratio", "score", "The box's area over the picture's.", unit="0 to 1"),
+    Field("composite_structure", "score", "How well a pair is laid out, by the model that rated it.", unit="0 to 5"),
+    Field("object_consistency", "score", "How far both pictures show one object, likewise.", unit="0 to 5"),
+    Field("image_quality", "score", "How good both pictures are, likewise.", unit="0 to 5"),
+    Field("box_score", "score", "How sure the detector is of the subject's box.", unit="its own, 0 to 1"),
+    Field("mask_fit", "score", "Overlap of the mask's bounds with its box, intersection over union.", unit="0 to 1"),
+    Field("foreground_ratio", "score", "Mask pixels over all pixels.", unit="0 to 1"),
+    Field("largest_piece", "score", "Share of the mask in its largest connected piece.", unit="0 to 1"),
+    Field("border_contact", "score", "Share of the mask's outline that lies on the frame.", unit="0 to 1"),
+    Field("outside_change", "score", "Largest difference outside the hole.", unit="grey levels"),
+    Field("inside_change", "score", "Mean difference inside the subject's mask.", unit="grey levels"),
+    Field("outside_l1", "score", "Mean difference outside the mask of the change, in float.", unit="0 to 1"),
+    Field("shift", "score", "How far the target is moved against the source.", unit="pixels of the source"),
+    Field("zoom", "score", "How far the target is scaled against the source: 0.02 is 2 % larger or smaller."),
+    Field("benchmark_distance", "score", "Bits by which a picture differs from the nearest of the lists.", unit="bits"),
+    Field("seam", "score", "Step across the hole's edge, over the step beside it.", unit="ratio"),
+    Field("texture", "score", "Fine detail in the hole over that around it.", unit="ratio"),
+    Field("aesthetic", "score", "How much people would like the picture, on its predictor's own scale."),
+    Field("match", "score", "How well the picture shows what a text says.", unit="cosine"),
+    Field("subject_match", "score", "How well the subject's own picture shows its name.", unit="cosine"),
+    Field("source_match", "score", "How well the source shows its caption.", unit="cosine"),
+    Field("target_match", "score", "How well the target shows its caption.", unit="cosine"),
+    Field("direction", "score", "How far the pictures differ as their captions do.", unit="cosine"),
+    Field("similarity", "score", "How alike source and target are.", unit="cosine"),
+    Field("clip_similarity", "score", "The same by CLIP, where there are two such scores.", unit="cosine"),
+    Field("dino_similarity", "score", "The same by DINO, where there are two such scores.", unit="cosine"),
+    Field("nsfw", "score", "Probability that not everyone wants to see the picture.", unit="0 to 1"),
+    Field(
+        "strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"
+    ),
+)
+
+
+def catalogue(extra: Iterable[Field] = ()) -> dict[str, Field]:
+    """Standard fields and `extra` by name; two meanings of one name are an error."""
+    known = {field.name: field for field in STANDARD}
+    for field in extra:
+        other = known.setdefault(field.name, field)
+        if other.kind != field.kind or other.member != field.member:
+            raise ConfigError(
+                f"field '{field.name}' is declared as {field.kind} and as {other.kind}; "
+                "one name has one kind: rename the field of the plugin stage"
+            )
+    return known

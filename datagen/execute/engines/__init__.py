@@ -1,0 +1,1 @@
+"""The engines that run slices: in this process, or on Ray; their queue, throughput and metrics."""

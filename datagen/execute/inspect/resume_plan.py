@@ -1,0 +1,140 @@
+"""What a run into an OUT would find done, what it would use again, and what it would do and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from datagen.core.errors import StoreError
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.reuse.code_versions import Choice, CodeBook, told_of
+from datagen.execute.reuse.fingerprints import run_fingerprint
+from datagen.execute.reuse.run_manifest import changes, last_run, read_stages, stages_of
+from datagen.execute.run import refuse_foreign
+from datagen.execute.workers.slices import cut
+from datagen.pipeline.graph_model import Graph
+from datagen.storage.store import Store
+
+CHECKPOINTS = "run/checkpoints"
+NOT_DURABLE = "no answers are kept for it (not durable): it runs again where a slice is not committed"
+
+
+@dataclass
+class StageOutlook:
+    """What is to be done at one stage."""
+
+    id: str
+    fingerprint: str
+    state: Literal["done", "reused", "to do"]
+    """'reused' where nothing is asked again as all answers are kept."""
+    kept: int
+    """Slices that are not committed, but for which its answers are kept."""
+    why: list[str]
+    """Why it is to be done, or what changed since the last run."""
+
+
+@dataclass
+class Outlook:
+    """What a run would do."""
+
+    out: str
+    fingerprint: str
+    begun: bool
+    """Whether a run was begun into OUT before."""
+    slices: int = 0
+    rows: int = 0
+    done_slices: int = 0
+    done_rows: int = 0
+    new_slices: int = 0
+    """Slices that the last finished run did not have, as rows were added or changed."""
+    stages: list[StageOutlook] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    salts: Mapping[str, str] = field(default_factory=dict)
+    """By stage, what `--code rerun` sets its results apart with."""
+
+
+def outlook(graph: Graph, out: str, *, code: Choice = "") -> Outlook:
+    """Compare a graph with what OUT holds; walks all rows of the source, and writes nothing."""
+    store = Store(out)
+    refuse_foreign(store, graph)
+    notes: list[str] = []
+    salts = _salts(graph, store, code, notes)
+    last = last_run(store)
+    found = Outlook(out, run_fingerprint(graph, salts=salts), begun=bool(last), notes=notes, salts=salts)
+    todo = _walk(graph, store, found, known=_known(store, last))
+    stages = stages_of(graph, salts=salts)
+    old = read_stages(store, last) if last else {}
+    why = changes(stages, old) if old else {}
+    for node in graph.nodes:
+        print = stages[node.id].fingerprint
+        kept = len(todo & _kept(store, print)) if todo and node.durable else 0
+        state: Literal["done", "reused", "to do"] = (
+            "done" if not todo else "reused" if node.durable and kept == len(todo) else "to do"
+        )
+        reasons = [*why.get(node.id, []), *([NOT_DURABLE] if state == "to do" and not node.durable else [])]
+        found.stages.append(StageOutlook(node.id, print, state, kept, reasons))
+    return found
+
+
+def _salts(graph: Graph, store: Store, code: Choice, notes: list[str]) -> Mapping[str, str]:
+    try:
+        book = CodeBook.read(store)
+    except StoreError as error:
+        notes.append(str(error))
+        book = CodeBook()
+    settled = book.settled(graph, choice=code)
+    notes += [told_of(id) for id in settled.changed]
+    return settled.salts
+
+
+def _known(store: Store, last: str) -> set[str] | None:
+    """The slices of the dataset that the last run made; None if it made none."""
+    try:
+        return set(Ledger(store, last).slices()) if last else None
+    except StoreError:
+        return None
+
+
+def _walk(graph: Graph, store: Store, found: Outlook, *, known: set[str] | None) -> set[str]:
+    """Count slices and rows; the names of the slices that are not committed."""
+    pipeline = graph.loaded.pipeline
+    committed = Ledger(store, found.fingerprint).listing().places
+    todo: set[str] = set()
+    for part in cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by):
+        name = part.name
+        found.slices += 1
+        found.rows += len(part.rows)
+        if name in committed:
+            found.done_slices += 1
+            found.done_rows += len(part.rows)
+        else:
+            todo.add(name)
+        found.new_slices += known is not None and name not in known
+    return todo
+
+
+def _kept(store: Store, fingerprint: str) -> set[str]:
+    """The slices for which a stage's answers are kept."""
+    return {name.partition(".")[0] for name in store.names(f"{CHECKPOINTS}/{fingerprint}") if name.endswith(".arrow")}
+
+
+def outlook_text(found: Outlook) -> str:
+    """An outlook for a terminal."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Outlook) -> Iterator[str]:
+    yield f"into {found.out}{'' if found.begun else ' (nothing was run into it yet)'}:"
+    left = found.slices - found.done_slices
+    yield (
+        f"  {found.slices} slices of {found.rows} rows: {found.done_slices} done ({found.done_rows} rows), "
+        f"{left} to do ({found.rows - found.done_rows} rows)"
+    )
+    if found.new_slices:
+        yield f"  {found.new_slices} slices are new: rows were added or changed"
+    width = max(len(stage.id) for stage in found.stages)
+    for stage in found.stages:
+        kept = f", answers kept for {stage.kept} of {left} slices" if stage.state == "to do" and stage.kept else ""
+        yield f"  {stage.id:<{width}}  {stage.state}{kept}{': ' if stage.why else ''}{'; '.join(stage.why)}"
+    yield from (f"  {note}" for note in found.notes)

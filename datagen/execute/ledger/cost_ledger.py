@@ -1,0 +1,62 @@
+"""What the runs into an OUT took, by stage: the ledger knows seconds by stage, but money by record only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, NamedTuple
+
+from datagen.core.errors import StoreError
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.partitions import Share
+from datagen.execute.ledger.stage_counters import Tallies, Tally, add_all
+from datagen.storage.store import Store
+
+_NAME = "spent"
+"""Beside the slices: what one driver spent, or a share of several."""
+_OURS = re.compile(rf"{_NAME}(-\d+-of-\d+)?\.json")
+
+
+class Spent(NamedTuple):
+    """What runs under one fingerprint took; a driver that was killed is not in it."""
+
+    seconds: float
+    """From start to end, all runs one after another; of shares, the longest."""
+    tallies: Tallies
+
+
+def enter_spent(ledger: Ledger, tallies: Mapping[str, Tally], *, seconds: float, share: Share | None) -> None:
+    """Add what a run took to what earlier ones did; OUT is held meanwhile. Raises `StoreError`."""
+    if not tallies:
+        return
+    name = f"{ledger.folder}/{_NAME}{f'-{share.number}-of-{share.of}' if share else ''}.json"
+    before = _read(ledger.store, name) if ledger.store.exists(name) else Spent(0.0, {})
+    total = before.tallies
+    add_all(total, tallies.items())
+    told = {"seconds": before.seconds + seconds, "stages": {stage: asdict(tally) for stage, tally in total.items()}}
+    ledger.store.write(name, json.dumps(told, indent=1).encode())
+
+
+def read_spent(ledger: Ledger) -> Spent:
+    """What all runs took, as far as it was noted; a note that is damaged counts as none."""
+    total: Tallies = {}
+    seconds = [0.0]
+    for name in filter(_OURS.fullmatch, ledger.store.names(ledger.folder)):
+        found = _read(ledger.store, f"{ledger.folder}/{name}")
+        add_all(total, found.tallies.items())
+        seconds.append(found.seconds)
+    return Spent(max(seconds), total)
+
+
+def _read(store: Store, name: str) -> Spent:
+    try:
+        told = json.loads(store.read(name))
+        return Spent(float(told["seconds"]), {str(stage): _tally(row) for stage, row in told["stages"].items()})
+    except (StoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Spent(0.0, {})
+
+
+def _tally(row: Mapping[str, Any]) -> Tally:
+    return Tally(**{part.name: type(part.default)(row[part.name]) for part in fields(Tally)})  # type: ignore[misc]

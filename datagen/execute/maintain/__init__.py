@@ -1,0 +1,1 @@
+"""Care for a finished run: verify, repair and garbage collection."""

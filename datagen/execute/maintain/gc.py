@@ -1,0 +1,267 @@
+"""Frees what no run refers to any more."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from datagen.core.errors import ConfigError, DatagenError, StoreError
+from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.ledger.lock import LOCK, held
+from datagen.execute.reuse.code_versions import CodeBook
+from datagen.execute.reuse.fingerprints import run_fingerprint
+from datagen.execute.reuse.run_manifest import last_run, read_stages
+from datagen.execute.run import CONFIG, stored_config
+from datagen.execute.workers.slices import cut
+from datagen.pipeline.graph import build
+from datagen.pipeline.graph_model import Graph
+from datagen.shards.index import DATASET, read_dataset
+from datagen.shards.packed import read_packed
+from datagen.shards.table import UNREADABLE
+from datagen.storage.store import Store
+
+_PRINT = r"(?P<print>[0-9a-f]{16})"
+_SLICE = r"(?P<slice>\d{6,}-[0-9a-f]{12})"
+KINDS = {
+    "parts": re.compile(rf"run/parts/{_PRINT}/{_SLICE}-[0-9a-f]+\.tar"),
+    "ledgers": re.compile(
+        rf"run/ledger/{_PRINT}/({_SLICE}(\.r(?P<round>\d+))?\.parquet|compact-[\w.-]+\.parquet|pack\.parquet|[\w-]+\.(txt|json))"
+    ),
+    "kept answers": re.compile(rf"run/checkpoints/{_PRINT}/{_SLICE}(\.\d+)?\.arrow"),
+    "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/([0-9a-f]+(\.arrow)?|log-[0-9a-f]+)"),
+    "journals": re.compile(r"run/journals/[0-9a-f]{32}\.json"),
+    "pack leftovers": re.compile(r"run/pack/.+"),
+    "unfinished files": re.compile(r"((run|shards|report)/.+|[^/]+)\.[0-9a-f]{8}\.tmp"),
+}
+"""The files that can be freed, by what they are; others are never touched."""
+
+
+@dataclass
+class Freed:
+    """What was freed, or would be."""
+
+    files: dict[str, int] = field(default_factory=dict)
+    """How many, by kind."""
+    bytes: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, size: int) -> None:
+        """Count a file."""
+        self.files[kind] = self.files.get(kind, 0) + 1
+        self.bytes[kind] = self.bytes.get(kind, 0) + size
+
+
+class Wanted(NamedTuple):
+    """What is kept of a run. Where something cannot be told, it is None and all is kept."""
+
+    slices: set[str] | None
+    prints: set[str] | None
+    """Fingerprints of its stages."""
+
+
+def free(out: str, *, dry: bool = False) -> Freed:
+    """Free what neither the dataset nor the run begun last refers to; only tell it, if `dry`.
+
+    Raises `ConfigError` if a run is writing into OUT, `StoreError` if it cannot be told what is needed.
+    """
+    store = Store(out)
+    if not store.exists(CONFIG):
+        raise ConfigError(f"{store.address} holds no run of datagen; give the folder that a run wrote to")
+    with held(store):
+        freed = Freed()
+        wanted = _wanted(store, freed.notes)
+        for path, kind, size in list(_unreferenced(store, wanted)):
+            freed.add(kind, size)
+            if not dry:
+                store.remove(path)
+        if not dry:
+            _remove_empty_folders(store)
+        return freed
+
+
+def _wanted(store: Store, notes: list[str]) -> dict[str, Wanted]:
+    """What is kept, by the run's fingerprint."""
+    graph = _graph(store, notes)
+    source = _source_slices(graph, notes) if graph else None
+    last = last_run(store) or _fingerprint(graph, store)
+    found = {last: source}
+    if store.exists(DATASET):
+        dataset = read_dataset(store).fingerprint
+        found[dataset] = None if source is None else source.union(Ledger(store, dataset).slices())
+    return {print: Wanted(slices, _stage_prints(store, print, notes)) for print, slices in found.items()}
+
+
+def _graph(store: Store, notes: list[str]) -> Graph | None:
+    """The graph of the config that the last run left; None, and a note, if it cannot be built here."""
+    try:
+        return build(stored_config(store.address))
+    except DatagenError as error:
+        notes.append(f"the source cannot be read, so that no slice counts as gone from it: {error}")
+        return None
+
+
+def _source_slices(graph: Graph, notes: list[str]) -> set[str] | None:
+    pipeline = graph.loaded.pipeline
+    try:
+        parts = cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by)
+        return {part.name for part in parts}
+    except DatagenError as error:
+        notes.append(f"the source cannot be read, so that no slice counts as gone from it: {error}")
+        return None
+
+
+def _fingerprint(graph: Graph | None, store: Store) -> str:
+    """Of the run that the config describes, for an OUT that does not say which one was begun last."""
+    if graph is None:
+        raise StoreError(f"{store.address} does not say which run was begun last; run again, which notes it")
+    try:
+        book = CodeBook.read(store)
+    except StoreError:
+        book = CodeBook()
+    return run_fingerprint(graph, salts=book.settled(graph, choice="").salts)
+
+
+def _stage_prints(store: Store, print: str, notes: list[str]) -> set[str] | None:
+    stages = read_stages(store, print)
+    if stages:
+        return {stage.fingerprint for stage in stages.values()}
+    notes.append(f"it is not known what stages run {print} has, so that all answers are kept")
+    return None
+
+
+def _unreferenced(store: Store, wanted: Mapping[str, Wanted]) -> Iterator[tuple[str, str, int]]:
+    """Files to free, what they are, and their bytes."""
+    files = {**store.files("run"), **store.files("shards"), **store.files("report")}
+    files |= store.sizes("")
+    needed = _needed_of_ledgers(store, list(files), wanted) | _needed_of_pack(store, list(files))
+    for path, size in files.items():
+        kind = next((kind for kind, pattern in KINDS.items() if pattern.fullmatch(path)), "")
+        if kind and path not in needed and not path.startswith(LOCK) and not _is_kept_answer(path, kind, wanted):
+            yield path, kind, size
+
+
+def _needed_of_pack(store: Store, files: list[str]) -> set[str]:
+    """What the dataset that is there can be mended from."""
+    try:
+        folder = f"run/pack/{read_packed(store).plan}/"
+    except StoreError:
+        return set()
+    return {path for path in files if path.startswith(folder)}
+
+
+def _is_kept_answer(path: str, kind: str, wanted: Mapping[str, Wanted]) -> bool:
+    match = KINDS[kind].fullmatch(path)
+    if kind not in ("kept answers", "cache") or match is None:
+        return False
+    return any(
+        (run.prints is None or match["print"] in run.prints) and (run.slices is None or match["slice"] in run.slices)
+        for run in wanted.values()
+    )
+
+
+def _needed_of_ledgers(store: Store, files: list[str], wanted: Mapping[str, Wanted]) -> set[str]:
+    """The ledger files that count, and the parts that they name."""
+    needed: set[str] = set()
+    for print, run in wanted.items():
+        folder = f"run/ledger/{print}/"
+        own = [path for path in files if path.startswith(folder)]
+        needed.update(path for path in own if path.endswith((".txt", ".json", "/pack.parquet")))
+        entries: dict[str, list[tuple[int, bool, str]]] = {}
+        for path in own:
+            for slice, round in _slices_in(store, path).items():
+                if run.slices is None or slice in run.slices:
+                    entries.setdefault(slice, []).append((round, "/compact-" in path, path))
+        needed.update(_counting(store, entries))
+    return needed
+
+
+def _slices_in(store: Store, path: str) -> dict[str, int]:
+    """The slices that a ledger file has entries of, and the round of each."""
+    match = KINDS["ledgers"].fullmatch(path)
+    if match and match["slice"]:
+        return {match["slice"]: int(match["round"] or 0)}
+    if "/compact-" not in path:
+        return {}
+    try:
+        told = json.loads((_opened(store, path).metadata.metadata or {})[b"slices"])
+        return {str(slice): int(round) for slice, round in told.items()}
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise StoreError(f"{store.address}/{path} is damaged: it does not list its slices") from error
+
+
+def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) -> Iterator[str]:
+    """For each slice the entry of the highest round that can be read, what is damaged above it, and the parts named."""
+    slices: dict[str, set[str]] = {}
+    for slice, rounds in entries.items():
+        for _, _, path in sorted(rounds, reverse=True):
+            yield path
+            if path in slices or _is_readable(store, path):
+                slices.setdefault(path, set()).add(slice)
+                break
+    for path, names in slices.items():
+        for part in pc.unique(_parts_of(store, path)).to_pylist():
+            match = KINDS["parts"].fullmatch(part or "")
+            if match and match["slice"] in names:
+                yield part
+
+
+def _is_readable(store: Store, path: str) -> bool:
+    try:
+        _parts_of(store, path)
+    except StoreError:
+        return False
+    return True
+
+
+def _opened(store: Store, path: str) -> pq.ParquetFile:
+    with _damage_told(store, path):
+        return pq.ParquetFile(io.BytesIO(store.read(path)))
+
+
+def _parts_of(store: Store, path: str) -> pa.ChunkedArray:
+    file = _opened(store, path)
+    with _damage_told(store, path):
+        return file.read(["part"])["part"]
+
+
+@contextmanager
+def _damage_told(store: Store, path: str) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        raise StoreError(f"{store.address}/{path} is damaged: {error}; run again, which mends it") from error
+
+
+def _remove_empty_folders(store: Store) -> None:
+    """Folders of runs and stages of which nothing is left."""
+    left = list(store.files("run"))
+    for kind in ("parts", "ledger", "checkpoints", "cache", "pack"):
+        for name in store.folders(f"run/{kind}"):
+            folder = f"run/{kind}/{name}"
+            if not any(path.startswith(f"{folder}/") for path in left):
+                store.remove(folder)
+
+
+def freed_text(freed: Freed, out: str, *, dry: bool) -> str:
+    """What was freed, for a terminal."""
+    verb = "would be freed" if dry else "freed"
+    lines = [f"{kind:<16}  {number} files, {told_bytes(freed.bytes[kind])}" for kind, number in freed.files.items()]
+    total = f"{out}: {told_bytes(sum(freed.bytes.values()))} {verb}" if lines else f"{out}: nothing to free"
+    return "\n".join([*lines, *freed.notes, total])
+
+
+def told_bytes(bytes: float) -> str:
+    """A size for a person."""
+    for unit, power in (("GB", 30), ("MB", 20), ("kB", 10)):
+        if bytes >= 1 << power:
+            return f"{bytes / (1 << power):.1f} {unit}"
+    return f"{bytes:.0f} bytes"

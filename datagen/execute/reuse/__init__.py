@@ -1,0 +1,1 @@
+"""What earlier runs computed: fingerprints, code versions, kept answers and the manifest of runs."""

@@ -1,0 +1,132 @@
+"""What decides a stage's output, as one short hash.
+
+Answers are kept and used again under a stage's fingerprint, the slice's name and the record's id.
+So this has to hold: while a stage's fingerprint stays, a record of that id is given the same values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from datagen.core.options import decisive
+from datagen.core.stage import Combine
+from datagen.models.base import ModelConfig, models_in
+from datagen.pipeline.graph_model import Clause, Graph, Node
+
+
+def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[str, str]:
+    """A hash for each node: its version, options, models, fields, and the fingerprints of those it depends on.
+
+    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it, nor what a
+    Filter judges by, but for Combine, which is told of those that did not pass.
+    """
+    found: dict[str, str] = {}
+    nodes = {node.id: node for node in graph.nodes}
+    for id, upstream in dependencies(graph).items():
+        own = own_part(graph, id)
+        own["options"] = {name: value for name, value in own["options"].items() if name not in nodes[id].bounds}
+        if issubclass(nodes[id].stage, Combine):
+            own["bounds"] = bounds_of(nodes[other] for other in upstream)
+        salt = {"salt": salts[id]} if id in salts else {}
+        found[id] = digest({**own, **salt, "upstream": [found[other] for other in upstream]})
+    return found
+
+
+def bounds_of(nodes: Iterable[Node]) -> dict[str, dict[str, Any]]:
+    """What Filters judge by, by their ids."""
+    return {node.id: node.bounds for node in nodes if node.bounds}
+
+
+def dependencies(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """The nodes that each node depends on at first hand.
+
+    These wrote what it reads or what its conditions ask about. A filter before it decides which records come,
+    not what it makes of them. Behind a stage that makes new records everything depends on that one too:
+    which record bears an id, and what it inherited when, is its doing. Combine is told who was lost
+    and where, so that it depends on all that run before it, in their order.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for index, node in enumerate(graph.nodes):
+        before = graph.nodes[:index]
+        if issubclass(node.stage, Combine):
+            found[node.id] = tuple(other.id for other in before)
+            continue
+        makers = {other.id for other in [other for other in before if other.branches_out][-1:]}
+        asked = {clause.field for clause in node.clauses}
+        names = {*node.reads, *node.optional, *asked}
+        found[node.id] = tuple(sorted(makers.union(*(_writers(name, node, before) for name in names))))
+    return found
+
+
+def _writers(name: str, node: Node, before: Sequence[Node]) -> set[str]:
+    """Who may have written a field as the node finds it."""
+    found: set[str] = set()
+    for index in range(len(before) - 1, -1, -1):
+        writer = before[index]
+        if name not in writer.writes:
+            continue
+        since = {field for other in before[index:] for field in other.writes}
+        told = [clause for clause in node.clauses if clause.field not in since]
+        if any(_exclude(one, other) for one in writer.clauses for other in told):
+            continue
+        found.add(writer.id)
+        if set(writer.clauses) <= set(told) and not issubclass(writer.stage, Combine):
+            break  # whatever meets the node has met this writer, which left nothing of what was there before
+    return found
+
+
+def _exclude(one: Clause, other: Clause) -> bool:
+    """Whether no value of a field satisfies both."""
+    if one.field != other.field or (one.negated and other.negated):
+        return False
+    sure, asked = (other, one) if one.negated else (one, other)
+    return not any(asked.holds(value) for value in sure.values)
+
+
+def run_fingerprint(graph: Graph, *, salts: Mapping[str, str] = {}) -> str:
+    """A hash of all that decides the committed samples; the source's rows and the packing are not in it."""
+    pipeline = graph.loaded.pipeline
+    return digest(
+        {
+            "pipeline": pipeline.pipeline,
+            "seed": pipeline.seed,
+            "stages": stage_fingerprints(graph, salts=salts),
+            "bounds": bounds_of(graph.nodes),
+            "after": {node.id: sorted(node.after) for node in graph.nodes},
+            "images": pipeline.output.images.model_dump(),
+            "unchecked": graph.loaded.unchecked,
+        }
+    )
+
+
+def models_of(node: Node) -> list[ModelConfig]:
+    """The models that a node's options name."""
+    return models_in(node.config)
+
+
+def digest(value: Any) -> str:
+    """A hash of plain data, 16 hex digits."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def own_part(graph: Graph, id: str) -> dict[str, Any]:
+    """What a node's fingerprint is made of but for those it depends on, as plain data."""
+    node = next(node for node in graph.nodes if node.id == id)
+    return {
+        "id": node.id,
+        "use": node.use,
+        "class": f"{node.stage.__module__}.{node.stage.__qualname__}",
+        "version": node.stage.version,
+        "options": decisive(node.config),
+        "models": [model.revision for model in models_of(node)],
+        "map": dict(node.renamed),
+        "when": [list(clause) for clause in node.clauses],
+        "reads": list(node.reads),
+        "optional": list(node.optional),
+        "writes": {name: graph.catalogue[name].kind for name in node.writes},
+        "seed": graph.loaded.pipeline.seed,
+    }

@@ -1,0 +1,72 @@
+"""Cuts a source into slices, the same ones every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from datagen.core.errors import ConfigError
+from datagen.sources.base import Source, SourceRow
+
+
+class Slice(NamedTuple):
+    """Consecutive rows of the source."""
+
+    number: int
+    rows: tuple[SourceRow, ...]
+
+    @property
+    def name(self) -> str:
+        """Its number and a hash of its rows, so that a changed manifest makes new slices."""
+        text = json.dumps([[row.id, _plain(row.fields), row.error] for row in self.rows], sort_keys=True)
+        return f"{self.number:06d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+class Job(NamedTuple):
+    """A slice to run."""
+
+    slice: Slice
+    round: int = 0
+    """How often it was committed before: what is damaged is run anew, what failed is tried again."""
+    sources: frozenset[str] | None = None
+    """Only these of its rows; all, if not given."""
+    only: frozenset[str] | None = None
+    """Of what its stages make, only records with these ids; all, if not given."""
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return fields if isinstance(fields, dict) else dict(fields)
+
+
+def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = None) -> Iterator[Slice]:
+    """Slices of `size` rows; where rows are grouped, a slice takes the whole of its last group.
+
+    A row of a group that other rows have closed fails; one that is faulty
+    belongs to the group around it, as its own is not known.
+    """
+    rows = source.rows() if limit is None else islice(source.rows(), limit)
+    if group_by and group_by not in source.writes:
+        raise ConfigError(f"the source has no field '{group_by}' to group by; it has: {', '.join(source.writes)}")
+    for number, part in enumerate(_parts(rows, size, group_by)):
+        yield Slice(number, tuple(part))
+
+
+def _parts(rows: Iterable[SourceRow], size: int, group_by: str) -> Iterator[list[SourceRow]]:
+    part: list[SourceRow] = []
+    closed: set[str] = set()
+    last = ""
+    for row in rows:
+        group = last if row.error else str(row.fields.get(group_by, "")) if group_by else ""
+        if len(part) >= size and not (group and group == last):
+            yield part
+            part = []
+        if group and group != last and group in closed:
+            row = SourceRow(row.id, {}, f"its {group_by} '{group}' was closed by other rows; put equal ones together")
+        closed.update([last] if last and group != last else [])
+        last = group
+        part.append(row)
+    if part:
+        yield part

@@ -1,0 +1,164 @@
+"""How far a target is moved and scaled against its source, by phase correlation.
+
+Translation as in Kuglin and Hines (1975), scale by correlating the logarithms
+of radii in the spectra as in Reddy and Chatterji (1996), both by OpenCV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from datagen.imaging.image import Mask, Pixels
+
+Grey = NDArray[np.float32]
+
+_LONG_SIDE = 512
+_LEAST_SIDE = 32
+"""Below that there is nothing to correlate."""
+_ROUNDS = 3
+"""Each estimates what the last one left."""
+_MOST_ZOOM = 1.25
+_GAIN = 0.02
+"""How much better a movement has to explain the target than none, in correlation of edges, to be believed."""
+_LEAST = 0.3
+"""Correlation of edges that it has to reach at all: by chance some movement always fits a little."""
+_SAME = 0.995
+"""Correlation of edges from which on nothing is looked for."""
+
+
+class Alignment(NamedTuple):
+    """How the target lies against the source."""
+
+    x: float
+    """Pixels of the source by which it is moved to the right, seen from the centre."""
+    y: float
+    """The same downwards."""
+    scale: float
+    """Above 1 where the target shows things larger."""
+
+    @property
+    def shift(self) -> float:
+        """How far it is moved, in pixels of the source."""
+        return float(np.hypot(self.x, self.y))
+
+    @property
+    def zoom(self) -> float:
+        """How far its scale is from 1."""
+        return abs(self.scale - 1)
+
+
+NONE = Alignment(0.0, 0.0, 1.0)
+
+
+def alignment(source_HWC: Pixels, target_HWC: Pixels) -> Alignment:
+    """How the target is moved and scaled against the source, `NONE` where no movement explains it better.
+
+    The target is brought to the source's size first. Grey pictures at long side
+    512 are compared by their edges: what an edit changed has no counterpart and
+    counts for neither. Found are movements up to some tenth of the frame and
+    scales up to 1.25; turns are not looked for.
+    """
+    height, width = source_HWC.shape[:2]
+    ratio = min(1.0, _LONG_SIDE / max(height, width))
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    if min(size) < _LEAST_SIDE:
+        return NONE
+    one, other = (_grey(picture, size) for picture in (source_HWC, target_HWC))
+    unmoved = _likeness(one, other, NONE)
+    best, closest = NONE, max(_LEAST, unmoved + _GAIN)
+    for guess in _guesses(one, other) if unmoved < _SAME else ():
+        found = _likeness(one, other, guess)
+        if found > closest:
+            best, closest = guess, found
+    return best._replace(x=best.x / ratio, y=best.y / ratio)
+
+
+def outside_l1(source_HWC: Pixels, target_HWC: Pixels, mask_HW: Mask) -> float:
+    """Mean difference outside a mask, 0 to 1; 0 where the mask covers all. All three have one size.
+
+    In float: unsigned bytes would wrap, as in AnyEdit's filter, where 10 - 20 is 246.
+    """
+    outside = ~mask_HW
+    if not outside.any():
+        return 0.0
+    difference = np.abs(source_HWC[outside].astype(np.float32) - target_HWC[outside].astype(np.float32))
+    return float(difference.mean() / 255)
+
+
+def _grey(picture_HWC: Pixels, size: tuple[int, int]) -> Grey:
+    small = cv2.resize(picture_HWC, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _guesses(one: Grey, other: Grey) -> Iterable[Alignment]:
+    """Movements that correlation suggests: a shift alone, and a scale with a shift, each refined."""
+    for start in (NONE, NONE._replace(scale=_scale(one, other))):
+        guess = start
+        for round in range(_ROUNDS):
+            back = _undone(other, guess)
+            if round and start is not NONE:
+                guess = guess._replace(scale=guess.scale * _scale(one, back))
+                back = _undone(other, guess)
+            (x, y), _ = cv2.phaseCorrelate(_edges(one), _edges(back), _window(one))
+            guess = guess._replace(x=guess.x + x * guess.scale, y=guess.y + y * guess.scale)
+            if not (1 / _MOST_ZOOM < guess.scale < _MOST_ZOOM):
+                break
+            yield guess
+
+
+def _scale(one: Grey, other: Grey) -> float:
+    """By how much the second picture shows things larger, told by the spectra, which know no place."""
+    first, second = _radial(one), _radial(other)
+    width = first.shape[1]
+    (x, _), _ = cv2.phaseCorrelate(first, second, _window(first))
+    return float(np.exp(-x * np.log(_LONG_SIDE / 2) / width))
+
+
+def _radial(picture: Grey) -> Grey:
+    """The spectrum's size by angle (down) and the logarithm of the radius (right)."""
+    side = (_LONG_SIDE, _LONG_SIDE)
+    spectrum = np.abs(fft.fftshift(fft.fft2((picture - picture.mean()) * _window(picture), s=side)))
+    polar = cv2.warpPolar(
+        np.log1p(spectrum).astype(np.float32),
+        (_LONG_SIDE, _LONG_SIDE // 2),
+        (_LONG_SIDE / 2, _LONG_SIDE / 2),
+        _LONG_SIDE / 2,
+        cv2.INTER_LINEAR | cv2.WARP_POLAR_LOG,
+    )
+    return np.asarray(polar - cv2.GaussianBlur(polar, (0, 0), 15), np.float32)
+
+
+def _undone(picture: Grey, guess: Alignment) -> Grey:
+    """The picture moved and scaled back; what comes from outside the frame is as at its border."""
+    height, width = picture.shape
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    scale, x, y = guess.scale, guess.x, guess.y
+    matrix = np.array([[scale, 0, cx + x - scale * cx], [0, scale, cy + y - scale * cy]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
+
+
+def _edges(picture: Grey) -> Grey:
+    return np.asarray(np.hypot(cv2.Sobel(picture, cv2.CV_32F, 1, 0), cv2.Sobel(picture, cv2.CV_32F, 0, 1)), np.float32)
+
+
+def _window(picture: Grey) -> Grey:
+    return np.asarray(cv2.createHanningWindow((picture.shape[1], picture.shape[0]), cv2.CV_32F), np.float32)
+
+
+def _likeness(one: Grey, other: Grey, guess: Alignment) -> float:
+    """Correlation of the edges once the movement is undone, -1 to 1, the frame's border left out."""
+    margin = [max(1, side // 10) for side in one.shape]
+    inner = tuple(slice(edge, -edge) for edge in margin)
+    a, b = _edges(one)[inner].ravel(), _edges(_undone(other, guess))[inner].ravel()
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norm if norm else 0.0

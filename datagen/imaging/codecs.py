@@ -1,0 +1,310 @@
+"""What a value of each kind of field has to be, and how it travels between processes.
+
+Pictures, masks, sounds and bulky annotations become blobs, each stored once by
+content; all else is JSON that refers to them by number. It is JSON that any
+reader takes: NaN and infinity are refused, but in a box, where they are NaN
+in memory and null in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from datagen.core.errors import DataError
+from datagen.core.fields import Box, Field
+from datagen.core.record import Pending, Record
+from datagen.imaging.image import Image, Mask
+
+
+class Blobs:
+    """Byte strings by number: those that it began with, then distinct ones in the order in which they were put."""
+
+    def __init__(self, items: Sequence[Any] = ()) -> None:
+        self.items: list[Any] = list(items)
+        """Bytes, or other buffers, which are not copied before they are asked for."""
+        self._numbers: dict[bytes, int] = {}
+        self._decoded: dict[tuple[str, int], Any] = {}
+
+    def at(self, number: int) -> bytes:
+        """The bytes of a number."""
+        data = self.items[number]
+        return data if isinstance(data, bytes) else bytes(memoryview(data))
+
+    def put(self, data: bytes) -> int:
+        """The number of `data`."""
+        number = self._numbers.setdefault(data, len(self.items))
+        if number == len(self.items):
+            self.items.append(data)
+        return number
+
+    def decoded(self, number: int, decode: Callable[[bytes], Any]) -> Any:
+        """One shared object for all that refer to the same bytes."""
+        spot = (decode.__qualname__, number)
+        if spot not in self._decoded:
+            self._decoded[spot] = decode(self.at(number))
+        return self._decoded[spot]
+
+
+class Travelled(Pending):
+    """A value as it came from another worker, which can go on as it came."""
+
+    __slots__ = ("blobs", "told")
+
+    def __init__(self, codec: _Codec, told: Any, blobs: Blobs) -> None:
+        super().__init__(lambda: codec.load(told, blobs))
+        self.told = told
+        """As JSON; numbers of blobs, one or a list of them."""
+        self.blobs = blobs
+
+    def numbers(self) -> list[int]:
+        """The blobs that it consists of."""
+        return self.told if isinstance(self.told, list) else [self.told]
+
+
+class _Codec(NamedTuple):
+    wanted: str
+    fits: Callable[[Any], bool]
+    settle: Callable[[Any], Any]
+    """The value as it is after a journey, and out of reach of the stage that wrote it."""
+    dump: Callable[[Any, Blobs], Any]
+    load: Callable[[Any, Blobs], Any]
+    is_blobs: bool = False
+    """What is dumped is the number of a blob, or a list of them."""
+
+
+def check_value(field: Field, value: Any) -> None:
+    """Raise `DataError` if `value` is not of the field's kind."""
+    codec = _CODECS[field.kind]
+    if not codec.fits(value):
+        raise DataError(f"field '{field.name}' takes {codec.wanted}, not {_named(value)}")
+    if field.choices and value not in field.choices:
+        raise DataError(f"field '{field.name}' takes one of {', '.join(field.choices)}, not {_named(value)}")
+
+
+def settled(field: Field, value: Any) -> Any:
+    """The value as every later stage sees it, in this process or another; raises `DataError` as `check_value` does.
+
+    Masks are read-only, boxes tuples of floats, JSON has lists and text keys as JSON has them.
+    """
+    check_value(field, value)
+    return _CODECS[field.kind].settle(value)
+
+
+def dump_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field], blobs: Blobs) -> str:
+    """Fields as JSON text, their blobs put into `blobs`."""
+    held = fields.raw() if isinstance(fields, Record) else fields
+    return _to_json({name: _dumped(value, _codec_of(catalogue[name]), blobs) for name, value in held.items()})
+
+
+def _dumped(value: Any, codec: _Codec, blobs: Blobs) -> Any:
+    if isinstance(value, Travelled) and value.blobs is blobs:
+        return value.told
+    return codec.dump(value.get() if isinstance(value, Pending) else value, blobs)
+
+
+def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
+    """The fields in JSON text that `dump_fields` made; those with equal blobs share one object."""
+    return {name: _codec_of(catalogue[name]).load(value, blobs) for name, value in json.loads(text).items()}
+
+
+def load_lazily(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
+    """The same, but values that consist of blobs are `Travelled`."""
+    codecs = ((name, value, _codec_of(catalogue[name])) for name, value in json.loads(text).items())
+    return {
+        name: Travelled(codec, value, blobs) if codec.is_blobs else codec.load(value, blobs)
+        for name, value, codec in codecs
+    }
+
+
+def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
+    """The fields that a ledger keeps, as JSON text: all but blobs, scores and what is bulky."""
+    kept = ((name, catalogue[name]) for name in fields if _is_told(catalogue[name]))
+    return _to_json({name: _CODECS[field.kind].dump(fields[name], _NO_BLOBS) for name, field in kept}, readable=True)
+
+
+def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
+    """The scores among `fields`, and those that a finished sample brought along."""
+    carried = {score["name"]: float(score["value"]) for score in (fields.get("carried") or {}).get("scores", ())}
+    return carried | {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
+
+
+def mask_to_runs(mask: Mask) -> bytes:
+    """A mask as height, width and run lengths, row by row, background first (uint32, little endian)."""
+    flat = mask.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    bounds = np.concatenate([[0], edges, [flat.size]])
+    runs = np.diff(bounds)
+    if flat.size and flat[0]:
+        runs = np.concatenate([[0], runs])
+    return np.concatenate([mask.shape, runs]).astype("<u4").tobytes()
+
+
+def mask_from_runs(data: bytes) -> Mask:
+    """The mask that `mask_to_runs` wrote."""
+    numbers = np.frombuffer(data, "<u4")
+    (height, width), runs = numbers[:2], numbers[2:]
+    inside = np.arange(len(runs)) % 2 == 1
+    mask = np.repeat(inside, runs).reshape(int(height), int(width))
+    mask.setflags(write=False)
+    return mask
+
+
+def _is_told(field: Field) -> bool:
+    return field.kind in _TOLD and not field.bulky
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} {value.shape}"
+    return f"{type(value).__name__} {value!r:.60}"
+
+
+def _codec_of(field: Field) -> _Codec:
+    return _BULKY if field.bulky else _CODECS[field.kind]
+
+
+def _to_json(value: Any, *, readable: bool = False) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=not readable)
+
+
+def _same(value: Any, _: Blobs) -> Any:
+    return value
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _is_mask(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.bool_ and value.ndim == 2
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and _is_unicode(value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 4 and all(_is_edge(edge) for edge in value)
+
+
+def _is_edge(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _settled_box(value: Any) -> Box:
+    x0, y0, x1, y1 = (float(edge) if math.isfinite(edge) else math.nan for edge in value)
+    return x0, y0, x1, y1
+
+
+def _dump_box(value: Box, _: Blobs) -> list[float | None]:
+    return [edge if math.isfinite(edge) else None for edge in _settled_box(value)]
+
+
+def _load_box(value: list[float | None], _: Blobs) -> Box:
+    return _settled_box([math.nan if edge is None else edge for edge in value])
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        return _is_unicode(_to_json(value, readable=True))
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _settled_json(value: Any) -> Any:
+    return json.loads(_to_json(value))
+
+
+def _settled_mask(value: Mask) -> Mask:
+    if value.base is not None and value.flags.writeable:
+        value = value.copy()
+    value.setflags(write=False)
+    return value
+
+
+def _load_json(data: bytes) -> Any:
+    return json.loads(data)
+
+
+def _listed(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list | tuple) and all(fits(item) for item in value)
+
+
+def _dump_image(value: Image, blobs: Blobs) -> int:
+    return blobs.put(value.encoded())
+
+
+def _load_image(number: int, blobs: Blobs) -> Image:
+    image: Image = blobs.decoded(number, Image.carried)
+    return image
+
+
+def _dump_mask(value: Mask, blobs: Blobs) -> int:
+    return blobs.put(mask_to_runs(value))
+
+
+def _load_mask(number: int, blobs: Blobs) -> Mask:
+    mask: Mask = blobs.decoded(number, mask_from_runs)
+    return mask
+
+
+_CODECS: dict[str, _Codec] = {
+    "image": _Codec("an Image", lambda value: isinstance(value, Image), _itself, _dump_image, _load_image, True),
+    "images": _Codec(
+        "a list of Image",
+        _listed(lambda value: isinstance(value, Image)),
+        tuple,
+        lambda value, blobs: [_dump_image(item, blobs) for item in value],
+        lambda value, blobs: tuple(_load_image(item, blobs) for item in value),
+        True,
+    ),
+    "mask": _Codec("a boolean array of height x width", _is_mask, _settled_mask, _dump_mask, _load_mask, True),
+    "masks": _Codec(
+        "a list of boolean arrays of height x width",
+        _listed(_is_mask),
+        lambda value: tuple(_settled_mask(item) for item in value),
+        lambda value, blobs: [_dump_mask(item, blobs) for item in value],
+        lambda value, blobs: tuple(_load_mask(item, blobs) for item in value),
+        True,
+    ),
+    "audio": _Codec(
+        "a list of FLAC files' bytes",
+        _listed(lambda value: isinstance(value, bytes)),
+        tuple,
+        lambda value, blobs: [blobs.put(item) for item in value],
+        lambda value, blobs: tuple(blobs.at(item) for item in value),
+        True,
+    ),
+    "text": _Codec("text in valid Unicode", _is_text, _itself, _same, _same),
+    "int": _Codec("a whole number", lambda value: type(value) is int, _itself, _same, _same),
+    "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
+    "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
+    "bool": _Codec("true or false", lambda value: type(value) is bool, _itself, _same, _same),
+    "box": _Codec("four numbers", _is_box, _settled_box, _dump_box, _load_box),
+    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _settled_json, _same, _same),
+}
+_BULKY = _CODECS["json"]._replace(
+    dump=lambda value, blobs: blobs.put(_to_json(value).encode()),
+    load=lambda number, blobs: blobs.decoded(number, _load_json),
+    is_blobs=True,
+)
+_TOLD = ("text", "int", "float", "bool", "box", "json")
+_NO_BLOBS = Blobs()

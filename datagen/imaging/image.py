@@ -1,0 +1,298 @@
+"""Pictures: RGB, uint8, height x width x 3, upright, sRGB, one frame.
+
+Whatever a file holds is brought to that form once, on decoding. The file's
+own bytes are kept only where they already are that form. Kept bytes are the
+file's to the last one, with the place, camera and author that its metadata
+may tell; they reach a shard only where a config sets `keep_originals`.
+Pictures stored from their pixels carry no metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageCms, UnidentifiedImageError
+
+from datagen.core.errors import DataError
+from datagen.core.fields import Format
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+_FORMATS: dict[str, Format] = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+_READABLE = (*_FORMATS, "BMP", "GIF", "TIFF")
+_FAST_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation."""
+
+_SAME_COLOUR = 2
+"""Grey levels by which a profile may differ from sRGB and still be called that."""
+
+MAX_PIXELS = 100_000_000
+"""Most pixels of a picture, unless told otherwise."""
+LONGEST_SIDE = 1_000_000
+"""In pixels: no PNG reader takes more."""
+PILLOW_LIMIT = 178_000_000
+"""Most pixels that can be allowed: Pillow opens no more."""
+
+
+class Image:
+    """An immutable picture that decodes when its pixels are first asked for."""
+
+    __slots__ = ("_array", "_data", "_made", "format", "size")
+
+    def __init__(self, *, array: Pixels | None, data: bytes | None, format: Format, size: tuple[int, int]) -> None:
+        self._array = array
+        self._data = data
+        self._made = data is None
+        self.format = format
+        self.size = size
+        """Width and height."""
+
+    @classmethod
+    def of(cls, array: Pixels) -> Image:
+        """A picture made here, HWC uint8 RGB; it is stored losslessly unless told otherwise."""
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+            raise DataError(f"a picture is HWC uint8 RGB, this array is {array.dtype} {array.shape}")
+        frozen = np.ascontiguousarray(array)
+        if frozen is array or frozen.base is not None:
+            frozen = frozen.copy()
+        frozen.setflags(write=False)
+        return cls(array=frozen, data=None, format="png", size=(array.shape[1], array.shape[0]))
+
+    @classmethod
+    def decode(cls, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
+        """The picture in a file's bytes.
+
+        Rotated by EXIF, converted to sRGB by its ICC profile (PNG's gAMA and
+        cHRM are not looked at), the first frame taken, transparency laid on
+        white, the upper 8 of 16 bits taken. Damaged EXIF and profiles count as
+        none. Raises `DataError` if it is not a picture, is truncated, has more
+        than `max_pixels` (at most `PILLOW_LIMIT`), or values with no fixed white.
+        """
+        if not data:
+            raise DataError("the file is empty")
+        try:
+            with _quiet():
+                return _decode(data, max_pixels)
+        except (DataError, MemoryError):
+            raise
+        except Pillow.DecompressionBombError as error:
+            raise DataError(f"more pixels than the {max_pixels:,} that are allowed: {error}") from error
+        except UnidentifiedImageError as error:
+            raise DataError(f"not a picture that can be read ({', '.join(_READABLE)} can)") from error
+        except Exception as error:  # Pillow raises many kinds on damaged files
+            raise DataError(f"the picture is damaged: {error}") from error
+
+    @classmethod
+    def carried(cls, data: bytes) -> Image:
+        """The picture in bytes that `encoded()` made."""
+        with _quiet(), Pillow.open(io.BytesIO(data), formats=list(_FORMATS)) as opened:
+            return cls(array=None, data=data, format=_FORMATS[opened.format or ""], size=opened.size)
+
+    @property
+    def array(self) -> Pixels:
+        """Pixels, HWC uint8 RGB, read-only."""
+        if self._array is None:
+            assert self._data is not None
+            with _quiet(), Pillow.open(io.BytesIO(self._data), formats=list(_FORMATS)) as opened:
+                self._array = np.array(opened.convert("RGB"))
+            self._array.setflags(write=False)
+        return self._array
+
+    def encoded(self) -> bytes:
+        """The bytes it came as, or lossless ones made quickly; `format` says which kind."""
+        if self._data is None:
+            self._data = _encode(self.array, "png", _FAST_PNG)
+        return self._data
+
+    def stored(self, format: Format, *, quality: int, keep_original: bool) -> bytes:
+        """The bytes for a shard: the original's where they are of `format` and may be kept.
+
+        Else they follow from the pixels alone, and do not tell where the picture came from.
+        """
+        if self.format == format and (keep_original or self._made):
+            return self.encoded()
+        if format == "png":
+            return _encode(self.array, "png", _FAST_PNG)
+        parameter = cv2.IMWRITE_JPEG_QUALITY if format == "jpg" else cv2.IMWRITE_WEBP_QUALITY
+        return _encode(self.array, format, (parameter, quality))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Image) and bool(np.array_equal(self.array, other.array))
+
+    def __hash__(self) -> int:
+        return hash(hashlib.sha256(self.array.tobytes()).digest())
+
+    def __repr__(self) -> str:
+        return f"Image({self.size[0]}x{self.size[1]} {self.format})"
+
+
+def _encode(array: Pixels, format: Format, parameters: tuple[int, int]) -> bytes:
+    done, data = cv2.imencode(f".{format}", cv2.cvtColor(array, cv2.COLOR_RGB2BGR), parameters)
+    if not done:
+        raise DataError(f"a picture of {array.shape[1]}x{array.shape[0]} cannot be stored as {format}")
+    return data.tobytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of what is a fault here, or none; a warning has no reader in a worker."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of a picture as it is seen upright, by its header alone. Raises `DataError`.
+
+    Pillow's warnings are left to the caller: Python's filters belong to all threads.
+    """
+    try:
+        with Pillow.open(io.BytesIO(data), formats=_READABLE) as opened:
+            size, turned = opened.size, _orientation(opened) in _SIDEWAYS
+    except Exception as error:  # Pillow's readers raise what they like
+        raise DataError("the file is empty" if not data else "not a picture that can be read") from error
+    return size[::-1] if turned else size
+
+
+_SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations of pictures that lie on their side."""
+
+
+def _decode(data: bytes, max_pixels: int) -> Image:
+    with Pillow.open(io.BytesIO(data), formats=_READABLE) as opened:
+        _check_size(*opened.size, max_pixels)
+        opened.load()
+        format = _FORMATS.get(opened.format or "")
+        bits = _png_bits(data) if format == "png" else 8
+        plain = bits == 8 and _is_plain(opened)
+        array = np.array(opened if plain else _normalised(opened, bits))
+    array.setflags(write=False)
+    size = (array.shape[1], array.shape[0])
+    if plain and format:
+        return Image(array=array, data=data, format=format, size=size)
+    return Image(array=array, data=None, format="png", size=size)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise DataError(f"{width}x{height} pixels are more than the {max_pixels:,} that are allowed")
+    if max(width, height) > LONGEST_SIDE:
+        raise DataError(f"{width}x{height}: no side may be longer than {LONGEST_SIDE:,} pixels")
+
+
+def _png_bits(data: bytes) -> int:
+    """Bits of each sample. Pillow does not miss a PNG's end, other readers do."""
+    if b"IEND\xaeB`\x82" not in data:
+        raise DataError("the picture is damaged: it is truncated")
+    return data[24]
+
+
+def _is_plain(opened: Pillow.Image) -> bool:
+    profile = opened.info.get("icc_profile")
+    return (
+        opened.format in _FORMATS
+        and opened.mode == "RGB"
+        and _orientation(opened) == 1
+        and getattr(opened, "n_frames", 1) == 1
+        and "transparency" not in opened.info
+        and (not profile or _is_srgb(profile))
+    )
+
+
+def _orientation(opened: Pillow.Image) -> int | None:
+    """1 to 8 as EXIF counts, 1 where it says nothing of use; None if it is damaged: others may read it otherwise."""
+    try:
+        turn = opened.getexif().get(_ORIENTATION, 1)
+    except Exception:  # of as many kinds as there are ways to be damaged
+        return None
+    return turn if turn in _TURNS else 1
+
+
+@lru_cache(maxsize=32)
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a profile leaves colours as sRGB has them; what it calls itself proves nothing."""
+    steps = np.arange(0, 256, 51, dtype=np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    found = _by_profile(Pillow.fromarray(colours), profile)
+    return found is not None and bool((np.abs(np.asarray(found).astype(int) - colours) <= _SAME_COLOUR).all())
+
+
+def _normalised(opened: Pillow.Image, bits: int) -> Pillow.Image:
+    turn = _TURNS.get(_orientation(opened) or 1)
+    picture = opened if turn is None else opened.transpose(turn)
+    colours, alpha = _parted(_eight_bit(picture, bits))
+    upright = _to_srgb(colours, opened.info.get("icc_profile"))
+    if alpha is None:
+        return upright
+    ground = Pillow.new("RGB", upright.size, "white")
+    ground.paste(upright, mask=alpha)
+    return ground
+
+
+def _eight_bit(picture: Pillow.Image, bits: int) -> Pillow.Image:
+    """The picture in 8 bit, and its transparent colour, if it has one, likewise."""
+    if picture.mode in ("F", "I"):
+        raise DataError("pictures of 32-bit numbers have no fixed white: save it as 8 or 16 bit")
+    clear = picture.info.get("transparency")
+    if picture.mode.startswith("I;16"):
+        picture = Pillow.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if clear is not None and picture.mode in ("L", "RGB"):
+        picture.info["transparency"] = _scaled(clear, bits)
+    return picture
+
+
+def _scaled(clear: Any, bits: int) -> Any:
+    """A grey level or colour as a PNG of `bits` per sample has it, in 8 bit."""
+    if isinstance(clear, tuple):
+        return tuple(_scaled(level, bits) for level in clear)
+    return clear >> 8 if bits == 16 else clear * 255 // (2**bits - 1)
+
+
+def _parted(picture: Pillow.Image) -> tuple[Pillow.Image, Pillow.Image | None]:
+    """Colours in a mode that a profile can speak of, and how opaque they are."""
+    layer = None
+    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        layer = picture.convert("RGBA")
+    alpha = layer.getchannel("A") if layer else None
+    if picture.mode in ("1", "L", "LA"):
+        return picture.convert("L"), alpha
+    if picture.mode in ("CMYK", "LAB"):
+        return picture, alpha
+    return (layer or picture).convert("RGB"), alpha
+
+
+def _to_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:
+    if picture.mode == "LAB":
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    if profile and not (picture.mode == "RGB" and _is_srgb(profile)):
+        picture = _by_profile(picture, profile) or picture
+    return picture.convert("RGB")
+
+
+def _by_profile(picture: Pillow.Image, profile: bytes) -> Pillow.Image | None:
+    """The picture in sRGB; None if the profile is damaged or speaks of other colours, such as grey ones."""
+    try:
+        return ImageCms.profileToProfile(picture, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None

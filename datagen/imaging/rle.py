@@ -1,0 +1,118 @@
+"""Masks as COCO's run lengths, measured and compared without drawing a pixel.
+
+A mask is runs of pixels, column by column, background first. COCO writes them as
+a list of lengths, or as text: each length in groups of five bits, the lowest
+first, as characters from `0` on, 32 more where another group follows; from the
+fourth length on what is written is the difference from the last but one
+(`rleToString` in cocoapi's common/maskApi.c). That code reads past the end of
+text that breaks off; this one refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.core.errors import DataError
+from datagen.core.fields import Box
+
+LONGEST_TEXT = 2**24
+"""In characters."""
+_ZERO, _MORE, _SIGN, _BITS = 48, 32, 16, 5
+_MOST_GROUPS = 12
+"""Groups of five bits in one length; more would not fit into 64 bits."""
+
+
+class Runs(NamedTuple):
+    """A mask: int64 run lengths that add up to height x width."""
+
+    counts: NDArray[np.int64]
+    height: int
+    width: int
+
+    @property
+    def area(self) -> int:
+        """Pixels of the mask."""
+        return int(self.counts[1::2].sum())
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Where each run ends, in pixels from the first."""
+        return np.cumsum(self.counts)
+
+    @property
+    def box(self) -> Box | None:
+        """The smallest xyxy box around it, end excluded; None for an empty mask."""
+        ends = self.ends
+        starts, stops = (ends - self.counts)[1::2], ends[1::2]
+        starts, stops = starts[stops > starts], stops[stops > starts]
+        if not starts.size:
+            return None
+        last = stops - 1
+        wraps = bool((starts // self.height != last // self.height).any())
+        top = 0 if wraps else int((starts % self.height).min())
+        bottom = self.height if wraps else int((last % self.height).max()) + 1
+        return int(starts.min() // self.height), top, int(last.max() // self.height) + 1, bottom
+
+    def fits(self, other: Runs) -> bool:
+        """Whether another mask is of the same picture's size."""
+        return (self.height, self.width) == (other.height, other.width)
+
+    def shared(self, other: Runs) -> int:
+        """Pixels that are in this mask and in another of the same size."""
+        edges = np.concatenate([[0], other.ends])
+        inside = np.concatenate([[0], np.cumsum(np.where(np.arange(len(other.counts)) % 2, other.counts, 0))])
+        ends = self.ends
+        before = np.interp(ends[1::2], edges, inside) - np.interp((ends - self.counts)[1::2], edges, inside)
+        return round(float(before.sum()))
+
+
+def runs_of(counts: str | Sequence[int], *, height: int, width: int) -> Runs:
+    """A mask from COCO's run lengths, as text or as a list. Raises `DataError` if they do not fill its size."""
+    if isinstance(counts, str):
+        found = _read(counts)
+    else:
+        try:
+            found = np.asarray(counts, np.int64).reshape(-1)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise DataError(f"a mask's run lengths are no whole numbers: {error}") from error
+    low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
+    if low < 0 or high > height * width or int(found.sum()) != height * width:
+        raise DataError(f"a mask's runs do not add up to its size, {width}x{height}")
+    return Runs(found, height, width)
+
+
+def _read(text: str) -> NDArray[np.int64]:
+    """The lengths that a text spells. Raises `DataError`."""
+    if len(text) > LONGEST_TEXT:
+        raise DataError(f"a mask's text is longer than {LONGEST_TEXT:,} characters")
+    if not text.isascii():
+        raise DataError("a mask's text has characters that are none of COCO's")
+    digits = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - _ZERO
+    if not digits.size:
+        return digits
+    if digits.min() < 0 or digits.max() >= 2 * _MORE:
+        raise DataError("a mask's text has characters that are none of COCO's")
+    last = np.flatnonzero(digits < _MORE)
+    if not last.size or last[-1] != digits.size - 1:
+        raise DataError("a mask's text breaks off")
+    first = np.concatenate([[0], last[:-1] + 1])
+    groups = last - first + 1
+    if groups.max() > _MOST_GROUPS:
+        raise DataError("a mask's text spells a length that no picture has")
+    shifts = (np.arange(digits.size) - np.repeat(first, groups)) * _BITS
+    values = np.add.reduceat((digits % _MORE) << shifts, first)
+    negative = (digits[last] & _SIGN) > 0
+    values -= np.where(negative, np.int64(1) << (groups * _BITS), 0)
+    return _summed(values)
+
+
+def _summed(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lengths from what is written: from the fourth on, each adds to the last but one."""
+    counts = values.copy()
+    counts[1::2] = np.cumsum(values[1::2])
+    counts[2::2] = np.cumsum(values[2::2])
+    return counts

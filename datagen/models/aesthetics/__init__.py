@@ -1,0 +1,1 @@
+"""Aesthetic predictors: how much people would like a picture."""

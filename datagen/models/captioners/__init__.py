@@ -1,0 +1,1 @@
+"""Captioners: one sentence that says what a picture shows."""

@@ -1,0 +1,40 @@
+"""Captions by a vision-language model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from datagen.imaging.image import Image
+from datagen.models.captioners.base import LanguageCaptionerConfig
+from datagen.models.language.base import Draw, LanguageModel
+
+
+class CaptionForm(BaseModel):
+    """What the model has to give."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    caption: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600, pattern=r"^[^<>\n]*$")
+    ]
+    """One sentence or two, on one line."""
+
+
+class LanguageCaptioner:
+    """Asks a model that sees the picture, and nothing else."""
+
+    def __init__(self, config: LanguageCaptionerConfig, model: LanguageModel) -> None:
+        self._model = model
+        self._prompt = config.read_prompt()
+
+    async def caption(self, image: Image, *, given: str, record: str) -> str:  # noqa: ARG002
+        """See `Captioner`."""
+        question = self._prompt.render({})._replace(images=(image,))
+        reply = await self._model(question, shape=CaptionForm, draw=Draw(record))
+        return reply.value.caption
+
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        await self._model.close()

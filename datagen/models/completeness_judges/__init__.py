@@ -1,0 +1,1 @@
+"""Completeness judges: whether a cut-out subject is a whole object."""

@@ -1,0 +1,1 @@
+"""Detectors: where in a picture is what a phrase names."""

@@ -1,0 +1,56 @@
+"""Grounding DINO by transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from PIL import Image
+
+from datagen.models.detectors.base import Detection, GroundingDinoConfig
+from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+
+
+class GroundingDinoDetector:
+    """Pictures of one size share a batch, so that none is padded."""
+
+    def __init__(self, config: GroundingDinoConfig, *, device: str) -> None:
+        self._dtype, self._device = config.ready(device), device
+        self._model = pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
+        self._images = image_processor(config)
+        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._batches = Batches(config.batch_size)
+
+    @torch.inference_mode()
+    def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
+        """See `Detector`; phrases that do not fit into one text are looked for in turn."""
+        texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases]
+        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
+
+    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
+        images = [Image.fromarray(image) for image, _ in asked]
+        seen = self._images(images, return_tensors="pt")
+        read = self._tokenizer([text.text for _, text in asked], return_tensors="pt", padding=True)
+        out = self._model(
+            pixel_values=seen["pixel_values"].to(self._device, self._dtype),
+            pixel_mask=seen["pixel_mask"].to(self._device),
+            **{name: value.to(self._device) for name, value in read.items()},
+        )
+        return [
+            found_by(
+                text,
+                logits_QT=logits_QT,
+                boxes_Q4=boxes_Q4,
+                ids=ids.tolist(),
+                tokenizer=self._tokenizer,
+                size=(image.shape[1], image.shape[0]),
+            )
+            for (image, text), logits_QT, boxes_Q4, ids in zip(
+                asked, out.logits, out.pred_boxes, read["input_ids"], strict=True
+            )
+        ]

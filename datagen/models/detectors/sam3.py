@@ -1,0 +1,75 @@
+"""Boxes by SAM 3, one phrase after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from PIL import Image
+
+from datagen.core.errors import DataError
+from datagen.models.detectors.base import Detection, Sam3DetectorConfig, best_first
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.pretrained import loading, pretrained, tokenizer
+
+_LONGEST = 32
+"""Tokens of a phrase that the model was made for, the two at its ends included."""
+
+
+class _Asked(NamedTuple):
+    image: NDArray[np.uint8]
+    phrases: Sequence[str]
+
+
+class Sam3Detector:
+    """Encodes a picture once, then looks for each of its phrases by itself."""
+
+    def __init__(self, config: Sam3DetectorConfig, *, device: str) -> None:
+        self._dtype, self._device = config.ready(device), device
+        self._model = pretrained(transformers.Sam3Model, config, device=device)
+        with loading(config, "processor"):
+            self._processor: Any = transformers.Sam3Processor.from_pretrained(config.place(), local_files_only=True)
+        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._batches = Batches(config.batch_size)
+
+    @torch.inference_mode()
+    def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
+        """See `Detector`; scores are those of the box times that of the phrase being there at all."""
+        return self._batches.over([_Asked(*one) for one in zip(images, phrases, strict=True)], self._detect)
+
+    def _detect(self, asked: Sequence[_Asked]) -> list[list[Detection]]:
+        images = [Image.fromarray(one.image) for one in asked]
+        inputs = self._processor.image_processor(images, return_tensors="pt")
+        seen = self._model.get_vision_features(inputs["pixel_values"].to(self._device, self._dtype))
+        return [self._looked(one, _picture(seen, number)) for number, one in enumerate(asked)]
+
+    def _looked(self, asked: _Asked, seen: Any) -> list[Detection]:
+        height, width = asked.image.shape[:2]
+        boxes, scores, labels = [], [], []
+        for phrase in asked.phrases:
+            out = self._model(vision_embeds=seen, **self._read(phrase))
+            [found] = self._processor.post_process_object_detection(out, threshold=-1, target_sizes=[(height, width)])
+            boxes.append(found["boxes"].double().cpu().numpy())
+            scores.append(found["scores"].double().cpu().numpy())
+            labels += [phrase] * len(scores[-1])
+        return best_first(np.concatenate(boxes), np.concatenate(scores), labels, size=(width, height))
+
+    def _read(self, phrase: str) -> dict[str, torch.Tensor]:
+        """A phrase as tokens. Raises `DataError`."""
+        words = " ".join(phrase.split())
+        if not words:
+            raise DataError("there is no word in the phrase to look for")
+        tokens = self._tokenizer(words, return_tensors="pt", padding="max_length", max_length=_LONGEST)
+        if tokens["input_ids"].shape[1] > _LONGEST:
+            raise DataError(f"the phrase '{phrase:.60}' is longer than the {_LONGEST} tokens that SAM 3 reads")
+        return {name: tokens[name].to(self._device) for name in ("input_ids", "attention_mask")}
+
+
+def _picture(seen: Any, number: int) -> Any:
+    """What was encoded of one picture of a batch."""
+    parts = {name: seen[name] for name in ("fpn_hidden_states", "fpn_position_encoding")}
+    return type(seen)(**{name: tuple(level[number : number + 1] for level in part) for name, part in parts.items()})

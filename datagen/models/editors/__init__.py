@@ -1,0 +1,1 @@
+"""Editors: change a picture as an instruction says."""

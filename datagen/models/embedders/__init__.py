@@ -1,0 +1,1 @@
+"""Image embedders: one vector a picture; similar pictures lie close."""

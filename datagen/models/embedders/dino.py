@@ -1,0 +1,44 @@
+"""DINO and DINOv2 through transformers."""
+
+from __future__ import annotations
+
+from PIL.Image import Resampling
+from transformers import AutoModel, BitImageProcessorPil, ViTModel
+
+from datagen.core.errors import SetupError
+from datagen.models.embedders.base import DinoConfig, Dinov2Config
+from datagen.models.weights.embeddings import ImageBatches
+from datagen.models.weights.pretrained import image_processor, pretrained
+
+_DINOV2 = ("dinov2", "dinov2_with_registers")
+_MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+"""Of ImageNet, by channel; what all of DINO was trained with."""
+_RESIZED, _CROPPED = 256, 224
+"""Shorter side and centre crop of DINO's evaluation."""
+
+
+def dino_embedder(config: DinoConfig, *, device: str) -> ImageBatches:
+    """A DINO v1 model. Raises `SetupError`."""
+    model = pretrained(ViTModel, config, device=device, add_pooling_layer=False)
+    side = model.config.image_size
+    processor = BitImageProcessorPil(
+        size={"shortest_edge": side * _RESIZED // _CROPPED},
+        crop_size={"height": side, "width": side},
+        resample=Resampling.BICUBIC,
+        image_mean=_MEAN,
+        image_std=_STD,
+    )
+    return ImageBatches(config, processor, model, lambda inputs: model(**inputs).last_hidden_state[:, 0])
+
+
+def dinov2_embedder(config: Dinov2Config, *, device: str) -> ImageBatches:
+    """A DINOv2 model, with registers or without. Raises `SetupError`."""
+    model = pretrained(AutoModel, config, device=device)
+    if model.config.model_type not in _DINOV2:
+        raise SetupError(
+            f"{config.weights} is a {model.config.model_type} model, no DINOv2: check `kind` and `weights`"
+        )
+    processor = image_processor(config)
+    if not processor.do_normalize:
+        raise SetupError(f"the processor of {config.weights} does not normalise pictures; DINOv2 was trained on such")
+    return ImageBatches(config, processor, model, lambda inputs: model(**inputs).last_hidden_state[:, 0])

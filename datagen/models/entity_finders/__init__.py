@@ -1,0 +1,1 @@
+"""Entity finders: the things that a caption names, and where they are."""

@@ -1,0 +1,57 @@
+"""Things that a caption names and its source has boxes of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from datagen.core.fields import Box
+from datagen.models.entity_finders.base import Entity, Told
+from datagen.models.grammar.names_in_captions import mention, with_determiner
+from datagen.models.grammar.placeholders import Span
+
+
+class BoxEntityFinder:
+    """Compares words, and knows nothing else."""
+
+    async def find(self, told: Told, *, record: str) -> list[Entity]:  # noqa: ARG002
+        """See `EntityFinder`; words with boxes of their own precede objects with labels."""
+        found = _of_words(told) if told.grounding else _of_objects(told)
+        return sorted(found, key=lambda entity: entity.span)
+
+    async def close(self) -> None:
+        """It opened nothing."""
+
+
+def _of_words(told: Told) -> Iterator[Entity]:
+    for words in told.grounding:
+        bare = Span(words["start"], words["end"])
+        if span := with_determiner(told.caption, bare):
+            for box in words["boxes"]:
+                yield Entity(told.caption[bare.start : bare.end], span, _pixels(box, told.size))
+
+
+def _pixels(box: list[float], size: tuple[int, int]) -> Box:
+    """A box in 0 to 1 as one on a picture of (width, height)."""
+    (x0, y0, x1, y1), (width, height) = box, size
+    return x0 * width, y0 * height, x1 * width, y1 * height
+
+
+def _of_objects(told: Told) -> Iterator[Entity]:
+    for thing in unmistakable(told.objects).values():
+        if span := mention(told.caption, thing["label"]):
+            yield outlined(Entity(thing["label"], span), thing)
+
+
+def unmistakable(objects: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Objects with a sound box, of which no other has the same label; by that, in lower case."""
+    things = [(" ".join(str(thing["label"]).lower().split()), thing) for thing in objects]
+    often = Counter(label for label, _ in things)
+    return {label: thing for label, thing in things if often[label] == 1 and None not in thing["box"]}
+
+
+def outlined(entity: Entity, thing: Mapping[str, Any]) -> Entity:
+    """The entity with what is annotated of an object."""
+    x0, y0, x1, y1 = thing["box"]
+    return entity._replace(box=(x0, y0, x1, y1), polygons=thing["polygons"], mask=thing["mask"] or {})

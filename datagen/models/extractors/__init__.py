@@ -1,0 +1,1 @@
+"""Subject extractors: the new subject that an instruction names."""

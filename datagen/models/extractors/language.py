@@ -1,0 +1,80 @@
+"""Subjects taken out of instructions by a language model, and held to the instruction's own words."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+
+from datagen.core.fields import PLACEHOLDER
+from datagen.models.extractors.base import Extracted, LanguageExtractorConfig
+from datagen.models.grammar.first_words import ADDING
+from datagen.models.language.base import Draw, LanguageModel
+
+_ARTICLES = ("a", "an", "the", "some")
+_JOINED = re.compile(r"\b(with|by|for|into|to)$", re.IGNORECASE)
+_ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING)})\b", re.IGNORECASE)
+_AGAIN = re.compile(r"\bones?\b", re.IGNORECASE)
+
+
+class ExtractionForm(BaseModel):
+    """What the model has to give (table 7: "Output: a man, replace one woman with <imagehere>")."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    instruction: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+
+    @field_validator("instruction")
+    @classmethod
+    def _one_placeholder(cls, text: str) -> str:
+        if text.count(PLACEHOLDER) != 1:
+            raise ValueError(f"{PLACEHOLDER} has to be there once, in the place of the subject")
+        return text
+
+
+class LanguageExtractor:
+    """Asks, and takes no word that the instruction has not."""
+
+    def __init__(self, config: LanguageExtractorConfig, model: LanguageModel) -> None:
+        self._model = model
+        self._prompt = config.read_prompt()
+
+    async def extract(self, text: str, *, record: str) -> Extracted | None:
+        """See `SubjectExtractor`."""
+        reply = await self._model(self._prompt.render({"text": text}), shape=ExtractionForm, draw=Draw(record))
+        return honest(Extracted(*dict(reply.value).values()), text=text)
+
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        await self._model.close()
+
+
+def honest(found: Extracted, *, text: str) -> Extracted | None:
+    """The answer with the instruction's own letters around the placeholder; None if it says anything else.
+
+    The placeholder has to come after "with" or the like, or right after "add" or the like where that opens the
+    instruction. The subject's words, but for an article, have to be those that
+    it stands for, or the instruction's where these are "a white one" and such.
+    """
+    before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
+    spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
+    match = re.fullmatch(r"\s*({})\s+(.+?)(\s*{}[\s.!]*)".format(*spaced), text, re.IGNORECASE | re.DOTALL)
+    if match is None or not _is_new(match[1]):
+        return None
+    subject = " ".join(word for word in found.subject.split() if word.lower() not in _ARTICLES)
+    own = text if _AGAIN.search(match[2]) else match[2]
+    if not subject or not _words(subject) <= _words(own):
+        return None
+    return Extracted(subject, f"{match[1]} {PLACEHOLDER}{match[3]}")
+
+
+def _is_new(before: str) -> bool:
+    """Whether what comes after these words is new in the picture: not "the table" in "add a cup to the table"."""
+    added = _ADDED.match(before)
+    return added.end() == len(before) if added else bool(_JOINED.search(before))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold())) or {""}

@@ -1,0 +1,1 @@
+"""Generators: make a picture from a caption."""

@@ -1,0 +1,1 @@
+"""Rules of English grammar: phrases, captions and instructions taken apart and put together."""

@@ -1,0 +1,55 @@
+"""`add X to Y` taken apart by rules.
+
+Understood is one sentence that adds one thing which it names. Where the thing ends, the
+first word that tells a place says: "add a cup of tea | on the table".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from datagen.core.fields import PLACEHOLDER
+from datagen.models.grammar.first_words import ADDING
+from datagen.models.grammar.phrases import noun
+from datagen.models.grammar.replacements import ANOTHER
+
+_OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING)})\s+", re.IGNORECASE)
+_PLACE = re.compile(
+    r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|beneath|around|through"
+    r"|across|along|against|next\s+to)\s",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(r"[;:?!]|[.,]\s+\S|\band\b|\bthen\b", re.IGNORECASE)
+_UNNAMED = frozenset(
+    ("it", "them", "this", "that", "these", "those", "something", "anything", "someone", "one", "another")
+)
+"""Last words of what names nothing."""
+
+
+class Addition(NamedTuple):
+    """An instruction in parts: `before`, the new thing and `after` are all of it."""
+
+    before: str
+    """Up to the new thing, without the space in front of it: `add`."""
+    after: str
+    """The rest, with the space in front of it: ` on the table`, or ''."""
+    subject: str
+    """The new thing's name, without an article or "another"."""
+
+
+def parsed(text: str) -> Addition | None:
+    """The parts of an instruction; None where it is none of this form, or names several things or none."""
+    whole = " ".join(text.split())
+    opening = _OPENING.match(whole)
+    if opening is None or PLACEHOLDER in whole:
+        return None
+    place = _PLACE.search(whole, opening.end())
+    stop = place.start() if place else len(whole.rstrip(".! "))
+    new = whole[opening.end() : stop]
+    if not new.strip() or _SEVERAL.search(new) or new.lower().split()[-1] in _UNNAMED:
+        return None
+    name = noun(ANOTHER.sub("", new)).words
+    if name == "object" and "object" not in new.lower():
+        return None
+    return Addition(whole[: opening.end()].rstrip(), whole[stop:], name)

@@ -1,0 +1,99 @@
+"""How far an edit reaches, by its words alone: over the whole picture, or to a part of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from datagen.models.grammar.picture_words import PictureWords, any_of, follows, mentions, unquoted
+
+_WORD = re.compile(r"[^\W_]")
+_THE = r"(?:the|an?|these|those|that|my|your|his|her|its|our|their)\s+"
+_OF_A_THING = rf"(?:(?:out|off|away)\s+)?(?:{_THE}|this\s+(?!\w*ly\b)[a-z])"
+"""What follows a verb that is done to a thing: `rotate the car`, `crop out the man`."""
+_MADE = re.compile(
+    rf"(?:(?:make|turn|paint|have)\s+{_THE}|{_THE}(?=.*\b(?:should|must|needs?)\b))(?:(?:whole|entire)\s+)?",
+    re.IGNORECASE,
+)
+"""What comes before the noun of what is made so: `make the`."""
+_OF = re.compile(rf"\s+of\s+{_THE}", re.IGNORECASE)
+_IN_THE = re.compile(r"\bin\s+(?:the|an?)\s+$", re.IGNORECASE)
+_NEARBY = 20
+_EXCEPT = re.compile(r"\s+(?:but|except|besides|apart\s+from|other\s+than)\b", re.IGNORECASE)
+Scope = Literal["global", "local"]
+
+
+class ScopeWords(PictureWords):
+    """What speaks of the picture, and of all of it. Words in lower case; `*` stands for any ending."""
+
+    global_starts: tuple[str, ...] = (
+        "make it", "make this", "turn it", "turn this", "have it", "let it", "convert it", "transform it",
+        "change it", "mirror it", "mirror horizontally", "mirror vertically", "flip", "rotate", "crop", "brighten",
+        "darken", "sharpen",
+    )  # fmt: skip
+    """How edits of the whole picture begin; what is one word counts where it is not followed by "the", "a" ..."""
+    local_verbs: tuple[str, ...] = (
+        "add", "insert", "put", "place", "remove", "delete", "erase", "replace", "swap", "give", "take", "let",
+    )  # fmt: skip
+    """First words of edits that add, remove or replace things."""
+    global_words: tuple[str, ...] = (
+        "background*", "style*", "brightness", "contrast", "saturat*", "exposure", "hue", "tint", "tone", "colors",
+        "colours", "lighting", "black and white", "grayscale", "greyscale", "sepia", "monochrome", "weather",
+        "season*", "winter", "summer", "autumn", "day", "night", "nighttime", "daytime", "sunset", "sunrise",
+        "dusk", "dawn", "rainy", "raining", "snowy", "snowing", "foggy", "oil painting", "watercolor*",
+        "watercolour*", "sketch", "cartoon", "anime", "scene", "everything", "whole", "entire", "overall",
+    )  # fmt: skip
+    """What the whole picture has. MIGE, appendix B: "global changes in background or style".
+
+    `whole` and `entire` count before a picture's name, "scene" or "thing", and at the end; none of these before
+    "of the" and a thing, or where "but" or "except" follows.
+    """
+
+
+class Scopes:
+    """Tells edits of the whole picture from those of a part."""
+
+    def __init__(self, config: ScopeWords) -> None:
+        self._mention = config.mention()
+        self._local = _pattern(config.local_verbs, start=r"^")
+        self._global = _pattern(config.global_words, start=r"(?<![\w-])")
+        phrases = tuple(words for words in config.global_starts if " " in words)
+        verbs = tuple(words for words in config.global_starts if " " not in words)
+        self._begins = (_pattern(phrases, start=r"^"), _pattern(verbs, start=r"^", end=rf"(?!\s+{_OF_A_THING})"))
+        self._picture = re.compile(rf"(?:{any_of(config.nouns)}|scene|thing)(?![\w-])", re.IGNORECASE)
+
+    def __call__(self, text: str) -> Scope:
+        """How far an edit reaches, by its words alone."""
+        said = unquoted(text)
+        if any(begins.search(said) for begins in self._begins):
+            return "global"
+        if self._local.search(said):
+            return "local"
+        return "global" if self._is_about_it(said) or self._names_what_all_has(said) else "local"
+
+    def _is_about_it(self, text: str) -> bool:
+        """Whether an edit begins by naming the picture, as "brighten the image" does."""
+        found = next(iter(mentions(text, self._mention)), None)
+        return bool(found and len(text[: found.start()].split()) < 2 and not follows(text, found.start()))
+
+    def _names_what_all_has(self, text: str) -> bool:
+        """Whether a word counts: of what is made so, that which names it, else any."""
+        made = _MADE.match(text)
+        if made and not self._picture.match(text, made.end()):
+            found = self._global.match(text, made.end())
+            return found is not None and self._is_whole(found)
+        words = [*self._global.finditer(text)]
+        return any(map(self._is_whole, words)) and not any(_EXCEPT.match(text, found.end()) for found in words)
+
+    def _is_whole(self, found: re.Match[str]) -> bool:
+        """Whether a global word is meant of the whole picture: no "entire car", no "lighting of the lamp"."""
+        text, end = found.string, found.end()
+        if found[0].lower() in ("whole", "entire"):
+            return self._picture.match(text, end + 1) is not None or not _WORD.search(text, end)
+        part = _OF.match(text, end)
+        in_the = _IN_THE.search(text[max(0, found.start() - _NEARBY) : found.start()])
+        return part is None or in_the is not None or self._picture.match(text, part.end()) is not None
+
+
+def _pattern(words: tuple[str, ...], *, start: str, end: str = "") -> re.Pattern[str]:
+    return re.compile(rf"{start}(?:{any_of(words)})(?![\w-]){end}" if words else r"(?!)", re.IGNORECASE)

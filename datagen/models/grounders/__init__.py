@@ -1,0 +1,1 @@
+"""Grounders: boxes for phrases, asked of a vision-language model."""

@@ -1,0 +1,74 @@
+"""Boxes told by a vision-language model, and checked for being boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from datagen.core.errors import DataError
+from datagen.imaging.image import Image
+from datagen.models.grounders.base import BoxAskerConfig, Told
+from datagen.models.language.base import Draw, LanguageModel
+
+_MOST = 200
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ThingForm(_Form):
+    """One thing, as the model gives it."""
+
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    box: Annotated[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=4, max_length=4)]
+
+    @field_validator("box")
+    @classmethod
+    def _upright(cls, box: list[float]) -> list[float]:
+        left, top, right, bottom = box
+        if left >= right or top >= bottom:
+            raise ValueError("it has to be [left, top, right, bottom], left less than right and top less than bottom")
+        return box
+
+
+class BoxesForm(_Form):
+    """What the model has to give."""
+
+    objects: Annotated[list[ThingForm], Field(max_length=_MOST)]
+
+
+class LanguageBoxAsker:
+    """Asks a model that sees the picture."""
+
+    def __init__(self, config: BoxAskerConfig, model: LanguageModel) -> None:
+        self._config = config
+        self._model = model
+        self._prompt = config.read_prompt()
+
+    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[Told]:
+        """See `BoxAsker`."""
+        extent = self._config.extent
+        values = {"phrases": "; ".join(phrases), "most": self._config.most, "extent": extent}
+        question = self._prompt.render(values)._replace(images=(image,))
+        reply = await self._model(question, shape=BoxesForm, draw=Draw(record))
+        things = reply.value.objects[: self._config.most]
+        beyond = max((edge for thing in things for edge in thing.box), default=0)
+        if beyond > extent:
+            raise DataError(
+                f"{self._config.model.model} told a box that reaches to {beyond:g}, beyond the picture's edge at "
+                f"{extent}: is its own scale another one? See `extent`"
+            )
+        known = {phrase.casefold(): phrase for phrase in phrases}
+        return [_told(thing, image.size, extent, known.get(thing.label.casefold(), thing.label)) for thing in things]
+
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        await self._model.close()
+
+
+def _told(thing: ThingForm, size: tuple[int, int], extent: int, label: str) -> Told:
+    (width, height), (left, top, right, bottom) = size, thing.box
+    return Told((left * width / extent, top * height / extent, right * width / extent, bottom * height / extent), label)

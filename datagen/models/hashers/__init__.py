@@ -1,0 +1,1 @@
+"""Picture hashers: similar pictures differ in few bits."""

@@ -1,0 +1,76 @@
+"""Inpainting by LaMa, from a TorchScript file.
+
+What goes in and comes out is as in advimman/lama (`saicinpainting/evaluation/data.py`, `bin/predict.py`) and IOPaint
+(`iopaint/model/lama.py`): RGB and mask from 0 to 1, BCHW, mirrored at the right and bottom to multiples of 8. They cut
+the result down to whole grey levels; here it is rounded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datagen.core.errors import SetupError
+from datagen.imaging.geometry import padded
+from datagen.imaging.image import Mask, Pixels
+from datagen.models.inpainters.base import LamaConfig
+from datagen.models.weights.batches import Batches
+
+_MULTIPLE = 8
+
+
+_Hole = tuple[Pixels, Mask]
+
+
+class LamaInpainter:
+    """Paints holes in one pass, with nothing drawn at random."""
+
+    def __init__(self, config: LamaConfig, device: str) -> None:
+        config.ready(device)
+        self.model = _loaded(config, device)
+        self.device = device
+        self.batches = Batches(config.batch_size)
+
+    def __call__(
+        self,
+        images: list[NDArray[np.uint8]],
+        masks: list[NDArray[np.bool_]],
+        *,
+        seeds: list[int],  # noqa: ARG002 - nothing is drawn
+    ) -> list[NDArray[np.uint8]]:
+        """See `Inpainter`."""
+        holes = [(padded(image, _MULTIPLE), padded(mask, _MULTIPLE)) for image, mask in zip(images, masks, strict=True)]
+        painted = self.batches.over_alike(holes, self._painted, key=lambda hole: hole[1].shape)
+        return [one[: image.shape[0], : image.shape[1]] for one, image in zip(painted, images, strict=True)]
+
+    def _painted(self, holes: Sequence[_Hole]) -> list[Pixels]:
+        image_BHWC = np.stack([image_HWC for image_HWC, _ in holes]).astype(np.float32) / 255
+        mask_BHW = np.stack([mask_HW for _, mask_HW in holes]).astype(np.float32)
+        image_BCHW = torch.from_numpy(image_BHWC).permute(0, 3, 1, 2).contiguous().to(self.device)
+        mask_BCHW = torch.from_numpy(mask_BHW)[:, None].to(self.device)
+        with torch.inference_mode():
+            painted_BCHW = self.model(image_BCHW, mask_BCHW)
+        levels_BCHW = (painted_BCHW * 255).round().clamp(0, 255).to(torch.uint8)
+        return list(levels_BCHW.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _loaded(config: LamaConfig, device: str) -> Any:
+    place = config.place()
+    if place.is_dir():
+        raise SetupError(f"{place} is a folder, LaMa is one TorchScript file: name the file in it, such as big-lama.pt")
+    load: Any = torch.jit.load  # it has no types
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`torch.jit", category=FutureWarning)  # LaMa is published so
+            return load(str(place), map_location=device).eval().float()  # a file may hold half precision
+    except (RuntimeError, ValueError) as error:
+        told = str(error).strip().splitlines()[0]
+        raise SetupError(
+            f"{place} cannot be loaded as TorchScript ({told}): LaMa's own checkpoint `best.ckpt` is none; "
+            "take a `big-lama.pt` that was exported (docs/generators.md says where from)"
+        ) from error

@@ -1,0 +1,1 @@
+"""Instruction writers: an edit in words."""

@@ -1,0 +1,105 @@
+"""Instructions written by a language model, and checked for their form."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from datagen.core.fields import PLACEHOLDER, Box
+from datagen.imaging.image import Image
+from datagen.models.grammar.phrases import noun
+from datagen.models.instructions.base import LanguageWriterConfig, Layout, Relation, Written
+from datagen.models.language.base import Draw, LanguageModel
+
+OPENING = f"Add {PLACEHOLDER} to the "
+LONGEST = 600
+"""Characters of an instruction; two sentences rarely have half of them."""
+_SENTENCE_ENDS = re.compile(r"[.!?](?=\s|$)")
+
+_Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RelationForm(_Form):
+    """One relation, as the model gives it."""
+
+    subject: _Short
+    predicate: _Short
+    object: _Short
+
+
+class InstructionForm(_Form):
+    """What the model has to give, in the form of MIGE's table 5."""
+
+    instruction: Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST)]
+    relations: Annotated[list[RelationForm], Field(max_length=20)]
+
+    @field_validator("instruction")
+    @classmethod
+    def _well_formed(cls, text: str) -> str:
+        if not text.startswith(OPENING):
+            raise ValueError(f'it has to start with "{OPENING.strip()}"')
+        if text.count(PLACEHOLDER) != 2 or _sentences(text)[0].count(PLACEHOLDER) != 2:
+            raise ValueError(f"{PLACEHOLDER} has to be there twice, both in the first sentence")
+        if re.search(r"[<>{}\n]", text.replace(PLACEHOLDER, "")):
+            raise ValueError("it has to be plain text on one line")
+        if len(_sentences(text)) > 2:
+            raise ValueError("it has to be two sentences")
+        return text
+
+
+class LanguageWriter:
+    """Asks a language model, which sees the picture and is told the boxes; knows nothing itself."""
+
+    def __init__(self, config: LanguageWriterConfig, model: LanguageModel) -> None:
+        self._model = model
+        self._prompt = config.read_prompt()
+        self._shows = config.picture == "target"
+
+    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:  # noqa: ARG002
+        """See `InstructionWriter`."""
+        question = self._prompt.render(_values(layout))
+        if self._shows:
+            question = question._replace(images=(target,))
+        reply = await self._model(question, shape=InstructionForm, draw=Draw(record))
+        relations = tuple(Relation(one.subject, one.predicate, one.object) for one in reply.value.relations)
+        return Written(reply.value.instruction, _plain(reply.value.instruction, layout), relations)
+
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        await self._model.close()
+
+
+def _values(layout: Layout) -> dict[str, str | float]:
+    subject = layout.subject
+    x0, y0, x1, y1 = subject.box
+    others = "; ".join(f"{thing.label} {_xywh(thing.box)}" for thing in layout.others)
+    return {
+        "subject": subject.label,
+        "attributes": ", ".join(subject.attributes) or "nothing in particular",
+        "others": others or "nothing that is annotated",
+        **{"x": x0, "y": y0, "w": x1 - x0, "h": y1 - y0},
+        **dict(zip(("width", "height"), layout.size, strict=True)),
+    }
+
+
+def _xywh(box: Box) -> str:
+    x0, y0, x1, y1 = box
+    return f"({x0:.6g}, {y0:.6g}, {x1 - x0:.6g}, {y1 - y0:.6g})"
+
+
+def _plain(instruction: str, layout: Layout) -> str:
+    """The instruction in words alone; `a cup` rather than `the cup`, as there may be another one."""
+    new = noun(layout.subject.label, attributes=layout.subject.attributes).new
+    return instruction.replace(PLACEHOLDER, new, 1).replace(PLACEHOLDER, "the picture", 1)
+
+
+def _sentences(text: str) -> list[str]:
+    """Where a full stop, or the like, is followed by a space; a number's point is none."""
+    return [part for part in _SENTENCE_ENDS.split(text) if part.strip()]

@@ -1,0 +1,1 @@
+"""Main-subject judges: whether an edit changes the main subject of a picture."""

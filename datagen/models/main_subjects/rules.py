@@ -1,0 +1,33 @@
+"""Main subjects by a list of words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datagen.models.grammar.phrases import head_of, noun, pluralized
+from datagen.models.grammar.replacements import parsed
+from datagen.models.language.verdict import Verdict
+from datagen.models.main_subjects.base import RulesMainSubjectConfig
+
+WORDS = Path(__file__).parent / "words" / "people_and_animals.txt"
+"""Nouns in the singular, one a line; lines that start with # are not."""
+
+
+class RulesMainSubject:
+    """Yes where what is replaced is a person or an animal by its noun; no for all else, also for what is not known."""
+
+    def __init__(self, config: RulesMainSubjectConfig) -> None:
+        lines = WORDS.read_text(encoding="utf-8").splitlines()
+        words = [line for line in lines if line and not line.startswith("#")] + list(config.also)
+        self._words = frozenset([*words, *map(pluralized, words)])
+
+    async def judge(self, text: str, *, record: str) -> Verdict:  # noqa: ARG002
+        """See `MainSubjectJudge`."""
+        found = parsed(text)
+        if found is None:
+            return Verdict(answer=False, reason="what is replaced cannot be told by rules")
+        head = head_of(noun(found.old).words)
+        return Verdict(answer=head in self._words, reason=f"'{head}' is replaced")
+
+    async def close(self) -> None:
+        """It opened nothing."""

@@ -1,0 +1,1 @@
+"""Subject namers: a name for a cut-out subject."""

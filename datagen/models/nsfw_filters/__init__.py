@@ -1,0 +1,1 @@
+"""NSFW classifiers: how probable it is that a picture is not safe for work."""

@@ -1,0 +1,48 @@
+"""Image classification through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForImageClassification
+
+from datagen.core.errors import SetupError, nearest
+from datagen.models.nsfw_filters.base import ImageClassifierConfig
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.embeddings import inputs_of
+from datagen.models.weights.pretrained import image_processor, pretrained
+
+
+def nsfw_classifier(config: ImageClassifierConfig, *, device: str) -> LabelClassifier:
+    """The classifier. Raises `SetupError`."""
+    model = pretrained(AutoModelForImageClassification, config, device=device)
+    if model.config.problem_type == "multi_label_classification":
+        raise SetupError(f"{config.weights} gives several labels at once, whose probabilities cannot be added up")
+    numbers = {str(label): int(number) for number, label in model.config.id2label.items()}
+    for label in config.labels:
+        if label not in numbers:
+            raise SetupError(f"{config.weights} has no label '{label}' (`labels`); {nearest(label, numbers)}")
+    return LabelClassifier(config, model, image_processor(config), [numbers[label] for label in set(config.labels)])
+
+
+class LabelClassifier:
+    """Adds up the probabilities of some labels."""
+
+    def __init__(self, config: ImageClassifierConfig, model: Any, processor: Any, numbers: Sequence[int]) -> None:
+        self._model = model
+        self._processor = processor
+        self._numbers = sorted(numbers)
+        self._batches = Batches(config.batch_size)
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
+        """See `NsfwClassifier`."""
+        return self._batches.over(images, self._over)
+
+    @torch.inference_mode()
+    def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[float]:
+        logits_BL = self._model(**inputs_of(images, self._processor, self._model)).logits.float()
+        return [min(1.0, float(found)) for found in logits_BL.softmax(-1)[:, self._numbers].sum(-1)]

@@ -1,0 +1,1 @@
+"""Image-text scorers: how well a picture and a text match."""

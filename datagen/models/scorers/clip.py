@@ -1,0 +1,77 @@
+"""CLIP and SigLIP through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModel, CLIPModel, CLIPVisionModelWithProjection, SiglipVisionModel
+
+from datagen.core.errors import SetupError
+from datagen.models.scorers.base import ClipConfig, Siglip2Config
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.embeddings import ImageBatches, unit_rows
+from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+
+_SIGLIP = ("siglip", "siglip2")
+
+
+def clip_scorer(config: ClipConfig, *, device: str) -> ClipScorer:
+    """Both towers of a CLIP model. Raises `SetupError`."""
+    return ClipScorer(config, pretrained(CLIPModel, config, device=device))
+
+
+def siglip_scorer(config: Siglip2Config, *, device: str) -> ClipScorer:
+    """Both towers of a SigLIP or SigLIP 2 model. Raises `SetupError`."""
+    model = pretrained(AutoModel, config, device=device)
+    if model.config.model_type not in _SIGLIP:
+        raise SetupError(
+            f"{config.weights} is a {model.config.model_type} model, no SigLIP: check `kind` and `weights`"
+        )
+    return ClipScorer(config, model)
+
+
+def clip_images(config: ClipConfig, *, device: str) -> ImageBatches:
+    """The picture tower of a CLIP model alone. Raises `SetupError`."""
+    model = pretrained(CLIPVisionModelWithProjection, config, device=device)
+    return ImageBatches(config, image_processor(config), model, lambda inputs: model(**inputs).image_embeds)
+
+
+def siglip_images(config: Siglip2Config, *, device: str) -> ImageBatches:
+    """The picture tower of a SigLIP model alone. Raises `SetupError`."""
+    model = pretrained(SiglipVisionModel, config, device=device)
+    return ImageBatches(config, image_processor(config), model, lambda inputs: model(**inputs).pooler_output)
+
+
+class ClipScorer:
+    """A model with `get_image_features` and `get_text_features`, behind its own processor and tokenizer."""
+
+    def __init__(self, config: ClipConfig | Siglip2Config, model: Any) -> None:
+        self._images = ImageBatches(
+            config, image_processor(config), model, lambda inputs: model.get_image_features(**inputs).pooler_output
+        )
+        reads = model.config.text_config
+        self._tokenizer = tokenizer(config, words=reads.vocab_size)
+        self._longest = reads.max_position_embeddings
+        self._model = model
+        self._batches = Batches(config.batch_size)
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """See `ImageTextScorer`."""
+        return self._images(images)
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `ImageTextScorer`; texts are filled up to the longest, as SigLIP was trained and CLIP does not mind."""
+        return unit_rows(self._batches.over(texts, self._texts))
+
+    @torch.inference_mode()
+    def _texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
+        lower = [text.lower() for text in texts]  # as both were trained; not all SigLIP 2 tokenizers do it
+        tokens = self._tokenizer(
+            lower, padding="max_length", truncation=True, max_length=self._longest, return_tensors="pt"
+        )
+        features = self._model.get_text_features(input_ids=tokens["input_ids"].to(self._model.device))
+        return list(features.pooler_output.float().cpu())

@@ -1,0 +1,73 @@
+"""CLIP through open_clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from datagen.core.errors import SetupError, nearest
+from datagen.models.scorers.base import OpenClipConfig
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.embeddings import unit_rows
+from datagen.models.weights.pretrained import loading
+
+
+def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:
+    """A model of open_clip. Raises `SetupError`."""
+    dtype = config.ready(device)
+    place = config.place()
+    name, options = (f"local-dir:{place}", {}) if place.is_dir() else _of_file(config, place)
+    with loading(config, "model"):
+        model, _, transform = open_clip.create_model_and_transforms(name, device=device, weights_only=True, **options)
+        tokenizer = open_clip.get_tokenizer(name)
+    return OpenClipScorer(config, model.eval().requires_grad_(False).to(dtype), transform, tokenizer)
+
+
+def _of_file(config: OpenClipConfig, place: Path) -> tuple[str, dict[str, Any]]:
+    """The name of a model that open_clip knows, and its weights."""
+    name, known = config.architecture, open_clip.list_models()
+    if not name:
+        raise SetupError(
+            f"{config.weights} is one file: say by `architecture` which model of open_clip it holds, "
+            "such as ViT-L-14-quickgelu"
+        )
+    if name not in known:
+        raise SetupError(f"`architecture` is '{name}', which open_clip does not know; {nearest(name, known)}")
+    return name, {"pretrained": str(place)}
+
+
+class OpenClipScorer:
+    """A model of open_clip behind its own transform and tokenizer."""
+
+    def __init__(
+        self, config: OpenClipConfig, model: Any, transform: Callable[[Any], torch.Tensor], tokenizer: Any
+    ) -> None:
+        self._model = model
+        self._transform = transform
+        self._tokenizer = tokenizer
+        self._at = next(model.parameters())
+        self._images, self._texts = Batches(config.batch_size), Batches(config.batch_size)
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """See `ImageTextScorer`."""
+        return unit_rows(self._images.over(images, self._of_images))
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `ImageTextScorer`."""
+        return unit_rows(self._texts.over(texts, self._of_texts))
+
+    @torch.inference_mode()
+    def _of_images(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
+        pixels_BCHW = torch.stack([self._transform(Pillow.fromarray(image)) for image in images])
+        return list(self._model.encode_image(pixels_BCHW.to(self._at)).float().cpu())
+
+    @torch.inference_mode()
+    def _of_texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
+        return list(self._model.encode_text(self._tokenizer(list(texts)).to(self._at.device)).float().cpu())

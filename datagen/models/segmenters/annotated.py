@@ -1,0 +1,24 @@
+"""Masks as people drew them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.imaging.geometry import decode_runs, draw
+from datagen.models.segmenters.base import Annotation, Scene, Segmentation, marks
+
+
+class AnnotatedSegmenter:
+    """An object's annotated mask, or the union of its outlines; an empty mask where there is neither."""
+
+    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+        """See `Segmenter`; boxes are only counted, scores are 1."""
+        return [[Segmentation(_mask(scene.image, one), 1.0) for one in marks(scene)] for scene in scenes]
+
+
+def _mask(image_HWC: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.bool_]:
+    if annotation.runs:
+        height, width = annotation.runs["size"]
+        return decode_runs(annotation.runs["counts"], (height, width))
+    return draw(annotation.polygons, (image_HWC.shape[1], image_HWC.shape[0]))

@@ -1,0 +1,128 @@
+"""Masks by Segment Anything's own package, from its `.pth` checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from segment_anything.utils.transforms import ResizeLongestSide
+
+from datagen.core.fields import Box
+from datagen.models.segmenters.base import SamConfig, Scene, Segmentation
+from datagen.models.segmenters.sam_masks import chosen
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.pretrained import loading
+
+_HEADS = 8
+"""Attention heads of the mask decoder: the one size that no checkpoint tells, 8 in all published ones."""
+
+
+class SamSegmenter:
+    """Encodes a picture once, then decodes its boxes, as the package's `SamPredictor` does."""
+
+    def __init__(self, config: SamConfig, *, device: str) -> None:
+        self._dtype, self._device = config.ready(device), device
+        self._takes_best = config.masks == "best"
+        with loading(config, "checkpoint"):
+            self._sam = read_sam(torch.load(config.place(), map_location="cpu", weights_only=True)).to(device)
+            self._sam.image_encoder.to(self._dtype)
+        self._resize = ResizeLongestSide(self._sam.image_encoder.img_size)
+        self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
+
+    @torch.inference_mode()
+    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+        """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
+        return self._pictures.over(scenes, self._segment)
+
+    def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
+        resized = [torch.from_numpy(self._resize.apply_image(scene.image)).permute(2, 0, 1) for scene in scenes]
+        pixels_BCHW = torch.stack([self._sam.preprocess(picture.to(self._device)) for picture in resized])
+        encoded_BCHW = self._sam.image_encoder(pixels_BCHW.to(self._dtype)).float()
+        sizes = [(picture.shape[-2], picture.shape[-1]) for picture in resized]
+        return [
+            self._boxes.over(scene.boxes, partial(self._decode, scene.image, encoded_CHW[None], size))
+            for scene, encoded_CHW, size in zip(scenes, encoded_BCHW, sizes, strict=True)
+        ]
+
+    def _decode(
+        self, image: NDArray[np.uint8], encoded_BCHW: torch.Tensor, size: tuple[int, int], boxes: Sequence[Box]
+    ) -> list[Segmentation]:
+        """`size` is the (height, width) of the picture as it was encoded, without the padding."""
+        shape = image.shape[:2]
+        prompts = torch.as_tensor(self._resize.apply_boxes(np.asarray(boxes), shape), dtype=torch.float)
+        sparse, dense = self._sam.prompt_encoder(points=None, boxes=prompts.to(self._device), masks=None)
+        logits_BCHW, scores_BC = self._sam.mask_decoder(
+            image_embeddings=encoded_BCHW,
+            image_pe=self._sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=self._takes_best,
+        )
+        masks_BCHW = self._sam.postprocess_masks(logits_BCHW, size, shape) > self._sam.mask_threshold
+        return chosen(masks_BCHW, scores_BC)
+
+
+def read_sam(state: Mapping[str, Any]) -> Sam:
+    """The model that a checkpoint is of, its sizes read from the shapes of its weights. Raises `KeyError`."""
+    sam = Sam(_encoder(state), _prompt_encoder(state), _mask_decoder(state))
+    sam.load_state_dict(state)
+    return sam.eval()
+
+
+def _encoder(state: Mapping[str, Any]) -> ImageEncoderViT:
+    width, _, patch, _ = state["image_encoder.patch_embed.proj.weight"].shape
+    grid = state["image_encoder.pos_embed"].shape[1]
+    spans = [(len(state[name]) + 1) // 2 for name in _names(state, "image_encoder.blocks.{}.attn.rel_pos_h")]
+    return ImageEncoderViT(
+        img_size=grid * patch,
+        patch_size=patch,
+        embed_dim=width,
+        depth=len(spans),
+        num_heads=width // state["image_encoder.blocks.0.attn.rel_pos_h"].shape[1],
+        mlp_ratio=len(state["image_encoder.blocks.0.mlp.lin1.weight"]) / width,
+        out_chans=len(state["image_encoder.neck.0.weight"]),
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=min(spans),
+        global_attn_indexes=[number for number, span in enumerate(spans) if span == grid],
+    )
+
+
+def _prompt_encoder(state: Mapping[str, Any]) -> PromptEncoder:
+    patch, grid = state["image_encoder.patch_embed.proj.weight"].shape[-1], state["image_encoder.pos_embed"].shape[1]
+    return PromptEncoder(
+        embed_dim=state["prompt_encoder.no_mask_embed.weight"].shape[1],
+        image_embedding_size=(grid, grid),
+        input_image_size=(grid * patch, grid * patch),
+        mask_in_chans=len(state["prompt_encoder.mask_downscaling.3.weight"]),
+    )
+
+
+def _mask_decoder(state: Mapping[str, Any]) -> MaskDecoder:
+    tokens, width = state["mask_decoder.mask_tokens.weight"].shape
+    transformer = TwoWayTransformer(
+        depth=len(_names(state, "mask_decoder.transformer.layers.{}.mlp.lin1.weight")),
+        embedding_dim=width,
+        mlp_dim=len(state["mask_decoder.transformer.layers.0.mlp.lin1.weight"]),
+        num_heads=_HEADS,
+    )
+    return MaskDecoder(
+        transformer_dim=width,
+        transformer=transformer,
+        num_multimask_outputs=tokens - 1,
+        iou_head_depth=len(_names(state, "mask_decoder.iou_prediction_head.layers.{}.weight")),
+        iou_head_hidden_dim=len(state["mask_decoder.iou_prediction_head.layers.0.weight"]),
+    )
+
+
+def _names(state: Mapping[str, Any], pattern: str) -> list[str]:
+    """The names that a numbered pattern has, from 0 on."""
+    count = 0
+    while pattern.format(count) in state:
+        count += 1
+    return [pattern.format(number) for number in range(count)]

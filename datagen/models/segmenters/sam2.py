@@ -1,0 +1,77 @@
+"""Masks by SAM 2 and SAM 3, as transformers has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+import transformers
+from PIL import Image
+
+from datagen.core.fields import Box
+from datagen.models.segmenters.base import Sam2Config, Sam3Config, Scene, Segmentation
+from datagen.models.segmenters.sam_masks import chosen
+from datagen.models.weights.batches import Batches
+from datagen.models.weights.pretrained import loading, pretrained
+
+
+class Sam2Segmenter:
+    """Encodes a picture once, then decodes its boxes; only the encoder computes in half precision."""
+
+    model_class: Any = transformers.Sam2Model
+    processor_class: Any = transformers.Sam2Processor
+
+    def __init__(self, config: Sam2Config | Sam3Config, *, device: str) -> None:
+        self._dtype, self._device = config.ready(device), device
+        self._takes_best = config.masks == "best"
+        self._model = pretrained(self.model_class, config, device=device, dtype=torch.float32)
+        self._model.vision_encoder.to(self._dtype)
+        self._model.vision_encoder.register_forward_hook(_in_full)
+        with loading(config, "processor"):
+            self._processor = self.processor_class.from_pretrained(config.place(), local_files_only=True)
+        self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
+
+    @torch.inference_mode()
+    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+        """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
+        return self._pictures.over(scenes, self._segment)
+
+    def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
+        images = [Image.fromarray(scene.image) for scene in scenes]
+        inputs = self._processor.image_processor(images, return_tensors="pt")
+        levels_BCHW = self._model.get_image_embeddings(inputs["pixel_values"].to(self._device, self._dtype))
+        return [
+            self._boxes.over(
+                scene.boxes,
+                partial(self._decode, list(scene.image.shape[:2]), [level[n : n + 1] for level in levels_BCHW]),
+            )
+            for n, scene in enumerate(scenes)
+        ]
+
+    def _decode(self, size: list[int], levels_BCHW: list[torch.Tensor], boxes: Sequence[Box]) -> list[Segmentation]:
+        """`size` is the picture's (height, width)."""
+        prompts = self._processor(
+            original_sizes=[size], input_boxes=[[list(box) for box in boxes]], return_tensors="pt"
+        )
+        out = self._model(
+            image_embeddings=levels_BCHW,
+            input_boxes=prompts["input_boxes"].to(self._device),
+            multimask_output=self._takes_best,
+        )
+        masks_BCHW = self._processor.post_process_masks([out.pred_masks[0]], [size])[0]
+        return chosen(masks_BCHW, out.iou_scores[0])
+
+
+class Sam3Segmenter(Sam2Segmenter):
+    """The same with SAM 3's tracker, which takes boxes as SAM 2 does."""
+
+    model_class: Any = transformers.Sam3TrackerModel
+    processor_class: Any = transformers.Sam3TrackerProcessor
+
+
+def _in_full(_module: torch.nn.Module, _args: Any, out: Any) -> Any:
+    """The encoder's maps in the decoder's precision."""
+    out.fpn_hidden_states = tuple(level.float() for level in out.fpn_hidden_states)
+    return out

@@ -1,0 +1,20 @@
+"""What the models of the Segment Anything family answer, as segmentations."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from datagen.core.errors import DataError
+from datagen.models.segmenters.base import Segmentation
+
+
+def chosen(masks_BCHW: torch.Tensor, scores_BC: torch.Tensor) -> list[Segmentation]:
+    """For each of B boxes the mask, of C, with the best score. Raises `DataError` if scores are no numbers."""
+    if not bool(torch.isfinite(scores_BC).all()):
+        raise DataError("the model's scores are no finite numbers; with float16, try bfloat16 or float32")
+    best_B = scores_BC.argmax(dim=1)
+    rows = torch.arange(len(best_B), device=best_B.device)
+    masks_BHW = masks_BCHW[rows, best_B].cpu().numpy()
+    scores = scores_BC[rows, best_B].float().clamp(0, 1).tolist()
+    return [Segmentation(np.ascontiguousarray(mask), score) for mask, score in zip(masks_BHW, scores, strict=True)]

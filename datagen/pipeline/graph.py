@@ -1,0 +1,383 @@
+"""From a config to the graph of its stages.
+
+The stages of a branched graph run one after the other, in an order that the
+branches allow and that puts cheap stages first.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.core.fields import catalogue
+from datagen.core.stage import Stage, StageConfig
+from datagen.pipeline.config import Loaded, RepeatEntry, StageEntry, stage_places, texts, validated
+from datagen.pipeline.graph_checks import faults
+from datagen.pipeline.graph_model import Clause, Graph, Node, ancestors, is_deterministic
+from datagen.pipeline.registry import find_stage
+from datagen.shards.distance_limit import furthest
+
+
+def build(loaded: Loaded) -> Graph:
+    """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
+    nodes = _ordered(_unrolled(loaded))
+    try:
+        known = catalogue(field for node in nodes for field in node.stage.fields)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
+    graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
+    with _told_at_source(loaded):
+        graph.source.writes  # noqa: B018 - of some sources it is read from a file
+    checks = (faults, _too_large, _not_compared, _not_together, _too_far, _made_otherwise)
+    _refuse(*(check(graph) for check in checks))
+    with _told_at_source(loaded):
+        graph.source.check()
+    _refuse(_not_scored(graph))
+    return graph
+
+
+@contextmanager
+def _told_at_source(loaded: Loaded) -> Iterator[None]:
+    """Errors with the line in front that names the file or folder which they begin with."""
+    try:
+        yield
+    except ConfigError as error:
+        said = texts(loaded.located.data["source"], ("source",))
+        begun = [(len(text), place) for place, text in said if text and str(error).startswith(text)]
+        place = max(begun, key=lambda found: found[0], default=(0, ("source", "path")))[1]
+        raise ConfigError(f"{loaded.located.origin(place)}: {error}") from error
+
+
+def _refuse(*found: Iterable[str]) -> None:
+    """Raise `ConfigError` if there are faults."""
+    if told := list(dict.fromkeys(itertools.chain(*found))):
+        raise ConfigError("\n".join(told))
+
+
+def _too_large(graph: Graph) -> Iterator[str]:
+    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it.
+
+    A worker's models all go onto one GPU, however many it has.
+    """
+    profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
+    if profile is None or profile.gpu_memory_gb is None:
+        return
+    for node in graph.nodes:
+        takes, share = node.gpu_memory_gb, min(node.resources.gpus, 1)
+        has = share * profile.gpu_memory_gb
+        if share and takes > has:
+            part = f"{share:g} of a GPU with {profile.gpu_memory_gb:g} GiB is {has:g}"
+            holds = part if share < 1 else f"the one GPU that they all go onto has {has:g}"
+            raised = "raise `resources: {gpus: ...}`, or " if takes <= profile.gpu_memory_gb else ""
+            yield (
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory, but {holds}; {raised}take "
+                "a smaller model, half precision or a smaller `batch_size`, and lower its `gpu_memory_gb`"
+            )
+
+
+def not_weighed(graph: Graph) -> Iterator[str]:
+    """Stages with models on a GPU whose memory nothing is held against, as the profile does not say how much it is."""
+    profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
+    if profile is not None and profile.gpu_memory_gb is not None:
+        return
+    for node in graph.nodes:
+        takes, share = node.gpu_memory_gb, min(node.resources.gpus, 1)
+        if takes and share:
+            yield (
+                f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory and {share:g} of a GPU, so "
+                f"that it wants GPUs of {takes / share:.4g} GiB; none is held against that, as the profile does not "
+                "say `gpu_memory_gb`"
+            )
+
+
+def _not_compared(graph: Graph) -> Iterator[str]:
+    """Fields that packing is to compare, and cannot."""
+    output, located = graph.loaded.pipeline.output, graph.loaded.located
+    written = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
+    hashes = sorted(name for name in written if _is(graph, name, "text") and graph.catalogue[name].unit == "bits")
+    scores = sorted(name for name in written if _is(graph, name, "score"))
+    near = output.near_duplicates
+    rules = [("near_duplicates", "any_of", number) for number in range(len(near.any_of))] if near else []
+    for place, rule in [*zip(rules, near.any_of if near else (), strict=True), (("one_split",), output.one_split)]:
+        for name in rule:
+            if name not in hashes:
+                where = located.origin(("output", *place, name))
+                yield f"{where}: no stage writes a hash '{name}', which is to be compared; {_there_are(name, hashes)}"
+    if near and near.keep and near.keep not in scores:
+        where = located.origin(("output", "near_duplicates", "keep"))
+        yield f"{where}: no stage writes a score '{near.keep}', by which to keep; {_there_are(near.keep, scores)}"
+    for name in near.same if near and "same" in near.model_fields_set else ():
+        if name not in written:
+            where = located.origin(("output", "near_duplicates", "same"))
+            yield f"{where}: no stage writes '{name}', which is to be the same; {nearest(name, written)}"
+
+
+def _too_far(graph: Graph) -> Iterator[str]:
+    """Bits in which hashes are to differ that are too many for those that the stages make."""
+    bits = {name: count for node in graph.nodes for name, count in node.hash_bits.items()}
+    yield from _beyond_search(graph, bits)
+    located = graph.loaded.located
+    for node in graph.nodes:
+        has = sorted({bits[name] for name in node.reads if name in bits})
+        for option in _bits_asked(graph, node):
+            asked = getattr(node.config, option) or 0
+            for count in (count for count in has if asked > count // 2):
+                where = located.origin((*stage_places(located.data)[node.entry], "with", option))
+                yield (
+                    f"{where}: '{node.id}' asks for {asked} of the {count} bits that its hashes have, but unrelated "
+                    f"pictures differ in some {count // 2}, so that most would be rejected; take fewer, or more bits"
+                )
+
+
+def _made_otherwise(graph: Graph) -> Iterator[str]:
+    """Hashes that a stage is to compare with others that were made otherwise, which fails every record."""
+    for node in graph.nodes:
+        compared = {name: makers for name, makers in node.hash_makers.items() if name in node.reads}
+        for other in graph.nodes:
+            for name, makers in other.hash_makers.items():
+                if name in compared and name in other.writes and not {*makers} & {*compared[name]}:
+                    has = ", ".join(compared[name]) or "no one way that all its lists have"
+                    yield (
+                        f"{node.origin}: '{node.id}' compares '{name}', which '{other.id}' makes by {makers[0]}, with "
+                        f"hashes that were made by {has}; make both with the same hasher"
+                    )
+
+
+def _bits_asked(graph: Graph, node: Node) -> Iterator[str]:
+    """Options of a stage that are the least distance of hashes, in bits."""
+    for threshold in node.stage.thresholds:
+        name = node.renamed.get(threshold.score, threshold.score)
+        if threshold.keeps == "least" and name in graph.catalogue and graph.catalogue[name].unit == "bits":
+            yield threshold.option
+
+
+def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
+    """Rules by which packing cannot find what is near: of each, one field has to be near enough."""
+    output = graph.loaded.pipeline.output
+    near = output.near_duplicates.any_of if output.near_duplicates else ()
+    rules: list[tuple[tuple[str | int, ...], dict[str, int]]] = [
+        (("near_duplicates", "any_of", number), rule) for number, rule in enumerate(near)
+    ]
+    rules += [(("one_split",), {name: within}) for name, within in output.one_split.items()]
+    for place, rule in rules:
+        if all(name in bits and within > furthest(bits[name]) for name, within in rule.items()):
+            name = next(iter(rule))
+            where = graph.loaded.located.origin(("output", *place, name))
+            other = ", or name another field in the same rule that is nearer" if len(place) > 1 else ""
+            yield (
+                f"{where}: '{name}' within {rule[name]} bits, but hashes of {bits[name]} bits can be searched for up "
+                f"to {furthest(bits[name])}; take fewer{other}"
+            )
+
+
+def _not_scored(graph: Graph) -> Iterator[str]:
+    """Stages that judge by a score which records bring along, and which none has, so that all would be rejected."""
+    always = getattr(graph.source, "always", {})
+    before = ancestors(graph.nodes)
+    for node in graph.nodes:
+        has = {name for other in graph.nodes if other.id in before[node.id] for name in other.writes}
+        scores = {node.renamed.get(threshold.score, threshold.score) for threshold in node.stage.thresholds}
+        lacking = sorted((scores & {*node.optional}) - has - {*graph.source.writes})
+        if lacking and all(clause.holds(always[clause.field]) for clause in node.clauses if clause.field in always):
+            kind, chosen = graph.loaded.pipeline.source.kind, graph.loaded.profile
+            yield (
+                f"{node.origin}: '{node.id}' judges by '{lacking[0]}', but neither the source ({kind}) nor a stage "
+                "before it gives one, so that every record would be rejected; let the source read it, or name the "
+                f"stage in `leaves_out` of profile '{chosen}', and what is not checked then in `unchecked`"
+            )
+
+
+def _not_together(graph: Graph) -> Iterator[str]:
+    """Fields by which samples are to stay together, and cannot."""
+    texts = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
+    known = sorted(name for name in texts if _is(graph, name, "text"))
+    output = graph.loaded.pipeline.output
+    if output.split_from and output.split_from not in known:
+        where = graph.loaded.located.origin(("output", "split_from"))
+        yield f"{where}: there is no text '{output.split_from}' to split by; {nearest(output.split_from, known)}"
+    for name in output.together:
+        if name not in known:
+            where = graph.loaded.located.origin(("output", "together"))
+            yield f"{where}: there is no text '{name}', by which samples are to stay together; {nearest(name, known)}"
+
+
+def _is(graph: Graph, name: str, kind: str) -> bool:
+    """Whether a field is of this kind; one that is declared nowhere, which is told elsewhere, is of none."""
+    return name in graph.catalogue and graph.catalogue[name].kind == kind
+
+
+def _there_are(name: str, names: list[str]) -> str:
+    return nearest(name, names) if names else "there is none; add the stage `hash_picture`, or one that scores"
+
+
+def _unrolled(loaded: Loaded) -> list[Node]:
+    wrong: list[str] = []
+    nodes: list[Node] = []
+    last_round: dict[str, tuple[str, ...]] = {}
+    for entry in loaded.pipeline.stages:
+        for uses in _uses(entry):
+            try:
+                node = _node(loaded, uses, previous=nodes[-1].id if nodes else "")
+            except ConfigError as error:
+                wrong.append(str(error))
+                continue
+            if node.id in {other.id for other in nodes}:
+                wrong.append(f"{node.origin}: a second stage is called '{node.id}'; give it another `id`")
+            if node.entry in loaded.leaves_out:
+                last_round[node.entry] = node.after
+                continue
+            nodes.append(node)
+            last_round[node.entry] = (node.id,)
+    if wrong:
+        raise ConfigError("\n".join(dict.fromkeys(wrong)))
+    if not nodes:
+        where = loaded.located.origin(("profiles", loaded.profile, "leaves_out"))
+        raise ConfigError(f"{where}: profile '{loaded.profile}' leaves out every stage; keep one at least")
+    last_round.update({node.id: (node.id,) for node in nodes if node.id not in last_round})
+    return [_with_after(node, last_round, loaded.leaves_out) for node in nodes]
+
+
+class _Use(NamedTuple):
+    entry: StageEntry
+    round: int
+    block: str
+    until: tuple[Clause, ...]
+
+
+def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
+    if isinstance(entry, StageEntry):
+        yield _Use(entry, 1, "", ())
+        return
+    stages = entry.repeat.stages
+    block = stages[0].id or stages[0].use
+    until = tuple(Clause(field, values, negated=True) for field, values in entry.repeat.until.items())
+    for number in range(1, entry.repeat.times + 1):
+        for stage in stages:
+            yield _Use(stage, number, block, until if number > 1 else ())
+
+
+def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
+    entry = use.entry
+    name = entry.id or entry.use
+    place = stage_places(loaded.located.data)[name]
+    origin = loaded.located.origin(place)
+    try:
+        stage = find_stage(entry.use, plugins=loaded.pipeline.plugins)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
+    config = validated(stage.Config, loaded.located, (*place, "with"))
+    _check_bounds(loaded, name, stage, config)
+    if entry.durable is False and not is_deterministic(stage, config):
+        raise ConfigError(
+            f"{loaded.located.origin((*place, 'durable'))}: '{name}' does not give the same answer twice, so that "
+            "it has to be kept for what is behind it; drop `durable: false`"
+        )
+    if use.block and entry.after is not None:
+        raise ConfigError(f"{origin}: '{name}' stands in a repeat block, whose stages follow each other; drop `after`")
+    _check_map(entry, stage, config, origin)
+    clauses = tuple(Clause(field, values) for field, values in entry.when.items())
+    default_after = (previous,) if previous else ()
+    return Node(
+        id=name if use.round == 1 else f"{name}_{use.round}",
+        use=entry.use,
+        stage=stage,
+        config=config,
+        resources=entry.resources,
+        after=default_after if entry.after is None else entry.after,
+        clauses=(*clauses, *use.until),
+        renamed=entry.map,
+        reads=_renamed(stage.needs(config), entry.map),
+        optional=_renamed(stage.optional, entry.map),
+        writes=_renamed(stage.writes, entry.map),
+        origin=origin,
+        entry=name,
+        block=use.block,
+        kept=entry.durable,
+    )
+
+
+def _check_bounds(loaded: Loaded, name: str, stage: type[Stage], config: StageConfig) -> None:
+    """Refuse a profile that names another model for a score and leaves the bound on it: it fits no other model."""
+    profile = loaded.pipeline.profiles.get(loaded.profile)
+    over = profile.stages[name].with_ if profile and name in profile.stages else {}
+    for threshold in stage.thresholds:
+        stays = threshold.option not in over and getattr(config, threshold.option) is not None
+        if stays and _names_model(over.get(threshold.by)):
+            where = loaded.located.origin(("profiles", loaded.profile, "stages", name, "with"))
+            raise ConfigError(
+                f"{where}: profile '{loaded.profile}' names another `{threshold.by}` for '{name}', but not the bound "
+                f"`{threshold.option}` on its score; what {getattr(config, threshold.option)} means to one model it "
+                f"does not mean to another: write `{threshold.option}` beside it"
+            )
+
+
+def _names_model(options: Any) -> bool:
+    """Whether options of a model, or of one inside it, say which one it is."""
+    if not isinstance(options, dict):
+        return False
+    return not options.keys().isdisjoint(("kind", "weights")) or any(map(_names_model, options.values()))
+
+
+def _renamed(names: Iterable[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(renamed.get(name, name) for name in names)
+
+
+def _check_map(entry: StageEntry, stage: type[Stage], config: StageConfig, origin: str) -> None:
+    own = {*stage.needs(config), *stage.optional, *stage.writes}
+    known = catalogue(stage.fields)
+    for name, field in entry.map.items():
+        if name not in own:
+            raise ConfigError(f"{origin}: `map` renames '{name}', no field of '{entry.use}'; {nearest(name, own)}")
+        if field in known and name in known and known[field].kind != known[name].kind:
+            raise ConfigError(
+                f"{origin}: `map` puts '{name}', {known[name].kind}, into '{field}', which is {known[field].kind}"
+            )
+
+
+def _with_after(node: Node, meant: Mapping[str, tuple[str, ...]], left_out: Collection[str]) -> Node:
+    """The node after real ids; `meant` maps what a config may say to them.
+
+    A repeated stage is its last round; one that the profile leaves out is what that one would have followed.
+    """
+
+    def real(ids: Iterable[str], passed: tuple[str, ...] = ()) -> Iterator[str]:
+        for id in ids:
+            if id not in meant:
+                raise ConfigError(
+                    f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meant)}"
+                )
+            if id in passed:
+                raise ConfigError(
+                    f"{node.origin}: stages wait for each other in a circle: {' after '.join((*passed, id))}"
+                )
+            yield from real(meant[id], (*passed, id)) if id in left_out else meant[id]
+
+    after = tuple(dict.fromkeys(real(node.after)))
+    return node if node.block else replace(node, after=after)
+
+
+def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
+    """Nodes after all that they follow; among those that are ready, the cheapest first."""
+    waiting = dict(enumerate(nodes))
+    done: dict[str, Node] = {}
+    while waiting:
+        ready = [index for index, node in waiting.items() if all(id in done for id in node.after)]
+        if not ready:
+            raise ConfigError(_cycle(list(waiting.values())))
+        index = min(ready, key=lambda index: (nodes[index].cost, index))
+        node = waiting.pop(index)
+        done[node.id] = node
+    return tuple(done.values())
+
+
+def _cycle(nodes: list[Node]) -> str:
+    by_id = {node.id: node for node in nodes}
+    path = [nodes[0].id]
+    while path[-1] not in path[:-1]:
+        path.append(next(id for id in by_id[path[-1]].after if id in by_id))
+    ring = path[path.index(path[-1]) :]
+    return f"{by_id[ring[0]].origin}: stages wait for each other in a circle: {' after '.join(ring)}; cut one `after`"

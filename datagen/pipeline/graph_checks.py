@@ -1,0 +1,179 @@
+"""Checks of a graph, route by route.
+
+Records differ in their route: which values the fields have that `when` and
+`until` ask about. There are finitely many routes, and each is checked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.core.stage import Combine, Expand
+from datagen.pipeline.graph_model import Graph, Node, ancestors, is_same
+from datagen.pipeline.validation_errors import in_yaml
+
+SAMPLE_NEEDS = ("target", "instruction")
+"""Fields without which a record is no sample."""
+_MOST_ROUTES = 50_000
+_OTHER = "any other value"
+_TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+_IN_YAML = {"text": "text; put it in quotes", "int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def faults(graph: Graph) -> list[str]:
+    """Everything that is wrong with a graph, each with its place in the config.
+
+    Routes are followed only where names and branches are sound, lest one slip be told many times.
+    """
+    found = [*_field_faults(graph), *_trunk_faults(graph), *_clause_faults(graph)]
+    if found:
+        return found
+    told = {fault: "" for route in _routes(graph) for fault in _route_faults(graph, route)}
+    return list(told) or list(_end_faults(graph))
+
+
+def _field_faults(graph: Graph) -> Iterator[str]:
+    for node in graph.nodes:
+        for name in (*node.reads, *node.optional, *node.writes):
+            if name not in graph.catalogue:
+                hint = nearest(name, graph.catalogue)
+                yield f"{node.origin}: '{node.id}' names a field '{name}' that nobody declares; {hint}"
+
+
+def _trunk_faults(graph: Graph) -> Iterator[str]:
+    """New records can be made only where no branch runs beside, or it would be unclear which record goes on there."""
+    before = ancestors(graph.nodes)
+    for node in graph.nodes:
+        if node.branches_out:
+            for other in graph.nodes:
+                if other.id not in {node.id, *before[node.id]} and node.id not in before[other.id]:
+                    yield (
+                        f"{node.origin}: '{node.id}' makes new records while '{other.id}' runs on a branch beside it; "
+                        f"put one `after` the other"
+                    )
+        if issubclass(node.stage, Combine):
+            yield from _combine_faults(graph, node, before[node.id])
+
+
+def _combine_faults(graph: Graph, node: Node, before: set[str]) -> Iterator[str]:
+    by = getattr(node.stage, "by", "")
+    field = node.renamed.get(by, by)
+    if not by and not any(issubclass(other.stage, Expand) for other in graph.nodes if other.id in before):
+        yield f"{node.origin}: '{node.id}' combines the children of one record, but no stage before it makes children"
+    if by and graph.loaded.pipeline.source.group_by != field:
+        where = graph.loaded.located.origin(("source",))
+        yield f"{where}: '{node.id}' combines records by '{field}'; add `group_by: {field}` to the source"
+
+
+def _clause_faults(graph: Graph) -> Iterator[str]:
+    for node in graph.nodes:
+        for clause in node.clauses:
+            field = graph.catalogue.get(clause.field)
+            if field is None:
+                hint = nearest(clause.field, graph.catalogue)
+                yield f"{node.origin}: '{node.id}' asks about '{clause.field}', no known field; {hint}"
+                continue
+            if field.kind not in _TYPES:
+                yield f"{node.origin}: '{node.id}' asks about '{clause.field}', a {field.kind}, not a plain value"
+                continue
+            for value in clause.values:
+                if type(value) not in _TYPES[field.kind]:
+                    yield f"{node.origin}: '{clause.field}' is never {in_yaml(value)}; it is {_IN_YAML[field.kind]}"
+                elif field.choices and value not in field.choices:
+                    yield f"{node.origin}: '{clause.field}' is never '{value}'; {nearest(str(value), field.choices)}"
+
+
+def _routes(graph: Graph) -> Iterator[dict[str, Any]]:
+    """Every combination of values that the conditions can tell apart."""
+    values: dict[str, list[Any]] = {}
+    for node in graph.nodes:
+        for clause in node.clauses:
+            values.setdefault(clause.field, []).extend(clause.values)
+    choices = [_distinct([*asked, *_unasked(graph, field)]) for field, asked in values.items()]
+    for count, combination in enumerate(itertools.product(*choices)):
+        if count >= _MOST_ROUTES:
+            raise ConfigError(f"more than {_MOST_ROUTES} routes; ask about fewer fields in `when`")
+        yield dict(zip(values, combination, strict=True))
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    return [value for n, value in enumerate(values) if not any(is_same(value, other) for other in values[:n])]
+
+
+def _unasked(graph: Graph, field: str) -> tuple[str, ...]:
+    known = graph.catalogue.get(field)
+    return known.choices if known and known.choices else (_OTHER,)
+
+
+def _route_faults(graph: Graph, route: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that are missing, or written twice, for records of one route."""
+    before = ancestors(graph.nodes)
+    active = [node for node in graph.nodes if node.accepts(route)]
+    given = set(graph.source.writes)
+    writers: dict[str, list[Node]] = {}
+    for node in active:
+        has = given.union(*(other.writes for other in active if other.id in before[node.id]))
+        for name in dict.fromkeys([*node.reads, *(clause.field for clause in node.clauses)]):
+            if name not in has:
+                yield _missing(graph, node, name, has, before)
+        yield from _beside(node, active, before)
+        for name in dict.fromkeys(node.writes):
+            yield from _second_writer(graph, node, name, writers.setdefault(name, []))
+            writers[name].append(node)
+
+
+def _beside(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) -> Iterator[str]:
+    """Fields that a stage may read, and that a branch beside it writes: which of the two runs first is not said."""
+    for other in active:
+        if other.id in {node.id, *before[node.id]} or node.id in before[other.id]:
+            continue
+        for name in node.optional:
+            if name in other.writes:
+                yield (
+                    f"{node.origin}: '{node.id}' may read '{name}', which '{other.id}' writes on a branch beside it; "
+                    "put one `after` the other"
+                )
+
+
+def _end_faults(graph: Graph) -> Iterator[str]:
+    """The first route that ends without a whole sample."""
+    for route in _routes(graph):
+        written = {name for node in graph.nodes if node.accepts(route) for name in node.writes}
+        lacking = [name for name in SAMPLE_NEEDS if name not in written.union(graph.source.writes)]
+        if lacking:
+            names = ", ".join(f"'{name}'" for name in lacking)
+            where = graph.loaded.located.origin(("stages",))
+            yield f"{where}: the pipeline ends{_on(route)} without {names}, which samples need; let a stage write them"
+            return
+
+
+def _second_writer(graph: Graph, node: Node, name: str, earlier: list[Node]) -> Iterator[str]:
+    if node.branches_out:
+        return
+    if name in graph.source.writes:
+        yield f"{node.origin}: '{node.id}' writes '{name}', which the source gives already; rename it with `map`"
+    for other in earlier:
+        if node.entry != other.entry:
+            yield (
+                f"{node.origin}: '{node.id}' writes '{name}', and so does '{other.id}' ({other.origin}); "
+                "rename one with `map`, or let `when` keep them apart"
+            )
+
+
+def _missing(graph: Graph, node: Node, name: str, has: set[str], before: Mapping[str, set[str]]) -> str:
+    start = f"{node.origin}: stage '{node.id}' reads '{name}', but"
+    for other in graph.nodes:
+        if name in other.writes and other.id in before[node.id]:
+            only = " and ".join(str(clause) for clause in other.clauses)
+            return f"{start} '{other.id}' writes it only where {only}; give '{node.id}' the same `when`"
+        if name in other.writes and other.id != node.id:
+            return f"{start} '{other.id}', which writes it, does not run before it; put '{node.id}' `after` it"
+    hint = nearest(name, has) if name not in graph.catalogue else ""
+    return f"{start} nothing before it writes '{name}'; it has: {', '.join(sorted(has))}{'; ' + hint if hint else ''}"
+
+
+def _on(route: Mapping[str, Any]) -> str:
+    return f" (where {', '.join(f'{field} = {value}' for field, value in route.items())})" if route else ""

@@ -1,0 +1,148 @@
+"""What a checked graph consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from datagen.core.fields import Field
+from datagen.core.stage import Combine, Expand, Filter, Stage, StageConfig
+from datagen.models.base import models_in
+from datagen.models.weights.config import WeightsConfig
+from datagen.pipeline.config import Loaded, Resources
+from datagen.sources.base import Source
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two plain values are equal; unlike Python, `true` is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def is_deterministic(stage: type[Stage], config: StageConfig) -> bool:
+    """Whether a stage and all models that its options name give the same answer twice."""
+    return stage.deterministic and all(model.deterministic for model in models_in(config))
+
+
+class Clause(NamedTuple):
+    """A field is among `values`, or, if `negated`, is not."""
+
+    field: str
+    values: tuple[Any, ...]
+    negated: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether a record with this value of the field passes."""
+        return any(is_same(value, asked) for asked in self.values) != self.negated
+
+    def __str__(self) -> str:
+        values = ", ".join(str(value) for value in self.values)
+        return f"{self.field} {'is not' if self.negated else '='} {values}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One use of a stage. Field names are the pipeline's, `map` applied."""
+
+    id: str
+    use: str
+    stage: type[Stage]
+    config: StageConfig
+    resources: Resources
+    after: tuple[str, ...]
+    clauses: tuple[Clause, ...]
+    renamed: Mapping[str, str]
+    reads: tuple[str, ...]
+    optional: tuple[str, ...]
+    writes: tuple[str, ...]
+    origin: str
+    """Where it stands in the config, such as `configs/x.yaml:14`."""
+    entry: str
+    """The id of the config's entry that it comes from, its own but for later rounds of a repeat block."""
+    block: str = ""
+    """The repeat block it was unrolled from, whose rounds may write the same fields."""
+    kept: bool | None = None
+    """Whether the config says that its answers are to be kept."""
+
+    def accepts(self, values: Mapping[str, Any]) -> bool:
+        """Whether a record, or a route, with these field values meets this stage."""
+        return all(clause.holds(values.get(clause.field)) for clause in self.clauses)
+
+    @property
+    def branches_out(self) -> bool:
+        """Whether it makes new records."""
+        return issubclass(self.stage, Expand | Combine)
+
+    @property
+    def durable(self) -> bool:
+        """Whether its answers are kept: as the config says, else where they are dear, or would not come out again."""
+        if self.kept is not None:
+            return self.kept
+        return bool(models_in(self.config)) or self.cost > 0 or not self.deterministic
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same record always gets the same answer, by the stage and by its models."""
+        return is_deterministic(self.stage, self.config)
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """The options that a Filter judges by and measures without; {} of any other stage."""
+        if not issubclass(self.stage, Filter):
+            return {}
+        return {threshold.option: getattr(self.config, threshold.option) for threshold in self.stage.thresholds}
+
+    def measured_by(self, score: str) -> str:
+        """What a score is by: the models that a threshold on it names, with their weights and pins; else the stage."""
+        own = next((name for name, field in self.renamed.items() if field == score), score)
+        named = {threshold.by for threshold in self.stage.thresholds if threshold.score == own and threshold.by}
+        models = [model for option in sorted(named) for model in models_in(getattr(self.config, option))]
+        return " + ".join(model.revision for model in models) or self.id
+
+    @property
+    def hash_bits(self) -> dict[str, int]:
+        """How many bits the hashes have that it writes, by field."""
+        told = self.stage.hash_bits(self.config)
+        return {self.renamed.get(name, name): bits for name, bits in told.items()}
+
+    @property
+    def hash_makers(self) -> dict[str, tuple[str, ...]]:
+        """What made the hashes that it writes, or compares with those that it reads, by field."""
+        told = self.stage.hash_makers(self.config)
+        return {self.renamed.get(name, name): makers for name, makers in told.items()}
+
+    @property
+    def gpu_memory_gb(self) -> float:
+        """GPU memory that its models say they take, in GiB."""
+        return sum(model.gpu_memory_gb for model in models_in(self.config) if isinstance(model, WeightsConfig))
+
+    @property
+    def cost(self) -> int:
+        """0 for a core, 1 for a GPU, 2 for a service."""
+        remote = self.stage.remote or any(model.remote for model in models_in(self.config))
+        return 2 if remote else int(self.resources.gpus > 0)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A checked pipeline: nodes in the order in which they run."""
+
+    loaded: Loaded
+    source: Source
+    nodes: tuple[Node, ...]
+    catalogue: Mapping[str, Field]
+
+    @property
+    def score_writers(self) -> dict[str, str]:
+        """What each score is by, by the field's name; `source` for what came with the data."""
+        by = [("source", name) for name in self.source.writes]
+        by += [(node.measured_by(name), name) for node in self.nodes for name in node.writes]
+        return {name: who for who, name in by if self.catalogue[name].kind == "score"}
+
+
+def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:
+    """All that runs before each node for certain; `nodes` in the order in which they run."""
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        found[node.id] = set(node.after).union(*(found[id] for id in node.after))
+    return found

@@ -1,0 +1,75 @@
+"""Finds stages by name: `stages/detect_subject.py` holds `DetectSubject`."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.core.stage import Stage, stage_name
+
+BUILT_IN = "stages"
+
+
+def stage_names(plugins: Iterable[str] = ()) -> dict[str, str]:
+    """The module of every stage, by the stage's name; nothing is imported but the packages."""
+    found: dict[str, str] = {}
+    for package in (BUILT_IN, *plugins):
+        for info in pkgutil.iter_modules(_folders(package)):
+            module = f"{package}.{info.name}"
+            if info.name.startswith("_"):
+                continue
+            if info.name in found:
+                raise ConfigError(f"stage '{info.name}' is both {found[info.name]} and {module}; rename one of them")
+            found[info.name] = module
+    return found
+
+
+def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
+    """The class of the stage called `name`. Raises `ConfigError` if there is none."""
+    known = stage_names(plugins)
+    if name not in known:
+        raise ConfigError(f"there is no stage '{name}'; {nearest(name, known)}")
+    try:
+        with redirect_stdout(sys.stderr):  # what it prints is no part of what the command was asked
+            module = import_module(known[name])
+    except (Exception, SystemExit) as error:  # a plugin's code may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"stage '{name}' cannot be imported from {known[name]}: {what}") from error
+    return _stage_in(module, name)
+
+
+def _folders(package: str) -> list[str]:
+    try:
+        with redirect_stdout(sys.stderr):
+            spec = find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a dotted name imports the package around it, whose code may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"package '{package}' cannot be imported to take stages from: {what}") from error
+    if spec is None or spec.submodule_search_locations is None:
+        raise ConfigError(f"there is no package '{package}' to take stages from; install it, or correct `plugins`")
+    return list(spec.submodule_search_locations)
+
+
+def _stage_in(module: ModuleType, name: str) -> type[Stage]:
+    classes = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Stage) and value.__module__ == module.__name__
+    ]
+    for cls in classes:
+        if stage_name(cls) == name:
+            return cls
+    wanted = "".join(part.capitalize() for part in name.split("_"))
+    raise ConfigError(f"{module.__name__} holds no stage class called {wanted}")

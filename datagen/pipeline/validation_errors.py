@@ -1,0 +1,159 @@
+"""Pydantic's validation errors, told with file, line and the nearest name."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from datagen.core.errors import nearest
+from datagen.pipeline.yaml_file import Located, Place
+
+_WANTED = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type", "iterable_type"), "a list"),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), "a mapping"),
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "text"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "finite_number": "a finite number",
+    "none_required": "null",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "string_too_short": "text of {min_length} or more characters",
+    "string_too_long": "text of {max_length} or fewer characters",
+    "too_short": "a {container} of at least {min_length}",
+    "too_long": "a {container} of at most {max_length}",
+}
+"""What would do, in YAML's words, by Pydantic's type of fault."""
+_LONGEST = 80
+"""Letters of a value that are shown."""
+
+
+def explain(error: ValidationError, model: type[BaseModel], located: Located, place: Place) -> list[str]:
+    """One line for each fault in `model`, which was read at `place`."""
+    faults = error.errors(include_url=False)
+    deep = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    # a list whose items are wrong is also reported as too short
+    told = [fault for fault in faults if not (fault["type"] == "too_short" and fault["loc"] in deep)]
+    by_place: dict[Place, list[Any]] = {}
+    for fault in told:
+        by_place.setdefault(_walk(fault, located.data, place), []).append(fault)
+    return [_line(spot, group, model, located.origin((*place, *spot))) for spot, group in by_place.items()]
+
+
+def in_yaml(value: Any) -> str:
+    """A value as it may stand in a message: short, and `null`, `true` and `false` as YAML has them."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = repr(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> str:
+    """All faults of one place: one, or one for each type that it may have."""
+    path = ".".join(str(step) for step in spot) or "the config"
+    wanted = [_wanted(fault, model) for fault in group]
+    if all(wanted):
+        none = " (for none, write '')" if group[0]["input"] is None and wanted == ["text"] else ""
+        return f"{where}: '{path}' is {in_yaml(group[0]['input'])}; it has to be {_either(wanted)}{none}"
+    others = [fault for fault, words in zip(group, wanted, strict=True) if not words]
+    return f"{where}: {_tell(others[0], model, path)}"
+
+
+def _either(words: list[str]) -> str:
+    *first, last = dict.fromkeys(words)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _wanted(fault: Any, model: type[BaseModel]) -> str:
+    """What type the value has to be of, in YAML's words; '' if its type is not what is wrong."""
+    context = fault.get("ctx", {})
+    container = "mapping" if context.get("field_type") == "Dictionary" else "list"
+    words = _WANTED.get(fault["type"], "").format(**{**context, "container": container})
+    kinds = [_kind(owner) for owner in _models_at(model, fault["loc"]) if _kind(owner)]
+    if words == "a mapping" and kinds:
+        kind = fault["input"] if fault["input"] in kinds else min(kinds)
+        return f"a mapping, such as {{kind: {kind}}}"
+    return words
+
+
+def _walk(fault: Any, data: Any, place: Place) -> Place:
+    """The steps of a fault's location that are in the data, and a last one if it is what is missing.
+
+    Pydantic's locations also name the chosen members of unions, which are no part of the file.
+    """
+    loc = fault["loc"]
+    for step in place:
+        data = data.get(step) if isinstance(data, dict) else data[step]
+    real: list[int | str] = []
+    for index, step in enumerate(loc):
+        if isinstance(data, dict) and step in data:
+            data = data[str(step)]
+            real.append(step)
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+            real.append(step)
+        elif fault["type"] == "missing" and index == len(loc) - 1:
+            real.append(step)
+    return tuple(real)
+
+
+def _tell(fault: Any, model: type[BaseModel], path: str) -> str:
+    kind, found = fault["type"], fault["input"]
+    key = str(fault["loc"][-1]) if fault["loc"] else ""
+    context = fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = {name for owner in _models_at(model, fault["loc"][:-1]) for name in _keys(owner)}
+        return f"unknown key '{path}'; {nearest(key, known)}"
+    if kind == "missing":
+        return f"'{path}' is missing; add it"
+    if kind == "union_tag_invalid":
+        tags = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        return f"'{path}' has no kind '{context['tag']}'; {nearest(str(context['tag']), tags)}"
+    if kind == "union_tag_not_found":
+        return f"'{path}' needs a `kind`"
+    if kind == "literal_error":
+        choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
+        return f"'{path}' is {found!r}; {nearest(str(found), choices)}"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    shown = "" if isinstance(found, dict | list) and len(repr(found)) > _LONGEST else f" is {in_yaml(found)}"
+    return f"'{path}'{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name
+
+
+def _models_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[type[BaseModel]]:
+    """The models that a location of a validation error may stand in."""
+    owners = {model}
+    for step in loc:
+        inside: set[type[BaseModel]] = set()
+        for owner in owners:
+            for name, field in owner.model_fields.items():
+                if step in (name, field.alias):
+                    inside |= set(_models_in(field.annotation))
+        tagged = {owner for owner in owners if _is_tagged(owner, step)}
+        owners = inside or tagged or owners
+    return owners
+
+
+def _is_tagged(model: type[BaseModel], step: int | str) -> bool:
+    return model.__name__ == step or (isinstance(step, str) and _kind(model) == step)
+
+
+def _kind(model: type[BaseModel]) -> str:
+    """The `kind` that chooses this model among others; '' if it has none."""
+    field = model.model_fields.get("kind")
+    return field.default if field and isinstance(field.default, str) else ""
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) is not None or isinstance(annotation, types.UnionType):
+        for part in get_args(annotation):
+            yield from _models_in(part)

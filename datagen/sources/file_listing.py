@@ -1,0 +1,181 @@
+"""Folders, globs and buckets: their files in an order that does not depend on how they are listed.
+
+Folders are walked one at a time, sorted by name, so that what is held is the
+names of one folder and of those above it. Names that begin with a dot, and
+folders that are links, are passed over.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any, NamedTuple
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.fetch import PACKAGE, reason, scheme_of
+
+_MAGIC = re.compile(r"[*?\[]")
+_DEEPEST = 64
+"""Folders within folders; deeper ones are a fault."""
+
+
+class Folder(NamedTuple):
+    """One folder: its path from where the walk began ('' or with a slash at its end), and its files, sorted."""
+
+    path: str
+    files: list[str]
+
+
+class Place:
+    """What lies at an address: a folder, a file, or what a glob such as `photos/**/*.jpg` fits.
+
+    `base` is the folder, with a slash at its end, from which all names count.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        steps = address.split("/")
+        magic = next((number for number, step in enumerate(steps) if _MAGIC.search(step)), None)
+        self.pattern = "" if magic is None else "/".join(steps[magic:])
+        folder = address if magic is None else "/".join(steps[:magic])
+        if magic is not None and not folder:
+            folder = "/" if address.startswith("/") else "."
+        self.base = f"{folder}/" if not folder.endswith("/") else folder
+        self._fs: Any = None
+        self._root = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, so that it can be looked at in a moment."""
+        return scheme_of(self.address) in ("file", "local")
+
+    def check_scheme(self) -> None:
+        """Raise `ConfigError` if no filesystem has its scheme."""
+        scheme, known = scheme_of(self.address), fsspec.available_protocols()
+        if scheme == PACKAGE:
+            raise ConfigError(f"{self.address}: packages are not listed; name single files in a manifest")
+        if scheme not in known:
+            raise ConfigError(f"{self.address}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+
+    def is_file(self) -> bool:
+        """Whether the address is that of one file. Raises `ConfigError` if there is nothing."""
+        if self.pattern:
+            return False
+        with self._told(self.address):
+            info = self._filesystem().info(self._root)
+            return bool(info["type"] == "file")
+
+    def folders(self) -> Iterator[Folder]:
+        """The folder and those below it that have files, files first, each sorted. Raises `ConfigError`."""
+        fits = re.compile(glob_translate(self.pattern)) if self.pattern else None
+        depth = _DEEPEST if "**" in self.pattern or not self.pattern else self.pattern.count("/")
+        yield from self._walk("", fits, depth)
+
+    def _walk(self, path: str, fits: re.Pattern[str] | None, depth: int) -> Iterator[Folder]:
+        files, folders = self._listed(path)
+        found = sorted(name for name in files if fits is None or fits.match(f"{path}{name}"))
+        if found:
+            yield Folder(path, found)
+        if folders and path.count("/") >= _DEEPEST:
+            raise ConfigError(f"{self.base}{path}: folders lie more than {_DEEPEST} deep")
+        if path.count("/") < depth:
+            for name in sorted(folders):
+                yield from self._walk(f"{path}{name}/", fits, depth)
+
+    def siblings(self, path: str) -> set[str]:
+        """The names of all files in a folder, also of those that no glob fits."""
+        return set(self._listed(path)[0])
+
+    def _listed(self, path: str) -> tuple[list[str], list[str]]:
+        """The names of a folder's files and folders, in any order."""
+        fs, root = self._filesystem(), self._path(path.rstrip("/"))
+        files: list[str] = []
+        folders: list[str] = []
+        with self._told(f"{self.base}{path}"):
+            if isinstance(fs, LocalFileSystem):
+                with os.scandir(root) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.name)
+                        elif not entry.is_dir():
+                            files.append(entry.name)
+            else:
+                for row in fs.ls(root, detail=True):
+                    name = str(row["name"]).rstrip("/").rpartition("/")[2]
+                    if str(row["name"]).rstrip("/") != root.rstrip("/"):  # some stores list a folder in itself
+                        (folders if row["type"] == "directory" else files).append(name)
+        return [name for name in files if name[:1] != "."], [name for name in folders if name[:1] != "."]
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        """A file, by its path from `base`. Raises `ConfigError`."""
+        with self._told(f"{self.base}{path}"):
+            opened = self._filesystem().open(self._path(path), "rb")
+        with opened as file:
+            yield file
+
+    def read_some(self, paths: Sequence[str], *, most: int) -> dict[str, bytes | Exception]:
+        """Up to `most` bytes of each file, side by side where the filesystem can; or what went wrong in its place."""
+        if not paths:
+            return {}
+        inside = [self._path(path) for path in paths]
+        fs = self._filesystem()
+        if isinstance(fs, LocalFileSystem):
+            found: Iterable[bytes | Exception] = (_read(path, most) for path in inside)
+        else:
+            read = fs.cat_ranges(inside, [0] * len(inside), [most] * len(inside), on_error="return")
+            found = (b"" if _is_empty(data) else data for data in read)
+        return dict(zip(paths, found, strict=True))
+
+    def _path(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}" if path else self._root
+
+    def _filesystem(self) -> Any:
+        if self._fs is None:
+            with self._told(self.address):
+                fs, root = url_to_fs(self.base.rstrip("/") if len(self.base) > 1 else self.base)
+                self._fs, self._root = fs, str(root)
+        return self._fs
+
+    @contextmanager
+    def _told(self, where: str) -> Iterator[None]:
+        """What a filesystem raises in the block becomes a `ConfigError`."""
+        try:
+            yield
+        except ConfigError:
+            raise
+        except FileNotFoundError as error:
+            raise ConfigError(f"{where}: there is no such folder or file; a relative path counts from here") from error
+        except NotADirectoryError as error:
+            raise ConfigError(f"{where}: is a file, not a folder") from error
+        except IsADirectoryError as error:
+            raise ConfigError(f"{where}: is a folder, not a file") from error
+        except Exception as error:  # services have errors of their own, such as botocore's
+            raise ConfigError(f"{where}: cannot be read: {reason(error)}") from error
+
+
+def _read(path: str, most: int) -> bytes | Exception:
+    try:
+        with open(path, "rb") as file:
+            return file.read(most)
+    except OSError as error:
+        return error
+
+
+def _is_empty(found: bytes | Exception) -> bool:
+    """Whether a range could not be read as the file has no bytes, which object stores call a fault."""
+    return getattr(found, "errno", None) == errno.EINVAL and "range" in str(found)
+
+
+def one_folder(address: str) -> tuple[Place, str]:
+    """The place around a single file, and its name there."""
+    folder, slash, name = address.rpartition("/")
+    return Place(folder or ("/" if slash else ".")), name

@@ -1,0 +1,246 @@
+"""COCO's annotations: one JSON file of images, objects and categories, and perhaps one of captions.
+
+Files are read from front to back into a temporary database on disk; in memory
+is one of their entries at a time. The layout is that of COCO's data
+format (cocodataset.org, "Data format"): `images`, `annotations`, `categories`
+and `licenses`, joined by ids; `bbox` is x, y, width, height; `segmentation` is
+polygons, or run lengths for crowds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from datagen.core.errors import ConfigError, DataError
+from datagen.fetch import reason, scheme_of
+from datagen.sources.base import SourceRow, escaped
+from datagen.sources.file_listing import Place, one_folder
+from datagen.sources.id_set import once
+from datagen.sources.rows import FIELDS, checked, faulty
+
+_TABLES = ("images", "annotations", "categories", "licenses")
+_CHUNK = 2**18
+_CC = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)")
+
+Crowds = Literal["skip", "keep"]
+
+
+class Coco:
+    """One record an image, in the order of their ids, with its objects in the order of theirs."""
+
+    writes = FIELDS
+
+    def __init__(self, path: str, *, images: str, captions: str, crowds: Crowds, license: str, credit: str) -> None:
+        self.path = path
+        self._images = images if images.endswith("/") else f"{images}/"
+        self._captions = captions
+        self._crowds = crowds
+        self._default = {"license": license, "credit": credit}
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local file or the folder of images is missing, or the file is no JSON object."""
+        for path in filter(None, (self.path, self._captions)):
+            Place(path).check_scheme()
+            if scheme_of(path) == "file":
+                with _opened(path) as file:
+                    if not file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+                        raise ConfigError(f"{path}: is none of COCO's files, which hold one JSON object")
+        if scheme_of(self._images) == "file" and Place(self._images.rstrip("/") or "/").is_file():
+            raise ConfigError(f"{self._images}: is a file; `images` is the folder of the pictures")
+
+    def count(self) -> int | None:
+        """Not known without reading the whole file."""
+        return None
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Images by id."""
+        yield from once(self._all(), place=self.path, empty=f"{self.path}: lists no `images`")
+
+    def _all(self) -> Iterator[SourceRow]:
+        with tempfile.TemporaryDirectory(prefix="datagen-") as folder:
+            database = sqlite3.connect(f"{folder}/coco.sqlite", isolation_level=None)
+            try:
+                yield from self._filled(database)
+                yield from self._joined(database)
+            finally:
+                database.close()
+
+    def _filled(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
+        """Put both files into the database; entries that fit nowhere are faults."""
+        database.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;"
+            + "".join(f"CREATE TABLE {name} (id INTEGER, image INTEGER, data TEXT);" for name in (*_TABLES, "captions"))
+        )
+        database.execute("BEGIN")
+        faults: list[SourceRow] = []
+        _read(self.path, _TABLES, _putter(database, self.path, faults))
+        if self._captions:
+            put = _putter(database, self._captions, faults)
+            _read(self._captions, ("annotations",), lambda _, number, entry: put("captions", number, entry))
+        database.execute("COMMIT")
+        database.execute("CREATE INDEX of_image ON annotations (image)")
+        database.execute("CREATE INDEX told ON captions (image)")
+        yield from faults
+        lost = "SELECT id, image FROM annotations WHERE image NOT IN (SELECT id FROM images) ORDER BY id"
+        for id, image in database.execute(lost):
+            yield faulty(f"%annotation{id}", f"{self.path}: annotation {id} is of image {image}, which is not listed")
+
+    def _joined(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
+        categories = {id: json.loads(text) for id, text in database.execute("SELECT id, data FROM categories")}
+        licenses = {id: json.loads(text) for id, text in database.execute("SELECT id, data FROM licenses")}
+        for id, text in database.execute("SELECT id, data FROM images ORDER BY id, rowid"):
+            yield self._row(database, id, json.loads(text), categories, licenses)
+
+    def _row(
+        self,
+        database: sqlite3.Connection,
+        id: int,
+        image: Mapping[str, Any],
+        categories: Mapping[int, Any],
+        licenses: Mapping[int, Any],
+    ) -> SourceRow:
+        where = f"{self.path}: image {id}"
+        things = database.execute("SELECT id, data FROM annotations WHERE image = ? ORDER BY id, rowid", (id,))
+        caption = database.execute("SELECT data FROM captions WHERE image = ? ORDER BY id, rowid LIMIT 1", (id,))
+        try:
+            objects = [self._object(number, json.loads(text), categories) for number, text in things]
+            license = _license(licenses, image) or self._default["license"]
+        except (DataError, ValueError) as error:
+            return faulty(escaped(str(id)), f"{where}: {error}")
+        first = caption.fetchone()
+        data = {
+            "id": str(id),
+            "uri": image.get("file_name"),
+            "license": license,
+            "credit": image.get("flickr_url") or self._default["credit"],
+            "caption": json.loads(first[0]).get("caption") if first else "",
+            "objects": [thing for thing in objects if thing is not None],
+        }
+        return checked(data, base=self._images, where=where, name=escaped(str(id)))
+
+    def _object(self, id: int, thing: Mapping[str, Any], categories: Mapping[int, Any]) -> dict[str, Any] | None:
+        """An annotation as a manifest has it; None for a crowd that is to be skipped. Raises `DataError`."""
+        if thing.get("iscrowd") and self._crowds == "skip":
+            return None
+        number = thing.get("category_id")
+        category = categories.get(number) if isinstance(number, int) else None
+        if not isinstance(category, dict) or not isinstance(category.get("name"), str):
+            raise DataError(f"annotation {id} is of category {json.dumps(number):.40}, which is not listed")
+        found: dict[str, Any] = {"label": category["name"], "box": _box(id, thing.get("bbox"))}
+        shape = thing.get("segmentation")
+        if isinstance(shape, dict):
+            found["mask"] = _mask(id, shape)
+        elif isinstance(shape, list):
+            found["polygons"] = [_polygon(id, outline) for outline in shape]
+        elif shape is not None:
+            raise DataError(f"annotation {id} has a segmentation that is neither polygons nor run lengths")
+        return found
+
+
+def _license(licenses: Mapping[int, Any], image: Mapping[str, Any]) -> str:
+    """The licence of an image, as SPDX names it if it is one of Creative Commons'. Raises `DataError`."""
+    id = image.get("license")
+    if id is None:
+        return ""
+    found = licenses.get(id) if _is_id(id) else None
+    if not isinstance(found, dict):
+        raise DataError(f"has the licence {json.dumps(id):.40}, which is not listed")
+    name, url = str(found.get("name") or ""), str(found.get("url") or "")
+    match = _CC.search(url)
+    if match and match[1] == "licenses":
+        return f"CC-{match[2].upper()}-{match[3]}"
+    if match and match[2] == "zero":
+        return f"CC0-{match[3]}"
+    return name or url
+
+
+def _box(id: int, box: Any) -> list[float]:
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(edge, int | float) for edge in box):
+        raise DataError(f"annotation {id} has a bbox that is not four numbers: x, y, width, height")
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
+
+
+def _polygon(id: int, outline: Any) -> list[list[float]]:
+    if not isinstance(outline, list) or len(outline) % 2 or not all(isinstance(edge, int | float) for edge in outline):
+        raise DataError(f"annotation {id} has a polygon that is not x, y, x, y, ...")
+    return [[outline[at], outline[at + 1]] for at in range(0, len(outline), 2)]
+
+
+def _mask(id: int, shape: Mapping[str, Any]) -> dict[str, Any]:
+    from datagen.imaging.rle import runs_of
+
+    size, counts = shape.get("size"), shape.get("counts")
+    sides = size if isinstance(size, list) and all(isinstance(side, int) and 0 < side < 2**16 for side in size) else []
+    if len(sides) != 2 or not isinstance(counts, str | list):
+        raise DataError(f"annotation {id} has run lengths without `size` and `counts`")
+    try:
+        runs = runs_of(counts, height=sides[0], width=sides[1])
+    except DataError as error:
+        raise DataError(f"annotation {id}: {error}") from error
+    return {"size": sides, "counts": runs.counts.tolist()}
+
+
+_Put = Callable[[str, int, Any], None]
+
+
+def _putter(database: sqlite3.Connection, path: str, faults: list[SourceRow]) -> _Put:
+    """What puts a file's entries into the tables; those without usable ids become faults, of which it keeps some."""
+
+    def put(table: str, number: int, entry: Any) -> None:
+        id, image = (entry.get("id"), entry.get("image_id")) if isinstance(entry, dict) else (None, None)
+        needs_image = table in ("annotations", "captions")
+        if not _is_id(id) or (needs_image and not _is_id(image)):
+            if len(faults) < _MOST_FAULTS:
+                wanted = "`id` and `image_id`" if needs_image else "`id`"
+                told = f"{path}: `{table}` number {number} needs whole numbers as {wanted}"
+                faults.append(faulty(f"%{table}{number}", told))
+            return
+        if table == "annotations" and "caption" in entry and "category_id" not in entry:
+            table = "captions"
+        database.execute(
+            f"INSERT INTO {table} VALUES (?, ?, ?)", (id, image if needs_image else None, json.dumps(entry))
+        )
+
+    return put
+
+
+_MOST_FAULTS = 1000
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**62
+
+
+def _read(path: str, tables: tuple[str, ...], put: _Put) -> None:
+    """Every entry of the lists of that name, list by list: ijson is fastest where it is asked for one alone.
+
+    A remote file is copied first, as it is read once for each list. Raises `ConfigError`.
+    """
+    import ijson
+
+    with tempfile.TemporaryFile() as copy, _opened(path) as opened:
+        file = opened
+        try:
+            if scheme_of(path) != "file":
+                shutil.copyfileobj(opened, copy, _CHUNK)
+                file = copy
+            for table in tables:
+                file.seek(0)
+                for number, entry in enumerate(ijson.items(file, f"{table}.item", use_float=True, buf_size=_CHUNK)):
+                    put(table, number, entry)
+        except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError) as error:
+            raise ConfigError(f"{path}: is not valid JSON: {str(error).splitlines()[0]:.200}") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def _opened(path: str) -> Any:
+    place, name = one_folder(path)
+    return place.open(name)

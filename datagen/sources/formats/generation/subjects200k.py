@@ -1,0 +1,106 @@
+"""Subjects200K: one picture of two panels that show one object, what each shows, and how good the pair is.
+
+Columns `image`, `collection`, `quality_assessment` {compositeStructure,
+objectConsistency, imageQuality, 0 to 5} and `description` {item, description_0,
+description_1, description_valid}, as its card has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.sources.base import SourceRow, escaped
+from datagen.sources.formats.generation.columns import Columns, Row
+from datagen.sources.id_set import once
+from datagen.sources.rows import FIELDS, Text, checked, faults, faulty, told
+
+_LENIENT = with_config(ConfigDict(extra="ignore"))
+_Rating = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+
+
+@_LENIENT
+class _Description(TypedDict):
+    item: Text
+    description_0: Text
+    description_1: Text
+    description_valid: bool | None
+
+
+@_LENIENT
+class _Quality(TypedDict):
+    compositeStructure: _Rating | None
+    objectConsistency: _Rating | None
+    imageQuality: _Rating | None
+
+
+@_LENIENT
+class _Row(TypedDict):
+    collection: Text
+    quality_assessment: _Quality | None
+    description: _Description
+
+
+_ROW = TypeAdapter(_Row)
+_COLUMNS = ("collection", "quality_assessment", "description")
+
+
+class Subjects200k:
+    """One record a picture of two panels; its id is its file and row."""
+
+    writes = (*FIELDS, "panels")
+
+    def __init__(self, path: str, *, collection: str, license: str, credit: str) -> None:
+        self.path = path
+        self._collection = collection
+        self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
+        self._table = Columns(path, _COLUMNS, unread=("image",))
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
+        self._table.check()
+
+    def count(self) -> int | None:
+        """How many rows local files have; None elsewhere, and where only one collection is taken."""
+        return None if self._collection else self._table.files.count()
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Rows of each file, files by name."""
+        yield from once(self._all(), place=self.path, empty=self._table.files.empty)
+
+    def _all(self) -> Iterator[SourceRow]:
+        known: set[str] = set()
+        found = False
+        for row in self._table.rows():
+            known.add(str(row.values["collection"]))
+            if self._collection in ("", row.values["collection"]):
+                found = True
+                yield self._row(row)
+        if known and not found:
+            raise ConfigError(f"{self.path}: has no '{self._collection}'; {nearest(self._collection, known)}")
+
+    def _row(self, row: Row) -> SourceRow:
+        name = escaped(row.name)
+        try:
+            values = _ROW.validate_python(row.values)
+        except ValidationError as error:
+            return faulty(name, told(f"{row.where}: {faults(error)}"))
+        picture = row.file.cell(row=row.number, column="image")
+        data = {"id": row.name, "uri": picture, **self._default}
+        made = checked(data, base=self._table.files.base, where=row.where, name=name)
+        return made if made.error else made._replace(fields={**made.fields, "panels": _panels(values)})
+
+
+def _panels(row: _Row) -> Mapping[str, Any]:
+    words = row["description"]
+    ratings: Mapping[str, Any] = row["quality_assessment"] or {}
+    return {
+        "item": words["item"],
+        "captions": [words["description_0"], words["description_1"]],
+        "valid": words["description_valid"] is not False,
+        "ratings": {name: value for name, value in ratings.items() if value is not None},
+    }

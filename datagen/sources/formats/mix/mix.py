@@ -1,0 +1,175 @@
+"""Finished datasets as one source: a row for every sample, taken or not, in as many copies as it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from datagen.core.errors import ConfigError, StoreError
+from datagen.fetch.addresses import bytes_of
+from datagen.shards.index import DatasetInfo, RunRow, read_dataset
+from datagen.shards.reader import read_index
+from datagen.sources.base import SourceRow
+from datagen.sources.formats.mix.config import PartConfig
+from datagen.sources.formats.mix.quotas import Share, copies, takes
+from datagen.storage.store import Store
+
+_ROWS = 1024
+
+
+class Part(NamedTuple):
+    """One dataset, and what is taken of it."""
+
+    config: PartConfig
+    store: Store
+    share: Share
+    take: int
+
+    @property
+    def beyond(self) -> str:
+        """Why samples are left."""
+        return "beyond_cap" if self.take == self.config.cap else "beyond_share"
+
+    def told(self) -> str:
+        """What is taken, for people."""
+        size, config = self.share.size, self.config
+        weight = "" if config.weight is None else f", weight {config.weight:g}"
+        told = f"{config.name}: {min(self.take, size):,} of {size:,} samples{weight}"
+        if self.take < size:
+            told += f"; the others are {self.beyond}"
+        if self.take > size:
+            told += f", repeated to {self.take:,}: {-(-self.take // size)} times at the most"
+        return f"{told}; of the split '{config.split}' alone" if config.split else told
+
+
+class Mix:
+    """The datasets' samples, dataset by dataset, each in the order of its index."""
+
+    writes = (
+        *("members", "base", "sha256", "shard_sha256", "license", "dataset", "mix_says", "former_split", "copy"),
+        *("canvas", "source_member"),
+    )
+
+    def __init__(self, datasets: Sequence[PartConfig], *, seed: int) -> None:
+        self._configs = datasets
+        self._seed = seed
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a dataset on this machine is not there or not whole, or leaves nothing to mix."""
+        if all("://" not in config.path for config in self._configs):
+            self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        for part in self.parts:
+            if not part.share.size:
+                of = f" of the split '{part.config.split}'" if part.config.split else ""
+                raise ConfigError(f"{part.config.path}: '{part.config.name}' has no samples{of}; leave it out")
+        for part in self.parts:
+            if not part.take:
+                why = "has so small a weight that no sample is taken; leave it out, or change the weights"
+                raise ConfigError(f"{part.config.path}: '{part.config.name}' {why}")
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The datasets. Raises `ConfigError` where one cannot be read."""
+        stores = [Store(config.path) for config in self._configs]
+        shares = [_share(config, store) for config, store in zip(self._configs, stores, strict=True)]
+        return [Part(*found) for found in zip(self._configs, stores, shares, takes(shares), strict=True)]
+
+    def runs(self) -> list[RunRow]:
+        """The runs that made the datasets' samples, each once."""
+        found = {run.fingerprint: run for runs in self.runs_by_name().values() for run in runs}
+        return list(found.values())
+
+    def runs_by_name(self) -> dict[str, list[RunRow]]:
+        """The runs that made each dataset's samples. Raises `ConfigError` where one cannot be read."""
+        return {config.name: _read(Store(config.path)).runs for config in self._configs}
+
+    def count(self) -> int | None:
+        """How many rows there are: one a sample, and one a further copy; None where it would take a download."""
+        if any("://" in config.path for config in self._configs):
+            return None
+        whole = (sum(_read(part.store).samples(split) for split in ("train", "val")) for part in self.parts)
+        return sum(max(size, size - part.share.size + part.take) for size, part in zip(whole, self.parts, strict=True))
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Every sample. Raises `ConfigError` if there is nothing to read."""
+        self._check_sizes()
+        for part in self.parts:
+            yield from self._of(part)
+
+    def _of(self, part: Part) -> Iterator[SourceRow]:
+        table = _index(part.store, part.config)
+        chosen = _in_split(table, part.config.split)
+        often = np.full(table.num_rows, -1, np.int64)
+        keys = table["key"].filter(pa.array(chosen))
+        names = (f"{part.config.name}/{key}" for chunk in _cut(keys) for key in chunk.to_pylist())
+        often[chosen] = copies(names, take=part.take, seed=self._seed)
+        shards = {shard.path: shard.sha256 for shard in _read(part.store).shards}
+        number = 0
+        for batch in table.to_batches(_ROWS):
+            for sample in batch.to_pylist():
+                yield from _rows(part, sample, int(often[number]), sha256=shards[sample["shard"]])
+                number += 1
+
+
+def _cut(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+    """A column, some rows at a time: all of it as Python's objects would be several times as large."""
+    return (column.slice(start, _ROWS) for start in range(0, len(column), _ROWS))
+
+
+def _rows(part: Part, sample: Mapping[str, Any], often: int, *, sha256: str) -> Iterator[SourceRow]:
+    """The rows of one sample, taken `often`; below 0 it is of a split that is not wanted.
+
+    `sha256` is its shard's: a dataset that was made anew makes new slices, though its members lie where they lay.
+    """
+    verdict = "other_split" if often < 0 else "taken" if often else part.beyond
+    shard = sample["shard"]
+    members = {
+        member["name"]: bytes_of(shard, offset=member["offset"], size=member["size"]) for member in sample["members"]
+    }
+    source = next((uri for name, uri in members.items() if name.split(".")[0] == "source"), "")
+    for copy in range(max(often, 1)):
+        id = f"{part.config.name}/{sample['key']}"
+        fields = {
+            "members": members,
+            "base": f"{part.store.address}/",
+            "sha256": "",
+            "shard_sha256": sha256,
+            "license": sample["license"],
+            "dataset": part.config.name,
+            "mix_says": verdict,
+            "former_split": sample["split"],
+            "copy": copy,
+            "canvas": "picture" if source else "blank",
+            "source_member": source,
+        }
+        yield SourceRow(f"{id}/{copy}" if copy else id, fields)
+
+
+def _share(config: PartConfig, store: Store) -> Share:
+    found = _read(store)
+    size = sum(shard.samples for shard in found.shards if config.split in (None, shard.split))
+    return Share(size, weight=config.weight, cap=config.cap, repeats=config.repeats)
+
+
+def _read(store: Store) -> DatasetInfo:
+    try:
+        return read_dataset(store)
+    except StoreError as error:
+        raise ConfigError(f"{error}; a mix is made of finished datasets: run what makes this one first") from error
+
+
+def _index(store: Store, config: PartConfig) -> pa.Table:
+    try:
+        return read_index(store, also=["license"])
+    except StoreError as error:
+        raise ConfigError(f"{error}; '{config.name}' cannot be mixed") from error
+
+
+def _in_split(table: pa.Table, split: str | None) -> Any:
+    return np.ones(table.num_rows, np.bool_) if not split else table["split"].to_numpy() == split

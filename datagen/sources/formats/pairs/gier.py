@@ -1,0 +1,105 @@
+"""GIER: requests that people made of their photographs, and what others made of them.
+
+A JSON list of `{input, output, expert_summary: [...], amateur_summary: [...], operator:
+{name: {local, ids}}}`, its pictures in one folder, as jshi31/T2ONet's `data/GIER/GIER.py`
+reads it. An edit is local if one of its operators is; the first request of an
+expert is taken, or else of an amateur, or all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from datagen.core.errors import ConfigError
+from datagen.fetch import folder_of
+from datagen.sources.base import SourceRow
+from datagen.sources.file_listing import Place, one_folder
+from datagen.sources.formats.pairs.rows import inside, listed, pair, read_json
+from datagen.sources.id_set import once
+from datagen.sources.rows import PAIR_FIELDS, faulty
+
+_CALLED = {"text": "summary", "uri": "input", "target_uri": "output"}
+
+
+class Gier:
+    """One record a pair, or one a wording; its id is the two pictures' names, and the wording's number from 0."""
+
+    writes = PAIR_FIELDS
+
+    def __init__(self, path: str, *, images: str, wordings: Literal["first", "all"], license: str, credit: str) -> None:
+        self.path = path
+        self._base = f"{images.rstrip('/')}/" if images else f"{folder_of(path)}images/"
+        self._most = 1 if wordings == "first" else None
+        self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local file is none of GIER's."""
+        place = Place(self.path)
+        place.check_scheme()
+        if not place.is_local:
+            return
+        entries = self._entries()
+        if not entries:
+            raise ConfigError(self._empty())
+        if not any(isinstance(entry, dict) and {"input", "output"} <= entry.keys() for entry in entries):
+            raise ConfigError(f"{self.path}: is none of GIER's: an entry is an object with 'input' and 'output'")
+
+    def _empty(self) -> str:
+        return f"{self.path}: holds no edits"
+
+    def count(self) -> int | None:
+        """Not known before the requests are counted."""
+        return None
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Edits in the order of the file."""
+        yield from once(self._all(), place=self.path, empty=self._empty())
+
+    def _all(self) -> Iterator[SourceRow]:
+        for number, entry in enumerate(self._entries()):
+            where = f"{self.path}: entry {number}"
+            try:
+                yield from self._edits(entry, where)
+            except ValueError as error:
+                yield faulty(f"%entry{number}", f"{where}: {error}")
+
+    def _edits(self, entry: Any, where: str) -> Iterator[SourceRow]:
+        if not isinstance(entry, dict):
+            raise ValueError(f"is {type(entry).__name__}, not a JSON object")
+        told = self._told(entry)
+        said = ("expert_summary", "amateur_summary")
+        requests = [request for key in said for request in listed(entry.get(key, []), where=f"'{key}'")]
+        if not requests:
+            raise ValueError("has no request, neither in 'expert_summary' nor in 'amateur_summary'")
+        for number, request in enumerate(requests[: self._most]):
+            id = f"{_stem(entry['input'])}-{_stem(entry['output'])}/{number}"
+            yield pair({**told, "id": id, "text": request}, base=self._base, where=where, called=_CALLED)
+
+    def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        for key in ("input", "output"):
+            if not isinstance(entry.get(key), str):
+                raise ValueError(f"'{key}' names no picture")
+        operators = entry.get("operator") or {}
+        if not isinstance(operators, dict):
+            raise ValueError(f"'operator' is {type(operators).__name__}, not a JSON object")
+        local = any(isinstance(masks, dict) and masks.get("local") for masks in operators.values())
+        return {
+            **self._default,
+            "uri": inside("", entry["input"]),
+            "target_uri": inside("", entry["output"]),
+            "operation": ", ".join(operators),
+            "reach": ("local" if local else "global") if operators else "",
+        }
+
+    def _entries(self) -> list[Any]:
+        place, name = one_folder(self.path)
+        found = read_json(place, name)
+        try:
+            return listed(found, where="the file")
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name

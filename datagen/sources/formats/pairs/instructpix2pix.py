@@ -1,0 +1,123 @@
+"""InstructPix2Pix as its authors give it out: a folder for each prompt, and pairs of pictures in it.
+
+`seeds.json` lists `[folder, [seed, ...]]`; in each folder lie `prompt.json` and
+`SEED_0.jpg` (before) and `SEED_1.jpg` (after), as `edit_dataset.py` and
+`dataset_creation/prepare_dataset.py` read and write them. What the picture shows
+before is called `input` in what was released, but `caption` in what the authors'
+`generate_txt_dataset.py` writes: both are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from datagen.core.errors import ConfigError
+from datagen.fetch import reason
+from datagen.sources.base import SourceRow, escaped
+from datagen.sources.file_listing import Place
+from datagen.sources.formats.pairs.rows import listed, pair, read_json
+from datagen.sources.id_set import once
+from datagen.sources.manifest import document
+from datagen.sources.rows import PAIR_FIELDS, faulty
+
+SEEDS, PROMPT = "seeds.json", "prompt.json"
+_BEFORE, _AFTER = "_0.jpg", "_1.jpg"
+_AT_ONCE = 256
+"""Prompts that are read side by side."""
+_LARGEST = 2**20
+_CALLED = {"text": "edit", "source_caption": "input", "target_caption": "output"}
+
+
+class _Folder(NamedTuple):
+    path: str
+    seeds: Sequence[str]
+
+
+class InstructPix2PixFolders:
+    """One record a pair; its id is the folder and the seed. `seeds.json` is believed where it is there."""
+
+    writes = PAIR_FIELDS
+
+    def __init__(self, path: str, *, license: str, credit: str) -> None:
+        self.path = path
+        self._place = Place(path)
+        self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local folder holds no pair."""
+        self._place.check_scheme()
+        if self._place.is_local and next(self._folders(), None) is None:
+            raise ConfigError(self._empty())
+
+    def _empty(self) -> str:
+        return f"{self.path}: holds no folder with {PROMPT} and pairs such as 123{_BEFORE}, 123{_AFTER}"
+
+    def count(self) -> int | None:
+        """How many pairs there are; None where they are not on this machine."""
+        return sum(len(folder.seeds) for folder in self._folders()) if self._place.is_local else None
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Pairs, folder by folder."""
+        yield from once(self._all(), place=self.path, empty=self._empty())
+
+    def _all(self) -> Iterator[SourceRow]:
+        folders = self._folders()
+        while some := list(islice(folders, _AT_ONCE)):
+            prompts = self._place.read_some([f"{folder.path}{PROMPT}" for folder in some], most=_LARGEST)
+            for folder in some:
+                yield from self._pairs(folder, prompts[f"{folder.path}{PROMPT}"])
+
+    def _folders(self) -> Iterator[_Folder]:
+        if self._place.is_file():
+            raise ConfigError(f"{self.path}: is a file; give the folder of the dataset")
+        if not self._place.pattern and SEEDS in self._place.siblings(""):
+            yield from self._listed()
+            return
+        for folder in self._place.folders():
+            seeds = [name.removesuffix(_BEFORE) for name in folder.files if name.endswith(_BEFORE)]
+            if seeds and PROMPT in folder.files:
+                yield _Folder(folder.path, seeds)
+
+    def _listed(self) -> Iterator[_Folder]:
+        where = f"{self._place.base}{SEEDS}"
+        found = read_json(self._place, SEEDS)
+        try:
+            for entry in listed(found, where="the file"):
+                name, seeds = listed(entry, where="an entry")
+                if not _is_name(name) or not all(_is_name(seed) for seed in listed(seeds, where=f"'{name}'")):
+                    raise ValueError(f"an entry is [folder, [seed, ...]], all of them names, this one {entry!r:.100}")
+                yield _Folder(f"{name}/", seeds)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from error
+
+    def _pairs(self, folder: _Folder, prompt: bytes | Exception) -> Iterator[SourceRow]:
+        where = f"{self._place.base}{folder.path}{PROMPT}"
+        try:
+            told = _told(prompt)
+        except ValueError as error:
+            for seed in folder.seeds:
+                yield faulty(escaped(f"{folder.path}{seed}"), f"{where}: {error}")
+            return
+        for seed in folder.seeds:
+            stem = f"{folder.path}{seed}"
+            data = {**self._default, **told, "id": stem, "uri": f"{stem}{_BEFORE}", "target_uri": f"{stem}{_AFTER}"}
+            yield pair(data, base=self._place.base, where=where, called=_CALLED)
+
+
+def _told(prompt: bytes | Exception) -> dict[str, Any]:
+    """What a prompt tells. Raises `ValueError`."""
+    if isinstance(prompt, Exception):
+        raise ValueError(f"cannot be read: {reason(prompt)}") from prompt
+    found = document(prompt)
+    if not isinstance(found, dict):
+        raise ValueError(f"holds {type(found).__name__}, not a JSON object")
+    if "edit" not in found:
+        raise ValueError(f"has no key 'edit'; it has: {', '.join(map(str, found)):.200}")
+    before = found.get("input", found.get("caption"))
+    return {"text": found["edit"], "source_caption": before, "target_caption": found.get("output")}
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and "/" not in name and name not in (".", "..")

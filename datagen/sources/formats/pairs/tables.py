@@ -1,0 +1,122 @@
+"""Pairs in the cells of a Hugging Face dataset: which column holds what is told by a `Layout`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.sources.base import SourceRow, escaped
+from datagen.sources.formats.pairs.layout import Direction, Layout
+from datagen.sources.formats.pairs.rows import pair
+from datagen.sources.hub_files import HubFile, HubFiles
+from datagen.sources.id_set import once
+from datagen.sources.rows import PAIR_FIELDS, faulty
+
+
+class PairTable:
+    """One record a row and direction; its id is the session and turn, or the file and the row's number."""
+
+    writes = PAIR_FIELDS
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        split: str,
+        layout: Layout,
+        directions: Sequence[Direction],
+        default: Mapping[str, str],
+        hint: str = "",
+    ) -> None:
+        self.path = path
+        self._files = HubFiles(path, split=split)
+        self._empty = f"{self._files.empty}{hint and f'; {hint}'}"
+        self._layout, self._directions = layout, directions
+        called = {**layout._asdict(), "uri": layout.source, "target_uri": layout.target}
+        back = _swapped({**called, "text": layout.inverse_text})
+        self._called = {"forward": called, "inverse": back}
+        self._default = {field: text for field, text in default.items() if text}
+
+    def check(self) -> None:
+        """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
+        self._files.place.check_scheme()
+        if self._files.place.is_local:
+            first = next(iter(self._files), None)
+            if first is None:
+                raise ConfigError(self._empty)
+            self._columns(first)
+
+    def count(self) -> int | None:
+        """How many records local Parquet files make; None elsewhere."""
+        found = self._files.count()
+        return None if found is None else found * len(self._directions)
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Rows of each file, files by name, or as the dataset's state lists them."""
+        yield from once(self._all(), place=self.path, empty=self._empty)
+
+    def _all(self) -> Iterator[SourceRow]:
+        for found in self._files:
+            with self._files.values(found, self._columns(found)) as rows:
+                for number, values in enumerate(rows):
+                    for direction in self._directions:
+                        yield self._row(found, number, values, direction)
+
+    def _columns(self, found: HubFile) -> list[str]:
+        """The columns that are read in the driver, all but the pictures. Raises `ConfigError` if one is missing."""
+        has = self._files.columns(found)
+        needed = [column for column in self._layout._replace(local_if="", reach="") if column]
+        missing = next((column for column in needed if column not in has), None)
+        if missing is not None:
+            raise ConfigError(
+                f"{self._files.address(found)}: there is no column '{missing}'; {nearest(missing, has)}; "
+                "this is another dataset than `kind` says"
+            )
+        pictures = (self._layout.source, self._layout.target)
+        return [column for column in (*needed, self._layout.local_if) if column in has and column not in pictures]
+
+    def _row(self, found: HubFile, number: int, values: Mapping[str, Any], direction: Direction) -> SourceRow:
+        layout, where = self._layout, f"{self._files.address(found)}: row {number}"
+        name = f"{found.stem}/{number}"
+        if layout.session:
+            name, fault = _turn_id(values[layout.session], values[layout.turn])
+            if fault:
+                return faulty(escaped(f"{found.stem}/{number}"), f"{where}: {fault}")
+        data: dict[str, Any] = {
+            **self._default,
+            "id": name,
+            "uri": found.cell(row=number, column=layout.source),
+            "target_uri": found.cell(row=number, column=layout.target),
+            "text": values[layout.text],
+            "reach": "local" if layout.local_if and values.get(layout.local_if) else layout.reach,
+        }
+        for field in ("source_caption", "target_caption", "session", "turn"):
+            if column := getattr(layout, field):
+                data[field] = values[column]
+        if len(self._directions) > 1 and not layout.session:
+            data["session"] = name  # one's target is the other's source
+        if direction == "inverse":
+            data = _turned(data, values[layout.inverse_text])
+        return pair(data, base=self._files.base, where=where, called=self._called[direction])
+
+
+def _turn_id(session: Any, turn: Any) -> tuple[str, str]:
+    """An id made of a session and a turn, and what is wrong with them."""
+    if not isinstance(session, str) or not session or isinstance(turn, bool) or not isinstance(turn, int):
+        return "", f"its session is {session!r:.60} and its turn {turn!r:.60}; they name the record"
+    return f"{session}/{turn}", ""
+
+
+def _turned(data: Mapping[str, Any], request: Any) -> dict[str, Any]:
+    """The edit that leads back."""
+    return {**_swapped(data), "id": f"{data['id']}/inverse", "text": request}
+
+
+def _swapped(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The source's fields and the target's in each other's place."""
+    return {_OTHER.get(field, field): value for field, value in data.items()}
+
+
+_OTHER = {"uri": "target_uri", "target_uri": "uri"}
+_OTHER |= {"source_caption": "target_caption", "target_caption": "source_caption"}
