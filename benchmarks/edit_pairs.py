@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from datagen.fetch import read_file
 from datagen.imaging.geometry import draw
 from datagen.imaging.image import Image, Mask
-from datagen.models.inpainters.base import PatchConfig
+from datagen.models.inpainters.patch import PatchConfig
 
 Pixels = NDArray[np.uint8]
 LONG_SIDE = 288

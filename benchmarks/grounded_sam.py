@@ -27,8 +27,9 @@ from skimage import data
 
 from datagen import Record
 from datagen.imaging.image import Image
-from datagen.models.detectors.base import GroundingDinoConfig
-from datagen.models.segmenters.base import SamConfig, Scene
+from datagen.models.detectors.grounding_dino import GroundingDinoConfig
+from datagen.models.segmenters.base import Scene
+from datagen.models.segmenters.sam import SamConfig
 from stages.detect_objects import DetectObjects
 
 LIMIT = 1.3

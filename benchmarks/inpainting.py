@@ -26,8 +26,9 @@ from skimage.restoration import inpaint_biharmonic
 from datagen.imaging.geometry import bounds, dilate, draw
 from datagen.imaging.image import Image
 from datagen.imaging.removal_scores import seam
-from datagen.models.inpainters.base import PatchConfig, TeleaConfig
+from datagen.models.inpainters.patch import PatchConfig
 from datagen.models.inpainters.poisson import harmonic
+from datagen.models.inpainters.telea import TeleaConfig
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from datagen.imaging.geometry import bounds, dilate, draw, on_square
 from datagen.imaging.image import Image
-from datagen.models.inpainters.base import PatchConfig
+from datagen.models.inpainters.patch import PatchConfig
 
 MANIFESTS = Path("manifests")
 ROWS = {row["id"]: row for row in map(json.loads, (MANIFESTS / "demo.jsonl").read_text().splitlines())}

@@ -22,7 +22,9 @@ from skimage.segmentation import morphological_chan_vese, random_walker, watersh
 from datagen.core.fields import Box
 from datagen.imaging.geometry import draw
 from datagen.imaging.image import Image
-from datagen.models.segmenters.base import AnnotatedConfig, Annotation, GrabCutConfig, Scene, Segmenter
+from datagen.models.segmenters.annotated import AnnotatedConfig
+from datagen.models.segmenters.base import Annotation, Scene, Segmenter
+from datagen.models.segmenters.grabcut import GrabCutConfig
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

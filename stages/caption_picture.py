@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.captioners.base import CaptionerConfig, GivenConfig
+from datagen.models.captioners import CaptionerConfig
+from datagen.models.captioners.given import GivenConfig
 
 
 class CaptionPicture(AsyncMap):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, AsyncMap, Failed, Record, Reject, StageConfig, Threshold
-from datagen.models.completeness_judges.base import CompletenessJudgeConfig, GeometryConfig
+from datagen.models.completeness_judges import CompletenessJudgeConfig
+from datagen.models.completeness_judges.geometry import GeometryConfig
 
 
 class CheckCompleteness(AsyncMap):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.main_subjects.base import MainSubjectJudgeConfig, RulesMainSubjectConfig
+from datagen.models.main_subjects import MainSubjectJudgeConfig
+from datagen.models.main_subjects.rules import RulesMainSubjectConfig
 
 
 class CheckMainSubject(AsyncMap):

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
 from datagen.imaging.image import Mask, Pixels
-from datagen.models.detectors.base import Detection, DetectorConfig
+from datagen.models.detectors import DetectorConfig
+from datagen.models.detectors.base import Detection
 from datagen.models.detectors.found_objects import Phrases, distinct, needed_by, object_of, phrases_for
-from datagen.models.segmenters.base import BoxSegmenterConfig, Scene
+from datagen.models.segmenters import BoxSegmenterConfig
+from datagen.models.segmenters.base import Scene
 
 
 class DetectObjects(Map):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.image import Image
-from datagen.models.editors.base import EditorConfig
+from datagen.models.editors import EditorConfig
 from datagen.models.generated import Declined
 
 

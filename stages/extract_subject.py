@@ -8,7 +8,8 @@ from pydantic import field_validator
 
 from datagen import Answer, AsyncMap, Record, Reject
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.extractors.base import RulesExtractorConfig, SubjectExtractorConfig
+from datagen.models.extractors import SubjectExtractorConfig
+from datagen.models.extractors.rules import RulesExtractorConfig
 from datagen.models.grammar.picture_words import PictureWords, mentions, told_in
 
 _POSITION = re.compile(

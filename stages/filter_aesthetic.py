@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen import Answer, Filter, Record, StageConfig, Threshold
-from datagen.models.aesthetics.base import PredictorConfig
+from datagen.models.aesthetics import PredictorConfig
 
 
 class FilterAesthetic(Filter):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, Filter, Record, Reject, StageConfig, Threshold
-from datagen.models.scorers.base import ScorerConfig
+from datagen.models.scorers import ScorerConfig
 
 Embeddings = NDArray[np.float32]
 

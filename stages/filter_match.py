@@ -9,7 +9,7 @@ import pydantic
 from pydantic import Field
 
 from datagen import Answer, Failed, Filter, Record, Reject, StageConfig, Threshold
-from datagen.models.scorers.base import ScorerConfig
+from datagen.models.scorers import ScorerConfig
 from datagen.models.templates import fields_in, worded
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Filter, Record, StageConfig, Threshold
-from datagen.models.nsfw_filters.base import NsfwConfig
+from datagen.models.nsfw_filters import NsfwConfig
 
 
 class FilterNsfw(Filter):

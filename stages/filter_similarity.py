@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from datagen import Answer, Filter, Record, StageConfig, Threshold
-from datagen.models.embedders.base import EmbedderConfig
+from datagen.models.embedders import EmbedderConfig
 
 
 class FilterSimilarity(Filter):

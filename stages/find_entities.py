@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.entity_finders.base import BoxesConfig, Entity, EntityFinderConfig, Told
+from datagen.models.entity_finders import EntityFinderConfig
+from datagen.models.entity_finders.base import Entity, Told
+from datagen.models.entity_finders.boxes import BoxesConfig
 from datagen.models.grammar.placeholders import refuse_placeholder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 from datagen.imaging.image import Image
 from datagen.models.generated import Declined
-from datagen.models.generators.base import TextToImageConfig
+from datagen.models.generators import TextToImageConfig
 
 
 class GenerateImage(Map):

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from datagen import Answer, Filter, Record, Reject, StageConfig, Threshold
 from datagen.imaging.geometry import bounds, overlap
-from datagen.models.detectors.base import Detection, DetectorConfig
-from datagen.models.segmenters.base import NOTHING, BoxSegmenterConfig, Segmentation, segment_each
+from datagen.models.detectors import DetectorConfig
+from datagen.models.detectors.base import Detection
+from datagen.models.segmenters import BoxSegmenterConfig
+from datagen.models.segmenters.base import NOTHING, Segmentation, segment_each
 
 
 class GroundSubject(Filter):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
 from datagen.imaging.change import PLACE_BITS, change_box, change_picture, unary
-from datagen.models.hashers.base import PhashConfig
+from datagen.models.hashers.phash import PhashConfig
 
 
 class HashChange(Map):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.hashers.base import HasherConfig, PhashConfig
+from datagen.models.hashers import HasherConfig
+from datagen.models.hashers.phash import PhashConfig
 
 
 class HashPicture(Map):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, StageConfig
-from datagen.models.namers.base import LabelConfig, Look, SubjectNamerConfig
+from datagen.models.namers import SubjectNamerConfig
+from datagen.models.namers.base import Look
+from datagen.models.namers.label import LabelConfig
 
 
 class NameSubject(AsyncMap):

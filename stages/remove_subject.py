@@ -11,7 +11,8 @@ from pydantic import Field
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
 from datagen.imaging.geometry import dilate
 from datagen.imaging.image import Image, Mask, Pixels
-from datagen.models.inpainters.base import InpainterConfig, PatchConfig
+from datagen.models.inpainters import InpainterConfig
+from datagen.models.inpainters.patch import PatchConfig
 
 
 class RemoveSubject(Map):

@@ -10,7 +10,9 @@ from pydantic import Field
 from datagen import Answer, Box, Failed, Filter, Record, Reject, StageConfig, Threshold
 from datagen.imaging.geometry import bounds, check_box, clipped, overlap
 from datagen.imaging.image import Pixels
-from datagen.models.segmenters.base import AnnotatedConfig, Annotation, Segmentation, SegmenterConfig, segment_each
+from datagen.models.segmenters import SegmenterConfig
+from datagen.models.segmenters.annotated import AnnotatedConfig
+from datagen.models.segmenters.base import Annotation, Segmentation, segment_each
 
 
 class SegmentSubject(Filter):

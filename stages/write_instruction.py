@@ -7,7 +7,9 @@ from typing import Any
 
 from datagen import Answer, AsyncMap, Record, StageConfig
 from datagen.core.sample_rows import edit_row, reference_row, source_row
-from datagen.models.instructions.base import InstructionWriterConfig, Layout, RulesConfig, Thing, Written
+from datagen.models.instructions import InstructionWriterConfig
+from datagen.models.instructions.base import Layout, Thing, Written
+from datagen.models.instructions.rules import RulesConfig
 
 
 class WriteInstruction(AsyncMap):

@@ -12,7 +12,7 @@ from datagen.core.errors import ConfigError
 from datagen.execute.inspect.plan import as_mermaid, as_text
 from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.workers.operators import fuse
-from datagen.models.segmenters.base import GrabCutConfig
+from datagen.models.segmenters.grabcut import GrabCutConfig
 from datagen.pipeline.graph_model import Clause
 
 

@@ -16,7 +16,7 @@ from datagen.execute.reuse.code_versions import CODE, CodeBook, code_hash, settl
 from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
 from datagen.execute.run import How, run
-from datagen.models.segmenters.base import GrabCutConfig
+from datagen.models.segmenters.grabcut import GrabCutConfig
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.graph_model import Graph

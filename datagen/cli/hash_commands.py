@@ -63,7 +63,7 @@ def hashes(
 
 def _hasher(text: str) -> Hasher:
     """The hasher that was described, loaded. Raises `ConfigError`, or `SetupError` if something is missing."""
-    from datagen.models.hashers.base import HasherOptions
+    from datagen.models.hashers import HasherOptions
     from datagen.pipeline.config import validated
     from datagen.pipeline.yaml_file import parse_yaml
 

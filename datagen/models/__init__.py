@@ -9,25 +9,25 @@ from datagen.models.base import ModelConfig
 
 def roles() -> dict[str, list[type[ModelConfig]]]:
     """The configs of every implementation, by role."""
-    from datagen.models.aesthetics.base import PredictorConfig
-    from datagen.models.captioners.base import CaptionerConfig
-    from datagen.models.completeness_judges.base import CompletenessJudgeConfig
-    from datagen.models.detectors.base import DetectorConfig
-    from datagen.models.editors.base import EditorConfig
-    from datagen.models.embedders.base import DinoConfig, Dinov2Config
-    from datagen.models.entity_finders.base import EntityFinderConfig
-    from datagen.models.extractors.base import SubjectExtractorConfig
-    from datagen.models.generators.base import TextToImageConfig
-    from datagen.models.grounders.base import BoxAskerConfig
-    from datagen.models.hashers.base import HasherConfig
-    from datagen.models.inpainters.base import InpainterConfig
-    from datagen.models.instructions.base import InstructionWriterConfig
+    from datagen.models.aesthetics import PredictorConfig
+    from datagen.models.captioners import CaptionerConfig
+    from datagen.models.completeness_judges import CompletenessJudgeConfig
+    from datagen.models.detectors import DetectorConfig
+    from datagen.models.editors import EditorConfig
+    from datagen.models.embedders.dino import DinoConfig, Dinov2Config
+    from datagen.models.entity_finders import EntityFinderConfig
+    from datagen.models.extractors import SubjectExtractorConfig
+    from datagen.models.generators import TextToImageConfig
+    from datagen.models.grounders.language import BoxAskerConfig
+    from datagen.models.hashers import HasherConfig
+    from datagen.models.inpainters import InpainterConfig
+    from datagen.models.instructions import InstructionWriterConfig
     from datagen.models.language.config import LanguageModelConfig
-    from datagen.models.main_subjects.base import MainSubjectJudgeConfig
-    from datagen.models.namers.base import SubjectNamerConfig
-    from datagen.models.nsfw_filters.base import NsfwConfig
-    from datagen.models.scorers.base import ScorerConfig
-    from datagen.models.segmenters.base import SegmenterConfig
+    from datagen.models.main_subjects import MainSubjectJudgeConfig
+    from datagen.models.namers import SubjectNamerConfig
+    from datagen.models.nsfw_filters import NsfwConfig
+    from datagen.models.scorers import ScorerConfig
+    from datagen.models.segmenters import SegmenterConfig
 
     found = {
         "detector": DetectorConfig,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Lent
-from datagen.models.extractors.base import Extracted, RulesExtractorConfig
+from datagen.models.extractors.base import Extracted
+from datagen.models.extractors.rules import RulesExtractorConfig
 from datagen.models.grammar.additions import parsed
 
 

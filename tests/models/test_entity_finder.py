@@ -11,7 +11,9 @@ from chat_server import Chat, chatting, says, words_of
 
 from datagen.core.errors import DataError
 from datagen.core.stage import Lent
-from datagen.models.entity_finders.base import BoxesConfig, Entity, LanguageFinderConfig, Told
+from datagen.models.entity_finders.base import Entity, Told
+from datagen.models.entity_finders.boxes import BoxesConfig
+from datagen.models.entity_finders.language import LanguageFinderConfig
 
 CAPTION = "A cup stands on a red saucer beside two spoons."
 SIZE = (100, 50)

@@ -27,9 +27,9 @@ from datagen.execute.maintain.verify import verify
 from datagen.imaging.geometry import resized
 from datagen.imaging.image import Image
 from datagen.models.diffusion.pipeline import Wish
-from datagen.models.editors.base import DiffusersEditorConfig
-from datagen.models.generators.base import DiffusersTextToImageConfig
-from datagen.models.inpainters.base import DiffusersInpainterConfig
+from datagen.models.editors.diffusion import DiffusersEditorConfig
+from datagen.models.generators.diffusion import DiffusersTextToImageConfig
+from datagen.models.inpainters.diffusion import DiffusersInpainterConfig
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.shards.reader import open_dataset

@@ -21,16 +21,14 @@ from segment_anything import SamPredictor, sam_model_registry
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.imaging.image import Image
-from datagen.models.detectors.base import (
-    Detection,
-    GroundingDinoConfig,
-    OriginalGroundingDinoConfig,
-    Sam3DetectorConfig,
-    best_first,
-)
+from datagen.models.detectors.base import Detection, best_first
+from datagen.models.detectors.grounding_dino import GroundingDinoConfig
 from datagen.models.detectors.grounding_words import captions
-from datagen.models.segmenters.base import NOTHING, Sam2Config, Sam3Config, SamConfig, Scene, Segmentation, segment_each
-from datagen.models.segmenters.sam import read_sam
+from datagen.models.detectors.original_grounding_dino import OriginalGroundingDinoConfig
+from datagen.models.detectors.sam3 import Sam3DetectorConfig
+from datagen.models.segmenters.base import NOTHING, Scene, Segmentation, segment_each
+from datagen.models.segmenters.sam import SamConfig, read_sam
+from datagen.models.segmenters.sam2 import Sam2Config, Sam3Config
 from datagen.models.weights.batches import Batches
 
 TINY = tiny.vocabulary()

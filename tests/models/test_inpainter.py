@@ -9,8 +9,9 @@ from pictures import demo_object, disc, noise
 
 from datagen import DataError
 from datagen.imaging.geometry import dilate, draw
-from datagen.models.inpainters.base import PatchConfig, TeleaConfig
+from datagen.models.inpainters.patch import PatchConfig
 from datagen.models.inpainters.poisson import harmonic, integrated
+from datagen.models.inpainters.telea import TeleaConfig
 
 KINDS = [PatchConfig(), TeleaConfig()]
 every_kind = pytest.mark.parametrize("config", KINDS, ids=[config.kind for config in KINDS])

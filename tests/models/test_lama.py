@@ -12,7 +12,7 @@ import torch
 from pictures import disc, photograph
 
 from datagen import SetupError
-from datagen.models.inpainters.base import LamaConfig
+from datagen.models.inpainters.lama import LamaConfig
 
 
 class Fourier(torch.nn.Module):

@@ -15,7 +15,8 @@ from chat_server import Act, Asked, Chat, chatting, says, words_of
 from datagen.core.errors import DataError
 from datagen.core.stage import Lent
 from datagen.imaging.image import Image
-from datagen.models.instructions.base import LanguageWriterConfig, Layout, Relation, Thing, Written
+from datagen.models.instructions.base import Layout, Relation, Thing, Written
+from datagen.models.instructions.language import LanguageWriterConfig
 
 SUBJECT = Thing("teaspoon", (10.0, 40.0, 40.0, 60.0), ("silver",))
 LAYOUT = Layout((120, 90), SUBJECT, (Thing("cup", (60.0, 30.0, 100.0, 70.0)),))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from datagen.core.errors import ConfigError, DataError
 from datagen.models import roles
-from datagen.models.instructions.base import LanguageWriterConfig
+from datagen.models.instructions.language import LanguageWriterConfig
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped

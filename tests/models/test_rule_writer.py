@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
 from datagen.models.grammar.phrases import article, noun
-from datagen.models.instructions.base import Layout, RulesConfig, Thing, Written
-from datagen.models.instructions.rules import RuleWriter
+from datagen.models.instructions.base import Layout, Thing, Written
+from datagen.models.instructions.rules import RulesConfig, RuleWriter
 
 WRITER = RuleWriter(RulesConfig())
 SURE = RuleWriter(RulesConfig(all_annotated=True))

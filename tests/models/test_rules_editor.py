@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import noise, photograph
 
-from datagen.models.editors.base import RulesEditorConfig
-from datagen.models.editors.rules import understood
+from datagen.models.editors.rules import RulesEditorConfig, understood
 from datagen.models.generated import Declined
 
 CAT = photograph("chelsea.png").array

@@ -33,11 +33,13 @@ from transformers import (
 
 from datagen.core.errors import SetupError
 from datagen.imaging.perceptual_hash import distances, read_hash
-from datagen.models.aesthetics.base import AestheticV25Config, LaionV1Config, LaionV2Config
-from datagen.models.embedders.base import DinoConfig, Dinov2Config, ImageEmbedder
-from datagen.models.hashers.base import EmbeddingHashConfig
-from datagen.models.nsfw_filters.base import ImageClassifierConfig
-from datagen.models.scorers.base import ClipConfig, OpenClipConfig, Siglip2Config
+from datagen.models.aesthetics.predictor import AestheticV25Config, LaionV1Config, LaionV2Config
+from datagen.models.embedders.base import ImageEmbedder
+from datagen.models.embedders.dino import DinoConfig, Dinov2Config
+from datagen.models.hashers.embedding import EmbeddingHashConfig
+from datagen.models.nsfw_filters.classifier import ImageClassifierConfig
+from datagen.models.scorers.clip import ClipConfig, Siglip2Config
+from datagen.models.scorers.open_clip import OpenClipConfig
 
 Pixels = NDArray[np.uint8]
 SIDE = tiny.SIDE

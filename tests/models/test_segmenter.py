@@ -6,7 +6,9 @@ import pytest
 from pictures import demo_object, disc, noise
 
 from datagen.imaging.geometry import draw
-from datagen.models.segmenters.base import AnnotatedConfig, Annotation, GrabCutConfig, Scene, segment_each
+from datagen.models.segmenters.annotated import AnnotatedConfig
+from datagen.models.segmenters.base import Annotation, Scene, segment_each
+from datagen.models.segmenters.grabcut import GrabCutConfig
 
 KINDS = [AnnotatedConfig(), GrabCutConfig()]
 

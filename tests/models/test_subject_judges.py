@@ -20,7 +20,7 @@ from datagen import Failed, Record, Reject
 from datagen.core.errors import DataError
 from datagen.core.stage import Lent
 from datagen.imaging.image import Image
-from datagen.models.main_subjects.base import RulesMainSubjectConfig
+from datagen.models.main_subjects.rules import RulesMainSubjectConfig
 from stages.check_completeness import CheckCompleteness
 from stages.check_main_subject import CheckMainSubject
 from stages.extract_subject import ExtractSubject

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.execute.inspect.plan import as_text
 from datagen.execute.reuse.fingerprints import stage_fingerprints
-from datagen.models.detectors.base import GroundingDinoConfig
+from datagen.models.detectors.grounding_dino import GroundingDinoConfig
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.packages import package

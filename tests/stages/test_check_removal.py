@@ -7,7 +7,8 @@ from pictures import demo_object, disc, noise
 from datagen import Failed, Record, Reject
 from datagen.imaging.geometry import dilate, draw
 from datagen.imaging.image import Image
-from datagen.models.inpainters.base import PatchConfig, TeleaConfig
+from datagen.models.inpainters.patch import PatchConfig
+from datagen.models.inpainters.telea import TeleaConfig
 from stages.check_removal import CheckRemoval
 from stages.measure_removal import MeasureRemoval
 

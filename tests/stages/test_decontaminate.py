@@ -14,7 +14,7 @@ from datagen.core.record import Record
 from datagen.core.stage import Answer, Failed, Reject
 from datagen.imaging.image import Pixels
 from datagen.models.base import models_in
-from datagen.models.hashers.base import PhashConfig
+from datagen.models.hashers.phash import PhashConfig
 from stages.decontaminate import Decontaminate
 
 

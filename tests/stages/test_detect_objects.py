@@ -16,8 +16,9 @@ from datagen import DataError, Record, Reject
 from datagen.core.fields import Box
 from datagen.imaging.geometry import decode_runs, encode_runs, overlap
 from datagen.imaging.image import Image
-from datagen.models.detectors.base import Detection, GroundingDinoConfig
+from datagen.models.detectors.base import Detection
 from datagen.models.detectors.found_objects import distinct, phrases_for
+from datagen.models.detectors.grounding_dino import GroundingDinoConfig
 from datagen.models.segmenters.base import Scene, Segmentation
 from stages.detect_objects import DetectObjects
 

@@ -10,8 +10,8 @@ from test_detect_objects import CUP, DIM, FakeDetector, FakeSegmenter
 
 from datagen import Record, Reject
 from datagen.imaging.image import Image
-from datagen.models.detectors.base import GroundingDinoConfig
-from datagen.models.segmenters.base import GrabCutConfig
+from datagen.models.detectors.grounding_dino import GroundingDinoConfig
+from datagen.models.segmenters.grabcut import GrabCutConfig
 from stages.ground_subject import GroundSubject
 
 PICTURE = Image.of(noise(40, 60))

@@ -16,8 +16,8 @@ from datagen.core.errors import DataError
 from datagen.core.record import Record
 from datagen.imaging.image import Image, Pixels
 from datagen.imaging.perceptual_hash import distances, hash_text, read_hash
-from datagen.models.hashers.base import PhashConfig
 from datagen.models.hashers.embedding import EmbeddingHasher
+from datagen.models.hashers.phash import PhashConfig
 from stages.hash_change import HashChange
 from stages.hash_picture import HashPicture
 

@@ -7,7 +7,7 @@ from pictures import demo_object, disc, noise
 from datagen import Failed, Record, Reject
 from datagen.imaging.geometry import bounds, dilate, draw
 from datagen.imaging.image import Image
-from datagen.models.inpainters.base import TeleaConfig
+from datagen.models.inpainters.telea import TeleaConfig
 from stages.remove_subject import RemoveSubject
 
 TELEA = TeleaConfig()

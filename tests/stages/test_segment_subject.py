@@ -8,7 +8,8 @@ from pictures import demo_object, noise
 
 from datagen import Failed, Record, Reject
 from datagen.imaging.image import Image
-from datagen.models.segmenters.base import AnnotatedConfig, GrabCutConfig
+from datagen.models.segmenters.annotated import AnnotatedConfig
+from datagen.models.segmenters.grabcut import GrabCutConfig
 from stages.segment_subject import SegmentSubject
 
 SQUARE = [[[5, 5], [15, 5], [15, 15], [5, 15]]]

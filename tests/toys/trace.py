@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.models.segmenters.base import GrabCutConfig, SegmenterConfig
+from datagen.models.segmenters import SegmenterConfig
+from datagen.models.segmenters.grabcut import GrabCutConfig
 
 
 class Trace(Map):

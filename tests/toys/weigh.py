@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import Field
 
 from datagen import Answer, Filter, Record, Reject, StageConfig, Threshold
-from datagen.models.segmenters.base import AnnotatedConfig, SegmenterConfig
+from datagen.models.segmenters import SegmenterConfig
+from datagen.models.segmenters.annotated import AnnotatedConfig
 
 
 class Weigh(Filter):

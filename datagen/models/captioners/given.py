@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
+from datagen.core.stage import Lent
 from datagen.imaging.image import Image
+from datagen.models.base import ModelConfig
+from datagen.models.captioners.base import Captioner
+
+
+class GivenConfig(ModelConfig):
+    """Takes what the source says."""
+
+    kind: Literal["given"] = "given"
+    needs: ClassVar[tuple[str, ...]] = ("given_caption",)
+
+    def load(self, device: str, *, lent: Lent) -> Captioner:  # noqa: ARG002
+        """The captioner; it needs no device, and nothing of the run."""
+
+        return GivenCaptioner()
 
 
 class GivenCaptioner:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from datagen.core.stage import Lent
 from datagen.imaging.image import Image
-from datagen.models.captioners.base import LanguageCaptionerConfig
+from datagen.models.captioners.base import Captioner
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.prompt import Kind
+
+
+class LanguageCaptionerConfig(AskingConfig):
+    """Has a vision-language model describe the picture; MIGE asks Qwen2-VL-7B (appendix A)."""
+
+    kind: Literal["language"] = "language"
+    slots: ClassVar[Mapping[str, Kind]] = {}
+
+    prompt: str = "caption_picture"
+
+    def load(self, device: str, *, lent: Lent) -> Captioner:
+        """The captioner. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageCaptioner(self, self.model.load(device, lent=lent))
 
 
 class CaptionForm(BaseModel):

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from numpy import bool_
 from numpy.typing import NDArray
 
+from datagen.core.stage import Lent
 from datagen.imaging.image import Image
+from datagen.models.base import ModelConfig
+from datagen.models.completeness_judges.base import CompletenessJudge
 from datagen.models.language.verdict import Verdict
+
+
+class GeometryConfig(ModelConfig):
+    """Leaves it to the bounds on the mask's geometry: what the stage did not reject by them is complete."""
+
+    kind: Literal["geometry"] = "geometry"
+
+    def load(self, device: str, *, lent: Lent) -> CompletenessJudge:  # noqa: ARG002
+        """The judge; it needs no device, and nothing of the run."""
+
+        return GeometryCompleteness()
 
 
 class GeometryCompleteness:

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
 from numpy import bool_
 from numpy.typing import NDArray
 
+from datagen.core.stage import Lent
 from datagen.imaging.image import Image
-from datagen.models.completeness_judges.base import LanguageCompletenessConfig
+from datagen.models.completeness_judges.base import CompletenessJudge
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
+from datagen.models.language.prompt import Kind
 from datagen.models.language.verdict import Verdict
+
+
+class LanguageCompletenessConfig(AskingConfig):
+    """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B, table 4)."""
+
+    kind: Literal["language"] = "language"
+    needs: ClassVar[tuple[str, ...]] = ("image",)
+    slots: ClassVar[Mapping[str, Kind]] = {}
+
+    prompt: str = "check_completeness"
+    shows: Literal["cut_out", "crop"] = "cut_out"
+    """What it is shown: the subject alone on white, as in MIGE, or its surroundings too, up to the mask's bounds."""
+
+    def load(self, device: str, *, lent: Lent) -> CompletenessJudge:
+        """The judge. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageCompleteness(self, self.model.load(device, lent=lent))
 
 
 class LanguageCompleteness:

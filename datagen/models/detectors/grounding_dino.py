@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
-from datagen.models.detectors.base import Detection, GroundingDinoConfig
+from datagen.core.options import PACE
+from datagen.models.detectors.base import Detection, Detector
 from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+
+
+class GroundingDinoConfig(WeightsConfig):
+    """Grounding DINO (arXiv:2303.05499) by transformers: finds what free phrases name."""
+
+    kind: Literal["grounding_dino"] = "grounding_dino"
+    license: ClassVar[str] = "Apache-2.0"
+
+    weights: Annotated[str, PACE] = Field(default="IDEA-Research/grounding-dino-base", min_length=1)
+    """A repository of the hub, or a folder as transformers saves it."""
+    commit: str = "12bdfa3120f3e7ec7b434d90674b3396eccf88eb"
+    """The commit that pins them; this one is the default's, others have none unless it is given."""
+
+    def load(self, device: str) -> Detector:
+        """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
+
+        return GroundingDinoDetector(self, device=device)
 
 
 class GroundingDinoDetector:

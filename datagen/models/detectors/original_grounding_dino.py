@@ -7,19 +7,82 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import pydantic
 import torch
 import transformers
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
-from datagen.models.detectors.base import Detection, OriginalGroundingDinoConfig
+from datagen.core.errors import ConfigError
+from datagen.core.options import PACE
+from datagen.models.detectors.base import Detection, Detector, _digest
 from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import PlacedConfig, WeightsConfig
 from datagen.models.weights.packages import package
 from datagen.models.weights.pretrained import loading, tokenizer
+
+
+class TextFilesConfig(PlacedConfig):
+    """The vocabulary and shape of a text encoder whose weights are elsewhere."""
+
+    kind: Literal["text_files"] = "text_files"
+    fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt")
+
+    weights: Annotated[str, PACE] = Field(default="google-bert/bert-base-uncased", min_length=1)
+    """A repository of the hub, or a folder with config.json and the tokenizer's files."""
+
+
+class OriginalGroundingDinoConfig(WeightsConfig):
+    """Grounding DINO by its authors' package and `.pth` checkpoint; `precision` is that of autocast."""
+
+    kind: Literal["groundingdino"] = "groundingdino"
+    license: ClassVar[str] = "Apache-2.0"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "groundingdino")
+    extra: ClassVar[str] = "groundingdino"
+
+    weights: Annotated[str, PACE] = Field(min_length=1)
+    """The `.pth` file, or `owner/name:file` on the hub."""
+    architecture: str = "swin_t"
+    """`swin_t` or `swin_b`, as the package describes them, or a file of one's own in that form, which ends in .py.
+
+    Such a file is Python, and is run.
+    """
+    text_encoder: TextFilesConfig = TextFilesConfig()
+    """Where BERT's vocabulary and shape are; its weights are in the checkpoint."""
+    short_side: int = Field(default=800, ge=32)
+    """What a picture's shorter side is scaled to, in pixels; 800 as in the package's `load_image`."""
+    long_side: int = Field(default=1333, ge=32)
+    """What its longer side is at most, in pixels; 1333 likewise."""
+
+    @pydantic.field_validator("architecture")
+    @classmethod
+    def _known(cls, architecture: str) -> str:
+        if architecture not in ("swin_t", "swin_b") and not architecture.endswith(".py"):
+            raise ValueError(f"'{architecture}' is neither swin_t nor swin_b, nor a file that ends in .py")
+        if architecture.endswith(".py"):
+            try:
+                _digest(architecture)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return architecture
+
+    @property
+    def revision(self) -> str:
+        """Also which architecture it is, without the folders of this machine, and what its file says."""
+        says = f"@{_digest(self.architecture)}" if self.architecture.endswith(".py") else ""
+        return f"{super().revision}:{Path(self.architecture).name}{says}"
+
+    def load(self, device: str) -> Detector:
+        """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
+
+        return OriginalGroundingDino(self, device=device)
+
 
 _ARCHITECTURES = {"swin_t": "GroundingDINO_SwinT_OGC.py", "swin_b": "GroundingDINO_SwinB_cfg.py"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

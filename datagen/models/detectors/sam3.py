@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
 from datagen.core.errors import DataError
-from datagen.models.detectors.base import Detection, Sam3DetectorConfig, best_first
+from datagen.core.options import PACE
+from datagen.models.detectors.base import Detection, Detector, best_first
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.pretrained import loading, pretrained, tokenizer
+
+
+class Sam3DetectorConfig(WeightsConfig):
+    """SAM 3 (arXiv:2511.16719) by text: finds all that one short noun phrase names, phrase after phrase."""
+
+    kind: Literal["sam3"] = "sam3"
+    license: ClassVar[str] = "LicenseRef-SAM"
+
+    weights: Annotated[str, PACE] = Field(default="facebook/sam3", min_length=1)
+    """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
+
+    def load(self, device: str) -> Detector:
+        """The detector. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
+
+        return Sam3Detector(self, device=device)
+
 
 _LONGEST = 32
 """Tokens of a phrase that the model was made for, the two at its ends included."""

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from datagen.imaging.geometry import fitted, resized
+from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.diffusion.pipeline import Pipeline, Wish
-from datagen.models.editors.base import DiffusersEditorConfig
+from datagen.models.editors.base import Editor
 from datagen.models.generated import Declined, Generated
+
+
+class DiffusersEditorConfig(DiffusersConfig):
+    """Any pipeline of diffusers that edits by instruction: InstructPix2Pix, FLUX Kontext, FLUX.2, Qwen-Image-Edit."""
+
+    takes: ClassVar[tuple[str, ...]] = ("image", "prompt")
+    lacks: ClassVar[tuple[str, ...]] = ("mask_image",)
+    example: ClassVar[str] = "FluxKontextPipeline"
+
+    pixels: int | None = Field(default=1024 * 1024, ge=64 * 64)
+    """Pictures are edited at about so many pixels, width times height, and brought back to their own size; null: at
+    their own size. InstructPix2Pix was trained at 256 x 256 and is used at 512 x 512, the others at 1024 x 1024."""
+
+    def load(self, device: str) -> Editor:
+        """Load the pipeline onto `device`. Raises `SetupError`."""
+
+        return DiffusersEditor(self, device)
 
 
 class DiffusersEditor:

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from datagen.models.base import ModelConfig
+from datagen.models.editors.base import Editor
 from datagen.models.generated import Declined, Generated
+
+
+class RulesEditorConfig(ModelConfig):
+    """A few edits of the whole picture that words say exactly: brightness, contrast, saturation, grey, sepia, negative,
+    blur, sharpness, mirroring. Every other instruction is declined as `not_understood`.
+    """
+
+    kind: Literal["rules"] = "rules"
+    strength: float = Field(default=0.4, gt=0, le=1)
+    """By how much brightness, contrast and saturation change, as a share; likewise blur and sharpness."""
+
+    def load(self, device: str) -> Editor:  # noqa: ARG002
+        """Anywhere: it computes on the CPU."""
+
+        return RulesEditor(strength=self.strength)
+
 
 Floats = NDArray[np.float32]
 Edit = Callable[[Floats, float], Floats]

@@ -1,1 +1,16 @@
 """Image embedders: one vector a picture; similar pictures lie close."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pydantic
+
+from datagen.models.embedders.dino import DinoConfig, Dinov2Config
+from datagen.models.scorers.clip import ClipConfig, Siglip2Config
+from datagen.models.scorers.open_clip import OpenClipConfig
+
+EmbedderConfig = Annotated[
+    DinoConfig | Dinov2Config | ClipConfig | Siglip2Config | OpenClipConfig, pydantic.Field(discriminator="kind")
+]
+"""Every kind of embedder, told apart by `kind`."""

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from PIL.Image import Resampling
 from transformers import AutoModel, BitImageProcessorPil, ViTModel
 
 from datagen.core.errors import SetupError
-from datagen.models.embedders.base import DinoConfig, Dinov2Config
+from datagen.models.embedders.base import ImageEmbedder
+from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import ImageBatches
 from datagen.models.weights.pretrained import image_processor, pretrained
+
+
+class DinoConfig(WeightsConfig):
+    """DINO v1 (Caron et al. 2021), as benchmarks of editing use it: the class token of `facebook/dino-vits16`.
+
+    Pictures are prepared as in DINO's own evaluation: shorter side 256 (for a model of 224), bicubic, centre crop.
+    """
+
+    kind: Literal["dino"] = "dino"
+    fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.safetensors", "pytorch_model.bin")
+    """The repositories are from before safetensors."""
+
+    def load(self, device: str) -> ImageEmbedder:
+        """The model. Raises `SetupError`."""
+
+        return dino_embedder(self, device=device)
+
+
+class Dinov2Config(WeightsConfig):
+    """DINOv2 (Oquab et al. 2023) through transformers, such as `facebook/dinov2-base`: its class token.
+
+    Pictures are normalised by its own processor; UltraEdit's published code leaves that out.
+    """
+
+    kind: Literal["dinov2"] = "dinov2"
+
+    def load(self, device: str) -> ImageEmbedder:
+        """The model. Raises `SetupError`."""
+
+        return dinov2_embedder(self, device=device)
+
 
 _DINOV2 = ("dinov2", "dinov2_with_registers")
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from datagen.core.fields import Box
-from datagen.models.entity_finders.base import Entity, Told
+from datagen.core.stage import Lent
+from datagen.models.base import ModelConfig
+from datagen.models.entity_finders.base import Entity, EntityFinder, Told
 from datagen.models.grammar.names_in_captions import mention, with_determiner
 from datagen.models.grammar.placeholders import Span
+
+
+class BoxesConfig(ModelConfig):
+    """Takes what the source has boxes of: annotated objects that the caption names, or words with boxes of their own.
+
+    An object counts if the caption says its label as it stands, and no other object has that label: which
+    of several coins is "a coin" nobody can tell.
+    """
+
+    kind: Literal["boxes"] = "boxes"
+    needs: ClassVar[tuple[str, ...]] = ("objects",)
+
+    def load(self, device: str, *, lent: Lent) -> EntityFinder:  # noqa: ARG002
+        """The finder; it needs no device, and nothing of the run."""
+
+        return BoxEntityFinder()
 
 
 class BoxEntityFinder:

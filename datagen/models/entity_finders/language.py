@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from datagen.models.entity_finders.base import Entity, LanguageFinderConfig, Told
+from datagen.core.stage import Lent
+from datagen.models.entity_finders.base import Entity, EntityFinder, Told
 from datagen.models.entity_finders.boxes import outlined, unmistakable
 from datagen.models.grammar.names_in_captions import mention
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.prompt import Kind
+
+
+class LanguageFinderConfig(AskingConfig):
+    """Has a language model read the caption; what it names has to stand there word for word."""
+
+    kind: Literal["language"] = "language"
+    needs: ClassVar[tuple[str, ...]] = ("objects",)
+    slots: ClassVar[Mapping[str, Kind]] = {"caption": "text"}
+    prompt: str = "find_entities"
+
+    def load(self, device: str, *, lent: Lent) -> EntityFinder:
+        """The finder. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageEntityFinder(self, self.model.load(device, lent=lent))
+
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 

@@ -1,1 +1,13 @@
 """Subject extractors: the new subject that an instruction names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pydantic
+
+from datagen.models.extractors.language import LanguageExtractorConfig
+from datagen.models.extractors.rules import RulesExtractorConfig
+
+SubjectExtractorConfig = Annotated[RulesExtractorConfig | LanguageExtractorConfig, pydantic.Field(discriminator="kind")]
+"""Every kind of extractor, told apart by `kind`."""

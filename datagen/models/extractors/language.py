@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.extractors.base import Extracted, LanguageExtractorConfig
+from datagen.core.stage import Lent
+from datagen.models.extractors.base import Extracted, SubjectExtractor
 from datagen.models.grammar.first_words import ADDING
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.prompt import Kind
+
+
+class LanguageExtractorConfig(AskingConfig):
+    """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 7).
+
+    Whatever it answers, the words around `<imagehere>` have to be those of the instruction.
+    """
+
+    kind: Literal["language"] = "language"
+    slots: ClassVar[Mapping[str, Kind]] = {"text": "text"}
+
+    prompt: str = "extract_subject"
+
+    def load(self, device: str, *, lent: Lent) -> SubjectExtractor:
+        """The extractor. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageExtractor(self, self.model.load(device, lent=lent))
+
 
 _ARTICLES = ("a", "an", "the", "some")
 _JOINED = re.compile(r"\b(with|by|for|into|to)$", re.IGNORECASE)

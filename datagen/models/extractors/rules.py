@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.extractors.base import Extracted
+from datagen.core.stage import Lent
+from datagen.models.base import ModelConfig
+from datagen.models.extractors.base import Extracted, SubjectExtractor
 from datagen.models.grammar import additions, replacements
+
+
+class RulesExtractorConfig(ModelConfig):
+    """Reads `replace X with Y` and `add X to ...`, and nothing that allows two readings."""
+
+    kind: Literal["rules"] = "rules"
+
+    def load(self, device: str, *, lent: Lent) -> SubjectExtractor:  # noqa: ARG002
+        """The extractor; it needs no device, and nothing of the run."""
+
+        return RulesExtractor()
 
 
 class RulesExtractor:

@@ -1,1 +1,7 @@
 """Generators: make a picture from a caption."""
+
+from __future__ import annotations
+
+from datagen.models.generators.diffusion import DiffusersTextToImageConfig
+
+TextToImageConfig = DiffusersTextToImageConfig

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
+from datagen.core.stage import Lent
 from datagen.imaging.image import Image
-from datagen.models.grounders.base import BoxAskerConfig, Told
+from datagen.models.grounders.base import BoxAsker, Told
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.prompt import Kind
+
+
+class BoxAskerConfig(AskingConfig):
+    """Has a vision-language model tell boxes, and checks that they are boxes; that they fit is not checked."""
+
+    kind: Literal["language"] = "language"
+    slots: ClassVar[Mapping[str, Kind]] = {"phrases": "text", "most": "number", "extent": "number"}
+    """What is looked for, how many answers are taken, and what the far edges count as."""
+
+    prompt: str = "ask_boxes"
+    most: int = Field(default=20, ge=1, le=200)
+    """Most boxes of a picture."""
+    extent: int = Field(default=1000, ge=1, le=100_000)
+    """What the picture's right and lower edges count as in the model's boxes; Qwen-VL's were trained on 1000."""
+
+    def load(self, device: str, *, lent: Lent) -> BoxAsker:
+        """Who is asked. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageBoxAsker(self, self.model.load(device, lent=lent))
+
 
 _MOST = 200
 

@@ -1,1 +1,16 @@
 """Inpainters: paint the masked pixels of a picture as if nothing had been there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pydantic
+
+from datagen.models.inpainters.diffusion import DiffusersInpainterConfig
+from datagen.models.inpainters.lama import LamaConfig
+from datagen.models.inpainters.patch import PatchConfig
+from datagen.models.inpainters.telea import TeleaConfig
+
+InpainterConfig = Annotated[
+    PatchConfig | TeleaConfig | LamaConfig | DiffusersInpainterConfig, pydantic.Field(discriminator="kind")
+]

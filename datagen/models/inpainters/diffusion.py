@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.core.errors import DataError
 from datagen.imaging.geometry import padded
+from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.diffusion.pipeline import Pipeline, Wish
 from datagen.models.generated import Declined, Generated
-from datagen.models.inpainters.base import DiffusersInpainterConfig
+from datagen.models.inpainters.base import Inpainter
+
+
+class DiffusersInpainterConfig(DiffusersConfig):
+    """Any inpainting pipeline of diffusers: Stable Diffusion, SDXL, FLUX Fill, FLUX.2 Klein, Qwen-Image-Edit."""
+
+    takes: ClassVar[tuple[str, ...]] = ("image", "mask_image", "prompt")
+    example: ClassVar[str] = "StableDiffusionXLInpaintPipeline"
+
+    prompt: str = "empty background, nothing there"
+    """What is to be seen in the hole, the same for every picture."""
+
+    def load(self, device: str) -> Inpainter:
+        """Load the pipeline onto `device`. Raises `SetupError`."""
+
+        return DiffusersInpainter(self, device)
 
 
 class DiffusersInpainter:

@@ -9,17 +9,39 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 
 from datagen.core.errors import SetupError
+from datagen.core.options import PACE
 from datagen.imaging.geometry import padded
 from datagen.imaging.image import Mask, Pixels
-from datagen.models.inpainters.base import LamaConfig
+from datagen.models.inpainters.base import Inpainter
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
+
+
+class LamaConfig(WeightsConfig):
+    """LaMa (Suvorov et al. 2022), which MIGE removes subjects with, as a TorchScript file."""
+
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+
+    kind: Literal["lama"] = "lama"
+    precision: Literal["float32"] = "float32"
+    """Nothing else, whatever its file holds: in half precision its Fourier transforms are too coarse, and there for
+    sides of powers of two alone."""
+    batch_size: Annotated[int, PACE] = Field(default=1, ge=1)
+    """Pictures of one size that it takes at once; a batch that does not fit into memory is halved, and stays so."""
+
+    def load(self, device: str) -> Inpainter:
+        """Load the file onto `device`. Raises `SetupError`."""
+
+        return LamaInpainter(self, device)
+
 
 _MULTIPLE = 8
 

@@ -11,16 +11,35 @@ which leaves no seam and no wrong colour.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from datagen.core.errors import DataError
 from datagen.imaging.geometry import depth, dilate
 from datagen.imaging.image import Mask
+from datagen.models.base import ModelConfig
+from datagen.models.inpainters.base import Inpainter
 from datagen.models.inpainters.poisson import Floats, Index, harmonic, integrated
+
+
+class PatchConfig(ModelConfig):
+    """Texture copied from around the hole, coarse to fine, joined without a seam; docs/inpainting.md compares it."""
+
+    kind: Literal["patch"] = "patch"
+    margin: int = Field(default=100, ge=16, le=2000)
+    """How far around the hole texture is looked for, in pixels."""
+    rounds: int = Field(default=3, ge=1, le=20)
+    """Searches at each coarse scale; many make it copy whole objects into the hole."""
+
+    def load(self, device: str) -> Inpainter:  # noqa: ARG002
+        """Anywhere: it computes on the CPU."""
+
+        return PatchInpainter(margin=self.margin, rounds=self.rounds)
+
 
 _REACH = 3
 _SPAN = np.arange(-_REACH, _REACH + 1)

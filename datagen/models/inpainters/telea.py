@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+
+from datagen.models.base import ModelConfig
+from datagen.models.inpainters.base import Inpainter
+
+
+class TeleaConfig(ModelConfig):
+    """OpenCV's fast marching (Telea 2004): quick, but smears wide holes."""
+
+    kind: Literal["telea"] = "telea"
+    radius: float = Field(default=5, ge=1, le=64)
+    """How far around each pixel is looked at, in pixels."""
+
+    def load(self, device: str) -> Inpainter:  # noqa: ARG002
+        """Anywhere: it computes on the CPU."""
+
+        return TeleaInpainter(radius=self.radius)
 
 
 class TeleaInpainter:

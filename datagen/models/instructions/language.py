@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER, Box
+from datagen.core.stage import Lent
 from datagen.imaging.image import Image
 from datagen.models.grammar.phrases import noun
-from datagen.models.instructions.base import LanguageWriterConfig, Layout, Relation, Written
+from datagen.models.instructions.base import InstructionWriter, Layout, Relation, Written
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.prompt import Kind
+
+
+class LanguageWriterConfig(AskingConfig):
+    """Has a language model write, and checks the form of what it wrote; that it is true is not checked."""
+
+    kind: Literal["language"] = "language"
+    slots: ClassVar[Mapping[str, Kind]] = {
+        "subject": "text",
+        "attributes": "text",
+        "others": "text",
+        **dict.fromkeys(("x", "y", "w", "h", "width", "height"), "number"),
+    }
+    """`x` and `y` are the box's left and upper edge, all numbers are pixels."""
+
+    prompt: str = "write_instruction"
+    picture: Literal["target", "none"] = "target"
+    """What it is shown: the picture with the object, or nothing, for models that read text alone."""
+
+    def load(self, device: str, *, lent: Lent) -> InstructionWriter:
+        """The writer. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageWriter(self, self.model.load(device, lent=lent))
+
 
 OPENING = f"Add {PLACEHOLDER} to the "
 LONGEST = 600

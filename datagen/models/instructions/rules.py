@@ -20,7 +20,7 @@ from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.box_relations import region
 from datagen.models.grammar.phrases import Noun, is_sized, noun
-from datagen.models.instructions.base import Layout, RulesConfig, Written
+from datagen.models.instructions.base import Layout, Written
 from datagen.models.instructions.facts import Fact, Voice, voice
 from datagen.models.instructions.mentions import Scene, scene
 from datagen.models.instructions.place_facts import place_facts, positions
@@ -29,6 +29,28 @@ from datagen.models.instructions.size_facts import bulk_facts, shape_facts, size
 
 if TYPE_CHECKING:
     from datagen.imaging.image import Image
+from typing import Literal
+
+from datagen.core.stage import Lent
+from datagen.models.base import ModelConfig
+from datagen.models.instructions.base import InstructionWriter
+
+
+class RulesConfig(ModelConfig):
+    """Composes instructions from what the boxes prove."""
+
+    kind: Literal["rules"] = "rules"
+    all_annotated: bool = False
+    """Whether every object that shares a label with an annotated one is annotated too.
+
+    Only then can "the leftmost of the coins", "the other coin" or "the two cups" be known to be true.
+    """
+
+    def load(self, device: str, *, lent: Lent) -> InstructionWriter:  # noqa: ARG002
+        """The writer; it needs no device, and nothing of the run."""
+
+        return RuleWriter(self)
+
 
 _T = TypeVar("_T")
 _SLOT = re.compile(r"\{([A-Za-z]+)(\d?)\}")

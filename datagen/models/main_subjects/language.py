@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from datagen.core.stage import Lent
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.prompt import Kind
 from datagen.models.language.verdict import Verdict
-from datagen.models.main_subjects.base import LanguageMainSubjectConfig
+from datagen.models.main_subjects.base import MainSubjectJudge
+
+
+class LanguageMainSubjectConfig(AskingConfig):
+    """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 6)."""
+
+    kind: Literal["language"] = "language"
+    slots: ClassVar[Mapping[str, Kind]] = {"text": "text"}
+
+    prompt: str = "check_main_subject"
+
+    def load(self, device: str, *, lent: Lent) -> MainSubjectJudge:
+        """The judge. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageMainSubject(self, self.model.load(device, lent=lent))
 
 
 class LanguageMainSubject:

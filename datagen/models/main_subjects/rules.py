@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
+import pydantic
+
+from datagen.core.stage import Lent
+from datagen.models.base import ModelConfig
 from datagen.models.grammar.phrases import head_of, noun, pluralized
 from datagen.models.grammar.replacements import parsed
 from datagen.models.language.verdict import Verdict
-from datagen.models.main_subjects.base import RulesMainSubjectConfig
+from datagen.models.main_subjects.base import MainSubjectJudge
+
+
+class RulesMainSubjectConfig(ModelConfig):
+    """Looks up what is replaced in a list of words for people and animals."""
+
+    kind: Literal["rules"] = "rules"
+    also: tuple[Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z]+$")], ...] = ()
+    """Further words that count, in lower case and in the singular."""
+
+    def load(self, device: str, *, lent: Lent) -> MainSubjectJudge:  # noqa: ARG002
+        """The judge; it needs no device, and nothing of the run."""
+
+        return RulesMainSubject(self)
+
 
 WORDS = Path(__file__).parent / "words" / "people_and_animals.txt"
 """Nouns in the singular, one a line; lines that start with # are not."""

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from datagen.models.namers.base import Look
+from typing import Literal
+
+from datagen.core.stage import Lent
+from datagen.models.base import ModelConfig
+from datagen.models.namers.base import Look, SubjectNamer
+
+
+class LabelConfig(ModelConfig):
+    """Calls the subject what its annotators called it."""
+
+    kind: Literal["label"] = "label"
+
+    def load(self, device: str, *, lent: Lent) -> SubjectNamer:  # noqa: ARG002
+        """The namer; it needs no device, and nothing of the run."""
+
+        return LabelNamer()
 
 
 class LabelNamer:

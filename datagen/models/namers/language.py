@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
+from datagen.core.stage import Lent
 from datagen.models.grammar.phrases import cleaned
+from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
-from datagen.models.namers.base import LanguageNamerConfig, Look
+from datagen.models.language.prompt import Kind
+from datagen.models.namers.base import Look, SubjectNamer
+
+
+class LanguageNamerConfig(AskingConfig):
+    """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B)."""
+
+    kind: Literal["language"] = "language"
+    needs: ClassVar[tuple[str, ...]] = ("image", "mask")
+    slots: ClassVar[Mapping[str, Kind]] = {"label": "text"}
+
+    prompt: str = "name_subject"
+    shows: Literal["cut_out", "crop"] = "cut_out"
+    """What it is shown: the subject alone on white, or its surroundings too, up to the mask's bounds."""
+
+    def load(self, device: str, *, lent: Lent) -> SubjectNamer:
+        """The namer. Raises `SetupError` if its model cannot be used."""
+
+        return LanguageNamer(self, self.model.load(device, lent=lent))
+
 
 MOST_WORDS = 6
 _ARTICLES = ("a", "an", "the")

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from transformers import AutoModelForImageClassification
 
 from datagen.core.errors import SetupError, nearest
-from datagen.models.nsfw_filters.base import ImageClassifierConfig
+from datagen.models.nsfw_filters.base import NsfwClassifier
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import inputs_of
 from datagen.models.weights.pretrained import image_processor, pretrained
+
+
+class ImageClassifierConfig(WeightsConfig):
+    """Any image classifier of transformers, such as `Falconsai/nsfw_image_detection` with the label `nsfw`."""
+
+    kind: Literal["image_classifier"] = "image_classifier"
+    labels: tuple[str, ...] = Field(min_length=1)
+    """The labels that count, as the model's `config.json` spells them; their probabilities are added up."""
+
+    def load(self, device: str) -> NsfwClassifier:
+        """The model. Raises `SetupError`, also for a label that it has not."""
+
+        return nsfw_classifier(self, device=device)
 
 
 def nsfw_classifier(config: ImageClassifierConfig, *, device: str) -> LabelClassifier:

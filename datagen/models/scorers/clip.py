@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,10 +11,43 @@ from numpy.typing import NDArray
 from transformers import AutoModel, CLIPModel, CLIPVisionModelWithProjection, SiglipVisionModel
 
 from datagen.core.errors import SetupError
-from datagen.models.scorers.base import ClipConfig, Siglip2Config
+from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import ImageBatches, unit_rows
 from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+
+_FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
+"""Of repositories that hold weights in open_clip's form too."""
+
+
+class ClipConfig(WeightsConfig):
+    """CLIP through transformers, such as `openai/clip-vit-large-patch14`; its own processor prepares pictures."""
+
+    kind: Literal["clip"] = "clip"
+    fetched: ClassVar[tuple[str, ...]] = _FILES
+
+    def load(self, device: str) -> ImageTextScorer:
+        """Both towers. Raises `SetupError`."""
+
+        return clip_scorer(self, device=device)
+
+
+class Siglip2Config(WeightsConfig):
+    """SigLIP and SigLIP 2 through transformers, such as `google/siglip2-so400m-patch14-384`, NaFlex ones included.
+
+    Its cosines are far lower than CLIP's: what matches well has some 0.1 to 0.2.
+    """
+
+    kind: Literal["siglip2"] = "siglip2"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "sentencepiece")
+    fetched: ClassVar[tuple[str, ...]] = _FILES
+
+    def load(self, device: str) -> ImageTextScorer:
+        """Both towers. Raises `SetupError`."""
+
+        return siglip_scorer(self, device=device)
+
 
 _SIGLIP = ("siglip", "siglip2")
 

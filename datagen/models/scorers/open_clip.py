@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import open_clip
@@ -13,10 +13,33 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from datagen.core.errors import SetupError, nearest
-from datagen.models.scorers.base import OpenClipConfig
+from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import unit_rows
 from datagen.models.weights.pretrained import loading
+
+
+class OpenClipConfig(WeightsConfig):
+    """Any model of open_clip: a folder or repository with `open_clip_config.json`, or one checkpoint file.
+
+    Such as `laion/CLIP-ViT-H-14-laion2B-s32B-b79K`.
+    """
+
+    kind: Literal["open_clip"] = "open_clip"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "open_clip")
+    fetched: ClassVar[tuple[str, ...]] = (
+        "open_clip_config.json", "open_clip_*.safetensors", "open_clip_pytorch_model*.bin", "tokenizer*", "vocab.*",
+        "merges.txt", "special_tokens_map.json",
+    )  # fmt: skip
+
+    architecture: str = ""
+    """What open_clip calls the model, such as `ViT-L-14-quickgelu`; only for weights that are one file."""
+
+    def load(self, device: str) -> ImageTextScorer:
+        """Both towers. Raises `SetupError`."""
+
+        return open_clip_scorer(self, device=device)
 
 
 def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.imaging.geometry import decode_runs, draw
-from datagen.models.segmenters.base import Annotation, Scene, Segmentation, marks
+from datagen.models.base import ModelConfig
+from datagen.models.segmenters.base import Annotation, Scene, Segmentation, Segmenter, marks
+
+
+class AnnotatedConfig(ModelConfig):
+    """What people drew, as polygons or a mask in the manifest."""
+
+    kind: Literal["annotated"] = "annotated"
+    needs: ClassVar[tuple[str, ...]] = ("polygons", "annotated_mask")
+
+    def load(self, device: str) -> Segmenter:  # noqa: ARG002
+        """Anywhere: it computes on the CPU."""
+
+        return AnnotatedSegmenter()
 
 
 class AnnotatedSegmenter:

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from datagen.core.fields import Box
-from datagen.models.segmenters.base import Scene, Segmentation
+from datagen.models.base import ModelConfig
+from datagen.models.segmenters.base import Scene, Segmentation, Segmenter
+
+
+class GrabCutConfig(ModelConfig):
+    """GrabCut from the box (Rother et al. 2004), for objects that stand off their surroundings."""
+
+    kind: Literal["grabcut"] = "grabcut"
+    rounds: int = Field(default=1, ge=1, le=50)
+    """How often the colour models are fitted; more rounds lose faint objects (docs/inpainting.md)."""
+    margin: float = Field(default=0, ge=0, le=2)
+    """How much of the surroundings is looked at beyond two pixels, in widths and heights of the box."""
+
+    def load(self, device: str) -> Segmenter:  # noqa: ARG002
+        """Anywhere: it computes on the CPU."""
+
+        return GrabCutSegmenter(rounds=self.rounds, margin=self.margin)
+
 
 _SEED = 7
 

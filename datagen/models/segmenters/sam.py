@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from segment_anything.utils.transforms import ResizeLongestSide
 
 from datagen.core.fields import Box
-from datagen.models.segmenters.base import SamConfig, Scene, Segmentation
+from datagen.core.options import PACE
+from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
 from datagen.models.segmenters.sam_masks import chosen
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.pretrained import loading
+
+
+class SamConfig(PromptedConfig):
+    """Segment Anything (arXiv:2304.02643) by the `segment-anything` package, from its `.pth` checkpoint.
+
+    Which of its sizes it is, the checkpoint tells. In half precision only the image is encoded.
+    """
+
+    kind: Literal["sam"] = "sam"
+    license: ClassVar[str] = "Apache-2.0"
+    packages: ClassVar[tuple[str, ...]] = ("torch", "torchvision", "segment_anything")
+
+    weights: Annotated[str, PACE] = Field(min_length=1)
+    """The `.pth` file, such as sam_vit_h_4b8939.pth, or `owner/name:file` on the hub."""
+
+    def load(self, device: str) -> Segmenter:
+        """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
+
+        return SamSegmenter(self, device=device)
+
 
 _HEADS = 8
 """Attention heads of the mask decoder: the one size that no checkpoint tells, 8 in all published ones."""

@@ -4,17 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import transformers
 from PIL import Image
+from pydantic import Field
 
 from datagen.core.fields import Box
-from datagen.models.segmenters.base import Sam2Config, Sam3Config, Scene, Segmentation
+from datagen.core.options import PACE
+from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
 from datagen.models.segmenters.sam_masks import chosen
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.pretrained import loading, pretrained
+
+
+class Sam2Config(PromptedConfig):
+    """SAM 2 and 2.1 (arXiv:2408.00714) by transformers, on still pictures."""
+
+    kind: Literal["sam2"] = "sam2"
+    license: ClassVar[str] = "Apache-2.0"
+
+    weights: Annotated[str, PACE] = Field(default="facebook/sam2.1-hiera-large", min_length=1)
+    """A repository of the hub, or a folder as transformers saves it."""
+    commit: str = "665f8e2ad61cf5f53d65644ff27c8ee525124610"
+    """The commit that pins them; this one is the default's, others have none unless it is given."""
+
+    def load(self, device: str) -> Segmenter:
+        """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
+
+        return Sam2Segmenter(self, device=device)
+
+
+class Sam3Config(PromptedConfig):
+    """SAM 3 (arXiv:2511.16719) by transformers, prompted by boxes as its tracker is."""
+
+    kind: Literal["sam3"] = "sam3"
+    license: ClassVar[str] = "LicenseRef-SAM"
+
+    weights: Annotated[str, PACE] = Field(default="facebook/sam3", min_length=1)
+    """A repository of the hub, which asks for consent to its licence, or a folder as transformers saves it."""
+
+    def load(self, device: str) -> Segmenter:
+        """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
+        self.check_packages()
+
+        return Sam3Segmenter(self, device=device)
 
 
 class Sam2Segmenter:
