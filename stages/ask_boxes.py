@@ -6,7 +6,7 @@ from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
 from datagen.models.detectors.found_objects import Phrases, needed_by, object_of, phrases_for
-from datagen.models.grounders.language import BoxAskerConfig
+from datagen.models.grounders import BoxAskerConfig
 
 
 class AskBoxes(AsyncMap):

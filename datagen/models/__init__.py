@@ -18,7 +18,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.entity_finders import EntityFinderConfig
     from datagen.models.extractors import SubjectExtractorConfig
     from datagen.models.generators import TextToImageConfig
-    from datagen.models.grounders.language import BoxAskerConfig
+    from datagen.models.grounders import BoxAskerConfig
     from datagen.models.hashers import HasherConfig
     from datagen.models.inpainters import InpainterConfig
     from datagen.models.instructions import InstructionWriterConfig

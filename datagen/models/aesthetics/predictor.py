@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import pydantic
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from datagen.core.errors import SetupError
 from datagen.models.aesthetics.base import AestheticPredictor
@@ -18,7 +16,12 @@ from datagen.models.embedders.base import ImageEmbedder
 from datagen.models.scorers.clip import ClipConfig, Siglip2Config, clip_images, siglip_images
 from datagen.models.scorers.open_clip import OpenClipConfig
 from datagen.models.weights.config import PlacedConfig
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import loading
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _CLIP_COMMIT = "32bd64288804d66eefd0ccbe215aa642df71cc41"
 
@@ -42,7 +45,6 @@ class LaionV1Config(PlacedConfig):
 
     def load(self, device: str) -> AestheticPredictor:
         """Encoder and head. Raises `SetupError`."""
-
         return aesthetic_predictor(self, device=device)
 
 
@@ -59,7 +61,6 @@ class LaionV2Config(PlacedConfig):
 
     def load(self, device: str) -> AestheticPredictor:
         """Encoder and head. Raises `SetupError`."""
-
         return aesthetic_predictor(self, device=device)
 
 
@@ -77,7 +78,6 @@ class AestheticV25Config(PlacedConfig):
 
     def load(self, device: str) -> AestheticPredictor:
         """Encoder and head. Raises `SetupError`."""
-
         return aesthetic_predictor(self, device=device)
 
 
@@ -113,6 +113,8 @@ def _encoder(config: ClipConfig | OpenClipConfig | Siglip2Config, *, device: str
 
 
 def _state(config: Head, place: Path) -> dict[str, torch.Tensor]:
+    import torch
+
     with loading(config, "aesthetic head"):
         if place.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -123,6 +125,8 @@ def _state(config: Head, place: Path) -> dict[str, torch.Tensor]:
 
 def _layers(config: Head, state: dict[str, torch.Tensor]) -> nn.Sequential:
     """The head's linear layers, which are one affine map: nothing bends between them."""
+    from torch import nn
+
     names = _LAYERS[config.kind]
     wanted = {f"{name}{part}" for name in names for part in ("weight", "bias")}
     if set(state) != wanted:
@@ -136,6 +140,8 @@ def _layers(config: Head, state: dict[str, torch.Tensor]) -> nn.Sequential:
 
 
 def _linear(weight_OI: torch.Tensor, bias_O: torch.Tensor) -> nn.Linear:
+    from torch import nn
+
     layer = nn.Linear(weight_OI.shape[1], weight_OI.shape[0])
     layer.load_state_dict({"weight": weight_OI.float(), "bias": bias_O.float()})
     return layer
@@ -148,9 +154,11 @@ class HeadedPredictor:
         self._encoder = encoder
         self._layers = layers
 
-    @torch.inference_mode()
+    @inference_mode
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
         """See `AestheticPredictor`."""
+        import torch
+
         if not images:
             return []
         return [float(score) for score in self._layers(torch.from_numpy(self._encoder(images)))[:, 0]]

@@ -18,7 +18,6 @@ class GivenConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> Captioner:  # noqa: ARG002
         """The captioner; it needs no device, and nothing of the run."""
-
         return GivenCaptioner()
 
 

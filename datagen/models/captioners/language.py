@@ -25,7 +25,6 @@ class LanguageCaptionerConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> Captioner:
         """The captioner. Raises `SetupError` if its model cannot be used."""
-
         return LanguageCaptioner(self, self.model.load(device, lent=lent))
 
 

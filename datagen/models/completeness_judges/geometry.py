@@ -21,7 +21,6 @@ class GeometryConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> CompletenessJudge:  # noqa: ARG002
         """The judge; it needs no device, and nothing of the run."""
-
         return GeometryCompleteness()
 
 

@@ -31,7 +31,6 @@ class LanguageCompletenessConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> CompletenessJudge:
         """The judge. Raises `SetupError` if its model cannot be used."""
-
         return LanguageCompleteness(self, self.model.load(device, lent=lent))
 
 

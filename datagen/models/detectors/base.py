@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.core.errors import ConfigError, DataError
+from datagen.core.errors import DataError
 from datagen.core.fields import Box
 
 
@@ -52,11 +50,3 @@ def best_first(
     order = np.argsort(-scores, kind="stable").tolist()
     found = [Detection((x0, y0, x1, y1), float(scores[n]), labels[n]) for n in order for x0, y0, x1, y1 in [clipped[n]]]
     return [one for one in found if one.box[0] < one.box[2] and one.box[1] < one.box[3]]
-
-
-def _digest(path: str) -> str:
-    """Sixteen hex digits of a file's SHA-256. Raises `ConfigError`."""
-    try:
-        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise ConfigError(f"`architecture`: {path} cannot be read: {error.strerror or error}") from error

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-import torch
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
@@ -17,7 +15,11 @@ from datagen.models.detectors.base import Detection, Detector
 from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+
+if TYPE_CHECKING:
+    pass
 
 
 class GroundingDinoConfig(WeightsConfig):
@@ -34,7 +36,6 @@ class GroundingDinoConfig(WeightsConfig):
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
         self.check_packages()
-
         return GroundingDinoDetector(self, device=device)
 
 
@@ -42,13 +43,15 @@ class GroundingDinoDetector:
     """Pictures of one size share a batch, so that none is padded."""
 
     def __init__(self, config: GroundingDinoConfig, *, device: str) -> None:
+        import transformers
+
         self._dtype, self._device = config.ready(device), device
         self._model = pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
         self._images = image_processor(config)
         self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
-    @torch.inference_mode()
+    @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; phrases that do not fit into one text are looked for in turn."""
         texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases]

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from datagen.core.errors import DataError
 from datagen.models.detectors.base import Detection, best_first
 from datagen.models.weights.batches import Batches
+
+if TYPE_CHECKING:
+    import torch
 
 _SIGNS = re.compile(r"[.?\[\]]")
 """Full stops and question marks part phrases, brackets make special tokens: none of them may stand in one."""
@@ -73,6 +75,8 @@ def found_by(caption: Caption, *, logits_QT: torch.Tensor, boxes_Q4: torch.Tenso
     `boxes_Q4` are centre, width and height as shares of a picture of (width, height); a box's score is that of its
     best token, as its authors have it.
     """
+    import torch
+
     probs_QT = logits_QT.double().sigmoid()
     phrase_T = torch.tensor(_phrase_of(ids, tokenizer), device=probs_QT.device)
     owned_QT = torch.where(phrase_T >= 0, probs_QT[:, : len(ids)], -1.0)

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pydantic
-import torch
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
 from datagen.core.errors import ConfigError
 from datagen.core.options import PACE
-from datagen.models.detectors.base import Detection, Detector, _digest
+from datagen.models.detectors.base import Detection, Detector
 from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.packages import package
 from datagen.models.weights.pretrained import loading, tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    import transformers
+
+    from datagen.models.detectors.grounding_dino_bert import GroundingDinoBert
 
 
 class TextFilesConfig(PlacedConfig):
@@ -35,6 +41,14 @@ class TextFilesConfig(PlacedConfig):
 
     weights: Annotated[str, PACE] = Field(default="google-bert/bert-base-uncased", min_length=1)
     """A repository of the hub, or a folder with config.json and the tokenizer's files."""
+
+
+def _digest(path: str) -> str:
+    """Sixteen hex digits of a file's SHA-256. Raises `ConfigError`."""
+    try:
+        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise ConfigError(f"`architecture`: {path} cannot be read: {error.strerror or error}") from error
 
 
 class OriginalGroundingDinoConfig(WeightsConfig):
@@ -80,7 +94,6 @@ class OriginalGroundingDinoConfig(WeightsConfig):
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
         self.check_packages()
-
         return OriginalGroundingDino(self, device=device)
 
 
@@ -93,6 +106,9 @@ class OriginalGroundingDino:
     """Pictures of one size share a batch, so that none is padded."""
 
     def __init__(self, config: OriginalGroundingDinoConfig, *, device: str) -> None:
+        import torch
+        import transformers
+
         self._dtype, self._device = config.ready(device), device
         _part("models")
         with loading(config.text_encoder, "config of BERT"):
@@ -113,13 +129,15 @@ class OriginalGroundingDino:
         )
         self._batches = Batches(config.batch_size)
 
-    @torch.inference_mode()
+    @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; phrases that do not fit into one text are looked for in turn."""
         texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.max_text_len) for one in phrases]
         return detections(images, texts=texts, detect=self._detect, batches=self._batches)
 
     def _detect(self, asked: Sequence[Asked]) -> list[Found]:
+        import torch
+
         pixels_BCHW = torch.stack([self._prepare(Image.fromarray(image), None)[0] for image, _ in asked])
         texts = [text.text for _, text in asked]
         with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not torch.float32):
@@ -145,17 +163,19 @@ def _part(name: str) -> ModuleType:
 
 def _built(config: OriginalGroundingDinoConfig, *, words: Any, shape: transformers.BertConfig) -> Any:
     """The model, its weights not yet read."""
+    from datagen.models.detectors.grounding_dino_bert import GroundingDinoBert
+
     models = _part("models")
     file = _ARCHITECTURES.get(config.architecture)
     path = Path(_part("config").__path__[0]) / file if file else Path(config.architecture).expanduser()
     options = _part("util.slconfig").SLConfig.fromfile(str(path))
     options.use_checkpoint = options.use_transformer_ckpt = False  # they spare memory in training alone
-    with _young_bert(words, _Bert(shape)):
+    with _young_bert(words, GroundingDinoBert(shape)):
         return models.build_model(options)
 
 
 @contextmanager
-def _young_bert(words: Any, bert: _Bert) -> Iterator[None]:
+def _young_bert(words: Any, bert: GroundingDinoBert) -> Iterator[None]:
     """Give the package a tokenizer and text encoder, where it would fetch them and wrap the encoder.
 
     Its wrapper of `BertModel` calls methods that transformers 5 has no more. They gave every token a mask of its
@@ -172,13 +192,7 @@ def _young_bert(words: Any, bert: _Bert) -> Iterator[None]:
         text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper = kept
 
 
-class _Bert(transformers.BertModel):  # type: ignore[no-untyped-call]
-    def forward(self, *, attention_mask: torch.Tensor, **inputs: Any) -> Any:
-        """As the package calls it, with a mask of batch x tokens x tokens; transformers wants one for all heads."""
-        return super().forward(attention_mask=attention_mask[:, None], **inputs)
-
-
-def _unwrapped(*, bert_model: _Bert) -> _Bert:
+def _unwrapped(*, bert_model: GroundingDinoBert) -> GroundingDinoBert:
     return bert_model
 
 

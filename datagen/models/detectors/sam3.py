@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import torch
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
@@ -17,7 +15,11 @@ from datagen.core.options import PACE
 from datagen.models.detectors.base import Detection, Detector, best_first
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import loading, pretrained, tokenizer
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Sam3DetectorConfig(WeightsConfig):
@@ -32,7 +34,6 @@ class Sam3DetectorConfig(WeightsConfig):
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
         self.check_packages()
-
         return Sam3Detector(self, device=device)
 
 
@@ -49,6 +50,8 @@ class Sam3Detector:
     """Encodes a picture once, then looks for each of its phrases by itself."""
 
     def __init__(self, config: Sam3DetectorConfig, *, device: str) -> None:
+        import transformers
+
         self._dtype, self._device = config.ready(device), device
         self._model = pretrained(transformers.Sam3Model, config, device=device)
         with loading(config, "processor"):
@@ -56,7 +59,7 @@ class Sam3Detector:
         self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
-    @torch.inference_mode()
+    @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; scores are those of the box times that of the phrase being there at all."""
         return self._batches.over([_Asked(*one) for one in zip(images, phrases, strict=True)], self._detect)

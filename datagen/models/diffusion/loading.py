@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Any
-
-import torch
-import transformers
+from typing import TYPE_CHECKING, Any
 
 from datagen.core.errors import SetupError, nearest
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.weights.packages import package
 from datagen.models.weights.pretrained import loading
+
+if TYPE_CHECKING:
+    import torch
 
 _INDEX = "model_index.json"
 
@@ -82,6 +82,8 @@ def _draw_no_bars() -> None:
 
 def _language_parts(place: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> dict[str, Any]:
     """The models of transformers, read apart: in a pipeline, weights that are missing are drawn at random instead."""
+    import transformers
+
     found: dict[str, Any] = {}
     for name, kept in index.items():
         library, kind = kept if isinstance(kept, list) and len(kept) == 2 else ("", "")
@@ -97,6 +99,8 @@ def _language_parts(place: Path, index: dict[str, Any], config: DiffusersConfig,
 
 def _check_whole(name: str, part: Any, config: DiffusersConfig) -> None:
     """Raise `SetupError` if diffusers left weights of a network empty, as those are that it did not find."""
+    import torch
+
     if isinstance(part, torch.nn.Module):
         _refuse_lacking(name, [weight for weight, value in part.named_parameters() if value.is_meta], config)
 
@@ -123,6 +127,8 @@ def _check_tokenizers(parts: dict[str, Any], config: DiffusersConfig) -> None:
 
 
 def _on_device(pipe: Any, config: DiffusersConfig, device: str) -> Any:
+    import torch
+
     if config.offload == "none":
         try:
             return pipe.to(device)

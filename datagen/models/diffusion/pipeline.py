@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image as Pillow
 
 from datagen.imaging.geometry import resized
@@ -61,6 +60,8 @@ class Pipeline:
         """The arguments that come from the records, as far as the pipeline has them; noise is drawn on the CPU, so that
         it is the same on any GPU.
         """
+        import torch
+
         width, height = wishes[0].size
         given = {
             "prompt": _listed([wish.prompt for wish in wishes]),

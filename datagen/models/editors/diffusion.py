@@ -28,7 +28,6 @@ class DiffusersEditorConfig(DiffusersConfig):
 
     def load(self, device: str) -> Editor:
         """Load the pipeline onto `device`. Raises `SetupError`."""
-
         return DiffusersEditor(self, device)
 
 

@@ -27,7 +27,6 @@ class RulesEditorConfig(ModelConfig):
 
     def load(self, device: str) -> Editor:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
-
         return RulesEditor(strength=self.strength)
 
 

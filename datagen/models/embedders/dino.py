@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from PIL.Image import Resampling
-from transformers import AutoModel, BitImageProcessorPil, ViTModel
 
 from datagen.core.errors import SetupError
 from datagen.models.embedders.base import ImageEmbedder
@@ -26,7 +25,6 @@ class DinoConfig(WeightsConfig):
 
     def load(self, device: str) -> ImageEmbedder:
         """The model. Raises `SetupError`."""
-
         return dino_embedder(self, device=device)
 
 
@@ -40,7 +38,6 @@ class Dinov2Config(WeightsConfig):
 
     def load(self, device: str) -> ImageEmbedder:
         """The model. Raises `SetupError`."""
-
         return dinov2_embedder(self, device=device)
 
 
@@ -53,6 +50,8 @@ _RESIZED, _CROPPED = 256, 224
 
 def dino_embedder(config: DinoConfig, *, device: str) -> ImageBatches:
     """A DINO v1 model. Raises `SetupError`."""
+    from transformers import BitImageProcessorPil, ViTModel
+
     model = pretrained(ViTModel, config, device=device, add_pooling_layer=False)
     side = model.config.image_size
     processor = BitImageProcessorPil(
@@ -67,6 +66,8 @@ def dino_embedder(config: DinoConfig, *, device: str) -> ImageBatches:
 
 def dinov2_embedder(config: Dinov2Config, *, device: str) -> ImageBatches:
     """A DINOv2 model, with registers or without. Raises `SetupError`."""
+    from transformers import AutoModel
+
     model = pretrained(AutoModel, config, device=device)
     if model.config.model_type not in _DINOV2:
         raise SetupError(

@@ -26,7 +26,6 @@ class BoxesConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> EntityFinder:  # noqa: ARG002
         """The finder; it needs no device, and nothing of the run."""
-
         return BoxEntityFinder()
 
 

@@ -26,7 +26,6 @@ class LanguageFinderConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> EntityFinder:
         """The finder. Raises `SetupError` if its model cannot be used."""
-
         return LanguageEntityFinder(self, self.model.load(device, lent=lent))
 
 

@@ -30,7 +30,6 @@ class LanguageExtractorConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> SubjectExtractor:
         """The extractor. Raises `SetupError` if its model cannot be used."""
-
         return LanguageExtractor(self, self.model.load(device, lent=lent))
 
 

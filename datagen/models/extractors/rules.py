@@ -18,7 +18,6 @@ class RulesExtractorConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> SubjectExtractor:  # noqa: ARG002
         """The extractor; it needs no device, and nothing of the run."""
-
         return RulesExtractor()
 
 

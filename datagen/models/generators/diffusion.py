@@ -35,7 +35,6 @@ class DiffusersTextToImageConfig(DiffusersConfig):
 
     def load(self, device: str) -> TextToImage:
         """Load the pipeline onto `device`. Raises `SetupError`."""
-
         return DiffusersTextToImage(self, device)
 
 

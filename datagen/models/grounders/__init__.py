@@ -1,1 +1,7 @@
 """Grounders: boxes for phrases, asked of a vision-language model."""
+
+from __future__ import annotations
+
+from datagen.models.grounders.language import BoxAskerConfig
+
+__all__ = ["BoxAskerConfig"]

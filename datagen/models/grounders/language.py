@@ -31,7 +31,6 @@ class BoxAskerConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> BoxAsker:
         """Who is asked. Raises `SetupError` if its model cannot be used."""
-
         return LanguageBoxAsker(self, self.model.load(device, lent=lent))
 
 

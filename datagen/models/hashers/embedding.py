@@ -36,7 +36,6 @@ class EmbeddingHashConfig(ModelConfig):
 
     def load(self, device: str) -> Hasher:
         """The embedder, loaded. Raises `SetupError`."""
-
         return EmbeddingHasher(self.embedder.load(device), bits=self.bits, by=self.by)
 
 

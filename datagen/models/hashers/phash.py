@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import imagehash
 from PIL import Image as Pillow
 
 from datagen.imaging.image import Pixels
@@ -33,7 +32,6 @@ class PhashConfig(ModelConfig):
 
     def load(self, device: str) -> Hasher:  # noqa: ARG002
         """Ready to use; it runs on a core."""
-
         return PhashHasher(self.side, by=self.by)
 
 
@@ -49,5 +47,7 @@ class PhashHasher:
         return [self._hashed(picture) for picture in pictures]
 
     def _hashed(self, picture_HWC: Pixels) -> str:
+        import imagehash
+
         found = imagehash.phash(Pillow.fromarray(picture_HWC), hash_size=self._side)
         return hash_text(found.hash, by=self._by)

@@ -26,7 +26,6 @@ class DiffusersInpainterConfig(DiffusersConfig):
 
     def load(self, device: str) -> Inpainter:
         """Load the pipeline onto `device`. Raises `SetupError`."""
-
         return DiffusersInpainter(self, device)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -39,7 +38,6 @@ class LamaConfig(WeightsConfig):
 
     def load(self, device: str) -> Inpainter:
         """Load the file onto `device`. Raises `SetupError`."""
-
         return LamaInpainter(self, device)
 
 
@@ -71,6 +69,8 @@ class LamaInpainter:
         return [one[: image.shape[0], : image.shape[1]] for one, image in zip(painted, images, strict=True)]
 
     def _painted(self, holes: Sequence[_Hole]) -> list[Pixels]:
+        import torch
+
         image_BHWC = np.stack([image_HWC for image_HWC, _ in holes]).astype(np.float32) / 255
         mask_BHW = np.stack([mask_HW for _, mask_HW in holes]).astype(np.float32)
         image_BCHW = torch.from_numpy(image_BHWC).permute(0, 3, 1, 2).contiguous().to(self.device)
@@ -82,6 +82,8 @@ class LamaInpainter:
 
 
 def _loaded(config: LamaConfig, device: str) -> Any:
+    import torch
+
     place = config.place()
     if place.is_dir():
         raise SetupError(f"{place} is a folder, LaMa is one TorchScript file: name the file in it, such as big-lama.pt")

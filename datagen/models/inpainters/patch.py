@@ -37,7 +37,6 @@ class PatchConfig(ModelConfig):
 
     def load(self, device: str) -> Inpainter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
-
         return PatchInpainter(margin=self.margin, rounds=self.rounds)
 
 

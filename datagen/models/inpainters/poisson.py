@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from datagen.imaging.image import Mask
 
@@ -65,6 +63,9 @@ def _neighbours(here: Index, shape: tuple[int, ...]) -> Iterator[tuple[Index, In
 def _solved(
     rows: list[Index], columns: list[Index], weight: NDArray[np.float64], wanted_NC: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    from scipy import sparse
+    from scipy.sparse.linalg import splu
+
     linked = sum(len(part) for part in rows[1:])
     values = np.concatenate([weight, np.full(linked, -1.0)])
     places = (np.concatenate(rows), np.concatenate(columns))

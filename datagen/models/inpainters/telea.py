@@ -22,7 +22,6 @@ class TeleaConfig(ModelConfig):
 
     def load(self, device: str) -> Inpainter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
-
         return TeleaInpainter(radius=self.radius)
 
 

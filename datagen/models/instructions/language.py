@@ -37,7 +37,6 @@ class LanguageWriterConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> InstructionWriter:
         """The writer. Raises `SetupError` if its model cannot be used."""
-
         return LanguageWriter(self, self.model.load(device, lent=lent))
 
 

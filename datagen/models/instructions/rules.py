@@ -48,7 +48,6 @@ class RulesConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> InstructionWriter:  # noqa: ARG002
         """The writer; it needs no device, and nothing of the run."""
-
         return RuleWriter(self)
 
 

@@ -23,7 +23,6 @@ class LanguageMainSubjectConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> MainSubjectJudge:
         """The judge. Raises `SetupError` if its model cannot be used."""
-
         return LanguageMainSubject(self, self.model.load(device, lent=lent))
 
 

@@ -24,7 +24,6 @@ class RulesMainSubjectConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> MainSubjectJudge:  # noqa: ARG002
         """The judge; it needs no device, and nothing of the run."""
-
         return RulesMainSubject(self)
 
 

@@ -16,7 +16,6 @@ class LabelConfig(ModelConfig):
 
     def load(self, device: str, *, lent: Lent) -> SubjectNamer:  # noqa: ARG002
         """The namer; it needs no device, and nothing of the run."""
-
         return LabelNamer()
 
 

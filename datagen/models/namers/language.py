@@ -30,7 +30,6 @@ class LanguageNamerConfig(AskingConfig):
 
     def load(self, device: str, *, lent: Lent) -> SubjectNamer:
         """The namer. Raises `SetupError` if its model cannot be used."""
-
         return LanguageNamer(self, self.model.load(device, lent=lent))
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from transformers import AutoModelForImageClassification
 
 from datagen.core.errors import SetupError, nearest
 from datagen.models.nsfw_filters.base import NsfwClassifier
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import inputs_of
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import image_processor, pretrained
+
+if TYPE_CHECKING:
+    pass
 
 
 class ImageClassifierConfig(WeightsConfig):
@@ -28,12 +30,13 @@ class ImageClassifierConfig(WeightsConfig):
 
     def load(self, device: str) -> NsfwClassifier:
         """The model. Raises `SetupError`, also for a label that it has not."""
-
         return nsfw_classifier(self, device=device)
 
 
 def nsfw_classifier(config: ImageClassifierConfig, *, device: str) -> LabelClassifier:
     """The classifier. Raises `SetupError`."""
+    from transformers import AutoModelForImageClassification
+
     model = pretrained(AutoModelForImageClassification, config, device=device)
     if model.config.problem_type == "multi_label_classification":
         raise SetupError(f"{config.weights} gives several labels at once, whose probabilities cannot be added up")
@@ -57,7 +60,7 @@ class LabelClassifier:
         """See `NsfwClassifier`."""
         return self._batches.over(images, self._over)
 
-    @torch.inference_mode()
+    @inference_mode
     def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[float]:
         logits_BL = self._model(**inputs_of(images, self._processor, self._model)).logits.float()
         return [min(1.0, float(found)) for found in logits_BL.softmax(-1)[:, self._numbers].sum(-1)]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import AutoModel, CLIPModel, CLIPVisionModelWithProjection, SiglipVisionModel
 
 from datagen.core.errors import SetupError
 from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import ImageBatches, unit_rows
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+
+if TYPE_CHECKING:
+    import torch
 
 _FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
 """Of repositories that hold weights in open_clip's form too."""
@@ -29,7 +31,6 @@ class ClipConfig(WeightsConfig):
 
     def load(self, device: str) -> ImageTextScorer:
         """Both towers. Raises `SetupError`."""
-
         return clip_scorer(self, device=device)
 
 
@@ -45,7 +46,6 @@ class Siglip2Config(WeightsConfig):
 
     def load(self, device: str) -> ImageTextScorer:
         """Both towers. Raises `SetupError`."""
-
         return siglip_scorer(self, device=device)
 
 
@@ -54,11 +54,15 @@ _SIGLIP = ("siglip", "siglip2")
 
 def clip_scorer(config: ClipConfig, *, device: str) -> ClipScorer:
     """Both towers of a CLIP model. Raises `SetupError`."""
+    from transformers import CLIPModel
+
     return ClipScorer(config, pretrained(CLIPModel, config, device=device))
 
 
 def siglip_scorer(config: Siglip2Config, *, device: str) -> ClipScorer:
     """Both towers of a SigLIP or SigLIP 2 model. Raises `SetupError`."""
+    from transformers import AutoModel
+
     model = pretrained(AutoModel, config, device=device)
     if model.config.model_type not in _SIGLIP:
         raise SetupError(
@@ -69,12 +73,16 @@ def siglip_scorer(config: Siglip2Config, *, device: str) -> ClipScorer:
 
 def clip_images(config: ClipConfig, *, device: str) -> ImageBatches:
     """The picture tower of a CLIP model alone. Raises `SetupError`."""
+    from transformers import CLIPVisionModelWithProjection
+
     model = pretrained(CLIPVisionModelWithProjection, config, device=device)
     return ImageBatches(config, image_processor(config), model, lambda inputs: model(**inputs).image_embeds)
 
 
 def siglip_images(config: Siglip2Config, *, device: str) -> ImageBatches:
     """The picture tower of a SigLIP model alone. Raises `SetupError`."""
+    from transformers import SiglipVisionModel
+
     model = pretrained(SiglipVisionModel, config, device=device)
     return ImageBatches(config, image_processor(config), model, lambda inputs: model(**inputs).pooler_output)
 
@@ -100,7 +108,7 @@ class ClipScorer:
         """See `ImageTextScorer`; texts are filled up to the longest, as SigLIP was trained and CLIP does not mind."""
         return unit_rows(self._batches.over(texts, self._texts))
 
-    @torch.inference_mode()
+    @inference_mode
     def _texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
         lower = [text.lower() for text in texts]  # as both were trained; not all SigLIP 2 tokenizers do it
         tokens = self._tokenizer(

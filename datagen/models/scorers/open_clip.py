@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import open_clip
-import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
@@ -17,7 +15,11 @@ from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import unit_rows
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import loading
+
+if TYPE_CHECKING:
+    import torch
 
 
 class OpenClipConfig(WeightsConfig):
@@ -38,12 +40,13 @@ class OpenClipConfig(WeightsConfig):
 
     def load(self, device: str) -> ImageTextScorer:
         """Both towers. Raises `SetupError`."""
-
         return open_clip_scorer(self, device=device)
 
 
 def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:
     """A model of open_clip. Raises `SetupError`."""
+    import open_clip
+
     dtype = config.ready(device)
     place = config.place()
     name, options = (f"local-dir:{place}", {}) if place.is_dir() else _of_file(config, place)
@@ -55,6 +58,8 @@ def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:
 
 def _of_file(config: OpenClipConfig, place: Path) -> tuple[str, dict[str, Any]]:
     """The name of a model that open_clip knows, and its weights."""
+    import open_clip
+
     name, known = config.architecture, open_clip.list_models()
     if not name:
         raise SetupError(
@@ -86,11 +91,13 @@ class OpenClipScorer:
         """See `ImageTextScorer`."""
         return unit_rows(self._texts.over(texts, self._of_texts))
 
-    @torch.inference_mode()
+    @inference_mode
     def _of_images(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
+        import torch
+
         pixels_BCHW = torch.stack([self._transform(Pillow.fromarray(image)) for image in images])
         return list(self._model.encode_image(pixels_BCHW.to(self._at)).float().cpu())
 
-    @torch.inference_mode()
+    @inference_mode
     def _of_texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
         return list(self._model.encode_text(self._tokenizer(list(texts)).to(self._at.device)).float().cpu())

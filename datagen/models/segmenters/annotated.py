@@ -20,7 +20,6 @@ class AnnotatedConfig(ModelConfig):
 
     def load(self, device: str) -> Segmenter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
-
         return AnnotatedSegmenter()
 
 

@@ -25,7 +25,6 @@ class GrabCutConfig(ModelConfig):
 
     def load(self, device: str) -> Segmenter:  # noqa: ARG002
         """Anywhere: it computes on the CPU."""
-
         return GrabCutSegmenter(rounds=self.rounds, margin=self.margin)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
-from segment_anything.utils.transforms import ResizeLongestSide
 
 from datagen.core.fields import Box
 from datagen.core.options import PACE
 from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
 from datagen.models.segmenters.sam_masks import chosen
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import loading
+
+if TYPE_CHECKING:
+    import torch
+    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam
 
 
 class SamConfig(PromptedConfig):
@@ -37,7 +39,6 @@ class SamConfig(PromptedConfig):
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
         self.check_packages()
-
         return SamSegmenter(self, device=device)
 
 
@@ -49,6 +50,9 @@ class SamSegmenter:
     """Encodes a picture once, then decodes its boxes, as the package's `SamPredictor` does."""
 
     def __init__(self, config: SamConfig, *, device: str) -> None:
+        import torch
+        from segment_anything.utils.transforms import ResizeLongestSide
+
         self._dtype, self._device = config.ready(device), device
         self._takes_best = config.masks == "best"
         with loading(config, "checkpoint"):
@@ -57,12 +61,14 @@ class SamSegmenter:
         self._resize = ResizeLongestSide(self._sam.image_encoder.img_size)
         self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
 
-    @torch.inference_mode()
+    @inference_mode
     def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
         """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
         return self._pictures.over(scenes, self._segment)
 
     def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
+        import torch
+
         resized = [torch.from_numpy(self._resize.apply_image(scene.image)).permute(2, 0, 1) for scene in scenes]
         pixels_BCHW = torch.stack([self._sam.preprocess(picture.to(self._device)) for picture in resized])
         encoded_BCHW = self._sam.image_encoder(pixels_BCHW.to(self._dtype)).float()
@@ -76,6 +82,8 @@ class SamSegmenter:
         self, image: NDArray[np.uint8], encoded_BCHW: torch.Tensor, size: tuple[int, int], boxes: Sequence[Box]
     ) -> list[Segmentation]:
         """`size` is the (height, width) of the picture as it was encoded, without the padding."""
+        import torch
+
         shape = image.shape[:2]
         prompts = torch.as_tensor(self._resize.apply_boxes(np.asarray(boxes), shape), dtype=torch.float)
         sparse, dense = self._sam.prompt_encoder(points=None, boxes=prompts.to(self._device), masks=None)
@@ -92,12 +100,17 @@ class SamSegmenter:
 
 def read_sam(state: Mapping[str, Any]) -> Sam:
     """The model that a checkpoint is of, its sizes read from the shapes of its weights. Raises `KeyError`."""
+    from segment_anything.modeling import Sam
+
     sam = Sam(_encoder(state), _prompt_encoder(state), _mask_decoder(state))
     sam.load_state_dict(state)
     return sam.eval()
 
 
 def _encoder(state: Mapping[str, Any]) -> ImageEncoderViT:
+    import torch
+    from segment_anything.modeling import ImageEncoderViT
+
     width, _, patch, _ = state["image_encoder.patch_embed.proj.weight"].shape
     grid = state["image_encoder.pos_embed"].shape[1]
     spans = [(len(state[name]) + 1) // 2 for name in _names(state, "image_encoder.blocks.{}.attn.rel_pos_h")]
@@ -117,6 +130,8 @@ def _encoder(state: Mapping[str, Any]) -> ImageEncoderViT:
 
 
 def _prompt_encoder(state: Mapping[str, Any]) -> PromptEncoder:
+    from segment_anything.modeling import PromptEncoder
+
     patch, grid = state["image_encoder.patch_embed.proj.weight"].shape[-1], state["image_encoder.pos_embed"].shape[1]
     return PromptEncoder(
         embed_dim=state["prompt_encoder.no_mask_embed.weight"].shape[1],
@@ -127,6 +142,8 @@ def _prompt_encoder(state: Mapping[str, Any]) -> PromptEncoder:
 
 
 def _mask_decoder(state: Mapping[str, Any]) -> MaskDecoder:
+    from segment_anything.modeling import MaskDecoder, TwoWayTransformer
+
     tokens, width = state["mask_decoder.mask_tokens.weight"].shape
     transformer = TwoWayTransformer(
         depth=len(_names(state, "mask_decoder.transformer.layers.{}.mlp.lin1.weight")),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import torch
-import transformers
 from PIL import Image
 from pydantic import Field
 
@@ -16,7 +14,11 @@ from datagen.core.options import PACE
 from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
 from datagen.models.segmenters.sam_masks import chosen
 from datagen.models.weights.batches import Batches
+from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import loading, pretrained
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Sam2Config(PromptedConfig):
@@ -33,7 +35,6 @@ class Sam2Config(PromptedConfig):
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
         self.check_packages()
-
         return Sam2Segmenter(self, device=device)
 
 
@@ -49,27 +50,31 @@ class Sam3Config(PromptedConfig):
     def load(self, device: str) -> Segmenter:
         """The segmenter. Raises `SetupError` if packages, weights or device are missing."""
         self.check_packages()
-
         return Sam3Segmenter(self, device=device)
 
 
 class Sam2Segmenter:
     """Encodes a picture once, then decodes its boxes; only the encoder computes in half precision."""
 
-    model_class: Any = transformers.Sam2Model
-    processor_class: Any = transformers.Sam2Processor
+    model_class: ClassVar[str] = "Sam2Model"
+    processor_class: ClassVar[str] = "Sam2Processor"
+    """Names in transformers, which is imported when the model is loaded."""
 
     def __init__(self, config: Sam2Config | Sam3Config, *, device: str) -> None:
+        import torch
+        import transformers
+
         self._dtype, self._device = config.ready(device), device
         self._takes_best = config.masks == "best"
-        self._model = pretrained(self.model_class, config, device=device, dtype=torch.float32)
+        self._model = pretrained(getattr(transformers, self.model_class), config, device=device, dtype=torch.float32)
         self._model.vision_encoder.to(self._dtype)
         self._model.vision_encoder.register_forward_hook(_in_full)
         with loading(config, "processor"):
-            self._processor = self.processor_class.from_pretrained(config.place(), local_files_only=True)
+            processor: Any = getattr(transformers, self.processor_class)
+            self._processor = processor.from_pretrained(config.place(), local_files_only=True)
         self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
 
-    @torch.inference_mode()
+    @inference_mode
     def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
         """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
         return self._pictures.over(scenes, self._segment)
@@ -103,8 +108,8 @@ class Sam2Segmenter:
 class Sam3Segmenter(Sam2Segmenter):
     """The same with SAM 3's tracker, which takes boxes as SAM 2 does."""
 
-    model_class: Any = transformers.Sam3TrackerModel
-    processor_class: Any = transformers.Sam3TrackerProcessor
+    model_class: ClassVar[str] = "Sam3TrackerModel"
+    processor_class: ClassVar[str] = "Sam3TrackerProcessor"
 
 
 def _in_full(_module: torch.nn.Module, _args: Any, out: Any) -> Any:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from datagen.core.errors import DataError
 from datagen.models.segmenters.base import Segmentation
 
+if TYPE_CHECKING:
+    import torch
+
 
 def chosen(masks_BCHW: torch.Tensor, scores_BC: torch.Tensor) -> list[Segmentation]:
     """For each of B boxes the mask, of C, with the best score. Raises `DataError` if scores are no numbers."""
+    import torch
+
     if not bool(torch.isfinite(scores_BC).all()):
         raise DataError("the model's scores are no finite numbers; with float16, try bfloat16 or float32")
     best_B = scores_BC.argmax(dim=1)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
-import torch
-
 from datagen.core.errors import DataError
 
 Given = TypeVar("Given")
@@ -24,6 +22,8 @@ class Batches:
 
     def over(self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made]:
         """What `call` makes of the items, in their order. Raises `DataError` for an item too large by itself."""
+        import torch
+
         made: list[Made] = []
         while len(made) < len(items):
             batch = items[len(made) : len(made) + self.size]
@@ -68,5 +68,7 @@ _TOLD = (
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch, or a library of CUDA's below it, ran out of memory, on a GPU or on the CPU."""
+    import torch
+
     told = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or any(words in told for words in _TOLD)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from datagen.core.errors import SetupError
+
+if TYPE_CHECKING:
+    import torch
 
 _GIB = 1024**3
 
@@ -14,6 +17,8 @@ def check_device(device: str, *, wanted_gb: float) -> None:
 
     There is no silent fall-back to the CPU.
     """
+    import torch
+
     if device == "cpu":
         return
     if not torch.cuda.is_available():
@@ -31,6 +36,8 @@ def check_device(device: str, *, wanted_gb: float) -> None:
 
 def dtype_of(precision: str) -> torch.dtype:
     """`float16` as torch's own, and so on."""
+    import torch
+
     found = getattr(torch, precision)
     if not isinstance(found, torch.dtype):
         raise SetupError(f"torch has no number format '{precision}'")

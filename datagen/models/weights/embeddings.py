@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
+from datagen.models.weights.inference import inference_mode
 
-Inputs = Mapping[str, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+Inputs = Mapping[str, "torch.Tensor"]
 
 
 class ImageBatches:
@@ -30,7 +33,7 @@ class ImageBatches:
         """See `ImageEmbedder`."""
         return unit_rows(self._batches.over(images, self._over))
 
-    @torch.inference_mode()
+    @inference_mode
     def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
         return list(self._embed(inputs_of(images, self._processor, self._model)).float().cpu())
 
@@ -45,6 +48,8 @@ def inputs_of(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -
 
 def unit_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
     """Vectors as (N, D) float32, each divided by its length; one of zeros stays."""
+    import torch
+
     if not rows:
         return np.zeros((0, 0), np.float32)
     rows_ND = torch.stack(list(rows)).numpy().astype(np.float32, copy=False)

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from transformers import AutoImageProcessor, AutoTokenizer
-from transformers.utils import logging
-
 from datagen.core.errors import SetupError
 from datagen.models.weights.config import PlacedConfig, WeightsConfig
 
@@ -53,6 +50,8 @@ def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No bars, and no table of weights that are left over, such as those of a tower that is not wanted."""
+    from transformers.utils import logging
+
     telling: Any = logging
     told, barred = telling.get_verbosity(), telling.is_progress_bar_enabled()
     telling.set_verbosity_error()
@@ -67,6 +66,8 @@ def _quiet() -> Iterator[None]:
 
 def image_processor(config: WeightsConfig) -> Any:
     """The processor that the weights come with, in its Pillow form, as models were trained and thresholds found."""
+    from transformers import AutoImageProcessor
+
     with loading(config, "image processor"):
         reader: Any = AutoImageProcessor
         return reader.from_pretrained(config.place(), local_files_only=True, backend="pil")
@@ -77,6 +78,8 @@ def tokenizer(config: PlacedConfig, *, words: int) -> Any:
 
     Where its files are missing, transformers makes one that knows no words at all, and says nothing.
     """
+    from transformers import AutoTokenizer
+
     with loading(config, "tokenizer"):
         found = AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
     if len(found) < words / 2:

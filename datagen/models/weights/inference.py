@@ -1,0 +1,23 @@
+"""Inference without gradients, for modules that import no torch at their top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+
+
+def inference_mode(call: Callable[Args, Result]) -> Callable[Args, Result]:
+    """Run `call` under `torch.inference_mode()`; torch is imported at the first call, not here."""
+
+    @wraps(call)
+    def wrapped(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+        import torch
+
+        with torch.inference_mode():
+            return call(*args, **kwargs)
+
+    return wrapped
