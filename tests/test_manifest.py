@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -368,3 +369,31 @@ def test_what_was_seen_is_remembered(ids: list[str]) -> None:
         assert seen.add(id) == (id not in known)
         known.add(id)
     assert len(seen) == len(known)
+
+
+class Colliding(str):
+    """An id whose `hash` is that of every other, as a salt may bring about in some process."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_ids_with_one_hash_are_told_apart() -> None:
+    seen = Seen()
+    assert [seen.add(Colliding(id)) for id in ("a", "b", "a", "\ud800", "\ud801", "")] == [
+        True, True, False, True, True, True,
+    ]  # fmt: skip
+
+
+def test_ids_take_some_16_bytes_each() -> None:
+    seen = Seen()
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            seen.add(f"https://example.org/pictures/{number:08d}.jpg")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 16 <= held / 100_000 < 33  # 8 bytes a slot, of which a quarter to a half is taken

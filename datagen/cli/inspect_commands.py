@@ -94,7 +94,7 @@ def show(
     \b
     python -m datagen show out/subject_add coins__3
     python -m datagen show out/subject_add coins__3 --open
-    python -m datagen show out/subject_add coins#0 --to rejected.png
+    python -m datagen show out/subject_add astronaut#1 --to rejected.png
     python -m datagen show out/subject_add coins__3 --json | jq .sample.scores
     """
     from datagen.cards.show import find, sheet_file, shown, write_sheet

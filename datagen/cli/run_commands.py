@@ -82,7 +82,7 @@ def run(
     \b
     python -m datagen run configs/subject_add.yaml
     python -m datagen run configs/subject_add.yaml --engine local --limit 2 --out /tmp/try
-    python -m datagen run configs/subject_add.yaml --set segment.segmenter.kind=grabcut
+    python -m datagen run configs/subject_add.yaml --set segment_subject.segmenter.kind=grabcut
     python -m datagen run configs/subject_add.yaml --code rerun        a stage's code was mended
     """
     from datagen.execute.ledger.partitions import Share
@@ -187,7 +187,7 @@ def check(
     \b
     python -m datagen check configs/subject_add.yaml
     python -m datagen check configs/subject_add.yaml --commercial
-    python -m datagen check configs/subject_add.yaml --set filter_foreground.min_ratio=2
+    python -m datagen check configs/subject_add.yaml --set filter_foreground.min_ratio=2     an error: it is at most 1
     python -m datagen check configs/subject_add.yaml --json | jq .faults
     """
     from datagen.core.errors import ConfigError
