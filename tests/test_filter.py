@@ -52,8 +52,8 @@ def test_another_bound_measures_nothing_again(tmp_path: Path, map: dict[str, str
         graph = graph_of(tmp_path, least, max_contrast=most, **options)
         told = outlook_text(outlook(graph, str(out)))
         assert "weigh  reused: option m" in told, "the plan says what changed"
-        tally = computed(graph, out).tallies["weigh"]
-        assert (tally.calls, tally.reused) == (0, len(ROWS))
+        counters = computed(graph, out).stage_counters["weigh"]
+        assert (counters.calls, counters.reused) == (0, len(ROWS))
         assert weighed(tmp_path) == len(ROWS)
         fresh = tmp_path / f"fresh-{least}-{most}"
         run_local(graph, fresh)

@@ -50,15 +50,15 @@ def test_a_finished_run_is_told_as_it_was_when_it_ended(tmp_path: Path) -> None:
     assert found.counts.rejected == summary.counts.rejected
     assert found.counts.failed == summary.counts.failed > 0
     assert found.dataset.samples == found.counts.accepted
-    for stage in found.stages:
-        tally = summary.tallies[stage.id]
+    for id, stage in found.stages.items():
+        counters = summary.stage_counters[id]
         assert (stage.taken, stage.passed, stage.rejected, stage.failed) == (
-            tally.taken,
-            tally.passed,
-            tally.rejected,
-            tally.failed,
-        ), stage.id
-        assert stage.seconds == pytest.approx(tally.seconds, abs=1e-4)
+            counters.taken,
+            counters.passed,
+            counters.rejected,
+            counters.failed,
+        ), id
+        assert stage.seconds == pytest.approx(counters.seconds, abs=1e-4)
 
 
 def test_what_packing_dropped_is_not_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
