@@ -259,6 +259,8 @@ def test_json_is_for_a_script_and_the_rest_for_a_person(tmp_path: Path, capfd: p
     said = call("status", out, "--json", capfd=capfd)
     assert said.code == cli.OK
     assert said.data["counts"]["accepted"] == json.loads((out / "dataset.json").read_text())["totals"]["accepted"]
+    stage = next(stage for stage in said.data["stages"] if stage["id"] == "paint")
+    assert list(stage) == ["id", "taken", "passed", "rejected", "failed", "seconds"]
     assert said.data["dataset"]["state"] == "current"
     told = call("status", out, capfd=capfd).out
     assert told.startswith(f"toy in {out}: finished\n")
