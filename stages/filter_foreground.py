@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from pydantic import Field
 
-from pydantic import Field, model_validator
-
-from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
+from datagen import Answer, Filter, Record, StageConfig, Threshold
 
 
-class FilterForeground(Map):
+class FilterForeground(Filter):
     """Keep subjects that cover neither too little nor too much of the picture.
 
     The share is of mask pixels, as in MIGE's code, not of the box.
@@ -23,31 +21,20 @@ class FilterForeground(Map):
         Threshold("foreground_ratio", "most", "max_ratio", "too_large"),
     )
     version = 1
+    bounds_in_fingerprint = True  # it was a Map in earlier releases
 
     class Config(StageConfig):
         """Bounds on the share, both included; MIGE appendix B has 0.1 and 0.5."""
+
+        ordered_pairs = (("min_ratio", "max_ratio"),)
 
         min_ratio: float = Field(default=0.1, ge=0, le=1)
         """Smallest share of the picture."""
         max_ratio: float = Field(default=0.5, ge=0, le=1)
         """Largest share of the picture."""
 
-        @model_validator(mode="after")
-        def _ordered(self) -> Self:
-            if self.min_ratio > self.max_ratio:
-                raise ValueError(f"min_ratio {self.min_ratio} is above max_ratio {self.max_ratio}")
-            return self
-
     config: Config
 
-    def process(self, batch: list[Record]) -> list[Answer]:
-        """Measure and judge each mask."""
-        return [self._judge(round(float(record["mask"].mean()), 6)) for record in batch]
-
-    def _judge(self, ratio: float) -> Answer:
-        found = {"foreground_ratio": ratio}
-        if ratio < self.config.min_ratio:
-            return Reject("too_small", f"{ratio:.4f} of the picture < {self.config.min_ratio}", found)
-        if ratio > self.config.max_ratio:
-            return Reject("too_large", f"{ratio:.4f} of the picture > {self.config.max_ratio}", found)
-        return found
+    def measure(self, batch: list[Record]) -> list[Answer]:
+        """Measure each mask."""
+        return [{"foreground_ratio": round(float(record["mask"].mean()), 6)} for record in batch]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
+from datagen import Answer, Failed, Filter, Record, StageConfig, Threshold
 from datagen.imaging.alignment import outside_l1
 
 
-class FilterOutside(Map):
+class FilterOutside(Filter):
     """Reject pairs whose pixels changed outside the edit's mask.
 
     The mean difference is taken in float, each pixel outside once: AnyEdit's filter
@@ -20,6 +20,7 @@ class FilterOutside(Map):
     rejects = ("changed_outside",)
     thresholds = (Threshold("outside_l1", "most", "max_l1", "changed_outside"),)
     version = 1
+    bounds_in_fingerprint = True  # it was a Map in earlier releases
 
     class Config(StageConfig):
         """A bound on what is measured."""
@@ -29,16 +30,14 @@ class FilterOutside(Map):
 
     config: Config
 
-    def process(self, batch: list[Record]) -> list[Answer]:
-        """Measure each pair, then judge it."""
-        return [self._judge(record) for record in batch]
+    def measure(self, batch: list[Record]) -> list[Answer]:
+        """Measure each pair."""
+        return [_measured(record) for record in batch]
 
-    def _judge(self, record: Record) -> Answer:
-        source, target, mask = record["source"].array, record["target"].array, record["mask"]
-        shapes = {source.shape[:2], target.shape[:2], mask.shape}
-        if len(shapes) > 1:
-            return Failed(f"source, target and mask differ in size: {sorted(shapes)}")
-        found = round(outside_l1(source, target, mask), 4)
-        if found > self.config.max_l1:
-            return Reject("changed_outside", f"mean difference {found:g} > {self.config.max_l1}", {"outside_l1": found})
-        return {"outside_l1": found}
+
+def _measured(record: Record) -> Answer:
+    source, target, mask = record["source"].array, record["target"].array, record["mask"]
+    shapes = {source.shape[:2], target.shape[:2], mask.shape}
+    if len(shapes) > 1:
+        return Failed(f"source, target and mask differ in size: {sorted(shapes)}")
+    return {"outside_l1": round(outside_l1(source, target, mask), 4)}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from datagen import Answer, Filter, Record, StageConfig, Threshold
 from datagen.models.embedders import EmbedderConfig
@@ -29,18 +27,14 @@ class FilterSimilarity(Filter):
     class Config(StageConfig):
         """Who compares, and what is enough."""
 
+        ordered_pairs = (("min_similarity", "max_similarity"),)
+
         embedder: EmbedderConfig
         """The model that embeds the pictures."""
         min_similarity: float = Field(ge=-1, le=1)
         """Least cosine that is kept, for this embedder."""
         max_similarity: float | None = Field(default=None, ge=-1, le=1)
         """Largest cosine that is kept; none if null."""
-
-        @model_validator(mode="after")
-        def _ordered(self) -> Self:
-            if self.max_similarity is not None and self.min_similarity > self.max_similarity:
-                raise ValueError(f"min_similarity {self.min_similarity} is above max_similarity {self.max_similarity}")
-            return self
 
     config: Config
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator, with_config
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
@@ -59,6 +59,8 @@ class ReadAnnotations(Map):
     class Config(StageConfig):
         """What counts as an object."""
 
+        ordered_pairs = (("min_area", "max_area"),)
+
         min_area: float = Field(default=0.005, ge=0, le=1)
         """Smallest share of the picture."""
         max_area: float = Field(default=0.5, ge=0, le=1)
@@ -75,12 +77,6 @@ class ReadAnnotations(Map):
         """Kinds of address that may be read; none on the web."""
         max_bytes: int = Field(default=64_000_000, ge=1)
         """Largest annotation file."""
-
-        @model_validator(mode="after")
-        def _ordered(self) -> Self:
-            if self.min_area > self.max_area:
-                raise ValueError(f"min_area {self.min_area} is above max_area {self.max_area}")
-            return self
 
     config: Config
 

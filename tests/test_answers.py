@@ -162,9 +162,11 @@ def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, asked: Judge) 
     spent = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
     again, _ = _run(tmp_path, _stages(asked, share=0.5), "out")
     assert len(asked.calls) == number, "the judge was asked nothing"
-    tally = again.tallies["inquire"]
-    assert (tally.reused, tally.calls, tally.tokens, tally.usd) == (number, 0, 0, 0.0), "nothing is spent now"
-    assert first.tallies["inquire"].tokens == 3 * number
+    counters = again.stage_counters["inquire"]
+    assert (counters.reused, counters.calls, counters.tokens, counters.usd) == (number, 0, 0, 0.0), (
+        "nothing is spent now"
+    )
+    assert first.stage_counters["inquire"].tokens == 3 * number
     after = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
     assert after == spent, "the ledger says what the record's answer took when it was given"
     assert sum(tokens for tokens, _ in spent.values()) == 3 * number
@@ -203,7 +205,7 @@ def test_a_damaged_file_is_told_and_asked_again(tmp_path: Path, asked: Judge, da
     summary, watcher = _run(tmp_path, _stages(asked, share=0.5), "out")
     assert [text for text in watcher.said if "is damaged" in text and file.name in text]
     asked_again = len(asked.calls)
-    assert 0 < asked_again < summary.tallies["inquire"].taken, "that slice, and no other"
+    assert 0 < asked_again < summary.stage_counters["inquire"].taken, "that slice, and no other"
     asked.forget()
     _run(tmp_path, _stages(asked, share=0.6), "out")
     assert not asked.calls, "the new answers stand beside the damaged ones"
@@ -235,7 +237,7 @@ def test_a_groups_answer_is_not_used_for_another_group(tmp_path: Path) -> None:
 
     _run(tmp_path, stages(0.0), "out")
     again, _ = _run(tmp_path, stages(0.4), "out")
-    assert again.tallies["gather"].calls > 0
+    assert again.stage_counters["gather"].calls > 0
     _run(tmp_path, stages(0.4), "fresh")
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
 

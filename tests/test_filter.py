@@ -11,11 +11,13 @@ from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_l
 
 from datagen import open as open_dataset
 from datagen.core.errors import ConfigError
+from datagen.core.stage import Filter
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.inspect.resume_plan import outlook, outlook_text
-from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.fingerprints import digest, own_part, run_fingerprint, stage_fingerprints
 from datagen.execute.run import How, run
 from datagen.pipeline.graph_model import Graph
+from datagen.pipeline.registry import find_stage
 
 ROWS = plain_rows(12)
 
@@ -50,8 +52,8 @@ def test_another_bound_measures_nothing_again(tmp_path: Path, map: dict[str, str
         graph = graph_of(tmp_path, least, max_contrast=most, **options)
         told = outlook_text(outlook(graph, str(out)))
         assert "weigh  reused: option m" in told, "the plan says what changed"
-        tally = computed(graph, out).tallies["weigh"]
-        assert (tally.calls, tally.reused) == (0, len(ROWS))
+        counters = computed(graph, out).stage_counters["weigh"]
+        assert (counters.calls, counters.reused) == (0, len(ROWS))
         assert weighed(tmp_path) == len(ROWS)
         fresh = tmp_path / f"fresh-{least}-{most}"
         run_local(graph, fresh)
@@ -66,6 +68,24 @@ def test_a_bound_is_in_the_runs_fingerprint_and_in_no_stages(tmp_path: Path) -> 
     assert run_fingerprint(one) != run_fingerprint(other)
     third = graph_of(tmp_path, 0.1, unweighable="r1")
     assert stage_fingerprints(one)["weigh"] != stage_fingerprints(third)["weigh"], "what is measured by is"
+
+
+def test_a_filter_that_was_a_map_keeps_the_fingerprint_of_a_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = graph_of(tmp_path, 0.1).nodes[0].stage
+    monkeypatch.setattr(stage, "bounds_in_fingerprint", True)
+    one, other = graph_of(tmp_path, 0.1), graph_of(tmp_path, 0.2)
+    prints = stage_fingerprints(one)
+    assert prints["weigh"] == digest({**own_part(one, "weigh"), "upstream": []}), "it covers all options"
+    assert {id for id, print in stage_fingerprints(other).items() if prints[id] != print} == {"weigh"}
+
+
+@pytest.mark.parametrize("name", ["filter_box", "filter_foreground", "filter_outside"])
+def test_datasets_of_stages_that_were_maps_stay_current(name: str) -> None:
+    stage = find_stage(name)
+    assert issubclass(stage, Filter)
+    assert stage.bounds_in_fingerprint
 
 
 def test_who_is_told_of_lost_siblings_depends_on_the_bounds(tmp_path: Path) -> None:

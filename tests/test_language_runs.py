@@ -53,10 +53,10 @@ def test_cost_stands_in_the_ledger_and_a_new_fingerprint_pays_nothing(tmp_path: 
     assert sum(row["usd"] for row in rows) == pytest.approx(8 * 0.015)
     assert [json.loads(row["stage_tokens"]) for row in rows] == [{"consult": 15}] * 8
     assert sum(json.loads(row["stage_usd"])["consult"] for row in rows) == pytest.approx(8 * 0.015)
-    assert summary.tallies["consult"].tokens == 120
+    assert summary.stage_counters["consult"].tokens == 120
     again = run_local(toy_graph(tmp_path, stages(chat, mood="glum", **prices)), out)
-    assert (len(chat.asked), again.tallies["consult"].tokens) == (8, 0)
-    assert again.tallies["consult"].calls == 8, "the stage ran, and found what it asked"
+    assert (len(chat.asked), again.stage_counters["consult"].tokens) == (8, 0)
+    assert again.stage_counters["consult"].calls == 8, "the stage ran, and found what it asked"
     free(str(out))
     run_local(toy_graph(tmp_path, stages(chat, mood="gay")), out)
     assert len(chat.asked) == 8, "gc keeps what was paid for"
@@ -235,7 +235,7 @@ def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, c
     out = tmp_path / "out"
     run_local(rules, out)
     keys = {row["key"] for row in ledger_rows(out).values()}
-    told = run_local(model, out).tallies
+    told = run_local(model, out).stage_counters
     assert told["remove_subject"].calls == 0, "what did not change is kept"
     accepted = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
     assert {row["key"] for row in ledger_rows(out).values()} == keys

@@ -21,7 +21,7 @@ from datagen.core.errors import StoreError
 from datagen.execute import finish as finish_module
 from datagen.execute.finish import about_run
 from datagen.execute.ledger.ledger import Counts, Ledger
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.maintain.verify import verify
 from datagen.execute.run import CONFIG, How, committer_of, place_of, run
 from datagen.execute.workers.operators import fuse
@@ -88,12 +88,12 @@ def leak(patch: pytest.MonkeyPatch, stage: str) -> None:
     """Drop the last record of one slice after a stage, as a broken worker would."""
     whole = NodeRun.over
 
-    def over(node_run: NodeRun, states: list[State], *, care: Any) -> Tally:
-        tally = whole(node_run, states, care=care)
+    def over(node_run: NodeRun, states: list[State], *, care: Any) -> StageCounters:
+        counters = whole(node_run, states, care=care)
         for state in states:
             if node_run.node.id == stage and state.slice.startswith("000001-"):
                 state.live = state.live[:-1]
-        return tally
+        return counters
 
     patch.setattr(NodeRun, "over", over)
 

@@ -17,7 +17,7 @@ from building import PAINT, Quiet, ledger_rows, plain_rows, toy_graph
 from conftest import ROOT
 
 from datagen.execute.engines.progress_events import Summary
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.run import How, run
 from datagen.execute.workers.operators import fuse
 from datagen.pipeline.config import load
@@ -116,10 +116,10 @@ def test_records_by_stage_are_those_of_the_ledger(ran: Ran) -> None:
 
 
 def test_money_and_seconds_are_those_of_the_summaries(ran: Ran) -> None:
-    def both(stage: str) -> Tally:
-        total = Tally()
-        total.add(ran.first.tallies[stage])
-        total.add(ran.second.tallies[stage])
+    def both(stage: str) -> StageCounters:
+        total = StageCounters()
+        total.add(ran.first.stage_counters[stage])
+        total.add(ran.second.stage_counters[stage])
         return total
 
     asked = both("ask")

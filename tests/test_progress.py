@@ -24,7 +24,7 @@ from datagen import cli
 from datagen.execute.engines.progress_events import Heard, StageTold, Summary, Told
 from datagen.execute.engines.throughput import Pace
 from datagen.execute.ledger.ledger import Counts
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.run import How, run
 from datagen.execute.workers.commit import Report
 from datagen.execute.workers.operators import fuse
@@ -72,14 +72,14 @@ def test_rates_and_busy_shares_are_those_of_the_window(tmp_path: Path, clock: Cl
     for second in range(1, 101):
         clock.seconds = 100 + second
         fast = second <= 50
-        did = {"sift": Tally(10 if fast else 2, seconds=1.0), "ask": Tally(1, seconds=2.0)}
+        did = {"sift": StageCounters(10 if fast else 2, seconds=1.0), "ask": StageCounters(1, seconds=2.0)}
         pace.hear(Heard(did, workers=workers))
     stages = _stages(pace.told(Counts(), slices=0))
     assert stages["sift"].rate == pytest.approx(2.0), "what was fast 50 s ago no longer counts"
     assert stages["sift"].busy == pytest.approx(0.5), "a second a second, shared by two workers"
     assert stages["ask"].busy == pytest.approx(0.5), "two seconds a second, of the four that a service may take"
     assert (stages["paint"].rate, stages["paint"].busy) == (None, None)
-    assert stages["sift"].tally.taken == 600
+    assert stages["sift"].counters.taken == 600
     assert stages["sift"].workers == 2
 
 
@@ -87,7 +87,7 @@ def test_rates_fall_while_nothing_is_heard(tmp_path: Path, clock: Clock) -> None
     pace = _pace(tmp_path, clock)
     for second in (1, 2, 3):
         clock.seconds = 100 + second
-        pace.hear(Heard({"sift": Tally(10)}))
+        pace.hear(Heard({"sift": StageCounters(10)}))
     assert _stages(pace.told(Counts(), slices=0))["sift"].rate == pytest.approx(10.0)
     clock.seconds = 111
     assert _stages(pace.told(Counts(), slices=0))["sift"].rate == pytest.approx(2.0)
@@ -100,7 +100,7 @@ def test_the_bottleneck_is_the_slowest_stage_of_the_busiest_workers(tmp_path: Pa
     did = {"sift": 0.4, "fan_out": 0.5, "ask": 3.0, "paint": 1.2}  # 0.9 of one, 3 of 4 calls, 1.2 of two
     for second in range(1, 20):
         clock.seconds = 100 + second
-        pace.hear(Heard({stage: Tally(1, seconds=seconds) for stage, seconds in did.items()}, workers=workers))
+        pace.hear(Heard({stage: StageCounters(1, seconds=seconds) for stage, seconds in did.items()}, workers=workers))
     assert pace.told(Counts(), slices=0).bottleneck == "fan_out"
 
 
@@ -108,7 +108,7 @@ def test_of_operators_that_never_rest_the_last_is_the_bottleneck(tmp_path: Path,
     pace = _pace(tmp_path, clock)
     for second in range(1, 20):
         clock.seconds = 100 + second
-        did = {"sift": Tally(1, seconds=1.0), "paint": Tally(1, seconds=0.95)}
+        did = {"sift": StageCounters(1, seconds=1.0), "paint": StageCounters(1, seconds=0.95)}
         pace.hear(Heard(did, workers={"sift": 1, "fan_out": 1, "ask": 1, "paint": 1}))
     assert pace.told(Counts(), slices=0).bottleneck == "paint", "what stands before it works ahead"
 
@@ -118,8 +118,8 @@ def test_a_call_that_is_not_done_keeps_its_worker_busy(tmp_path: Path, clock: Cl
     workers = {"sift": 1, "fan_out": 1, "ask": 1, "paint": 2, "write": 2}
     for second in range(1, 61):
         clock.seconds = 100 + second
-        did = {"sift": Tally(1, seconds=0.1), "fan_out": Tally(1, seconds=0.1)} if second > 5 else {}
-        did |= {"paint": Tally(1, seconds=3), "write": Tally(1, seconds=1)} if second == 5 else {}
+        did = {"sift": StageCounters(1, seconds=0.1), "fan_out": StageCounters(1, seconds=0.1)} if second > 5 else {}
+        did |= {"paint": StageCounters(1, seconds=3), "write": StageCounters(1, seconds=1)} if second == 5 else {}
         working = {"sift": 0.2, "fan_out": 0.2, "paint": 1.0, "write": 1.0}
         pace.hear(Heard(did, workers=workers, working=working))
     told = pace.told(Counts(), slices=0)
@@ -133,7 +133,13 @@ def test_in_one_process_the_bottleneck_is_the_slowest_stage(tmp_path: Path, cloc
     for second in (1, 2, 3):
         clock.seconds = 100 + second
         pace.hear(
-            Heard({"sift": Tally(1, seconds=0.3), "fan_out": Tally(1, seconds=0.3), "paint": Tally(1, seconds=0.4)})
+            Heard(
+                {
+                    "sift": StageCounters(1, seconds=0.3),
+                    "fan_out": StageCounters(1, seconds=0.3),
+                    "paint": StageCounters(1, seconds=0.4),
+                }
+            )
         )
     assert pace.told(Counts(), slices=0).bottleneck == "paint"
 
@@ -184,15 +190,15 @@ def test_a_run_tells_slices_done_now_before_and_in_all(tmp_path: Path) -> None:
     assert (last.slices, last.before, last.total) == (2, 2, 4)
     assert last.counts.sources == 4
     assert [stage.stage for stage in last.stages] == ["sift", "paint", "write"]
-    assert last.stages[0].tally.taken == 4
+    assert last.stages[0].counters.taken == 4
 
 
 def test_what_was_answered_before_is_not_spent_again(tmp_path: Path) -> None:
     rows = plain_rows(6)
     graph = toy_graph(tmp_path, [{"use": "ask"}, PAINT], rows=rows)
-    first = run_local(graph, tmp_path / "out").tallies["ask"]
+    first = run_local(graph, tmp_path / "out").stage_counters["ask"]
     changed = toy_graph(tmp_path, [{"use": "ask"}, {**PAINT, "with": {"side": 5}}], rows=rows)
-    second = run_local(changed, tmp_path / "out").tallies["ask"]
+    second = run_local(changed, tmp_path / "out").stage_counters["ask"]
     assert (first.tokens, first.usd, first.reused) == (18, pytest.approx(0.12), 0)
     assert (second.tokens, second.usd, second.reused) == (0, 0, 6)
 
@@ -206,9 +212,13 @@ TOLD = Told(
     seconds_left=312.0,
     rate=45.5,
     stages=(
-        StageTold("sift", Tally(3412, 3002, 410), 2, 45.2, 0.04),
+        StageTold("sift", StageCounters(3412, 3002, 410), 2, 45.2, 0.04),
         StageTold(
-            "detect_every_subject_with_a_very_long_name", Tally(3002, 3000, failed=2, tokens=1234, usd=4.5), 8, 40, 0.93
+            "detect_every_subject_with_a_very_long_name",
+            StageCounters(3002, 3000, failed=2, tokens=1234, usd=4.5),
+            8,
+            40,
+            0.93,
         ),
     ),
     bottleneck="detect_every_subject_with_a_very_long_name",
@@ -264,7 +274,7 @@ def test_the_panel_shows_slices_ends_stages_the_slowest_and_money() -> None:
 
 
 def test_of_more_stages_than_fit_the_busiest_are_shown() -> None:
-    stages = tuple(StageTold(f"s{n}", Tally(1, 1), busy=n / 50) for n in range(40))
+    stages = tuple(StageTold(f"s{n}", StageCounters(1, 1), busy=n / 50) for n in range(40))
     drawn = _drawn(Panel("many", TOLD._replace(stages=stages)), 80, height=20).splitlines()
     assert len(drawn) < 20
     assert [entry.split()[0] for entry in drawn if re.match(r"s\d", entry)] == [f"s{n}" for n in range(28, 40)]
@@ -399,9 +409,9 @@ def test_the_summary_says_what_came_out_what_it_cost_and_what_next() -> None:
         slices=4,
         computed=3,
         seconds=75.0,
-        tallies={
-            "sift": Tally(10, 8, 2, seconds=0.5),
-            "ask": Tally(8, 7, failed=1, reused=3, seconds=60, tokens=15, usd=1.5),
+        stage_counters={
+            "sift": StageCounters(10, 8, 2, seconds=0.5),
+            "ask": StageCounters(8, 7, failed=1, reused=3, seconds=60, tokens=15, usd=1.5),
         },
         shards=1,
         splits={"train": 1400, "val": 100},

@@ -30,7 +30,7 @@ def graph_of(config: Path, *sets: str) -> Graph:
 
 def test_samples_say_what_each_score_is_by_and_rejected_records_keep_theirs(config: Path, tmp_path: Path) -> None:
     first = run_local(graph_of(config), tmp_path / "out")
-    assert all(first.tallies[id].calls for id in SCORED)
+    assert all(first.stage_counters[id].calls for id in SCORED)
     scores = {score["name"]: score for score in open_dataset(str(tmp_path / "out"))[0].info["scores"]}
     by = {name: re.sub(r"@unpinned-[0-9a-f]{8}", "", score["by"]) for name, score in scores.items()}
     assert all("@unpinned-" in score["by"] for name, score in scores.items() if name != "mask_fit"), "no pin, told so"
@@ -41,7 +41,7 @@ def test_samples_say_what_each_score_is_by_and_rejected_records_keep_theirs(conf
     above = scores["aesthetic"]["value"] + 1e-5
     strict = graph_of(config, f"filter_aesthetic.min_score={above}", "filter_similarity.max_similarity=0.99")
     again = run_local(strict, tmp_path / "out")
-    assert [again.tallies[id].calls for id in SCORED] == [0] * len(SCORED), "no model is asked again"
+    assert [again.stage_counters[id].calls for id in SCORED] == [0] * len(SCORED), "no model is asked again"
     rejected = [row for row in ledger_rows(tmp_path / "out").values() if row["status"] == "rejected"]
     assert {row["reason"] for row in rejected} <= {"low_aesthetic", "too_similar"}
     assert all('"aesthetic": ' in row["scores"] for row in rejected)

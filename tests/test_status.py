@@ -50,15 +50,15 @@ def test_a_finished_run_is_told_as_it_was_when_it_ended(tmp_path: Path) -> None:
     assert found.counts.rejected == summary.counts.rejected
     assert found.counts.failed == summary.counts.failed > 0
     assert found.dataset.samples == found.counts.accepted
-    for stage in found.stages:
-        tally = summary.tallies[stage.id]
+    for id, stage in found.stages.items():
+        counters = summary.stage_counters[id]
         assert (stage.taken, stage.passed, stage.rejected, stage.failed) == (
-            tally.taken,
-            tally.passed,
-            tally.rejected,
-            tally.failed,
-        ), stage.id
-        assert stage.seconds == pytest.approx(tally.seconds, abs=1e-4)
+            counters.taken,
+            counters.passed,
+            counters.rejected,
+            counters.failed,
+        ), id
+        assert stage.seconds == pytest.approx(counters.seconds, abs=1e-4)
 
 
 def test_what_packing_dropped_is_not_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +259,8 @@ def test_json_is_for_a_script_and_the_rest_for_a_person(tmp_path: Path, capfd: p
     said = call("status", out, "--json", capfd=capfd)
     assert said.code == cli.OK
     assert said.data["counts"]["accepted"] == json.loads((out / "dataset.json").read_text())["totals"]["accepted"]
+    stage = next(stage for stage in said.data["stages"] if stage["id"] == "paint")
+    assert list(stage) == ["id", "taken", "passed", "rejected", "failed", "seconds"]
     assert said.data["dataset"]["state"] == "current"
     told = call("status", out, capfd=capfd).out
     assert told.startswith(f"toy in {out}: finished\n")

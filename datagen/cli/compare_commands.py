@@ -29,7 +29,7 @@ def status(out: Out, as_json: JsonOption = False) -> None:
 
     found = status_of(out)
     if as_json:
-        tell_json(found)
+        tell_json(found.as_json())
     else:
         typer.echo("\n".join(status_lines(found)))
 

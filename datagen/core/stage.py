@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from datagen.core.fields import Field
 from datagen.core.options import Options
@@ -28,6 +29,17 @@ NO_CHILDREN = "no_children"
 
 class StageConfig(Options):
     """Base of a stage's options, the `with:` of a config."""
+
+    ordered_pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of numeric options: the first must not be above the second; null is no bound."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        for least, most in self.ordered_pairs:
+            low, high = getattr(self, least), getattr(self, most)
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{least} {low} is above {most} {high}")
+        return self
 
 
 class Reject(NamedTuple):
@@ -210,6 +222,13 @@ class Filter(Map):
     The options that `thresholds` name are no part of what is measured.
     """
 
+    bounds_in_fingerprint: ClassVar[bool] = False
+    """Whether these options are in the stage's fingerprint, as all options of a Map are.
+
+    Where they are not, a change of one reruns neither the stage nor those that read its scores. Set it on a Filter
+    that was released as a Map: its fingerprint stays, and so do the datasets that were made with it.
+    """
+
     @abstractmethod
     def measure(self, batch: list[Record]) -> list[Answer]:
         """The scores of each record, in order, or why it cannot be measured; none may depend on the batch."""
@@ -226,8 +245,8 @@ class Filter(Map):
             value, bound = found[threshold.score], getattr(self.config, threshold.option)
             if bound is not None and not threshold.holds(value, bound):
                 sign = "<" if threshold.keeps == "least" else ">"
-                told = f"{threshold.score} {value:.4g} {sign} {bound:g} ({threshold.option})"
-                return Reject(threshold.reason, told, found)
+                detail = f"{threshold.score} {value:.4g} {sign} {bound:g} ({threshold.option})"
+                return Reject(threshold.reason, detail, found)
         return found
 
 

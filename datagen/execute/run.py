@@ -113,7 +113,7 @@ def _noted(ledger: Ledger, summary: Summary, how: How, watcher: Watching) -> Ite
         yield
     finally:
         try:
-            enter_spent(ledger, summary.tallies, seconds=time.perf_counter() - begun, share=how.share)
+            enter_spent(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, share=how.share)
         except StoreError as error:
             watcher.say(f"what stages took is not noted: {error}")
 
@@ -145,7 +145,7 @@ def estimate(graph: Graph, how: How) -> int | None:
 def _hear(heard: Heard, summary: Summary, progress: Progress, watcher: Watching) -> None:
     for note in heard.notes:
         watcher.say(note)
-    add_all(summary.tallies, heard.tallies.items())
+    add_all(summary.stage_counters, heard.stage_counters.items())
     if heard.report:
         summary.computed += 1
         summary.counts.add(heard.report.counts)
@@ -157,7 +157,7 @@ def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:
     failed, records = summary.counts.failed, summary.counts.records
     if share is None or failed <= share * max(records, _FEWEST):
         return
-    stages = {stage: tally.failed for stage, tally in summary.tallies.items() if tally.failed}
+    stages = {stage: counters.failed for stage, counters in summary.stage_counters.items() if counters.failed}
     worst = max(stages, key=stages.__getitem__, default="source")
     raise DatagenError(
         f"stopped early: {failed} of {records} records failed, more than --max-failed {share:g} allows, "

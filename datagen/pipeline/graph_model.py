@@ -87,8 +87,8 @@ class Node:
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """The options that a Filter judges by and measures without; {} of any other stage."""
-        if not issubclass(self.stage, Filter):
+        """The options that a Filter judges by and its fingerprint leaves out; {} of any other stage."""
+        if not issubclass(self.stage, Filter) or self.stage.bounds_in_fingerprint:
             return {}
         return {threshold.option: getattr(self.config, threshold.option) for threshold in self.stage.thresholds}
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from datagen.execute.engines.progress_events import Summary, Told
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 
 _LONGEST_ID = 100
 _NEGLIGIBLE_SECONDS = 0.05
@@ -80,7 +80,7 @@ def closing(summary: Summary, address: str) -> Iterator[str]:
     for reason, number in sorted(counts.rejected.items(), key=lambda item: -item[1]):
         yield f"  {number:>9,} rejected by {reason}"
     yield f"  {counts.failed:>9,} failed"
-    yield from _stages(summary.tallies)
+    yield from _stages(summary.stage_counters)
     yield ""
     if summary.waits_for:
         yield f"{address}: {summary.waits_for}"
@@ -93,19 +93,23 @@ def _taken(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else span(seconds)
 
 
-def _stages(tallies: Mapping[str, Tally]) -> Iterator[str]:
+def _stages(stage_counters: Mapping[str, StageCounters]) -> Iterator[str]:
     """What each stage did now, the slowest first, and what was spent in all."""
-    did = {stage: tally for stage, tally in tallies.items() if tally.taken or tally.seconds >= _NEGLIGIBLE_SECONDS}
+    did = {
+        stage: counters
+        for stage, counters in stage_counters.items()
+        if counters.taken or counters.seconds >= _NEGLIGIBLE_SECONDS
+    }
     if not did:
         return
     yield ""
     yield "time in stages, all workers together:"
-    for stage, tally in sorted(did.items(), key=lambda item: -item[1].seconds):
-        notes = [f"{tally.taken:,} in, {tally.passed:,} out"]
-        notes += [f"{tally.reused:,} answers kept from before"] * bool(tally.reused)
-        notes += [spent] if (spent := money(tally.tokens, tally.usd)) else []
-        yield f"  {tally.seconds:>9,.1f} s  {stage}: {'; '.join(notes)}"
-    spent = money(sum(tally.tokens for tally in did.values()), sum(tally.usd for tally in did.values()))
+    for stage, counters in sorted(did.items(), key=lambda item: -item[1].seconds):
+        notes = [f"{counters.taken:,} in, {counters.passed:,} out"]
+        notes += [f"{counters.reused:,} answers kept from before"] * bool(counters.reused)
+        notes += [spent] if (spent := money(counters.tokens, counters.usd)) else []
+        yield f"  {counters.seconds:>9,.1f} s  {stage}: {'; '.join(notes)}"
+    spent = money(sum(one.tokens for one in did.values()), sum(one.usd for one in did.values()))
     if spent:
         yield f"  spent in this run: {spent}"
 

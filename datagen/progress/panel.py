@@ -91,10 +91,10 @@ def _stages(told: Told, *, width: int, rows: int) -> Iterator[Text]:
 
 
 def _cells(stage: StageTold, *, wide: bool, bottleneck: str) -> tuple[str, ...]:
-    tally = stage.tally
+    counters = stage.counters
     busy = "" if stage.busy is None else f"{stage.busy:.0%}"
     mark = "<" if stage.stage == bottleneck else ""
     if not wide:
-        return stage.stage, f"{tally.passed:,}", busy, mark
-    counts = (f"{number:,}" for number in (tally.taken, tally.passed, tally.rejected, tally.failed))
+        return stage.stage, f"{counters.passed:,}", busy, mark
+    counts = (f"{number:,}" for number in (counters.taken, counters.passed, counters.rejected, counters.failed))
     return stage.stage, *counts, rate(stage.rate), str(stage.workers or ""), busy, mark

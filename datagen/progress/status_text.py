@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from datagen.execute.inspect.status import StageDone, Status
+from datagen.execute.inspect.status import Status
 from datagen.execute.ledger.lock import Holder
+from datagen.execute.ledger.stage_counters import CountersByStage
 from datagen.progress.lines import money, printable, span
 
 
@@ -54,15 +55,15 @@ def _records(status: Status) -> Iterator[str]:
         yield f"  {failure.records:>9,} failed in {failure.stage}, such as {id}: {printable(failure.error)}"
 
 
-def _stages(stages: list[StageDone]) -> Iterator[str]:
-    did = [stage for stage in stages if stage.taken]
+def _stages(stages: CountersByStage) -> Iterator[str]:
+    did = {id: counters for id, counters in stages.items() if counters.taken}
     if did:
         yield "stages, all workers together:"
-    for stage in did:
-        lost = [f"{stage.rejected:,} rejected"] * bool(stage.rejected)
-        lost += [f"{stage.failed:,} failed"] * bool(stage.failed)
-        told = ", ".join([f"{stage.taken:,} in", f"{stage.passed:,} out", *lost])
-        yield f"  {stage.seconds:>9,.1f} s  {stage.id}: {told}"
+    for id, counters in did.items():
+        lost = [f"{counters.rejected:,} rejected"] * bool(counters.rejected)
+        lost += [f"{counters.failed:,} failed"] * bool(counters.failed)
+        numbers = ", ".join([f"{counters.taken:,} in", f"{counters.passed:,} out", *lost])
+        yield f"  {counters.seconds:>9,.1f} s  {id}: {numbers}"
 
 
 def _dataset(status: Status) -> str:

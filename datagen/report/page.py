@@ -34,7 +34,7 @@ from datagen.report.cells import as_json
 from datagen.report.flow import Flow, flow
 from datagen.report.gallery import Gallery, gallery
 from datagen.report.pictures import Reading
-from datagen.report.survey import DUPLICATE, Errors, StageWork, Survey, survey
+from datagen.report.survey import DUPLICATE, Errors, Survey, survey
 from datagen.shards.index import DatasetInfo, read_dataset
 from datagen.storage.store import Store
 
@@ -173,7 +173,7 @@ def _told(
         "seconds": spent.seconds,
         "tried_again": found.tried_again,
         "flow": {"nodes": [node._asdict() for node in went.nodes], "links": [list(link) for link in went.links]},
-        "stages": [_stage(id, stages, found.work[id], spent) for id in _in_order(stages, found.work)],
+        "stages": [_stage(id, stages, found, spent) for id in _in_order(stages, found.stage_counters)],
         "scores": [told for id, judge in found.judges.items() for told in _scores(id, judge, fields)],
         "errors": [_error(kind, out) for kind in found.errors],
         "accepted": accepted,
@@ -201,13 +201,14 @@ def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, Told], shown: 
         yield f"{shown.without_pictures:,} records are shown without pictures, as the page would be too large"
 
 
-def _in_order(stages: Mapping[str, Told], work: Mapping[str, StageWork]) -> list[str]:
-    return [*(id for id in stages if id in work), *(id for id in work if id not in stages)]
+def _in_order(stages: Mapping[str, Told], counted: Iterable[str]) -> list[str]:
+    """Ids of stages as they run, then the others that are counted, such as the source."""
+    return [*stages, *(id for id in counted if id not in stages)]
 
 
-def _stage(id: str, stages: Mapping[str, Told], work: StageWork, spent: Spent) -> dict[str, Any]:
+def _stage(id: str, stages: Mapping[str, Told], found: Survey, spent: Spent) -> dict[str, Any]:
     about = stages[id].about if id in stages else {}
-    tally = spent.tallies.get(id)
+    of_ledger, of_runs = found.stage_counters[id], spent.stage_counters.get(id)
     return {
         "id": id,
         "use": about.get("use", id),
@@ -220,18 +221,18 @@ def _stage(id: str, stages: Mapping[str, Told], work: StageWork, spent: Spent) -
         "rejects": list(about.get("rejects") or ()),
         "options": yaml.safe_dump(about["options"], sort_keys=False) if about.get("options") else "",
         "durable": bool(about.get("durable")),
-        "met": work.met,
-        "made": work.made,
-        "passed": work.met - work.rejected - work.failed,
-        "rejected": work.rejected,
-        "failed": work.failed,
-        "seconds": work.seconds,
-        "each": work.seconds / work.met if work.met else None,
-        "rate": work.met / work.seconds if work.seconds else None,
-        "calls": tally.calls if tally else None,
-        "reused": tally.reused if tally else None,
-        "tokens": work.tokens,
-        "usd": work.usd,
+        "met": of_ledger.taken,
+        "made": found.made[id],
+        "passed": of_ledger.taken - of_ledger.rejected - of_ledger.failed,
+        "rejected": of_ledger.rejected,
+        "failed": of_ledger.failed,
+        "seconds": of_ledger.seconds,
+        "each": of_ledger.seconds / of_ledger.taken if of_ledger.taken else None,
+        "rate": of_ledger.taken / of_ledger.seconds if of_ledger.seconds else None,
+        "calls": of_runs.calls if of_runs else None,
+        "reused": of_runs.reused if of_runs else None,
+        "tokens": of_ledger.tokens,
+        "usd": of_ledger.usd,
     }
 
 

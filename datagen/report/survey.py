@@ -20,6 +20,7 @@ import pyarrow as pa
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_row
 from datagen.execute.reuse.run_manifest import Told
 from datagen.report.bounds import Bound, Judge
 from datagen.report.cells import numbers_in
@@ -59,23 +60,6 @@ class Chosen(NamedTuple):
 
 
 @dataclass
-class StageWork:
-    """What one stage did."""
-
-    met: int = 0
-    """Records that it was asked of, those made on the way included."""
-    made: int = 0
-    """New records that it made of them."""
-    rejected: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    """In its calls, all workers together; of answers that were kept from before, what they took then."""
-    tokens: int = 0
-    usd: float = 0.0
-    """Both of what made these records, whenever it was paid."""
-
-
-@dataclass
 class Errors:
     """Records that failed alike."""
 
@@ -112,7 +96,9 @@ class Survey:
     def __init__(
         self, stages: Mapping[str, Told], *, seed: int, dropped: Mapping[str, str], most: int, most_of_reason: int
     ) -> None:
-        self.work = {id: StageWork() for id in stages}
+        self.stage_counters: CountersByStage = {id: StageCounters() for id in stages}
+        self.made: Counter[str] = Counter()
+        """New records, by the stage that made them of others."""
         self.ends: Counter[tuple[Path, End]] = Counter()
         """How many records went which way to which end."""
         self.judges = judges_of(stages)
@@ -160,21 +146,17 @@ class Survey:
         self.tokens += row["tokens"] or 0
         self.usd += row["usd"] or 0.0
         self.tried_again += (row["attempts"] or 1) > 1
-        for stage, seconds in took.items():
-            work = self.work.setdefault(stage, StageWork())
-            work.met += 1
-            work.seconds += seconds
-        for stage, tokens in numbers_in(row["stage_tokens"]).items():
-            self.work.setdefault(stage, StageWork()).tokens += int(tokens)
-        for stage, usd in numbers_in(row["stage_usd"]).items():
-            self.work.setdefault(stage, StageWork()).usd += usd
-        if row["status"] in _INNER and row["stage"]:
-            self.work.setdefault(row["stage"], StageWork()).made += row["children"] or 0
-        if row["status"] in ("rejected", "failed"):
-            work = self.work.setdefault(row["stage"], StageWork())
-            work.met += row["stage"] not in took
-            work.rejected += row["status"] == "rejected"
-            work.failed += row["status"] == "failed"
+        if row["children"]:
+            self.made[row["stage"]] += row["children"]
+        add_row(
+            self.stage_counters,
+            status=row["status"],
+            stage=row["stage"],
+            children=row["children"],
+            seconds=took,
+            tokens=numbers_in(row["stage_tokens"]),
+            usd=numbers_in(row["stage_usd"]),
+        )
 
     def _judge(self, row: Mapping[str, Any], took: Mapping[str, float], place: int, below: Mapping[str, int]) -> None:
         met = [stage for stage in took if stage in self.judges]

@@ -204,11 +204,11 @@ def test_what_stages_took_adds_up_over_runs(tmp_path: Path) -> None:
     before = read_spent(ledger)
     run_local(graph, tmp_path / "out")
     after = read_spent(ledger)
-    assert before.tallies["pay"].taken == 3
-    assert after.tallies["pay"].taken == 9
+    assert before.stage_counters["pay"].taken == 3
+    assert after.stage_counters["pay"].taken == 9
     assert after.seconds > before.seconds
     (tmp_path / "out" / ledger.folder / "spent.json").write_text("[]")
-    assert read_spent(ledger).tallies == {}
+    assert read_spent(ledger).stage_counters == {}
 
 
 def test_the_config_and_the_graph_are_told(out: Path) -> None:

@@ -128,8 +128,8 @@ def test_an_entity_without_a_box_has_one_of_nan() -> None:
     [
         ((0, 0, 30, 40), {"box_ratio": 0.5}),
         ((0, 0, 6, 20), {"box_ratio": 0.05}),
-        ((0, 0, 5, 5), Reject("too_small", "0.0104 of the picture < 0.05", {"box_ratio": 0.010417})),
-        ((0, 0, 60, 40), Reject("too_large", "1.0000 of the picture > 0.8", {"box_ratio": 1.0})),
+        ((0, 0, 5, 5), Reject("too_small", "box_ratio 0.01042 < 0.05 (min_ratio)", {"box_ratio": 0.010417})),
+        ((0, 0, 60, 40), Reject("too_large", "box_ratio 1 > 0.8 (max_ratio)", {"box_ratio": 1.0})),
     ],
 )
 def test_a_box_is_held_against_both_bounds(box: Any, answer: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import ray
 from ray import cloudpickle
 
-from datagen.execute.ledger.stage_counters import Tallies, Tally, add_all
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.commit import Committer, Report
 from datagen.execute.workers.crash_journal import Journal
 from datagen.execute.workers.operators import WRITE, Operator
@@ -48,7 +48,7 @@ class Done(NamedTuple):
     """Of each slice what is left of it."""
     reports: list[Report]
     """Of each slice, if this was the last operator."""
-    tallies: Tallies
+    stage_counters: CountersByStage
     notes: list[str]
 
 
@@ -90,7 +90,7 @@ class Actor:
         states = [self._unpacked(work, attempt) for work in _with_blobs(groups, works)]
         care = Care(Journal(Store(self._place.address), journal).note, killers) if journal else None
         with self._one_at_a_time:
-            tallies = self._worker.run(states, care)
+            stage_counters = self._worker.run(states, care)
         sent: list[Any] = [None] * (2 * len(states))
         left = [Left(0, 0) for _ in states]
         reports: list[Report] = []
@@ -99,7 +99,7 @@ class Actor:
             reports = [self._committer.commit(state) for state in states]
             accepted = sum(report.counts.accepted for report in reports)
             took = time.perf_counter() - start
-            add_all(tallies, [(WRITE, Tally(accepted, accepted, calls=len(states), seconds=took))])
+            add_all(stage_counters, [(WRITE, StageCounters(accepted, accepted, calls=len(states), seconds=took))])
         else:
             parcels = [state.parcel() for state in states]
             sent = [part for parcel in parcels for part in (parcel._replace(blobs=()), _added(parcel))]
@@ -107,7 +107,7 @@ class Actor:
                 Left(len(state.live), parcel.bytes, parcel.known, len(parcel.blobs) > parcel.known)
                 for state, parcel in zip(states, parcels, strict=True)
             ]
-        return *sent, Done(left, reports, tallies, self._worker.faults())
+        return *sent, Done(left, reports, stage_counters, self._worker.faults())
 
     def _unpacked(self, work: Any, attempt: int) -> State:
         catalogue = self._operator.catalogue

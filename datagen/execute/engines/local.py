@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
 from datagen.execute.engines.progress_events import Heard
-from datagen.execute.ledger.stage_counters import Tallies, Tally, add_all
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.operators import WRITE, Operator
 from datagen.execute.workers.slices import Job
@@ -36,16 +36,16 @@ class Local(AbstractContextManager["Local"]):
                 workers[-1].setup()
             for job in jobs:
                 state = State.start(job, catalogue=committer.catalogue)
-                tallies: Tallies = {}
+                stage_counters: CountersByStage = {}
                 for worker in workers:
-                    tallies.update(worker.run([state]))
+                    stage_counters.update(worker.run([state]))
                 faults = [fault for worker in workers for fault in worker.faults()]
                 start = time.perf_counter()
                 report = committer.commit(state)
                 accepted = report.counts.accepted
-                wrote = Tally(accepted, accepted, calls=1, seconds=time.perf_counter() - start)
-                add_all(tallies, [(WRITE, wrote)])
-                yield Heard(tallies, report, faults)
+                wrote = StageCounters(accepted, accepted, calls=1, seconds=time.perf_counter() - start)
+                add_all(stage_counters, [(WRITE, wrote)])
+                yield Heard(stage_counters, report, faults)
 
     def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
         """Write shards one after another."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ray.util.metrics import Counter, Gauge
 
-from datagen.execute.ledger.stage_counters import Tallies
+from datagen.execute.ledger.stage_counters import CountersByStage
 
 _COUNTERS = {
     "taken": ("datagen_records_in", "Records that met the stage."),
@@ -25,7 +25,7 @@ _COUNTERS = {
     "tokens": ("datagen_tokens", "Tokens that the stage was charged."),
     "usd": ("datagen_usd", "US dollars that the stage was charged."),
 }
-"""Name and description, by the part of a tally; each has the tag `stage`."""
+"""Name and description, by the field of `StageCounters`; each has the tag `stage`."""
 
 
 class PoolNow(NamedTuple):
@@ -40,7 +40,7 @@ class PoolNow(NamedTuple):
 
 
 @cache
-def _counters() -> dict[str, Counter]:
+def _ray_counters() -> dict[str, Counter]:
     return {part: Counter(name, description=text, tag_keys=("stage",)) for part, (name, text) in _COUNTERS.items()}
 
 
@@ -61,11 +61,11 @@ def _committed() -> Counter:
     return Counter("datagen_slices_committed", description="Slices that were committed.", tag_keys=("operator",))
 
 
-def count(tallies: Tallies) -> None:
+def count(stage_counters: CountersByStage) -> None:
     """Add what stages did."""
-    for stage, tally in tallies.items():
-        for part, value in tally.told().items():
-            _counters()[part].inc(value, tags={"stage": stage})
+    for stage, counters in stage_counters.items():
+        for part, value in counters.nonzero().items():
+            _ray_counters()[part].inc(value, tags={"stage": stage})
 
 
 def tell_pools(pools: Iterable[PoolNow]) -> None:

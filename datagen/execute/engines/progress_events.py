@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from datagen.execute.ledger.ledger import Counts
-from datagen.execute.ledger.stage_counters import Tallies, Tally
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters
 from datagen.execute.workers.commit import Committer, Report
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.slices import Job
@@ -19,7 +19,7 @@ class StageTold(NamedTuple):
     """What one stage did in this run, and how it does now."""
 
     stage: str
-    tally: Tally
+    counters: StageCounters
     workers: int = 0
     """Of its operator; 0 where the engine has none."""
     rate: float | None = None
@@ -50,18 +50,18 @@ class Told(NamedTuple):
     @property
     def tokens(self) -> int:
         """Tokens charged in this run."""
-        return sum(told.tally.tokens for told in self.stages)
+        return sum(told.counters.tokens for told in self.stages)
 
     @property
     def usd(self) -> float:
         """US dollars charged in this run."""
-        return sum(told.tally.usd for told in self.stages)
+        return sum(told.counters.usd for told in self.stages)
 
 
 class Heard(NamedTuple):
     """What an engine tells as it goes."""
 
-    tallies: Tallies
+    stage_counters: CountersByStage
     """What stages did since it told last."""
     report: Report | None = None
     """Of a slice that was committed."""
@@ -113,7 +113,7 @@ class Summary:
     computed: int
     """Slices computed now; the others were committed before."""
     seconds: float
-    tallies: Tallies = field(default_factory=dict)
+    stage_counters: CountersByStage = field(default_factory=dict)
     """What each stage did now."""
     shards: int = 0
     splits: dict[str, int] = field(default_factory=dict)

@@ -250,10 +250,10 @@ class Scheduler:
                 self._let_land()
             raise
         else:
-            count(done.tallies)
+            count(done.stage_counters)
             if done.reports:
                 count_committed(len(done.reports), operator=self._operators[-1].name)
-            yield Heard(done.tallies, notes=done.notes, workers=self._workers(), working=self._working())
+            yield Heard(done.stage_counters, notes=done.notes, workers=self._workers(), working=self._working())
             yield from (Heard({}, report) for report in done.reports)
             self._pass_on(call, done)
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from datagen.execute.engines.progress_events import Heard, StageTold, Told
 from datagen.execute.ledger.ledger import Counts
-from datagen.execute.ledger.stage_counters import Tallies, Tally, add_all
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.operators import WRITE, Operator
 
 WINDOW_SECONDS = 30.0
@@ -78,7 +78,7 @@ class Pace:
         self._begun = clock()
         self._groups = [{node.id: _side_by_side(operator) for node in operator.nodes} for operator in operators]
         self._groups[-1].setdefault(WRITE, 1)
-        self._tallies: Tallies = {stage: Tally() for group in self._groups for stage in group}
+        self._stage_counters: CountersByStage = {stage: StageCounters() for group in self._groups for stage in group}
         self._recent: dict[str, Recent] = {}
         self._slices = Recent(self._begun)
         self._workers: dict[str, int] = {}
@@ -95,16 +95,16 @@ class Pace:
         self._heard = now
         self._workers.update(heard.workers)
         self._working.update(heard.working)
-        add_all(self._tallies, heard.tallies.items())
-        for stage, tally in heard.tallies.items():
-            self._recent.setdefault(stage, Recent(self._begun)).add(now, taken=tally.taken, seconds=tally.seconds)
+        add_all(self._stage_counters, heard.stage_counters.items())
+        for stage, counters in heard.stage_counters.items():
+            self._recent.setdefault(stage, Recent(self._begun)).add(now, taken=counters.taken, seconds=counters.seconds)
         if heard.report:
             self._slices.add(now, slices=1, records=heard.report.counts.records)
 
     def told(self, counts: Counts, *, slices: int, before: int = 0, total: int | None = None) -> Told:
         """How far the run is now."""
         now = self._clock()
-        stages = tuple(self._stage(stage, now) for stage in self._tallies)
+        stages = tuple(self._stage(stage, now) for stage in self._stage_counters)
         return Told(
             slices,
             counts,
@@ -122,7 +122,7 @@ class Pace:
         workers = self._workers.get(stage, 0)
         return StageTold(
             stage,
-            self._tallies[stage],
+            self._stage_counters[stage],
             workers,
             self._rate(recent, "taken", now),
             self._busy(stage, recent, now),
@@ -132,8 +132,8 @@ class Pace:
         """Share of its workers' time; of those that the engine sees work, also in calls that are not done."""
         group, occupied = next(pair for pair in zip(self._groups, self._occupied, strict=True) if stage in pair[0])
         if (share := self._rate(occupied, "seconds", now)) is not None:
-            all_seconds = sum(self._tallies[other].seconds for other in group)
-            return share * self._tallies[stage].seconds / all_seconds if all_seconds else None
+            all_seconds = sum(self._stage_counters[other].seconds for other in group)
+            return share * self._stage_counters[stage].seconds / all_seconds if all_seconds else None
         busy = self._rate(recent, "seconds", now)
         room = max(1, self._workers.get(stage, 0)) * group[stage]
         return None if busy is None else min(1.0, busy / room)

@@ -205,8 +205,8 @@ def _enter(books: _Books, unit: int, row: Mapping[str, Any]) -> None:
 def _enter_writing(books: _Books, summary: Summary) -> None:
     """Storing samples is not booked by record: each accepted one bears the same."""
     accepted = books.counts["accepted"]
-    if accepted.any() and WRITE in summary.tallies:
-        books.seconds[WRITE] = summary.tallies[WRITE].seconds * accepted / accepted.sum()
+    if accepted.any() and WRITE in summary.stage_counters:
+        books.seconds[WRITE] = summary.stage_counters[WRITE].seconds * accepted / accepted.sum()
 
 
 def _enter_files(books: _Books, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:

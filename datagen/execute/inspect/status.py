@@ -7,8 +7,8 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,12 +17,15 @@ from datagen.core.errors import DatagenError, StoreError
 from datagen.execute.ledger.ledger import Counts, Ledger, count
 from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.ledger.lock import Holder, holders
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_row
 from datagen.execute.reuse.run_manifest import last_run, read_stages, rows_of_last_run
 from datagen.execute.run import CONFIG, pipeline_in, stored_config
 from datagen.shards.index import DATASET, read_dataset
 from datagen.storage.store import Store
 
 _COLUMNS = ("id", "status", "stage", "reason", "detail", "seconds", "tokens", "usd", "children")
+_COUNTED = ("taken", "passed", "rejected", "failed", "seconds")
+"""Counters of a stage that are read; tokens and money are only summed up over all stages."""
 _TRIES = 3
 """How often the ledger is read where a run merges its files meanwhile."""
 _FAILURES = 5
@@ -30,21 +33,6 @@ _LONGEST = 300
 """Characters of an error."""
 _PARTICULAR = re.compile(r"\S*/\S*|'[^']*'|\"[^\"]*\"|\d+")
 """What differs between errors of one kind: places, names, numbers."""
-
-
-@dataclass
-class StageDone:
-    """What a stage did to the records that ended."""
-
-    id: str
-    taken: int = 0
-    """Records that met it."""
-    passed: int = 0
-    """Records that left it: those that it kept, or that it made."""
-    rejected: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    """All workers together; of answers that were kept from before, what they took then."""
 
 
 @dataclass
@@ -87,8 +75,8 @@ class Status:
     counts: Counts
     failures: list[Failure]
     """The most frequent ones, those first."""
-    stages: list[StageDone]
-    """In the order in which they run."""
+    stages: CountersByStage
+    """What stages did to the records that ended, in the order in which they run; `tokens` and `usd` stay 0 in it."""
     tokens: int
     usd: float
     dataset: Packed
@@ -96,6 +84,12 @@ class Status:
     """The command that comes next; '' while a run goes on."""
     notes: list[str] = field(default_factory=list)
     """What could not be read."""
+
+    def as_json(self) -> dict[str, Any]:
+        """It as plain data: `stages` is a list, each with its id and the counters that are read."""
+        plain = asdict(self)
+        stages = [{"id": id, **{name: counters[name] for name in _COUNTED}} for id, counters in plain["stages"].items()]
+        return {**plain, "stages": stages}
 
 
 def status(out: str) -> Status:
@@ -122,7 +116,7 @@ def status(out: str) -> Status:
         slices=len(done) if packed.state == "current" else _slices_in_all(store, rows, at_least=len(done)),
         counts=books.counts,
         failures=books.worst(),
-        stages=list(books.stages.values()),
+        stages={id: books.stages[id] for id in books.known},
         tokens=books.tokens,
         usd=books.usd,
         dataset=packed,
@@ -141,7 +135,10 @@ class _Books:
     """Adds up the rows of a ledger as they stream by."""
 
     def __init__(self, stages: Mapping[str, object]) -> None:
-        self.stages = {id: StageDone(id) for id in stages}
+        self.known = tuple(stages)
+        """Ids of stages, in the order in which they run."""
+        self.stages: CountersByStage = {id: StageCounters() for id in stages}
+        """Of these, and of the source and packing, where records end too."""
         self.counts = Counts()
         self.tokens = 0
         self.usd = 0.0
@@ -154,16 +151,7 @@ class _Books:
         self.usd += pc.sum(table["usd"]).as_py() or 0.0
         columns = (table[name].to_pylist() for name in ("status", "stage", "seconds", "children"))
         for status, stage, seconds, children in zip(*columns, strict=True):
-            times: dict[str, float] = json.loads(seconds)
-            for name in times if stage in times or not stage else [*times, stage]:
-                if met := self.stages.get(name):  # rows also end in the source and at packing, which are none
-                    met.taken += 1
-                    met.passed += 1
-                    met.seconds += times.get(name, 0.0)
-            if ended := self.stages.get(stage):
-                ended.passed += (children or 0) - 1
-                ended.rejected += status == "rejected"
-                ended.failed += status == "failed"
+            add_row(self.stages, status=status, stage=stage, children=children or 0, seconds=json.loads(seconds))
         failed = table.filter(pc.equal(table["status"], "failed"))
         for id, stage, detail in zip(*(failed[name].to_pylist() for name in ("id", "stage", "detail")), strict=True):
             self._fail(id, stage, detail)

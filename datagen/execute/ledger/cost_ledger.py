@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.partitions import Share
-from datagen.execute.ledger.stage_counters import Tallies, Tally, add_all
+from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.storage.store import Store
 
 _NAME = "spent"
@@ -24,28 +24,33 @@ class Spent(NamedTuple):
 
     seconds: float
     """From start to end, all runs one after another; of shares, the longest."""
-    tallies: Tallies
+    stage_counters: CountersByStage
 
 
-def enter_spent(ledger: Ledger, tallies: Mapping[str, Tally], *, seconds: float, share: Share | None) -> None:
+def enter_spent(
+    ledger: Ledger, stage_counters: Mapping[str, StageCounters], *, seconds: float, share: Share | None
+) -> None:
     """Add what a run took to what earlier ones did; OUT is held meanwhile. Raises `StoreError`."""
-    if not tallies:
+    if not stage_counters:
         return
     name = f"{ledger.folder}/{_NAME}{f'-{share.number}-of-{share.of}' if share else ''}.json"
     before = _read(ledger.store, name) if ledger.store.exists(name) else Spent(0.0, {})
-    total = before.tallies
-    add_all(total, tallies.items())
-    told = {"seconds": before.seconds + seconds, "stages": {stage: asdict(tally) for stage, tally in total.items()}}
+    total = before.stage_counters
+    add_all(total, stage_counters.items())
+    told = {
+        "seconds": before.seconds + seconds,
+        "stages": {stage: asdict(counters) for stage, counters in total.items()},
+    }
     ledger.store.write(name, json.dumps(told, indent=1).encode())
 
 
 def read_spent(ledger: Ledger) -> Spent:
     """What all runs took, as far as it was noted; a note that is damaged counts as none."""
-    total: Tallies = {}
+    total: CountersByStage = {}
     seconds = [0.0]
     for name in filter(_OURS.fullmatch, ledger.store.names(ledger.folder)):
         found = _read(ledger.store, f"{ledger.folder}/{name}")
-        add_all(total, found.tallies.items())
+        add_all(total, found.stage_counters.items())
         seconds.append(found.seconds)
     return Spent(max(seconds), total)
 
@@ -53,10 +58,11 @@ def read_spent(ledger: Ledger) -> Spent:
 def _read(store: Store, name: str) -> Spent:
     try:
         told = json.loads(store.read(name))
-        return Spent(float(told["seconds"]), {str(stage): _tally(row) for stage, row in told["stages"].items()})
+        return Spent(float(told["seconds"]), {str(stage): _counters_in(row) for stage, row in told["stages"].items()})
     except (StoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Spent(0.0, {})
 
 
-def _tally(row: Mapping[str, Any]) -> Tally:
-    return Tally(**{part.name: type(part.default)(row[part.name]) for part in fields(Tally)})  # type: ignore[misc]
+def _counters_in(row: Mapping[str, Any]) -> StageCounters:
+    found = {part.name: type(part.default)(row[part.name]) for part in fields(StageCounters)}  # type: ignore[misc]
+    return StageCounters(**found)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from datagen.core.stage import AsyncMap, Failed, billing
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import Cost, Kept
 from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, cost_of, failed
@@ -64,18 +64,18 @@ class AsyncRun(NodeRun):
             waiting.cancel()
             raise
 
-    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+    def ask(self, units: list[Unit], *, care: Care | None, counters: StageCounters) -> Answered:
         """What the stage says of each record, as many calls at once as it may have; with care one by one."""
         if care is None:
-            return self._done(self._all(units, tally))
+            return self._done(self._all(units, counters))
         found: Answered = {}
         for unit in units:
             spared = self.spared(unit, care)
-            found.update({unit.name: Kept(spared, Cost())} if spared else self._done(self._all([unit], tally)))
+            found.update({unit.name: Kept(spared, Cost())} if spared else self._done(self._all([unit], counters)))
         return found
 
-    async def _all(self, units: list[Unit], tally: Tally) -> Answered:
-        answers = await asyncio.gather(*(self._one(unit, tally) for unit in units), return_exceptions=True)
+    async def _all(self, units: list[Unit], counters: StageCounters) -> Answered:
+        answers = await asyncio.gather(*(self._one(unit, counters) for unit in units), return_exceptions=True)
         found: Answered = {}
         for unit, answer in zip(units, answers, strict=True):
             if isinstance(answer, BaseException):
@@ -83,7 +83,7 @@ class AsyncRun(NodeRun):
             found[unit.name] = answer
         return found
 
-    async def _one(self, unit: Unit, tally: Tally) -> Kept:
+    async def _one(self, unit: Unit, counters: StageCounters) -> Kept:
         stage = self.stage
         assert isinstance(stage, AsyncMap)
         limit = self.node.resources.timeout_s
@@ -102,7 +102,7 @@ class AsyncRun(NodeRun):
                 except (Exception, SystemExit) as error:
                     answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
                 cost = cost_of(start, bill)
-            self.book(unit.lives, cost, tally)
+            self.book(unit.lives, cost, counters)
             kept = self._checked(unit, answer, cost)
             if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight

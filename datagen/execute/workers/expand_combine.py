@@ -10,7 +10,7 @@ from typing import Any
 from datagen.core.errors import DataError
 from datagen.core.record import Record
 from datagen.core.stage import NO_CHILDREN, Combine, Lost, Merged, Reject
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import Cost, Kept, Made
 from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, failed
 from datagen.execute.workers.state import Live, State
@@ -53,17 +53,17 @@ class CombineRun(NodeRun):
             return record.parent
         return str(record[self.node.renamed.get(by, by)]) or f"{record.id} alone"
 
-    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+    def ask(self, units: list[Unit], *, care: Care | None, counters: StageCounters) -> Answered:
         """What the stage makes of each group."""
-        return {unit.name: self._joined(unit, care, tally) for unit in units}
+        return {unit.name: self._joined(unit, care, counters) for unit in units}
 
-    def _joined(self, unit: Unit, care: Care | None, tally: Tally) -> Kept:
+    def _joined(self, unit: Unit, care: Care | None, counters: StageCounters) -> Kept:
         stage = self.stage
         assert isinstance(stage, Combine)
         if spared := self.spared(unit, care):
             return Kept(spared, Cost())
         try:
-            answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], tally)
+            answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], counters)
         except ENDING:
             raise
         except (Exception, SystemExit) as error:

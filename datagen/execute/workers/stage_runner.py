@@ -23,7 +23,7 @@ from datagen.core.stage import (
     Stage,
     billing,
 )
-from datagen.execute.ledger.stage_counters import Tally
+from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import Answers, Cost, Kept, Known
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.state import Live, State
@@ -140,19 +140,19 @@ class NodeRun:
     def close(self) -> None:
         """Let go of what it started."""
 
-    def over(self, states: Sequence[State], *, care: Care | None) -> Tally:
+    def over(self, states: Sequence[State], *, care: Care | None) -> StageCounters:
         """Run all slices through this stage; records that do not meet it pass untouched, in place."""
-        tally = Tally()
+        counters = StageCounters()
         units = [self.units(state, met) for state in states if (met := self._met(state))]
         known = [self._known(part[0].state) for part in units]
         todo = [unit for part, kept in zip(units, known, strict=True) for unit in part if unit.key not in kept]
         fresh: Answered = {}
         if todo:
             self.setup()
-            fresh = self.ask(todo, care=care, tally=tally)
+            fresh = self.ask(todo, care=care, counters=counters)
         for part, kept in zip(units, known, strict=True):
-            self._settle_all(part, self._all_kept(part, fresh, kept, tally), tally)
-        return tally
+            self._settle_all(part, self._all_kept(part, fresh, kept, counters), counters)
+        return counters
 
     def _met(self, state: State) -> list[Live]:
         return [live for live in state.live if self.node.accepts(live.record)]
@@ -167,7 +167,7 @@ class NodeRun:
             return {}
         return self.answers.kept(state.slice)
 
-    def _all_kept(self, units: list[Unit], fresh: Answered, known: Known, tally: Tally) -> dict[str, Any]:
+    def _all_kept(self, units: list[Unit], fresh: Answered, known: Known, counters: StageCounters) -> dict[str, Any]:
         """Answers of one slice by the unit's key; what is new among them is kept."""
         new = {unit.key: fresh[unit.name] for unit in units if unit.name in fresh}
         if self.answers is not None:
@@ -176,7 +176,7 @@ class NodeRun:
             new |= self.answers.keep(slice, lasting) if lasting or self.answers.has_noted(slice) else {}
         for unit in units:
             if unit.name not in fresh:
-                tally.reused += len(unit.lives)
+                counters.reused += len(unit.lives)
                 for live in unit.lives:
                     live.costs.add(self.node.id, **share_of(known[unit.key].cost, len(unit.lives))._asdict())
         return {key: self.judged(kept.answer) for key, kept in {**known, **new}.items()}
@@ -194,14 +194,14 @@ class NodeRun:
         found = self.stage.judge(own)
         return found._replace(fields=fields) if isinstance(found, Reject) else fields
 
-    def ask(self, units: list[Unit], *, care: Care | None, tally: Tally) -> Answered:
+    def ask(self, units: list[Unit], *, care: Care | None, counters: StageCounters) -> Answered:
         """What the stage says of each unit, checked; an exception as `Failed`."""
         size = 1 if care else self.node.resources.batch_size
         found: Answered = {}
         for start in range(0, len(units), size):
             part = units[start : start + size]
             spared = self.spared(part[0], care)
-            answers = [Kept(spared, Cost())] if spared else self._batch(part, tally)
+            answers = [Kept(spared, Cost())] if spared else self._batch(part, counters)
             found.update(zip((unit.name for unit in part), answers, strict=True))
         return found
 
@@ -219,24 +219,24 @@ class NodeRun:
         names = (*self.stage.needs(self.stage.config), *self.stage.optional)
         return live.record.seeing(names, renamed=self.node.renamed)
 
-    def _batch(self, part: list[Unit], tally: Tally) -> list[Kept]:
+    def _batch(self, part: list[Unit], counters: StageCounters) -> list[Kept]:
         """Answers of one call; if it raises, of one call a record, so that the culprit fails alone."""
         lives = [live for unit in part for live in unit.lives]
         try:
-            answers, cost = self.timed(lives, self._process, tally)
+            answers, cost = self.timed(lives, self._process, counters)
         except ENDING:
             raise
         except (Exception, SystemExit) as error:
             if len(part) == 1:
                 return [Kept(failed(error), Cost())]
-            return [answer for unit in part for answer in self._batch([unit], tally)]
+            return [answer for unit in part for answer in self._batch([unit], counters)]
         return [
             self._checked(unit, answer, share_of(cost, len(part), index))
             for index, (unit, answer) in enumerate(zip(part, answers, strict=True))
         ]
 
     def timed(
-        self, lives: Sequence[Live], call: Callable[[list[Record]], list[Any]], tally: Tally
+        self, lives: Sequence[Live], call: Callable[[list[Record]], list[Any]], counters: StageCounters
     ) -> tuple[list[Any], Cost]:
         """One call of the stage within its time limit, its cost booked on the records; what it took."""
         views = [self.view(live) for live in lives]
@@ -248,14 +248,14 @@ class NodeRun:
                     answers = call(views)
             finally:
                 cost = Cost(time.perf_counter() - start, bill.tokens, bill.usd)
-                self.book(lives, cost, tally)
+                self.book(lives, cost, counters)
         return answers, cost
 
-    def book(self, lives: Sequence[Live], cost: Cost, tally: Tally) -> None:
+    def book(self, lives: Sequence[Live], cost: Cost, counters: StageCounters) -> None:
         """Enter what one call took."""
         for index, live in enumerate(lives):
             live.costs.add(self.node.id, **share_of(cost, len(lives), index)._asdict())
-        tally.add(Tally(calls=1, seconds=cost.seconds, tokens=cost.tokens, usd=cost.usd))
+        counters.add(StageCounters(calls=1, seconds=cost.seconds, tokens=cost.tokens, usd=cost.usd))
 
     def _process(self, views: list[Record]) -> list[Any]:
         stage = self.stage
@@ -298,27 +298,27 @@ class NodeRun:
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
         return {name: settled(self.catalogue[name], value) for name, value in named.items()}
 
-    def _settle_all(self, units: list[Unit], answers: Mapping[str, Any], tally: Tally) -> None:
+    def _settle_all(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """What goes on of one slice; the rest is entered in the ledger."""
         state = units[0].state
         after: dict[str, list[Live]] = {}
         for unit in units:
-            after.update(self._settled(unit, answers[unit.key], tally))
+            after.update(self._settled(unit, answers[unit.key], counters))
         kept: list[Live] = []
         for live in state.live:
             kept.extend(after.get(live.record.id, [live]))
         state.live = kept
 
-    def _settled(self, unit: Unit, answer: Any, tally: Tally) -> dict[str, list[Live]]:
+    def _settled(self, unit: Unit, answer: Any, counters: StageCounters) -> dict[str, list[Live]]:
         """What stands in the place of each record, by its id."""
-        tally.taken += len(unit.lives)
+        counters.taken += len(unit.lives)
         if isinstance(answer, Reject):
-            tally.rejected += len(unit.lives)
+            counters.rejected += len(unit.lives)
         elif isinstance(answer, Failed):
-            tally.failed += len(unit.lives)
+            counters.failed += len(unit.lives)
         else:
             going_on = self.accept(unit, answer)
-            tally.passed += sum(map(len, going_on.values()))
+            counters.passed += sum(map(len, going_on.values()))
             return going_on
         for live in unit.lives:
             if isinstance(answer, Reject):

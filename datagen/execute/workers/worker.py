@@ -12,7 +12,7 @@ import cv2
 from filelock import FileLock
 
 from datagen.core.stage import AsyncMap, Combine, Expand, Lent, Map
-from datagen.execute.ledger.stage_counters import Tallies
+from datagen.execute.ledger.stage_counters import CountersByStage
 from datagen.execute.reuse.answer_cache import REPLIES, Answers
 from datagen.execute.workers.async_runner import AsyncRun
 from datagen.execute.workers.expand_combine import CombineRun, ExpandRun
@@ -77,7 +77,7 @@ class Worker:
             run.prepare()
             done.touch()
 
-    def run(self, states: Sequence[State], care: Care | None = None) -> Tallies:
+    def run(self, states: Sequence[State], care: Care | None = None) -> CountersByStage:
         """Run slices through all stages of this operator; what each stage did."""
         return {run.node.id: run.over(states, care=care) for run in self._runs}
 
