@@ -44,7 +44,7 @@ from measuring import datagen as measured
 from measuring import verdict, write_config, write_rows
 from pydantic import BaseModel, ConfigDict
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.models.language.base import Draw, Question
 from datagen.models.language.client import OpenAIModel
@@ -171,7 +171,7 @@ async def timed(call: Callable[[int], Awaitable[Any]], numbers: range, at_once: 
 
 async def ours(url: str, numbers: range, at_once: int, kept: str) -> Took:
     """By the client, on connections that are open already, as in the middle of a run."""
-    model = OpenAIModel(OpenAIConfig(model="m", base_url=url, api_key_env=""), lent=Lent(replies=kept))
+    model = OpenAIModel(OpenAIConfig(model="m", base_url=url, api_key_env=""), runtime=Runtime(replies=kept))
 
     async def call(number: int) -> None:
         await model(Question("You answer.", f"question {number}"), shape=Word, draw=Draw(str(number)))

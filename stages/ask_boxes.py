@@ -39,7 +39,7 @@ class AskBoxes(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Open the model's client."""
-        self.asker = self.config.asker.load(device, lent=self.lent)
+        self.asker = self.config.asker.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """The objects of one picture."""

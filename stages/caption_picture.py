@@ -33,7 +33,7 @@ class CaptionPicture(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the captioner."""
-        self.captioner = self.config.captioner.load(device, lent=self.lent)
+        self.captioner = self.config.captioner.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """The caption of one picture."""

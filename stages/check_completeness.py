@@ -51,7 +51,7 @@ class CheckCompleteness(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the judge."""
-        self.judge = self.config.judge.load(device, lent=self.lent)
+        self.judge = self.config.judge.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """Measure the mask, then ask the judge."""

@@ -25,7 +25,7 @@ class CheckMainSubject(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the judge."""
-        self.judge = self.config.judge.load(device, lent=self.lent)
+        self.judge = self.config.judge.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """Judge the record's instruction."""

@@ -62,7 +62,7 @@ class ExtractSubject(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the extractor."""
-        self.extractor = self.config.extractor.load(device, lent=self.lent)
+        self.extractor = self.config.extractor.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """Take the record's instruction apart."""

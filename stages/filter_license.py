@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.core.licenses import Standing, is_among, standing
+from datagen.core.licenses import CommercialUse, commercial_use, is_among
 
 
 class FilterLicense(Map):
@@ -27,7 +27,7 @@ class FilterLicense(Map):
         """Licences that are kept whatever the table says of them: by name, in any spelling of it."""
         forbid: tuple[str, ...] = ()
         """Licences that are not kept whatever the table says of them; goes before `allow`."""
-        keep: tuple[Standing, ...] = Field(default=("allowed", "conditions"), min_length=1)
+        keep: tuple[CommercialUse, ...] = Field(default=("allowed", "conditions"), min_length=1)
         """What a licence may say of commercial use: allowed, conditions, forbidden, unknown."""
 
     config: Config
@@ -39,7 +39,7 @@ class FilterLicense(Map):
     def _judge(self, name: str) -> Answer:
         if is_among(name, self.config.forbid):
             return Reject("license_forbids", f"'{name}' is among `forbid`")
-        found = standing(name)
+        found = commercial_use(name)
         if is_among(name, self.config.allow) or found in self.config.keep:
             return {}
         if found == "unknown":

@@ -40,7 +40,7 @@ class FindEntities(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the finder."""
-        self.finder = self.config.finder.load(device, lent=self.lent)
+        self.finder = self.config.finder.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """What one caption names."""

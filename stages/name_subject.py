@@ -38,7 +38,7 @@ class NameSubject(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the namer."""
-        self.namer = self.config.namer.load(device, lent=self.lent)
+        self.namer = self.config.namer.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """The record's subject."""

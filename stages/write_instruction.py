@@ -33,7 +33,7 @@ class WriteInstruction(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Load the writer."""
-        self.writer = self.config.writer.load(device, lent=self.lent)
+        self.writer = self.config.writer.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """The record's instruction."""

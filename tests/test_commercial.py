@@ -129,8 +129,8 @@ class Flux(ModelConfig):
 def flux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A dataset whose targets a non-commercial model made, of a free picture and one under a licence of its own."""
     graph = toy_graph(tmp_path, [PAINT], rows=rows("MIT", "our own"))
-    with monkeypatch.context() as lent:
-        lent.setattr(finish_module, "models_of", lambda node: [Flux(kind="kontext")])
+    with monkeypatch.context() as runtime:
+        runtime.setattr(finish_module, "models_of", lambda node: [Flux(kind="kontext")])
         run_local(graph, tmp_path / "flux")
     return tmp_path / "flux"
 

@@ -31,7 +31,7 @@ class AskModel(AsyncMap):
 
     def setup(self, device: str) -> None:
         """Have a client."""
-        self.model = self.config.model.load(device, lent=self.lent)
+        self.model = self.config.model.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         """One call for each record."""

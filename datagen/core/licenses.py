@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-Standing = Literal["allowed", "conditions", "forbidden", "unknown"]
+CommercialUse = Literal["allowed", "conditions", "forbidden", "unknown"]
 """Of commercial use; `conditions` are such as a model's field of use, which somebody has to read."""
 
 _CREATIVE_COMMONS = re.compile(r"(?:https?://)?creativecommons\.org/licenses/(by[a-z-]*)/(\d\.\d)\S*", re.IGNORECASE)
@@ -22,13 +22,13 @@ _PUBLIC_DOMAIN = re.compile(r"(?:https?://)?creativecommons\.org/publicdomain/(z
 _NAMES = {"zero": "CC0", "mark": "PDM"}
 
 
-def standing(license: str) -> Standing:
+def commercial_use(license: str) -> CommercialUse:
     """What a licence says of commercial use: an SPDX name, its address at creativecommons.org, or one of the table."""
     found = _entry(license)
     return found["commercial"] if found else "unknown"
 
 
-def told_at(license: str) -> str:
+def source_of(license: str) -> str:
     """Where it was read what a licence says; '' for an unknown one."""
     found = _entry(license)
     return found["read"] if found else ""

@@ -128,8 +128,8 @@ def charge(*, tokens: int = 0, usd: float = 0.0) -> None:
         bill.usd += usd
 
 
-class Lent(NamedTuple):
-    """What a run lends its stages; a stage that is tried alone has none of it."""
+class Runtime(NamedTuple):
+    """What a run provides to its stages. A stage that is tried alone has the defaults."""
 
     run: str = ""
     """Different for each run."""
@@ -169,8 +169,8 @@ class Stage(ABC):
         """No options."""
 
     config: StageConfig
-    lent: Lent = Lent()
-    """What the run lends, there from before `setup`."""
+    runtime: Runtime = Runtime()
+    """What the run provides; set before `setup`."""
 
     def __init__(self, config: StageConfig, *, id: str = "", seed: int = 0) -> None:
         self.config = config

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from datagen.core.licenses import Standing, is_among, known_as, license_of, standing, told_at
+from datagen.core.licenses import CommercialUse, commercial_use, is_among, known_as, license_of, source_of
 from datagen.models.base import ModelConfig, placed_models
 from datagen.pipeline.config import stage_places
 from datagen.pipeline.graph_model import Graph, Node
@@ -25,7 +25,7 @@ class Licensed(NamedTuple):
     what: str
     license: str
     """'' where none is stated."""
-    standing: Standing
+    standing: CommercialUse
     read: str
     """Where it was read what the licence says."""
     remedy: str
@@ -132,7 +132,7 @@ def _of_rows(graph: Graph) -> Iterator[Licensed]:
 
 def _licensed(where: str, what: str, license: str, *, remedy: str) -> Licensed:
     name = known_as(license)
-    return Licensed(where, what, name, standing(name), told_at(name), remedy)
+    return Licensed(where, what, name, commercial_use(name), source_of(name), remedy)
 
 
 def _is_taken(fields: Mapping[str, Any]) -> bool:
@@ -143,6 +143,6 @@ def _is_taken(fields: Mapping[str, Any]) -> bool:
 def _is_gate(node: Node, allow: Collection[str]) -> bool:
     """Whether no picture passes a stage that is not allowed; `allow` names what is, beyond the table."""
     kept = {*getattr(node.config, "keep", ("unknown",))}
-    kept |= {standing(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
+    kept |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
     judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses
     return judges and kept <= {"allowed", "conditions"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted
 from datagen.models.extractors.rules import RulesExtractorConfig
 from datagen.models.grammar.additions import parsed
@@ -33,7 +33,7 @@ from datagen.models.grammar.additions import parsed
 )
 def test_the_new_thing_gives_way(text: str, subject: str, instruction: str) -> None:
     async def extract() -> Extracted | None:
-        return await RulesExtractorConfig().load("cpu", lent=Lent()).extract(text, record="a")
+        return await RulesExtractorConfig().load("cpu", runtime=Runtime()).extract(text, record="a")
 
     assert asyncio.run(extract()) == Extracted(subject, instruction)
 

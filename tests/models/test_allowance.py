@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.language.rate_limit import Allowance, Amount, Bucket, Leave, Terms, Wish
 from datagen.models.language.sharing import Here, There, gate, leave, shared_here
 
@@ -151,7 +151,7 @@ def test_limits_of_a_run_are_forgotten_with_it() -> None:
     terms = TERMS._replace(budget_tokens=100)
 
     def refused() -> bool:
-        here = gate(terms, lent=Lent(run="one"))
+        here = gate(terms, runtime=Runtime(run="one"))
         return not asyncio.run(here.ask(wish(80))).ticket
 
     with shared_here(run="one"):
@@ -226,7 +226,7 @@ def test_the_ticket_of_a_call_that_was_cancelled_goes_back() -> None:
 
 def test_a_worker_of_a_cluster_asks_nobody_where_nothing_is_limited() -> None:
     """Whatever is limited has an actor; the runs on Ray with limits would wait for it in vain else."""
-    assert isinstance(gate(TERMS, lent=Lent(run="one", cluster=True)), Here)
+    assert isinstance(gate(TERMS, runtime=Runtime(run="one", cluster=True)), Here)
     assert not TERMS.limit
     for name in ("requests_per_minute", "tokens_per_minute", "budget_usd", "budget_tokens"):
         assert TERMS._replace(**{name: 5}).limit

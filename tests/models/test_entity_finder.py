@@ -10,7 +10,7 @@ import pytest
 from chat_server import Chat, chatting, says, words_of
 
 from datagen.core.errors import DataError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.entity_finders.base import Entity, Told
 from datagen.models.entity_finders.boxes import BoxesConfig
 from datagen.models.entity_finders.language import LanguageFinderConfig
@@ -25,7 +25,7 @@ def thing(label: str, box: Any = (1, 2, 3, 4)) -> dict[str, Any]:
 
 def find(config: Any, told: Told) -> list[Entity]:
     async def run() -> list[Entity]:
-        finder = config.load("cpu", lent=Lent())
+        finder = config.load("cpu", runtime=Runtime())
         try:
             return list(await finder.find(told, record="a"))
         finally:

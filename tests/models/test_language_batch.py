@@ -14,7 +14,7 @@ from batch_server import Batches, answers, batching, fault
 from pydantic import BaseModel, ConfigDict
 
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError
-from datagen.core.stage import Bill, Lent, billing
+from datagen.core.stage import Bill, Runtime, billing
 from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
@@ -41,7 +41,7 @@ def with_model(
     config = OpenAIConfig.model_validate({"model": "m", **pace})
 
     async def run() -> Any:
-        model = OpenAIModel(config, lent=Lent(replies=str(kept) if kept else ""))
+        model = OpenAIModel(config, runtime=Runtime(replies=str(kept) if kept else ""))
         try:
             return await act(model)
         finally:

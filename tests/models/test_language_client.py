@@ -17,7 +17,7 @@ from chat_server import Act, Chat, chatting, completion, cuts, fails, hangs, say
 from pydantic import BaseModel, ConfigDict, Field
 
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError
-from datagen.core.stage import Bill, Lent, billing
+from datagen.core.stage import Bill, Runtime, billing
 from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
@@ -48,7 +48,7 @@ def with_model(
     """What a fresh client makes of it; replies are kept in the folder `kept`."""
 
     async def run() -> Any:
-        model = OpenAIModel(config_of(chat, **options), lent=Lent(replies=str(kept) if kept else ""))
+        model = OpenAIModel(config_of(chat, **options), runtime=Runtime(replies=str(kept) if kept else ""))
         try:
             return await act(model)
         finally:
@@ -91,7 +91,7 @@ def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monke
     options = {**config_of(chat).model_dump(), "api_key_env": "MY_SERVICE"}
 
     async def run() -> None:
-        model = OpenAIModel(OpenAIConfig(**options), lent=Lent())
+        model = OpenAIModel(OpenAIConfig(**options), runtime=Runtime())
         await model(ASKED, shape=Word, draw=Draw("a"))
         await model.close()
 
@@ -99,10 +99,10 @@ def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monke
     assert chat.headers[0]["authorization"] == "Bearer abc-123-def"
     monkeypatch.setenv("MY_SERVICE", "abc 123")
     with pytest.raises(SetupError, match="MY_SERVICE holds is no key: a key is one word"):
-        OpenAIModel(OpenAIConfig(**options), lent=Lent())
+        OpenAIModel(OpenAIConfig(**options), runtime=Runtime())
     monkeypatch.delenv("MY_SERVICE")
     with pytest.raises(SetupError, match="the environment variable MY_SERVICE is not set; put the key of http"):
-        OpenAIModel(OpenAIConfig(**options), lent=Lent())
+        OpenAIModel(OpenAIConfig(**options), runtime=Runtime())
 
 
 @pytest.mark.parametrize("structure", ["object", "text"])

@@ -13,7 +13,7 @@ import pytest
 from chat_server import Act, Asked, Chat, chatting, says, words_of
 
 from datagen.core.errors import DataError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.instructions.base import Layout, Relation, Thing, Written
 from datagen.models.instructions.language import LanguageWriterConfig
@@ -37,7 +37,7 @@ def write(chat: Chat, layout: Layout = LAYOUT, **options: Any) -> Written:
     target = Image.of(np.zeros((90, 120, 3), np.uint8))
 
     async def run() -> Written:
-        writer = config.load("cpu", lent=Lent())
+        writer = config.load("cpu", runtime=Runtime())
         try:
             return await writer.write(layout, target=target, record="a", rng=np.random.default_rng(0))
         finally:

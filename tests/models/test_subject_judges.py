@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 
 from datagen import Failed, Record, Reject
 from datagen.core.errors import DataError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.main_subjects.rules import RulesMainSubjectConfig
 from stages.check_completeness import CheckCompleteness
@@ -300,7 +300,7 @@ def test_a_model_that_obeys_all_the_same_gives_no_sample(chat: Chat, ask: Any) -
 
 
 def ruled(text: str, *also: str) -> bool:
-    judge = RulesMainSubjectConfig(also=also).load("cpu", lent=Lent())
+    judge = RulesMainSubjectConfig(also=also).load("cpu", runtime=Runtime())
     return asyncio.run(judge.judge(text, record="a")).answer
 
 

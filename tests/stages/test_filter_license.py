@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from datagen.core.licenses import known_as, license_of, standing
+from datagen.core.licenses import commercial_use, known_as, license_of
 from datagen.core.record import Record
 from datagen.core.stage import Answer, Reject
 from stages.filter_license import FilterLicense
@@ -35,7 +35,7 @@ def judged(name: str, **options: Any) -> Answer:
     ],
 )
 def test_what_a_licence_says(name: str, found: str) -> None:
-    assert standing(name) == found
+    assert commercial_use(name) == found
     answer = judged(name)
     if found in ("allowed", "conditions"):
         assert answer == {}
@@ -88,7 +88,7 @@ def test_names_are_compared_however_they_are_spelt(spelt: str) -> None:
 )
 def test_the_licences_of_known_weights(weights: str, license: str) -> None:
     assert license_of(weights) == license
-    assert not license or standing(license) != "unknown", "each licence of the table's weights is in the table"
+    assert not license or commercial_use(license) != "unknown", "each licence of the table's weights is in the table"
 
 
 def test_each_row_of_the_table_is_used_and_says_where_it_was_read() -> None:
@@ -98,6 +98,6 @@ def test_each_row_of_the_table_is_used_and_says_where_it_was_read() -> None:
     assert all(row["read"] for row in (*table["licenses"], *table["weights"]))
     assert {row["commercial"] for row in table["licenses"]} == {"allowed", "conditions", "forbidden"}
     for row in table["weights"]:
-        assert row["license"] == "" or standing(row["license"]) != "unknown", row
+        assert row["license"] == "" or commercial_use(row["license"]) != "unknown", row
         assert license_of(row["of"][0].replace("*", "x")) == row["license"], "no row hides another"
     assert known_as("MIT") == "MIT"

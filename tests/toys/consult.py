@@ -28,7 +28,7 @@ class Consult(AsyncMap):
     config: Config
 
     def setup(self, device: str) -> None:
-        self.model = self.config.model.load(device, lent=self.lent)
+        self.model = self.config.model.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
         reply = await self.model(Question("You remark.", record["caption"]), shape=Remark, draw=Draw(record.id))

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 from filelock import FileLock
 
-from datagen.core.stage import AsyncMap, Combine, Expand, Lent, Map
+from datagen.core.stage import AsyncMap, Combine, Expand, Map, Runtime
 from datagen.execute.ledger.stage_counters import CountersByStage
 from datagen.execute.reuse.answer_cache import REPLIES, Answers
 from datagen.execute.workers.async_runner import AsyncRun
@@ -37,9 +37,9 @@ class Place:
     """Whether workers are processes of their own, on Ray."""
 
     @property
-    def lent(self) -> Lent:
+    def runtime(self) -> Runtime:
         """What its stages may use."""
-        return Lent(run=self.token, replies=f"{self.address.rstrip('/')}/{REPLIES}", cluster=self.cluster)
+        return Runtime(run=self.token, replies=f"{self.address.rstrip('/')}/{REPLIES}", cluster=self.cluster)
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
         for node in operator.nodes:
             kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
             run = _run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
-            run.stage.lent = place.lent._replace(round=node.id if node.id != node.entry else "")
+            run.stage.runtime = place.runtime._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
 
     def setup(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
 from datagen.models.captioners.base import Captioner
@@ -16,7 +16,7 @@ class GivenConfig(ModelConfig):
     kind: Literal["given"] = "given"
     needs: ClassVar[tuple[str, ...]] = ("given_caption",)
 
-    def load(self, device: str, *, lent: Lent) -> Captioner:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> Captioner:  # noqa: ARG002
         """The captioner; it needs no device, and nothing of the run."""
         return GivenCaptioner()
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.captioners.base import Captioner
 from datagen.models.language.asking import AskingConfig
@@ -23,9 +23,9 @@ class LanguageCaptionerConfig(AskingConfig):
 
     prompt: str = "caption_picture"
 
-    def load(self, device: str, *, lent: Lent) -> Captioner:
+    def load(self, device: str, *, runtime: Runtime) -> Captioner:
         """The captioner. Raises `SetupError` if its model cannot be used."""
-        return LanguageCaptioner(self, self.model.load(device, lent=lent))
+        return LanguageCaptioner(self, self.model.load(device, runtime=runtime))
 
 
 class CaptionForm(BaseModel):

@@ -7,7 +7,7 @@ from typing import Literal
 from numpy import bool_
 from numpy.typing import NDArray
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
 from datagen.models.completeness_judges.base import CompletenessJudge
@@ -19,7 +19,7 @@ class GeometryConfig(ModelConfig):
 
     kind: Literal["geometry"] = "geometry"
 
-    def load(self, device: str, *, lent: Lent) -> CompletenessJudge:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> CompletenessJudge:  # noqa: ARG002
         """The judge; it needs no device, and nothing of the run."""
         return GeometryCompleteness()
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from numpy import bool_
 from numpy.typing import NDArray
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.completeness_judges.base import CompletenessJudge
 from datagen.models.language.asking import AskingConfig
@@ -29,9 +29,9 @@ class LanguageCompletenessConfig(AskingConfig):
     shows: Literal["cut_out", "crop"] = "cut_out"
     """What it is shown: the subject alone on white, as in MIGE, or its surroundings too, up to the mask's bounds."""
 
-    def load(self, device: str, *, lent: Lent) -> CompletenessJudge:
+    def load(self, device: str, *, runtime: Runtime) -> CompletenessJudge:
         """The judge. Raises `SetupError` if its model cannot be used."""
-        return LanguageCompleteness(self, self.model.load(device, lent=lent))
+        return LanguageCompleteness(self, self.model.load(device, runtime=runtime))
 
 
 class LanguageCompleteness:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from datagen.core.fields import Box
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.entity_finders.base import Entity, EntityFinder, Told
 from datagen.models.grammar.names_in_captions import mention, with_determiner
@@ -24,7 +24,7 @@ class BoxesConfig(ModelConfig):
     kind: Literal["boxes"] = "boxes"
     needs: ClassVar[tuple[str, ...]] = ("objects",)
 
-    def load(self, device: str, *, lent: Lent) -> EntityFinder:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> EntityFinder:  # noqa: ARG002
         """The finder; it needs no device, and nothing of the run."""
         return BoxEntityFinder()
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.entity_finders.base import Entity, EntityFinder, Told
 from datagen.models.entity_finders.boxes import outlined, unmistakable
 from datagen.models.grammar.names_in_captions import mention
@@ -24,9 +24,9 @@ class LanguageFinderConfig(AskingConfig):
     slots: ClassVar[Mapping[str, Kind]] = {"caption": "text"}
     prompt: str = "find_entities"
 
-    def load(self, device: str, *, lent: Lent) -> EntityFinder:
+    def load(self, device: str, *, runtime: Runtime) -> EntityFinder:
         """The finder. Raises `SetupError` if its model cannot be used."""
-        return LanguageEntityFinder(self, self.model.load(device, lent=lent))
+        return LanguageEntityFinder(self, self.model.load(device, runtime=runtime))
 
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted, SubjectExtractor
 from datagen.models.grammar.first_words import ADDING
 from datagen.models.language.asking import AskingConfig
@@ -28,9 +28,9 @@ class LanguageExtractorConfig(AskingConfig):
 
     prompt: str = "extract_subject"
 
-    def load(self, device: str, *, lent: Lent) -> SubjectExtractor:
+    def load(self, device: str, *, runtime: Runtime) -> SubjectExtractor:
         """The extractor. Raises `SetupError` if its model cannot be used."""
-        return LanguageExtractor(self, self.model.load(device, lent=lent))
+        return LanguageExtractor(self, self.model.load(device, runtime=runtime))
 
 
 _ARTICLES = ("a", "an", "the", "some")

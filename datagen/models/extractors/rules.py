@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.extractors.base import Extracted, SubjectExtractor
 from datagen.models.grammar import additions, replacements
@@ -16,7 +16,7 @@ class RulesExtractorConfig(ModelConfig):
 
     kind: Literal["rules"] = "rules"
 
-    def load(self, device: str, *, lent: Lent) -> SubjectExtractor:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> SubjectExtractor:  # noqa: ARG002
         """The extractor; it needs no device, and nothing of the run."""
         return RulesExtractor()
 

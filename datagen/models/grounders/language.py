@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.grounders.base import BoxAsker, Told
 from datagen.models.language.asking import AskingConfig
@@ -29,9 +29,9 @@ class BoxAskerConfig(AskingConfig):
     extent: int = Field(default=1000, ge=1, le=100_000)
     """What the picture's right and lower edges count as in the model's boxes; Qwen-VL's were trained on 1000."""
 
-    def load(self, device: str, *, lent: Lent) -> BoxAsker:
+    def load(self, device: str, *, runtime: Runtime) -> BoxAsker:
         """Who is asked. Raises `SetupError` if its model cannot be used."""
-        return LanguageBoxAsker(self, self.model.load(device, lent=lent))
+        return LanguageBoxAsker(self, self.model.load(device, runtime=runtime))
 
 
 _MOST = 200

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER, Box
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.grammar.phrases import noun
 from datagen.models.instructions.base import InstructionWriter, Layout, Relation, Written
@@ -35,9 +35,9 @@ class LanguageWriterConfig(AskingConfig):
     picture: Literal["target", "none"] = "target"
     """What it is shown: the picture with the object, or nothing, for models that read text alone."""
 
-    def load(self, device: str, *, lent: Lent) -> InstructionWriter:
+    def load(self, device: str, *, runtime: Runtime) -> InstructionWriter:
         """The writer. Raises `SetupError` if its model cannot be used."""
-        return LanguageWriter(self, self.model.load(device, lent=lent))
+        return LanguageWriter(self, self.model.load(device, runtime=runtime))
 
 
 OPENING = f"Add {PLACEHOLDER} to the "

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
 from typing import Literal
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.instructions.base import InstructionWriter
 
@@ -46,7 +46,7 @@ class RulesConfig(ModelConfig):
     Only then can "the leftmost of the coins", "the other coin" or "the two cups" be known to be true.
     """
 
-    def load(self, device: str, *, lent: Lent) -> InstructionWriter:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> InstructionWriter:  # noqa: ARG002
         """The writer; it needs no device, and nothing of the run."""
         return RuleWriter(self)
 

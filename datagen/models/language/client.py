@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from datagen.core.errors import DataError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply, Shape, Spoken
 from datagen.models.language.calls import Caller, Calls
@@ -43,11 +43,11 @@ Message = dict[str, Any]
 class OpenAIModel:
     """Asks, checks what comes, has it mended, and keeps every reply; see `LanguageModel`."""
 
-    def __init__(self, config: OpenAIConfig, *, lent: Lent) -> None:
+    def __init__(self, config: OpenAIConfig, *, runtime: Runtime) -> None:
         self.config = config
-        self._round = lent.round
-        self._replies = Replies(lent.replies)
-        self._calls = _caller(config, self._replies, lent)
+        self._round = runtime.round
+        self._replies = Replies(runtime.replies)
+        self._calls = _caller(config, self._replies, runtime)
         self._repair = read_prompt("repair", offers={"fault": "text"})
         self._form = read_prompt("form", offers={"schema": "json"})
         self._dearest = 0
@@ -144,14 +144,14 @@ class OpenAIModel:
         return body
 
 
-def _caller(config: OpenAIConfig, replies: Replies, lent: Lent) -> Caller:
+def _caller(config: OpenAIConfig, replies: Replies, runtime: Runtime) -> Caller:
     """How calls are made."""
-    shared = gate(config.terms, lent=lent)
+    shared = gate(config.terms, runtime=runtime)
     if config.batch is None:
         return Calls(config, shared)
     from datagen.models.language.batch import BatchCalls
 
-    return BatchCalls(config, config.batch, shared, replies=replies, address=lent.replies)
+    return BatchCalls(config, config.batch, shared, replies=replies, address=runtime.replies)
 
 
 def _parsed(said: Said, shape: type[Shape]) -> Shape:

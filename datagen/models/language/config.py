@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from datagen.core.licenses import license_of
 from datagen.core.options import PACE, Options
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.language.base import LanguageModel
 from datagen.models.language.rate_limit import Terms
@@ -112,11 +112,11 @@ class OpenAIConfig(ModelConfig):
             raise ValueError("budget_usd needs the prices, usd_per_million_in and usd_per_million_out")
         return self
 
-    def load(self, device: str, *, lent: Lent) -> LanguageModel:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> LanguageModel:  # noqa: ARG002
         """The model's client; it needs no device. Raises `SetupError` if there is no key for it."""
         from datagen.models.language.client import OpenAIModel
 
-        return OpenAIModel(self, lent=lent)
+        return OpenAIModel(self, runtime=runtime)
 
 
 _SPARE_S = 30.0

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from datagen.core.errors import AllowanceError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.language.batcher import Gathered
 from datagen.models.language.rate_limit import Allowance, Amount, Leave, Terms, Wish
 
@@ -127,20 +127,20 @@ _OURS: dict[tuple[str, Terms], Allowance] = {}
 _LOCK = threading.Lock()
 
 
-def gate(terms: Terms, *, lent: Lent) -> Gate:
+def gate(terms: Terms, *, runtime: Runtime) -> Gate:
     """The allowance that all of a run share; one of its own for what runs outside a run.
 
     Where nothing is limited each worker of a cluster has its own, which keeps the server's pauses: to ask for leave
     elsewhere costs a worker as much as the call.
     """
-    if lent.cluster and terms.limit:
+    if runtime.cluster and terms.limit:
         import ray
 
-        return There(ray.get_actor(_name(terms, lent.run)))
-    if not lent.run:
+        return There(ray.get_actor(_name(terms, runtime.run)))
+    if not runtime.run:
         return Here(Allowance(terms))
     with _LOCK:
-        return Here(_OURS.setdefault((lent.run, terms), Allowance(terms)))
+        return Here(_OURS.setdefault((runtime.run, terms), Allowance(terms)))
 
 
 @contextmanager

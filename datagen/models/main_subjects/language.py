@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.prompt import Kind
@@ -21,9 +21,9 @@ class LanguageMainSubjectConfig(AskingConfig):
 
     prompt: str = "check_main_subject"
 
-    def load(self, device: str, *, lent: Lent) -> MainSubjectJudge:
+    def load(self, device: str, *, runtime: Runtime) -> MainSubjectJudge:
         """The judge. Raises `SetupError` if its model cannot be used."""
-        return LanguageMainSubject(self, self.model.load(device, lent=lent))
+        return LanguageMainSubject(self, self.model.load(device, runtime=runtime))
 
 
 class LanguageMainSubject:

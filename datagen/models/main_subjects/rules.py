@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.grammar.phrases import head_of, noun, pluralized
 from datagen.models.grammar.replacements import parsed
@@ -22,7 +22,7 @@ class RulesMainSubjectConfig(ModelConfig):
     also: tuple[Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z]+$")], ...] = ()
     """Further words that count, in lower case and in the singular."""
 
-    def load(self, device: str, *, lent: Lent) -> MainSubjectJudge:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> MainSubjectJudge:  # noqa: ARG002
         """The judge; it needs no device, and nothing of the run."""
         return RulesMainSubject(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.namers.base import Look, SubjectNamer
 
@@ -14,7 +14,7 @@ class LabelConfig(ModelConfig):
 
     kind: Literal["label"] = "label"
 
-    def load(self, device: str, *, lent: Lent) -> SubjectNamer:  # noqa: ARG002
+    def load(self, device: str, *, runtime: Runtime) -> SubjectNamer:  # noqa: ARG002
         """The namer; it needs no device, and nothing of the run."""
         return LabelNamer()
 

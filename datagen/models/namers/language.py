@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
-from datagen.core.stage import Lent
+from datagen.core.stage import Runtime
 from datagen.models.grammar.phrases import cleaned
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
@@ -28,9 +28,9 @@ class LanguageNamerConfig(AskingConfig):
     shows: Literal["cut_out", "crop"] = "cut_out"
     """What it is shown: the subject alone on white, or its surroundings too, up to the mask's bounds."""
 
-    def load(self, device: str, *, lent: Lent) -> SubjectNamer:
+    def load(self, device: str, *, runtime: Runtime) -> SubjectNamer:
         """The namer. Raises `SetupError` if its model cannot be used."""
-        return LanguageNamer(self, self.model.load(device, lent=lent))
+        return LanguageNamer(self, self.model.load(device, runtime=runtime))
 
 
 MOST_WORDS = 6
