@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import tiny_configs
+from building import context_of
 from finished import finished, mixing
 
 from datagen.core.record import Record
@@ -71,7 +72,7 @@ def _of_graph(graph: Graph) -> list[Example]:
     rows = tuple(graph.source.rows())
     state = State.start(Job(Slice(0, rows)), catalogue=graph.catalogue)
     taken = []
-    place = place_of(graph, "memory://examples")
+    place = place_of(context_of(graph, "memory://examples"))
     for operator in fuse(graph):
         worker = Worker(operator, place)
         worker.setup()

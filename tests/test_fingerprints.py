@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from building import PAINT, plain_rows, run_local, toy_graph
+from building import PAINT, plain_rows, run_fingerprint, run_local, toy_graph
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from toys.note import SEEN, TEXTS, Note
@@ -18,7 +18,7 @@ from toys.note import SEEN, TEXTS, Note
 from datagen.core.errors import ConfigError
 from datagen.core.stage import Combine
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.reuse.fingerprints import dependencies, run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.fingerprints import dependencies, stage_fingerprints
 from datagen.pipeline.graph_model import Graph
 from datagen.storage.store import Store
 

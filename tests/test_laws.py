@@ -7,13 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_fingerprint, run_local, toy_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datagen.execute.engines.progress_events import Told
 from datagen.execute.maintain.verify import verify
-from datagen.execute.reuse.fingerprints import run_fingerprint
 from datagen.execute.run import How, run
 from datagen.pipeline.graph_model import Graph
 

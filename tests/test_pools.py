@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 import ray
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import ROOT, running
 
 from datagen.cli import BROKEN, SOME_FAILED
@@ -25,7 +25,6 @@ from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.workers.operators import fuse
 from datagen.pipeline.graph_model import Graph
-from datagen.storage.store import Store
 
 Engine = Literal["ray", "local"]
 
@@ -49,9 +48,9 @@ def _log(folder: Path, id: str, *, seconds: float = 0.0, **resources: Any) -> di
 
 
 def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> Iterator[Heard]:
-    committer = committer_of(graph, str(out))
-    feed = Feed(graph, Ledger(Store(str(out)), committer.fingerprint), None, Quiet())
-    return OnRay(in_flight_mb=in_flight_mb).run(fuse(graph), committer, place_of(graph, str(out)), feed)
+    context = context_of(graph, out)
+    feed = Feed(context, ledger=Ledger(context.store, context.fingerprint), watcher=Quiet())
+    return OnRay(in_flight_mb=in_flight_mb).run(fuse(graph), committer_of(context), place_of(context), feed)
 
 
 def _run(graph: Graph, out: Path, *, engine: Engine = "ray", failed_share: float | None = None) -> Summary:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import ROOT
 
 from datagen.core.errors import ConfigError, DatagenError, SetupError
@@ -148,8 +148,8 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
             most = max(most, len(taken) - reported)
             yield Job(part)
 
-    out = str(tmp_path / "out")
-    for heard in OnRay().run(fuse(graph), committer_of(graph, out), place_of(graph, out), cutting()):
+    context = context_of(graph, tmp_path / "out")
+    for heard in OnRay().run(fuse(graph), committer_of(context), place_of(context), cutting()):
         reported += heard.report is not None
     assert (len(taken), reported) == (40, 40)
     assert most <= 2 * 2, "two for each of two workers"

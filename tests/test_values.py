@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, context_of, ledger_rows, plain_rows, run_local, toy_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -20,7 +20,7 @@ from datagen.core.fields import Field, catalogue
 from datagen.core.record import Record
 from datagen.execute.ledger.ledger import Costs, Row
 from datagen.execute.workers.slices import Job, Slice
-from datagen.execute.workers.state import Live, Order, State
+from datagen.execute.workers.state import Live, Order, RecordEnd, State
 from datagen.imaging.codecs import (
     Blobs,
     check_value,
@@ -256,7 +256,7 @@ def test_a_buffer_that_a_stage_uses_again_does_not_reach_another_record(tmp_path
     graph = toy_graph(tmp_path, [{"use": "mark"}, PAINT], rows=plain_rows(3))
     state = State.start(Job(next(cut(graph.source, size=3))), catalogue=graph.catalogue)
     for operator in fuse(graph):
-        Worker(operator, place_of(graph, str(tmp_path))).run([state])
+        Worker(operator, place_of(context_of(graph, tmp_path))).run([state])
     assert len({live.record["mask"].tobytes() for live in state.live}) == 1, "as each was when the batch was answered"
     assert all(live.record["mask"].base is None for live in state.live)
 
@@ -314,5 +314,5 @@ def test_a_picture_that_nobody_looks_at_is_not_decoded(monkeypatch: pytest.Monke
     record = state.live[0].record.seeing(["target", "caption"], renamed={}).adding({"subject": "x"})
     assert record["caption"] == "0"
     state.live[0].record = state.live[0].record.adding({"subject": "x"})
-    state.end(state.live[0], "rejected", "stage", reason="why")
+    state.end(state.live[0], RecordEnd("rejected", "stage", "why"))
     assert state.parcel().known == 1

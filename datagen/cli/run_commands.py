@@ -281,12 +281,16 @@ def plan(
         typer.echo(as_mermaid(graph))
         return
     from datagen.execute.inspect.resume_plan import outlook, outlook_text
+    from datagen.execute.reuse.code_versions import settle_code
+    from datagen.storage.store import Store
 
-    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=chosen(code))
+    out = out or f"out/{graph.loaded.pipeline.pipeline}"
+    settled = settle_code(graph, store=Store(out), choice=chosen(code))
+    found = outlook(settled, out=out)
     if as_json:
         tell_json(found)
     else:
-        tell(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
+        tell(f"{as_text(settled.context)}\n\n{outlook_text(found)}")
 
 
 def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:

@@ -11,7 +11,7 @@ import huggingface_hub.constants
 import pydantic
 import pytest
 import torch
-from building import run_local, toy_config
+from building import context_of, run_local, toy_config
 from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -239,7 +239,7 @@ def test_models_that_fit_or_take_no_gpu_are_not(tmp_path: Path, gpus: float) -> 
 
 
 def test_a_plan_tells_what_is_not_pinned_and_what_a_gpu_has_to_hold(tmp_path: Path) -> None:
-    told = as_text(build(load(_toy(tmp_path, resources={"gpus": 0.5}))))
+    told = as_text(context_of(build(load(_toy(tmp_path, resources={"gpus": 0.5})))))
     assert (
         f"not pinned: 'fetch_weights' takes whatever {tmp_path / 'weights.bin'} is at the time; give its `commit`"
         in told
