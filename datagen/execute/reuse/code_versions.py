@@ -17,7 +17,7 @@ from datagen.core.errors import StoreError
 from datagen.core.stage import Stage
 from datagen.execute.reuse.fingerprints import dependencies, models_of, stage_fingerprint
 from datagen.execute.reuse.run_context import RunContext
-from datagen.execute.source_code import FRAMEWORK, Module, SourceModules, Statement, Target, top
+from datagen.execute.reuse.source_code import FRAMEWORK, Module, SourceModules, Statement, Target, top
 from datagen.models.base import ModelConfig
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.storage.store import Store
