@@ -439,6 +439,20 @@ def test_a_function_of_the_package_of_a_role_is_noticed(package: Package) -> Non
     assert not is_noticed(root, node, file=file, old="'Grab', ", new="")
 
 
+def test_what_a_package_imports_for_type_checkers_is_not_followed(package: Package) -> None:
+    file = "models/segmenters/__init__.py"
+    new = (
+        "from typing import TYPE_CHECKING\nfrom P.models.segmenters.sam import SamConfig\n"
+        "if TYPE_CHECKING:\n    from P.models.segmenters.sam import Sam\n"
+    )
+    text = BESIDE[file].replace("from P.models.segmenters.sam import Sam, SamConfig\n", new)
+    assert new in text
+    root = package({**BESIDE, file: text})
+    change = {"file": "models/segmenters/sam.py", "old": 'Segmentation("sam")', "new": 'Segmentation("sam", 2)'}
+    assert is_noticed(root, node_of(root, "cut", segmenter={"kind": "sam"}), **change)
+    assert not is_noticed(root, node_of(root, "cut", segmenter={"kind": "grab"}), **change)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_new_implementation_changes_nothing_for_the_others(package: Package, layout: str) -> None:
     root = package(layout)
