@@ -20,8 +20,9 @@ from datagen.pipeline.graph_model import Clause, Graph, Node
 def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[str, str]:
     """A hash for each node: its version, options, models, fields, and the fingerprints of those it depends on.
 
-    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it. Nor are the bounds of a
-    Filter, unless it sets `bounds_in_fingerprint`; a Combine behind it has them, since it receives those that failed.
+    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it. Nor are the
+    bounds of a Filter, unless it sets `bounds_in_fingerprint`. A Combine behind a Filter has its bounds, since it
+    receives the records that failed.
     """
     found: dict[str, str] = {}
     needs = dependencies(graph)
