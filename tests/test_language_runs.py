@@ -171,6 +171,7 @@ def test_a_run_killed_while_it_waits_for_a_batch_takes_it_up_and_sends_nothing_t
     assert verify(str(out)) == []
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("two_core_ray")
 def test_limits_hold_for_all_workers_on_ray(tmp_path: Path, chat: Chat) -> None:
     limits = {"budget_tokens": 400, "max_tokens": 100, "requests_per_minute": 600}

@@ -27,6 +27,8 @@ from datagen.execute.workers.operators import fuse
 from datagen.pipeline.graph_model import Graph
 from datagen.storage.store import Store
 
+pytestmark = pytest.mark.ray
+
 Engine = Literal["ray", "local"]
 
 
@@ -71,6 +73,7 @@ run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Qui
 """
 
 
+@pytest.mark.subprocess
 def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> None:
     stages = [
         {"use": "sift", "resources": {"cpus": 0.25}},
@@ -233,6 +236,7 @@ def test_too_many_failures_stop_a_run_which_goes_on_later(tmp_path: Path, engine
     assert (rest.counts.failed, rest.counts.accepted) == (60, 60)
 
 
+@pytest.mark.subprocess
 def test_the_command_that_stops_early_says_why_and_exits_with_1(tmp_path: Path) -> None:
     config = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(60))
     for words, code in ((("--max-failed", "0.05"), BROKEN), ((), SOME_FAILED)):
