@@ -38,10 +38,10 @@ PACKAGES: Final = {
     "multiprocessing.popen_spawn_posix": "subprocess",
 }
 """What may be imported only under a marker; multiprocessing imports one of its own as a process starts."""
-PROCESSES: Final = frozenset(
-    {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system"}
+WATCHED: Final = frozenset(
+    {"import", "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system"}
 )
-"""Audit events of a process that starts."""
+"""Audit events of an import and of a process that starts."""
 SECONDS: Final = Path(__file__).with_name("seconds.json")
 """How long each module took in one run of all tests; only the order of modules depends on it."""
 UNKNOWN_SECONDS: Final = 10.0
@@ -84,16 +84,14 @@ class Guard:
             raise failure
 
     def _audit(self, event: str, values: tuple[Any, ...]) -> None:
-        if not self._subject:
+        if event not in WATCHED or not self._subject:  # the hook is called for every file that is opened, and more
             return
         if event == "import":
             name = str(values[0])
             package = name if name.startswith("multiprocessing.popen_") else name.partition(".")[0]
             marker, what = PACKAGES.get(package), f"imports {package}"
-        elif event in PROCESSES:
-            marker, what = "subprocess", f"starts a process ({event}{values[:1]})"
         else:
-            return
+            marker, what = "subprocess", f"starts a process ({event}{values[:1]})"
         if marker:
             text = f"{self._subject} {what}: mark it with pytest.mark.{marker}"
             self._offences[marker] = text
