@@ -43,7 +43,7 @@ WATCHED: Final = frozenset(
 )
 """Audit events of an import and of a process that starts."""
 SECONDS: Final = Path(__file__).with_name("seconds.json")
-"""How long each module took in one run of all tests; only the order of modules depends on it."""
+"""How long each module took when it last ran with `--note-seconds`; only the order of modules depends on it."""
 UNKNOWN_SECONDS: Final = 10.0
 _USUAL_EXAMPLES: Final = 100
 
@@ -113,7 +113,7 @@ def module_markers(text: str) -> set[str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ring", choices=list(RINGS), default="all", help="which tests to run (default: all)")
-    parser.addoption("--note-seconds", action="store_true", help=f"write each module's seconds into {SECONDS.name}")
+    parser.addoption("--note-seconds", action="store_true", help=f"keep each module's seconds in {SECONDS.name}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -142,7 +142,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in set(dropped)]
     if hasattr(config, "workerinput"):  # pytest-xdist hands modules out in this order: the longest first
-        seconds = json.loads(SECONDS.read_text("utf-8")) if SECONDS.exists() else {}
+        seconds = _known_seconds()
         items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], UNKNOWN_SECONDS))
 
 
@@ -183,8 +183,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     return (yield from _guarded(item))
 
 
+def _known_seconds() -> dict[str, float]:
+    return dict(json.loads(SECONDS.read_text("utf-8"))) if SECONDS.exists() else {}
+
+
 class SecondsWriter:
-    """Adds up what the tests of each module took, and writes `seconds.json` at the end."""
+    """Adds up what the tests of each module took, and brings `seconds.json` up to date at the end."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -194,5 +198,7 @@ class SecondsWriter:
         self._seconds[report.nodeid.partition("::")[0]] += report.duration  # type: ignore[assignment]
 
     def pytest_sessionfinish(self) -> None:
-        found = {module: round(seconds, 1) for module, seconds in sorted(self._seconds.items())}
-        SECONDS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        known = _known_seconds()
+        found = {module: round(seconds, 1) for module, seconds in self._seconds.items()}
+        there = {module: seconds for module, seconds in (known | found).items() if (self._root / module).exists()}
+        SECONDS.write_text(json.dumps(there, indent=1, sort_keys=True) + "\n", "utf-8")

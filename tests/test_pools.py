@@ -116,7 +116,13 @@ def test_a_slow_stage_gets_the_cores_of_an_idle_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("resources", [{"gpus": 0.5}, {"cpus": 0.5}], ids=["gpu", "half a core"])
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param({"gpus": 0.5}, id="gpu"),
+        pytest.param({"cpus": 0.5}, id="half a core", marks=pytest.mark.full),  # the same law as of half a GPU
+    ],
+)
 def test_batches_are_filled_across_slices(tmp_path: Path, resources: dict[str, Any]) -> None:
     """A slice leaves less than one record of eight; halves of one GPU serve two stages at once."""
     stages = [

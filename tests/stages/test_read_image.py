@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pydantic
 import pytest
 from building import ledger_rows, run_local, toy_graph
+from fsspec.registry import known_implementations
 from picture_files import header, noise, png_of, saved, smooth
 
 from datagen.core.errors import SetupError
@@ -139,7 +139,7 @@ def test_a_chain_behind_a_plain_path_is_only_a_name(folder: str) -> None:
 
 def test_a_scheme_whose_package_is_missing_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"class": "nowhere.Tape", "err": "Install tapefs to read tapes"}
-    monkeypatch.setitem(fsspec.registry.known_implementations, "tape", known)
+    monkeypatch.setitem(known_implementations, "tape", known)
     with pytest.raises(SetupError, match="'tape' addresses cannot be read here: Install tapefs to read tapes"):
         read("tape://a.png", schemes=("tape",))
 
