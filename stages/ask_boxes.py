@@ -48,10 +48,10 @@ class AskBoxes(AsyncMap):
         phrases = phrases_for(record, self.config.phrases)
         if not phrases:
             return Reject("no_object", "there is nothing to look for")
-        told = await self.asker.find(record["image"], phrases, record=record.id)
-        if not told:
+        found = await self.asker.find(record["image"], phrases, record=record.id)
+        if not found:
             return Reject("no_object", f"the model sees none of: {'; '.join(phrases):.200}")
-        return {"objects": [object_of(one.label, box=one.box) for one in told]}
+        return {"objects": [object_of(one.label, box=one.box) for one in found]}
 
     async def close(self) -> None:
         """Let go of the model's connections, if it was loaded."""

@@ -62,8 +62,8 @@ class Decontaminate(Map):
         closest = min(found)
         scores = {"benchmark_distance": float(closest.distance)}
         if closest.distance < self.config.min_bits:
-            told = f"'{closest.item}' of '{closest.list}', {closest.distance} of {hash.bits} bits differ"
-            return Reject("in_benchmark", told, scores)
+            detail = f"'{closest.item}' of '{closest.list}', {closest.distance} of {hash.bits} bits differ"
+            return Reject("in_benchmark", detail, scores)
         return scores
 
 

@@ -43,8 +43,8 @@ class DescribeReplacement(Map):
     def _described(self, record: Record) -> Answer:
         source, target = record["source"].size, record["target"].size
         if abs(_shape(target) / _shape(source) - 1) > self.config.max_shape_change:
-            told = "the source is {}x{}, the target {}x{}".format(*source, *target)
-            return Reject("shapes_differ", f"{told}: one is not the other edited")
+            detail = "the source is {}x{}, the target {}x{}".format(*source, *target)
+            return Reject("shapes_differ", f"{detail}: one is not the other edited")
         masks = _masks(record, source)
         box = _moved(record["box"], target, source) if "box" in record else []
         subject = record["subject"]

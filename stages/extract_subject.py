@@ -78,7 +78,7 @@ class ExtractSubject(AsyncMap):
         said = told_in(instruction, self._mention, start=after)
         if said:
             return f"{instruction[: said.start()]}{PLACEHOLDER}{instruction[said.end() :]}"
-        words, stop = _parted(instruction)
+        words, stop = _split_stop(instruction)
         is_position = _POSITION.search(words, after)
         phrase = _IN.sub("of", self.config.source_phrase) if is_position else self.config.source_phrase
         return f"{words} {phrase}{stop}"
@@ -88,10 +88,10 @@ class ExtractSubject(AsyncMap):
         for found in mentions(instruction, self._mention):
             before, rest = _WITHIN.search(instruction[: found.start()]), _RESUMED.match(instruction, found.end())
             if before and rest and found.end() < instruction.index(PLACEHOLDER):
-                told = instruction[rest.end() :]
+                tail = instruction[rest.end() :]
                 if before.start():
-                    return f"{instruction[: before.start()]} {told}"
-                return f"{told[0].upper() if before[0][0].isupper() else told[0]}{told[1:]}"
+                    return f"{instruction[: before.start()]} {tail}"
+                return f"{tail[0].upper() if before[0][0].isupper() else tail[0]}{tail[1:]}"
         return instruction
 
     async def close(self) -> None:
@@ -100,7 +100,7 @@ class ExtractSubject(AsyncMap):
             await self.extractor.close()
 
 
-def _parted(instruction: str) -> tuple[str, str]:
+def _split_stop(instruction: str) -> tuple[str, str]:
     """A sentence, and what it ends with."""
     words = re.sub(r"[\s.!]+$", "", instruction)
     return words, instruction[len(words) :].strip()

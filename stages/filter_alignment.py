@@ -49,9 +49,9 @@ class FilterAlignment(Map):
             return Reject("other_shape", f"source and target are {sizes}")
         found = alignment(source.array, target.array)
         scores = {"shift": round(found.shift, 2), "zoom": round(found.zoom, 4)}
-        told = f"moved by {found.x:.1f} right, {found.y:.1f} down, scaled by {found.scale:.3f}"
+        detail = f"moved by {found.x:.1f} right, {found.y:.1f} down, scaled by {found.scale:.3f}"
         if scores["shift"] > self.config.max_shift:
-            return Reject("moved", told, scores)
+            return Reject("moved", detail, scores)
         if scores["zoom"] > self.config.max_zoom:
-            return Reject("scaled", told, scores)
+            return Reject("scaled", detail, scores)
         return scores

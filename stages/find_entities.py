@@ -50,7 +50,7 @@ class FindEntities(AsyncMap):
         if not found:
             what = "the caption is empty" if not told.caption.strip() else "it names nothing that can be cut out"
             return Reject("no_entity", what)
-        return {"entities": [_told(entity) for entity in found]}
+        return {"entities": [_entity_row(entity) for entity in found]}
 
     async def close(self) -> None:
         """Let go of what the finder opened, if it was loaded."""
@@ -58,7 +58,7 @@ class FindEntities(AsyncMap):
             await self.finder.close()
 
 
-def _told(entity: Entity) -> Mapping[str, Any]:
+def _entity_row(entity: Entity) -> Mapping[str, Any]:
     return {
         "label": entity.label,
         "start": entity.span.start,

@@ -33,8 +33,8 @@ class GenerateImage(Map):
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Make a picture for each record."""
-        told = [record for record in batch if record["caption"].strip()]
-        made = dict(zip([record.id for record in told], self._made(told), strict=True))
+        captioned = [record for record in batch if record["caption"].strip()]
+        made = dict(zip([record.id for record in captioned], self._made(captioned), strict=True))
         return [made.get(record.id, Failed("the caption is empty")) for record in batch]
 
     def _made(self, records: list[Record]) -> list[Answer]:

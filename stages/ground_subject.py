@@ -52,8 +52,8 @@ class GroundSubject(Filter):
         images = [record["image"].array for record in batch]
         found = self.detector(images, [[record["subject"]] for record in batch])
         best = {place: things[0] for place, things in enumerate(found) if things}
-        asked = [(images[place], thing.box, NOTHING) for place, thing in best.items()]
-        masks = iter(segment_each(self.segmenter, each=asked))
+        jobs = [(images[place], thing.box, NOTHING) for place, thing in best.items()]
+        masks = iter(segment_each(self.segmenter, each=jobs))
         return [_answer(best[n], next(masks)) if n in best else _nothing(record) for n, record in enumerate(batch)]
 
 
@@ -62,8 +62,8 @@ def _nothing(record: Record) -> Answer:
 
 
 def _answer(thing: Detection, found: Segmentation) -> Answer:
-    told = {"box": thing.box, "box_score": round(thing.score, 4)}
+    fields = {"box": thing.box, "box_score": round(thing.score, 4)}
     if not found.mask.any():
         box = [round(edge, 1) for edge in thing.box]
-        return Reject("no_mask", f"no pixel of box {box} belongs to the subject", {**told, "mask_fit": 0})
-    return {**told, "mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), thing.box), 4)}
+        return Reject("no_mask", f"no pixel of box {box} belongs to the subject", {**fields, "mask_fit": 0})
+    return {**fields, "mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), thing.box), 4)}

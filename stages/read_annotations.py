@@ -95,8 +95,8 @@ class ReadAnnotations(Map):
         sized = [one for one in found if one is not None]
         whole = [one for one in sized if not any(self._is_part(one, other) for other in sized)]
         if not whole:
-            told = f"of {len(found)} masks, {len(found) - len(sized)} are too small, too large or unsure"
-            return Reject("no_object", f"{told}, and {len(sized)} are parts of others")
+            detail = f"of {len(found)} masks, {len(found) - len(sized)} are too small, too large or unsure"
+            return Reject("no_object", f"{detail}, and {len(sized)} are parts of others")
         return {"objects": [self._object(one) for one in whole]}
 
     def _found(self, annotation: _Annotation) -> _Found | None:

@@ -14,7 +14,7 @@ from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.image import Image
 
 _NUMBERED = re.compile(r"(ref|mask)_(\d+)")
-_TOLD = ("json", "txt")
+_NOT_IMAGES = ("json", "txt")
 _TEXTS = ("label", "task", "subject", "instruction", "text")
 _LISTS = ("steps", "instances", "relations", "edits")
 _REASONS = {
@@ -63,7 +63,7 @@ class ReadSample(Map):
             return Failed(f"{record['base']}: {error}")
 
     def _read(self, members: Mapping[str, str], base: str) -> dict[str, Any]:
-        named = {name.split(".")[0]: name for name in members if name not in _TOLD}
+        named = {name.split(".")[0]: name for name in members if name not in _NOT_IMAGES}
         strange = [name for stem, name in named.items() if stem not in ("source", "target") and not _fits(stem)]
         if strange:
             raise DataError(f"the sample has members that are not carried: {', '.join(strange):.200}")
@@ -76,7 +76,7 @@ class ReadSample(Map):
         info = _parsed(data("json"))
         refs, masks = ([data(name) for name in _numbered(named, kind)] for kind in ("ref", "mask"))
         return {
-            **_told(info),
+            **_sample_fields(info),
             "target": Image.decode(data(named["target"])),
             "refs": [Image.decode(ref) for ref in refs],
             "masks": [Image.decode(mask).array[:, :, 0] > 127 for mask in masks],
@@ -111,7 +111,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return info
 
 
-def _told(info: Mapping[str, Any]) -> dict[str, Any]:
+def _sample_fields(info: Mapping[str, Any]) -> dict[str, Any]:
     """What KEY.json says, as fields. Raises `DataError`."""
     try:
         inputs = zip(info["inputs"], info["input_info"], strict=True)
@@ -121,7 +121,7 @@ def _told(info: Mapping[str, Any]) -> dict[str, Any]:
             "original_sha256": info["source"]["sha256"],
             "source_caption": info["captions"]["source"],
             "target_caption": info["captions"]["target"],
-            "inputs": [{**told, "member": name.split(".")[0]} for name, told in inputs],
+            "inputs": [{**info_row, "member": name.split(".")[0]} for name, info_row in inputs],
             "edits": [_stemmed(edit, "mask") for edit in info["edits"]],
             "steps": [_stemmed(step, "image") for step in info["steps"]],
             "instances": [_stemmed(instance, "mask") for instance in info["instances"]],

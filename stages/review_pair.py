@@ -6,7 +6,7 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
 
-_UNTOLD = "neither its source nor its first word tells which kind it is"
+_NO_OPERATION = "neither its source nor its first word tells which kind it is"
 
 
 class ReviewPair(Map):
@@ -34,7 +34,7 @@ class ReviewPair(Map):
     def _judged(self, record: Record) -> Answer:
         if record["operation"] not in self.config.operations:
             called = f"its source calls it '{record['operation']:.100}'"
-            return Reject("other_operation", called if record["operation"] else _UNTOLD)
+            return Reject("other_operation", called if record["operation"] else _NO_OPERATION)
         if not record["decision"]:
             return Reject("undecided", "nobody decided about it yet")
         if record["decision"] == "drop":

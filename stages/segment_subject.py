@@ -52,7 +52,7 @@ class SegmentSubject(Filter):
         """Segment the records whose boxes are sound; a picture of several is encoded once."""
         faults = [_fault(record) for record in batch]
         sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
-        found = iter(segment_each(self.segmenter, each=[_asked(record) for record in sound]))
+        found = iter(segment_each(self.segmenter, each=[_job(record) for record in sound]))
         pairs = zip(batch, faults, strict=True)
         return [Failed(fault) if fault else _answer(record, next(found)) for record, fault in pairs]
 
@@ -66,7 +66,7 @@ def _answer(record: Record, found: Segmentation) -> Answer:
     return {"mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), clipped(box, size)), 4)}
 
 
-def _asked(record: Record) -> tuple[Pixels, Box, Annotation]:
+def _job(record: Record) -> tuple[Pixels, Box, Annotation]:
     annotation = Annotation(record.get("polygons", []), record.get("annotated_mask", {}))
     return record["image"].array, record["box"], annotation
 

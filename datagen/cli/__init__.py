@@ -37,24 +37,30 @@ def main() -> NoReturn:
         app(prog_name=_name())
         sys.exit(OK)
     except (ConfigError, SetupError, StoreError) as error:
-        typer.echo(f"error: {_told(error)}", err=True)
+        typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(WRONG)
     except DatagenError as error:
-        typer.echo(f"error: {_told(error)}", err=True)
+        typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(BROKEN)
 
 
-def _told(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     """A fault as it is shown: no secrets, nothing that a terminal obeys, and not endless."""
     lines = printable(redacted(str(error))).split("\n")
-    more = [f"... and {len(lines) - _MOST_LINES:,} more"] if len(lines) > _MOST_LINES else []
+    more = [f"... and {len(lines) - _MAX_LINES:,} more"] if len(lines) > _MAX_LINES else []
     return "\n".join(
-        [*(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in lines[:_MOST_LINES]), *more]
+        [
+            *(
+                line if len(line) <= _MAX_LINE_LENGTH else f"{line[:_MAX_LINE_LENGTH]}..."
+                for line in lines[:_MAX_LINES]
+            ),
+            *more,
+        ]
     )
 
 
-_MOST_LINES = 40
-_LONGEST = 4000
+_MAX_LINES = 40
+_MAX_LINE_LENGTH = 4000
 
 
 def _name() -> str | None:

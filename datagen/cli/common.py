@@ -90,12 +90,12 @@ CodeOption = Annotated[
 ]
 
 
-def chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
+def code_choice(code: Code | None) -> Literal["", "rerun", "reuse"]:
     """What was said of changed code; '' for nothing."""
     return code.value if code else ""
 
 
-def tell(text: str) -> None:
+def print_text(text: str) -> None:
     """Say something on standard output; of what came with the data, a terminal shows all and obeys nothing."""
     typer.echo(printable(text))
 
@@ -123,10 +123,10 @@ def import_from_here() -> None:
         sys.path.insert(0, here)
 
 
-def tell_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Plain data, or a dataclass of it, on standard output."""
     import json
     from dataclasses import asdict, is_dataclass
 
-    told = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    typer.echo(json.dumps(told, indent=2))
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    typer.echo(json.dumps(plain, indent=2))

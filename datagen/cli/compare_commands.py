@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.cli.common import JsonOption, Out, app, tell_json
+from datagen.cli.common import JsonOption, Out, app, print_json
 
 
 @app.command()
@@ -29,7 +29,7 @@ def status(out: Out, as_json: JsonOption = False) -> None:
 
     found = status_of(out)
     if as_json:
-        tell_json(found.as_json())
+        print_json(found.as_json())
     else:
         typer.echo("\n".join(status_lines(found)))
 
@@ -67,6 +67,6 @@ def diff(
         write_page(found, to)
         typer.echo(f"{to}: open it in a browser", err=True)
     if as_json:
-        tell_json(found)
+        print_json(found)
     else:
         typer.echo("\n".join(diff_lines(found)))

@@ -9,14 +9,14 @@ from typing import Any
 
 import typer
 
-_MOST = 50
+_MAX_WORDS = 50
 """Words that are offered at once."""
 _TOPICS = ("stages", "fields", "sources", "models", "config")
 
 
 def configs(incomplete: str) -> list[str]:
     """Configs and folders that begin so."""
-    own = _beginning((str(path) for path in Path("configs").glob("*.yaml")), incomplete) if not incomplete else []
+    own = _matching((str(path) for path in Path("configs").glob("*.yaml")), incomplete) if not incomplete else []
     return own or [path for path in _paths(incomplete) if path.endswith(("/", ".yaml", ".yml"))]
 
 
@@ -32,7 +32,7 @@ def profiles(ctx: typer.Context, incomplete: str) -> list[str]:
         from datagen.pipeline.yaml_file import read_yaml
 
         config = ctx.params.get("config") or ctx.args[0]  # the parser has stopped at an option without its value
-        return _beginning(read_yaml(Path(str(config))).data["profiles"], incomplete)
+        return _matching(read_yaml(Path(str(config))).data["profiles"], incomplete)
     return []
 
 
@@ -43,8 +43,8 @@ def topics(incomplete: str) -> list[str]:
         from datagen.pipeline.registry import stage_names
 
         import_from_here()
-        return _beginning([*_TOPICS, *sorted(stage_names())], incomplete)
-    return _beginning(_TOPICS, incomplete)
+        return _matching([*_TOPICS, *sorted(stage_names())], incomplete)
+    return _matching(_TOPICS, incomplete)
 
 
 def keys(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -56,12 +56,12 @@ def keys(ctx: typer.Context, incomplete: str) -> list[str]:
 
         path = Path(str(ctx.params["out"])) / INDEX
         column: Any = pq.ParquetFile(path, pre_buffer=False).read(columns=["key"], use_threads=False)["key"]
-        return _beginning(sorted(column.to_pylist()), incomplete)
+        return _matching(sorted(column.to_pylist()), incomplete)
     return []
 
 
-def _beginning(words: Iterable[str], incomplete: str) -> list[str]:
-    return [word for word in words if word.startswith(incomplete)][:_MOST]
+def _matching(words: Iterable[str], incomplete: str) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)][:_MAX_WORDS]
 
 
 def _paths(incomplete: str) -> list[str]:
@@ -70,6 +70,6 @@ def _paths(incomplete: str) -> list[str]:
     start = f"{folder}/" if "/" in incomplete else ""
     with suppress(OSError):
         found = sorted(Path(start or ".").expanduser().iterdir())
-        told = (f"{start}{path.name}{'/' if path.is_dir() else ''}" for path in found)
-        return _beginning((path for path in told if name or not path.removeprefix(start).startswith(".")), incomplete)
+        names = (f"{start}{path.name}{'/' if path.is_dir() else ''}" for path in found)
+        return _matching((path for path in names if name or not path.removeprefix(start).startswith(".")), incomplete)
     return []

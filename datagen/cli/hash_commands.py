@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from datagen.cli.common import SOME_FAILED, app, import_from_here, tell
+from datagen.cli.common import SOME_FAILED, app, import_from_here, print_text
 from datagen.cli.setup_commands import ForceOption, Kind, refuse_to_replace, source_at
 
 if TYPE_CHECKING:
     from datagen.models.hashers.base import Hasher
 
-_MOST_TOLD = 100
+_MAX_LISTED = 100
 
 
 @app.command()
@@ -48,20 +48,20 @@ def hashes(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host") from error
     import_from_here()
-    loaded = _hasher(hasher)
+    loaded = _load_hasher(hasher)
     rows = failed = 0
     for done in write_hashes(source_at(place, kind, []).rows(), to, hasher=loaded, web=Web(hosts)):
         rows, failed = done.rows, done.failed
-        if done.fault and failed <= _MOST_TOLD:
-            tell(f"left out: {done.fault}")
+        if done.fault and failed <= _MAX_LISTED:
+            print_text(f"left out: {done.fault}")
     if failed == rows:
         raise ConfigError(f"{to} is not written: of {rows:,} pictures at {place} none can be read")
-    tell(f"{to}: {rows - failed:,} hashes; {failed:,} left out")
+    print_text(f"{to}: {rows - failed:,} hashes; {failed:,} left out")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
 
-def _hasher(text: str) -> Hasher:
+def _load_hasher(text: str) -> Hasher:
     """The hasher that was described, loaded. Raises `ConfigError`, or `SetupError` if something is missing."""
     from datagen.models.hashers import HasherOptions
     from datagen.pipeline.config import validated

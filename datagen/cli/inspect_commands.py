@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, tell, tell_json
+from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, print_json, print_text
 
 
 @app.command()
@@ -33,7 +33,7 @@ def describe(
 
     import_from_here()
     if as_json:
-        tell_json(described(what, plugins=plugin or []))
+        print_json(described(what, plugins=plugin or []))
     else:
         typer.echo(describe_it(what, plugins=plugin or []))
 
@@ -59,8 +59,8 @@ def verify(
         typer.echo(str(line))
     problems = verify_it(out)
     if as_json:
-        told = {"repaired": [each._asdict() for each in repaired], "problems": [each._asdict() for each in problems]}
-        tell_json({"out": out, "whole": not problems, **told})
+        results = {"repaired": [each._asdict() for each in repaired], "problems": [each._asdict() for each in problems]}
+        print_json({"out": out, "whole": not problems, **results})
     else:
         for problem in problems:
             typer.echo(str(problem), err=True)
@@ -107,6 +107,6 @@ def show(
         if open_it:
             typer.launch(str(file))
     if as_json:
-        tell_json(found.told())
+        print_json(found.told())
     else:
-        tell(shown(found))
+        print_text(shown(found))

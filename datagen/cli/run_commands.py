@@ -21,12 +21,12 @@ from datagen.cli.common import (
     RayAddress,
     SetOption,
     app,
-    chosen,
+    code_choice,
     finite,
     graph_of,
     import_from_here,
-    tell,
-    tell_json,
+    print_json,
+    print_text,
 )
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def run(
 
     share = Share.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
-    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
+    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=code_choice(code))
     _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
 
 
@@ -108,12 +108,12 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
     watcher.close(summary)
     if not summary.waits_for:
         if with_report:
-            _report(out)
-        _review(graph, out)
+            _write_report(out)
+        _update_review_sheet(graph, out)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
 
 
-def _review(graph: Graph, out: str) -> None:
+def _update_review_sheet(graph: Graph, out: str) -> None:
     """Write onto the source's sheet what waits for a person, if the source has one, and say so."""
     from datagen.sources.config import ReviewedConfig
 
@@ -122,10 +122,10 @@ def _review(graph: Graph, out: str) -> None:
         from datagen.review import update
 
         if (waiting := update(out, path=source.path)).stages:
-            tell(str(waiting))
+            print_text(str(waiting))
 
 
-def _report(out: str) -> None:
+def _write_report(out: str) -> None:
     """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
     from datagen.core.redact import redacted
     from datagen.report import write_report
@@ -191,32 +191,36 @@ def check(
     python -m datagen check configs/subject_add.yaml --json | jq .faults
     """
     from datagen.core.errors import ConfigError
-    from datagen.pipeline.graph import not_weighed
+    from datagen.pipeline.graph import gpu_memory_notes
 
-    told = {"config": str(config), "sound": True, "faults": [], "notes": []}
-    told |= {"pipeline": "", "profile": "", "stages": []}
+    answer = {"config": str(config), "sound": True, "faults": [], "notes": []}
+    answer |= {"pipeline": "", "profile": "", "stages": []}
     if allow and not commercial:
         raise typer.BadParameter("--allow goes with --commercial")
     try:
         graph = graph_of(config, profile, sets)
-        bound = _licences(graph, allow or []) if commercial else []
+        bound = _conditional_licences(graph, allow or []) if commercial else []
     except ConfigError as error:
         if not as_json:
             raise
-        tell_json({**told, "sound": False, "faults": str(error).splitlines()})
+        print_json({**answer, "sound": False, "faults": str(error).splitlines()})
         raise typer.Exit(WRONG) from None
-    pipeline, stages, notes = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes], [*not_weighed(graph)]
+    pipeline, stages, notes = (
+        graph.loaded.pipeline.pipeline,
+        [node.id for node in graph.nodes],
+        [*gpu_memory_notes(graph)],
+    )
     if as_json:
         names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages, "notes": notes}
-        tell_json({**told, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
+        print_json({**answer, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
         return
     for line in [*map(str, bound), *(f"note: {note}" for note in notes)]:
-        tell(line)
+        print_text(line)
     licences = "; no licence forbids commercial use" if commercial else ""
     typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}{licences}")
 
 
-def _licences(graph: Graph, allow: list[str]) -> list[Licensed]:
+def _conditional_licences(graph: Graph, allow: list[str]) -> list[Licensed]:
     """What is used under conditions. Raises `ConfigError` where a licence forbids commercial use, or is not known."""
     from datagen.core.errors import ConfigError
     from datagen.pipeline.commercial import licences
@@ -271,9 +275,9 @@ def plan(
     if draws is not None:
         from datagen.progress.estimated import estimate_lines
 
-        forecast = _estimated(graph, draws, seed or 0, rows)
+        forecast = _run_estimate(graph, draws, seed or 0, rows)
         if as_json:
-            tell_json(forecast)
+            print_json(forecast)
         else:
             typer.echo("\n".join(estimate_lines(forecast)))
         return
@@ -282,14 +286,14 @@ def plan(
         return
     from datagen.execute.inspect.resume_plan import outlook, outlook_text
 
-    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=chosen(code))
+    found = outlook(graph, out or f"out/{graph.loaded.pipeline.pipeline}", code=code_choice(code))
     if as_json:
-        tell_json(found)
+        print_json(found)
     else:
-        tell(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
+        print_text(f"{as_text(graph, salts=found.salts)}\n\n{outlook_text(found)}")
 
 
-def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
+def _run_estimate(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
     from datagen.execute.inspect.estimate import estimate
     from datagen.progress.estimated import Trial
 
@@ -321,6 +325,6 @@ def gc(
     import_from_here()
     freed = free(out, dry=dry_run)
     if as_json:
-        tell_json(freed)
+        print_json(freed)
     else:
-        tell(freed_text(freed, out, dry=dry_run))
+        print_text(freed_text(freed, out, dry=dry_run))

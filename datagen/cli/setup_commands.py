@@ -17,9 +17,9 @@ from datagen.cli.common import SOME_FAILED, app, import_from_here
 if TYPE_CHECKING:
     from datagen.sources.base import Source
 
-_MOST_TOLD = 100
+_MAX_LISTED = 100
 """Faults that are listed; the others are counted."""
-_EVERY = 1000
+_PROGRESS_EVERY = 1000
 """Rows after which the progress is told again."""
 
 
@@ -74,10 +74,10 @@ def manifest(
     rows = failed = 0
     for done in write_manifest(source.rows(), to, license=license, web=Web(hosts)):
         rows = done.rows
-        if done.fault and len(faults) < _MOST_TOLD:
+        if done.fault and len(faults) < _MAX_LISTED:
             faults.append(done.fault)
         failed = done.failed
-        if rows % _EVERY == 0:
+        if rows % _PROGRESS_EVERY == 0:
             typer.echo(f"{rows:,} pictures, {failed:,} of them faulty", err=True)
     for fault in faults:
         typer.echo(f"left out: {_printable(fault)}", err=True)
@@ -152,20 +152,20 @@ def init(
     import_from_here()
     refuse_to_replace(to, force)
     text, remark = starter(folder, file=str(to))
-    passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
+    temporary = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        passing.write_text(text, encoding="utf-8")
-        build(load(passing))
-        os.replace(passing, to)
+        temporary.write_text(text, encoding="utf-8")
+        build(load(temporary))
+        os.replace(temporary, to)
     except OSError as error:
         raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
     except ConfigError as error:
-        told = str(error).replace(str(passing), str(to))
-        raise ConfigError(f"{told}; nothing is written") from error
+        message = str(error).replace(str(temporary), str(to))
+        raise ConfigError(f"{message}; nothing is written") from error
     finally:
         with suppress(OSError):
-            passing.unlink()
+            temporary.unlink()
     typer.echo(f"{to}: {remark}")
     config = shlex.quote(str(to))
     typer.echo(f"\n  python -m datagen check {config}\n  python -m datagen run {config} --limit 4")

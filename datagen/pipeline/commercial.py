@@ -34,8 +34,8 @@ class Licensed(NamedTuple):
         if self.standing == "conditions":
             return f"{self.where}: {self.what}, under {self.license}, which has conditions: read {self.read}"
         if self.standing == "forbidden":
-            told = f"under {self.license}, which forbids commercial use ({self.read})"
-            return f"{self.where}: {self.what}, {told}; {self.remedy}"
+            terms = f"under {self.license}, which forbids commercial use ({self.read})"
+            return f"{self.where}: {self.what}, {terms}; {self.remedy}"
         if self.license:
             return (
                 f"{self.where}: {self.what}, under '{self.license}', of which nothing is known; "
@@ -51,11 +51,11 @@ def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
     allowed. What `allow` names counts as allowed, whatever is known of it.
     """
     gated = any(_is_gate(node, allow) for node in graph.nodes)
-    found = [*_of_models(graph), *_of_datasets(graph), *([] if gated else _of_rows(graph))]
+    found = [*_model_licences(graph), *_dataset_licences(graph), *([] if gated else _row_licences(graph))]
     return [row._replace(standing="allowed") if row.license and is_among(row.license, allow) else row for row in found]
 
 
-def _of_models(graph: Graph) -> Iterator[Licensed]:
+def _model_licences(graph: Graph) -> Iterator[Licensed]:
     places = stage_places(graph.loaded.located.data)
     for node in {node.entry: node for node in graph.nodes}.values():
         for place, model in placed_models(node.config):
@@ -63,7 +63,7 @@ def _of_models(graph: Graph) -> Iterator[Licensed]:
                 where = graph.loaded.located.origin((*places[node.entry], "with", *place))
                 yield _licensed(
                     where,
-                    f"'{node.id}' uses {_name(model)}",
+                    f"'{node.id}' uses {_model_name(model)}",
                     model.licensed,
                     remedy=f"take another model for '{node.id}'"
                     if model.licensed
@@ -71,7 +71,7 @@ def _of_models(graph: Graph) -> Iterator[Licensed]:
                 )
 
 
-def _name(model: ModelConfig) -> str:
+def _model_name(model: ModelConfig) -> str:
     """The weights, or the model on its server, else its kind."""
     named = [
         str(value) for name in ("weights", "model") if isinstance(value := getattr(model, name, None), str) and value
@@ -79,7 +79,7 @@ def _name(model: ModelConfig) -> str:
     return named[-1] if named else model.kind
 
 
-def _of_datasets(graph: Graph) -> Iterator[Licensed]:
+def _dataset_licences(graph: Graph) -> Iterator[Licensed]:
     """The models that made the samples of a mix's datasets, each once."""
     source = graph.loaded.pipeline.source
     if not isinstance(source, MixConfig):
@@ -87,17 +87,19 @@ def _of_datasets(graph: Graph) -> Iterator[Licensed]:
     from datagen.sources.formats.mix.mix import Mix
 
     where = graph.loaded.located.origin(("source", "datasets"))
-    told: set[tuple[str, str]] = set()
+    listed: set[tuple[str, str]] = set()
     for name, runs in Mix(source.datasets, seed=source.seed).runs_by_name().items():
-        used = [(run.fingerprint, stage.id, found) for run in runs for stage in run.stages for found in _used(stage)]
+        used = [
+            (run.fingerprint, stage.id, found) for run in runs for stage in run.stages for found in _models_used(stage)
+        ]
         for run, id, (model, license, remedy) in used:
-            if (run, model) not in told:
-                told.add((run, model))
+            if (run, model) not in listed:
+                listed.add((run, model))
                 what = f"'{name}' was made with {model} ('{id}' of run {run})"
                 yield _licensed(where, what, license, remedy=remedy.format(name=name))
 
 
-def _used(stage: StageRow) -> Iterator[tuple[str, str, str]]:
+def _models_used(stage: StageRow) -> Iterator[tuple[str, str, str]]:
     """Each model of a stage as it ran, its licence, and what to do where that will not do."""
     if stage.licenses is not None:
         for model, license in stage.licenses.items():
@@ -105,15 +107,15 @@ def _used(stage: StageRow) -> Iterator[tuple[str, str, str]]:
     elif stage.model:
         for model in stage.revision.split(", "):
             weights = model.partition(":")[2].partition("@")[0]
-            yield model, license_of(weights), _LEAVE_OUT if license_of(weights) else _AGAIN
+            yield model, license_of(weights), _LEAVE_OUT if license_of(weights) else _REMAKE
 
 
 _LEAVE_OUT = "leave '{name}' out of the mix"
 _STATE = "leave '{name}' out, or make it again with `weights_license: NAME` beside the model"
-_AGAIN = "its dataset.json is older than licences in it: run what made '{name}' into it again, which adds them"
+_REMAKE = "its dataset.json is older than licences in it: run what made '{name}' into it again, which adds them"
 
 
-def _of_rows(graph: Graph) -> Iterator[Licensed]:
+def _row_licences(graph: Graph) -> Iterator[Licensed]:
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for row in graph.source.rows():
@@ -142,7 +144,7 @@ def _is_taken(fields: Mapping[str, Any]) -> bool:
 
 def _is_gate(node: Node, allow: Collection[str]) -> bool:
     """Whether no picture passes a stage that is not allowed; `allow` names what is, beyond the table."""
-    kept = {*getattr(node.config, "keep", ("unknown",))}
-    kept |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
+    passes = {*getattr(node.config, "keep", ("unknown",))}
+    passes |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
     judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses
-    return judges and kept <= {"allowed", "conditions"}
+    return judges and passes <= {"allowed", "conditions"}

@@ -179,7 +179,7 @@ def _doc(cls: type) -> str:
 def described(what: str, *, plugins: Sequence[str] = ()) -> Any:
     """The same as plain data for one word of `describe`; options and configs as JSON schemas. Raises `ConfigError`."""
     topics: dict[str, Callable[[], Any]] = {
-        "stages": lambda: [_told_stage(name, plugins) for name in sorted(stage_names(plugins))],
+        "stages": lambda: [_stage_summary(name, plugins) for name in sorted(stage_names(plugins))],
         "fields": lambda: [field._asdict() for field in STANDARD],
         "sources": lambda: [_schema(config) for config in SOURCES],
         "models": lambda: {role: [_schema(config) for config in configs] for role, configs in roles().items()},
@@ -189,10 +189,10 @@ def described(what: str, *, plugins: Sequence[str] = ()) -> Any:
         return topics[what]()
     describe(what, plugins=plugins)  # tells what is wrong with the word
     stage = find_stage(what, plugins=plugins)
-    return {**_told_stage(what, plugins), "about": _doc(stage), "options": _schema(stage.Config)}
+    return {**_stage_summary(what, plugins), "about": _doc(stage), "options": _schema(stage.Config)}
 
 
-def _told_stage(name: str, plugins: Sequence[str]) -> dict[str, Any]:
+def _stage_summary(name: str, plugins: Sequence[str]) -> dict[str, Any]:
     stage = find_stage(name, plugins=plugins)
     return {
         "name": name,

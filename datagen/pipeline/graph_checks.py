@@ -17,7 +17,7 @@ from datagen.pipeline.validation_errors import in_yaml
 
 SAMPLE_NEEDS = ("target", "instruction")
 """Fields without which a record is no sample."""
-_MOST_ROUTES = 50_000
+_MAX_ROUTES = 50_000
 _OTHER = "any other value"
 _TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 _IN_YAML = {"text": "text; put it in quotes", "int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -31,8 +31,8 @@ def faults(graph: Graph) -> list[str]:
     found = [*_field_faults(graph), *_trunk_faults(graph), *_clause_faults(graph)]
     if found:
         return found
-    told = {fault: "" for route in _routes(graph) for fault in _route_faults(graph, route)}
-    return list(told) or list(_end_faults(graph))
+    unique = {fault: "" for route in _routes(graph) for fault in _route_faults(graph, route)}
+    return list(unique) or list(_end_faults(graph))
 
 
 def _field_faults(graph: Graph) -> Iterator[str]:
@@ -92,10 +92,10 @@ def _routes(graph: Graph) -> Iterator[dict[str, Any]]:
     for node in graph.nodes:
         for clause in node.clauses:
             values.setdefault(clause.field, []).extend(clause.values)
-    choices = [_distinct([*asked, *_unasked(graph, field)]) for field, asked in values.items()]
+    choices = [_distinct([*listed, *_other_values(graph, field)]) for field, listed in values.items()]
     for count, combination in enumerate(itertools.product(*choices)):
-        if count >= _MOST_ROUTES:
-            raise ConfigError(f"more than {_MOST_ROUTES} routes; ask about fewer fields in `when`")
+        if count >= _MAX_ROUTES:
+            raise ConfigError(f"more than {_MAX_ROUTES} routes; ask about fewer fields in `when`")
         yield dict(zip(values, combination, strict=True))
 
 
@@ -103,7 +103,7 @@ def _distinct(values: list[Any]) -> list[Any]:
     return [value for n, value in enumerate(values) if not any(is_same(value, other) for other in values[:n])]
 
 
-def _unasked(graph: Graph, field: str) -> tuple[str, ...]:
+def _other_values(graph: Graph, field: str) -> tuple[str, ...]:
     known = graph.catalogue.get(field)
     return known.choices if known and known.choices else (_OTHER,)
 
@@ -119,13 +119,13 @@ def _route_faults(graph: Graph, route: Mapping[str, Any]) -> Iterator[str]:
         for name in dict.fromkeys([*node.reads, *(clause.field for clause in node.clauses)]):
             if name not in has:
                 yield _missing(graph, node, name, has, before)
-        yield from _beside(node, active, before)
+        yield from _parallel_writers(node, active, before)
         for name in dict.fromkeys(node.writes):
             yield from _second_writer(graph, node, name, writers.setdefault(name, []))
             writers[name].append(node)
 
 
-def _beside(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) -> Iterator[str]:
+def _parallel_writers(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) -> Iterator[str]:
     """Fields that a stage may read, and that a branch beside it writes: which of the two runs first is not said."""
     for other in active:
         if other.id in {node.id, *before[node.id]} or node.id in before[other.id]:
@@ -146,7 +146,7 @@ def _end_faults(graph: Graph) -> Iterator[str]:
         if lacking:
             names = ", ".join(f"'{name}'" for name in lacking)
             where = graph.loaded.located.origin(("stages",))
-            yield f"{where}: the pipeline ends{_on(route)} without {names}, which samples need; let a stage write them"
+            yield f"{where}: the pipeline ends{_where(route)} without {names}, which samples need; let a stage write them"
             return
 
 
@@ -175,5 +175,5 @@ def _missing(graph: Graph, node: Node, name: str, has: set[str], before: Mapping
     return f"{start} nothing before it writes '{name}'; it has: {', '.join(sorted(has))}{'; ' + hint if hint else ''}"
 
 
-def _on(route: Mapping[str, Any]) -> str:
+def _where(route: Mapping[str, Any]) -> str:
     return f" (where {', '.join(f'{field} = {value}' for field, value in route.items())})" if route else ""

@@ -33,7 +33,7 @@ class Clause(NamedTuple):
 
     def holds(self, value: Any) -> bool:
         """Whether a record with this value of the field passes."""
-        return any(is_same(value, asked) for asked in self.values) != self.negated
+        return any(is_same(value, listed) for listed in self.values) != self.negated
 
     def __str__(self) -> str:
         values = ", ".join(str(value) for value in self.values)
@@ -61,7 +61,7 @@ class Node:
     """The id of the config's entry that it comes from, its own but for later rounds of a repeat block."""
     block: str = ""
     """The repeat block it was unrolled from, whose rounds may write the same fields."""
-    kept: bool | None = None
+    durable_option: bool | None = None
     """Whether the config says that its answers are to be kept."""
 
     def accepts(self, values: Mapping[str, Any]) -> bool:
@@ -76,8 +76,8 @@ class Node:
     @property
     def durable(self) -> bool:
         """Whether its answers are kept: as the config says, else where they are dear, or would not come out again."""
-        if self.kept is not None:
-            return self.kept
+        if self.durable_option is not None:
+            return self.durable_option
         return bool(models_in(self.config)) or self.cost > 0 or not self.deterministic
 
     @property
@@ -102,14 +102,14 @@ class Node:
     @property
     def hash_bits(self) -> dict[str, int]:
         """How many bits the hashes have that it writes, by field."""
-        told = self.stage.hash_bits(self.config)
-        return {self.renamed.get(name, name): bits for name, bits in told.items()}
+        by_name = self.stage.hash_bits(self.config)
+        return {self.renamed.get(name, name): bits for name, bits in by_name.items()}
 
     @property
     def hash_makers(self) -> dict[str, tuple[str, ...]]:
         """What made the hashes that it writes, or compares with those that it reads, by field."""
-        told = self.stage.hash_makers(self.config)
-        return {self.renamed.get(name, name): makers for name, makers in told.items()}
+        by_name = self.stage.hash_makers(self.config)
+        return {self.renamed.get(name, name): makers for name, makers in by_name.items()}
 
     @property
     def gpu_memory_gb(self) -> float:

@@ -27,7 +27,7 @@ _WANTED = {
     "too_long": "a {container} of at most {max_length}",
 }
 """What would do, in YAML's words, by Pydantic's type of fault."""
-_LONGEST = 80
+_MAX_SHOWN = 80
 """Letters of a value that are shown."""
 
 
@@ -36,10 +36,10 @@ def explain(error: ValidationError, model: type[BaseModel], located: Located, pl
     faults = error.errors(include_url=False)
     deep = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
     # a list whose items are wrong is also reported as too short
-    told = [fault for fault in faults if not (fault["type"] == "too_short" and fault["loc"] in deep)]
+    relevant = [fault for fault in faults if not (fault["type"] == "too_short" and fault["loc"] in deep)]
     by_place: dict[Place, list[Any]] = {}
-    for fault in told:
-        by_place.setdefault(_walk(fault, located.data, place), []).append(fault)
+    for fault in relevant:
+        by_place.setdefault(_real_place(fault, located.data, place), []).append(fault)
     return [_line(spot, group, model, located.origin((*place, *spot))) for spot, group in by_place.items()]
 
 
@@ -48,7 +48,7 @@ def in_yaml(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     text = repr(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> str:
@@ -59,7 +59,7 @@ def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> 
         none = " (for none, write '')" if group[0]["input"] is None and wanted == ["text"] else ""
         return f"{where}: '{path}' is {in_yaml(group[0]['input'])}; it has to be {_either(wanted)}{none}"
     others = [fault for fault, words in zip(group, wanted, strict=True) if not words]
-    return f"{where}: {_tell(others[0], model, path)}"
+    return f"{where}: {_describe_fault(others[0], model, path)}"
 
 
 def _either(words: list[str]) -> str:
@@ -79,7 +79,7 @@ def _wanted(fault: Any, model: type[BaseModel]) -> str:
     return words
 
 
-def _walk(fault: Any, data: Any, place: Place) -> Place:
+def _real_place(fault: Any, data: Any, place: Place) -> Place:
     """The steps of a fault's location that are in the data, and a last one if it is what is missing.
 
     Pydantic's locations also name the chosen members of unions, which are no part of the file.
@@ -100,7 +100,7 @@ def _walk(fault: Any, data: Any, place: Place) -> Place:
     return tuple(real)
 
 
-def _tell(fault: Any, model: type[BaseModel], path: str) -> str:
+def _describe_fault(fault: Any, model: type[BaseModel], path: str) -> str:
     kind, found = fault["type"], fault["input"]
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     context = fault.get("ctx", {})
@@ -118,7 +118,7 @@ def _tell(fault: Any, model: type[BaseModel], path: str) -> str:
         choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
         return f"'{path}' is {found!r}; {nearest(str(found), choices)}"
     message = str(fault["msg"]).removeprefix("Value error, ")
-    shown = "" if isinstance(found, dict | list) and len(repr(found)) > _LONGEST else f" is {in_yaml(found)}"
+    shown = "" if isinstance(found, dict | list) and len(repr(found)) > _MAX_SHOWN else f" is {in_yaml(found)}"
     return f"'{path}'{shown}: {message[0].lower()}{message[1:]}"
 
 

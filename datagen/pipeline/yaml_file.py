@@ -11,10 +11,10 @@ import yaml
 from datagen.core.errors import ConfigError
 
 Place = tuple[str | int, ...]
-_MOST_BYTES = 1_000_000
-_MOST_NODES = 100_000
-_DEEPEST = 64
-_LONGEST_NUMBER = 1000
+_MAX_BYTES = 1_000_000
+_MAX_NODES = 100_000
+_MAX_DEPTH = 64
+_MAX_NUMBER_LENGTH = 1000
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
         """One node and all inside it; refused where Python would run out of stack, or of time."""
         self._depth += 1
         self._nodes += 1
-        problem = _TOO_DEEP if self._depth > _DEEPEST else _TOO_MANY if self._nodes > _MOST_NODES else ""
+        problem = _TOO_DEEP if self._depth > _MAX_DEPTH else _TOO_MANY if self._nodes > _MAX_NODES else ""
         if problem:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
@@ -50,8 +50,8 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_TOO_DEEP = f"nested more than {_DEEPEST} deep"
-_TOO_MANY = f"more than {_MOST_NODES:,} values; a config is a page or two"
+_TOO_DEEP = f"nested more than {_MAX_DEPTH} deep"
+_TOO_MANY = f"more than {_MAX_NODES:,} values; a config is a page or two"
 _SCALARS = {
     "bool": (re.compile(r"true|false"), "tf"),
     "null": (re.compile(r"~|null|"), ["~", "n", ""]),
@@ -69,8 +69,8 @@ def read_yaml(path: Path) -> Located:
     """The mapping in a YAML file. Raises `ConfigError` with the line of the fault."""
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        text = data.decode("utf-8-sig") if len(data) <= _MOST_BYTES else ""
+            data = file.read(_MAX_BYTES + 1)
+        text = data.decode("utf-8-sig") if len(data) <= _MAX_BYTES else ""
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
@@ -82,8 +82,8 @@ def read_yaml(path: Path) -> Located:
         raise ConfigError(f"{path}: is no text in UTF-8 ({error.reason} at {place}); a config is YAML") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > _MOST_BYTES:
-        raise ConfigError(f"{path}: is larger than {_MOST_BYTES:,} bytes; a config is a page or two of YAML")
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {_MAX_BYTES:,} bytes; a config is a page or two of YAML")
     return parse_yaml(text, name=str(path))
 
 
@@ -116,9 +116,9 @@ class _Reader:
         """The plain data of a node; notes where each part of it stands."""
         self.origins.setdefault(place, self._line(node))
         self._nodes += 1
-        if self._nodes > _MOST_NODES or id(node) in self._open:
+        if self._nodes > _MAX_NODES or id(node) in self._open:
             raise ConfigError(f"{self._line(node)}: aliases make this file endless or huge; write the values out")
-        if len(place) >= _DEEPEST:
+        if len(place) >= _MAX_DEPTH:
             raise ConfigError(f"{self._line(node)}: {_TOO_DEEP}")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
@@ -150,7 +150,7 @@ class _Reader:
             raise self._tagged(node)
         if kind == "str":
             return text
-        if not _SCALARS[kind][0].fullmatch(text) or len(text) > _LONGEST_NUMBER:
+        if not _SCALARS[kind][0].fullmatch(text) or len(text) > _MAX_NUMBER_LENGTH:
             raise ConfigError(
                 f"{self._line(node)}: '{text[:40]}' is no {kind}; correct it, or put it in quotes as text"
             )
