@@ -1,4 +1,4 @@
-"""Say what a picture shows."""
+"""Write a caption for a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from datagen.models.captioners.given import GivenConfig
 
 
 class CaptionPicture(AsyncMap):
-    """Propose a caption of the picture, which `review_caption` holds against a person's."""
+    """Propose a caption for the picture; a person corrects it later (`review_caption`).
+
+    Rejects a record as `no_caption` if the captioner returns no text.
+    """
 
     reads = ("image",)
     writes = ("proposed_caption",)

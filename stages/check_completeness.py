@@ -1,4 +1,4 @@
-"""Keep subjects that are whole things, and wholly in the picture."""
+"""Keep subjects that are whole and wholly in the picture."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from datagen.models.completeness_judges.geometry import GeometryConfig
 
 
 class CheckCompleteness(AsyncMap):
-    """Drop subjects that the frame cuts off or something in front cuts up, and those that the judge finds incomplete.
+    """Drop subjects that the frame cuts off, that are in pieces, or that the judge finds incomplete.
 
-    MIGE asks Qwen2-VL alone (appendix B, table 4). What geometry can tell is measured first, and costs nothing; with
-    bounds of null the judge is asked about every subject.
+    MIGE asks only Qwen2-VL (appendix B, table 4). Here geometry is measured first, because it costs nothing, and only
+    subjects within both bounds go to the judge. With both bounds null the judge sees every subject.
+
+    Rejects as `leaves_frame`, `in_pieces` or `incomplete`. If the record has its `image`, a mask that is empty or of
+    another size fails the record.
     """
 
     reads = ("mask",)

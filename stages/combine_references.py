@@ -1,4 +1,4 @@
-"""Join the things of one picture to one instruction with several references."""
+"""Join the things of one picture into one instruction with several references."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from datagen.models.grammar.placeholders import Span, apart, replaced
 
 
 class CombineReferences(Combine):
-    """Put a picture of each thing in the place of its name in the caption, in the caption's order.
+    """Replace the names of things in the caption by their pictures, in the caption's order.
 
-    A thing that was rejected on the way stays a word; so does one whose words overlap those of a longer name, or
-    that is by and large the same pixels as one named earlier. The target is all new, as on a blank canvas: the
-    record has no `source`. Its scores are those of its first reference; the ledger has those of the others.
+    Some things stay words: those that an earlier stage rejected, those whose words overlap a longer name, and those
+    whose pixels are mostly the same as another's. The target is all new, as on a blank canvas, so that the record has
+    no `source`. Its scores are those of its first reference; the ledger has those of the others. Rejects a picture with
+    fewer than `min_references` as `too_few_references`.
     """
 
     reads = ("caption", "entity", "span", "mask", "cutouts")

@@ -1,4 +1,4 @@
-"""Keep benchmarks out of training sets."""
+"""Keep pictures of benchmarks out of training sets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from datagen.models.hashers.benchmark_list import BenchmarkListConfig, Nearest, 
 
 
 class Decontaminate(Map):
-    """Reject records whose picture is that of a benchmark, or nearly.
+    """Drop pictures that are in a benchmark, or nearly equal to one that is.
 
-    The picture's hash is held against every item of every list; the rejection names
-    the list, the item and the distance. Lists hold hashes, never pictures.
+    Compares the picture's hash with every item of every list. The rejection `in_benchmark` names the list, the item and
+    the distance in bits. Lists hold hashes, never pictures. A hash that was made otherwise than those of a list fails
+    the record.
     """
 
     reads = ("picture_hash",)

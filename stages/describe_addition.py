@@ -1,4 +1,4 @@
-"""Put together what a sample tells of an addition."""
+"""Write what a sample says of an addition."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datagen.core.sample_rows import edit_row, reference_row, source_row
 
 
 class DescribeAddition(Map):
-    """Write the edit, its mask and its inputs: the reference, for which the first placeholder stands, then the source.
+    """Write the edit, the masks and the inputs of a sample that adds a subject.
 
-    `masks` are all pixels that differ, and the new subject's own. Box and mask are of the target, which has to be
-    as large as the source.
+    The inputs are the reference, for which the first placeholder stands, then the source. `masks[0]` is all pixels that
+    differ and those of the new subject, `masks[1]` the new subject alone. Box and masks are in pixels of the target.
+    Rejects as `sizes_differ` a pair whose target is not as large as its source.
     """
 
     reads = ("source", "target", "text", "subject", "mask", "box")

@@ -1,4 +1,4 @@
-"""Put together what a sample tells of a replacement."""
+"""Write what a sample says of a replacement."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Size = tuple[int, int]
 
 
 class DescribeReplacement(Map):
-    """Write the edit, its mask and its inputs: the reference, for which the placeholder stands, then the source.
+    """Write the edit, the masks and the inputs of a sample that replaces a subject.
 
-    `masks` are all pixels that differ, and the new subject's own where it was found in the target. Box and masks are
-    told in pixels of the source, which may be larger or smaller than the target, but has to be of its shape. Of two
-    sizes no pixel equals another, so that the first mask is all of the picture.
+    The inputs are the reference, for which the first placeholder stands, then the source. `masks[0]` is all pixels that
+    may differ; `masks[1]` is the new subject, if it was found in the target. Box and masks are in pixels of the source.
+    The target may have another size but needs the same shape: other pairs are rejected as `shapes_differ`. If the sizes
+    differ, no pixels can be compared, so that `masks[0]` covers the whole picture.
     """
 
     reads = ("source", "target", "text", "subject")

@@ -1,4 +1,4 @@
-"""Find the objects of a picture that nobody annotated."""
+"""Detect the objects of pictures that have no annotations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from datagen.models.segmenters.base import Scene
 
 
 class DetectObjects(Map):
-    """Box all that phrases name, best first, and mask it where a segmenter is given.
+    """Detect objects by phrases, best first, and mask them if a segmenter is given.
 
-    What is `annotated` of a picture already is taken as it is, and no model is asked.
-    Where the source gives `objects`, both are renamed: `map: {annotated: objects, objects: found_objects}`.
-    Its bounds decide which boxes are masked: with another one, both models run over all pictures again.
+    If a picture has `annotated` objects, they are used and no model is called. If the source itself gives `objects`,
+    rename both: `map: {annotated: objects, objects: found_objects}`. Rejects a picture without any as `no_object`. The
+    bounds decide which boxes are masked, so another bound runs both models again on all pictures.
     """
 
     reads = ("image",)

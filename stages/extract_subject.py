@@ -1,4 +1,4 @@
-"""Take the new subject out of an instruction, and put a placeholder there."""
+"""Extract the new subject from an instruction, and put a placeholder in its place."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ _RESUMED = re.compile(r"\s+(?=(?:with|by|for|into)\s)|\s*,\s*", re.IGNORECASE)
 
 
 class ExtractSubject(AsyncMap):
-    """Write what an edit puts into the picture, and the instruction with `<imagehere>` in its place (MIGE, table 7).
+    """Extract what an edit puts into the picture, and put `<imagehere>` in its place (MIGE, table 7).
 
-    A second placeholder stands for the picture that is edited: in the place of the words that speak of it after the
-    first ("add <imagehere> to the image"), else added at the end, as MIGE adds it to instructions for local edits
-    (appendix B): "replace the bird with <imagehere> in <imagehere>", or with "of" after a position (table 5): "add
-    <imagehere> to the middle of <imagehere>". "In the image" before the first goes, as that is said by the second.
+    A second placeholder stands for the picture that is edited. It replaces the words that mention the picture after the
+    first placeholder ("add <imagehere> to the image"). Without such words it is added at the end, as MIGE adds it to
+    instructions for local edits (appendix B): "replace the bird with <imagehere> in <imagehere>". After a position it
+    is added with "of" (table 5): "add <imagehere> to the middle of <imagehere>". An "in the image" before the first
+    placeholder is removed, because the second one says it. Rejects an instruction as `unclear` if it has no single new
+    subject.
     """
 
     reads = ("text",)

@@ -13,11 +13,12 @@ Embeddings = NDArray[np.float32]
 
 
 class FilterDirection(Filter):
-    """Keep pairs that match their captions, are alike, and differ in the direction in which the captions do.
+    """Keep pairs whose pictures match their captions and change in the same direction as these.
 
-    InstructPix2Pix, section 3.1.2: with CLIP ViT-L/14 its code keeps cosines of at least 0.2 between each
-    picture and its caption, 0.2 between the two differences and 0.7 between the pictures. Pictures or captions that
-    are equal have no direction, it counts as 0. A pair that lacks a caption is rejected as `no_text`.
+    From InstructPix2Pix, section 3.1.2. With CLIP ViT-L/14 its code keeps cosines of at least 0.2 between each picture
+    and its caption, 0.2 between the difference of the pictures and that of the captions, and 0.7 between the pictures.
+    Equal pictures or captions have no direction; the cosine is then 0. Rejects as `source_mismatch`, `target_mismatch`,
+    `wrong_direction` or `too_different`, and as `no_text` a pair that lacks a caption.
     """
 
     reads = ("source", "target", "source_caption", "target_caption")

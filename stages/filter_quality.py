@@ -1,4 +1,4 @@
-"""Drop pictures that no model should learn from."""
+"""Drop pictures of poor technical quality."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LONG_SIDE = 512
 class FilterQuality(Map):
     """Keep pictures that are sharp, have contrast and are not blown out.
 
-    An honest stand-in for the aesthetic score of MIGE's appendix B, which no
-    rule can compute.
+    An honest stand-in for the aesthetic score of MIGE's appendix B, which no rule can compute. Rejects as `flat`,
+    `blurred` or `clipped`, whichever applies first.
     """
 
     reads = ("image",)

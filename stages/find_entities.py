@@ -13,9 +13,10 @@ from datagen.models.grammar.placeholders import refuse_placeholder
 
 
 class FindEntities(AsyncMap):
-    """Write which things the caption names, and where, so that pictures can take the place of their names.
+    """Find the things that the caption names, so that pictures can take the place of their names.
 
-    MIGE takes them from BLIP3-GROUNDING's boxes, or asks a language model (appendix B).
+    Writes each thing's label, its place in the caption, and its box and mask where they are known. MIGE takes them from
+    BLIP3-GROUNDING's boxes, or asks a language model (appendix B). Rejects a caption that names nothing as `no_entity`.
     """
 
     reads = ("image", "caption")

@@ -1,4 +1,4 @@
-"""Make a picture of a caption."""
+"""Generate a picture from a caption."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datagen.models.generators import TextToImageConfig
 
 
 class GenerateImage(Map):
-    """Write a picture of what the caption says.
+    """Generate a picture of what the caption says.
 
-    What the model's own safety checker objects to is rejected as `unsafe`; an empty caption fails.
+    Rejects as `unsafe` what the model's own safety checker refuses. An empty caption fails its record.
     """
 
     reads = ("caption",)

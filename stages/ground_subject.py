@@ -1,4 +1,4 @@
-"""Find the subject of a picture by its name, and its pixels."""
+"""Find the box and the pixels of a subject by its name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from datagen.models.segmenters.base import NOTHING, Segmentation, segment_each
 
 
 class GroundSubject(Filter):
-    """Box what the subject's name finds best, and mask it: Grounded-SAM (arXiv:2401.14159) in one stage.
+    """Find the subject's best box by its name, and mask it: Grounded-SAM (arXiv:2401.14159) in one stage.
 
-    Records of one picture are segmented together, so that it is encoded once for all their boxes.
-    A subject of which the detector finds nothing is rejected as `no_subject`, one without a pixel as `no_mask`.
+    Records of one picture are segmented together, so that it is encoded once for all their boxes. Rejects as
+    `no_subject` if no box reaches `min_score`, as `no_mask` if no pixel belongs to the subject, and as `box_mismatch`
+    if the mask lies elsewhere than its box.
     """
 
     reads = ("image", "subject")

@@ -1,4 +1,4 @@
-"""Reads which objects of a picture SA-1B has masks of."""
+"""Read the objects of a picture from SA-1B's masks."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class _Found(NamedTuple):
 
 
 class ReadAnnotations(Map):
-    """Choose the whole objects among the masks of SA-1B, which has them at every scale and names none.
+    """Choose the whole objects among SA-1B's masks, which have every scale and no names.
 
-    A mask is an object if its size is between the bounds, the model that drew
-    it was sure, and it is no part: not mostly inside a larger one that could be
-    an object itself. Objects come in the order of the file, all under one label.
+    A mask is an object if its size is within the bounds, if the model that drew it was sure, and if it is no part: not
+    mostly inside a larger mask that could be an object itself. Objects come in the order of the file, all under one
+    label. Rejects a picture without any as `no_object`.
     """
 
     reads = ("annotation", "base")

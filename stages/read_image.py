@@ -1,4 +1,4 @@
-"""Opens the file that a record names."""
+"""Read the picture file that a record names."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SIDE_BY_SIDE = 8
 
 
 class ReadImage(Map):
-    """Read each record's picture and bring it to 8-bit upright sRGB.
+    """Read each record's picture, as 8-bit upright sRGB.
 
-    A file that is missing, damaged, no picture, too large, not allowed, or not
-    the one whose checksum the source gives fails its record.
+    A record fails if its file is missing, damaged, no picture, too large, not allowed, or has another checksum than the
+    source gives.
     """
 
     reads = ("uri", "base", "sha256")

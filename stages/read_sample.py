@@ -1,4 +1,4 @@
-"""Reads a sample of a finished dataset."""
+"""Read samples of finished datasets, to mix them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _REASONS = {
 
 
 class ReadSample(Map):
-    """Read what a mix takes of a finished dataset, and reject, unread, what it does not.
+    """Read the samples of finished datasets that a mix takes; reject the others without reading them.
 
-    All but the source picture, which `read_image` reads where there is one (`canvas: picture`). What the sample was
-    told, its scores, what was unchecked, and the run and seed that made it come along. A sample with members that no
-    field is for fails.
+    Reads all members except the source picture, which `read_image` reads where there is one (`canvas: picture`). The
+    instruction, the scores, what was unchecked, and the run and seed that made the sample are carried over. A sample
+    with members for which there is no field fails. Rejects as `beyond_share`, `beyond_cap` or `other_split`.
     """
 
     reads = ("members", "base", "mix_says")

@@ -16,11 +16,13 @@ from datagen.models.inpainters.patch import PatchConfig
 
 
 class RemoveSubject(Map):
-    """Write the picture as it would be without the subject, and the pixels painted for it.
+    """Paint the subject out of the picture; the result is the edit's source.
 
-    `masks` are the hole, in which alone the two pictures may differ, and the subject's own pixels.
-    The mask is grown by `dilate_px` with an elliptic kernel of 2 * dilate_px + 1
-    pixels, as in MIGE's code. Pixels outside the hole equal the original's exactly.
+    The original photograph becomes the target (`map: {image: target}`), so that putting the subject back is the edit.
+
+    The hole is the mask grown by `dilate_px` with an elliptic kernel of 2 * dilate_px + 1 pixels, as in MIGE's code.
+    Pixels outside the hole equal the original's exactly. `masks[0]` is the hole, where alone the two pictures may
+    differ; `masks[1]` is the subject's own pixels. Rejects as `no_background` a hole that covers the whole picture.
     """
 
     reads = ("image", "mask")

@@ -1,4 +1,4 @@
-"""Find the pixels of a boxed object."""
+"""Find the pixels of an object in a box."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from datagen.models.segmenters.base import Annotation, Segmentation, segment_eac
 class SegmentSubject(Filter):
     """Mask the object in the record's box.
 
-    Fails a record whose box is not on its picture. A mask that lies elsewhere
-    than its box is rejected as `box_mismatch`: the instruction is written from
-    the box, and would tell a place where nothing changes.
+    A box that is not on its picture fails its record. Rejects as `no_mask` an object without a pixel, and as
+    `box_mismatch` a mask that lies elsewhere than its box: the instruction is written from the box, and would name a
+    place where nothing changes.
     """
 
     reads = ("image", "box")

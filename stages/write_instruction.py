@@ -1,4 +1,4 @@
-"""Tell in words where an object is to be added."""
+"""Write in words where an object is to be added."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from datagen.models.instructions.rules import RulesConfig
 
 
 class WriteInstruction(AsyncMap):
-    """Write the instruction that adds the subject, as MIGE's table 5 asks, and the same without placeholders.
+    """Write the instruction that adds the subject (MIGE, table 5), with placeholders and as plain text.
 
-    The subject's position, size and neighbours are those of the target. `relations` are what the instruction says.
+    The subject's position, size and neighbours are those of the target. `relations` are the facts that the instruction
+    states.
     """
 
     reads = ("target", "subject", "box", "attributes", "instances")
