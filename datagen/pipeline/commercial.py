@@ -1,4 +1,4 @@
-"""Under which licences a pipeline's models and pictures are, and whether these forbid commercial use."""
+"""`check --commercial`: the licences of a pipeline's models and pictures, and whether they forbid commercial use."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from datagen.shards.index import StageRow
 from datagen.sources.formats.mix.config import MixConfig
 
 _GATE = "license_forbids"
-"""A stage that rejects for this lets no picture pass that is not allowed."""
+"""The rejection of `filter_license`: a stage that has it drops pictures whose licence is not allowed."""
 
 
 class Licensed(NamedTuple):
-    """A model, or pictures, and what their licence says of commercial use."""
+    """A model, or some pictures, and what their licence says of commercial use."""
 
     where: str
     """Such as `configs/x.yaml:14`."""
     what: str
     license: str
-    """'' where none is stated."""
+    """'' if none is stated."""
     standing: CommercialUse
+    """What the licence says of commercial use; the JSON of `check --commercial` has this name."""
     read: str
-    """Where it was read what the licence says."""
+    """Where the licence was read."""
     remedy: str
+    """What to do if commercial use is forbidden, or if nothing is known."""
 
     def __str__(self) -> str:
         if self.standing == "conditions":
@@ -45,10 +47,10 @@ class Licensed(NamedTuple):
 
 
 def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
-    """The licences of all models, of those that made a mix's datasets, then of the source's rows.
+    """The licences of the pipeline's models, then of the models that made a mix's datasets, then of the source's rows.
 
-    Rows are read, all of them, unless a stage without `when` rejects what is not
-    allowed. What `allow` names counts as allowed, whatever is known of it.
+    Licences named by `allow` count as allowed. All rows of the source are read, unless a stage without `when` rejects
+    those whose licence is not allowed.
     """
     gated = any(_is_gate(node, allow) for node in graph.nodes)
     found = [*_model_licences(graph), *_dataset_licences(graph), *([] if gated else _row_licences(graph))]
@@ -57,6 +59,7 @@ def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
 
 def _model_licences(graph: Graph) -> Iterator[Licensed]:
     places = stage_places(graph.loaded.located.data)
+    # one node an entry: the rounds of a repeat block have the same models
     for node in {node.entry: node for node in graph.nodes}.values():
         for place, model in placed_models(node.config):
             if model.licensed is not None:
@@ -72,7 +75,7 @@ def _model_licences(graph: Graph) -> Iterator[Licensed]:
 
 
 def _model_name(model: ModelConfig) -> str:
-    """The weights, or the model on its server, else its kind."""
+    """The name of the weights, or of the model on its server; else its kind."""
     named = [
         str(value) for name in ("weights", "model") if isinstance(value := getattr(model, name, None), str) and value
     ]
@@ -80,7 +83,7 @@ def _model_name(model: ModelConfig) -> str:
 
 
 def _dataset_licences(graph: Graph) -> Iterator[Licensed]:
-    """The models that made the samples of a mix's datasets, each once."""
+    """The licences of the models that made the samples of a mix's datasets, each run and model once."""
     source = graph.loaded.pipeline.source
     if not isinstance(source, MixConfig):
         return
@@ -100,11 +103,12 @@ def _dataset_licences(graph: Graph) -> Iterator[Licensed]:
 
 
 def _models_used(stage: StageRow) -> Iterator[tuple[str, str, str]]:
-    """Each model of a stage as it ran, its licence, and what to do where that will not do."""
+    """Each model of a stage of an earlier run: its name, its licence, and the remedy if that is not allowed."""
     if stage.licenses is not None:
         for model, license in stage.licenses.items():
             yield model, license, _LEAVE_OUT if license else _STATE
     elif stage.model:
+        # the run is older than licences in dataset.json: all there is to go by is the name of the weights
         for model in stage.revision.split(", "):
             weights = model.partition(":")[2].partition("@")[0]
             yield model, license_of(weights), _LEAVE_OUT if license_of(weights) else _REMAKE
@@ -116,6 +120,7 @@ _REMAKE = "its dataset.json is older than licences in it: run what made '{name}'
 
 
 def _row_licences(graph: Graph) -> Iterator[Licensed]:
+    """The licences of the source's rows: each once, with its count and the first row that has it."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for row in graph.source.rows():
@@ -138,12 +143,12 @@ def _licensed(where: str, what: str, license: str, *, remedy: str) -> Licensed:
 
 
 def _is_taken(fields: Mapping[str, Any]) -> bool:
-    """Whether a row is not one that a mix leaves."""
+    """Whether a row is taken; only a mix leaves rows out."""
     return bool(fields.get("mix_says", "taken") == "taken")
 
 
 def _is_gate(node: Node, allow: Collection[str]) -> bool:
-    """Whether no picture passes a stage that is not allowed; `allow` names what is, beyond the table."""
+    """Whether a stage rejects every picture whose licence is not allowed, by the table or by `allow`."""
     passes = {*getattr(node.config, "keep", ("unknown",))}
     passes |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
     judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses

@@ -1,4 +1,4 @@
-"""A pipeline's config: frozen models, and how a file, a profile and `--set` make one."""
+"""A pipeline's config: its pydantic models, and how it is loaded from a file, a profile and `--set`."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Pipeline(Options):
 
 
 class Loaded(NamedTuple):
-    """A config as written, and where each part of it was written."""
+    """A validated config, its profile, and where each value was written."""
 
     pipeline: Pipeline
     profile: str
@@ -194,15 +194,16 @@ class Loaded(NamedTuple):
 
 
 def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
-    """Read a config, lay the profile and then each `a.b=c` of `sets` over it. Raises `ConfigError`.
+    """Read a config, apply the profile, then each `a.b=c` of `sets`, and validate. Raises `ConfigError`.
 
-    A set that changes a profile is laid before the profile, which would hide it otherwise.
+    `profile` is the name of a profile; '' chooses the default. A set that changes a profile is applied before the
+    profile is, because it would have no effect afterwards.
     """
     return loaded(read_yaml(path), profile=profile, sets=sets)
 
 
 def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
-    """A config that was read already; see `load`."""
+    """Do the same as `load` for a config that was read already. Changes `located`. Raises `ConfigError`."""
     to_profiles, to_rest = _split_sets(sets)
     for text in to_profiles:
         _apply_set(located, text)
@@ -215,7 +216,7 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
 
 
 def _refuse_secrets(located: Located) -> None:
-    """Raise `ConfigError` if a password or key stands in a config: it is saved with the dataset, and shown."""
+    """Raise `ConfigError` if the config holds a password or key, because it is saved with the dataset and shown."""
     faults = []
     for place, text in texts(located.data, ()):
         what = secret_in(text)
@@ -235,7 +236,7 @@ _USE_ENVIRONMENT = (
 
 
 def texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    """Every text in plain data, and where it stands."""
+    """Every text in plain data, with its place."""
     if isinstance(data, str):
         yield place, data
     elif isinstance(data, dict | list):
@@ -244,7 +245,7 @@ def texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 def validated(model: type[M], located: Located, place: Place) -> M:
-    """The part of a file at `place` as `model`; every fault becomes a line of one `ConfigError`."""
+    """Validate the part of a file at `place` as `model`. Raises one `ConfigError` with a line for each fault."""
     data: Any = located.data
     for step in place:
         data = data.get(step, {}) if isinstance(data, dict) else data[step]
@@ -255,7 +256,7 @@ def validated(model: type[M], located: Located, place: Place) -> M:
 
 
 def stage_places(data: Mapping[str, Any]) -> dict[str, Place]:
-    """The path of every stage entry in a config's plain data, by the stage's id."""
+    """The place of every stage entry in a config's plain data, by the stage's id."""
     found: dict[str, Place] = {}
     for index, entry in enumerate(_mappings(data.get("stages"))):
         repeat = entry.get("repeat")
@@ -268,6 +269,7 @@ def stage_places(data: Mapping[str, Any]) -> dict[str, Place]:
 
 
 def _mappings(value: Any) -> list[dict[str, Any]]:
+    """The mappings of a list. The data is not validated yet, so that anything may be in its place."""
     return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
 
 
@@ -276,7 +278,7 @@ def _id_of(entry: Mapping[str, Any]) -> str:
 
 
 def _choose_profile(located: Located, requested: str) -> str:
-    """The profile asked for; else the only one there is, as in the config that a run writes; else the default."""
+    """The requested profile; else the only one, as in the config that a run writes; else the default."""
     profiles = located.data.get("profiles")
     names = list(profiles) if isinstance(profiles, dict) else []
     wanted = requested or (names[0] if len(names) == 1 else DEFAULT_PROFILE)
@@ -289,7 +291,7 @@ def _choose_profile(located: Located, requested: str) -> str:
 
 
 def _apply_profile(located: Located, chosen: str) -> None:
-    """Lay a profile's options over the stages' own. What is malformed is left for the model to name."""
+    """Merge a profile's options into the stages' own. Malformed values stay, so that validation reports them."""
     place: Place = ("profiles", chosen, "stages")
     overrides = _value_at(located.data, place)
     places = stage_places(located.data)
@@ -314,7 +316,7 @@ def _apply_profile(located: Located, chosen: str) -> None:
 
 
 def _merge_at(located: Located, place: Place, new: Any, *, origin_from: Place) -> None:
-    """Put `new` at `place`; mappings are merged, unless their `kind` changes."""
+    """Put `new` at `place`. Mappings are merged, unless `kind` changes: another kind has other options."""
     old = _value_at(located.data, place)
     merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
     if merge:
@@ -332,10 +334,11 @@ _DESCRIBED_BY = {
     "model": ("weights", "weights_license"),  # of a language model, which goes by its name
     "path": ("license", "credit"),  # of a source's pictures
 }
+"""Keys that describe the value of another key, and mean nothing beside another value of it."""
 
 
 def _unpin(located: Located, place: Place, new: Mapping[str, Any]) -> None:
-    """Drop what the file says of weights or pictures, where others come in their place; what was set by hand stays."""
+    """Drop pins and licences that belong to replaced weights or pictures; what `--set` gave stays."""
     old = _value_at(located.data, place)
     for key, about in _DESCRIBED_BY.items():
         if isinstance(old.get(key), str) and new.get(key) != old[key]:
@@ -345,6 +348,7 @@ def _unpin(located: Located, place: Place, new: Mapping[str, Any]) -> None:
 
 
 def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
+    """Let errors about the value at `place` name the line that it was written on, in the profile or `--set`."""
     origins = located.origins
     moved = {
         (*place, *old[len(origin_from) :]): at for old, at in origins.items() if old[: len(origin_from)] == origin_from
@@ -355,6 +359,7 @@ def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
 
 
 def _value_at(data: Any, place: Place) -> Any:
+    """The value at a place of plain data; None if there is none."""
     for step in place:
         if isinstance(data, dict):
             data = data.get(str(step))
@@ -376,6 +381,7 @@ def _split_sets(sets: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _apply_set(located: Located, text: str) -> None:
+    """Put the value of one `a.b=c` into the data. Raises `ConfigError`."""
     path, equals, value = text.partition("=")
     steps = path.split(".")
     origin = f"--set {text}"
@@ -398,13 +404,14 @@ def _apply_set(located: Located, text: str) -> None:
     located.origins.update({(*spot, *inner[1:]): origin for inner in parsed.origins if inner})
     holder = _value_at(located.data, place[:-1])
     if place[-1] == "kind" and holder.get("kind") != parsed.data["value"]:
-        holder.clear()
+        holder.clear()  # the options of one kind are unknown keys of another
     if isinstance(holder, dict):
         _unpin(located, place[:-1], {**holder, str(place[-1]): parsed.data["value"]})
     _merge_at(located, place, parsed.data["value"], origin_from=spot)
 
 
 def _place_of_set(data: Mapping[str, Any], steps: list[str], origin: str) -> Place:
+    """The place that the path of a `--set` means: a stage's option by the stage's id, else a key of the file."""
     places = stage_places(data)
     first, rest = steps[0], steps[1:]
     if first in places:

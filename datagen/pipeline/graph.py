@@ -1,7 +1,6 @@
-"""From a config to the graph of its stages.
+"""Build the graph of a config's stages, and check it.
 
-The stages of a branched graph run one after the other, in an order that the
-branches allow and that puts cheap stages first.
+The stages of a branched graph run one after another, in an order that `after` allows and that puts cheap stages first.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from datagen.shards.distance_limit import furthest
 
 
 def build(loaded: Loaded) -> Graph:
-    """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
+    """The checked graph of a config. Raises one `ConfigError` for all faults that can be found together."""
     nodes = _ordered(_unrolled(loaded))
     try:
         known = catalogue(field for node in nodes for field in node.stage.fields)
@@ -42,26 +41,27 @@ def build(loaded: Loaded) -> Graph:
 
 @contextmanager
 def _errors_at_source(loaded: Loaded) -> Iterator[None]:
-    """Errors with the line in front that names the file or folder which they begin with."""
+    """Put the config line of the file or folder in front of an error that begins with its path."""
     try:
         yield
     except ConfigError as error:
         written = texts(loaded.located.data["source"], ("source",))
         begun = [(len(text), place) for place, text in written if text and str(error).startswith(text)]
+        # the longest text is the most special path: one option may name a folder, another a file in it
         place = max(begun, key=lambda found: found[0], default=(0, ("source", "path")))[1]
         raise ConfigError(f"{loaded.located.origin(place)}: {error}") from error
 
 
 def _raise_faults(*found: Iterable[str]) -> None:
-    """Raise `ConfigError` if there are faults."""
+    """Raise one `ConfigError` with a line for each fault, if there are any."""
     if lines := list(dict.fromkeys(itertools.chain(*found))):
         raise ConfigError("\n".join(lines))
 
 
 def _gpu_memory_faults(graph: Graph) -> Iterator[str]:
-    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it.
+    """Stages whose models need more GPU memory than their share of a GPU has, by the profile's `gpu_memory_gb`.
 
-    A worker's models all go onto one GPU, however many it has.
+    All models of a worker are loaded onto one GPU, even if it reserves several.
     """
     profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
     if profile is None or profile.gpu_memory_gb is None:
@@ -80,7 +80,7 @@ def _gpu_memory_faults(graph: Graph) -> Iterator[str]:
 
 
 def gpu_memory_notes(graph: Graph) -> Iterator[str]:
-    """Stages with models on a GPU whose memory nothing is held against, as the profile does not say how much it is."""
+    """Notes about stages with models on a GPU, if the profile does not say `gpu_memory_gb` to check them against."""
     profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
     if profile is not None and profile.gpu_memory_gb is not None:
         return
@@ -95,7 +95,7 @@ def gpu_memory_notes(graph: Graph) -> Iterator[str]:
 
 
 def _near_duplicate_faults(graph: Graph) -> Iterator[str]:
-    """Fields that packing is to compare, and cannot."""
+    """Fields of `output.near_duplicates` and `output.one_split` that no stage writes, or that are no hash or score."""
     output, located = graph.loaded.pipeline.output, graph.loaded.located
     written = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
     hashes = sorted(name for name in written if _is_kind(graph, name, "text") and graph.catalogue[name].unit == "bits")
@@ -117,7 +117,7 @@ def _near_duplicate_faults(graph: Graph) -> Iterator[str]:
 
 
 def _distance_faults(graph: Graph) -> Iterator[str]:
-    """Bits in which hashes are to differ that are too many for those that the stages make."""
+    """Hamming distances, in bits, that are too large for the hashes that the stages make."""
     bits = {name: count for node in graph.nodes for name, count in node.hash_bits.items()}
     yield from _search_limit_faults(graph, bits)
     located = graph.loaded.located
@@ -134,7 +134,7 @@ def _distance_faults(graph: Graph) -> Iterator[str]:
 
 
 def _hasher_faults(graph: Graph) -> Iterator[str]:
-    """Hashes that a stage is to compare with others that were made otherwise, which fails every record."""
+    """Stages that compare hashes of different hashers, which would fail every record."""
     for node in graph.nodes:
         compared = {name: makers for name, makers in node.hash_makers.items() if name in node.reads}
         for other in graph.nodes:
@@ -148,7 +148,7 @@ def _hasher_faults(graph: Graph) -> Iterator[str]:
 
 
 def _min_bits_options(graph: Graph, node: Node) -> Iterator[str]:
-    """Options of a stage that are the least distance of hashes, in bits."""
+    """Options of a stage that are the least Hamming distance of hashes, in bits."""
     for threshold in node.stage.thresholds:
         name = node.renamed.get(threshold.score, threshold.score)
         if threshold.keeps == "least" and name in graph.catalogue and graph.catalogue[name].unit == "bits":
@@ -156,7 +156,7 @@ def _min_bits_options(graph: Graph, node: Node) -> Iterator[str]:
 
 
 def _search_limit_faults(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
-    """Rules by which packing cannot find what is near: of each, one field has to be near enough."""
+    """Rules of `output` with distances that packing cannot search for: each rule needs one field within the limit."""
     output = graph.loaded.pipeline.output
     near = output.near_duplicates.any_of if output.near_duplicates else ()
     rules: list[tuple[tuple[str | int, ...], dict[str, int]]] = [
@@ -175,8 +175,8 @@ def _search_limit_faults(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]
 
 
 def _missing_score_faults(graph: Graph) -> Iterator[str]:
-    """Stages that judge by a score which records bring along, and which none has, so that all would be rejected."""
-    always = getattr(graph.source, "always", {})
+    """Stages that judge by a score which nothing gives, so that they would reject every record."""
+    always = getattr(graph.source, "always", {})  # fields with the same value in every row, to evaluate `when`
     before = ancestors(graph.nodes)
     for node in graph.nodes:
         has = {name for other in graph.nodes if other.id in before[node.id] for name in other.writes}
@@ -192,7 +192,7 @@ def _missing_score_faults(graph: Graph) -> Iterator[str]:
 
 
 def _split_faults(graph: Graph) -> Iterator[str]:
-    """Fields by which samples are to stay together, and cannot."""
+    """Fields of `output.together` and `output.split_from` that no stage writes as text."""
     texts = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
     known = sorted(name for name in texts if _is_kind(graph, name, "text"))
     output = graph.loaded.pipeline.output
@@ -206,7 +206,7 @@ def _split_faults(graph: Graph) -> Iterator[str]:
 
 
 def _is_kind(graph: Graph, name: str, kind: str) -> bool:
-    """Whether a field is of this kind; one that is declared nowhere, which is told elsewhere, is of none."""
+    """Whether a field is of this kind. An undeclared field is of none; `graph_checks` reports it."""
     return name in graph.catalogue and graph.catalogue[name].kind == kind
 
 
@@ -215,6 +215,7 @@ def _hint(name: str, names: list[str]) -> str:
 
 
 def _unrolled(loaded: Loaded) -> list[Node]:
+    """The nodes of all entries, repeat blocks unrolled, without those that the profile leaves out."""
     wrong: list[str] = []
     nodes: list[Node] = []
     last_round: dict[str, tuple[str, ...]] = {}
@@ -242,10 +243,15 @@ def _unrolled(loaded: Loaded) -> list[Node]:
 
 
 class _Use(NamedTuple):
+    """One round of an entry."""
+
     entry: StageEntry
     round: int
+    """From 1."""
     block: str
+    """The id of the first stage of its repeat block; '' outside of blocks."""
     until: tuple[Clause, ...]
+    """Conditions to run this round, from the block's `until`."""
 
 
 def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
@@ -257,10 +263,12 @@ def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
     until = tuple(Clause(field, values, negated=True) for field, values in entry.repeat.until.items())
     for number in range(1, entry.repeat.times + 1):
         for stage in stages:
+            # before the first round no stage has written the field that `until` tests
             yield _Use(stage, number, block, until if number > 1 else ())
 
 
 def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
+    """The node of one use. `previous` is the id of the node above it, which it follows by default."""
     entry = use.entry
     name = entry.id or entry.use
     place = stage_places(loaded.located.data)[name]
@@ -301,7 +309,7 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
 
 
 def _check_profile_bounds(loaded: Loaded, name: str, stage: type[Stage], config: StageConfig) -> None:
-    """Refuse a profile that names another model for a score and leaves the bound on it: it fits no other model."""
+    """Refuse a profile that changes the model of a score but not the bound on it: scales differ between models."""
     profile = loaded.pipeline.profiles.get(loaded.profile)
     over = profile.stages[name].with_ if profile and name in profile.stages else {}
     for threshold in stage.thresholds:
@@ -316,7 +324,7 @@ def _check_profile_bounds(loaded: Loaded, name: str, stage: type[Stage], config:
 
 
 def _names_model(options: Any) -> bool:
-    """Whether options of a model, or of one inside it, say which one it is."""
+    """Whether the options of a model, or of a model inside it, select another model."""
     if not isinstance(options, dict):
         return False
     return not options.keys().isdisjoint(("kind", "weights")) or any(map(_names_model, options.values()))
@@ -339,9 +347,9 @@ def _check_map(entry: StageEntry, stage: type[Stage], config: StageConfig, origi
 
 
 def _with_real_after(node: Node, meaning: Mapping[str, tuple[str, ...]], left_out: Collection[str]) -> Node:
-    """The node after real ids; `meaning` maps what a config may say to them.
+    """The node with the ids of nodes in `after`; `meaning` maps the ids of the config to these.
 
-    A repeated stage is its last round; one that the profile leaves out is what that one would have followed.
+    A repeated stage means its last round. A stage that the profile leaves out means the stages that it would follow.
     """
 
     def real(ids: Iterable[str], passed: tuple[str, ...] = ()) -> Iterator[str]:
@@ -361,7 +369,7 @@ def _with_real_after(node: Node, meaning: Mapping[str, tuple[str, ...]], left_ou
 
 
 def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
-    """Nodes after all that they follow; among those that are ready, the cheapest first."""
+    """Nodes in an order in which each comes after those that it follows. Of the ready ones the cheapest comes first."""
     waiting = dict(enumerate(nodes))
     done: dict[str, Node] = {}
     while waiting:
@@ -375,6 +383,7 @@ def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
 
 
 def _cycle(nodes: list[Node]) -> str:
+    """The message for a circle of `after` among nodes that all wait."""
     by_id = {node.id: node for node in nodes}
     path = [nodes[0].id]
     while path[-1] not in path[:-1]:

@@ -1,4 +1,4 @@
-"""Pydantic's validation errors, told with file, line and the nearest name."""
+"""Turn pydantic's validation errors into lines with file, line number and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _WANTED = {
     "too_short": "a {container} of at least {min_length}",
     "too_long": "a {container} of at most {max_length}",
 }
-"""What would do, in YAML's words, by Pydantic's type of fault."""
+"""What the value has to be, in the words of YAML, by pydantic's type of error."""
 _MAX_SHOWN = 80
-"""Letters of a value that are shown."""
+"""Characters of a value that are shown."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], located: Located, place: Place) -> list[str]:
-    """One line for each fault in `model`, which was read at `place`."""
+    """One line for each place with an error. `place` is where `model` was read from in the file."""
     faults = error.errors(include_url=False)
     deep = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
     # a list whose items are wrong is also reported as too short
@@ -44,7 +44,7 @@ def explain(error: ValidationError, model: type[BaseModel], located: Located, pl
 
 
 def in_yaml(value: Any) -> str:
-    """A value as it may stand in a message: short, and `null`, `true` and `false` as YAML has them."""
+    """A value for a message: at most 80 characters, and `null`, `true` and `false` as in YAML."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     text = repr(value)
@@ -52,7 +52,7 @@ def in_yaml(value: Any) -> str:
 
 
 def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> str:
-    """All faults of one place: one, or one for each type that it may have."""
+    """The line for one place. A union gives one error for each of its types; they become one line."""
     path = ".".join(str(step) for step in spot) or "the config"
     wanted = [_wanted(fault, model) for fault in group]
     if all(wanted):
@@ -68,7 +68,7 @@ def _either(words: list[str]) -> str:
 
 
 def _wanted(fault: Any, model: type[BaseModel]) -> str:
-    """What type the value has to be of, in YAML's words; '' if its type is not what is wrong."""
+    """The type that the value needs, in the words of YAML; '' if its type is not the problem."""
     context = fault.get("ctx", {})
     container = "mapping" if context.get("field_type") == "Dictionary" else "list"
     words = _WANTED.get(fault["type"], "").format(**{**context, "container": container})
@@ -80,9 +80,9 @@ def _wanted(fault: Any, model: type[BaseModel]) -> str:
 
 
 def _real_place(fault: Any, data: Any, place: Place) -> Place:
-    """The steps of a fault's location that are in the data, and a last one if it is what is missing.
+    """The place of an error in the data, relative to `place`; a missing key is its last step.
 
-    Pydantic's locations also name the chosen members of unions, which are no part of the file.
+    Pydantic's locations also name the members of unions, which are not in the file: these steps are left out.
     """
     loc = fault["loc"]
     for step in place:
@@ -101,6 +101,7 @@ def _real_place(fault: Any, data: Any, place: Place) -> Place:
 
 
 def _describe_fault(fault: Any, model: type[BaseModel], path: str) -> str:
+    """The message for an error that is not about the type of a value."""
     kind, found = fault["type"], fault["input"]
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     context = fault.get("ctx", {})
@@ -128,7 +129,7 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _models_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[type[BaseModel]]:
-    """The models that a location of a validation error may stand in."""
+    """The models that a location of a validation error may belong to."""
     owners = {model}
     for step in loc:
         inside: set[type[BaseModel]] = set()
@@ -146,7 +147,7 @@ def _is_tagged(model: type[BaseModel], step: int | str) -> bool:
 
 
 def _kind(model: type[BaseModel]) -> str:
-    """The `kind` that chooses this model among others; '' if it has none."""
+    """The `kind` that selects this model in a union; '' if it has none."""
     field = model.model_fields.get("kind")
     return field.default if field and isinstance(field.default, str) else ""
 
