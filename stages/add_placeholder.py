@@ -45,7 +45,7 @@ class AddPlaceholder(Map):
     version = 2
 
     class Config(ScopeWords):
-        """What speaks of the picture, and of all of it."""
+        """Words for the picture, and words for all of it."""
 
     config: Config
 
@@ -55,7 +55,7 @@ class AddPlaceholder(Map):
         self._scope_of = Scopes(config)
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Reword each text."""
+        """Put a placeholder into each text."""
         return [self._reworded(record) for record in batch]
 
     def _reworded(self, record: Record) -> Answer:
@@ -80,6 +80,7 @@ class AddPlaceholder(Map):
         chosen = told_in(text, self._mention)
         if chosen:
             return f"{text[: chosen.start()]}{PLACEHOLDER}{text[chosen.end() :]}"
-        said = text.rstrip(_STOPS)
-        joined = "on" if _ENDS_IN.search(said) else "of" if scope == "global" else "in"
-        return f"{said} {joined} {PLACEHOLDER}{text[len(said) :].strip()}"
+        words = text.rstrip(_STOPS)
+        # "zoom in in <imagehere>" has one "in" too many
+        joined = "on" if _ENDS_IN.search(words) else "of" if scope == "global" else "in"
+        return f"{words} {joined} {PLACEHOLDER}{text[len(words) :].strip()}"

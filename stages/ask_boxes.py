@@ -43,7 +43,7 @@ class AskBoxes(AsyncMap):
         self.asker = self.config.asker.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The objects of one picture."""
+        """Find the objects of one picture."""
         if record.get("annotated"):
             return {"objects": record["annotated"]}
         phrases = phrases_for(record, self.config.phrases)

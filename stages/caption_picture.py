@@ -39,7 +39,7 @@ class CaptionPicture(AsyncMap):
         self.captioner = self.config.captioner.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The caption of one picture."""
+        """Caption one picture."""
         given = record.get("given_caption", "")
         found = await self.captioner.caption(record["image"], given=given, record=record.id)
         return {"proposed_caption": found} if found.strip() else Reject("no_caption", "nothing is said of the picture")

@@ -87,14 +87,15 @@ class CheckCompleteness(AsyncMap):
 
 
 def _border_contact(mask_HW: NDArray[np.bool_]) -> float:
-    """Share of the sides between mask and not mask, the frame counting as not mask, that lie on the frame."""
+    """Share of the mask's outline, counted in sides of pixels, that lies on the frame; from 0 to 1."""
     on_frame = sum(int(edge.sum()) for edge in (mask_HW[0], mask_HW[-1], mask_HW[:, 0], mask_HW[:, -1]))
-    padded = np.pad(mask_HW, 1)
+    padded = np.pad(mask_HW, 1)  # so that sides on the frame are steps too
     sides = sum(int((np.diff(padded, axis=axis)).sum()) for axis in (0, 1))
     return round(on_frame / sides, 4) if sides else 0.0
 
 
 def _largest_piece(mask_HW: NDArray[np.bool_]) -> float:
+    """Share of the mask in its largest connected piece, from 0 to 1; 0 for an empty mask."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return round(float(areas.max() / areas.sum()), 4) if len(areas) else 0.0

@@ -49,6 +49,8 @@ _LOOK = (
 
 
 def _is_like(label: str, wanted: str) -> bool:
+    """Whether the longer of two names begins or ends with the shorter, by whole words."""
+    # spaces around, so that "cat" is no end of "tomcat"
     one, other = (f" {name} " for name in (label, wanted))
     shorter, longer = sorted((one, other), key=len)
     return longer.endswith(shorter) or longer.startswith(shorter)

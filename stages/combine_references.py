@@ -52,7 +52,7 @@ class CombineReferences(Combine):
     config: Config
 
     def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
-        """One record of one picture's things."""
+        """Make one record of the things of one picture."""
         chosen = self._chosen(records)
         if len(chosen) < self.config.min_references:
             gone = f"; {len(lost)} were lost on the way" if lost else ""
@@ -61,6 +61,7 @@ class CombineReferences(Combine):
 
     def _chosen(self, records: Sequence[Record]) -> list[Record]:
         """The things that become pictures, in the order of the caption."""
+        # ids break ties, so that the order in which records arrive decides nothing
         by_size = sorted(records, key=lambda record: (-int(record["mask"].sum()), record.id))
         distinct = [by_size[number] for number in apart([_span(record) for record in by_size])]
         different: list[Record] = []
@@ -76,6 +77,7 @@ def _span(record: Record) -> Span:
 
 
 def _overlap(record: Record, other: Record) -> float:
+    """Intersection over union of two masks."""
     one, two = record["mask"], other["mask"]
     return float((one & two).sum() / max(1, (one | two).sum()))
 
@@ -87,7 +89,7 @@ def _fields(things: Sequence[Record]) -> dict[str, Any]:
         "text": caption,
         "subject": ", ".join(thing["entity"] for thing in things),
         "refs": [thing["cutouts"][0] for thing in things],
-        "masks": [np.ones_like(masks[0]), *masks],
+        "masks": [np.ones_like(masks[0]), *masks],  # mask_0 is what may differ: on a blank canvas, all of it
         "inputs": [reference_row(thing["entity"], number=number) for number, thing in enumerate(things)],
         "instances": [_instance(number, thing) for number, thing in enumerate(things, 1)],
         "edits": [],

@@ -39,7 +39,7 @@ class Decontaminate(Map):
 
     @classmethod
     def hash_makers(cls, config: Config) -> Mapping[str, tuple[str, ...]]:
-        """Those of which every list has hashes."""
+        """The hashers of which every list has hashes."""
         makers = [set(chosen.load()) for chosen in config.lists]
         return {"picture_hash": tuple(sorted(set.intersection(*makers)))}
 
@@ -55,7 +55,7 @@ class Decontaminate(Map):
         hash = read_hash(text)
         if self.config.min_bits > hash.bits // 2:
             return Failed(_too_many(self.config.min_bits, hash))
-        found = [Nearest(hash.bits, "", "")]
+        found = [Nearest(hash.bits, "", "")]  # as far as hashes can be, if all lists are empty
         for name, items in self.lists.items():
             if hash.by not in items:
                 return Failed(_other(name, hash.by, sorted(items)))

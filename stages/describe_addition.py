@@ -31,6 +31,7 @@ def _described(record: Record) -> Answer:
     subject, mask_HW = record["subject"], record["mask"]
     changed_HW = (record["source"].array != record["target"].array).any(axis=2)
     return {
+        # a pixel of the subject may have the colour of what it covers: it belongs to the edit all the same
         "masks": [changed_HW | mask_HW, mask_HW],
         "edits": [edit_row(record["text"], operation="add", subject=subject, box=record["box"], mask="mask_0.png")],
         "inputs": [reference_row(subject), source_row()],

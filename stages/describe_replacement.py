@@ -81,9 +81,10 @@ def _changed(record: Record) -> NDArray[np.bool_]:
 def _scaled(mask_HW: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
     if mask_HW.shape == size[::-1]:
         return mask_HW
+    # nearest: a mask has no values in between
     return cv2.resize(mask_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
 
 
 def _moved(box: Box, old: Size, new: Size) -> list[float]:
-    """A box on a picture of one size as it lies on the same picture of another."""
+    """A box in pixels of a picture of size `old`, in pixels of the same picture at size `new`."""
     return [float(edge) * new[axis % 2] / old[axis % 2] for axis, edge in enumerate(box)]

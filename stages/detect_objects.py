@@ -58,7 +58,7 @@ class DetectObjects(Map):
         self.segmenter = self.config.segmenter.load(device) if self.config.segmenter else None
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Detect in the pictures of which nothing is annotated, then mask what was found."""
+        """Detect objects in the pictures that have no annotations, then mask them."""
         phrases_of = [[] if record.get("annotated") else phrases_for(record, self.config.phrases) for record in batch]
         places = [place for place, phrases in enumerate(phrases_of) if phrases]
         images = [batch[place]["image"].array for place in places]
@@ -68,6 +68,7 @@ class DetectObjects(Map):
         return [self._answer(record, objects.get(n, []), best.get(n)) for n, record in enumerate(batch)]
 
     def _select(self, found: list[Detection]) -> list[Detection]:
+        """The boxes that count: sure, distinct, and not too many."""
         sure = [one for one in found if one.score >= self.config.min_score]
         return distinct(sure, max_overlap=self.config.max_overlap)[: self.config.max_objects]
 

@@ -45,6 +45,7 @@ class EditImage(Map):
         made = self.editor(
             [record["source"].array for record in records],
             [record["instruction"] for record in records],
+            # a seed of each record's own: how records are batched changes no picture
             seeds=[int(self.rng(record).integers(2**63)) for record in records],
         )
         return [Reject(*one) if isinstance(one, Declined) else {"target": Image.of(one)} for one in made]

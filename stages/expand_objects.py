@@ -55,4 +55,4 @@ def _instance(thing: dict[str, Any]) -> dict[str, Any]:
 
 
 _ANY_SIZE = (2**63, 2**63)
-"""A box may be anywhere but left of or above the picture."""
+"""The size to check boxes against if the picture is unknown: only what lies left of it or above is refused."""

@@ -17,7 +17,7 @@ _POSITION = re.compile(
     r"\b(?:middle|cent(?:er|re)|top|bottom|left|right|corner|side|row|edge|half|foreground|background)$",
     re.IGNORECASE,
 )
-"""What ends with a position: `to the top row`, which is one of the picture."""
+"""Text that ends with a position in the picture, such as `to the top row`."""
 _IN = re.compile(r"^in\b", re.IGNORECASE)
 _WITHIN = re.compile(r"(?:^|\s+)(?:in|from|of|on|within)\s+$", re.IGNORECASE)
 _RESUMED = re.compile(r"\s+(?=(?:with|by|for|into)\s)|\s*,\s*", re.IGNORECASE)
@@ -74,7 +74,7 @@ class ExtractSubject(AsyncMap):
         return {"subject": found.subject, "instruction": self._with_source(found.instruction)}
 
     def _with_source(self, instruction: str) -> str:
-        """The instruction with a placeholder for the source, after that for the subject."""
+        """Add the placeholder for the source, after the one for the subject."""
         instruction = self._without_mention(instruction)
         after = instruction.index(PLACEHOLDER) + len(PLACEHOLDER)
         said = told_in(instruction, self._mention, start=after)
@@ -86,7 +86,7 @@ class ExtractSubject(AsyncMap):
         return f"{words} {phrase}{stop}"
 
     def _without_mention(self, instruction: str) -> str:
-        """The instruction without an "in the image" before the subject, which would say twice what the source says."""
+        """Remove an "in the image" before the subject, because the placeholder for the source says the same."""
         for found in mentions(instruction, self._mention):
             before, rest = _WITHIN.search(instruction[: found.start()]), _RESUMED.match(instruction, found.end())
             if before and rest and found.end() < instruction.index(PLACEHOLDER):
@@ -103,6 +103,6 @@ class ExtractSubject(AsyncMap):
 
 
 def _split_stop(instruction: str) -> tuple[str, str]:
-    """A sentence, and what it ends with."""
+    """A sentence without its full stop, and the full stop."""
     words = re.sub(r"[\s.!]+$", "", instruction)
     return words, instruction[len(words) :].strip()

@@ -60,6 +60,7 @@ class FilterDirection(Filter):
         return [next(scores) if fault is None else fault for fault in faults]
 
     def _scores(self, records: list[Record]) -> list[dict[str, float]]:
+        # embeddings have length 1, but their differences have not: `_cosines` divides by it
         sources, targets = (self.scorer([record[name].array for record in records]) for name in _SIDES)
         before, after = (self.scorer.texts([record[f"{name}_caption"] for record in records]) for name in _SIDES)
         found = {
@@ -80,7 +81,7 @@ def _fault(record: Record) -> Reject | None:
 
 
 def _cosines(one_ND: Embeddings, other_ND: Embeddings) -> Embeddings:
-    """Row by row; 0 where a row is all zeros."""
+    """The cosine of each row with the row of the other array, as (N,); 0 where a row is all zeros."""
     lengths = np.linalg.norm(one_ND, axis=1) * np.linalg.norm(other_ND, axis=1)
     inner: Embeddings = np.sum(one_ND * other_ND, axis=1)
     inner[lengths > 0] /= lengths[lengths > 0]

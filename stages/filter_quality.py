@@ -10,6 +10,7 @@ from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 from datagen.imaging.image import Pixels
 
 _LONG_SIDE = 512
+"""Sharpness depends on the size of a picture, so that larger ones are reduced to this long side first."""
 
 
 class FilterQuality(Map):
@@ -68,6 +69,7 @@ def _measure(image_HWC: Pixels) -> dict[str, float]:
 
 
 def _small(luma_HW: Pixels) -> Pixels:
+    """The picture at long side 512; smaller ones as they are."""
     scale = _LONG_SIDE / max(luma_HW.shape)
     if scale >= 1:
         return luma_HW

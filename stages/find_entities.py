@@ -44,7 +44,7 @@ class FindEntities(AsyncMap):
         self.finder = self.config.finder.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """What one caption names."""
+        """Find the things that one caption names."""
         refuse_placeholder(record["caption"])
         told = Told(record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ())
         found = await self.finder.find(told, record=record.id)

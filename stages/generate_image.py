@@ -40,6 +40,7 @@ class GenerateImage(Map):
     def _made(self, records: list[Record]) -> list[Answer]:
         made = self.generator(
             [record["caption"] for record in records],
+            # a seed of each record's own: how records are batched changes no picture
             seeds=[int(self.rng(record).integers(2**63)) for record in records],
         )
         return [Reject(*one) if isinstance(one, Declined) else {"image": Image.of(one)} for one in made]

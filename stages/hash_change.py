@@ -36,7 +36,7 @@ class HashChange(Map):
 
     @classmethod
     def hash_bits(cls, config: Config) -> Mapping[str, int]:
-        """Those of the place and of the hasher."""
+        """Bits of the place and of the hasher."""
         return {"change_place": PLACE_BITS, "change_hash": config.hasher.bits}
 
     def setup(self, device: str) -> None:

@@ -31,7 +31,7 @@ class HashPicture(Map):
 
     @classmethod
     def hash_bits(cls, config: Config) -> Mapping[str, int]:
-        """Those of the hasher."""
+        """Bits of the hasher."""
         return {"picture_hash": config.hasher.bits}
 
     @classmethod

@@ -41,7 +41,7 @@ class NameSubject(AsyncMap):
         self.namer = self.config.namer.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The record's subject."""
+        """Name the record's subject."""
         look = Look(record["image"], record["mask"]) if {"image", "mask"} <= set(record) else None
         return {"subject": await self.namer.name(record["annotated_subject"], look=look, record=record.id)}
 

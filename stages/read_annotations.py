@@ -12,6 +12,7 @@ from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageCo
 from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.rle import Runs, runs_of
 
+# SA-1B's annotations have further keys, which nothing here needs
 _LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
 _Side = Annotated[int, Field(gt=0, le=2**16)]
 
@@ -38,9 +39,12 @@ _FILE = TypeAdapter(_File)
 
 
 class _Found(NamedTuple):
+    """A mask that may be an object."""
+
     runs: Runs
     box: Box
     share: float
+    """Of the picture's pixels, from 0 to 1."""
 
 
 class ReadAnnotations(Map):
@@ -100,7 +104,7 @@ class ReadAnnotations(Map):
         return {"objects": [self._object(one) for one in whole]}
 
     def _found(self, annotation: _Annotation) -> _Found | None:
-        """A mask that may be an object. Raises `DataError`."""
+        """The mask if its size is within the bounds and its model was sure, else None. Raises `DataError`."""
         height, width = annotation["segmentation"]["size"]
         runs = runs_of(annotation["segmentation"]["counts"], height=height, width=width)
         share, box, config = runs.area / (height * width), runs.box, self.config
@@ -111,7 +115,8 @@ class ReadAnnotations(Map):
         return _Found(runs, box, share)
 
     def _is_part(self, one: _Found, other: _Found) -> bool:
-        """Whether a mask lies inside a larger one so far that it is a part of it."""
+        """Whether more than `max_inside` of a mask lies in a larger one."""
+        # cheap tests first: a picture has about a hundred masks, so thousands of pairs
         if other.share <= one.share or not _touch(one.box, other.box) or not one.runs.fits(other.runs):
             return False
         return one.runs.shared(other.runs) > self.config.max_inside * one.runs.area
@@ -126,7 +131,7 @@ def _touch(a: Box, b: Box) -> bool:
 
 
 def _parsed(data: bytes) -> _File:
-    """An annotation file. Raises `DataError`."""
+    """Parse an annotation file. Raises `DataError`."""
     try:
         return _FILE.validate_python(json.loads(data))
     except ValidationError as error:

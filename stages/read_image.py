@@ -13,6 +13,7 @@ from datagen.fetch import SCHEMES, Web, check_host, forget, read_file
 from datagen.imaging.image import MAX_PIXELS, PILLOW_LIMIT, Image
 
 _SIDE_BY_SIDE = 8
+"""URLs of a batch that are fetched at the same time."""
 
 
 class ReadImage(Map):
@@ -53,7 +54,7 @@ class ReadImage(Map):
     config: Config
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Read and decode each file; those on the web are fetched side by side, as a server is waited for."""
+        """Read and decode each file. URLs are fetched in parallel, because fetching is mostly waiting for a server."""
         if self.config.hosts:
             with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
                 read = list(pool.map(self._read, batch))
@@ -86,6 +87,7 @@ class ReadImage(Map):
                 raise DataError(f"its checksum is {found}, the manifest says {expected}")
             image = Image.decode(data, max_pixels=self.config.max_pixels)
         except DataError as error:
+            # a bad copy in the cache would fail every later run as well
             forget(uri, base=record["base"])
             return Failed(f"{uri:.300}: {error}")
         return {"image": image, "original_sha256": found}

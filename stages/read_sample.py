@@ -64,7 +64,8 @@ class ReadSample(Map):
 
     def _read(self, members: Mapping[str, str], base: str) -> dict[str, Any]:
         named = {name.split(".")[0]: name for name in members if name not in _NOT_IMAGES}
-        strange = [name for stem, name in named.items() if stem not in ("source", "target") and not _fits(stem)]
+        known = ("source", "target")
+        strange = [name for stem, name in named.items() if stem not in known and not _NUMBERED.fullmatch(stem)]
         if strange:
             raise DataError(f"the sample has members that are not carried: {', '.join(strange):.200}")
         if "json" not in members or "target" not in named:
@@ -83,12 +84,8 @@ class ReadSample(Map):
         }
 
 
-def _fits(stem: str) -> bool:
-    return bool(_NUMBERED.fullmatch(stem))
-
-
 def _numbered(named: Mapping[str, str], kind: str) -> list[str]:
-    """The members `kind`_0, `kind`_1 and so on, in their order."""
+    """The members `kind`_0, `kind`_1 and so on, in order. Raises `DataError` if a number is missing."""
     found = [
         (int(match[2]), name)
         for stem, name in named.items()
@@ -112,7 +109,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def _sample_fields(info: Mapping[str, Any]) -> dict[str, Any]:
-    """What KEY.json says, as fields. Raises `DataError`."""
+    """The fields that KEY.json holds. Raises `DataError`."""
     try:
         inputs = zip(info["inputs"], info["input_info"], strict=True)
         return {
@@ -132,5 +129,5 @@ def _sample_fields(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stemmed(row: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A row whose member is named without its ending, as another format may be stored."""
+    """A row with its member's name without the extension, because the mix may store another image format."""
     return {**row, key: str(row[key]).split(".")[0]}

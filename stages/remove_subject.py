@@ -66,6 +66,7 @@ class RemoveSubject(Map):
         filled = self.inpainter(
             [image_HWC for image_HWC, _ in shown],
             [hole_HW for _, hole_HW in shown],
+            # a seed of each record's own: how records are batched changes no picture
             seeds=[int(self.rng(record).integers(2**63)) for record, _ in jobs],
         )
         for (record, hole_HW), filled_HWC in zip(jobs, filled, strict=True):
@@ -75,12 +76,13 @@ class RemoveSubject(Map):
             yield {"source": source, "hole": hole_HW, "masks": [hole_HW, record["mask"]]}
 
     def _shown(self, image_HWC: Pixels, hole_HW: Mask) -> tuple[Pixels, Mask]:
-        """Picture and hole at the size at which they are painted; a pixel that the hole touches is in it."""
+        """Picture and hole at the size at which they are inpainted. A pixel that the hole touches is in the hole."""
         height, width = hole_HW.shape
         scale = (self.config.long_side or max(height, width)) / max(height, width)
         if scale >= 1:
             return image_HWC, hole_HW
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # INTER_AREA averages, so that every pixel that the hole touches is above 0
         touched_HW = cv2.resize(hole_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
         return _resized(image_HWC, size, cv2.INTER_AREA), touched_HW
 

@@ -49,7 +49,7 @@ class SegmentSubject(Filter):
         self.segmenter = self.config.segmenter.load(device)
 
     def measure(self, batch: list[Record]) -> list[Answer]:
-        """Segment the records whose boxes are sound; a picture of several is encoded once."""
+        """Segment the records whose boxes are valid. A picture with several records is encoded once."""
         faults = [_fault(record) for record in batch]
         sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
         found = iter(segment_each(self.segmenter, each=[_job(record) for record in sound]))

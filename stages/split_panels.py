@@ -80,8 +80,9 @@ class SplitPanels(Expand):
 
 
 def _panels(image: Image, padding: int | None) -> list[Image]:
-    """The left and the right panel. Raises `DataError` if the picture cannot be of two squares."""
+    """The left and the right panel. Raises `DataError` if the picture cannot hold two squares."""
     width, height = image.size
+    # width = 2 * side + 3 * around and height = side + 2 * around, solved for `around`
     around = 2 * height - width if padding is None else padding
     side = height - 2 * around
     if around < 0 or side < 1 or 2 * side + 2 * around > width:

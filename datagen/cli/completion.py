@@ -1,4 +1,4 @@
-"""What a shell offers to complete a word with. Whatever goes wrong, it offers nothing."""
+"""Shell completion of configs, folders, profiles, topics and keys. If anything goes wrong, it offers nothing."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 import typer
 
 _MAX_WORDS = 50
-"""Words that are offered at once."""
+"""The most words to offer."""
 _TOPICS = ("stages", "fields", "sources", "models", "config")
 
 
 def configs(incomplete: str) -> list[str]:
-    """Configs and folders that begin so."""
+    """Config files and folders that begin with the typed text; those in `configs` if nothing is typed."""
     own = _matching((str(path) for path in Path("configs").glob("*.yaml")), incomplete) if not incomplete else []
     return own or [path for path in _paths(incomplete) if path.endswith(("/", ".yaml", ".yml"))]
 
 
 def outs(incomplete: str) -> list[str]:
-    """Folders that begin so; where nothing is typed yet, those below `out`."""
+    """Folders that begin with the typed text; datasets in `out` if nothing is typed."""
     own = sorted(str(path.parent.parent) for path in Path("out").glob("*/run/config.yaml")) if not incomplete else []
     return own or [path for path in _paths(incomplete) if path.endswith("/")]
 
 
 def profiles(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Profiles of the config that was typed."""
+    """Profiles of the config on the command line."""
     with suppress(Exception):
         from datagen.pipeline.yaml_file import read_yaml
 
@@ -37,7 +37,7 @@ def profiles(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def topics(incomplete: str) -> list[str]:
-    """What `describe` tells of."""
+    """Topics and stages that `describe` knows."""
     with suppress(Exception):
         from datagen.cli.common import import_from_here
         from datagen.pipeline.registry import stage_names
@@ -48,7 +48,7 @@ def topics(incomplete: str) -> list[str]:
 
 
 def keys(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Keys of the dataset that was typed, if it lies on this machine."""
+    """Keys of the dataset on the command line, if it is on this machine."""
     with suppress(Exception):
         import pyarrow.parquet as pq
 
@@ -65,7 +65,7 @@ def _matching(words: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _paths(incomplete: str) -> list[str]:
-    """What lies there and begins so, folders with a slash behind them; hidden ones only if a dot is typed."""
+    """Paths that begin with the typed text, folders with a slash at the end; hidden ones only after a dot."""
     folder, _, name = incomplete.rpartition("/")
     start = f"{folder}/" if "/" in incomplete else ""
     with suppress(OSError):

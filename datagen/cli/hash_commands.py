@@ -1,4 +1,4 @@
-"""Commands that keep datasets clean: hashes."""
+"""The command that hashes the pictures of a benchmark: hashes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datagen.models.hashers.base import Hasher
 
 _MAX_LISTED = 100
+"""Faults that are listed; the others are counted."""
 
 
 @app.command()
@@ -31,8 +32,8 @@ def hashes(
 ) -> None:
     """Write the hashes of a benchmark's pictures, so that `decontaminate` keeps them out of a dataset.
 
-    Make them with the same hasher as the pipeline's `hash_picture`. The list holds hashes and names
-    alone, and may be passed on. What cannot be read is left out and listed at the end.
+    Use the same hasher as the pipeline's `hash_picture`. The list holds only hashes and names, so it can
+    be shared. Pictures that cannot be read are left out and listed.
 
     \b
     python -m datagen hashes mige_bench/images --to manifests/benchmarks/mige_bench.jsonl
@@ -62,7 +63,7 @@ def hashes(
 
 
 def _load_hasher(text: str) -> Hasher:
-    """The hasher that was described, loaded. Raises `ConfigError`, or `SetupError` if something is missing."""
+    """Load the hasher of `--hasher`. Raises `ConfigError`, or `SetupError` if packages or weights are missing."""
     from datagen.models.hashers import HasherOptions
     from datagen.pipeline.config import validated
     from datagen.pipeline.yaml_file import parse_yaml

@@ -72,12 +72,12 @@ def run(
 ) -> None:
     """Run a pipeline and pack its dataset.
 
-    A terminal shows slices, stages, the slowest one, the time left and what was spent; OUT/run/log
-    keeps it, and Ray's dashboard, whose address is printed, shows the same by actors and tasks.
-    OUT/report/index.html tells what came out. docs/monitoring.md and docs/report.md say more.
+    The terminal shows slices, stages, the slowest stage, the time left and the cost. OUT/run/log has the
+    same, and so has Ray's dashboard, by actors and tasks; its address is printed. OUT/report/index.html
+    shows the result. See docs/monitoring.md and docs/report.md.
 
-    Ctrl-C once ends it after the slices in flight, twice at once. Run the same command
-    again and it goes on: slices that are done are not computed twice.
+    Ctrl-C ends the run after the slices in flight; a second Ctrl-C ends it at once. The same command
+    resumes it: finished slices are not computed again.
 
     \b
     python -m datagen run configs/subject_add.yaml
@@ -95,7 +95,7 @@ def run(
 
 
 def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoReturn:
-    """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
+    """Run the graph with a progress display, write report and review sheet, and exit with the run's exit code."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
 
@@ -114,7 +114,7 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
 
 
 def _update_review_sheet(graph: Graph, out: str) -> None:
-    """Write onto the source's sheet what waits for a person, if the source has one, and say so."""
+    """Add what waits for a person's decision to the source's review sheet, if it has one, and print the counts."""
     from datagen.sources.config import ReviewedConfig
 
     source = graph.loaded.pipeline.source
@@ -126,7 +126,7 @@ def _update_review_sheet(graph: Graph, out: str) -> None:
 
 
 def _write_report(out: str) -> None:
-    """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
+    """Write the report. If that fails, print why and go on, because the dataset is whole without it."""
     from datagen.core.redact import redacted
     from datagen.report import write_report
 
@@ -148,8 +148,8 @@ def retry(
 ) -> None:
     """Run the records that failed again, and only those, then pack anew.
 
-    The config is the one that the last run into OUT wrote there, and so is its `--limit`. What a GPU,
-    a model or a service answered before is not asked again.
+    Uses the config and the `--limit` of the last run into OUT. Stored answers of GPUs, models and
+    services are used again.
 
     \b
     python -m datagen retry out/subject_add
@@ -181,8 +181,9 @@ def check(
 ) -> None:
     """Find what is wrong with a config, without GPU, network or weights.
 
-    With --commercial, all models (of a mix's datasets too) and every row of the source have to be under a licence
-    that is known and does not forbid commercial use: exit code 2 names the others. It is no legal advice.
+    With --commercial, the licence of every model (also of those that made a mix's datasets) and of every
+    row of the source must be known and must not forbid commercial use. Others are listed, with exit code 2.
+    This is no legal advice.
 
     \b
     python -m datagen check configs/subject_add.yaml
@@ -221,7 +222,7 @@ def check(
 
 
 def _conditional_licences(graph: Graph, allow: list[str]) -> list[Licensed]:
-    """What is used under conditions. Raises `ConfigError` where a licence forbids commercial use, or is not known."""
+    """The licences that have conditions. Raises `ConfigError` if one forbids commercial use or is unknown."""
     from datagen.core.errors import ConfigError
     from datagen.pipeline.commercial import licences
 
@@ -250,13 +251,13 @@ def plan(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what would run: the graph, the operators, what is done already, and why the rest is not.
+    """Show what would run: the graph, the operators, which slices are done, and why the others are not.
 
-    Nothing is written. All rows of the source are read, to tell which slices are done.
+    Nothing is written. All rows of the source are read, to find out which slices are done.
 
-    With --estimate, rows drawn evenly from the source go through the real stages instead, in a
-    temporary folder: what would be accepted, and what it takes in hours, money and bytes.
-    Services are really asked, for as many records.
+    With --estimate, N rows drawn evenly from the source run through the real stages in a temporary
+    folder. Shows how many samples the whole run would give, and what it takes in hours,
+    money and bytes. Services are really called for these rows.
 
     \b
     python -m datagen plan configs/subject_add.yaml
@@ -294,6 +295,7 @@ def plan(
 
 
 def _run_estimate(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
+    """Run `draws` rows in a temporary folder, and forecast a run of `rows`, or of all rows if None."""
     from datagen.execute.inspect.estimate import estimate
     from datagen.progress.estimated import Trial
 
@@ -311,10 +313,10 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be freed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Free what neither the dataset nor the last run refers to: older results, broken-off files.
+    """Delete what neither the dataset nor the last run uses: older results, incomplete files.
 
-    Kept are the dataset, and all that makes the last run go on where it stopped. Run it in the
-    folder in which the pipeline is run, so that it finds the source.
+    The dataset stays, and so does everything that the last run needs to resume. Call it from the folder
+    in which the pipeline runs, so that it finds the source.
 
     \b
     python -m datagen gc out/subject_add --dry-run

@@ -1,4 +1,4 @@
-"""Commands to begin with: manifest, init."""
+"""Commands to start with: manifest, init."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAX_LISTED = 100
 """Faults that are listed; the others are counted."""
 _PROGRESS_EVERY = 1000
-"""Rows after which the progress is told again."""
+"""Rows between two lines of progress."""
 
 
 class Kind(StrEnum):
@@ -50,11 +50,11 @@ def manifest(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write a manifest of pictures: address, checksum, size, licence, and what else is told of each.
+    """Write a manifest of pictures: address, checksum, size, licence, and the other fields of each row.
 
-    Every file is read once. A run from a manifest begins at once where listing a bucket or the
-    headers of tars takes long, and fails a picture that was changed since. Pictures are not
-    decoded; what is no picture, or cannot be read, is left out and listed at the end.
+    Every file is read once. A run from a manifest starts at once, where listing a bucket or the headers
+    of tars takes long, and it fails pictures that have changed since. Pictures are not decoded. Files
+    that are no pictures, or cannot be read, are left out and listed at the end.
 
     \b
     python -m datagen manifest photos --to manifests/photos.jsonl --license CC-BY-4.0
@@ -92,12 +92,12 @@ def manifest(
 
 
 def _printable(text: str) -> str:
-    """Text whose characters cannot steer a terminal."""
+    """Text without control characters."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def refuse_to_replace(path: Path, force: bool) -> None:
-    """Raise `ConfigError` if a file is there already, unless it may be replaced."""
+    """Raise `ConfigError` if the path is a folder, or a file that must not be replaced."""
     from datagen.core.errors import ConfigError
 
     if path.is_dir():
@@ -107,7 +107,10 @@ def refuse_to_replace(path: Path, force: bool) -> None:
 
 
 def source_at(place: str, kind: Kind | None, sets: Iterable[str]) -> Source:
-    """The source at a place, of the kind that was said, or that it looks like. Raises `ConfigError`."""
+    """The source at a place, of the given kind, else of the kind that it looks like. Raises `ConfigError`.
+
+    `sets` are options of the source as `key=value`.
+    """
     from datagen.core.errors import ConfigError
     from datagen.pipeline.config import validated
     from datagen.pipeline.yaml_file import Located, parse_yaml
@@ -135,10 +138,10 @@ def init(
     to: Annotated[Path, typer.Option(help="The config to write.")] = Path("configs/mine.yaml"),
     force: ForceOption = False,
 ) -> None:
-    """Write a starter config for your own pictures: commented, and sound as it is.
+    """Write a starter config for your own pictures, with comments; it is valid as it is.
 
-    It looks at what lies there: pictures with files beside them, a manifest, COCO's or SA-1B's
-    annotations, tars, Parquet. Without a folder it writes one for the demo's photographs.
+    Recognises pictures with files beside them, a manifest, COCO's or SA-1B's annotations, tars and
+    Parquet. Without a folder it writes a config for the demo's photographs.
 
     \b
     python -m datagen init photos
@@ -156,7 +159,7 @@ def init(
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
-        build(load(temporary))
+        build(load(temporary))  # under a temporary name, so that a faulty config replaces nothing
         os.replace(temporary, to)
     except OSError as error:
         raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
