@@ -49,6 +49,7 @@ class FilterAlignment(Map):
             sizes = "{}x{} and {}x{}".format(*source.size, *target.size)
             return Reject("other_shape", f"source and target are {sizes}")
         found = alignment(source.array, target.array)
+        # rounded before they are judged, so that a score and its rejection agree
         scores = {"shift": round(found.shift, 2), "zoom": round(found.zoom, 4)}
         detail = f"moved by {found.x:.1f} right, {found.y:.1f} down, scaled by {found.scale:.3f}"
         if scores["shift"] > self.config.max_shift:

@@ -46,6 +46,7 @@ class FilterBox(Filter):
 
 def _measured(record: Record) -> Answer:
     size = record["image"].size
+    # NaN is how `expand_objects` and `expand_entities` write that there is no box
     if all(map(math.isnan, record["box"])):
         return Reject("no_box", "nothing tells where in the picture it is")
     if fault := check_box(record["box"], size):

@@ -43,6 +43,7 @@ class FitImage(Map):
         if size == image.size:
             return {"source": image}
         enlarged = size[0] * size[1] / (image.size[0] * image.size[1])
+        # `enlarged` is of areas, the option of sides
         if enlarged > self.config.max_enlarged**2:
             return Reject("too_small", f"{image.size[0]}x{image.size[1]} would become {size[0]}x{size[1]}")
         return {"source": Image.of(resized(image.array, size))}

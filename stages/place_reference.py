@@ -26,7 +26,7 @@ class PlaceReference(Map):
 
 
 def _placed(caption: str, subject: str) -> Answer:
-    refuse_placeholder(caption)
+    refuse_placeholder(caption)  # nobody could distinguish it from the one that is put in here
     span = mention(caption, subject)
     if span is None:
         return Reject("unnamed", f"the caption does not say '{subject:.100}'")

@@ -75,7 +75,7 @@ class ReadImage(Map):
                 sha256=record["sha256"],
             )
         except DataError as error:
-            return error
+            return error  # not raised, as it would end the other downloads of the batch too
 
     def _decoded(self, record: Record, data: bytes | DataError) -> Answer:
         uri, expected = record["uri"], record["sha256"]

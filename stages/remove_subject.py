@@ -72,6 +72,7 @@ class RemoveSubject(Map):
         for (record, hole_HW), filled_HWC in zip(jobs, filled, strict=True):
             image_HWC = record["image"].array
             whole_HWC = _resized(filled_HWC, record["image"].size, cv2.INTER_CUBIC)
+            # the original outside the hole, whatever the model changed there
             source = Image.of(np.where(hole_HW[..., None], whole_HWC, image_HWC))
             yield {"source": source, "hole": hole_HW, "masks": [hole_HW, record["mask"]]}
 

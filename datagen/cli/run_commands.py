@@ -106,6 +106,7 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
+    # with --slices the driver that ends last packs: before that there is no dataset to report on
     if not summary.waits_for:
         if with_report:
             _write_report(out)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from datagen.core.licenses import CommercialUse, commercial_use, is_among, known_as, license_of, source_of
 from datagen.models.base import ModelConfig, placed_models
@@ -124,7 +124,8 @@ def _row_licences(graph: Graph) -> Iterator[Licensed]:
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for row in graph.source.rows():
-        if not row.error and _is_taken(row.fields):
+        # of a mix only the rows that it takes; other sources have no `mix_says`
+        if not row.error and row.fields.get("mix_says", "taken") == "taken":
             name = known_as(str(row.fields.get("license") or ""))
             counts[name] += 1
             first.setdefault(name, row.id)
@@ -142,13 +143,9 @@ def _licensed(where: str, what: str, license: str, *, remedy: str) -> Licensed:
     return Licensed(where, what, name, commercial_use(name), source_of(name), remedy)
 
 
-def _is_taken(fields: Mapping[str, Any]) -> bool:
-    """Whether a row is taken; only a mix leaves rows out."""
-    return bool(fields.get("mix_says", "taken") == "taken")
-
-
 def _is_gate(node: Node, allow: Collection[str]) -> bool:
     """Whether a stage rejects every picture whose licence is not allowed, by the table or by `allow`."""
+    # a stage without `keep` is taken to let unknown licences pass, so that it is no gate
     passes = {*getattr(node.config, "keep", ("unknown",))}
     passes |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
     judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses

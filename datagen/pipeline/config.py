@@ -211,7 +211,7 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
     _apply_profile(located, chosen)
     for text in to_rest:
         _apply_set(located, text)
-    _refuse_secrets(located)
+    _refuse_secrets(located)  # before validation, whose messages show values
     return Loaded(validated(Pipeline, located, ()), chosen, located)
 
 
@@ -320,7 +320,7 @@ def _merge_at(located: Located, place: Place, new: Any, *, origin_from: Place) -
     old = _value_at(located.data, place)
     merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
     if merge:
-        _unpin(located, place, {**old, **new})
+        _unpin(located, place, {**old, **new})  # before the loop, as it compares with the old values
         for key, value in new.items():
             _merge_at(located, (*place, key), value, origin_from=(*origin_from, key))
         return

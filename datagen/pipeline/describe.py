@@ -104,6 +104,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
+        # of a model all values, as its `kind` is a default as well and says which model it is
         shown = value.model_dump(mode="json", exclude_defaults=not isinstance(value, ModelConfig))
         return f"`{json.dumps(shown)}`" if shown else "its own defaults"
     return f"`{json.dumps(value, default=str)}`"

@@ -34,7 +34,7 @@ def build(loaded: Loaded) -> Graph:
     checks = (faults, _gpu_memory_faults, _near_duplicate_faults, _split_faults, _distance_faults, _hasher_faults)
     _raise_faults(*(check(graph) for check in checks))
     with _errors_at_source(loaded):
-        graph.source.check()
+        graph.source.check()  # after the checks of the config alone, as it looks at files
     _raise_faults(_missing_score_faults(graph))
     return graph
 
@@ -224,12 +224,12 @@ def _unrolled(loaded: Loaded) -> list[Node]:
             try:
                 node = _node(loaded, uses, previous=nodes[-1].id if nodes else "")
             except ConfigError as error:
-                wrong.append(str(error))
+                wrong.append(str(error))  # the other entries are read all the same, to report all faults at once
                 continue
             if node.id in {other.id for other in nodes}:
                 wrong.append(f"{node.origin}: a second stage is called '{node.id}'; give it another `id`")
             if node.entry in loaded.leaves_out:
-                last_round[node.entry] = node.after
+                last_round[node.entry] = node.after  # what follows it follows what it would have followed
                 continue
             nodes.append(node)
             last_round[node.entry] = (node.id,)
@@ -364,6 +364,7 @@ def _with_real_after(node: Node, meaning: Mapping[str, tuple[str, ...]], left_ou
                 )
             yield from real(meaning[id], (*passed, id)) if id in left_out else meaning[id]
 
+    # in a block, `after` is the node before, by its real id
     after = tuple(dict.fromkeys(real(node.after)))
     return node if node.block else replace(node, after=after)
 
@@ -376,6 +377,7 @@ def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
         ready = [index for index, node in waiting.items() if all(id in done for id in node.after)]
         if not ready:
             raise ConfigError(_cycle(list(waiting.values())))
+        # ties go by the order of the file, so that a config has one order
         index = min(ready, key=lambda index: (nodes[index].cost, index))
         node = waiting.pop(index)
         done[node.id] = node

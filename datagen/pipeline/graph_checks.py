@@ -64,6 +64,7 @@ def _combine_faults(graph: Graph, node: Node, before: set[str]) -> Iterator[str]
     field = node.renamed.get(by, by)
     if not by and not any(issubclass(other.stage, Expand) for other in graph.nodes if other.id in before):
         yield f"{node.origin}: '{node.id}' combines the children of one record, but no stage before it makes children"
+    # a group has to lie in one slice, and only the source can keep its rows together
     if by and graph.loaded.pipeline.source.group_by != field:
         where = graph.loaded.located.origin(("source",))
         yield f"{where}: '{node.id}' combines records by '{field}'; add `group_by: {field}` to the source"
@@ -81,7 +82,7 @@ def _clause_faults(graph: Graph) -> Iterator[str]:
                 yield f"{node.origin}: '{node.id}' asks about '{clause.field}', a {field.kind}, not a plain value"
                 continue
             for value in clause.values:
-                if type(value) not in _TYPES[field.kind]:
+                if type(value) not in _TYPES[field.kind]:  # not isinstance: `true` is an int in Python
                     yield f"{node.origin}: '{clause.field}' is never {in_yaml(value)}; it is {_IN_YAML[field.kind]}"
                 elif field.choices and value not in field.choices:
                     yield f"{node.origin}: '{clause.field}' is never '{value}'; {nearest(str(value), field.choices)}"

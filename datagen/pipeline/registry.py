@@ -27,7 +27,7 @@ def stage_names(plugins: Iterable[str] = ()) -> dict[str, str]:
         for info in pkgutil.iter_modules(_folders(package)):
             module = f"{package}.{info.name}"
             if info.name.startswith("_"):
-                continue
+                continue  # a helper of the package's stages
             if info.name in found:
                 raise ConfigError(f"stage '{info.name}' is both {found[info.name]} and {module}; rename one of them")
             found[info.name] = module

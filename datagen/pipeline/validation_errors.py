@@ -106,11 +106,13 @@ def _describe_fault(fault: Any, model: type[BaseModel], path: str) -> str:
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     context = fault.get("ctx", {})
     if kind == "extra_forbidden":
-        known = {name for owner in _models_at(model, fault["loc"][:-1]) for name in _keys(owner)}
+        owners = _models_at(model, fault["loc"][:-1])
+        known = {field.alias or name for owner in owners for name, field in owner.model_fields.items()}
         return f"unknown key '{path}'; {nearest(key, known)}"
     if kind == "missing":
         return f"'{path}' is missing; add it"
     if kind == "union_tag_invalid":
+        # pydantic gives the valid tags, and below the literals, as one text
         tags = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
         return f"'{path}' has no kind '{context['tag']}'; {nearest(str(context['tag']), tags)}"
     if kind == "union_tag_not_found":
@@ -118,14 +120,9 @@ def _describe_fault(fault: Any, model: type[BaseModel], path: str) -> str:
     if kind == "literal_error":
         choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
         return f"'{path}' is {found!r}; {nearest(str(found), choices)}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = str(fault["msg"]).removeprefix("Value error, ")  # pydantic's words before those of our validators
     shown = "" if isinstance(found, dict | list) and len(repr(found)) > _MAX_SHOWN else f" is {in_yaml(found)}"
     return f"'{path}'{shown}: {message[0].lower()}{message[1:]}"
-
-
-def _keys(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield field.alias or name
 
 
 def _models_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[type[BaseModel]]:
@@ -137,13 +134,10 @@ def _models_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[type[B
             for name, field in owner.model_fields.items():
                 if step in (name, field.alias):
                     inside |= set(_models_in(field.annotation))
-        tagged = {owner for owner in owners if _is_tagged(owner, step)}
+        # in a union a step of the location is a class's name, or the `kind` that selects the class
+        tagged = {owner for owner in owners if step in (owner.__name__, _kind(owner))}
         owners = inside or tagged or owners
     return owners
-
-
-def _is_tagged(model: type[BaseModel], step: int | str) -> bool:
-    return model.__name__ == step or (isinstance(step, str) and _kind(model) == step)
 
 
 def _kind(model: type[BaseModel]) -> str:

@@ -36,6 +36,7 @@ class Located(NamedTuple):
 class _Loader(yaml.SafeLoader):
     """PyYAML with the scalars of YAML 1.2: `yes`, `on` and `1_000` are text, `1e-5` is a number, `010` is ten."""
 
+    # empty, without those of YAML 1.1 that PyYAML has
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     _depth = 0
     _nodes = 0
@@ -64,6 +65,7 @@ _SCALARS = {
         "-+.0123456789",
     ),
 }
+# \Z, as $ also matches before a newline at the end
 for _kind, (_pattern, _starts) in _SCALARS.items():
     _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_starts))
 
@@ -72,7 +74,8 @@ def read_yaml(path: Path) -> Located:
     """Read the mapping in a YAML file. Raises `ConfigError` with the line of the error."""
     try:
         with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+            data = file.read(_MAX_BYTES + 1)  # one more than allowed; a path may also be a device without end
+        # with or without a byte order mark, which some editors write
         text = data.decode("utf-8-sig") if len(data) <= _MAX_BYTES else ""
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
