@@ -45,7 +45,7 @@ class FindEntities(AsyncMap):
 
     async def process_one(self, record: Record) -> Answer:
         """Find the things that one caption names."""
-        refuse_placeholder(record["caption"])  # nobody could distinguish it from the ones that are put in later
+        refuse_placeholder(record["caption"])
         told = Told(record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ())
         found = await self.finder.find(told, record=record.id)
         if not found:

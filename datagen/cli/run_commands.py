@@ -311,7 +311,7 @@ def _run_estimate(graph: Graph, draws: int, seed: int, rows: int | None) -> Esti
 @app.command()
 def gc(
     out: Out,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be freed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be freed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete what neither the dataset nor the last run uses: older results, incomplete files.
