@@ -41,7 +41,7 @@ from datagen.core.redact import printable, redacted
 from datagen.execute.engines.progress_events import Told
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.maintain.verify import find_rows, verify
-from datagen.execute.reuse.answer_cache import Answers
+from datagen.execute.reuse.answer_cache import AnswerCache
 from datagen.execute.run import How, run, stored_config
 from datagen.fetch import read_file
 from datagen.imaging.geometry import decode_runs, draw
@@ -306,7 +306,7 @@ def readers(folder: Path) -> dict[str, Reader]:
 
     def kept(data: bytes) -> None:
         Store(str(folder)).write("run/checkpoints/f/000000-a.arrow", hashlib.sha256(data).digest() + data)
-        Answers(Store(str(folder)), "f", catalogue=catalogue()).kept("000000-a")
+        AnswerCache(Store(str(folder)), "f", catalogue=catalogue()).load("000000-a")
 
     def masks(data: bytes) -> None:
         (folder / "sa_1.json").write_bytes(data)

@@ -20,7 +20,7 @@ from datagen.execute import run as run_module
 from datagen.execute.ledger.compaction import compact
 from datagen.execute.ledger.entries import ROWS_A_GROUP, compacted_name
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
-from datagen.execute.ledger.ledger_audit import account
+from datagen.execute.ledger.ledger_audit import audit_ledger
 from datagen.execute.ledger.rows import ADDED
 from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, run
@@ -245,7 +245,7 @@ def test_the_check_in_bulk_names_the_slice_and_what_is_wrong_in_it(tmp_path: Pat
     assert FAULTS[how] in told
     assert ("records began (2 of the source" in told) == (how in ("gone", "not inner"))
     cut = {name_of(number): 2 for number in range(5)}
-    faults = account(anew(ledger), cut).faults
+    faults = audit_ledger(anew(ledger), cut).faults
     assert FAULTS[how] in faults
     assert len(faults) == len(set(faults))
     assert entries[name_of(0)].fault_of(name_of(0), cut=3) == (
@@ -258,8 +258,8 @@ def test_a_record_that_ended_in_two_slices_is_named(tmp_path: Path) -> None:
     rows = rows_of(name_of(0)).to_pylist()
     ledger.commit(name_of(9), to_table(Row(**{**row, "slice": name_of(9)}) for row in rows))
     cut = {name_of(number): 2 for number in (0, 1, 9)}
-    assert account(ledger, cut).faults == [f"record '000000-abc/0{end}' ended twice" for end in ("", "#0", "#1")]
-    assert account(ledger, {name_of(1): 2, name_of(9): 2}).faults == []
+    assert audit_ledger(ledger, cut).faults == [f"record '000000-abc/0{end}' ended twice" for end in ("", "#0", "#1")]
+    assert audit_ledger(ledger, {name_of(1): 2, name_of(9): 2}).faults == []
 
 
 def test_a_part_has_the_size_that_follows_from_its_last_sample(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from commands import call
 
 from datagen import cli
 from datagen.execute.inspect.estimate import estimate
-from datagen.execute.maintain.gc import free
+from datagen.execute.maintain.gc import collect_garbage
 from datagen.execute.reuse import code_versions as code
 from datagen.execute.reuse import fingerprints
 from datagen.execute.reuse.code_versions import CodeBook, settle_code
@@ -107,10 +107,10 @@ def test_gc_hashes_each_stage_at_most_once(tmp_path: Path, hashed: Counter[str])
     out = tmp_path / "out"
     run_local(toy_graph(tmp_path, STAGES), out)
     hashed.clear()
-    free(str(out))
+    collect_garbage(str(out))
     assert not hashed, "OUT says which run was the last one"
     (out / LAST).unlink()
-    free(str(out))
+    collect_garbage(str(out))
     assert hashed == ONCE
 
 

@@ -21,8 +21,8 @@ from datagen import cli
 from datagen.core.errors import ConfigError
 from datagen.execute.engines.progress_events import Told
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.lock import held
-from datagen.execute.maintain.gc import Freed, free
+from datagen.execute.ledger.lock import locked
+from datagen.execute.maintain.gc import Freed, collect_garbage
 from datagen.execute.maintain.verify import verify
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
@@ -75,11 +75,11 @@ def put(out: str, *names: str, data: bytes = b"1234567890") -> set[str]:
 def gone(out: str) -> tuple[set[str], Freed]:
     """What gc takes away; a dry run says the same and takes nothing."""
     before = files(out)
-    told = free(out, dry=True)
+    told = collect_garbage(out, dry=True)
     assert files(out) == before
-    freed = free(out)
+    freed = collect_garbage(out)
     assert (freed.files, freed.bytes) == (told.files, told.bytes)
-    assert free(out).files == {}
+    assert collect_garbage(out).files == {}
     return before - files(out), freed
 
 
@@ -209,10 +209,10 @@ def test_an_out_that_does_not_name_its_last_run_is_known_by_its_config(tmp_path:
 
 def test_another_folder_or_one_that_is_written_to_is_refused(tmp_path: Path, out: str) -> None:
     with pytest.raises(ConfigError, match="holds no run of datagen"):
-        free(out)
+        collect_garbage(out)
     go(graph_of(tmp_path), out)
-    with held(Store(out)), pytest.raises(ConfigError, match=f"is being written by process {os.getpid()}"):
-        free(out)
+    with locked(Store(out)), pytest.raises(ConfigError, match=f"is being written by process {os.getpid()}"):
+        collect_garbage(out)
 
 
 def test_folders_of_which_nothing_is_left_go(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_folders_of_which_nothing_is_left_go(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_local(old, out)
     run_local(new, out)
-    free(str(out))
+    collect_garbage(str(out))
     assert [path.name for path in (out / "run" / "parts").iterdir()] == [run_fingerprint(new)]
     assert not (out / "run" / "lock").exists()
 

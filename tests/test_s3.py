@@ -18,7 +18,7 @@ from datagen.core.errors import ConfigError, StoreError
 from datagen.execute.engines.progress_events import Summary, Told
 from datagen.execute.ledger.compaction import compact
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
-from datagen.execute.ledger.lock import LOCK, held
+from datagen.execute.ledger.lock import LOCK, locked
 from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.workers.commit import Committer
@@ -189,9 +189,9 @@ def _rows(slice: str, stage: str) -> pa.Table:
 def test_one_run_at_a_time(out: str) -> None:
     store = Store(out)
     refused = pytest.raises(ConfigError, match=f"^{out} is being written by process {os.getpid()}")
-    with held(store), refused, held(Store(out)):
+    with locked(store), refused, locked(Store(out)):
         pass
-    with held(store):
+    with locked(store):
         assert store.exists(LOCK)
     assert not store.exists(LOCK)
 

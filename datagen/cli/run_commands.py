@@ -85,10 +85,10 @@ def run(
     python -m datagen run configs/subject_add.yaml --set segment_subject.segmenter.kind=grabcut
     python -m datagen run configs/subject_add.yaml --code rerun        a stage's code was mended
     """
-    from datagen.execute.ledger.partitions import Share
+    from datagen.execute.ledger.partitions import Partition
     from datagen.execute.run import How
 
-    share = Share.parse(slices) if slices else None
+    share = Partition.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
     how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
     _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
@@ -280,17 +280,17 @@ def plan(
     if mermaid:
         typer.echo(as_mermaid(graph))
         return
-    from datagen.execute.inspect.resume_plan import outlook, outlook_text
+    from datagen.execute.inspect.resume_plan import plan_resume, resume_plan_text
     from datagen.execute.reuse.code_versions import settle_code
     from datagen.storage.store import Store
 
     out = out or f"out/{graph.loaded.pipeline.pipeline}"
     settled = settle_code(graph, store=Store(out), choice=chosen(code))
-    found = outlook(settled, out=out)
+    found = plan_resume(settled, out=out)
     if as_json:
         tell_json(found)
     else:
-        tell(f"{as_text(settled.context)}\n\n{outlook_text(found)}")
+        tell(f"{as_text(settled.context)}\n\n{resume_plan_text(found)}")
 
 
 def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
@@ -320,10 +320,10 @@ def gc(
     python -m datagen gc out/subject_add --dry-run
     python -m datagen gc out/subject_add
     """
-    from datagen.execute.maintain.gc import free, freed_text
+    from datagen.execute.maintain.gc import collect_garbage, freed_text
 
     import_from_here()
-    freed = free(out, dry=dry_run)
+    freed = collect_garbage(out, dry=dry_run)
     if as_json:
         tell_json(freed)
     else:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from datagen.core.errors import StoreError
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.ledger.ledger import SCHEMA, Counts, Ledger
-from datagen.execute.ledger.ledger_audit import accepted, account, dropped_tables
+from datagen.execute.ledger.ledger_audit import accepted_tables, audit_ledger, dropped_tables
 from datagen.execute.reuse.fingerprints import digest, models_of
 from datagen.execute.reuse.run_context import RunContext
 from datagen.pipeline.graph_model import Node
@@ -29,12 +29,12 @@ def finish(
     `ledger` is the run's own, `cut` has the rows of the source that each slice was given.
     """
     pipeline = context.graph.loaded.pipeline
-    found = account(ledger, cut)
+    found = audit_ledger(ledger, cut)
     if found.faults:
         raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(found.faults)}")
 
     def rows(columns: Sequence[str]) -> Iterator[pa.Table]:
-        return accepted(ledger, cut, columns=columns)
+        return accepted_tables(ledger, cut, columns=columns)
 
     def enter(dropped: Dropped) -> None:
         ledger.enter_slices(cut)
@@ -86,7 +86,7 @@ def _packed_drops(ledger: Ledger) -> int:
 def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterator[pa.Table]:
     """Ledger rows of accepted records that packing rejected."""
     slices = [name for name in cut if slice_number(name) in dropped.slices]
-    for table in dropped.rows(accepted(ledger, slices, columns=SCHEMA.names)):
+    for table in dropped.rows(accepted_tables(ledger, slices, columns=SCHEMA.names)):
         size = table.num_rows
         changed = {
             "status": pa.array(["rejected"] * size),

@@ -18,10 +18,10 @@ from datagen.execute.engines.slice_queue import Feed
 from datagen.execute.engines.throughput import Pace
 from datagen.execute.finish import finish
 from datagen.execute.ledger.compaction import SLICES, compact
-from datagen.execute.ledger.cost_ledger import enter_spent
+from datagen.execute.ledger.cost_ledger import add_run_cost
 from datagen.execute.ledger.ledger import Counts, Ledger
-from datagen.execute.ledger.lock import held, packing
-from datagen.execute.ledger.partitions import Receipt, Share, state_of, told_unfinished
+from datagen.execute.ledger.lock import locked, packing
+from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_unfinished, pack_digest
 from datagen.execute.ledger.stage_counters import add_all
 from datagen.execute.reuse.code_versions import Choice, settle_code
 from datagen.execute.reuse.run_context import RunContext
@@ -53,7 +53,7 @@ class How(NamedTuple):
     """Of slices that are on their way between workers; a share of Ray's object store, if not given."""
     ray_address: str = ""
     """A cluster to join; else Ray is started on this machine."""
-    share: Share | None = None
+    share: Partition | None = None
     """Of several runs at once into one OUT: only the slices of this share are computed, and the last one packs."""
     retry: bool = False
     """Run records that failed before again, and only those."""
@@ -70,7 +70,7 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
-    with held(store, how.share):
+    with locked(store, how.share):
         store.write(CONFIG, resolved_text(graph).encode())
         settled = settle_code(graph, store=store, choice=how.code)
         for note in settled.notes:
@@ -85,7 +85,7 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
 def _run(context: RunContext, *, how: How, watcher: Watching) -> Summary:
     ledger = Ledger(context.store, context.fingerprint)
     _tell_if_unreadable(context.store, watcher)
-    receipt = Receipt(context.store)
+    receipt = PackReceipt(context.store)
     feed = Feed(context, ledger=ledger, watcher=watcher, limit=how.rows, share=how.share, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
     operators = fuse(context.graph)
@@ -116,7 +116,7 @@ def _noted(ledger: Ledger, summary: Summary, how: How, watcher: Watching) -> Ite
         yield
     finally:
         try:
-            enter_spent(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, share=how.share)
+            add_run_cost(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, share=how.share)
         except StoreError as error:
             watcher.say(f"what stages took is not noted: {error}")
 
@@ -172,7 +172,7 @@ _FEWEST = 100
 """Records as whose share failures are counted, while there are fewer."""
 
 
-def _compact(ledger: Ledger, share: Share | None) -> None:
+def _compact(ledger: Ledger, share: Partition | None) -> None:
     if share:
         compact(ledger, takes=share.takes)
     else:
@@ -193,17 +193,17 @@ class _Ending(NamedTuple):
         finish(self.context, ledger=self.ledger, cut=self.feed.rows, summary=self.summary, map_jobs=self.map_jobs)
 
 
-def _finish_share(ending: _Ending, *, share: Share, receipt: Receipt) -> None:
+def _finish_share(ending: _Ending, *, share: Partition, receipt: PackReceipt) -> None:
     """Pack if the slices of all shares are committed, and no other share does so or did."""
     context, feed, summary = ending.context, ending.feed, ending.summary
     summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
     if left := feed.unfinished():
         summary.waits_for = (
-            f"the dataset is packed once all shares are done; not yet done: {told_unfinished(left, of=share.of)}"
+            f"the dataset is packed once all shares are done; not yet done: {describe_unfinished(left, of=share.of)}"
         )
         return
     options = [context.fingerprint, context.graph.loaded.pipeline.output.model_dump(mode="json")]
-    state = state_of(feed.rows, options=options)
+    state = pack_digest(feed.rows, options=options)
     with packing(context.store) as is_ours:
         if not is_ours:
             summary.waits_for = "all shares are done; another one is packing the dataset now"

@@ -62,7 +62,7 @@ def test_what_cannot_be_noted_of_a_run_is_said(tmp_path: Path, monkeypatch: pyte
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("datagen.execute.run.enter_spent", full)
+    monkeypatch.setattr("datagen.execute.run.add_run_cost", full)
     watcher = Quiet()
     graph = toy_graph(tmp_path, [PAINT])
     assert run(graph, out=str(tmp_path / "out"), how=How("local"), watcher=watcher).counts.accepted == 8

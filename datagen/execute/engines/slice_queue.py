@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datagen.core.errors import StoreError
 from datagen.execute.engines.progress_events import Watching
 from datagen.execute.ledger.ledger import Entry, Ledger
-from datagen.execute.ledger.partitions import Share
+from datagen.execute.ledger.partitions import Partition
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.workers.commit import parts_folder
 from datagen.execute.workers.retry import again
@@ -25,7 +25,7 @@ class Feed:
         ledger: Ledger,
         watcher: Watching,
         limit: int | None = None,
-        share: Share | None = None,
+        share: Partition | None = None,
         retry: bool = False,
     ) -> None:
         graph, pipeline = context.graph, context.graph.loaded.pipeline

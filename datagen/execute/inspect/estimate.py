@@ -138,7 +138,7 @@ def _places(draws: int, rows: int, seed: int) -> list[int]:
 
 
 @dataclass
-class _Books:
+class _UnitTotals:
     """What each unit came to, as columns; each is as long as there are units."""
 
     sizes: Values
@@ -155,13 +155,13 @@ class _Books:
     """Bytes besides."""
 
 
-def _booked(out: str, units: Sequence[Slice], summary: Summary) -> _Books:
+def _booked(out: str, units: Sequence[Slice], summary: Summary) -> _UnitTotals:
     store = Store(out)
     ledger = Ledger(store, last_run(store))
     rows = pa.concat_tables(ledger.tables(ledger.slices()))
     unit_of = {row.id: number for number, unit in enumerate(units) for row in unit.rows}
     empty = np.zeros(len(units))
-    books = _Books(
+    books = _UnitTotals(
         sizes=np.array([len(unit.rows) for unit in units], np.float64),
         counts=defaultdict(empty.copy, accepted=empty.copy()),
         seconds=defaultdict(empty.copy),
@@ -190,7 +190,7 @@ def _root(id: str, parents: Mapping[str, str]) -> str:
     return id
 
 
-def _enter(books: _Books, unit: int, row: Mapping[str, Any]) -> None:
+def _enter(books: _UnitTotals, unit: int, row: Mapping[str, Any]) -> None:
     if row["status"] in ("accepted", "failed"):
         books.counts[row["status"]][unit] += 1
     elif row["status"] == "rejected":
@@ -202,14 +202,14 @@ def _enter(books: _Books, unit: int, row: Mapping[str, Any]) -> None:
     books.dataset[unit] += row["size"]
 
 
-def _enter_writing(books: _Books, summary: Summary) -> None:
+def _enter_writing(books: _UnitTotals, summary: Summary) -> None:
     """Storing samples is not booked by record: each accepted one bears the same."""
     accepted = books.counts["accepted"]
     if accepted.any() and WRITE in summary.stage_counters:
         books.seconds[WRITE] = summary.stage_counters[WRITE].seconds * accepted / accepted.sum()
 
 
-def _enter_files(books: _Books, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:
+def _enter_files(books: _UnitTotals, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:
     """Parts are as large as the dataset; what is kept by slice, its records bear alike, and all bear the ledger."""
     books.run += books.dataset + ledger_bytes * books.sizes / books.sizes.sum()
     for path, size in store.files(CHECKPOINTS).items():
@@ -217,7 +217,7 @@ def _enter_files(books: _Books, store: Store, slices: Mapping[str, list[int]], *
         np.add.at(books.run, units, size / len(units))
 
 
-def _told(graph: Graph, books: _Books, drawn: Sequence[int], *, rows: int, seed: int, seconds: float) -> Estimate:
+def _told(graph: Graph, books: _UnitTotals, drawn: Sequence[int], *, rows: int, seed: int, seconds: float) -> Estimate:
     shares = 1 / books.sizes[list(drawn)]  # a draw stands for one row, also where its group was run with it
 
     def per_row(values: Values) -> Values:

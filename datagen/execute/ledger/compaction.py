@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datagen.core.errors import StoreError
-from datagen.execute.ledger.entries import ROWS_A_GROUP, Place, compacted_name, in_order, number_of, singles_of
+from datagen.execute.ledger.entries import ROWS_A_GROUP, SliceLocation, compacted_name, in_order, number_of, singles_of
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.rows import SCHEMA
 
@@ -45,7 +45,7 @@ def compact(ledger: Ledger, *, takes: Callable[[int], bool] = _all, at_least: in
     return len(merged & set(fresh))
 
 
-def _merge(ledger: Ledger, places: Mapping[str, Place]) -> set[str]:
+def _merge(ledger: Ledger, places: Mapping[str, SliceLocation]) -> set[str]:
     """Write one file of the slices at `places`; the names of those that could be read, and so are in it."""
     rounds: dict[str, int] = {}
     buffer = io.BytesIO()
@@ -59,7 +59,7 @@ def _merge(ledger: Ledger, places: Mapping[str, Place]) -> set[str]:
     return set(rounds)
 
 
-def _groups(ledger: Ledger, places: Mapping[str, Place], rounds: dict[str, int]) -> Iterator[pa.Table]:
+def _groups(ledger: Ledger, places: Mapping[str, SliceLocation], rounds: dict[str, int]) -> Iterator[pa.Table]:
     """The rows, some thousands at a time; notes the round of each slice as it is read."""
     held: list[pa.Table] = []
     for slice, table in singles_of(ledger.store, ledger.folder, places=places):

@@ -15,9 +15,9 @@ from datagen.shards.writer import ending
 
 Codes = NDArray[np.int64]
 
-ENDS = ["slice", "id", "parent", "status", "children"]
+END_COLUMNS = ["slice", "id", "parent", "status", "children"]
 """Columns that tell how records ended."""
-PLACES = ["part", "offset", "size"]
+PART_COLUMNS = ["part", "offset", "size"]
 _INNER = pa.array(["expanded", "combined"])
 _MOST = 3
 """Faults of one kind that are told."""
@@ -35,7 +35,7 @@ class Tally(NamedTuple):
         return self.ended - self.made
 
 
-class Check(NamedTuple):
+class SliceCheck(NamedTuple):
     """What the rows of several slices come to, by slice."""
 
     tallies: dict[str, Tally]
@@ -53,8 +53,8 @@ class Conservation:
         self._hashes: list[Codes] = []
 
     def add(self, rows: pa.Table) -> None:
-        """Take in whole slices; columns as in `ENDS`, at least."""
-        check = check_slices(rows.select(ENDS))
+        """Take in whole slices; columns as in `END_COLUMNS`, at least."""
+        check = check_slices(rows.select(END_COLUMNS))
         for name, tally in check.tallies.items():
             if fault := cut_fault(name, tally, cut=self._cut[name]):
                 self._lost.append(fault)
@@ -95,8 +95,8 @@ def cut_fault(name: str, tally: Tally, *, cut: int) -> str:
     )
 
 
-def check_slices(rows: pa.Table) -> Check:
-    """Tallies of the slices in `rows` (columns as in `ENDS`), and what is wrong within one.
+def check_slices(rows: pa.Table) -> SliceCheck:
+    """Tallies of the slices in `rows` (columns as in `END_COLUMNS`), and what is wrong within one.
 
     Sound slices are told from others over columns, whatever their number; only the others are
     looked at one by one.
@@ -114,7 +114,7 @@ def check_slices(rows: pa.Table) -> Check:
         for code in _doubtful(rows, of, children)
         if (found := _faults_within(rows.filter(pa.array(of == code))))
     }
-    return Check(tallies, faults)
+    return SliceCheck(tallies, faults)
 
 
 def _doubtful(rows: pa.Table, of: Codes, children: Codes) -> Codes:

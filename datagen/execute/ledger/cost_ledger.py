@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.partitions import Share
+from datagen.execute.ledger.partitions import Partition
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.storage.store import Store
 
@@ -19,7 +19,7 @@ _NAME = "spent"
 _OURS = re.compile(rf"{_NAME}(-\d+-of-\d+)?\.json")
 
 
-class Spent(NamedTuple):
+class RunCost(NamedTuple):
     """What runs under one fingerprint took; a driver that was killed is not in it."""
 
     seconds: float
@@ -27,14 +27,14 @@ class Spent(NamedTuple):
     stage_counters: CountersByStage
 
 
-def enter_spent(
-    ledger: Ledger, stage_counters: Mapping[str, StageCounters], *, seconds: float, share: Share | None
+def add_run_cost(
+    ledger: Ledger, stage_counters: Mapping[str, StageCounters], *, seconds: float, share: Partition | None
 ) -> None:
     """Add what a run took to what earlier ones did; OUT is held meanwhile. Raises `StoreError`."""
     if not stage_counters:
         return
     name = f"{ledger.folder}/{_NAME}{f'-{share.number}-of-{share.of}' if share else ''}.json"
-    before = _read(ledger.store, name) if ledger.store.exists(name) else Spent(0.0, {})
+    before = _read(ledger.store, name) if ledger.store.exists(name) else RunCost(0.0, {})
     total = before.stage_counters
     add_all(total, stage_counters.items())
     told = {
@@ -44,7 +44,7 @@ def enter_spent(
     ledger.store.write(name, json.dumps(told, indent=1).encode())
 
 
-def read_spent(ledger: Ledger) -> Spent:
+def read_run_cost(ledger: Ledger) -> RunCost:
     """What all runs took, as far as it was noted; a note that is damaged counts as none."""
     total: CountersByStage = {}
     seconds = [0.0]
@@ -52,15 +52,15 @@ def read_spent(ledger: Ledger) -> Spent:
         found = _read(ledger.store, f"{ledger.folder}/{name}")
         add_all(total, found.stage_counters.items())
         seconds.append(found.seconds)
-    return Spent(max(seconds), total)
+    return RunCost(max(seconds), total)
 
 
-def _read(store: Store, name: str) -> Spent:
+def _read(store: Store, name: str) -> RunCost:
     try:
         told = json.loads(store.read(name))
-        return Spent(float(told["seconds"]), {str(stage): _counters_in(row) for stage, row in told["stages"].items()})
+        return RunCost(float(told["seconds"]), {str(stage): _counters_in(row) for stage, row in told["stages"].items()})
     except (StoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return Spent(0.0, {})
+        return RunCost(0.0, {})
 
 
 def _counters_in(row: Mapping[str, Any]) -> StageCounters:

@@ -33,7 +33,7 @@ _SIDE_BY_SIDE = 64
 """Files that are read at once."""
 
 
-class Place(NamedTuple):
+class SliceLocation(NamedTuple):
     """Where the rows of a slice lie that count."""
 
     round: int
@@ -47,7 +47,7 @@ class Listing(NamedTuple):
 
     singles: Mapping[str, Mapping[int, str]]
     """Files of one slice, by slice and round."""
-    places: Mapping[str, Place]
+    places: Mapping[str, SliceLocation]
     """By slice: its highest round, and of two files with that one the compacted one."""
 
 
@@ -57,13 +57,13 @@ def listed(names: Iterable[str], *, compacted: Mapping[str, Mapping[str, int]]) 
     for name in names:
         if found := _SINGLE.fullmatch(name):
             singles.setdefault(found[1], {})[int(found[2] or 0)] = name
-    places: dict[str, Place] = {}
+    places: dict[str, SliceLocation] = {}
     for slice, files in singles.items():
-        places[slice] = Place(max(files), files[max(files)], False)
+        places[slice] = SliceLocation(max(files), files[max(files)], False)
     for name in sorted(compacted, reverse=True):
         for slice, round in compacted[name].items():
             if slice not in places or round >= places[slice].round:
-                places[slice] = Place(round, name, True)
+                places[slice] = SliceLocation(round, name, True)
     return Listing(singles, places)
 
 
@@ -186,7 +186,7 @@ def slices_of(store: Store, path: str, *, slices: Sequence[str], columns: Sequen
 
 
 def singles_of(
-    store: Store, folder: str, *, places: Mapping[str, Place]
+    store: Store, folder: str, *, places: Mapping[str, SliceLocation]
 ) -> Iterator[tuple[str, pa.Table | StoreError]]:
     """The rows of single files, by slice, some files at a time; the error in the place of one that is damaged."""
     names = list(places)

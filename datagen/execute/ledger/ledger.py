@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.conservation import (
-    ENDS,
-    PLACES,
+    END_COLUMNS,
+    PART_COLUMNS,
     Tally,
     check_slices,
     cut_fault,
@@ -22,7 +22,7 @@ from datagen.execute.ledger.entries import (
     ANEW,
     COMPACTED,
     Listing,
-    Place,
+    SliceLocation,
     as_parquet,
     in_order,
     is_compacted,
@@ -123,27 +123,27 @@ class Ledger:
     def _compacted_entries(self, name: str, parts: Mapping[str, int]) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
         rounds: Mapping[str, int] = {}
-        for table in read_compacted(self.store, f"{self.folder}/{name}", columns=[*ENDS, *PLACES]):
+        for table in read_compacted(self.store, f"{self.folder}/{name}", columns=[*END_COLUMNS, *PART_COLUMNS]):
             rounds = self._rounds_in(name)  # only now, as its bytes are those of its name
             here = {slice: rounds[slice] for slice in pc.unique(table["slice"]).to_pylist() if slice in rounds}
             entries |= self._entries(table, here, parts)
         bare = {slice: round for slice, round in rounds.items() if slice not in entries}
         return entries | self._entries(SCHEMA.empty_table(), bare, parts)
 
-    def _single_entries(self, places: Mapping[str, Place], parts: Mapping[str, int]) -> dict[str, Entry]:
-        entries, sound = {}, [SCHEMA.empty_table().select([*ENDS, *PLACES])]
+    def _single_entries(self, places: Mapping[str, SliceLocation], parts: Mapping[str, int]) -> dict[str, Entry]:
+        entries, sound = {}, [SCHEMA.empty_table().select([*END_COLUMNS, *PART_COLUMNS])]
         for slice, table in singles_of(self.store, self.folder, places=places):
             if isinstance(table, StoreError):
                 entries[slice] = Entry(places[slice].round, _NOTHING, str(table))
             else:
-                sound.append(table.select([*ENDS, *PLACES]))
+                sound.append(table.select([*END_COLUMNS, *PART_COLUMNS]))
         rounds = {slice: place.round for slice, place in places.items() if slice not in entries}
         return entries | self._entries(pa.concat_tables(sound), rounds, parts)
 
     def _entries(self, rows: pa.Table, rounds: Mapping[str, int], parts: Mapping[str, int]) -> dict[str, Entry]:
-        check = check_slices(rows.select(ENDS))
+        check = check_slices(rows.select(END_COLUMNS))
         exact = {slice: round == 0 for slice, round in rounds.items()}
-        torn = part_faults(rows.select(["slice", *PLACES]), parts=parts, exact=exact, below=self.store.address)
+        torn = part_faults(rows.select(["slice", *PART_COLUMNS]), parts=parts, exact=exact, below=self.store.address)
         entries = {}
         for slice, round in rounds.items():
             faults = [*check.faults.get(slice, []), *([torn[slice]] if slice in torn else [])]
@@ -212,7 +212,7 @@ class Ledger:
                 raise StoreError(f"{self.store.address}/{self.folder}/{found[slice].file} lacks slice {slice}; {ANEW}")
             yield table
 
-    def _single_tables(self, places: Mapping[str, Place], columns: Sequence[str]) -> Iterator[pa.Table]:
+    def _single_tables(self, places: Mapping[str, SliceLocation], columns: Sequence[str]) -> Iterator[pa.Table]:
         for _, table in singles_of(self.store, self.folder, places=places):
             if isinstance(table, StoreError):
                 raise table

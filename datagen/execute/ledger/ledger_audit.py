@@ -21,14 +21,14 @@ _NARROW = ("slice", "id", "parent", "status", "stage", "reason", "children", "ke
 _SHOWN = 5
 
 
-def accepted(ledger: Ledger, slices: Iterable[str], *, columns: Sequence[str]) -> Iterator[pa.Table]:
+def accepted_tables(ledger: Ledger, slices: Iterable[str], *, columns: Sequence[str]) -> Iterator[pa.Table]:
     """The accepted rows of `slices` in the named columns."""
     for table in ledger.tables(slices, columns=[*columns, *({"status"} - {*columns})]):
         yield table.filter(pc.equal(table["status"], "accepted")).select(list(columns))
 
 
 @dataclass
-class Account:
+class LedgerAudit:
     """What the rows of a ledger come to."""
 
     counts: Counts = field(default_factory=Counts)
@@ -40,12 +40,12 @@ class Account:
     """Ids of the first records that failed."""
 
 
-def account(ledger: Ledger, cut: Mapping[str, int]) -> Account:
+def audit_ledger(ledger: Ledger, cut: Mapping[str, int]) -> LedgerAudit:
     """Count the records of a ledger, and prove that none is lost or there twice.
 
     `cut` says how many rows of the source each slice was given.
     """
-    found = Account()
+    found = LedgerAudit()
     conservation = Conservation(cut)
     for table in ledger.tables(cut, columns=_NARROW):
         found.counts.add(count(table))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datagen.core.errors import ConfigError, StoreError
-from datagen.execute.ledger.partitions import Share
+from datagen.execute.ledger.partitions import Partition
 from datagen.storage.store import Store
 
 LOCK = "run/lock"
@@ -57,7 +57,7 @@ def holders(store: Store) -> list[Holder]:
 
 
 @contextmanager
-def held(store: Store, share: Share | None = None) -> Iterator[None]:
+def locked(store: Store, share: Partition | None = None) -> Iterator[None]:
     """Hold OUT for this process, or one share of it. Raises `ConfigError` if another run is in the way.
 
     A whole run bears no other; a share bears other shares of as many. The lock of a process that
@@ -78,7 +78,7 @@ def packing(store: Store) -> Iterator[bool]:
         yield False
 
 
-def lock_of(share: Share | None) -> str:
+def lock_of(share: Partition | None) -> str:
     """The lock of a share, or of a whole run."""
     return f"{LOCKS}/{share.number}-of-{share.of}" if share else LOCK
 
@@ -122,7 +122,7 @@ def _signed(token: str, begun: float) -> bytes:
     return json.dumps(signed).encode()
 
 
-def _refuse_others(store: Store, share: Share | None) -> None:
+def _refuse_others(store: Store, share: Partition | None) -> None:
     """Refuse what this run does not bear; its own lock is there by now, so that of two that come at once none slips."""
     if share:
         _refuse_if_alive(store, LOCK)

@@ -17,7 +17,7 @@ PACKED = "run/locks/packed.json"
 """Which slices were packed last by one of several drivers, and with which options."""
 
 
-class Share(NamedTuple):
+class Partition(NamedTuple):
     """The part of the slices that one of several drivers takes."""
 
     number: int
@@ -44,7 +44,7 @@ class Share(NamedTuple):
         return number % self.of == self.number - 1
 
 
-def told_unfinished(slices: Iterable[str], *, of: int) -> str:
+def describe_unfinished(slices: Iterable[str], *, of: int) -> str:
     """Which shares have slices left, and which slices, for a person."""
     left: dict[int, list[str]] = {}
     for name in slices:
@@ -56,7 +56,7 @@ def told_unfinished(slices: Iterable[str], *, of: int) -> str:
     return f"share {' and '.join(told)}"
 
 
-class Receipt:
+class PackReceipt:
     """Tells whether another driver packed the same dataset while this one ran."""
 
     def __init__(self, store: Store) -> None:
@@ -80,6 +80,6 @@ class Receipt:
         return found if isinstance(found, dict) else {}
 
 
-def state_of(slices: Mapping[str, int], *, options: Any) -> str:
+def pack_digest(slices: Mapping[str, int], *, options: Any) -> str:
     """A digest of what is to be packed, and how."""
     return hashlib.sha256(json.dumps([dict(slices), options], sort_keys=True).encode()).hexdigest()

@@ -100,7 +100,7 @@ class Costs:
         if usd:
             self.usd[stage] = self.usd.get(stage, 0.0) + usd
 
-    def told(self) -> dict[str, Any]:
+    def as_columns(self) -> dict[str, Any]:
         """The cost columns of a row."""
         return {
             "seconds": json.dumps({stage: round(value, 6) for stage, value in self.seconds.items()}),
@@ -138,7 +138,7 @@ class Counts:
 
 def count(table: pa.Table) -> Counts:
     """Count the rows of one or more slices."""
-    counts = Counts(sources=table.num_rows - made(table))
+    counts = Counts(sources=table.num_rows - count_children(table))
     ends = (
         table.select(["status", "stage", "reason"])
         .group_by(["status", "stage", "reason"])
@@ -168,6 +168,6 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
-def made(rows: pa.Table) -> int:
+def count_children(rows: pa.Table) -> int:
     """How many records stages made, as those they were made of tell."""
     return int(pc.sum(rows["children"]).as_py() or 0)

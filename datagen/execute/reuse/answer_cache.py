@@ -42,19 +42,19 @@ class Cost(NamedTuple):
     usd: float = 0.0
 
 
-class Kept(NamedTuple):
-    """A checked answer (`Reject`, `Made` or fields), and what it took when it was given."""
+class CachedAnswer(NamedTuple):
+    """A checked answer (`Reject`, `MadeRecords` or fields), and what it took when it was given."""
 
     answer: Any
     cost: Cost
 
 
-Known = dict[str, Kept]
+AnswersById = dict[str, CachedAnswer]
 """Answers by the record's id, or by the name of a group."""
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeRecords:
     """What Expand or Combine made of a record: for each new record the id of the one it is like, and its fields."""
 
     items: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -70,29 +70,29 @@ class Answers:
         self._single = f"{CACHE}/{fingerprint}"
         self._notes: dict[str, Notes] = {}
         """Of the slices that are answered now."""
-        self._noted_before: dict[str, Known] = {}
+        self._noted_before: dict[str, AnswersById] = {}
         """What was found noted by a worker that did not come to `keep` it."""
         self.faults: list[str] = []
         """What could not be read, and is asked again."""
 
-    def any(self) -> bool:
+    def has_any(self) -> bool:
         """Whether some slice has answers."""
         return self._store.exists(self._whole) or self._store.exists(self._single)
 
-    def kept(self, slice: str) -> Known:
+    def load(self, slice: str) -> AnswersById:
         """All answers of a slice; what is damaged counts as not there."""
         noted = self._noted(slice)
         if noted:
             self._noted_before[slice] = noted
         return {**noted, **self._from_files(slice, 0)}
 
-    def _noted(self, slice: str) -> Known:
-        found: Known = {}
+    def _noted(self, slice: str) -> AnswersById:
+        found: AnswersById = {}
         for note in self._notes_of(slice).all():
             found.update(self._of_note(note))
         return found
 
-    def _of_note(self, note: Note) -> Known:
+    def _of_note(self, note: Note) -> AnswersById:
         """The answer in a note; {} if it is damaged."""
         if note.data is not None:
             with suppress(*_NO_ANSWERS):
@@ -103,8 +103,8 @@ class Answers:
     def _notes_of(self, slice: str) -> Notes:
         return Notes(self._store, f"{self._single}/{slice}")
 
-    def _from_files(self, slice: str, start: int) -> Known:
-        found: Known = {}
+    def _from_files(self, slice: str, start: int) -> AnswersById:
+        found: AnswersById = {}
         for number in count(start):
             known = self._read(self._file(slice, number))
             if known is None:
@@ -115,20 +115,20 @@ class Answers:
     def _file(self, slice: str, number: int) -> str:
         return f"{self._whole}/{slice}{f'.{number}' if number else ''}{SUFFIX}"
 
-    def has_noted(self, slice: str) -> bool:
+    def has_unsaved(self, slice: str) -> bool:
         """Whether `kept` found answers of the slice that no worker came to `keep`."""
         return slice in self._noted_before
 
-    def note(self, slice: str, id: str, answer: Kept) -> None:
+    def append(self, slice: str, id: str, answer: CachedAnswer) -> None:
         """Keep one answer at once, until `keep` has those of the whole slice."""
         if slice not in self._notes:
             self._notes[slice] = self._notes_of(slice)
         key = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
         self._notes[slice].add(key, self._dumped_note(id, answer))
 
-    def keep(self, slice: str, answers: Known) -> Known:
+    def save(self, slice: str, answers: AnswersById) -> AnswersById:
         """Keep what a stage newly made of a slice, beside what was noted; what counts, if another worker was first."""
-        adopted: Known = {}
+        adopted: AnswersById = {}
         lasting = {**self._noted_before.pop(slice, {}), **answers}
         for number in count():
             rest = {id: answer for id, answer in lasting.items() if id not in adopted}
@@ -140,7 +140,7 @@ class Answers:
             self._store.remove(f"{self._single}/{slice}")
         return {id: adopted.get(id, answer) for id, answer in answers.items()}
 
-    def _dumped(self, answers: Known) -> bytes:
+    def _dumped(self, answers: AnswersById) -> bytes:
         blobs = Blobs()
         rows = [
             {"id": id, "answer": self._told(kept.answer, blobs), **kept.cost._asdict()} for id, kept in answers.items()
@@ -159,13 +159,13 @@ class Answers:
 
         if isinstance(answer, Reject):
             told: Any = ["reject", answer.reason, answer.detail, dumped(answer.fields)]
-        elif isinstance(answer, Made):
+        elif isinstance(answer, MadeRecords):
             told = ["made", *([like, dumped(fields)] for like, fields in answer.items)]
         else:
             told = ["fields", dumped(answer)]
         return json.dumps(told)
 
-    def _read(self, name: str) -> Known | None:
+    def _read(self, name: str) -> AnswersById | None:
         """The answers in a file; None if there is none, {} if it is damaged."""
         with suppress(StoreError):
             data = self._store.read(name)
@@ -180,26 +180,26 @@ class Answers:
     def _damaged(self, name: str) -> None:
         self.faults.append(f"{self._store.address}/{name} is damaged, so that its records are asked again")
 
-    def _dumped_note(self, id: str, answer: Kept) -> bytes:
+    def _dumped_note(self, id: str, answer: CachedAnswer) -> bytes:
         """One answer: a line of JSON, then the blobs that it numbers. An Arrow file would cost as much as a call."""
         blobs = Blobs()
         told = self._told(answer.answer, blobs)
         head = json.dumps([id, told, *answer.cost, [len(blob) for blob in blobs.items]])
         return b"".join([head.encode(), b"\n", *blobs.items])
 
-    def _parsed_note(self, body: bytes) -> Known:
+    def _parsed_note(self, body: bytes) -> AnswersById:
         head, _, rest = body.partition(b"\n")
         id, told, *cost, sizes = json.loads(head)
         ends = list(accumulate(sizes))
         blobs = Blobs([rest[end - size : end] for size, end in zip(sizes, ends, strict=True)])
-        return {id: Kept(self._loaded(json.loads(told), blobs), Cost(*cost))}
+        return {id: CachedAnswer(self._loaded(json.loads(told), blobs), Cost(*cost))}
 
-    def _parsed(self, body: bytes) -> Known:
+    def _parsed(self, body: bytes) -> AnswersById:
         source = pa.BufferReader(body)
         rows, blob_rows = (pa.ipc.open_stream(source).read_all() for _ in range(2))
         blobs = Blobs(blob_rows["blob"].to_pylist())
         return {
-            row["id"]: Kept(
+            row["id"]: CachedAnswer(
                 self._loaded(json.loads(row["answer"]), blobs), Cost(row["seconds"], row["tokens"], row["usd"])
             )
             for row in rows.to_pylist()
@@ -211,7 +211,9 @@ class Answers:
             reason, detail, fields = rest
             return Reject(reason, detail, load_fields(fields, catalogue=self._catalogue, blobs=blobs))
         if kind == "made":
-            return Made(tuple((like, load_fields(text, catalogue=self._catalogue, blobs=blobs)) for like, text in rest))
+            return MadeRecords(
+                tuple((like, load_fields(text, catalogue=self._catalogue, blobs=blobs)) for like, text in rest)
+            )
         return load_fields(rest[0], catalogue=self._catalogue, blobs=blobs)
 
 

@@ -19,7 +19,7 @@ STAGES = "stages.json"
 """In a run's ledger folder: what its stages were."""
 
 
-class Told(NamedTuple):
+class StageManifest(NamedTuple):
     """A stage of a run, as plain data that later versions can read."""
 
     fingerprint: str
@@ -59,24 +59,24 @@ def _last(store: Store) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def read_stages(store: Store, fingerprint: str) -> dict[str, Told]:
+def read_stages(store: Store, fingerprint: str) -> dict[str, StageManifest]:
     """The stages that a run had, by id; {} if that is not known, or if the note of it is damaged."""
     try:
         found = json.loads(store.read(stages_file(fingerprint)))
         sound = all(
             isinstance(about.get(name) or [], list) for about in found.values() for name in ("models", "upstream")
         )
-        return {id: Told(str(about.pop("fingerprint")), about) for id, about in found.items()} if sound else {}
+        return {id: StageManifest(str(about.pop("fingerprint")), about) for id, about in found.items()} if sound else {}
     except (StoreError, ValueError, AttributeError, KeyError, RecursionError):
         return {}
 
 
-def stages_of(settled: Settled) -> dict[str, Told]:
+def stages_of(settled: Settled) -> dict[str, StageManifest]:
     """The stages of a run, in the order in which they run."""
     context = settled.context
     upstream = dependencies(context.graph)
     return {
-        node.id: Told(context.stage_fingerprints[node.id], _about(node, settled, upstream[node.id]))
+        node.id: StageManifest(context.stage_fingerprints[node.id], _about(node, settled, upstream[node.id]))
         for node in context.graph.nodes
     }
 
@@ -100,7 +100,7 @@ def _thresholds(node: Node) -> Iterator[Threshold]:
         yield threshold._replace(score=node.renamed.get(threshold.score, threshold.score))
 
 
-def changes(new: Mapping[str, Told], old: Mapping[str, Told]) -> dict[str, list[str]]:
+def changes(new: Mapping[str, StageManifest], old: Mapping[str, StageManifest]) -> dict[str, list[str]]:
     """For each stage whose fingerprint, or what it judges by, is another than it was: why."""
     changed = {id for id, stage in new.items() if id not in old or old[id].fingerprint != stage.fingerprint}
     moved = {id for id in new.keys() - changed if new[id].about["options"] != old[id].about.get("options")}

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from datagen.core.stage import AsyncMap, Failed, billing
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.reuse.answer_cache import Cost, Kept
+from datagen.execute.reuse.answer_cache import CachedAnswer, Cost
 from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, cost_of, failed
 from datagen.storage.io_offload import Nearby
@@ -71,7 +71,9 @@ class AsyncRun(NodeRun):
         found: Answered = {}
         for unit in units:
             spared = self.spared(unit, care)
-            found.update({unit.name: Kept(spared, Cost())} if spared else self._done(self._all([unit], counters)))
+            found.update(
+                {unit.name: CachedAnswer(spared, Cost())} if spared else self._done(self._all([unit], counters))
+            )
         return found
 
     async def _all(self, units: list[Unit], counters: StageCounters) -> Answered:
@@ -83,7 +85,7 @@ class AsyncRun(NodeRun):
             found[unit.name] = answer
         return found
 
-    async def _one(self, unit: Unit, counters: StageCounters) -> Kept:
+    async def _one(self, unit: Unit, counters: StageCounters) -> CachedAnswer:
         stage = self.stage
         assert isinstance(stage, AsyncMap)
         limit = self.node.resources.timeout_s
@@ -107,7 +109,7 @@ class AsyncRun(NodeRun):
             if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight
                 try:
-                    await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
+                    await self._nearby.do(partial(self.answers.append, unit.state.slice, unit.key, kept))
                 except ENDING as error:
                     self._ended = error
                     raise

@@ -11,7 +11,7 @@ from datagen.core.errors import DataError
 from datagen.core.record import Record
 from datagen.core.stage import NO_CHILDREN, Combine, Lost, Merged, Reject
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.reuse.answer_cache import Cost, Kept, Made
+from datagen.execute.reuse.answer_cache import CachedAnswer, Cost, MadeRecords
 from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, failed
 from datagen.execute.workers.state import Live, RecordEnd, State
 
@@ -23,9 +23,9 @@ class ExpandRun(NodeRun):
         """The children's new fields; no children is a rejection."""
         if not isinstance(answer, list | tuple):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
-        return Made(tuple(("", self._named(fields)) for fields in answer)) if answer else Reject(NO_CHILDREN)
+        return MadeRecords(tuple(("", self._named(fields)) for fields in answer)) if answer else Reject(NO_CHILDREN)
 
-    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
+    def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[Live]]:
         """The record's children; the record itself ends here."""
         live = unit.lives[0]
         children = [live.record.child(str(number), fields) for number, (_, fields) in enumerate(answer.items)]
@@ -57,17 +57,17 @@ class CombineRun(NodeRun):
         """What the stage makes of each group."""
         return {unit.name: self._joined(unit, care, counters) for unit in units}
 
-    def _joined(self, unit: Unit, care: Care | None, counters: StageCounters) -> Kept:
+    def _joined(self, unit: Unit, care: Care | None, counters: StageCounters) -> CachedAnswer:
         stage = self.stage
         assert isinstance(stage, Combine)
         if spared := self.spared(unit, care):
-            return Kept(spared, Cost())
+            return CachedAnswer(spared, Cost())
         try:
             answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], counters)
         except ENDING:
             raise
         except (Exception, SystemExit) as error:
-            return Kept(failed(error), Cost())
+            return CachedAnswer(failed(error), Cost())
         return self._checked(unit, answers[0], cost)
 
     def checked(self, unit: Unit, answer: Any) -> Any:
@@ -75,14 +75,14 @@ class CombineRun(NodeRun):
         if not isinstance(answer, list | tuple):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of Merged")
         ids = {live.record.id for live in unit.lives}
-        return Made(tuple(self._merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
+        return MadeRecords(tuple(self._merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
 
     def _merged(self, item: Any, ids: set[str]) -> tuple[str, dict[str, Any]]:
         if not isinstance(item, Merged) or item.like.id not in ids:
             raise DataError(f"stage '{self.node.id}' has to give Merged(like=<a record of the group>, fields={{...}})")
         return item.like.id, self._named(item.fields, partial=True)
 
-    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
+    def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[Live]]:
         """The group's new records in the place of its first one."""
         whole = {live.record.id: live.record for live in unit.lives}
         made = [self._made(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]

@@ -24,7 +24,7 @@ from datagen.core.stage import (
     billing,
 )
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.reuse.answer_cache import Answers, Cost, Kept, Known
+from datagen.execute.reuse.answer_cache import AnswerCache, AnswersById, CachedAnswer, Cost
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.state import Live, RecordEnd, State
 from datagen.execute.workers.timeouts import Limit
@@ -78,7 +78,7 @@ class Unit(NamedTuple):
         return self.lives[0].record.id
 
 
-Answered = dict[tuple[str, str], Kept]
+Answered = dict[tuple[str, str], CachedAnswer]
 """By the name of the unit; `Failed` among them, which is not kept."""
 
 
@@ -90,7 +90,7 @@ class NodeRun:
         node: Node,
         operator: Operator,
         *,
-        answers: Answers | None,
+        answers: AnswerCache | None,
         limit: Limit,
         on_node: Callable[[NodeRun], None],
     ) -> None:
@@ -103,7 +103,7 @@ class NodeRun:
         self._device = operator.device
         self._ready = False
         self._setting_up = threading.Lock()
-        self._looks = answers is not None and answers.any()
+        self._looks = answers is not None and answers.has_any()
         self.begin()
 
     def begin(self) -> None:
@@ -161,19 +161,21 @@ class NodeRun:
         """What there is to ask about the records of one slice, at least one."""
         return [Unit(state, live.record.id, [live], []) for live in met]
 
-    def _known(self, state: State) -> Known:
+    def _known(self, state: State) -> AnswersById:
         """Answers kept from before; not looked for where there are surely none."""
         if self.answers is None or not (self._looks or state.attempt > 1):
             return {}
-        return self.answers.kept(state.slice)
+        return self.answers.load(state.slice)
 
-    def _all_kept(self, units: list[Unit], fresh: Answered, known: Known, counters: StageCounters) -> dict[str, Any]:
+    def _all_kept(
+        self, units: list[Unit], fresh: Answered, known: AnswersById, counters: StageCounters
+    ) -> dict[str, Any]:
         """Answers of one slice by the unit's key; what is new among them is kept."""
         new = {unit.key: fresh[unit.name] for unit in units if unit.name in fresh}
         if self.answers is not None:
             lasting = {key: kept for key, kept in new.items() if not isinstance(kept.answer, Failed)}
             slice = units[0].state.slice
-            new |= self.answers.keep(slice, lasting) if lasting or self.answers.has_noted(slice) else {}
+            new |= self.answers.save(slice, lasting) if lasting or self.answers.has_unsaved(slice) else {}
         for unit in units:
             if unit.name not in fresh:
                 counters.reused += len(unit.lives)
@@ -201,7 +203,7 @@ class NodeRun:
         for start in range(0, len(units), size):
             part = units[start : start + size]
             spared = self.spared(part[0], care)
-            answers = [Kept(spared, Cost())] if spared else self._batch(part, counters)
+            answers = [CachedAnswer(spared, Cost())] if spared else self._batch(part, counters)
             found.update(zip((unit.name for unit in part), answers, strict=True))
         return found
 
@@ -219,7 +221,7 @@ class NodeRun:
         names = (*self.stage.needs(self.stage.config), *self.stage.optional)
         return live.record.seeing(names, renamed=self.node.renamed)
 
-    def _batch(self, part: list[Unit], counters: StageCounters) -> list[Kept]:
+    def _batch(self, part: list[Unit], counters: StageCounters) -> list[CachedAnswer]:
         """Answers of one call; if it raises, of one call a record, so that the culprit fails alone."""
         lives = [live for unit in part for live in unit.lives]
         try:
@@ -228,7 +230,7 @@ class NodeRun:
             raise
         except (Exception, SystemExit) as error:
             if len(part) == 1:
-                return [Kept(failed(error), Cost())]
+                return [CachedAnswer(failed(error), Cost())]
             return [answer for unit in part for answer in self._batch([unit], counters)]
         return [
             self._checked(unit, answer, share_of(cost, len(part), index))
@@ -265,17 +267,17 @@ class NodeRun:
             raise DataError(f"stage '{self.node.id}' gave {len(answers)} answers for {len(views)} records")
         return list(answers)
 
-    def _checked(self, unit: Unit, answer: Any, cost: Cost) -> Kept:
+    def _checked(self, unit: Unit, answer: Any, cost: Cost) -> CachedAnswer:
         """The answer once it is what the stage promised, its fields under the pipeline's names; else `Failed`."""
         try:
             if isinstance(answer, Failed):
-                return Kept(Failed(str(answer.error)), cost)
+                return CachedAnswer(Failed(str(answer.error)), cost)
             if isinstance(answer, Reject):
                 self._check_reject(answer)
-                return Kept(answer._replace(fields=self._named(answer.fields, partial=True)), cost)
-            return Kept(self.checked(unit, answer), cost)
+                return CachedAnswer(answer._replace(fields=self._named(answer.fields, partial=True)), cost)
+            return CachedAnswer(self.checked(unit, answer), cost)
         except DataError as error:
-            return Kept(Failed(str(error)), cost)
+            return CachedAnswer(Failed(str(error)), cost)
 
     def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - Combine asks it
         """The fields that a Map stage gave, checked. Raises `DataError`."""

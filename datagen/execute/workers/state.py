@@ -150,7 +150,7 @@ class State:
                 attempts=self.attempt + self.order.round,
                 children=end.children,
                 slice=self.slice,
-                **live.costs.told(),
+                **live.costs.as_columns(),
                 **columns,
             )
         )

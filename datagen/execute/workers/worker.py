@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from datagen.core.stage import AsyncMap, Combine, Expand, Map, Runtime
 from datagen.execute.ledger.stage_counters import CountersByStage
-from datagen.execute.reuse.answer_cache import REPLIES, Answers
+from datagen.execute.reuse.answer_cache import REPLIES, AnswerCache
 from datagen.execute.workers.async_runner import AsyncRun
 from datagen.execute.workers.expand_combine import CombineRun, ExpandRun
 from datagen.execute.workers.operators import Operator
@@ -53,7 +53,7 @@ class Worker:
         store = Store(place.address)
         self._runs: list[NodeRun] = []
         for node in operator.nodes:
-            kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
+            kept = AnswerCache(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
             run = _run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
             run.stage.runtime = place.runtime._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
