@@ -19,7 +19,7 @@ from datagen.core.stage import Reject
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.reuse.answer_cache import CACHE, CHECKPOINTS, AnswerCache, CachedAnswer, Cost, MadeRecords
 from datagen.execute.reuse.fingerprints import stage_fingerprints
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.imaging.codecs import settled
 from datagen.imaging.image import Image
 from datagen.storage.store import Store
@@ -152,7 +152,7 @@ def _stages(asked: Judge, *, share: float = 0.0, **more: Any) -> list[Any]:
 def _run(folder: Path, stages: list[Any], out: str, **keys: Any) -> tuple[Summary, Quiet]:
     watcher = Quiet()
     graph = toy_graph(folder, stages, **keys)
-    return run(graph, out=str(folder / out), how=How("local"), watcher=watcher), watcher
+    return run(graph, out=str(folder / out), options=RunOptions("local"), watcher=watcher), watcher
 
 
 def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, asked: Judge) -> None:

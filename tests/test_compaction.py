@@ -23,7 +23,7 @@ from datagen.execute.ledger.ledger import Ledger, Row, to_table
 from datagen.execute.ledger.ledger_audit import audit_ledger
 from datagen.execute.ledger.rows import ADDED
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.shards.index import DATASET, read_dataset
 from datagen.shards.writer import ending
 from datagen.storage.store import Store
@@ -302,7 +302,7 @@ def compacted(out: Path) -> Path:
 def run_again(out: Path, rows: int = 12) -> tuple[int, list[str]]:
     watcher = Quiet()
     graph = toy_graph(out.parent, SPREAD, rows=plain_rows(rows))
-    return run(graph, out=str(out), how=How("local"), watcher=watcher).computed, watcher.said
+    return run(graph, out=str(out), options=RunOptions("local"), watcher=watcher).computed, watcher.said
 
 
 def test_a_run_merges_its_entries_before_it_ends(out: Path) -> None:

@@ -23,7 +23,7 @@ from datagen.execute.reuse.code_versions import CodeBook, settle_code
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import LAST
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.storage.store import Store
 
@@ -90,7 +90,7 @@ def test_a_retry_a_plan_and_an_estimate_hash_each_stage_once(
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     run_local(graph, out)
     hashed.clear()
-    run(graph, out=str(out), how=How("local", retry=True), watcher=Quiet())
+    run(graph, out=str(out), options=RunOptions("local", retry=True), watcher=Quiet())
     assert hashed == ONCE
     hashed.clear()
     assert call("plan", config, "--out", out, capfd=capfd).code == cli.OK
@@ -121,7 +121,7 @@ def test_a_stage_with_a_salt_is_hashed_once_without_it_and_once_with_it(
     run_local(graph, out)
     change_code(monkeypatch, "sift", "note")
     hashed.clear()
-    run(graph, out=str(out), how=How("local", code="rerun"), watcher=Quiet())
+    run(graph, out=str(out), options=RunOptions("local", code="rerun"), watcher=Quiet())
     assert hashed == ONCE | {"sift with new code of sift": 1, "note with new code of note": 1}
     hashed.clear()
     run_local(graph, out)

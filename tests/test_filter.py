@@ -16,7 +16,7 @@ from datagen.execute.engines.progress_events import Summary
 from datagen.execute.inspect.resume_plan import plan_resume, resume_plan_text
 from datagen.execute.reuse.code_versions import settle_code
 from datagen.execute.reuse.fingerprints import digest, own_part, stage_fingerprints
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph_model import Graph
 from datagen.pipeline.registry import find_stage
 from datagen.storage.store import Store
@@ -33,7 +33,7 @@ def graph_of(folder: Path, least: float, *, map: dict[str, str] | None = None, *
 
 
 def computed(graph: Graph, out: Path) -> Summary:
-    return run(graph, out=str(out), how=How("local"), watcher=Quiet())
+    return run(graph, out=str(out), options=RunOptions("local"), watcher=Quiet())
 
 
 def weighed(folder: Path) -> int:

@@ -20,7 +20,7 @@ from datagen.execute.maintain.gc import collect_garbage
 from datagen.execute.maintain.verify import verify
 from datagen.execute.reuse.answer_cache import AnswerCache
 from datagen.execute.reuse.fingerprints import stage_fingerprints
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.storage.append_log import Notes
@@ -112,7 +112,7 @@ def until_done(graph: Any, out: Path, *, engine: Any, runs: int = 30) -> int:
     """Run again and again; how often the budget ended it."""
     for ended in range(runs):
         try:
-            run(graph, out=str(out), how=How(engine), watcher=Quiet())
+            run(graph, out=str(out), options=RunOptions(engine), watcher=Quiet())
         except AllowanceError as error:
             assert "of `budget_tokens: 400` are used" in str(error)  # noqa: PT017 - it may also end well
         else:

@@ -23,7 +23,7 @@ from datagen.execute.reuse.code_versions import (
 )
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.models.segmenters.grabcut import GrabCutConfig
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
@@ -228,7 +228,7 @@ def change(plugin: Path, word: str) -> None:
 
 def said_by_run(graph: Graph, out: Path, code: Any = "") -> tuple[list[str], int]:
     watcher = Quiet()
-    summary = run(graph, out=str(out), how=How("local", code=code), watcher=watcher)
+    summary = run(graph, out=str(out), options=RunOptions("local", code=code), watcher=watcher)
     return watcher.said, summary.computed
 
 

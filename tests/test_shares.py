@@ -22,7 +22,7 @@ from datagen.execute.ledger.compaction import compact
 from datagen.execute.ledger.lock import PACK_LOCK, locked, packing
 from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_unfinished
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.shards.index import DATASET, read_dataset
 from datagen.storage.store import Store
 
@@ -110,7 +110,10 @@ def test_a_receipt_is_new_once_another_has_entered_it(tmp_path: Path) -> None:
 def run_share(folder: Path, text: str, *, rows: int = 20, watcher: Quiet | None = None) -> Summary:
     graph = toy_graph(folder, STAGES, rows=plain_rows(rows))
     return run(
-        graph, out=str(folder / "out"), how=How("local", share=Partition.parse(text)), watcher=watcher or Quiet()
+        graph,
+        out=str(folder / "out"),
+        options=RunOptions("local", share=Partition.parse(text)),
+        watcher=watcher or Quiet(),
     )
 
 
@@ -147,7 +150,7 @@ def test_a_damaged_slice_of_another_share_is_left_to_it(tmp_path: Path) -> None:
 
 def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, packed = threading.Barrier(2), []
-    whole = run_module.Feed.unfinished
+    whole = run_module.SliceQueue.unfinished
 
     def unfinished(feed: Any) -> list[str]:
         gate.wait(timeout=60)
@@ -157,13 +160,15 @@ def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatc
         return left
 
     finish = run_module.finish
-    monkeypatch.setattr(run_module.Feed, "unfinished", unfinished)
+    monkeypatch.setattr(run_module.SliceQueue, "unfinished", unfinished)
     monkeypatch.setattr(run_module, "finish", lambda *given, **named: (packed.append(1), finish(*given, **named)))
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     told: list[str] = []
 
     def share(text: str) -> None:
-        found = run(graph, out=str(tmp_path / "out"), how=How("local", share=Partition.parse(text)), watcher=Quiet())
+        found = run(
+            graph, out=str(tmp_path / "out"), options=RunOptions("local", share=Partition.parse(text)), watcher=Quiet()
+        )
         told.append(found.waits_for)
 
     threads = [threading.Thread(target=share, args=(text,)) for text in ("1/2", "2/2")]

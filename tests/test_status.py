@@ -22,7 +22,7 @@ from datagen.execute.inspect.status import Status, status
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.lock import locked
 from datagen.execute.ledger.partitions import Partition
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.progress.status_text import status_lines
 from datagen.storage.store import Store
 
@@ -102,7 +102,7 @@ def test_a_run_that_was_broken_off_says_how_far_it_came_and_which_command_goes_o
     config = toy_config(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(20))
     graph = toy_graph(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(20))
     with pytest.raises(KeyboardInterrupt):
-        run(graph, out=str(out), how=How("local", rows=12), watcher=Impatient())
+        run(graph, out=str(out), options=RunOptions("local", rows=12), watcher=Impatient())
     found = status(str(out))
     assert (found.state, found.dataset.state, found.slices_done, found.slices) == ("unfinished", "none", 2, 4)
     assert found.counts.sources == 6

@@ -31,7 +31,7 @@ from datagen.cli.common import (
 
 if TYPE_CHECKING:
     from datagen.execute.inspect.estimate import Estimate
-    from datagen.execute.run import How
+    from datagen.execute.run import RunOptions
     from datagen.pipeline.commercial import Licensed
     from datagen.pipeline.graph_model import Graph
 
@@ -86,22 +86,22 @@ def run(
     python -m datagen run configs/subject_add.yaml --code rerun        a stage's code was mended
     """
     from datagen.execute.ledger.partitions import Partition
-    from datagen.execute.run import How
+    from datagen.execute.run import RunOptions
 
     share = Partition.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
-    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
-    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
+    options = RunOptions(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
+    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", options, with_report=with_report)
 
 
-def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoReturn:
+def _run_to_end(graph: Graph, out: str, options: RunOptions, *, with_report: bool) -> NoReturn:
     """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
 
     try:
         with Watcher(graph.loaded.pipeline.pipeline, out) as watcher:
-            summary = run_graph(graph, out=out, how=how, watcher=watcher)
+            summary = run_graph(graph, out=out, options=options, watcher=watcher)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -155,14 +155,14 @@ def retry(
     python -m datagen retry out/subject_add
     """
     from datagen.execute.reuse.run_manifest import rows_of_last_run
-    from datagen.execute.run import How, stored_config
+    from datagen.execute.run import RunOptions, stored_config
     from datagen.pipeline.graph import build
     from datagen.storage.store import Store
 
     import_from_here()
     graph = build(stored_config(out))
-    how = How(engine.value, rows_of_last_run(Store(out)), ray_address=ray_address, retry=True)
-    _run_to_end(graph, out, how, with_report=with_report)
+    options = RunOptions(engine.value, rows_of_last_run(Store(out)), ray_address=ray_address, retry=True)
+    _run_to_end(graph, out, options, with_report=with_report)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from rich.console import Console
 
-from datagen.execute.engines.progress_events import Told
+from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.inspect.bootstrap import Forecast
 from datagen.execute.inspect.estimate import Estimate, Resource
 from datagen.execute.maintain.gc import format_bytes
@@ -35,11 +35,11 @@ class Trial:
     ) -> None:
         self._shown.stop()
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """One line that stays."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def progressed(self, told: Told) -> None:
+    def on_progress(self, told: RunProgress) -> None:
         """How far it is now."""
         self._shown.update(f"estimating: {slices(told)}")
 

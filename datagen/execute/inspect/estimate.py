@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from datagen.core.errors import ConfigError
-from datagen.execute.engines.progress_events import Summary, Watching
+from datagen.execute.engines.progress_events import RunObserver, Summary
 from datagen.execute.inspect.bootstrap import NOTHING, Forecast, Values, forecast_amount, forecast_count
 from datagen.execute.ledger.entries import as_parquet
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.reuse.answer_cache import CHECKPOINTS
 from datagen.execute.reuse.run_manifest import last_run
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.execute.workers.operators import WRITE, Operator, fuse
 from datagen.execute.workers.slices import Slice, cut
 from datagen.pipeline.graph_model import Graph
@@ -66,7 +66,7 @@ class Estimate:
     notes: list[str] = field(default_factory=list)
 
 
-def estimate(graph: Graph, *, draws: int, watcher: Watching, seed: int = 0, rows: int | None = None) -> Estimate:
+def estimate(graph: Graph, *, draws: int, watcher: RunObserver, seed: int = 0, rows: int | None = None) -> Estimate:
     """Run some rows of the source through all stages, and forecast what the whole of it comes to.
 
     The source is cut into `draws` spans of equal length, and one row is drawn of each; with it comes the rest
@@ -81,7 +81,7 @@ def estimate(graph: Graph, *, draws: int, watcher: Watching, seed: int = 0, rows
     source = _Drawn(graph.source, tuple(row for unit in units for row in unit.rows))
     with tempfile.TemporaryDirectory(prefix="datagen-estimate-") as out:
         sampled = replace(graph, source=source)
-        summary = run(sampled, out=out, how=How("local"), watcher=watcher)
+        summary = run(sampled, out=out, options=RunOptions("local"), watcher=watcher)
         books = _booked(out, units, summary)
     return _told(graph, books, drawn, rows=total, seed=seed, seconds=time.perf_counter() - begun)
 
