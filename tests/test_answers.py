@@ -28,7 +28,7 @@ FIELDS = catalogue()
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
-def _answers(out: Path) -> Answers:
+def _answers(out: Path) -> AnswerCache:
     return AnswerCache(Store(str(out)), "print", catalogue=FIELDS)
 
 

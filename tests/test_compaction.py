@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from datagen.core.errors import StoreError
 from datagen.execute import run as run_module
 from datagen.execute.ledger.compaction import compact
-from datagen.execute.ledger.entries import ROWS_A_GROUP, compacted_name
+from datagen.execute.ledger.entries import ROWS_PER_GROUP, compacted_name
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
 from datagen.execute.ledger.ledger_audit import audit_ledger
 from datagen.execute.ledger.rows import ADDED
@@ -171,7 +171,7 @@ def test_an_unreadable_file_stays_out_of_a_compaction(tmp_path: Path) -> None:
 
 def test_rows_are_read_whole_slices_at_a_time_each_once(tmp_path: Path) -> None:
     ledger = Ledger(Store(str(tmp_path)), "f")
-    sizes = [ROWS_A_GROUP // 3, 1, ROWS_A_GROUP // 2, 40, 2]
+    sizes = [ROWS_PER_GROUP // 3, 1, ROWS_PER_GROUP // 2, 40, 2]
     for number, size in enumerate(sizes):
         ledger.commit(name_of(number), rows_of(name_of(number), sources=size))
         if number == 2:

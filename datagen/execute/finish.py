@@ -62,7 +62,7 @@ def finish(
 
 def _entries(ledger: Ledger, cut: Mapping[str, int]) -> str:
     """Tells one state of the ledger from another."""
-    places = ledger.listing().places
+    places = ledger.listing().locations
     return digest([ledger.fingerprint, sorted((name, rows, places[name].round) for name, rows in cut.items())])
 
 

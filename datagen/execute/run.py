@@ -17,7 +17,7 @@ from datagen.execute.engines.progress_events import Heard, Running, Summary, Tol
 from datagen.execute.engines.slice_queue import Feed
 from datagen.execute.engines.throughput import Pace
 from datagen.execute.finish import finish
-from datagen.execute.ledger.compaction import SLICES, compact
+from datagen.execute.ledger.compaction import SLICES_PER_FILE, compact
 from datagen.execute.ledger.cost_ledger import add_run_cost
 from datagen.execute.ledger.ledger import Counts, Ledger
 from datagen.execute.ledger.lock import locked, packing
@@ -95,7 +95,7 @@ def _run(context: RunContext, *, how: How, watcher: Watching) -> Summary:
         for heard in engine.run(operators, committer_of(context), place_of(context), feed):
             _hear(heard, summary, progress, watcher)
             _stop_if_too_many_fail(summary, how.failed_share)
-            if heard.report and summary.computed % SLICES == 0:
+            if heard.report and summary.computed % SLICES_PER_FILE == 0:
                 _compact(ledger, how.share)
         if watcher.stopping:
             raise KeyboardInterrupt
@@ -116,7 +116,7 @@ def _noted(ledger: Ledger, summary: Summary, how: How, watcher: Watching) -> Ite
         yield
     finally:
         try:
-            add_run_cost(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, share=how.share)
+            add_run_cost(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, partition=how.share)
         except StoreError as error:
             watcher.say(f"what stages took is not noted: {error}")
 

@@ -60,7 +60,7 @@ class MadeRecords:
     items: tuple[tuple[str, Mapping[str, Any]], ...]
 
 
-class Answers:
+class AnswerCache:
     """The kept answers of one stage."""
 
     def __init__(self, store: Store, fingerprint: str, *, catalogue: Mapping[str, Field]) -> None:
