@@ -149,7 +149,7 @@ def test_two_that_compact_at_once_take_different_slices(tmp_path: Path) -> None:
 
 
 def test_large_ledgers_make_several_files_of_about_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES", 3)
+    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES_PER_FILE", 3)
     ledger = filled(tmp_path, 8)
     assert compact(ledger) == 0
     assert compact(ledger, at_least=1) == 8
@@ -316,7 +316,7 @@ def test_a_run_merges_its_entries_before_it_ends(out: Path) -> None:
 
 
 def test_a_run_merges_its_entries_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SLICES", 3)
+    monkeypatch.setattr(run_module, "SLICES_PER_FILE", 3)
     found: list[list[str]] = []
 
     def noted(ledger: Ledger, **more: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from building import PAINT, plain_rows, run_local, toy_graph
 
 from datagen.core.errors import ConfigError
-from datagen.execute.ledger.ledger import lock
+from datagen.execute.ledger import lock
 from datagen.execute.ledger.lock import LOCK, STALE_SECONDS, locked
 from datagen.storage.store import Store
 
