@@ -28,7 +28,7 @@ FIELDS = catalogue()
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
-def _answers(out: Path) -> Answers:
+def _answers(out: Path) -> AnswerCache:
     return AnswerCache(Store(str(out)), "print", catalogue=FIELDS)
 
 
@@ -80,15 +80,15 @@ def test_rejections_children_and_groups_come_back(tmp_path: Path) -> None:
 
 def test_single_answers_are_there_until_the_slice_is_kept(tmp_path: Path) -> None:
     one, other = _answers(tmp_path), _answers(tmp_path)
-    assert not one.any()
+    assert not one.has_any()
     one.append("slice", "r0", CachedAnswer({"caption": "a"}, Cost()))
     one.append("slice", "odd/../id \N{SNOWMAN}", CachedAnswer({"caption": "b"}, Cost()))
     assert other.any()
-    assert {id: kept.answer["caption"] for id, kept in other.kept("slice").items()} == {
+    assert {id: kept.answer["caption"] for id, kept in other.load("slice").items()} == {
         "r0": "a",
         "odd/../id \N{SNOWMAN}": "b",
     }
-    one.keep("slice", other.kept("slice"))
+    one.save("slice", other.load("slice"))
     assert not (tmp_path / CACHE / "print" / "slice").exists()
     assert len(_answers(tmp_path).load("slice")) == 2
 
@@ -97,9 +97,9 @@ def test_what_a_killed_worker_noted_is_kept_with_what_comes_after_it(tmp_path: P
     for id in "abc":
         _answers(tmp_path).append("slice", id, CachedAnswer({"caption": id}, Cost(1, 10, 0.5)))
     resumed = _answers(tmp_path)
-    assert sorted(resumed.kept("slice")) == ["a", "b", "c"]
+    assert sorted(resumed.load("slice")) == ["a", "b", "c"]
     new = {"d": CachedAnswer({"caption": "d"}, Cost())}
-    assert resumed.keep("slice", new) == new
+    assert resumed.save("slice", new) == new
     assert not (tmp_path / CACHE / "print" / "slice").exists()
     found = _answers(tmp_path).load("slice")
     assert {id: kept.answer["caption"] for id, kept in found.items()} == dict(zip("abcd", "abcd", strict=True))

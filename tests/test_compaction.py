@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from datagen.core.errors import StoreError
 from datagen.execute import run as run_module
 from datagen.execute.ledger.compaction import compact
-from datagen.execute.ledger.entries import ROWS_A_GROUP, compacted_name
+from datagen.execute.ledger.entries import ROWS_PER_GROUP, compacted_name
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
 from datagen.execute.ledger.ledger_audit import audit_ledger
 from datagen.execute.ledger.rows import ADDED
@@ -149,7 +149,7 @@ def test_two_that_compact_at_once_take_different_slices(tmp_path: Path) -> None:
 
 
 def test_large_ledgers_make_several_files_of_about_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES", 3)
+    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES_PER_FILE", 3)
     ledger = filled(tmp_path, 8)
     assert compact(ledger) == 0
     assert compact(ledger, at_least=1) == 8
@@ -171,7 +171,7 @@ def test_an_unreadable_file_stays_out_of_a_compaction(tmp_path: Path) -> None:
 
 def test_rows_are_read_whole_slices_at_a_time_each_once(tmp_path: Path) -> None:
     ledger = Ledger(Store(str(tmp_path)), "f")
-    sizes = [ROWS_A_GROUP // 3, 1, ROWS_A_GROUP // 2, 40, 2]
+    sizes = [ROWS_PER_GROUP // 3, 1, ROWS_PER_GROUP // 2, 40, 2]
     for number, size in enumerate(sizes):
         ledger.commit(name_of(number), rows_of(name_of(number), sources=size))
         if number == 2:
@@ -316,7 +316,7 @@ def test_a_run_merges_its_entries_before_it_ends(out: Path) -> None:
 
 
 def test_a_run_merges_its_entries_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SLICES", 3)
+    monkeypatch.setattr(run_module, "SLICES_PER_FILE", 3)
     found: list[list[str]] = []
 
     def noted(ledger: Ledger, **more: Any) -> None:

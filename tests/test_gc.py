@@ -84,7 +84,7 @@ def gone(out: str) -> tuple[set[str], Freed]:
 
 
 def slice_names(graph: Graph, out: str) -> list[str]:
-    return sorted(Ledger(Store(out), run_fingerprint(graph)).listing().places)
+    return sorted(Ledger(Store(out), run_fingerprint(graph)).listing().locations)
 
 
 def test_after_one_run_there_is_nothing_to_free(tmp_path: Path, out: str) -> None:

@@ -214,7 +214,7 @@ def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
     summary = run_local(toy_graph(out.parent, SPREAD, rows=plain_rows(6)), out)
     assert (summary.slices, summary.computed, summary.counts.sources) == (2, 0, 6)
     assert len(ledger_of(out).slices()) == 2
-    assert len(ledger_of(out).listing().places) == 4
+    assert len(ledger_of(out).listing().locations) == 4
     assert verify(str(out)) == []
 
 

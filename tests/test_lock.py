@@ -14,7 +14,7 @@ import pytest
 from building import PAINT, plain_rows, run_local, toy_graph
 
 from datagen.core.errors import ConfigError
-from datagen.execute.ledger.ledger import lock
+from datagen.execute.ledger import lock
 from datagen.execute.ledger.lock import LOCK, STALE_SECONDS, locked
 from datagen.storage.store import Store
 
@@ -65,7 +65,7 @@ def test_a_run_on_another_machine_counts_while_it_is_seen(tmp_path: Path) -> Non
 
 
 def test_a_holder_is_seen_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lock, "RENEW_SECONDS", 0.05)
     with locked(Store(str(tmp_path))):
         first = json.loads((tmp_path / LOCK).read_text())["seen"]
         deadline = time.monotonic() + 10

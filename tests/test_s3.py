@@ -117,7 +117,7 @@ def test_killed_and_continued_equals_unbroken(
     assert run_into(graph, out).computed == 4
     store = Store(out)
     ledger = Ledger(store, read_dataset(store).fingerprint)
-    assert {place.is_compacted for place in ledger.listing().places.values()} == {True}
+    assert {place.is_compacted for place in ledger.listing().locations.values()} == {True}
     assert ledger.listing().singles == {}
     assert run_into(graph, out).computed == 0
     assert dataset_in(bucket, out) == dataset_bytes(tmp_path / "out")

@@ -67,7 +67,7 @@ def finish(
 
 def _ledger_digest(ledger: Ledger, cut: Mapping[str, int]) -> str:
     """A digest of the ledger's slices with their rows and rounds. If it is that of the dataset, `pack` does nothing."""
-    places = ledger.listing().places
+    places = ledger.listing().locations
     return digest([ledger.fingerprint, sorted((name, rows, places[name].round) for name, rows in cut.items())])
 
 

@@ -22,7 +22,7 @@ from datagen.execute.engines.progress_events import EngineEvent, RunningEngine, 
 from datagen.execute.engines.slice_queue import SliceQueue
 from datagen.execute.engines.throughput import Throughput
 from datagen.execute.finish import finish
-from datagen.execute.ledger.compaction import SLICES, compact
+from datagen.execute.ledger.compaction import SLICES_PER_FILE, compact
 from datagen.execute.ledger.cost_ledger import add_run_cost
 from datagen.execute.ledger.ledger import Counts, Ledger
 from datagen.execute.ledger.lock import locked, packing
@@ -104,7 +104,7 @@ def _run(context: RunContext, *, options: RunOptions, watcher: RunObserver) -> S
         for event in engine.run(operators, committer_of(context), worker_context_of(context), queue):
             _handle_event(event, summary, progress, watcher)
             _stop_if_too_many_fail(summary, options.failed_share)
-            if event.report and summary.computed % SLICES == 0:
+            if event.report and summary.computed % SLICES_PER_FILE == 0:
                 _compact(ledger, options.share)
         if watcher.stopping:  # the slices in flight were committed; nothing is packed
             raise KeyboardInterrupt
@@ -125,7 +125,7 @@ def _recording_cost(ledger: Ledger, summary: Summary, options: RunOptions, watch
         yield
     finally:
         try:
-            add_run_cost(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, share=options.share)
+            add_run_cost(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, partition=options.share)
         except StoreError as error:
             watcher.notify(f"what stages took is not noted: {error}")
 

@@ -87,7 +87,7 @@ def _known(store: Store, last: str) -> set[str] | None:
 def _walk(context: RunContext, found: ResumePlan, *, known: set[str] | None) -> set[str]:
     """Count slices and rows; the names of the slices that are not committed."""
     pipeline = context.graph.loaded.pipeline
-    committed = Ledger(context.store, context.fingerprint).listing().places
+    committed = Ledger(context.store, context.fingerprint).listing().locations
     todo: set[str] = set()
     for part in cut(context.graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by):
         name = part.name

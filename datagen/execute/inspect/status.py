@@ -189,7 +189,7 @@ def _read(ledger: Ledger, slices: Mapping[str, object] | None, notes: list[str])
     for _ in range(_TRIES):
         books = _LedgerTotals(read_stages(ledger.store, ledger.fingerprint))
         try:
-            done = slices or ledger.listing().places
+            done = slices or ledger.listing().locations
             for table in ledger.tables(done, columns=_COLUMNS):
                 books.add(table)
             for table in dropped_tables(ledger, columns=("stage", "reason", "status", "children")) if slices else ():
