@@ -20,7 +20,7 @@ from datagen.execute.run import worker_context_of
 from datagen.execute.workers.async_runner import AsyncRunner
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, Slice
-from datagen.execute.workers.state import SliceState
+from datagen.execute.workers.state import LiveRecord, SliceState
 from datagen.execute.workers.worker import Worker
 from datagen.fetch import read_file
 from datagen.imaging.image import Image
@@ -145,4 +145,4 @@ def exact(value: Any) -> Any:
     return value
 
 
-__all__ = ["CONFIGS", "Example", "Live", "exact", "examples", "told"]
+__all__ = ["CONFIGS", "Example", "LiveRecord", "exact", "examples", "told"]

@@ -88,8 +88,8 @@ def leak(patch: pytest.MonkeyPatch, stage: str) -> None:
     """Drop the last record of one slice after a stage, as a broken worker would."""
     whole = StageRunner.run_slices
 
-    def run_slices(node_run: StageRunner, states: list[SliceState], *, care: Any) -> StageCounters:
-        counters = whole(node_run, states, care=care)
+    def run_slices(node_run: StageRunner, states: list[SliceState], *, isolation: Any) -> StageCounters:
+        counters = whole(node_run, states, isolation=isolation)
         for state in states:
             if node_run.node.id == stage and state.slice.startswith("000001-"):
                 state.live = state.live[:-1]
