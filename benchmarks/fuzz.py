@@ -38,11 +38,11 @@ from datagen import Record
 from datagen.core.errors import DataError, DatagenError
 from datagen.core.fields import catalogue
 from datagen.core.redact import printable, redacted
-from datagen.execute.engines.progress_events import Told
+from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.maintain.verify import find_rows, verify
-from datagen.execute.reuse.answer_cache import Answers
-from datagen.execute.run import How, run, stored_config
+from datagen.execute.reuse.answer_cache import AnswerCache
+from datagen.execute.run import RunOptions, run, stored_config
 from datagen.fetch import read_file
 from datagen.imaging.geometry import decode_runs, draw
 from datagen.imaging.image import Image
@@ -105,10 +105,10 @@ class Quiet:
 
     stopping = False
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Nothing."""
 
-    def progressed(self, told: Told) -> None:
+    def on_progress(self, told: RunProgress) -> None:
         """Nothing."""
 
 
@@ -124,7 +124,7 @@ def dataset_in(folder: Path) -> Path:
         "stages": [{"use": "sift", "with": {"share": 0.2}}, {"use": "paint"}],
     }
     (folder / "toy.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    run(build(load(folder / "toy.yaml")), out=str(folder / "out"), how=How("local"), watcher=Quiet())
+    run(build(load(folder / "toy.yaml")), out=str(folder / "out"), options=RunOptions("local"), watcher=Quiet())
     return folder / "out"
 
 
@@ -306,7 +306,7 @@ def readers(folder: Path) -> dict[str, Reader]:
 
     def kept(data: bytes) -> None:
         Store(str(folder)).write("run/checkpoints/f/000000-a.arrow", hashlib.sha256(data).digest() + data)
-        Answers(Store(str(folder)), "f", catalogue=catalogue()).kept("000000-a")
+        AnswerCache(Store(str(folder)), "f", catalogue=catalogue()).load("000000-a")
 
     def masks(data: bytes) -> None:
         (folder / "sa_1.json").write_bytes(data)

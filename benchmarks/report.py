@@ -26,7 +26,7 @@ from datagen.core.fields import catalogue
 from datagen.core.record import Record
 from datagen.execute.ledger.compaction import compact
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
-from datagen.execute.ledger.ledger_audit import accepted, account
+from datagen.execute.ledger.ledger_audit import accepted_tables, audit_ledger
 from datagen.execute.reuse.run_manifest import stages_file
 from datagen.imaging.image import Image
 from datagen.shards.index import About, StageRow
@@ -100,7 +100,7 @@ def make(out: Path, *, records: int) -> None:
     compact(ledger)
     ledger.enter_slices(cut)
     ledger.enter_dropped([])
-    counts = account(ledger, cut).counts
+    counts = audit_ledger(ledger, cut).counts
     about = About(
         pipeline="figures", description="", fingerprint=PRINT, seed=0, sources=records, records=counts.records,
         rejected=counts.rejected, failed=counts.failed, stages=[StageRow(id=id, use=id, version=1) for id in STAGES],
@@ -110,7 +110,7 @@ def make(out: Path, *, records: int) -> None:
 
 
 def _accepted(ledger: Ledger, cut: dict[str, int], columns: list[str]) -> Iterator[pa.Table]:
-    return accepted(ledger, cut, columns=columns)
+    return accepted_tables(ledger, cut, columns=columns)
 
 
 def _sample(number: int) -> StoredSample:

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.engines.progress_events import RunProgress, Summary
 from datagen.execute.ledger.ledger import SCHEMA, Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.reuse.run_context import RunContext
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.graph_model import Graph
@@ -32,10 +32,10 @@ class Quiet:
         self.said: list[str] = []
         self.slices = 0
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.said.append(text)
 
-    def progressed(self, told: Told) -> None:
+    def on_progress(self, told: RunProgress) -> None:
         self.slices = told.slices
 
 
@@ -86,7 +86,7 @@ def run_fingerprint(graph: Graph, *, salts: Mapping[str, str] | None = None) -> 
 
 def run_local(graph: Graph, out: Path, *, limit: int | None = None) -> Summary:
     """Run in this process."""
-    return run(graph, out=str(out), how=How("local", limit), watcher=Quiet())
+    return run(graph, out=str(out), options=RunOptions("local", limit), watcher=Quiet())
 
 
 def ledger_rows(out: Path) -> dict[str, dict[str, Any]]:

@@ -15,11 +15,11 @@ from finished import finished, mixing
 
 from datagen.core.record import Record
 from datagen.core.stage import Failed, Reject, Stage
-from datagen.execute.run import place_of
-from datagen.execute.workers.async_runner import AsyncRun
+from datagen.execute.run import worker_context_of
+from datagen.execute.workers.async_runner import AsyncRunner
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, Slice
-from datagen.execute.workers.state import Live, State
+from datagen.execute.workers.state import LiveRecord, SliceState
 from datagen.execute.workers.worker import Worker
 from datagen.fetch import read_file
 from datagen.imaging.image import Image
@@ -83,17 +83,17 @@ def _shipped(config: Path, manifest: Path) -> Graph:
 
 def _of_graph(graph: Graph) -> list[Example]:
     rows = tuple(graph.source.rows())
-    state = State.start(Job(Slice(0, rows)), catalogue=graph.catalogue)
+    state = SliceState.start(Job(Slice(0, rows)), catalogue=graph.catalogue)
     taken = []
-    place = place_of(context_of(graph, "memory://examples"))
+    place = worker_context_of(context_of(graph, "memory://examples"))
     for operator in fuse(graph):
         worker = Worker(operator, place)
         worker.setup()
         for run in worker._runs:
             inputs = tuple(run.view(live) for live in state.live if run.node.accepts(live.record))
             taken.append(Example(run.node, run.stage, graph, inputs))
-            run.over([state], care=None)
-            if isinstance(run, AsyncRun):
+            run.run_slices([state], isolation=None)
+            if isinstance(run, AsyncRunner):
                 run._stop()  # the loop alone: the stage is used on
             assert state.live, f"nothing is left for what follows {run.node.id}: {[row.detail for row in state.rows]}"
     return taken
@@ -158,4 +158,4 @@ def exact(value: Any) -> Any:
     return value
 
 
-__all__ = ["CONFIGS", "Example", "Examples", "Live", "exact", "told"]
+__all__ = ["CONFIGS", "Example", "Examples", "LiveRecord", "exact", "told"]

@@ -17,9 +17,9 @@ from datagen.core.errors import StoreError
 from datagen.core.fields import catalogue
 from datagen.core.stage import Reject
 from datagen.execute.engines.progress_events import Summary
-from datagen.execute.reuse.answer_cache import CACHE, CHECKPOINTS, Answers, Cost, Kept, Made
+from datagen.execute.reuse.answer_cache import CACHE, CHECKPOINTS, AnswerCache, CachedAnswer, Cost, MadeRecords
 from datagen.execute.reuse.fingerprints import stage_fingerprints
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.imaging.codecs import settled
 from datagen.imaging.image import Image
 from datagen.storage.store import Store
@@ -28,8 +28,8 @@ FIELDS = catalogue()
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
-def _answers(out: Path) -> Answers:
-    return Answers(Store(str(out)), "print", catalogue=FIELDS)
+def _answers(out: Path) -> AnswerCache:
+    return AnswerCache(Store(str(out)), "print", catalogue=FIELDS)
 
 
 def _plain(value: Any) -> Any:
@@ -58,50 +58,50 @@ VALUES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("fields", VALUES, ids=lambda fields: "+".join(fields) or "nothing")
 def test_every_kind_of_value_comes_back(tmp_path: Path, fields: dict[str, Any]) -> None:
     given = {name: settled(FIELDS[name], value) for name, value in fields.items()}
-    kept = Kept(given, Cost(1.25, 7, 0.5))
-    assert _answers(tmp_path).keep("slice", {"r0": kept}) == {"r0": kept}
-    [found] = _answers(tmp_path).kept("slice").values()
+    kept = CachedAnswer(given, Cost(1.25, 7, 0.5))
+    assert _answers(tmp_path).save("slice", {"r0": kept}) == {"r0": kept}
+    [found] = _answers(tmp_path).load("slice").values()
     assert _plain(found.answer) == _plain(given)
     assert found.cost == kept.cost
-    _answers(tmp_path).note("other", "r0", kept)
-    [(id, noted)] = _answers(tmp_path).kept("other").items()
+    _answers(tmp_path).append("other", "r0", kept)
+    [(id, noted)] = _answers(tmp_path).load("other").items()
     assert (id, _plain(noted.answer), noted.cost) == ("r0", _plain(given), kept.cost)
 
 
 def test_rejections_children_and_groups_come_back(tmp_path: Path) -> None:
     given = {
-        "r0": Kept(Reject("blurred", "0.3 of 0.5", {"sharpness": 0.3}), Cost()),
-        "r1": Kept(Made((("", {"subject": "cup"}), ("", {"subject": "jar"}))), Cost()),
-        "r2\0digest": Kept(Made((("r2#1", {}),)), Cost()),
+        "r0": CachedAnswer(Reject("blurred", "0.3 of 0.5", {"sharpness": 0.3}), Cost()),
+        "r1": CachedAnswer(MadeRecords((("", {"subject": "cup"}), ("", {"subject": "jar"}))), Cost()),
+        "r2\0digest": CachedAnswer(MadeRecords((("r2#1", {}),)), Cost()),
     }
-    _answers(tmp_path).keep("slice", given)
-    assert _answers(tmp_path).kept("slice") == given
+    _answers(tmp_path).save("slice", given)
+    assert _answers(tmp_path).load("slice") == given
 
 
 def test_single_answers_are_there_until_the_slice_is_kept(tmp_path: Path) -> None:
     one, other = _answers(tmp_path), _answers(tmp_path)
-    assert not one.any()
-    one.note("slice", "r0", Kept({"caption": "a"}, Cost()))
-    one.note("slice", "odd/../id \N{SNOWMAN}", Kept({"caption": "b"}, Cost()))
+    assert not one.has_any()
+    one.append("slice", "r0", CachedAnswer({"caption": "a"}, Cost()))
+    one.append("slice", "odd/../id \N{SNOWMAN}", CachedAnswer({"caption": "b"}, Cost()))
     assert other.any()
-    assert {id: kept.answer["caption"] for id, kept in other.kept("slice").items()} == {
+    assert {id: kept.answer["caption"] for id, kept in other.load("slice").items()} == {
         "r0": "a",
         "odd/../id \N{SNOWMAN}": "b",
     }
-    one.keep("slice", other.kept("slice"))
+    one.save("slice", other.load("slice"))
     assert not (tmp_path / CACHE / "print" / "slice").exists()
-    assert len(_answers(tmp_path).kept("slice")) == 2
+    assert len(_answers(tmp_path).load("slice")) == 2
 
 
 def test_what_a_killed_worker_noted_is_kept_with_what_comes_after_it(tmp_path: Path) -> None:
     for id in "abc":
-        _answers(tmp_path).note("slice", id, Kept({"caption": id}, Cost(1, 10, 0.5)))
+        _answers(tmp_path).append("slice", id, CachedAnswer({"caption": id}, Cost(1, 10, 0.5)))
     resumed = _answers(tmp_path)
-    assert sorted(resumed.kept("slice")) == ["a", "b", "c"]
-    new = {"d": Kept({"caption": "d"}, Cost())}
-    assert resumed.keep("slice", new) == new
+    assert sorted(resumed.load("slice")) == ["a", "b", "c"]
+    new = {"d": CachedAnswer({"caption": "d"}, Cost())}
+    assert resumed.save("slice", new) == new
     assert not (tmp_path / CACHE / "print" / "slice").exists()
-    found = _answers(tmp_path).kept("slice")
+    found = _answers(tmp_path).load("slice")
     assert {id: kept.answer["caption"] for id, kept in found.items()} == dict(zip("abcd", "abcd", strict=True))
 
 
@@ -111,7 +111,7 @@ def test_a_slice_that_was_noted_whole_is_kept(tmp_path: Path, asked: Judge, monk
     def killed(*_: object) -> None:
         raise StoreError("killed")
 
-    monkeypatch.setattr(Answers, "keep", killed)
+    monkeypatch.setattr(AnswerCache, "save", killed)
     with pytest.raises(StoreError, match="killed"):
         _run(tmp_path, _stages(asked), "out")
     monkeypatch.undo()
@@ -124,12 +124,12 @@ def test_a_slice_that_was_noted_whole_is_kept(tmp_path: Path, asked: Judge, monk
 
 
 def test_the_first_writer_counts_and_the_later_one_takes_its_answers(tmp_path: Path) -> None:
-    first = {"r0": Kept({"caption": "first"}, Cost()), "r1": Kept({"caption": "first"}, Cost())}
-    later = {"r1": Kept({"caption": "later"}, Cost()), "r2": Kept({"caption": "later"}, Cost())}
-    _answers(tmp_path).keep("slice", first)
-    counts = _answers(tmp_path).keep("slice", later)
+    first = {"r0": CachedAnswer({"caption": "first"}, Cost()), "r1": CachedAnswer({"caption": "first"}, Cost())}
+    later = {"r1": CachedAnswer({"caption": "later"}, Cost()), "r2": CachedAnswer({"caption": "later"}, Cost())}
+    _answers(tmp_path).save("slice", first)
+    counts = _answers(tmp_path).save("slice", later)
     assert {id: kept.answer["caption"] for id, kept in counts.items()} == {"r1": "first", "r2": "later"}
-    found = _answers(tmp_path).kept("slice")
+    found = _answers(tmp_path).load("slice")
     assert {id: kept.answer["caption"] for id, kept in found.items()} == {"r0": "first", "r1": "first", "r2": "later"}
 
 
@@ -152,7 +152,7 @@ def _stages(asked: Judge, *, share: float = 0.0, **more: Any) -> list[Any]:
 def _run(folder: Path, stages: list[Any], out: str, **keys: Any) -> tuple[Summary, Quiet]:
     watcher = Quiet()
     graph = toy_graph(folder, stages, **keys)
-    return run(graph, out=str(folder / out), how=How("local"), watcher=watcher), watcher
+    return run(graph, out=str(folder / out), options=RunOptions("local"), watcher=watcher), watcher
 
 
 def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, asked: Judge) -> None:
@@ -219,9 +219,9 @@ def test_a_failure_is_never_kept(tmp_path: Path) -> None:
     stages = [{"use": "blow_up", "durable": True}, PAINT]
     graph = toy_graph(tmp_path, stages, rows=rows)
     run_local(graph, tmp_path / "out")
-    kept = Answers(Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue)
+    kept = AnswerCache(Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue)
     [file] = (tmp_path / "out" / CHECKPOINTS).rglob("*.arrow")
-    assert set(kept.kept(file.stem)) == {"r0", "r2"}
+    assert set(kept.load(file.stem)) == {"r0", "r2"}
 
 
 def test_a_groups_answer_is_not_used_for_another_group(tmp_path: Path) -> None:
@@ -294,6 +294,6 @@ def test_a_stage_that_is_not_durable_leaves_nothing_and_is_asked_again(tmp_path:
 
 def test_a_kept_file_says_what_it_is_made_of(tmp_path: Path) -> None:
     """A contract: the digest of the rest in the first 32 bytes, then two Arrow streams."""
-    _answers(tmp_path).keep("slice", {"r0": Kept({"caption": "a"}, Cost())})
+    _answers(tmp_path).save("slice", {"r0": CachedAnswer({"caption": "a"}, Cost())})
     data = (tmp_path / CHECKPOINTS / "print" / "slice.arrow").read_bytes()
     assert hashlib.sha256(data[32:]).digest() == data[:32]

@@ -17,9 +17,9 @@ from chaos import ROOT
 from ray.cluster_utils import Cluster
 
 from datagen.execute.engines.cluster import machines, start_ray
-from datagen.execute.engines.progress_events import Told
+from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 
 pytestmark = [
     pytest.mark.ray,
@@ -88,14 +88,16 @@ def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nod
     class Removing(Quiet):
         removed = False
 
-        def progressed(self, told: Told) -> None:
-            super().progressed(told)
+        def on_progress(self, told: RunProgress) -> None:
+            super().on_progress(told)
             if told.slices >= 4 and not self.removed:
                 self.removed = True
                 nodes.remove_node(first, allow_graceful=False)
 
     watcher = Removing()
-    summary = run(graph, out=str(tmp_path / "out"), how=How("ray", ray_address=nodes.address), watcher=watcher)
+    summary = run(
+        graph, out=str(tmp_path / "out"), options=RunOptions("ray", ray_address=nodes.address), watcher=watcher
+    )
     assert (summary.slices, watcher.slices) == (30, 30)
     assert not ray.is_initialized(), "a run that joined a cluster leaves it"
     assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "out")

@@ -19,12 +19,12 @@ from rings import example_count
 from datagen.core.errors import StoreError
 from datagen.execute import run as run_module
 from datagen.execute.ledger.compaction import compact
-from datagen.execute.ledger.entries import ROWS_A_GROUP, compacted_name
+from datagen.execute.ledger.entries import ROWS_PER_GROUP, compacted_name
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
-from datagen.execute.ledger.ledger_audit import account
+from datagen.execute.ledger.ledger_audit import audit_ledger
 from datagen.execute.ledger.rows import ADDED
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.shards.index import DATASET, read_dataset
 from datagen.shards.writer import ending
 from datagen.storage.store import Store
@@ -150,7 +150,7 @@ def test_two_that_compact_at_once_take_different_slices(tmp_path: Path) -> None:
 
 
 def test_large_ledgers_make_several_files_of_about_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES", 3)
+    monkeypatch.setattr("datagen.execute.ledger.compaction.SLICES_PER_FILE", 3)
     ledger = filled(tmp_path, 8)
     assert compact(ledger) == 0
     assert compact(ledger, at_least=1) == 8
@@ -172,7 +172,7 @@ def test_an_unreadable_file_stays_out_of_a_compaction(tmp_path: Path) -> None:
 
 def test_rows_are_read_whole_slices_at_a_time_each_once(tmp_path: Path) -> None:
     ledger = Ledger(Store(str(tmp_path)), "f")
-    sizes = [ROWS_A_GROUP // 3, 1, ROWS_A_GROUP // 2, 40, 2]
+    sizes = [ROWS_PER_GROUP // 3, 1, ROWS_PER_GROUP // 2, 40, 2]
     for number, size in enumerate(sizes):
         ledger.commit(name_of(number), rows_of(name_of(number), sources=size))
         if number == 2:
@@ -246,7 +246,7 @@ def test_the_check_in_bulk_names_the_slice_and_what_is_wrong_in_it(tmp_path: Pat
     assert FAULTS[how] in told
     assert ("records began (2 of the source" in told) == (how in ("gone", "not inner"))
     cut = {name_of(number): 2 for number in range(5)}
-    faults = account(anew(ledger), cut).faults
+    faults = audit_ledger(anew(ledger), cut).faults
     assert FAULTS[how] in faults
     assert len(faults) == len(set(faults))
     assert entries[name_of(0)].fault_of(name_of(0), cut=3) == (
@@ -259,8 +259,8 @@ def test_a_record_that_ended_in_two_slices_is_named(tmp_path: Path) -> None:
     rows = rows_of(name_of(0)).to_pylist()
     ledger.commit(name_of(9), to_table(Row(**{**row, "slice": name_of(9)}) for row in rows))
     cut = {name_of(number): 2 for number in (0, 1, 9)}
-    assert account(ledger, cut).faults == [f"record '000000-abc/0{end}' ended twice" for end in ("", "#0", "#1")]
-    assert account(ledger, {name_of(1): 2, name_of(9): 2}).faults == []
+    assert audit_ledger(ledger, cut).faults == [f"record '000000-abc/0{end}' ended twice" for end in ("", "#0", "#1")]
+    assert audit_ledger(ledger, {name_of(1): 2, name_of(9): 2}).faults == []
 
 
 def test_a_part_has_the_size_that_follows_from_its_last_sample(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def compacted(out: Path) -> Path:
 def run_again(out: Path, rows: int = 12) -> tuple[int, list[str]]:
     watcher = Quiet()
     graph = toy_graph(out.parent, SPREAD, rows=plain_rows(rows))
-    return run(graph, out=str(out), how=How("local"), watcher=watcher).computed, watcher.said
+    return run(graph, out=str(out), options=RunOptions("local"), watcher=watcher).computed, watcher.said
 
 
 def test_a_run_merges_its_entries_before_it_ends(out: Path) -> None:
@@ -317,7 +317,7 @@ def test_a_run_merges_its_entries_before_it_ends(out: Path) -> None:
 
 
 def test_a_run_merges_its_entries_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "SLICES", 3)
+    monkeypatch.setattr(run_module, "SLICES_PER_FILE", 3)
     found: list[list[str]] = []
 
     def noted(ledger: Ledger, **more: Any) -> None:

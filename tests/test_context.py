@@ -16,14 +16,14 @@ from commands import call
 
 from datagen import cli
 from datagen.execute.inspect.estimate import estimate
-from datagen.execute.maintain.gc import free
+from datagen.execute.maintain.gc import collect_garbage
 from datagen.execute.reuse import code_versions as code
 from datagen.execute.reuse import fingerprints
 from datagen.execute.reuse.code_versions import CodeBook, settle_code
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import LAST
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.storage.store import Store
 
@@ -90,7 +90,7 @@ def test_a_retry_a_plan_and_an_estimate_hash_each_stage_once(
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     run_local(graph, out)
     hashed.clear()
-    run(graph, out=str(out), how=How("local", retry=True), watcher=Quiet())
+    run(graph, out=str(out), options=RunOptions("local", retry=True), watcher=Quiet())
     assert hashed == ONCE
     hashed.clear()
     assert call("plan", config, "--out", out, capfd=capfd).code == cli.OK
@@ -107,10 +107,10 @@ def test_gc_hashes_each_stage_at_most_once(tmp_path: Path, hashed: Counter[str])
     out = tmp_path / "out"
     run_local(toy_graph(tmp_path, STAGES), out)
     hashed.clear()
-    free(str(out))
+    collect_garbage(str(out))
     assert not hashed, "OUT says which run was the last one"
     (out / LAST).unlink()
-    free(str(out))
+    collect_garbage(str(out))
     assert hashed == ONCE
 
 
@@ -121,7 +121,7 @@ def test_a_stage_with_a_salt_is_hashed_once_without_it_and_once_with_it(
     run_local(graph, out)
     change_code(monkeypatch, "sift", "note")
     hashed.clear()
-    run(graph, out=str(out), how=How("local", code="rerun"), watcher=Quiet())
+    run(graph, out=str(out), options=RunOptions("local", code="rerun"), watcher=Quiet())
     assert hashed == ONCE | {"sift with new code of sift": 1, "note with new code of note": 1}
     hashed.clear()
     run_local(graph, out)

@@ -17,7 +17,7 @@ from datagen.cli import OK, WRONG
 from datagen.core.errors import StoreError
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 
 STAGES: list[Any] = [{"use": "sift"}, {"use": "ask"}, {**PAINT, "with": {"side": 128}}]
 ROWS = plain_rows(40)
@@ -96,7 +96,7 @@ def test_a_dataset_on_a_disk_that_was_made_read_only_can_be_verified(tmp_path: P
 
 def _again(folder: Path, out: Path) -> tuple[Summary, list[str]]:
     watcher = Quiet()
-    summary = run(toy_graph(folder, STAGES, rows=ROWS), out=str(out), how=How("local"), watcher=watcher)
+    summary = run(toy_graph(folder, STAGES, rows=ROWS), out=str(out), options=RunOptions("local"), watcher=watcher)
     return summary, watcher.said
 
 

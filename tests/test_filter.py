@@ -13,10 +13,10 @@ from datagen import open as open_dataset
 from datagen.core.errors import ConfigError
 from datagen.core.stage import Filter
 from datagen.execute.engines.progress_events import Summary
-from datagen.execute.inspect.resume_plan import outlook, outlook_text
+from datagen.execute.inspect.resume_plan import plan_resume, resume_plan_text
 from datagen.execute.reuse.code_versions import settle_code
 from datagen.execute.reuse.fingerprints import digest, own_part, stage_fingerprints
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph_model import Graph
 from datagen.pipeline.registry import find_stage
 from datagen.storage.store import Store
@@ -33,7 +33,7 @@ def graph_of(folder: Path, least: float, *, map: dict[str, str] | None = None, *
 
 
 def computed(graph: Graph, out: Path) -> Summary:
-    return run(graph, out=str(out), how=How("local"), watcher=Quiet())
+    return run(graph, out=str(out), options=RunOptions("local"), watcher=Quiet())
 
 
 def weighed(folder: Path) -> int:
@@ -52,7 +52,7 @@ def test_another_bound_measures_nothing_again(tmp_path: Path, map: dict[str, str
     assert {*strict.values()} == {"", "light", "unweighable"}
     for least, most in ((0.2, None), (0.2, 0.5), (0.9, None)):
         graph = graph_of(tmp_path, least, max_contrast=most, **options)
-        told = outlook_text(outlook(settle_code(graph, store=Store(str(out))), out=str(out)))
+        told = resume_plan_text(plan_resume(settle_code(graph, store=Store(str(out))), out=str(out)))
         assert "weigh  reused: option m" in told, "the plan says what changed"
         counters = computed(graph, out).stage_counters["weigh"]
         assert (counters.calls, counters.reused) == (0, len(ROWS))

@@ -259,7 +259,7 @@ def givens(graph: Graph, out: Path) -> tuple[dict[tuple[str, str], Any], set[str
     """What each stage was given, and the slices."""
     SEEN.clear()
     run_local(graph, out)
-    return dict(SEEN), set(Ledger(Store(str(out)), run_fingerprint(graph)).listing().places)
+    return dict(SEEN), set(Ledger(Store(str(out)), run_fingerprint(graph)).listing().locations)
 
 
 @settings(max_examples=example_count(50), deadline=None, suppress_health_check=list(HealthCheck))

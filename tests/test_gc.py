@@ -19,14 +19,14 @@ from commands import call
 
 from datagen import cli
 from datagen.core.errors import ConfigError
-from datagen.execute.engines.progress_events import Told
+from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.lock import held
-from datagen.execute.maintain.gc import Freed, free
+from datagen.execute.ledger.lock import locked
+from datagen.execute.maintain.gc import Freed, collect_garbage
 from datagen.execute.maintain.verify import verify
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import DATASET
 from datagen.storage.store import Store
@@ -37,7 +37,7 @@ KEPT = {"use": "sift", "with": {"share": 0.0}, "durable": True}
 class Stopping(Quiet):
     """Ends a run after its first slice."""
 
-    def progressed(self, told: Told) -> None:
+    def on_progress(self, told: RunProgress) -> None:
         if told.slices:
             raise KeyboardInterrupt
 
@@ -59,7 +59,7 @@ def graph_of(folder: Path, side: int = 4, rows: int = 8, share: float = 0.0) -> 
 
 def go(graph: Graph, out: str) -> int:
     """Run it; how many slices were computed."""
-    return run(graph, out=out, how=How("local"), watcher=Quiet()).computed
+    return run(graph, out=out, options=RunOptions("local"), watcher=Quiet()).computed
 
 
 def files(out: str) -> set[str]:
@@ -75,16 +75,16 @@ def put(out: str, *names: str, data: bytes = b"1234567890") -> set[str]:
 def gone(out: str) -> tuple[set[str], Freed]:
     """What gc takes away; a dry run says the same and takes nothing."""
     before = files(out)
-    told = free(out, dry=True)
+    told = collect_garbage(out, dry=True)
     assert files(out) == before
-    freed = free(out)
+    freed = collect_garbage(out)
     assert (freed.files, freed.bytes) == (told.files, told.bytes)
-    assert free(out).files == {}
+    assert collect_garbage(out).files == {}
     return before - files(out), freed
 
 
 def slice_names(graph: Graph, out: str) -> list[str]:
-    return sorted(Ledger(Store(out), run_fingerprint(graph)).listing().places)
+    return sorted(Ledger(Store(out), run_fingerprint(graph)).listing().locations)
 
 
 def test_after_one_run_there_is_nothing_to_free(tmp_path: Path, out: str) -> None:
@@ -124,7 +124,7 @@ def test_an_unfinished_run_goes_on_where_it_stopped_and_the_dataset_before_it_go
     old, new = graph_of(tmp_path), graph_of(tmp_path, side=5)
     go(old, out)
     with pytest.raises(KeyboardInterrupt):
-        run(new, out=out, how=How("local"), watcher=Stopping())
+        run(new, out=out, options=RunOptions("local"), watcher=Stopping())
     assert Store(out).exists(DATASET)
     assert gone(out)[0] == set(), "the dataset is still that of the older run"
     assert verify(out) == []
@@ -202,17 +202,17 @@ def test_where_stages_are_not_known_all_answers_are_kept(tmp_path: Path, out: st
 def test_an_out_that_does_not_name_its_last_run_is_known_by_its_config(tmp_path: Path, out: str) -> None:
     go(graph_of(tmp_path), out)
     with pytest.raises(KeyboardInterrupt):
-        run(graph_of(tmp_path, side=5), out=out, how=How("local"), watcher=Stopping())
+        run(graph_of(tmp_path, side=5), out=out, options=RunOptions("local"), watcher=Stopping())
     Store(out).remove(LAST)
     assert gone(out)[0] == set()
 
 
 def test_another_folder_or_one_that_is_written_to_is_refused(tmp_path: Path, out: str) -> None:
     with pytest.raises(ConfigError, match="holds no run of datagen"):
-        free(out)
+        collect_garbage(out)
     go(graph_of(tmp_path), out)
-    with held(Store(out)), pytest.raises(ConfigError, match=f"is being written by process {os.getpid()}"):
-        free(out)
+    with locked(Store(out)), pytest.raises(ConfigError, match=f"is being written by process {os.getpid()}"):
+        collect_garbage(out)
 
 
 def test_folders_of_which_nothing_is_left_go(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_folders_of_which_nothing_is_left_go(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_local(old, out)
     run_local(new, out)
-    free(str(out))
+    collect_garbage(str(out))
     assert [path.name for path in (out / "run" / "parts").iterdir()] == [run_fingerprint(new)]
     assert not (out / "run" / "lock").exists()
 

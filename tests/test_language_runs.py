@@ -16,11 +16,11 @@ from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
 from examples import small_manifest
 
 from datagen.core.errors import AllowanceError, ConfigError, SetupError, StoreError
-from datagen.execute.maintain.gc import free
+from datagen.execute.maintain.gc import collect_garbage
 from datagen.execute.maintain.verify import verify
-from datagen.execute.reuse.answer_cache import Answers
+from datagen.execute.reuse.answer_cache import AnswerCache
 from datagen.execute.reuse.fingerprints import stage_fingerprints
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.storage.append_log import Notes
@@ -57,7 +57,7 @@ def test_cost_stands_in_the_ledger_and_a_new_fingerprint_pays_nothing(tmp_path: 
     again = run_local(toy_graph(tmp_path, stages(chat, mood="glum", **prices)), out)
     assert (len(chat.asked), again.stage_counters["consult"].tokens) == (8, 0)
     assert again.stage_counters["consult"].calls == 8, "the stage ran, and found what it asked"
-    free(str(out))
+    collect_garbage(str(out))
     run_local(toy_graph(tmp_path, stages(chat, mood="gay")), out)
     assert len(chat.asked) == 8, "gc keeps what was paid for"
 
@@ -112,7 +112,7 @@ def until_done(graph: Any, out: Path, *, engine: Any, runs: int = 30) -> int:
     """Run again and again; how often the budget ended it."""
     for ended in range(runs):
         try:
-            run(graph, out=str(out), how=How(engine), watcher=Quiet())
+            run(graph, out=str(out), options=RunOptions(engine), watcher=Quiet())
         except AllowanceError as error:
             assert "of `budget_tokens: 400` are used" in str(error)  # noqa: PT017 - it may also end well
         else:
@@ -198,7 +198,7 @@ def test_a_folder_that_can_keep_no_replies_is_told_before_anything_is_paid_for(t
     assert not chat.asked
 
 
-@pytest.mark.parametrize("keeper", [(Answers, "note"), (Notes, "add")], ids=["the answer", "the reply"])
+@pytest.mark.parametrize("keeper", [(AnswerCache, "append"), (Notes, "add")], ids=["the answer", "the reply"])
 def test_what_cannot_be_kept_ends_the_run(
     tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, keeper: tuple[type, str]
 ) -> None:

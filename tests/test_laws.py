@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rings import example_count
 
-from datagen.execute.engines.progress_events import Told
+from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph_model import Graph
 
 Stages = list[dict[str, Any]]
@@ -96,7 +96,7 @@ def test_both_engines_give_the_same_dataset(stages: Stages, sizes: tuple[int, in
     with TemporaryDirectory() as folder:
         run_local(toy_graph(Path(folder), stages, rows=ROWS), Path(folder) / "local")
         graph = toy_graph(Path(folder), spread, rows=ROWS, slice_size=sizes[0])
-        run(graph, out=str(Path(folder) / "ray"), how=How("ray"), watcher=Quiet())
+        run(graph, out=str(Path(folder) / "ray"), options=RunOptions("ray"), watcher=Quiet())
         _check_same(Path(folder) / "local", Path(folder) / "ray")
 
 
@@ -115,12 +115,12 @@ def _run_and_stop(graph: Graph, out: Path, slices: int) -> None:
     """Run until so many slices are committed and one more; to the end, if there are no more."""
 
     class Stopping(Quiet):
-        def progressed(self, told: Told) -> None:
+        def on_progress(self, told: RunProgress) -> None:
             if told.slices > slices:
                 raise KeyboardInterrupt
 
     try:
-        run(graph, out=str(out), how=How("local"), watcher=Stopping())
+        run(graph, out=str(out), options=RunOptions("local"), watcher=Stopping())
     except KeyboardInterrupt:
         assert slices < 9
 

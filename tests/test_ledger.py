@@ -23,11 +23,11 @@ from datagen.execute.finish import about_run
 from datagen.execute.ledger.ledger import Counts, Ledger
 from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import CONFIG, How, committer_of, place_of, run
+from datagen.execute.run import CONFIG, RunOptions, committer_of, run, worker_context_of
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
-from datagen.execute.workers.stage_runner import NodeRun
-from datagen.execute.workers.state import RecordEnd, State
+from datagen.execute.workers.stage_runner import StageRunner
+from datagen.execute.workers.state import RecordEnd, SliceState
 from datagen.execute.workers.worker import Worker
 from datagen.models.base import ModelConfig
 from datagen.pipeline.graph_model import Graph
@@ -61,7 +61,7 @@ def first_slice(out: Path) -> Path:
 def run_again(out: Path) -> list[str]:
     """Run again; what was said."""
     watcher = Quiet()
-    run(graph_again(out), out=str(out), how=How("local"), watcher=watcher)
+    run(graph_again(out), out=str(out), options=RunOptions("local"), watcher=watcher)
     return watcher.said
 
 
@@ -86,16 +86,16 @@ def tamper(out: Path, edit: Callable[[list[dict[str, Any]]], None]) -> None:
 
 def leak(patch: pytest.MonkeyPatch, stage: str) -> None:
     """Drop the last record of one slice after a stage, as a broken worker would."""
-    whole = NodeRun.over
+    whole = StageRunner.run_slices
 
-    def over(node_run: NodeRun, states: list[State], *, care: Any) -> StageCounters:
-        counters = whole(node_run, states, care=care)
+    def run_slices(node_run: StageRunner, states: list[SliceState], *, isolation: Any) -> StageCounters:
+        counters = whole(node_run, states, isolation=isolation)
         for state in states:
             if node_run.node.id == stage and state.slice.startswith("000001-"):
                 state.live = state.live[:-1]
         return counters
 
-    patch.setattr(NodeRun, "over", over)
+    patch.setattr(StageRunner, "run_slices", run_slices)
 
 
 @pytest.mark.parametrize("stage", ["ask", "paint"])
@@ -214,7 +214,7 @@ def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
     summary = run_local(toy_graph(out.parent, SPREAD, rows=plain_rows(6)), out)
     assert (summary.slices, summary.computed, summary.counts.sources) == (2, 0, 6)
     assert len(ledger_of(out).slices()) == 2
-    assert len(ledger_of(out).listing().places) == 4
+    assert len(ledger_of(out).listing().locations) == 4
     assert verify(str(out)) == []
 
 
@@ -222,10 +222,10 @@ def test_the_loser_of_a_slice_reports_the_winners_and_leaves_no_part(tmp_path: P
     graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(3))
     committer = committer_of(context_of(graph, tmp_path / "out"))
     [part] = cut(graph.source, size=3)
-    painting = Worker(fuse(graph)[0], place_of(context_of(graph, tmp_path / "out")))
+    painting = Worker(fuse(graph)[0], worker_context_of(context_of(graph, tmp_path / "out")))
 
-    def painted() -> State:
-        state = State.start(Job(part), catalogue=committer.catalogue)
+    def painted() -> SliceState:
+        state = SliceState.start(Job(part), catalogue=committer.catalogue)
         painting.run([state])
         return state
 

@@ -14,8 +14,8 @@ import pytest
 from building import PAINT, plain_rows, run_local, toy_graph
 
 from datagen.core.errors import ConfigError
-from datagen.execute.ledger.ledger import lock
-from datagen.execute.ledger.lock import LOCK, STALE_SECONDS, held
+from datagen.execute.ledger import lock
+from datagen.execute.ledger.lock import LOCK, STALE_SECONDS, locked
 from datagen.storage.store import Store
 
 
@@ -32,7 +32,7 @@ def _pid_that_is_gone() -> int:
 
 def test_a_second_run_into_one_out_is_refused(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(2))
-    with held(Store(str(tmp_path / "out"))), pytest.raises(ConfigError) as caught:
+    with locked(Store(str(tmp_path / "out"))), pytest.raises(ConfigError) as caught:
         run_local(graph, tmp_path / "out")
     message = str(caught.value)
     assert f"is being written by process {os.getpid()} on {socket.gethostname()}, seen 0 s ago" in message
@@ -56,20 +56,20 @@ def test_a_dead_lock_is_taken_over(tmp_path: Path, case: str) -> None:
         _leave(tmp_path, host="elsewhere", seen=time.time() - STALE_SECONDS - 1)
     else:
         Store(str(tmp_path)).write(LOCK, b'{"host": "els')
-    with held(Store(str(tmp_path))):
+    with locked(Store(str(tmp_path))):
         assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
 
 
 @pytest.mark.subprocess
 def test_a_run_on_another_machine_counts_while_it_is_seen(tmp_path: Path) -> None:
     _leave(tmp_path, host="elsewhere", pid=_pid_that_is_gone())
-    with pytest.raises(ConfigError, match="on elsewhere, seen"), held(Store(str(tmp_path))):
+    with pytest.raises(ConfigError, match="on elsewhere, seen"), locked(Store(str(tmp_path))):
         pass
 
 
 def test_a_holder_is_seen_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.05)
-    with held(Store(str(tmp_path))):
+    monkeypatch.setattr(lock, "RENEW_SECONDS", 0.05)
+    with locked(Store(str(tmp_path))):
         first = json.loads((tmp_path / LOCK).read_text())["seen"]
         deadline = time.monotonic() + 10
         while json.loads((tmp_path / LOCK).read_text())["seen"] == first:
@@ -83,5 +83,5 @@ def test_of_two_that_take_over_one_dead_lock_the_earlier_gives_way(
 ) -> None:
     _leave(tmp_path, pid=_pid_that_is_gone())
     monkeypatch.setattr(lock.time, "sleep", lambda _: _leave(tmp_path, token="the other's"))
-    with pytest.raises(ConfigError, match="is being written by process"), held(Store(str(tmp_path))):
+    with pytest.raises(ConfigError, match="is being written by process"), locked(Store(str(tmp_path))):
         pass

@@ -17,7 +17,7 @@ from conftest import ROOT
 
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.execute.workers.operators import fuse
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
@@ -91,10 +91,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     )
     try:
         graph = toy_graph(folder, STAGES, rows=rows)
-        first = run(graph, out=str(folder / "out"), how=How(), watcher=Quiet())
+        first = run(graph, out=str(folder / "out"), options=RunOptions(), watcher=Quiet())
         found = ledger_rows(folder / "out")
         changed = toy_graph(folder, [*STAGES[:-1], {**PAINT, "with": {"side": 5}}], rows=rows)
-        second = run(changed, out=str(folder / "out"), how=How(), watcher=Quiet())
+        second = run(changed, out=str(folder / "out"), options=RunOptions(), watcher=Quiet())
         samples, place = _settled(20), f"http://{context.dashboard_url}"
         yield Ran(first, second, found, samples, list_actors(place, detail=True), list_tasks(place, limit=1000))
     finally:

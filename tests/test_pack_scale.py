@@ -13,7 +13,7 @@ import pytest
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 
 from datagen.execute.ledger.ledger import SCHEMA, Ledger, Row, to_table
-from datagen.execute.ledger.ledger_audit import account
+from datagen.execute.ledger.ledger_audit import audit_ledger
 from datagen.execute.maintain.verify import verify
 from datagen.shards.index import DATASET, read_dataset
 from datagen.storage.store import Store
@@ -94,11 +94,11 @@ def test_slices_are_counted_as_a_stream(tmp_path: Path) -> None:
     slices = {f"00000{n}-a": [row(f"r{n}"), row(f"s{n}", "failed"), row(f"t{n}", "rejected")] for n in range(7)}
     ledger = entered(tmp_path, slices)
     cut = dict.fromkeys(slices, 3)
-    found = account(ledger, cut)
+    found = audit_ledger(ledger, cut)
     assert (found.counts.accepted, found.counts.failed, found.counts.sources, found.faults) == (7, 7, 21, [])
     assert (found.example, found.failed) == ("r0", ["s0", "s1", "s2", "s3", "s4"])
 
 
 def test_a_record_of_two_slices_is_named(tmp_path: Path) -> None:
     slices = {f"00000{n}-a": [row(f"r{n}"), row("twice" if n in (0, 5) else f"s{n}")] for n in range(7)}
-    assert account(entered(tmp_path, slices), dict.fromkeys(slices, 2)).faults == ["record 'twice' ended twice"]
+    assert audit_ledger(entered(tmp_path, slices), dict.fromkeys(slices, 2)).faults == ["record 'twice' ended twice"]

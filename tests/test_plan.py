@@ -11,7 +11,7 @@ from building import PAINT, Quiet, plain_rows, run_fingerprint, run_local, toy_c
 from commands import call
 
 from datagen import cli
-from datagen.execute.inspect.resume_plan import NOT_DURABLE, Outlook, outlook, outlook_text
+from datagen.execute.inspect.resume_plan import NOT_DURABLE, ResumePlan, plan_resume, resume_plan_text
 from datagen.execute.reuse.code_versions import (
     CODE,
     Choice,
@@ -23,7 +23,7 @@ from datagen.execute.reuse.code_versions import (
 )
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.models.segmenters.grabcut import GrabCutConfig
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
@@ -34,15 +34,15 @@ SIFT: dict[str, Any] = {"use": "sift", "with": {"share": 0.1}}
 BLOW = {"use": "blow_up"}
 
 
-def looked(graph: Graph, folder: Path) -> Outlook:
+def looked(graph: Graph, folder: Path) -> ResumePlan:
     return outlook_of(graph, folder / "out")
 
 
-def outlook_of(graph: Graph, out: Path, code: Choice = "") -> Outlook:
-    return outlook(settle_code(graph, store=Store(str(out)), choice=code), out=str(out))
+def outlook_of(graph: Graph, out: Path, code: Choice = "") -> ResumePlan:
+    return plan_resume(settle_code(graph, store=Store(str(out)), choice=code), out=str(out))
 
 
-def why(found: Outlook) -> dict[str, list[str]]:
+def why(found: ResumePlan) -> dict[str, list[str]]:
     return {stage.id: stage.why for stage in found.stages if stage.why}
 
 
@@ -51,7 +51,7 @@ def test_before_the_first_run_all_is_to_do_and_nothing_is_written(tmp_path: Path
     assert (found.slices, found.rows, found.done_slices, found.begun) == (3, 8, 0, False)
     assert {stage.state for stage in found.stages} == {"to do"}
     assert not (tmp_path / "out").exists()
-    assert "(nothing was run into it yet)" in outlook_text(found)
+    assert "(nothing was run into it yet)" in resume_plan_text(found)
 
 
 def test_after_a_run_all_is_done_and_after_a_limited_one_a_part(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_rows_that_were_added_are_new_slices(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, [SIFT, PAINT], rows=plain_rows(6)), tmp_path / "out")
     found = looked(toy_graph(tmp_path, [SIFT, PAINT], rows=plain_rows(10)), tmp_path)
     assert (found.slices, found.done_slices, found.new_slices) == (4, 2, 2)
-    assert "2 slices are new: rows were added or changed" in outlook_text(found)
+    assert "2 slices are new: rows were added or changed" in resume_plan_text(found)
 
 
 KEPT = {**SIFT, "durable": True}
@@ -123,7 +123,7 @@ def test_answers_that_are_kept_are_counted(tmp_path: Path) -> None:
     (folder / "000009-0123456789ab.arrow").touch()
     found = looked(graph, tmp_path).stages[0]
     assert (found.state, found.kept) == ("to do", 1)
-    assert "to do, answers kept for 1 of 3 slices" in outlook_text(looked(graph, tmp_path))
+    assert "to do, answers kept for 1 of 3 slices" in resume_plan_text(looked(graph, tmp_path))
     for name in names[1:]:
         (folder / f"{name}.1.arrow").touch()
     found = looked(graph, tmp_path).stages[0]
@@ -228,7 +228,7 @@ def change(plugin: Path, word: str) -> None:
 
 def said_by_run(graph: Graph, out: Path, code: Any = "") -> tuple[list[str], int]:
     watcher = Quiet()
-    summary = run(graph, out=str(out), how=How("local", code=code), watcher=watcher)
+    summary = run(graph, out=str(out), options=RunOptions("local", code=code), watcher=watcher)
     return watcher.said, summary.computed
 
 

@@ -17,12 +17,12 @@ from chaos import ROOT, running
 
 from datagen.cli import BROKEN, SOME_FAILED
 from datagen.core.errors import DatagenError
-from datagen.execute.engines.progress_events import Heard, Summary
-from datagen.execute.engines.ray import OnRay
-from datagen.execute.engines.slice_queue import Feed
+from datagen.execute.engines.progress_events import EngineEvent, Summary
+from datagen.execute.engines.ray import RayEngine
+from datagen.execute.engines.slice_queue import SliceQueue
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, committer_of, place_of, run
+from datagen.execute.run import RunOptions, committer_of, run, worker_context_of
 from datagen.execute.workers.operators import fuse
 from datagen.pipeline.graph_model import Graph
 
@@ -49,14 +49,16 @@ def _log(folder: Path, id: str, *, seconds: float = 0.0, **resources: Any) -> di
     return {"use": "log_calls", "id": id, "with": options, "resources": resources}
 
 
-def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> Iterator[Heard]:
+def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> Iterator[EngineEvent]:
     context = context_of(graph, out)
-    feed = Feed(context, ledger=Ledger(context.store, context.fingerprint), watcher=Quiet())
-    return OnRay(in_flight_mb=in_flight_mb).run(fuse(graph), committer_of(context), place_of(context), feed)
+    feed = SliceQueue(context, ledger=Ledger(context.store, context.fingerprint), watcher=Quiet())
+    return RayEngine(in_flight_mb=in_flight_mb).run(
+        fuse(graph), committer_of(context), worker_context_of(context), feed
+    )
 
 
 def _run(graph: Graph, out: Path, *, engine: Engine = "ray", failed_share: float | None = None) -> Summary:
-    return run(graph, out=str(out), how=How(engine, failed_share=failed_share), watcher=Quiet())
+    return run(graph, out=str(out), options=RunOptions(engine, failed_share=failed_share), watcher=Quiet())
 
 
 ONE_CORE = """
@@ -65,10 +67,10 @@ from pathlib import Path
 import ray
 from building import Quiet
 from datagen.pipeline.config import load
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph import build
 ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
+run(build(load(Path(sys.argv[1]))), out=sys.argv[2], options=RunOptions("ray"), watcher=Quiet())
 """
 
 

@@ -21,12 +21,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from datagen import cli
-from datagen.execute.engines.progress_events import Heard, StageTold, Summary, Told
-from datagen.execute.engines.throughput import Pace
+from datagen.execute.engines.progress_events import EngineEvent, RunProgress, StageProgress, Summary
+from datagen.execute.engines.throughput import Throughput
 from datagen.execute.ledger.ledger import Counts
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.run import How, run
-from datagen.execute.workers.commit import Report
+from datagen.execute.run import RunOptions, run
+from datagen.execute.workers.commit import CommitReport
 from datagen.execute.workers.operators import fuse
 from datagen.progress import Watcher
 from datagen.progress.lines import closing, line, span
@@ -52,17 +52,17 @@ def clock() -> Clock:
     return Clock()
 
 
-def _report(records: int) -> Report:
-    return Report("s", Counts(sources=1, accepted=records))
+def _report(records: int) -> CommitReport:
+    return CommitReport("s", Counts(sources=1, accepted=records))
 
 
-def _pace(folder: Path, clock: Clock) -> Pace:
+def _pace(folder: Path, clock: Clock) -> Throughput:
     """Of three operators: two stages on a core, a service with four calls at once, one more on a core."""
     stages = [{"use": "sift"}, {"use": "fan_out"}, {"use": "ask", "resources": {"concurrency": 4}}, PAINT]
-    return Pace(fuse(toy_graph(folder, stages)), clock=clock)
+    return Throughput(fuse(toy_graph(folder, stages)), clock=clock)
 
 
-def _stages(told: Told) -> dict[str, StageTold]:
+def _stages(told: RunProgress) -> dict[str, StageProgress]:
     return {stage.stage: stage for stage in told.stages}
 
 
@@ -73,8 +73,8 @@ def test_rates_and_busy_shares_are_those_of_the_window(tmp_path: Path, clock: Cl
         clock.seconds = 100 + second
         fast = second <= 50
         did = {"sift": StageCounters(10 if fast else 2, seconds=1.0), "ask": StageCounters(1, seconds=2.0)}
-        pace.hear(Heard(did, workers=workers))
-    stages = _stages(pace.told(Counts(), slices=0))
+        pace.add_event(EngineEvent(did, workers=workers))
+    stages = _stages(pace.progress(Counts(), slices=0))
     assert stages["sift"].rate == pytest.approx(2.0), "what was fast 50 s ago no longer counts"
     assert stages["sift"].busy == pytest.approx(0.5), "a second a second, shared by two workers"
     assert stages["ask"].busy == pytest.approx(0.5), "two seconds a second, of the four that a service may take"
@@ -87,21 +87,23 @@ def test_rates_fall_while_nothing_is_heard(tmp_path: Path, clock: Clock) -> None
     pace = _pace(tmp_path, clock)
     for second in (1, 2, 3):
         clock.seconds = 100 + second
-        pace.hear(Heard({"sift": StageCounters(10)}))
-    assert _stages(pace.told(Counts(), slices=0))["sift"].rate == pytest.approx(10.0)
+        pace.add_event(EngineEvent({"sift": StageCounters(10)}))
+    assert _stages(pace.progress(Counts(), slices=0))["sift"].rate == pytest.approx(10.0)
     clock.seconds = 111
-    assert _stages(pace.told(Counts(), slices=0))["sift"].rate == pytest.approx(2.0)
+    assert _stages(pace.progress(Counts(), slices=0))["sift"].rate == pytest.approx(2.0)
 
 
 def test_the_bottleneck_is_the_slowest_stage_of_the_busiest_workers(tmp_path: Path, clock: Clock) -> None:
     pace = _pace(tmp_path, clock)
-    assert pace.told(Counts(), slices=0).bottleneck == "", "nothing is known yet"
+    assert pace.progress(Counts(), slices=0).bottleneck == "", "nothing is known yet"
     workers = {"sift": 1, "fan_out": 1, "ask": 1, "paint": 2}
     did = {"sift": 0.4, "fan_out": 0.5, "ask": 3.0, "paint": 1.2}  # 0.9 of one, 3 of 4 calls, 1.2 of two
     for second in range(1, 20):
         clock.seconds = 100 + second
-        pace.hear(Heard({stage: StageCounters(1, seconds=seconds) for stage, seconds in did.items()}, workers=workers))
-    assert pace.told(Counts(), slices=0).bottleneck == "fan_out"
+        pace.add_event(
+            EngineEvent({stage: StageCounters(1, seconds=seconds) for stage, seconds in did.items()}, workers=workers)
+        )
+    assert pace.progress(Counts(), slices=0).bottleneck == "fan_out"
 
 
 def test_of_operators_that_never_rest_the_last_is_the_bottleneck(tmp_path: Path, clock: Clock) -> None:
@@ -109,8 +111,8 @@ def test_of_operators_that_never_rest_the_last_is_the_bottleneck(tmp_path: Path,
     for second in range(1, 20):
         clock.seconds = 100 + second
         did = {"sift": StageCounters(1, seconds=1.0), "paint": StageCounters(1, seconds=0.95)}
-        pace.hear(Heard(did, workers={"sift": 1, "fan_out": 1, "ask": 1, "paint": 1}))
-    assert pace.told(Counts(), slices=0).bottleneck == "paint", "what stands before it works ahead"
+        pace.add_event(EngineEvent(did, workers={"sift": 1, "fan_out": 1, "ask": 1, "paint": 1}))
+    assert pace.progress(Counts(), slices=0).bottleneck == "paint", "what stands before it works ahead"
 
 
 def test_a_call_that_is_not_done_keeps_its_worker_busy(tmp_path: Path, clock: Clock) -> None:
@@ -121,8 +123,8 @@ def test_a_call_that_is_not_done_keeps_its_worker_busy(tmp_path: Path, clock: Cl
         did = {"sift": StageCounters(1, seconds=0.1), "fan_out": StageCounters(1, seconds=0.1)} if second > 5 else {}
         did |= {"paint": StageCounters(1, seconds=3), "write": StageCounters(1, seconds=1)} if second == 5 else {}
         working = {"sift": 0.2, "fan_out": 0.2, "paint": 1.0, "write": 1.0}
-        pace.hear(Heard(did, workers=workers, working=working))
-    told = pace.told(Counts(), slices=0)
+        pace.add_event(EngineEvent(did, workers=workers, working=working))
+    told = pace.progress(Counts(), slices=0)
     assert told.bottleneck == "paint"
     assert _stages(told)["paint"].busy == pytest.approx(0.75), "three of four seconds of workers that never rest"
     assert _stages(told)["sift"].busy == pytest.approx(0.1)
@@ -132,8 +134,8 @@ def test_in_one_process_the_bottleneck_is_the_slowest_stage(tmp_path: Path, cloc
     pace = _pace(tmp_path, clock)
     for second in (1, 2, 3):
         clock.seconds = 100 + second
-        pace.hear(
-            Heard(
+        pace.add_event(
+            EngineEvent(
                 {
                     "sift": StageCounters(1, seconds=0.3),
                     "fan_out": StageCounters(1, seconds=0.3),
@@ -141,7 +143,7 @@ def test_in_one_process_the_bottleneck_is_the_slowest_stage(tmp_path: Path, cloc
                 }
             )
         )
-    assert pace.told(Counts(), slices=0).bottleneck == "paint"
+    assert pace.progress(Counts(), slices=0).bottleneck == "paint"
 
 
 def test_time_left_is_told_when_there_is_evidence(tmp_path: Path, clock: Clock) -> None:
@@ -149,43 +151,43 @@ def test_time_left_is_told_when_there_is_evidence(tmp_path: Path, clock: Clock) 
     told = []
     for done in range(1, 11):
         clock.seconds = 150 + 2 * done  # 50 s to start, then a slice each two seconds
-        pace.hear(Heard({}, _report(5)))
-        told.append(pace.told(Counts(), slices=done, before=10, total=120).seconds_left)
+        pace.add_event(EngineEvent({}, _report(5)))
+        told.append(pace.progress(Counts(), slices=done, before=10, total=120).seconds_left)
     assert told[0] is told[3] is None, "workers that began together are heard together"
     clock.seconds += 60
     for _ in range(20):
         clock.seconds += 2
-        pace.hear(Heard({}, _report(5)))
-    left = pace.told(Counts(), slices=30, before=10, total=120)
+        pace.add_event(EngineEvent({}, _report(5)))
+    left = pace.progress(Counts(), slices=30, before=10, total=120)
     assert left.seconds_left == pytest.approx(80 * 2, rel=0.1)
     assert left.rate == pytest.approx(2.5, rel=0.1)
-    assert pace.told(Counts(), slices=30, before=10, total=None).seconds_left is None
-    assert pace.told(Counts(), slices=110, before=10, total=120).seconds_left == 0
+    assert pace.progress(Counts(), slices=30, before=10, total=None).seconds_left is None
+    assert pace.progress(Counts(), slices=110, before=10, total=120).seconds_left == 0
 
 
 def test_slow_slices_are_counted_over_minutes(tmp_path: Path, clock: Clock) -> None:
     pace = _pace(tmp_path, clock)
     for done in range(1, 6):
         clock.seconds = 100 + 120 * done
-        pace.hear(Heard({}, _report(5)))
-    assert pace.told(Counts(), slices=5, total=25).seconds_left == pytest.approx(20 * 120)
+        pace.add_event(EngineEvent({}, _report(5)))
+    assert pace.progress(Counts(), slices=5, total=25).seconds_left == pytest.approx(20 * 120)
 
 
 def test_a_run_tells_slices_done_now_before_and_in_all(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(10))
 
     class Listening(Quiet):
-        heard: list[Told] = []
+        heard: list[RunProgress] = []
 
-        def progressed(self, told: Told) -> None:
+        def on_progress(self, told: RunProgress) -> None:
             self.heard.append(told)
 
-    run(graph, out=str(tmp_path / "out"), how=How("local", rows=6), watcher=Listening())
+    run(graph, out=str(tmp_path / "out"), options=RunOptions("local", rows=6), watcher=Listening())
     first, *_, last = Listening.heard
     assert (first.slices, first.before, first.total) == (0, 0, 2), "six of ten rows, three a slice"
     assert (last.slices, last.before, last.total) == (2, 0, 2)
     Listening.heard.clear()
-    run(graph, out=str(tmp_path / "out"), how=How("local"), watcher=Listening())
+    run(graph, out=str(tmp_path / "out"), options=RunOptions("local"), watcher=Listening())
     last = Listening.heard[-1]
     assert (last.slices, last.before, last.total) == (2, 2, 4)
     assert last.counts.sources == 4
@@ -203,7 +205,7 @@ def test_what_was_answered_before_is_not_spent_again(tmp_path: Path) -> None:
     assert (second.tokens, second.usd, second.reused) == (0, 0, 6)
 
 
-TOLD = Told(
+TOLD = RunProgress(
     slices=12,
     counts=Counts(sources=1200, accepted=3000, failed=2, rejected={"sift/unlucky": 410}),
     before=5,
@@ -212,8 +214,8 @@ TOLD = Told(
     seconds_left=312.0,
     rate=45.5,
     stages=(
-        StageTold("sift", StageCounters(3412, 3002, 410), 2, 45.2, 0.04),
-        StageTold(
+        StageProgress("sift", StageCounters(3412, 3002, 410), 2, 45.2, 0.04),
+        StageProgress(
             "detect_every_subject_with_a_very_long_name",
             StageCounters(3002, 3000, failed=2, tokens=1234, usd=4.5),
             8,
@@ -230,7 +232,7 @@ def test_a_line_has_all_that_a_person_needs() -> None:
         "17 of 40 slices (5 before), 1,200 sources: 3,000 accepted, 410 rejected, 2 failed; 45.5 records/s; "
         "slowest is detect_every_subject_with_a_very_long_name, 93% busy; 1,234 tokens, $4.50; about 5 min 12 s left"
     )
-    assert line(Told(0, Counts())) == "0 slices, 0 sources: 0 accepted, 0 rejected, 0 failed"
+    assert line(RunProgress(0, Counts())) == "0 slices, 0 sources: 0 accepted, 0 rejected, 0 failed"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def test_the_panel_shows_slices_ends_stages_the_slowest_and_money() -> None:
 
 
 def test_of_more_stages_than_fit_the_busiest_are_shown() -> None:
-    stages = tuple(StageTold(f"s{n}", StageCounters(1, 1), busy=n / 50) for n in range(40))
+    stages = tuple(StageProgress(f"s{n}", StageCounters(1, 1), busy=n / 50) for n in range(40))
     drawn = _drawn(Panel("many", TOLD._replace(stages=stages)), 80, height=20).splitlines()
     assert len(drawn) < 20
     assert [entry.split()[0] for entry in drawn if re.match(r"s\d", entry)] == [f"s{n}" for n in range(28, 40)]
@@ -289,18 +291,18 @@ def test_without_a_terminal_a_line_comes_every_ten_seconds(
 ) -> None:
     with _watched(tmp_path, clock) as watcher:
         for seconds in range(32):
-            watcher.progressed(TOLD._replace(seconds=float(seconds)))
+            watcher.on_progress(TOLD._replace(seconds=float(seconds)))
     told = capsys.readouterr().out
     assert told == f"toy: {line(TOLD)}\n" * 3
 
 
 def test_the_log_has_all_that_was_said_with_the_time(tmp_path: Path, clock: Clock) -> None:
     with _watched(tmp_path, clock) as watcher:
-        watcher.progressed(TOLD._replace(seconds=0.0))
+        watcher.on_progress(TOLD._replace(seconds=0.0))
         clock.seconds += 10
-        watcher.progressed(TOLD._replace(seconds=10.0))
+        watcher.on_progress(TOLD._replace(seconds=10.0))
         clock.seconds += 1
-        watcher.say("slice 3 is computed again:\nits part is gone")
+        watcher.notify("slice 3 is computed again:\nits part is gone")
     watcher.close(Summary(Counts(sources=1, accepted=1), 1, 1, 2.0))
     told = (tmp_path / LOG).read_text().splitlines()
     assert told[:4] == [
@@ -312,7 +314,7 @@ def test_the_log_has_all_that_was_said_with_the_time(tmp_path: Path, clock: Cloc
     assert told[4] == "2026-01-02T03:04:16Z 1 sources became 1 records in 2.0 s"
     assert told[-1].endswith(f"prove it whole:      python -m datagen verify {tmp_path}")
     with _watched(tmp_path, clock) as watcher:
-        watcher.progressed(TOLD)
+        watcher.on_progress(TOLD)
     again = (tmp_path / LOG).read_text().splitlines()
     assert again[: len(told)] == told
     assert len(again) == len(told) + 2, "each run goes on behind the earlier ones"
@@ -321,7 +323,7 @@ def test_the_log_has_all_that_was_said_with_the_time(tmp_path: Path, clock: Cloc
 def test_the_log_says_how_a_run_broke_off(tmp_path: Path, clock: Clock) -> None:
     def break_off() -> None:
         with _watched(tmp_path, clock) as watcher:
-            watcher.progressed(TOLD)
+            watcher.on_progress(TOLD)
             raise ValueError("the disk is gone")
 
     with pytest.raises(ValueError, match="gone"):
@@ -340,8 +342,8 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(
 ) -> None:
     (tmp_path / "run").write_text("a file where the folder should be")
     with _watched(tmp_path, clock) as watcher:
-        watcher.say("one")
-        watcher.say("two")
+        watcher.notify("one")
+        watcher.notify("two")
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "one"
     assert told[1].startswith("no log is kept from here on: ")

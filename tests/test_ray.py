@@ -14,9 +14,9 @@ from building import PAINT, Quiet, context_of, dataset_bytes, ledger_rows, plain
 from chaos import ROOT
 
 from datagen.core.errors import ConfigError, DatagenError, SetupError
-from datagen.execute.engines.cluster import Machines, shares
-from datagen.execute.engines.ray import OnRay
-from datagen.execute.run import How, committer_of, place_of, run
+from datagen.execute.engines.cluster import Machines, fair_shares
+from datagen.execute.engines.ray import RayEngine
+from datagen.execute.run import RunOptions, committer_of, run, worker_context_of
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
 
@@ -32,7 +32,7 @@ def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, STAGES, rows=rows)
     run_local(graph, tmp_path / "local")
     watcher = Quiet()
-    summary = run(graph, out=str(tmp_path / "ray"), how=How("ray"), watcher=watcher)
+    summary = run(graph, out=str(tmp_path / "ray"), options=RunOptions("ray"), watcher=watcher)
     assert len(fuse(graph)) == 3, "the remote stage stands alone, so records travel"
     assert (watcher.slices, summary.computed) == (10, 10)
     assert dataset_bytes(tmp_path / "local") == dataset_bytes(tmp_path / "ray")
@@ -42,14 +42,14 @@ def test_both_engines_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_stage_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "no_weights"}, PAINT])
     with pytest.raises(SetupError, match=r"toy.yaml:\d+: stage 'no_weights' cannot start: .*pip install weights"):
-        run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet())
+        run(graph, out=str(tmp_path / "out"), options=RunOptions("ray"), watcher=Quiet())
 
 
 def test_pools_share_the_machine(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, STAGES))
-    assert shares(operators, Machines.one(cpus=2, gpus=0)) == [1, 1, 1]
-    assert shares(operators, Machines.one(cpus=8, gpus=0)) == [4, 1, 4]
-    assert shares(operators, Machines.one(cpus=1, gpus=0)) == [1, 1, 1], "one core is enough for all of them"
+    assert fair_shares(operators, Machines.one(cpus=2, gpus=0)) == [1, 1, 1]
+    assert fair_shares(operators, Machines.one(cpus=8, gpus=0)) == [4, 1, 4]
+    assert fair_shares(operators, Machines.one(cpus=1, gpus=0)) == [1, 1, 1], "one core is enough for all of them"
 
 
 def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_resource_that_no_machine_has_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"toy.yaml:\d+: 'paint' needs 2 GPUs, and no machine has more than 0; lower its `resources`"
     ):
-        shares(operators, Machines.one(cpus=2, gpus=0))
+        fair_shares(operators, Machines.one(cpus=2, gpus=0))
 
 
 @pytest.mark.usefixtures("two_core_ray")
@@ -67,7 +67,7 @@ def test_records_that_kill_their_worker_fail_by_name_and_the_rest_goes_on(tmp_pa
         rows[number]["caption"] = caption
     stages = [{"use": "crash", "with": {"folder": str(tmp_path)}}, PAINT]
     graph = toy_graph(tmp_path, stages, rows=rows)
-    summary = run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet())
+    summary = run(graph, out=str(tmp_path / "out"), options=RunOptions("ray"), watcher=Quiet())
     found = ledger_rows(tmp_path / "out")
     assert {id for id, row in found.items() if row["status"] == "failed"} == {"r4", "r5"}
     assert found["r4"]["stage"] == "crash"
@@ -82,13 +82,13 @@ from pathlib import Path
 import ray
 from building import Quiet
 from datagen.pipeline.config import load
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.pipeline.graph import build
 said = (line.split() for line in open("/proc/meminfo"))
 kilobytes = {name: int(value) for name, value, *_ in said}
 share = 1 - (kilobytes["MemAvailable:"] - 4e6) / kilobytes["MemTotal:"]
 ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, _system_config={"memory_usage_threshold": share})
-run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Quiet())
+run(build(load(Path(sys.argv[1]))), out=sys.argv[2], options=RunOptions("ray"), watcher=Quiet())
 """
 
 
@@ -115,7 +115,7 @@ def test_a_record_that_takes_all_memory_fails_by_name_and_its_neighbours_do_not(
 def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "crash_at_start"}, PAINT], rows=plain_rows(1))
     with pytest.raises(DatagenError, match="workers die before they reach a record"):
-        run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet())
+        run(graph, out=str(tmp_path / "out"), options=RunOptions("ray"), watcher=Quiet())
 
 
 def test_gpus_that_cannot_be_had_together_are_refused(tmp_path: Path) -> None:
@@ -124,17 +124,17 @@ def test_gpus_that_cannot_be_had_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"the stages need 2 GPUs together, and there are 1 \('sift' 1 x 1, 'paint' 1 x 1\)"
     ):
-        shares(operators, Machines.one(cpus=2, gpus=1))
+        fair_shares(operators, Machines.one(cpus=2, gpus=1))
     halves = fuse(
         toy_graph(tmp_path, [{"use": "sift", "resources": {"gpus": 0.5}}, {**PAINT, "resources": {"gpus": 0.5}}])
     )
-    assert shares(halves, Machines.one(cpus=2, gpus=1)) == [1, 1, 2], "and one to write on each core"
+    assert fair_shares(halves, Machines.one(cpus=2, gpus=1)) == [1, 1, 2], "and one to write on each core"
 
 
 def test_no_more_workers_than_the_config_allows(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, [{**PAINT, "resources": {"replicas": {"min": 2, "max": 3}}}]))
-    assert shares(operators, Machines.one(cpus=16, gpus=0)) == [3]
-    assert shares(operators, Machines.one(cpus=1, gpus=0)) == [2]
+    assert fair_shares(operators, Machines.one(cpus=16, gpus=0)) == [3]
+    assert fair_shares(operators, Machines.one(cpus=1, gpus=0)) == [2]
 
 
 @pytest.mark.usefixtures("two_core_ray")
@@ -152,7 +152,7 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
             yield Job(part)
 
     context = context_of(graph, tmp_path / "out")
-    for heard in OnRay().run(fuse(graph), committer_of(context), place_of(context), cutting()):
+    for heard in RayEngine().run(fuse(graph), committer_of(context), worker_context_of(context), cutting()):
         reported += heard.report is not None
     assert (len(taken), reported) == (40, 40)
     assert most <= 2 * 2, "two for each of two workers"
@@ -169,7 +169,7 @@ def test_operators_that_want_more_cores_than_there_are_share_them(tmp_path: Path
     before = signal.signal(signal.SIGALRM, give_up)
     signal.alarm(90)
     try:
-        assert run(graph, out=str(tmp_path / "out"), how=How("ray"), watcher=Quiet()).counts.sources == 6
+        assert run(graph, out=str(tmp_path / "out"), options=RunOptions("ray"), watcher=Quiet()).counts.sources == 6
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

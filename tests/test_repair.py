@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from datagen.cli import app
 from datagen.core.errors import ConfigError, StoreError
 from datagen.execute.engines.progress_events import Summary
-from datagen.execute.ledger.lock import held
+from datagen.execute.ledger.lock import locked
 from datagen.execute.maintain.repair import Repair, repair
 from datagen.execute.maintain.verify import verify
 from datagen.shards.index import CARD, DATASET, INDEX
@@ -172,7 +172,7 @@ def test_without_what_packing_noted_a_run_mends(out: Path) -> None:
 
 def test_a_repair_keeps_out_of_a_run(out: Path) -> None:
     flip(out / SHARD)
-    with held(Store(str(out))), pytest.raises(ConfigError, match="is being written by process"):
+    with locked(Store(str(out))), pytest.raises(ConfigError, match="is being written by process"):
         repair(str(out))
 
 

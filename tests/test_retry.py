@@ -12,7 +12,7 @@ from commands import call
 from datagen.cli import OK, SOME_FAILED
 from datagen.core.errors import StoreError
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run, stored_config
+from datagen.execute.run import RunOptions, run, stored_config
 from datagen.pipeline.graph import build
 
 FAN = {"use": "fan_out", "with": {"most": 4}}
@@ -43,14 +43,14 @@ def test_only_what_failed_is_run_again(tmp_path: Path, before: list[Any]) -> Non
     _came_by(tmp_path)
     (tmp_path / "mended").touch()
     again = build(stored_config(str(out)))
-    assert run(again, out=str(out), how=How("local", retry=True), watcher=Quiet()).counts.failed == 0
+    assert run(again, out=str(out), options=RunOptions("local", retry=True), watcher=Quiet()).counts.failed == 0
     assert sorted(_came_by(tmp_path)) == failed
     assert verify(str(out)) == []
     assert {ledger_rows(out)[id]["attempts"] for id in failed} == {2}
     run_local(graph, tmp_path / "fresh")
     assert dataset_bytes(out) == dataset_bytes(tmp_path / "fresh")
     _came_by(tmp_path)
-    run(again, out=str(out), how=How("local", retry=True), watcher=Quiet())
+    run(again, out=str(out), options=RunOptions("local", retry=True), watcher=Quiet())
     assert _came_by(tmp_path) == [], "nothing failed any more"
 
 
@@ -62,7 +62,7 @@ def test_a_group_whose_member_failed_is_combined_anew(tmp_path: Path) -> None:
     assert any(row["status"] == "failed" for row in ledger_rows(out).values())
     (tmp_path / "mended").touch()
     _came_by(tmp_path)
-    run(build(stored_config(str(out))), out=str(out), how=How("local", retry=True), watcher=Quiet())
+    run(build(stored_config(str(out))), out=str(out), options=RunOptions("local", retry=True), watcher=Quiet())
     assert {id.partition("#")[0] for id in _came_by(tmp_path)} <= {"r1", "r4", "r5"}
     assert verify(str(out)) == []
     run_local(graph, tmp_path / "fresh")
@@ -74,7 +74,7 @@ def test_records_that_fail_again_stay_failed_and_count_their_attempts(tmp_path: 
     out = tmp_path / "out"
     run_local(graph, out)
     for attempts in (2, 3):
-        summary = run(graph, out=str(out), how=How("local", retry=True), watcher=Quiet())
+        summary = run(graph, out=str(out), options=RunOptions("local", retry=True), watcher=Quiet())
         assert (summary.counts.failed, summary.counts.accepted) == (3, 5)
         assert ledger_rows(out)["r4"]["attempts"] == attempts
     assert verify(str(out)) == []

@@ -15,16 +15,16 @@ from buckets import Bucket, served_bucket
 from building import PAINT, Quiet, context_of, dataset_bytes, plain_rows, run_local, toy_graph
 
 from datagen.core.errors import ConfigError, StoreError
-from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.engines.progress_events import RunProgress, Summary
 from datagen.execute.ledger.compaction import compact
 from datagen.execute.ledger.ledger import Ledger, Row, to_table
-from datagen.execute.ledger.lock import LOCK, held
+from datagen.execute.ledger.lock import LOCK, locked
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, committer_of, place_of, run
+from datagen.execute.run import RunOptions, committer_of, run, worker_context_of
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
-from datagen.execute.workers.state import RecordEnd, State
+from datagen.execute.workers.state import RecordEnd, SliceState
 from datagen.execute.workers.worker import Worker
 from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import read_dataset
@@ -54,7 +54,7 @@ def dataset_in(bucket: Bucket, out: str) -> dict[str, bytes]:
 
 
 def run_into(graph: Graph, out: str, watcher: Quiet | None = None) -> Summary:
-    return run(graph, out=out, how=How("local"), watcher=watcher or Quiet())
+    return run(graph, out=out, options=RunOptions("local"), watcher=watcher or Quiet())
 
 
 RACES, RACERS = 10, 4
@@ -102,8 +102,8 @@ def test_a_whole_run_gives_the_bytes_of_a_folder(bucket: Bucket, out: str, tmp_p
 class Killed(Quiet):
     """Ends a run after some slices, as a signal would."""
 
-    def progressed(self, told: Told) -> None:
-        super().progressed(told)
+    def on_progress(self, told: RunProgress) -> None:
+        super().on_progress(told)
         if told.slices == 3:
             raise KeyboardInterrupt
 
@@ -119,18 +119,18 @@ def test_killed_and_continued_equals_unbroken(
     assert run_into(graph, out).computed == 4
     store = Store(out)
     ledger = Ledger(store, read_dataset(store).fingerprint)
-    assert {place.is_compacted for place in ledger.listing().places.values()} == {True}
+    assert {place.is_compacted for place in ledger.listing().locations.values()} == {True}
     assert ledger.listing().singles == {}
     assert run_into(graph, out).computed == 0
     assert dataset_in(bucket, out) == dataset_bytes(tmp_path / "out")
     assert verify(out) == []
 
 
-def painted(graph: Graph, committer: Committer, round: int = 0) -> State:
+def painted(graph: Graph, committer: Committer, round: int = 0) -> SliceState:
     """The first slice, ready to be committed."""
     [part, *_] = cut(graph.source, size=3)
-    state = State.start(Job(part, round), catalogue=committer.catalogue)
-    Worker(fuse(graph)[0], place_of(context_of(graph, committer.address))).run([state])
+    state = SliceState.start(Job(part, round), catalogue=committer.catalogue)
+    Worker(fuse(graph)[0], worker_context_of(context_of(graph, committer.address))).run([state])
     return state
 
 
@@ -191,9 +191,9 @@ def _rows(slice: str, stage: str) -> pa.Table:
 def test_one_run_at_a_time(out: str) -> None:
     store = Store(out)
     refused = pytest.raises(ConfigError, match=f"^{out} is being written by process {os.getpid()}")
-    with held(store), refused, held(Store(out)):
+    with locked(store), refused, locked(Store(out)):
         pass
-    with held(store):
+    with locked(store):
         assert store.exists(LOCK)
     assert not store.exists(LOCK)
 
@@ -264,7 +264,7 @@ def test_ray_workers_commit_into_a_bucket(bucket: Bucket, out: str, tmp_path: Pa
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        run(graph, out=out, how=How("ray"), watcher=Quiet())
+        run(graph, out=out, options=RunOptions("ray"), watcher=Quiet())
     finally:
         ray.shutdown()
     assert dataset_in(bucket, out) == dataset_bytes(tmp_path / "out")

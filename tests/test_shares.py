@@ -19,10 +19,10 @@ from datagen.core.errors import ConfigError
 from datagen.execute import run as run_module
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.ledger.compaction import compact
-from datagen.execute.ledger.lock import PACK_LOCK, held, packing
-from datagen.execute.ledger.partitions import Receipt, Share, told_unfinished
+from datagen.execute.ledger.lock import PACK_LOCK, locked, packing
+from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_unfinished
 from datagen.execute.maintain.verify import verify
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.shards.index import DATASET, read_dataset
 from datagen.storage.store import Store
 
@@ -32,23 +32,23 @@ SLOW = [{"use": "dawdle"}, *STAGES]
 
 
 def test_shares_are_read_and_wrong_ones_refused() -> None:
-    assert Share.parse("2/4") == Share(2, 4)
-    assert str(Share.parse(" 1/1 ")) == "1/1"
-    assert [number for number in range(9) if Share(2, 4).takes(number)] == [1, 5]
+    assert Partition.parse("2/4") == Partition(2, 4)
+    assert str(Partition.parse(" 1/1 ")) == "1/1"
+    assert [number for number in range(9) if Partition(2, 4).takes(number)] == [1, 5]
     for text in ("0/2", "3/2", "x", "1/0", "-1/2", "1/2/3", "1.5/2", ""):
         with pytest.raises(ConfigError, match=r"--slices takes I/N with I from 1 to N, such as 1/2 .*; got '"):
-            Share.parse(text)
+            Partition.parse(text)
 
 
 def test_every_slice_is_in_one_share() -> None:
     for of in range(1, 6):
-        taken = [[share for share in range(1, of + 1) if Share(share, of).takes(number)] for number in range(20)]
+        taken = [[share for share in range(1, of + 1) if Partition(share, of).takes(number)] for number in range(20)]
         assert [len(shares) for shares in taken] == [1] * 20
 
 
 def test_what_is_not_done_is_told_by_share() -> None:
     slices = ["000001-a", "000004-b", "000003-c"]
-    assert told_unfinished(slices, of=3) == (
+    assert describe_unfinished(slices, of=3) == (
         "share 1/3 (1 slice left, the first is 000003-c) and 2/3 (2 slices left, the first is 000001-a)"
     )
 
@@ -60,23 +60,27 @@ SELF = f"is being written by process {os.getpid()} on "
     ("holding", "coming", "told"),
     [
         (None, None, "wait for it, or give another --out"),
-        (None, Share(1, 2), "wait for it, or give another --out"),
-        (Share(1, 2), None, r"as --slices 1/2, seen \d+ s ago; wait for it, run another share of 2, or give another"),
-        (Share(1, 2), Share(1, 2), "as --slices 1/2, seen .* run another share of 2"),
-        (Share(1, 2), Share(1, 3), "as --slices 1/2, seen .* run another share of 2"),
-        (Share(1, 2), Share(2, 3), "as --slices 1/2, seen .* run another share of 2"),
-        (Share(1, 2), Share(2, 2), ""),
+        (None, Partition(1, 2), "wait for it, or give another --out"),
+        (
+            Partition(1, 2),
+            None,
+            r"as --slices 1/2, seen \d+ s ago; wait for it, run another share of 2, or give another",
+        ),
+        (Partition(1, 2), Partition(1, 2), "as --slices 1/2, seen .* run another share of 2"),
+        (Partition(1, 2), Partition(1, 3), "as --slices 1/2, seen .* run another share of 2"),
+        (Partition(1, 2), Partition(2, 3), "as --slices 1/2, seen .* run another share of 2"),
+        (Partition(1, 2), Partition(2, 2), ""),
     ],
 )
-def test_who_bears_whom(tmp_path: Path, holding: Share | None, coming: Share | None, told: str) -> None:
+def test_who_bears_whom(tmp_path: Path, holding: Partition | None, coming: Partition | None, told: str) -> None:
     store = Store(str(tmp_path))
     with ExitStack() as stack:
-        stack.enter_context(held(store, holding))
+        stack.enter_context(locked(store, holding))
         if told:
             stack.enter_context(pytest.raises(ConfigError, match=f"^{tmp_path} {SELF}.*{told}"))
-        with held(store, coming):
+        with locked(store, coming):
             pass
-    with held(store, coming):
+    with locked(store, coming):
         pass
     assert store.names("run/locks") == []
 
@@ -93,19 +97,24 @@ def test_one_packs_at_a_time(tmp_path: Path) -> None:
 
 def test_a_receipt_is_new_once_another_has_entered_it(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    before = Receipt(store)
+    before = PackReceipt(store)
     assert not before.is_new("state")
-    Receipt(store).enter("state")
+    PackReceipt(store).enter("state")
     assert before.is_new("state")
     assert not before.is_new("another")
-    assert not Receipt(store).is_new("state")
+    assert not PackReceipt(store).is_new("state")
     store.write("run/locks/packed.json", b"[1")
-    assert not Receipt(store).is_new("state")
+    assert not PackReceipt(store).is_new("state")
 
 
 def run_share(folder: Path, text: str, *, rows: int = 20, watcher: Quiet | None = None) -> Summary:
     graph = toy_graph(folder, STAGES, rows=plain_rows(rows))
-    return run(graph, out=str(folder / "out"), how=How("local", share=Share.parse(text)), watcher=watcher or Quiet())
+    return run(
+        graph,
+        out=str(folder / "out"),
+        options=RunOptions("local", share=Partition.parse(text)),
+        watcher=watcher or Quiet(),
+    )
 
 
 def test_the_last_share_packs_what_an_unshared_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +150,7 @@ def test_a_damaged_slice_of_another_share_is_left_to_it(tmp_path: Path) -> None:
 
 def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, packed = threading.Barrier(2), []
-    whole = run_module.Feed.unfinished
+    whole = run_module.SliceQueue.unfinished
 
     def unfinished(feed: Any) -> list[str]:
         gate.wait(timeout=60)
@@ -151,13 +160,15 @@ def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatc
         return left
 
     finish = run_module.finish
-    monkeypatch.setattr(run_module.Feed, "unfinished", unfinished)
+    monkeypatch.setattr(run_module.SliceQueue, "unfinished", unfinished)
     monkeypatch.setattr(run_module, "finish", lambda *given, **named: (packed.append(1), finish(*given, **named)))
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     told: list[str] = []
 
     def share(text: str) -> None:
-        found = run(graph, out=str(tmp_path / "out"), how=How("local", share=Share.parse(text)), watcher=Quiet())
+        found = run(
+            graph, out=str(tmp_path / "out"), options=RunOptions("local", share=Partition.parse(text)), watcher=Quiet()
+        )
         told.append(found.waits_for)
 
     threads = [threading.Thread(target=share, args=(text,)) for text in ("1/2", "2/2")]

@@ -20,9 +20,9 @@ from datagen.core.errors import StoreError
 from datagen.execute import ledger as ledger_module
 from datagen.execute.inspect.status import Status, status
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.lock import held
-from datagen.execute.ledger.partitions import Share
-from datagen.execute.run import How, run
+from datagen.execute.ledger.lock import locked
+from datagen.execute.ledger.partitions import Partition
+from datagen.execute.run import RunOptions, run
 from datagen.progress.status_text import status_lines
 from datagen.storage.store import Store
 
@@ -102,7 +102,7 @@ def test_a_run_that_was_broken_off_says_how_far_it_came_and_which_command_goes_o
     config = toy_config(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(20))
     graph = toy_graph(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(20))
     with pytest.raises(KeyboardInterrupt):
-        run(graph, out=str(out), how=How("local", rows=12), watcher=Impatient())
+        run(graph, out=str(out), options=RunOptions("local", rows=12), watcher=Impatient())
     found = status(str(out))
     assert (found.state, found.dataset.state, found.slices_done, found.slices) == ("unfinished", "none", 2, 4)
     assert found.counts.sources == 6
@@ -119,11 +119,11 @@ def test_a_run_that_was_broken_off_says_how_far_it_came_and_which_command_goes_o
 def test_whoever_holds_the_lock_is_named_and_nothing_is_suggested(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_local(toy_graph(tmp_path, [PAINT]), out)
-    with held(Store(str(out))):
+    with locked(Store(str(out))):
         found = status(str(out))
         assert (found.state, found.next) == ("running", "")
         assert "holds it, for 0 s, seen 0 s ago" in _told(found)
-    with held(Store(str(out)), Share(1, 2)), held(Store(str(out)), Share(2, 2)):
+    with locked(Store(str(out)), Partition(1, 2)), locked(Store(str(out)), Partition(2, 2)):
         assert [driver.lock for driver in status(str(out)).drivers] == ["run/locks/1-of-2", "run/locks/2-of-2"]
         assert "takes share 2/2" in _told(status(str(out)))
     assert status(str(out)).state == "finished"

@@ -21,7 +21,7 @@ from datagen.core.fields import Field, catalogue
 from datagen.core.record import Record
 from datagen.execute.ledger.ledger import Costs, Row
 from datagen.execute.workers.slices import Job, Slice
-from datagen.execute.workers.state import Live, Order, RecordEnd, State
+from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceOrder, SliceState
 from datagen.imaging.codecs import (
     Blobs,
     check_value,
@@ -132,11 +132,15 @@ def test_a_slice_arrives_as_it_was(
     records: list[dict[str, Any]], seconds: dict[str, float], tokens: int, usd: float, details: list[str]
 ) -> None:
     live = [
-        Live(Record(f"r{n}#é", all_settled(fields), parent=f"r{n}"), Costs(dict(seconds), {"a": tokens}, {"a": usd}))
+        LiveRecord(
+            Record(f"r{n}#é", all_settled(fields), parent=f"r{n}"), Costs(dict(seconds), {"a": tokens}, {"a": usd})
+        )
         for n, fields in enumerate(records)
     ]
     rows = [Row(f"x{n}", "", "failed", detail=detail, tokens=tokens, usd=usd) for n, detail in enumerate(details)]
-    found = State.unpacked(State(Order("000-a"), live=live, rows=rows, catalogue=KNOWN).parcel(), catalogue=KNOWN)
+    found = SliceState.from_parcel(
+        SliceState(SliceOrder("000-a"), live=live, rows=rows, catalogue=KNOWN).parcel(), catalogue=KNOWN
+    )
     assert (found.slice, found.rows) == ("000-a", rows)
     assert len(found.live) == len(live)
     for one, other in zip(live, found.live, strict=True):
@@ -148,11 +152,11 @@ def test_a_slice_arrives_as_it_was(
 def test_equal_blobs_are_stored_once_and_shared_on_arrival() -> None:
     picture, mask, heap = Image.of(noise(8, 8)), settled(KNOWN["mask"], np.eye(8, dtype=bool)), [{"a": 1}] * 9
     parent = Record("p", {"target": picture, "mask": mask, "heap": heap})
-    children = [Live(parent.child(str(n), {"caption": str(n)})) for n in range(5)]
-    twin = Live(Record("q", {"target": Image.of(noise(8, 8)), "pile": [picture, picture]}))
-    parcel = State(Order("s"), live=[*children, twin], rows=[], catalogue=KNOWN).parcel()
+    children = [LiveRecord(parent.child(str(n), {"caption": str(n)})) for n in range(5)]
+    twin = LiveRecord(Record("q", {"target": Image.of(noise(8, 8)), "pile": [picture, picture]}))
+    parcel = SliceState(SliceOrder("s"), live=[*children, twin], rows=[], catalogue=KNOWN).parcel()
     assert sum(map(len, parcel.blobs)) == 3
-    found = State.unpacked(parcel, catalogue=KNOWN).live
+    found = SliceState.from_parcel(parcel, catalogue=KNOWN).live
     for name in ("target", "mask", "heap"):
         assert len({id(live.record[name]) for live in found[:5]}) == 1
     assert found[5].record["pile"][0] is found[0].record["target"]
@@ -249,15 +253,15 @@ def test_a_stage_that_writes_over_its_input_fails_and_harms_nobody(tmp_path: Pat
 
 
 def test_a_buffer_that_a_stage_uses_again_does_not_reach_another_record(tmp_path: Path) -> None:
-    from datagen.execute.run import place_of
+    from datagen.execute.run import worker_context_of
     from datagen.execute.workers.operators import fuse
     from datagen.execute.workers.slices import cut
     from datagen.execute.workers.worker import Worker
 
     graph = toy_graph(tmp_path, [{"use": "mark"}, PAINT], rows=plain_rows(3))
-    state = State.start(Job(next(cut(graph.source, size=3))), catalogue=graph.catalogue)
+    state = SliceState.start(Job(next(cut(graph.source, size=3))), catalogue=graph.catalogue)
     for operator in fuse(graph):
-        Worker(operator, place_of(context_of(graph, tmp_path))).run([state])
+        Worker(operator, worker_context_of(context_of(graph, tmp_path))).run([state])
     assert len({live.record["mask"].tobytes() for live in state.live}) == 1, "as each was when the batch was answered"
     assert all(live.record["mask"].base is None for live in state.live)
 
@@ -269,21 +273,22 @@ def test_a_source_row_of_the_wrong_kind_fails_by_name() -> None:
         SourceRow("c", {"uri": "x", "objects": [math.nan]}),
         SourceRow("d", {}, "line \ud800 is damaged"),
     )
-    state = State.start(Job(Slice(0, rows)), catalogue=KNOWN)
+    state = SliceState.start(Job(Slice(0, rows)), catalogue=KNOWN)
     assert [live.record.id for live in state.live] == ["a"]
     assert [(row.id, row.status, row.stage) for row in state.rows] == [(id, "failed", "source") for id in "bcd"]
     assert state.rows[0].detail == "field 'uri' takes text in valid Unicode, not int 7"
     assert state.rows[2].detail == r"line \ud800 is damaged"
-    State.unpacked(state.parcel(), catalogue=KNOWN)
+    SliceState.from_parcel(state.parcel(), catalogue=KNOWN)
 
 
-def _arrived(number: int) -> State:
+def _arrived(number: int) -> SliceState:
     """A slice of records with a picture each, as an operator unpacks it."""
     live = [
-        Live(Record(f"r{n}", {"target": Image.of(noise(16, 16, seed=n)), "caption": str(n)})) for n in range(number)
+        LiveRecord(Record(f"r{n}", {"target": Image.of(noise(16, 16, seed=n)), "caption": str(n)}))
+        for n in range(number)
     ]
-    sent = State(Order("s"), live=live, rows=[], catalogue=KNOWN).parcel()
-    return State.unpacked(sent, catalogue=KNOWN)
+    sent = SliceState(SliceOrder("s"), live=live, rows=[], catalogue=KNOWN).parcel()
+    return SliceState.from_parcel(sent, catalogue=KNOWN)
 
 
 def test_what_nobody_changed_goes_on_as_it_came() -> None:
@@ -294,7 +299,7 @@ def test_what_nobody_changed_goes_on_as_it_came() -> None:
     added = state.parcel()
     assert (added.known, len(added.blobs), len(added.blobs[1])) == (1, 2, 1), "only the mask is sent"
     assert added.blobs[0] is came.blobs[0]
-    again = State.unpacked(added, catalogue=KNOWN)
+    again = SliceState.from_parcel(added, catalogue=KNOWN)
     for one, other in zip(state.live, again.live, strict=True):
         assert list(one.record) == list(other.record)
         assert all(same(other.record[name], value) for name, value in one.record.items())
@@ -306,7 +311,7 @@ def test_pictures_of_records_that_ended_do_not_travel_for_ever() -> None:
     state.live = state.live[:2]
     sent = state.parcel()
     assert (sent.known, sum(map(len, sent.blobs))) == (0, 2)
-    assert [live.record["target"] for live in State.unpacked(sent, catalogue=KNOWN).live] == expected
+    assert [live.record["target"] for live in SliceState.from_parcel(sent, catalogue=KNOWN).live] == expected
 
 
 def test_a_picture_that_nobody_looks_at_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

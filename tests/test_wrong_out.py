@@ -22,7 +22,7 @@ from datagen import cli
 from datagen.core.errors import SetupError, StoreError
 from datagen.core.fields import catalogue
 from datagen.execute.ledger.lock import LOCK
-from datagen.execute.reuse.answer_cache import Answers
+from datagen.execute.reuse.answer_cache import AnswerCache
 from datagen.shards.index import DATASET, INDEX
 from datagen.shards.reader import open_dataset
 from datagen.storage.store import Store
@@ -331,8 +331,8 @@ def test_answers_that_bear_their_own_checksum_and_are_none_are_asked_again(tmp_p
     store = Store(str(tmp_path))
     for body in (b"", b"ARROW1", b"[" * 9000):
         store.write("run/checkpoints/f00d/000000-abc.arrow", hashlib.sha256(body).digest() + body)
-        answers = Answers(store, "f00d", catalogue=catalogue())
-        assert answers.kept("000000-abc") == {}
+        answers = AnswerCache(store, "f00d", catalogue=catalogue())
+        assert answers.load("000000-abc") == {}
         assert "000000-abc.arrow is damaged, so that its records are asked again" in answers.faults[0]
 
 

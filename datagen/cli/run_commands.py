@@ -31,7 +31,7 @@ from datagen.cli.common import (
 
 if TYPE_CHECKING:
     from datagen.execute.inspect.estimate import Estimate
-    from datagen.execute.run import How
+    from datagen.execute.run import RunOptions
     from datagen.pipeline.commercial import Licensed
     from datagen.pipeline.graph_model import Graph
 
@@ -85,23 +85,23 @@ def run(
     python -m datagen run configs/subject_add.yaml --set segment_subject.segmenter.kind=grabcut
     python -m datagen run configs/subject_add.yaml --code rerun        a stage's code was mended
     """
-    from datagen.execute.ledger.partitions import Share
-    from datagen.execute.run import How
+    from datagen.execute.ledger.partitions import Partition
+    from datagen.execute.run import RunOptions
 
-    share = Share.parse(slices) if slices else None
+    share = Partition.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
-    how = How(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=code_choice(code))
-    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", how, with_report=with_report)
+    options = RunOptions(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=code_choice(code))
+    _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", options, with_report=with_report)
 
 
-def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoReturn:
+def _run_to_end(graph: Graph, out: str, options: RunOptions, *, with_report: bool) -> NoReturn:
     """Run the graph with a progress display, write report and review sheet, and exit with the run's exit code."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
 
     try:
         with Watcher(graph.loaded.pipeline.pipeline, out) as watcher:
-            summary = run_graph(graph, out=out, how=how, watcher=watcher)
+            summary = run_graph(graph, out=out, options=options, watcher=watcher)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -156,14 +156,14 @@ def retry(
     python -m datagen retry out/subject_add
     """
     from datagen.execute.reuse.run_manifest import rows_of_last_run
-    from datagen.execute.run import How, stored_config
+    from datagen.execute.run import RunOptions, stored_config
     from datagen.pipeline.graph import build
     from datagen.storage.store import Store
 
     import_from_here()
     graph = build(stored_config(out))
-    how = How(engine.value, rows_of_last_run(Store(out)), ray_address=ray_address, retry=True)
-    _run_to_end(graph, out, how, with_report=with_report)
+    options = RunOptions(engine.value, rows_of_last_run(Store(out)), ray_address=ray_address, retry=True)
+    _run_to_end(graph, out, options, with_report=with_report)
 
 
 @app.command()
@@ -286,17 +286,17 @@ def plan(
     if mermaid:
         typer.echo(as_mermaid(graph))
         return
-    from datagen.execute.inspect.resume_plan import outlook, outlook_text
+    from datagen.execute.inspect.resume_plan import plan_resume, resume_plan_text
     from datagen.execute.reuse.code_versions import settle_code
     from datagen.storage.store import Store
 
     out = out or f"out/{graph.loaded.pipeline.pipeline}"
     settled = settle_code(graph, store=Store(out), choice=code_choice(code))
-    found = outlook(settled, out=out)
+    found = plan_resume(settled, out=out)
     if as_json:
         print_json(found)
     else:
-        print_text(f"{as_text(settled.context)}\n\n{outlook_text(found)}")
+        print_text(f"{as_text(settled.context)}\n\n{resume_plan_text(found)}")
 
 
 def _run_estimate(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
@@ -327,10 +327,10 @@ def gc(
     python -m datagen gc out/subject_add --dry-run
     python -m datagen gc out/subject_add
     """
-    from datagen.execute.maintain.gc import free, freed_text
+    from datagen.execute.maintain.gc import collect_garbage, freed_text
 
     import_from_here()
-    freed = free(out, dry=dry_run)
+    freed = collect_garbage(out, dry=dry_run)
     if as_json:
         print_json(freed)
     else:

@@ -1,4 +1,8 @@
-"""The end of a run: nothing is lost, and the dataset is packed."""
+"""The end of a run: audits the ledger, then packs the dataset.
+
+Every record of the source must have exactly one end, or nothing is packed. Packing drops duplicates and the like; these
+records end as rejected by `pack`, and are stored in the ledger's folder before the shards are replaced.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import pyarrow.compute as pc
 from datagen.core.errors import StoreError
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.ledger.ledger import SCHEMA, Counts, Ledger
-from datagen.execute.ledger.ledger_audit import accepted, account, dropped_tables
+from datagen.execute.ledger.ledger_audit import accepted_tables, audit_ledger, dropped_tables
 from datagen.execute.reuse.fingerprints import digest, models_of
 from datagen.execute.reuse.run_context import RunContext
 from datagen.pipeline.graph_model import Node
@@ -24,30 +28,31 @@ from datagen.sources.formats.mix.mix import Mix
 def finish(
     context: RunContext, *, ledger: Ledger, cut: dict[str, int], summary: Summary, map_jobs: MapJobs = map
 ) -> None:
-    """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped.
+    """Audit the ledger, pack, and store which slices the dataset has and what packing dropped.
 
-    `ledger` is the run's own, `cut` has the rows of the source that each slice was given.
+    `ledger` is that of the run, `cut` the number of source rows by slice name. Totals, shards and splits are entered
+    into `summary`. `map_jobs` runs the jobs that write shards. Raises `StoreError` if the ledger does not add up.
     """
     pipeline = context.graph.loaded.pipeline
-    found = account(ledger, cut)
+    found = audit_ledger(ledger, cut)
     if found.faults:
         raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(found.faults)}")
 
     def rows(columns: Sequence[str]) -> Iterator[pa.Table]:
-        return accepted(ledger, cut, columns=columns)
+        return accepted_tables(ledger, cut, columns=columns)
 
     def enter(dropped: Dropped) -> None:
         ledger.enter_slices(cut)
-        ledger.enter_dropped(_dropped(ledger, cut, dropped))
+        ledger.enter_dropped(_dropped_rows(ledger, cut, dropped))
 
     if not _is_entered(ledger, cut):
-        set_aside(ledger.store, pipeline.pipeline)  # so that it is entered anew
+        set_aside(ledger.store, pipeline.pipeline)  # so that `pack` does not skip, and calls `enter`
     packed = pack(
         ledger.store,
         rows,
         options=pipeline.output,
         about=about_run(context, found.counts),
-        entries=_entries(ledger, cut),
+        entries=_ledger_digest(ledger, cut),
         map_jobs=map_jobs,
         before_shards=enter,
     )
@@ -60,14 +65,14 @@ def finish(
     summary.splits = {split: packed.dataset.samples(split) for split in SPLITS}
 
 
-def _entries(ledger: Ledger, cut: Mapping[str, int]) -> str:
-    """Tells one state of the ledger from another."""
-    places = ledger.listing().places
+def _ledger_digest(ledger: Ledger, cut: Mapping[str, int]) -> str:
+    """A digest of the ledger's slices with their rows and rounds. If it is that of the dataset, `pack` does nothing."""
+    places = ledger.listing().locations
     return digest([ledger.fingerprint, sorted((name, rows, places[name].round) for name, rows in cut.items())])
 
 
 def _is_entered(ledger: Ledger, cut: Mapping[str, int]) -> bool:
-    """Whether what lies beside the slices is what the dataset that is there asks for."""
+    """Whether the stored slices and dropped records are those of the dataset that is there."""
     try:
         drops = sum(table.num_rows for table in dropped_tables(ledger, columns=["status"]))
         return ledger.slices() == cut and drops == _packed_drops(ledger)
@@ -76,17 +81,17 @@ def _is_entered(ledger: Ledger, cut: Mapping[str, int]) -> bool:
 
 
 def _packed_drops(ledger: Ledger) -> int:
-    """How many samples the dataset that is there says to have dropped."""
+    """Number of samples that the dataset that is there has dropped; -1 if there is no dataset."""
     if not ledger.store.exists(DATASET):
         return -1
     rejected = read_dataset(ledger.store).totals.rejected
     return sum(number for reason, number in rejected.items() if reason.startswith(f"{PACK}/"))
 
 
-def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterator[pa.Table]:
-    """Ledger rows of accepted records that packing rejected."""
+def _dropped_rows(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterator[pa.Table]:
+    """Yield the ledger rows of accepted records that packing dropped, as rejected by `pack`."""
     slices = [name for name in cut if slice_number(name) in dropped.slices]
-    for table in dropped.rows(accepted(ledger, slices, columns=SCHEMA.names)):
+    for table in dropped.rows(accepted_tables(ledger, slices, columns=SCHEMA.names)):
         size = table.num_rows
         changed = {
             "status": pa.array(["rejected"] * size),
@@ -101,7 +106,7 @@ def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterat
 
 
 def about_run(context: RunContext, counts: Counts) -> About:
-    """What the dataset's index and card say of the run."""
+    """The facts of the run for the dataset's index and card. `counts` are those of the audit."""
     graph, pipeline = context.graph, context.graph.loaded.pipeline
     stages = [_stage_row(node) for node in graph.nodes]
     earlier = graph.source.runs() if isinstance(graph.source, Mix) else []

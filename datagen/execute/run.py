@@ -1,4 +1,9 @@
-"""One run from config to dataset."""
+"""Drives one run from a config to a dataset.
+
+`run` locks OUT, stores the resolved config, and settles which earlier results may be used again. Then `_run` fuses the
+stages into operators, lets an engine run all slices that are not committed yet, and packs the dataset
+(`datagen/execute/finish.py`). If several drivers share OUT, the last one packs.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +17,23 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from datagen.core.errors import ConfigError, DatagenError, StoreError
-from datagen.execute.engines.local import Local
-from datagen.execute.engines.progress_events import Heard, Running, Summary, Told, Watching
-from datagen.execute.engines.slice_queue import Feed
-from datagen.execute.engines.throughput import Pace
+from datagen.execute.engines.local import LocalEngine
+from datagen.execute.engines.progress_events import EngineEvent, RunningEngine, RunObserver, RunProgress, Summary
+from datagen.execute.engines.slice_queue import SliceQueue
+from datagen.execute.engines.throughput import Throughput
 from datagen.execute.finish import finish
-from datagen.execute.ledger.compaction import SLICES, compact
-from datagen.execute.ledger.cost_ledger import enter_spent
+from datagen.execute.ledger.compaction import SLICES_PER_FILE, compact
+from datagen.execute.ledger.cost_ledger import add_run_cost
 from datagen.execute.ledger.ledger import Counts, Ledger
-from datagen.execute.ledger.lock import held, packing
-from datagen.execute.ledger.partitions import Receipt, Share, state_of, told_unfinished
+from datagen.execute.ledger.lock import locked, packing
+from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_unfinished, pack_digest
 from datagen.execute.ledger.stage_counters import add_all
 from datagen.execute.reuse.code_versions import Choice, settle_code
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import enter_run
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.operators import fuse
-from datagen.execute.workers.worker import Place
+from datagen.execute.workers.worker import WorkerContext
 from datagen.pipeline.config import Loaded, loaded
 from datagen.pipeline.graph_model import Graph
 from datagen.pipeline.yaml_file import parse_yaml
@@ -37,123 +42,131 @@ from datagen.shards.pack import MapJobs
 from datagen.shards.sample import SampleSettings
 from datagen.storage.store import Store
 
-Engine = Literal["ray", "local"]
+EngineName = Literal["ray", "local"]
 CONFIG = "run/config.yaml"
+"""The resolved config in OUT."""
 
 
-class How(NamedTuple):
-    """How a run goes; none of it changes what comes out."""
+class RunOptions(NamedTuple):
+    """How to run a graph: options that are not in its config, and in no fingerprint."""
 
-    engine: Engine = "ray"
+    engine: EngineName = "ray"
     rows: int | None = None
-    """Source rows to take; all, if not given."""
+    """Number of source rows to take; None for all."""
     failed_share: float | None = None
-    """Of the records; if more fail, the run stops. Judged as if there were at least a hundred of them."""
+    """Stop if more than this share of the records fails, 0 to 1. With fewer than 100 records, it is a share of 100."""
     in_flight_mb: float | None = None
-    """Of slices that are on their way between workers; a share of Ray's object store, if not given."""
+    """Limit in MB for slices between workers; by default a share of Ray's object store."""
     ray_address: str = ""
-    """A cluster to join; else Ray is started on this machine."""
-    share: Share | None = None
-    """Of several runs at once into one OUT: only the slices of this share are computed, and the last one packs."""
+    """Ray cluster to join; by default Ray is started on this machine."""
+    share: Partition | None = None
+    """If several drivers share OUT: compute only the slices of this share. The last driver packs."""
     retry: bool = False
-    """Run records that failed before again, and only those."""
+    """Also run the failed records of committed slices again."""
     code: Choice = ""
-    """What becomes of results whose stage's code changed since, though its version did not."""
+    """What to do with earlier results of a stage whose code changed without a new `version`."""
 
 
-def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
-    """Run a graph into the folder or address `out`; goes on where an earlier run stopped.
+def run(graph: Graph, *, out: str, options: RunOptions, watcher: RunObserver) -> Summary:
+    """Run a graph into the folder or address `out`. Slices that an earlier run committed are not computed again.
 
-    Raises `KeyboardInterrupt` if the watcher stopped it; what was committed by then is kept.
-    Raises `DatagenError` if too many records failed.
+    Raises `KeyboardInterrupt` if the watcher stopped the run; slices that were committed by then stay. Raises
+    `ConfigError` if OUT belongs to another pipeline, and `DatagenError` if too many records failed.
     """
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
-    with held(store, how.share):
+    with locked(store, options.share):
+        # Before any other file of the run: `refuse_foreign` takes files without a config for those of a stranger.
         store.write(CONFIG, resolved_text(graph).encode())
-        settled = settle_code(graph, store=store, choice=how.code)
+        settled = settle_code(graph, store=store, choice=options.code)
         for note in settled.notes:
-            watcher.say(note)
+            watcher.notify(note)
         settled.book.write(store)
-        enter_run(settled, rows=how.rows)
-        summary = _run(settled.context, how=how, watcher=watcher)
+        enter_run(settled, rows=options.rows)
+        summary = _run(settled.context, options=options, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
-def _run(context: RunContext, *, how: How, watcher: Watching) -> Summary:
+def _run(context: RunContext, *, options: RunOptions, watcher: RunObserver) -> Summary:
     ledger = Ledger(context.store, context.fingerprint)
-    _tell_if_unreadable(context.store, watcher)
-    receipt = Receipt(context.store)
-    feed = Feed(context, ledger=ledger, watcher=watcher, limit=how.rows, share=how.share, retry=how.retry)
+    _report_unreadable_dataset(context.store, watcher)
+    receipt = PackReceipt(context.store)
+    queue = SliceQueue(
+        context, ledger=ledger, watcher=watcher, limit=options.rows, share=options.share, retry=options.retry
+    )
     summary = Summary(Counts(), 0, 0, 0.0)
     operators = fuse(context.graph)
-    progress = Progress(Pace(operators), feed, estimate(context.graph, how))
-    watcher.progressed(progress.told(summary))
-    with _noted(ledger, summary, how, watcher), _engine(how, watcher) as engine:
-        for heard in engine.run(operators, committer_of(context), place_of(context), feed):
-            _hear(heard, summary, progress, watcher)
-            _stop_if_too_many_fail(summary, how.failed_share)
-            if heard.report and summary.computed % SLICES == 0:
-                _compact(ledger, how.share)
-        if watcher.stopping:
+    progress = ProgressTracker(Throughput(operators), queue, estimate_slices(context.graph, options))
+    watcher.on_progress(progress.snapshot(summary))
+    with _recording_cost(ledger, summary, options, watcher), _engine(options, watcher) as engine:
+        for event in engine.run(operators, committer_of(context), worker_context_of(context), queue):
+            _handle_event(event, summary, progress, watcher)
+            _stop_if_too_many_fail(summary, options.failed_share)
+            if event.report and summary.computed % SLICES_PER_FILE == 0:
+                _compact(ledger, options.share)
+        if watcher.stopping:  # the slices in flight were committed; nothing is packed
             raise KeyboardInterrupt
-        _compact(ledger, how.share)
-        ending = _Ending(context, ledger, feed, summary, engine.map_jobs)
-        if how.share:
-            _finish_share(ending, share=how.share, receipt=receipt)
+        _compact(ledger, options.share)
+        ending = _FinishedSlices(context, ledger, queue, summary, engine.map_jobs)
+        if options.share:
+            _finish_share(ending, share=options.share, receipt=receipt)
         else:
             ending.pack()
     return summary
 
 
 @contextmanager
-def _noted(ledger: Ledger, summary: Summary, how: How, watcher: Watching) -> Iterator[None]:
-    """However the block ends, what its stages took is noted; if that cannot be done, it is said."""
+def _recording_cost(ledger: Ledger, summary: Summary, options: RunOptions, watcher: RunObserver) -> Iterator[None]:
+    """Add what stages cost to the ledger, however the block ends. If that fails, the user gets a message."""
     begun = time.perf_counter()
     try:
         yield
     finally:
         try:
-            enter_spent(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, share=how.share)
+            add_run_cost(ledger, summary.stage_counters, seconds=time.perf_counter() - begun, partition=options.share)
         except StoreError as error:
-            watcher.say(f"what stages took is not noted: {error}")
+            watcher.notify(f"what stages took is not noted: {error}")
 
 
-class Progress(NamedTuple):
-    """What it takes to tell how far a run is."""
+class ProgressTracker(NamedTuple):
+    """Computes the progress of a run."""
 
-    pace: Pace
-    feed: Feed
+    throughput: Throughput
+    queue: SliceQueue
     estimate: int | None
-    """Slices in all."""
+    """Estimated number of all slices; None if unknown."""
 
-    def told(self, summary: Summary) -> Told:
-        """How far it is now."""
-        seen = self.feed.taken
-        total = seen if self.feed.ended else max(self.estimate, seen) if self.estimate is not None else None
-        return self.pace.told(summary.counts, slices=summary.computed, before=self.feed.before, total=total)
+    def snapshot(self, summary: Summary) -> RunProgress:
+        """The progress now."""
+        seen = self.queue.taken
+        total = seen if self.queue.ended else max(self.estimate, seen) if self.estimate is not None else None
+        return self.throughput.progress(summary.counts, slices=summary.computed, before=self.queue.before, total=total)
 
 
-def estimate(graph: Graph, how: How) -> int | None:
-    """Slices that a run cuts, from the rows of its source; which of them a retry runs again, is not known before."""
-    rows = None if how.retry else graph.source.count()
+def estimate_slices(graph: Graph, options: RunOptions) -> int | None:
+    """Number of slices that a run will cut; None if the source does not know its number of rows, or for a retry.
+
+    Groups make slices longer, so that there may be fewer. For a retry, nobody knows yet which slices run again.
+    """
+    rows = None if options.retry else graph.source.count()
     if rows is None:
         return None
-    slices = math.ceil((rows if how.rows is None else min(rows, how.rows)) / graph.loaded.pipeline.slice_size)
-    return math.ceil(slices / how.share.of) if how.share else slices
+    slices = math.ceil((rows if options.rows is None else min(rows, options.rows)) / graph.loaded.pipeline.slice_size)
+    return math.ceil(slices / options.share.of) if options.share else slices
 
 
-def _hear(heard: Heard, summary: Summary, progress: Progress, watcher: Watching) -> None:
-    for note in heard.notes:
-        watcher.say(note)
-    add_all(summary.stage_counters, heard.stage_counters.items())
-    if heard.report:
+def _handle_event(event: EngineEvent, summary: Summary, progress: ProgressTracker, watcher: RunObserver) -> None:
+    """Show the messages of an event, add it to the summary, and report progress."""
+    for note in event.notes:
+        watcher.notify(note)
+    add_all(summary.stage_counters, event.stage_counters.items())
+    if event.report:
         summary.computed += 1
-        summary.counts.add(heard.report.counts)
-    progress.pace.hear(heard)
-    watcher.progressed(progress.told(summary))
+        summary.counts.add(event.report.counts)
+    progress.throughput.add_event(event)
+    watcher.on_progress(progress.snapshot(summary))
 
 
 def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:
@@ -169,41 +182,41 @@ def _stop_if_too_many_fail(summary: Summary, share: float | None) -> None:
 
 
 _FEWEST = 100
-"""Records as whose share failures are counted, while there are fewer."""
+"""`failed_share` is a share of at least this many records, so that one early failure does not stop a run."""
 
 
-def _compact(ledger: Ledger, share: Share | None) -> None:
+def _compact(ledger: Ledger, share: Partition | None) -> None:
     if share:
         compact(ledger, takes=share.takes)
     else:
         compact(ledger)
 
 
-class _Ending(NamedTuple):
-    """What it takes to end a run all of whose slices were taken."""
+class _FinishedSlices(NamedTuple):
+    """A run all of whose slices were taken from the queue; what is left is to pack."""
 
     context: RunContext
     ledger: Ledger
-    feed: Feed
+    queue: SliceQueue
     summary: Summary
     map_jobs: MapJobs
 
     def pack(self) -> None:
-        """Pack the dataset, and enter into the summary what came out."""
-        finish(self.context, ledger=self.ledger, cut=self.feed.rows, summary=self.summary, map_jobs=self.map_jobs)
+        """Pack the dataset, and complete the summary."""
+        finish(self.context, ledger=self.ledger, cut=self.queue.rows, summary=self.summary, map_jobs=self.map_jobs)
 
 
-def _finish_share(ending: _Ending, *, share: Share, receipt: Receipt) -> None:
-    """Pack if the slices of all shares are committed, and no other share does so or did."""
-    context, feed, summary = ending.context, ending.feed, ending.summary
-    summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
-    if left := feed.unfinished():
+def _finish_share(ending: _FinishedSlices, *, share: Partition, receipt: PackReceipt) -> None:
+    """Pack if the slices of all shares are committed, unless another driver packs or has packed them."""
+    context, queue, summary = ending.context, ending.queue, ending.summary
+    summary.slices = sum(share.takes(number) for number in range(len(queue.rows)))
+    if left := queue.unfinished():
         summary.waits_for = (
-            f"the dataset is packed once all shares are done; not yet done: {told_unfinished(left, of=share.of)}"
+            f"the dataset is packed once all shares are done; not yet done: {describe_unfinished(left, of=share.of)}"
         )
         return
     options = [context.fingerprint, context.graph.loaded.pipeline.output.model_dump(mode="json")]
-    state = state_of(feed.rows, options=options)
+    state = pack_digest(queue.rows, options=options)
     with packing(context.store) as is_ours:
         if not is_ours:
             summary.waits_for = "all shares are done; another one is packing the dataset now"
@@ -214,17 +227,17 @@ def _finish_share(ending: _Ending, *, share: Share, receipt: Receipt) -> None:
             receipt.enter(state)
 
 
-def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
-    """A damaged dataset.json does not keep a run from writing it anew."""
+def _report_unreadable_dataset(store: Store, watcher: RunObserver) -> None:
+    """Warn of a damaged dataset.json. It does not stop the run, which writes a new one."""
     try:
         if store.exists(DATASET):
             read_dataset(store)
     except StoreError as error:
-        watcher.say(f"{error}; it is kept in {HISTORY}")
+        watcher.notify(f"{error}; it is kept in {HISTORY}")
 
 
 def committer_of(context: RunContext) -> Committer:
-    """What the workers of a run need to commit."""
+    """The committer for the workers of a run."""
     graph, pipeline = context.graph, context.graph.loaded.pipeline
     settings = SampleSettings(
         catalogue=graph.catalogue,
@@ -237,9 +250,9 @@ def committer_of(context: RunContext) -> Committer:
     return Committer(context.store.address, settings)
 
 
-def place_of(context: RunContext) -> Place:
-    """What the workers of a run share below OUT."""
-    return Place(context.store.address, context.stage_fingerprints, uuid.uuid4().hex[:12])
+def worker_context_of(context: RunContext) -> WorkerContext:
+    """What the workers of a run have in common."""
+    return WorkerContext(context.store.address, context.stage_fingerprints, uuid.uuid4().hex[:12])
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:
@@ -253,7 +266,7 @@ def refuse_foreign(store: Store, graph: Graph) -> None:
 
 
 def pipeline_in(store: Store) -> str:
-    """The pipeline whose output a folder holds. Raises `StoreError` if its config does not say."""
+    """The name of the pipeline whose output `store` holds. Raises `StoreError` if its config is damaged."""
     try:
         owner = parse_yaml(store.read(CONFIG).decode(), name=CONFIG).data.get("pipeline")
     except (ConfigError, UnicodeDecodeError):
@@ -267,7 +280,7 @@ def pipeline_in(store: Store) -> str:
 
 
 def stored_config(out: str) -> Loaded:
-    """The config that the last run into OUT ran. Raises `StoreError` where there is none."""
+    """The config of the last run into `out`. Raises `StoreError` if there is none, or it is damaged."""
     store = Store(out)
     if not store.exists(CONFIG):
         raise StoreError(f"{store.address} holds no run of datagen, {CONFIG} is missing")
@@ -285,7 +298,7 @@ def resolved_text(graph: Graph) -> str:
 
 
 def resolved_config(graph: Graph) -> dict[str, Any]:
-    """The config with the profile laid over it and every default filled in; runs again as it is."""
+    """The config with the profile applied and all defaults filled in. It can be run as it is."""
     data = graph.loaded.pipeline.model_dump(mode="json", by_alias=True)
     nodes = {node.id: node for node in graph.nodes}
     for entry in data["stages"]:
@@ -300,9 +313,9 @@ def resolved_config(graph: Graph) -> dict[str, Any]:
     return data
 
 
-def _engine(how: How, watcher: Watching) -> AbstractContextManager[Running]:
-    if how.engine == "local":
-        return Local()
-    from datagen.execute.engines.ray import OnRay
+def _engine(options: RunOptions, watcher: RunObserver) -> AbstractContextManager[RunningEngine]:
+    if options.engine == "local":
+        return LocalEngine()
+    from datagen.execute.engines.ray import RayEngine  # imports Ray, which takes seconds
 
-    return OnRay(address=how.ray_address, in_flight_mb=how.in_flight_mb, say=watcher.say)
+    return RayEngine(address=options.ray_address, in_flight_mb=options.in_flight_mb, notify=watcher.notify)

@@ -7,10 +7,10 @@ from types import TracebackType
 
 from rich.console import Console
 
-from datagen.execute.engines.progress_events import Told
+from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.inspect.bootstrap import Forecast
 from datagen.execute.inspect.estimate import Estimate, Resource
-from datagen.execute.maintain.gc import told_bytes
+from datagen.execute.maintain.gc import format_bytes
 from datagen.progress.lines import slices, span
 
 _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}
@@ -35,11 +35,11 @@ class Trial:
     ) -> None:
         self._shown.stop()
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """One line that stays."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def progressed(self, told: Told) -> None:
+    def on_progress(self, told: RunProgress) -> None:
         """How far it is now."""
         self._shown.update(f"estimating: {slices(told)}")
 
@@ -71,8 +71,8 @@ def _lines(found: Estimate) -> Iterator[tuple[str, str]]:
         yield "tokens", _between(found.tokens, _number)
     if found.usd.high:
         yield "money", _between(found.usd, "${:,.2f}".format)
-    yield "dataset", _between(found.dataset_bytes, told_bytes)
-    yield "run/ besides", _between(found.run_bytes, told_bytes)
+    yield "dataset", _between(found.dataset_bytes, format_bytes)
+    yield "run/ besides", _between(found.run_bytes, format_bytes)
 
 
 def _number(value: float) -> str:

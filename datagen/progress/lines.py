@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.engines.progress_events import RunProgress, Summary
 from datagen.execute.ledger.stage_counters import StageCounters
 
 _LONGEST_ID = 100
 _NEGLIGIBLE_SECONDS = 0.05
 
 
-def line(told: Told) -> str:
+def line(told: RunProgress) -> str:
     """How far a run is, in one line."""
     counts = told.counts
     parts = [
@@ -30,19 +30,19 @@ def line(told: Told) -> str:
     return "; ".join(parts)
 
 
-def slices(told: Told) -> str:
+def slices(told: RunProgress) -> str:
     """Slices that are done, of how many."""
     of = f" of {told.total:,}" if told.total is not None else ""
     before = f" ({told.before:,} before)" if told.before else ""
     return f"{told.slices + told.before:,}{of} slices{before}"
 
 
-def time_left(told: Told) -> str:
+def time_left(told: RunProgress) -> str:
     """How long it will still take, if that can be told."""
     return f"about {span(told.seconds_left)} left" if told.seconds_left else ""
 
 
-def _busy(told: Told) -> str:
+def _busy(told: RunProgress) -> str:
     busy = next((stage.busy for stage in told.stages if stage.stage == told.bottleneck), None)
     return "" if busy is None else f", {busy:.0%} busy"
 

@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, NewLine, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from datagen.execute.engines.progress_events import StageTold, Told
+from datagen.execute.engines.progress_events import RunProgress, StageProgress
 from datagen.progress.lines import money, rate, slices, span, time_left
 
 _NARROW = 60
@@ -24,7 +24,7 @@ _OTHER_LINES = 8
 class Panel:
     """Shows one state of a run, some seconds after it was told; fits the terminal's width and height."""
 
-    def __init__(self, pipeline: str, told: Told | None, *, since: float = 0.0, stopping: bool = False) -> None:
+    def __init__(self, pipeline: str, told: RunProgress | None, *, since: float = 0.0, stopping: bool = False) -> None:
         self._pipeline = pipeline
         self._told = told
         self._since = since
@@ -51,7 +51,7 @@ class Panel:
             style="dim",
         )
 
-    def _head(self, told: Told) -> str:
+    def _head(self, told: RunProgress) -> str:
         parts = [f"{self._pipeline}: {slices(told)}", span(told.seconds + self._since), time_left(told)]
         return "  ".join(part for part in parts if part)
 
@@ -60,7 +60,7 @@ def _one_line(text: str, style: str = "") -> Text:
     return Text(text, style=style, overflow="ellipsis", no_wrap=True)
 
 
-def _ends(told: Told) -> str:
+def _ends(told: RunProgress) -> str:
     counts = told.counts
     parts = [
         f"{counts.accepted:,} accepted",
@@ -73,7 +73,7 @@ def _ends(told: Told) -> str:
     return "  ".join(parts)
 
 
-def _stages(told: Told, *, width: int, rows: int) -> Iterator[Text]:
+def _stages(told: RunProgress, *, width: int, rows: int) -> Iterator[Text]:
     """A table with one line a stage; of more than fit, those that are busiest. Long names give way to numbers."""
     wide = width >= _NARROW
     shown = sorted(told.stages, key=lambda stage: -(stage.busy or 0.0))[:rows]
@@ -90,7 +90,7 @@ def _stages(told: Told, *, width: int, rows: int) -> Iterator[Text]:
         )
 
 
-def _cells(stage: StageTold, *, wide: bool, bottleneck: str) -> tuple[str, ...]:
+def _cells(stage: StageProgress, *, wide: bool, bottleneck: str) -> tuple[str, ...]:
     counters = stage.counters
     busy = "" if stage.busy is None else f"{stage.busy:.0%}"
     mark = "<" if stage.stage == bottleneck else ""

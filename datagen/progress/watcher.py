@@ -14,7 +14,7 @@ from rich.live import Live
 
 from datagen.core.errors import StoreError
 from datagen.core.redact import printable, redacted
-from datagen.execute.engines.progress_events import Summary, Told
+from datagen.execute.engines.progress_events import RunProgress, Summary
 from datagen.progress.lines import closing, line
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
@@ -42,7 +42,7 @@ class Watcher:
         self._address = address
         self._clock = clock
         self._log: RunLog | None = RunLog(address, now=now)
-        self._told: Told | None = None
+        self._told: RunProgress | None = None
         self._heard = clock()
         self._logged = 0.0
         self._live: Live | None = None
@@ -82,12 +82,12 @@ class Watcher:
         """What a terminal shows now."""
         return Panel(self._pipeline, self._told, since=self._clock() - self._heard, stopping=self.stopping)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """One line that stays."""
         self._show(text)
         self._enter(text)
 
-    def progressed(self, told: Told) -> None:
+    def on_progress(self, told: RunProgress) -> None:
         """Show how far the run is: at once on a terminal, else a line now and then."""
         if self._told is None:
             self._enter(f"{self._pipeline} into {self._address}")
@@ -102,7 +102,7 @@ class Watcher:
         """What came out, where it is, and what to do next."""
         self._show("")
         for text in closing(summary, self._address):
-            self.say(text)
+            self.notify(text)
         self._flush()
 
     def _show(self, text: str) -> None:

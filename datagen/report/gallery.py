@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from datagen.core.fields import Field
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
-from datagen.execute.reuse.run_manifest import Told
+from datagen.execute.reuse.run_manifest import StageManifest
 from datagen.report.cells import as_json, mapping_in, numbers_in
 from datagen.report.pictures import SIDE, Reading, Sheet, of_row, of_sample
 from datagen.report.rejected_fields import kept_fields
@@ -48,7 +48,7 @@ def gallery(
     ledger: Ledger,
     chosen: Sequence[Chosen],
     *,
-    stages: Mapping[str, Told],
+    stages: Mapping[str, StageManifest],
     catalogue: Mapping[str, Field],
     reading: Reading,
     side: int = SIDE,

@@ -25,9 +25,9 @@ from markupsafe import Markup
 from datagen.core.errors import SetupError, StoreError
 from datagen.core.fields import Field, catalogue
 from datagen.core.redact import redacted
-from datagen.execute.ledger.cost_ledger import Spent, read_spent
+from datagen.execute.ledger.cost_ledger import RunCost, read_run_cost
 from datagen.execute.ledger.ledger import SLICES, Ledger
-from datagen.execute.reuse.run_manifest import Told, read_stages
+from datagen.execute.reuse.run_manifest import StageManifest, read_stages
 from datagen.execute.run import CONFIG
 from datagen.report.bounds import Judge, Move, Spread
 from datagen.report.cells import as_json
@@ -106,7 +106,7 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
         catalogue=_catalogue(dataset),
         reading=Reading.of_config(config),
     )
-    told = _told(dataset, found, stages, read_spent(ledger), shown, out=store.address)
+    told = _told(dataset, found, stages, read_run_cost(ledger), shown, out=store.address)
     page: dict[str, Any] = _clean({**told, "description": config.get("description", ""), "config": text})
     return page
 
@@ -121,7 +121,7 @@ def _config(store: Store) -> tuple[str, Mapping[str, Any]]:
     return text, found if isinstance(found, dict) else {}
 
 
-def _sound(stages: Mapping[str, Told]) -> dict[str, Told]:
+def _sound(stages: Mapping[str, StageManifest]) -> dict[str, StageManifest]:
     """The stages without what is not of the kind that runs note."""
     return {
         id: stage._replace(about={k: v for k, v in stage.about.items() if _is_sound(k, v)})
@@ -137,10 +137,12 @@ def _is_sound(name: str, value: Any) -> bool:
     return name not in ("options", "writes") or isinstance(value, dict)
 
 
-def _barely_known(dataset: DatasetInfo) -> dict[str, Told]:
+def _barely_known(dataset: DatasetInfo) -> dict[str, StageManifest]:
     """The stages as dataset.json has them, where nothing else is known of them."""
     rows = [row for run in dataset.runs if run.fingerprint == dataset.fingerprint for row in run.stages]
-    return {row.id: Told("", {"use": row.use, "version": row.version, "models": [row.revision]}) for row in rows}
+    return {
+        row.id: StageManifest("", {"use": row.use, "version": row.version, "models": [row.revision]}) for row in rows
+    }
 
 
 def _catalogue(dataset: DatasetInfo) -> dict[str, Field]:
@@ -150,7 +152,13 @@ def _catalogue(dataset: DatasetInfo) -> dict[str, Field]:
 
 
 def _told(
-    dataset: DatasetInfo, found: Survey, stages: Mapping[str, Told], spent: Spent, shown: Gallery, *, out: str
+    dataset: DatasetInfo,
+    found: Survey,
+    stages: Mapping[str, StageManifest],
+    spent: RunCost,
+    shown: Gallery,
+    *,
+    out: str,
 ) -> dict[str, Any]:
     totals = dataset.totals
     fields = _catalogue(dataset)
@@ -189,7 +197,7 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
     return found
 
 
-def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, Told], shown: Gallery) -> Iterator[str]:
+def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, StageManifest], shown: Gallery) -> Iterator[str]:
     """What a reader should know before trusting the page."""
     totals = dataset.totals
     told = totals.accepted, sum(totals.rejected.values()), totals.failed
@@ -201,12 +209,12 @@ def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, Told], shown: 
         yield f"{shown.without_pictures:,} records are shown without pictures, as the page would be too large"
 
 
-def _in_order(stages: Mapping[str, Told], counted: Iterable[str]) -> list[str]:
+def _in_order(stages: Mapping[str, StageManifest], counted: Iterable[str]) -> list[str]:
     """Ids of stages as they run, then the others that are counted, such as the source."""
     return [*stages, *(id for id in counted if id not in stages)]
 
 
-def _stage(id: str, stages: Mapping[str, Told], found: Survey, spent: Spent) -> dict[str, Any]:
+def _stage(id: str, stages: Mapping[str, StageManifest], found: Survey, spent: RunCost) -> dict[str, Any]:
     about = stages[id].about if id in stages else {}
     of_ledger, of_runs = found.stage_counters[id], spent.stage_counters.get(id)
     return {

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from datagen.core.errors import DatagenError
 from datagen.core.fields import Field
-from datagen.execute.reuse.answer_cache import CHECKPOINTS, SUFFIX, Answers
-from datagen.execute.reuse.run_manifest import Told
+from datagen.execute.reuse.answer_cache import CHECKPOINTS, SUFFIX, AnswerCache
+from datagen.execute.reuse.run_manifest import StageManifest
 from datagen.storage.store import Store
 
 MOST_BYTES = 400_000_000
@@ -19,7 +19,11 @@ _SEEN = ("image", "images", "mask", "masks")
 
 
 def kept_fields(
-    store: Store, stages: Mapping[str, Told], wanted: Iterable[tuple[str, str]], *, catalogue: Mapping[str, Field]
+    store: Store,
+    stages: Mapping[str, StageManifest],
+    wanted: Iterable[tuple[str, str]],
+    *,
+    catalogue: Mapping[str, Field],
 ) -> dict[str, dict[str, Any]]:
     """Pictures and masks that stages made of the `wanted` records, given by slice and id: fields by id.
 
@@ -34,7 +38,7 @@ def kept_fields(
         writes = stage.about.get("writes") or {}
         if stage.about.get("durable") and any(kind in _SEEN for kind in writes.values()):
             sizes = store.sizes(f"{CHECKPOINTS}/{stage.fingerprint}")
-            answers = Answers(store, stage.fingerprint, catalogue=catalogue)
+            answers = AnswerCache(store, stage.fingerprint, catalogue=catalogue)
             for slice, ids in slices.items():
                 left -= sizes.get(f"{slice}{SUFFIX}", 0)
                 if left > 0 and f"{slice}{SUFFIX}" in sizes:
@@ -44,10 +48,10 @@ def kept_fields(
 
 
 def _seen(
-    answers: Answers, slice: str, ids: set[str], catalogue: Mapping[str, Field]
+    answers: AnswerCache, slice: str, ids: set[str], catalogue: Mapping[str, Field]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        known = answers.kept(slice)
+        known = answers.load(slice)
     except (DatagenError, pa.ArrowException, KeyError, ValueError):
         return
     for id, kept in known.items():

@@ -21,7 +21,7 @@ from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_row
-from datagen.execute.reuse.run_manifest import Told
+from datagen.execute.reuse.run_manifest import StageManifest
 from datagen.report.bounds import Bound, Judge
 from datagen.report.cells import numbers_in
 
@@ -94,7 +94,13 @@ class Survey:
     """Adds up a ledger as it streams by."""
 
     def __init__(
-        self, stages: Mapping[str, Told], *, seed: int, dropped: Mapping[str, str], most: int, most_of_reason: int
+        self,
+        stages: Mapping[str, StageManifest],
+        *,
+        seed: int,
+        dropped: Mapping[str, str],
+        most: int,
+        most_of_reason: int,
     ) -> None:
         self.stage_counters: CountersByStage = {id: StageCounters() for id in stages}
         self.made: Counter[str] = Counter()
@@ -227,7 +233,7 @@ class Survey:
 DUPLICATE = End("rejected", "pack", "duplicate")
 
 
-def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, most_of_reason: int) -> Survey:
+def survey(ledger: Ledger, stages: Mapping[str, StageManifest], *, seed: int, most: int, most_of_reason: int) -> Survey:
     """Read the ledger of a finished dataset. Raises `StoreError` if it is missing or damaged."""
     tables = dropped_tables(ledger, columns=["id", "reason"])
     dropped = {row["id"]: row["reason"] for table in tables for row in table.to_pylist()}
@@ -240,7 +246,7 @@ def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, 
     return found
 
 
-def judges_of(stages: Mapping[str, Told]) -> dict[str, Judge]:
+def judges_of(stages: Mapping[str, StageManifest]) -> dict[str, Judge]:
     """Stages that judge or write scores, each score with the one that judges it, else with the one that wrote it."""
     judges: dict[str, Judge] = {}
     judged: set[str] = set()

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from datagen import cli
 from datagen.core.errors import SetupError, StoreError
-from datagen.execute.ledger.cost_ledger import read_spent
+from datagen.execute.ledger.cost_ledger import read_run_cost
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.ledger_audit import account
-from datagen.execute.maintain.gc import free
+from datagen.execute.ledger.ledger_audit import audit_ledger
+from datagen.execute.maintain.gc import collect_garbage
 from datagen.execute.maintain.verify import verify
 from datagen.imaging.image import Image
 from datagen.report import page as pages
@@ -201,14 +201,14 @@ def test_what_stages_took_adds_up_over_runs(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "pay"}, PAINT], rows=plain_rows(9))
     run_local(graph, tmp_path / "out", limit=3)
     ledger = Ledger(Store(str(tmp_path / "out")), read_dataset(Store(str(tmp_path / "out"))).fingerprint)
-    before = read_spent(ledger)
+    before = read_run_cost(ledger)
     run_local(graph, tmp_path / "out")
-    after = read_spent(ledger)
+    after = read_run_cost(ledger)
     assert before.stage_counters["pay"].taken == 3
     assert after.stage_counters["pay"].taken == 9
     assert after.seconds > before.seconds
     (tmp_path / "out" / ledger.folder / "spent.json").write_text("[]")
-    assert read_spent(ledger).stage_counters == {}
+    assert read_run_cost(ledger).stage_counters == {}
 
 
 def test_the_config_and_the_graph_are_told(out: Path) -> None:
@@ -223,9 +223,9 @@ def test_the_report_is_no_part_of_the_dataset(out: Path) -> None:
     write_report(str(out))
     assert dataset_bytes(out) == before
     assert verify(str(out)) == []
-    assert free(str(out), dry=True).files == {}
+    assert collect_garbage(str(out), dry=True).files == {}
     ledger = Ledger(Store(str(out)), read_dataset(Store(str(out))).fingerprint)
-    assert account(ledger, ledger.slices()).faults == []
+    assert audit_ledger(ledger, ledger.slices()).faults == []
 
 
 def test_it_can_be_written_elsewhere(out: Path, tmp_path: Path) -> None:

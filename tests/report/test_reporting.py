@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from datagen import cli
 from datagen.core.errors import StoreError
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.report import page as pages
 
 PAGE = "report/index.html"
@@ -62,10 +62,10 @@ def test_what_cannot_be_noted_of_a_run_is_said(tmp_path: Path, monkeypatch: pyte
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("datagen.execute.run.enter_spent", full)
+    monkeypatch.setattr("datagen.execute.run.add_run_cost", full)
     watcher = Quiet()
     graph = toy_graph(tmp_path, [PAINT])
-    assert run(graph, out=str(tmp_path / "out"), how=How("local"), watcher=watcher).counts.accepted == 8
+    assert run(graph, out=str(tmp_path / "out"), options=RunOptions("local"), watcher=watcher).counts.accepted == 8
     assert "what stages took is not noted: the disk is full" in watcher.said
 
 

@@ -1,4 +1,9 @@
-"""What runs inside Ray's actors."""
+"""Ray actors: one worker of an operator, in a process of its own, and the factory that makes them.
+
+The arguments and results of an actor's call are laid out so that pixels move without a copy: blobs are separate
+objects of Ray's object store, and a parcel names them. An operator returns only the blobs that it added; the driver
+hands references to the earlier ones on to the next operator.
+"""
 
 from __future__ import annotations
 
@@ -14,54 +19,62 @@ import ray
 from ray import cloudpickle
 
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
-from datagen.execute.workers.commit import Committer, Report
-from datagen.execute.workers.crash_journal import Journal
+from datagen.execute.workers.commit import CommitReport, Committer
+from datagen.execute.workers.crash_journal import CrashJournal
 from datagen.execute.workers.operators import WRITE, Operator
-from datagen.execute.workers.stage_runner import Care
-from datagen.execute.workers.state import Parcel, State
-from datagen.execute.workers.timeouts import exiting
-from datagen.execute.workers.worker import Place, Worker
+from datagen.execute.workers.stage_runner import CrashIsolation
+from datagen.execute.workers.state import Parcel, SliceState
+from datagen.execute.workers.timeouts import exit_on_timeout
+from datagen.execute.workers.worker import Worker, WorkerContext
 from datagen.storage.store import Store
 
 Killers = dict[tuple[str, str], str]
-"""What happened, by the stage and id of each record that killed its worker."""
+"""Records that killed their worker: by stage and record id, what happened."""
 
 _SLICES_OF_A_SERVICE = 16
+"""Slices at once in a worker whose stage calls a service; the calls themselves are limited by `concurrency`."""
 _SLICES_OF_A_WAITER = 2
+"""Slices at once in a worker that needs no whole core: one is unpacked or packed while the other is computed."""
 
 
-class Left(NamedTuple):
-    """What is left of a slice after an operator."""
+class SliceOutput(NamedTuple):
+    """Size of a slice after an operator. All zero if the operator was the last one."""
 
     records: int
+    """Records that have not ended."""
     bytes: int
     known: int = 0
-    """How many of the groups of blobs that it came with are still needed, from the first."""
+    """How many of the blob groups that it came with go on, counted from the first: all of them, or 0."""
     adds: bool = False
-    """Whether a further one came."""
+    """Whether the operator added a blob group."""
 
 
-class Done(NamedTuple):
-    """What the driver is told of slices that an operator is done with."""
+class CallResult(NamedTuple):
+    """What one call of an actor reports to the driver, beside the parcels."""
 
-    slices: list[Left]
-    """Of each slice what is left of it."""
-    reports: list[Report]
-    """Of each slice, if this was the last operator."""
+    slices: list[SliceOutput]
+    """One for each slice, in the order of the call."""
+    reports: list[CommitReport]
+    """One for each slice if this was the last operator, else none."""
     stage_counters: CountersByStage
     notes: list[str]
+    """Messages for the user."""
 
 
 class Actor:
     """One worker of an operator, in a process of its own."""
 
-    def __init__(self, operator: bytes, committer: bytes | None, place: Place, path: list[str]) -> None:
+    def __init__(
+        self, operator: bytes, committer: bytes | None, worker_context: WorkerContext, path: list[str]
+    ) -> None:
+        # Before unpickling, which imports stages: the driver may find plugins where a worker does not look.
         sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
         self._operator: Operator = cloudpickle.loads(operator)
         self._committer: Committer | None = cloudpickle.loads(committer) if committer else None
-        self._place = place
+        self._worker_context = worker_context
         self._worker: Worker | None = None
         self._starting = threading.Lock()
+        # Ray runs several calls in threads. Stages compute one call at a time; only calls to services overlap.
         self._one_at_a_time: AbstractContextManager[Any] = (
             nullcontext() if self._operator.cost > 1 else threading.Lock()
         )
@@ -70,30 +83,42 @@ class Actor:
         return " > ".join(node.id for node in self._operator.nodes) or self._operator.name
 
     def setup(self) -> None:
-        """Load the stages' models; asked for at once, so that they load while the first slices are on their way."""
+        """Load the stages' models. Raises `SetupError`.
+
+        The driver calls this when it makes the actor, so that models load while the first slices are on their way.
+        It is not in the constructor, because an error there reaches the driver only as text.
+        """
         with self._starting:
             if self._worker is None:
-                worker = Worker(self._operator, self._place, limit=exiting)
+                worker = Worker(self._operator, self._worker_context, limit=exit_on_timeout)
                 worker.setup()
                 self._worker = worker
 
     def run(self, attempt: int, journal: str, killers: Killers, groups: Sequence[int], *works: Any) -> tuple[Any, ...]:
-        """Run slices, or what the operator before made of them, through this operator.
+        """Run slices through this operator.
 
-        A work is a job, or a parcel without blobs, followed by its groups of blobs, as many as `groups` says.
-        Comes back as the parcel of each slice, without blobs, then the blobs that it adds, then `Done`.
-        With a `journal`, a file's name, record by record, each noted there before it is tried.
-        Slices are unpacked and packed while others are worked on.
+        `works` has for each slice a `Job`, or the `Parcel` of the operator before without its blobs, followed by its
+        blob groups; `groups` says how many these are for each slice. The result is flat, so that Ray stores each item
+        as an object of its own: for each slice its parcel without blobs and the blobs that were added (None if none
+        were, or if this was the last operator), then one `CallResult`.
+
+        `attempt` counts from 1. If `journal`, the name of a file, is not empty, the stages run record by record, and
+        each record is written to the journal before it is tried; those in `killers` fail untried.
         """
         self.setup()
         assert self._worker is not None
-        states = [self._unpacked(work, attempt) for work in _with_blobs(groups, works)]
-        care = Care(Journal(Store(self._place.address), journal).note, killers) if journal else None
+        states = [self._unpack(work, attempt) for work in _with_blobs(groups, works)]
+        isolation = (
+            CrashIsolation(CrashJournal(Store(self._worker_context.address), journal).note, killers)
+            if journal
+            else None
+        )
+        # Unpacking and packing lie outside the lock: they overlap with the computation of another call.
         with self._one_at_a_time:
-            stage_counters = self._worker.run(states, care)
+            stage_counters = self._worker.run(states, isolation)
         sent: list[Any] = [None] * (2 * len(states))
-        left = [Left(0, 0) for _ in states]
-        reports: list[Report] = []
+        outputs = [SliceOutput(0, 0) for _ in states]
+        reports: list[CommitReport] = []
         if self._committer:
             start = time.perf_counter()
             reports = [self._committer.commit(state) for state in states]
@@ -102,67 +127,70 @@ class Actor:
             add_all(stage_counters, [(WRITE, StageCounters(accepted, accepted, calls=len(states), seconds=took))])
         else:
             parcels = [state.parcel() for state in states]
-            sent = [part for parcel in parcels for part in (parcel._replace(blobs=()), _added(parcel))]
-            left = [
-                Left(len(state.live), parcel.bytes, parcel.known, len(parcel.blobs) > parcel.known)
+            sent = [part for parcel in parcels for part in (parcel._replace(blobs=()), _added_blobs(parcel))]
+            outputs = [
+                SliceOutput(len(state.live), parcel.bytes, parcel.known, len(parcel.blobs) > parcel.known)
                 for state, parcel in zip(states, parcels, strict=True)
             ]
-        return *sent, Done(left, reports, stage_counters, self._worker.faults())
+        return *sent, CallResult(outputs, reports, stage_counters, self._worker.faults())
 
-    def _unpacked(self, work: Any, attempt: int) -> State:
+    def _unpack(self, work: Any, attempt: int) -> SliceState:
         catalogue = self._operator.catalogue
         state = (
-            State.unpacked(work, catalogue=catalogue)
+            SliceState.from_parcel(work, catalogue=catalogue)
             if isinstance(work, Parcel)
-            else State.start(work, catalogue=catalogue)
+            else SliceState.start(work, catalogue=catalogue)
         )
         state.attempt = attempt
         return state
 
 
 def _with_blobs(groups: Sequence[int], works: Sequence[Any]) -> Iterator[Any]:
-    """Jobs as they are, and parcels with the groups of blobs that follow them."""
+    """Yield jobs as they are, and parcels with the blob groups that follow them in `works`."""
     rest = iter(works)
     for number in groups:
         work = next(rest)
         yield work._replace(blobs=tuple(islice(rest, number))) if isinstance(work, Parcel) else work
 
 
-def _added(parcel: Parcel) -> Any:
-    """The blobs that a parcel has beyond those that it came with."""
+def _added_blobs(parcel: Parcel) -> Any:
+    """The blob group that the operator added to a parcel; None if it added none."""
     return parcel.blobs[-1] if len(parcel.blobs) > parcel.known else None
 
 
-def called(function: Callable[[Any], Any], job: Any, path: list[str]) -> Any:
-    """What a function makes of a job, in a task that finds the modules that the driver finds."""
+def run_in_task(function: Callable[[Any], Any], job: Any, path: list[str]) -> Any:
+    """Return `function(job)`, in a Ray task that finds the same modules as the driver, whose `sys.path` is `path`."""
     sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
     return function(job)
 
 
-def maker(operator: Operator, *, committer: Committer | None, place: Place, shrink: float) -> Callable[[bool], Any]:
-    """Makes actors of a class that carries the operator's name, which is what Ray's dashboard shows.
+def actor_factory(
+    operator: Operator, *, committer: Committer | None, worker_context: WorkerContext, cpu_scale: float
+) -> Callable[[bool], Any]:
+    """A function that makes actors of an operator. Called with False, it makes one that reserves no core.
 
-    With fewer cores than operators, each reserves less than it says, and none waits for another for ever.
-    Told False, it makes one that reserves no core at all.
+    `committer` is given for the last operator only. `cpu_scale`, 0 to 1, scales the cores that an actor reserves: if
+    there are fewer cores than workers need together, Ray would otherwise let some workers wait for ever.
     """
+    # Ray's dashboard shows the name of the class.
     named = type(operator.name, (Actor,), {"__module__": __name__})
     remote: Any = ray.remote(num_cpus=0)(named)
-    cpus = max(operator.cpus * shrink, 0.001) if operator.cpus else 0
+    cpus = max(operator.cpus * cpu_scale, 0.001) if operator.cpus else 0
     arguments = [cloudpickle.dumps(part) if part else None for part in (operator, committer)]  # type: ignore[no-untyped-call]
 
     def make(reserving: bool) -> Any:
         made = remote.options(
-            num_cpus=cpus if reserving else 0, num_gpus=operator.gpus, max_concurrency=calls_at_once(operator)
+            num_cpus=cpus if reserving else 0, num_gpus=operator.gpus, max_concurrency=max_concurrent_calls(operator)
         )
-        actor = made.remote(*arguments, place, sys.path)
+        actor = made.remote(*arguments, worker_context, sys.path)
         actor.setup.options(name=f"{operator.name}: set up").remote()
         return actor
 
     return make
 
 
-def calls_at_once(operator: Operator) -> int:
-    """Calls that one worker works on side by side."""
+def max_concurrent_calls(operator: Operator) -> int:
+    """Calls that one worker of an operator runs at the same time."""
     if operator.cost > 1:
         return _SLICES_OF_A_SERVICE
     return _SLICES_OF_A_WAITER if operator.waits else 1

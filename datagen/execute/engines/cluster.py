@@ -1,4 +1,4 @@
-"""The machines that a run has: Ray started or joined, and what fits on it."""
+"""Starts or joins Ray, and computes how many workers fit on the machines of the cluster."""
 
 from __future__ import annotations
 
@@ -16,43 +16,46 @@ from datagen.core.errors import ConfigError, DatagenError, SetupError
 from datagen.execute.workers.operators import Operator
 
 _LIGHT = 0.1
-"""Cores; a worker that reserves less takes none from others."""
+"""Cores; a worker that reserves less does not count as a user of cores."""
 _ARENA_MAX = -8
-"""glibc's M_ARENA_MAX."""
+"""`M_ARENA_MAX` in glibc's `malloc.h`."""
 _ARENAS = 2
 
 
 class Machines(NamedTuple):
-    """What a cluster has."""
+    """The resources of a cluster."""
 
     cpus: float
+    """Cores of all machines together."""
     gpus: float
+    """GPUs of all machines together."""
     most_cpus: float
-    """Of one machine."""
+    """Cores of the machine with the most."""
     most_gpus: float
-    """Of one machine."""
+    """GPUs of the machine with the most."""
     store_bytes: float
-    """Of Ray's object store, on all machines together."""
+    """Size of Ray's object store in bytes, all machines together."""
 
     @classmethod
     def one(cls, *, cpus: float, gpus: float) -> Machines:
-        """A single machine."""
+        """A single machine with 2 GB of object store."""
         return cls(cpus, gpus, cpus, gpus, 2e9)
 
 
 def start_ray(address: str = "") -> str:
-    """Join the cluster at `address` or RAY_ADDRESS, else start Ray on this machine; where its dashboard is.
+    """Join the cluster at `address` or RAY_ADDRESS, or start Ray on this machine. Returns the dashboard's address.
 
-    Raises `ConfigError` if there is no such cluster, `SetupError` if Ray does not start here.
+    Raises `ConfigError` if no cluster answers there, `SetupError` if Ray does not start here.
     """
+    # Ray's coming default, chosen now so that it prints no warning: workers without a GPU keep CUDA_VISIBLE_DEVICES.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    _keep_little_memory()
+    _limit_malloc_arenas()
     joins = address or "RAY_ADDRESS" in os.environ
-    context = _joined(address) if joins else _started()
+    context = _join_cluster(address) if joins else _start_local()
     return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
 
 
-def _joined(address: str) -> Any:
+def _join_cluster(address: str) -> Any:
     try:
         return _init(**({"address": address} if address else {}))
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -63,8 +66,9 @@ def _joined(address: str) -> Any:
         ) from error
 
 
-def _started() -> Any:
+def _start_local() -> Any:
     try:
+        # Without address="local" Ray joins the cluster that was started last on this machine, and the run dies with it.
         return _init(address="local", include_dashboard=True, dashboard_host="127.0.0.1")
     except Exception as error:  # Ray raises bare ones, as where a busy machine kept it waiting for half a minute
         raise SetupError(
@@ -78,15 +82,19 @@ def _init(**options: Any) -> Any:
     return ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
 
 
-def _keep_little_memory() -> None:
-    """Let glibc keep two pools of freed memory a process, not eight a core: this one's, Ray's and the workers'."""
+def _limit_malloc_arenas() -> None:
+    """Let glibc use two malloc arenas in each process instead of eight for each core.
+
+    Freed memory stays in its arena, so more arenas hold more unused memory. The variable is inherited by Ray and its
+    workers; `mallopt` sets the limit for this process, which has started already.
+    """
     os.environ.setdefault("MALLOC_ARENA_MAX", str(_ARENAS))
     with suppress(AttributeError, OSError):  # another C library than glibc
         ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 
 
 def machines() -> Machines:
-    """What the cluster that this process has joined consists of."""
+    """The resources of the machines that are alive now in the joined cluster."""
     alive: list[dict[str, float]] = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
     def of_all(what: str) -> list[float]:
@@ -96,8 +104,11 @@ def machines() -> Machines:
     return Machines(sum(cpus), sum(gpus), max(cpus), max(gpus), sum(of_all("object_store_memory")))
 
 
-def check_is_joined() -> None:
-    """Raise `DatagenError` if this machine's part of Ray has died: Ray itself would wait for it for ever."""
+def check_raylet_is_alive() -> None:
+    """Raise `DatagenError` if Ray's raylet on this machine has died.
+
+    `ray.wait` would block for ever, and the workers of a dead raylet would go on calling services.
+    """
     here = ray.get_runtime_context().get_node_id()
     alive = any(node["Alive"] and node["NodeID"] == here for node in ray.nodes())  # type: ignore[no-untyped-call]
     if _own_raylet_died() or not alive:
@@ -108,15 +119,20 @@ def check_is_joined() -> None:
 
 
 def _own_raylet_died() -> bool:
-    """Whether the raylet that this process started is dead; asking buries it, and only then its workers end too."""
+    """Whether the raylet that this process started is dead.
+
+    Only a private member of Ray knows. The query also reaps the dead process; its workers end only after that.
+    """
     node: Any = ray._private.worker._global_node
     return node is not None and any(kind == "raylet" for kind, _ in node.dead_processes())
 
 
-def shares(operators: Sequence[Operator], has: Machines) -> list[int]:
-    """Workers that each operator may count on: at least its minimum, then cores and GPUs shared out evenly.
+def fair_shares(operators: Sequence[Operator], has: Machines) -> list[int]:
+    """Number of workers that each operator is entitled to.
 
-    Raises `ConfigError` if the machines can never hold one of them.
+    Each gets its minimum. Then one worker at a time is added to each operator in turn while cores and GPUs last.
+
+    Raises `ConfigError` if no machine can hold a worker, or if GPU workers do not fit together.
     """
     for operator in operators:
         _check_fits(operator, has)
@@ -134,9 +150,10 @@ def shares(operators: Sequence[Operator], has: Machines) -> list[int]:
 
 
 def most_workers(operator: Operator, has: Machines) -> float:
-    """Workers of an operator at the most, if there is room for them.
+    """Maximal number of workers of an operator.
 
-    Where the config gives no maximum, as many as there are cores; those that reserve nothing are not multiplied.
+    Without a maximum in the config it is: no limit for GPU workers (the GPUs limit them), the number of cores for
+    workers that reserve cores, and one for workers that reserve nothing.
     """
     if operator.replicas.max is not None:
         return operator.replicas.max
@@ -146,14 +163,14 @@ def most_workers(operator: Operator, has: Machines) -> float:
 
 
 def fit_within(operators: Sequence[Operator], counts: Sequence[int], has: Machines) -> bool:
-    """Whether so many workers are no more than the cores and GPUs; those that take next to no core do not count."""
+    """Whether the cores and GPUs suffice for `counts` workers of each operator. Light workers do not count."""
     heavy = [(operator, number) for operator, number in zip(operators, counts, strict=True) if operator.cpus >= _LIGHT]
     cpus = sum(operator.cpus * number for operator, number in heavy)
-    return cpus <= has.cpus and taken(operators, counts, "gpus") <= has.gpus
+    return cpus <= has.cpus and reserved(operators, counts, "gpus") <= has.gpus
 
 
-def taken(operators: Sequence[Operator], counts: Sequence[int], what: str) -> float:
-    """Cores (`cpus`) or GPUs (`gpus`) that so many workers reserve."""
+def reserved(operators: Sequence[Operator], counts: Sequence[int], what: str) -> float:
+    """Cores (`what` is "cpus") or GPUs ("gpus") that `counts` workers of each operator reserve together."""
     return sum(float(getattr(operator, what)) * number for operator, number in zip(operators, counts, strict=True))
 
 
@@ -167,9 +184,12 @@ def _check_fits(operator: Operator, has: Machines) -> None:
 
 
 def _check_gpus_fit_together(operators: Sequence[Operator], gpus: float) -> None:
-    """Cores can be shared by more workers than there are, GPUs cannot: a worker would wait for one for ever."""
+    """Raise `ConfigError` if the minimal workers need more GPUs than there are.
+
+    Cores are scaled down so that all workers fit; GPUs are not, so a worker would wait for one for ever.
+    """
     holders = [operator for operator in operators if operator.gpus]
-    needs = taken(holders, [operator.replicas.min for operator in holders], "gpus")
+    needs = reserved(holders, [operator.replicas.min for operator in holders], "gpus")
     if needs > gpus:
         names = ", ".join(f"'{operator.name}' {operator.replicas.min} x {operator.gpus:g}" for operator in holders)
         raise ConfigError(

@@ -1,4 +1,7 @@
-"""Runs slices one after another in this process: for debugging and for most tests."""
+"""The local engine: runs slices one after another in this process.
+
+It serves debugging and most tests. On deterministic stages it gives the same bytes as the Ray engine.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,36 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from datagen.execute.engines.progress_events import Heard
+from datagen.execute.engines.progress_events import EngineEvent
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.operators import WRITE, Operator
 from datagen.execute.workers.slices import Job
-from datagen.execute.workers.state import State
-from datagen.execute.workers.worker import Place, Worker
+from datagen.execute.workers.state import SliceState
+from datagen.execute.workers.worker import Worker, WorkerContext
 from datagen.models.language.sharing import shared_here
 from datagen.shards.shard import ShardDone, ShardJob
 
 
-class Local(AbstractContextManager["Local"]):
+class LocalEngine(AbstractContextManager["LocalEngine"]):
     """This process as the engine."""
 
     def __exit__(self, *_: object) -> None:
-        """There is nothing to end."""
+        """Nothing to release: `run` closes its workers itself."""
 
     def run(
-        self, operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
-    ) -> Iterator[Heard]:
-        """Run every slice through all operators; tells of each as it is committed."""
+        self, operators: Sequence[Operator], committer: Committer, worker_context: WorkerContext, jobs: Iterable[Job]
+    ) -> Iterator[EngineEvent]:
+        """Run each slice through all operators and commit it; yields one event for each slice."""
         with ExitStack() as stack:
-            stack.enter_context(shared_here(run=place.token))
+            stack.enter_context(shared_here(run=worker_context.token))
             workers: list[Worker] = []
             for operator in operators:
-                workers.append(Worker(operator, place))
-                stack.callback(workers[-1].close)
+                workers.append(Worker(operator, worker_context))
+                stack.callback(workers[-1].close)  # registered before `setup`, which may raise
                 workers[-1].setup()
             for job in jobs:
-                state = State.start(job, catalogue=committer.catalogue)
+                state = SliceState.start(job, catalogue=committer.catalogue)
                 stage_counters: CountersByStage = {}
                 for worker in workers:
                     stage_counters.update(worker.run([state]))
@@ -45,7 +48,7 @@ class Local(AbstractContextManager["Local"]):
                 accepted = report.counts.accepted
                 wrote = StageCounters(accepted, accepted, calls=1, seconds=time.perf_counter() - start)
                 add_all(stage_counters, [(WRITE, wrote)])
-                yield Heard(stage_counters, report, faults)
+                yield EngineEvent(stage_counters, report, faults)
 
     def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
         """Write shards one after another."""

@@ -1,7 +1,9 @@
-"""What Ray's dashboard, Prometheus and Grafana are told of a run.
+"""Metrics of a run for Ray's dashboard, Prometheus and Grafana.
 
-The driver exports it, so that what a worker did is not lost with the worker.
-Ray adds `ray_` before each name, and `_total` behind a counter's.
+The driver exports them, not the workers. So the counts agree with the ledger, nothing is lost with a worker that dies,
+and there is one time series for each stage instead of one for each worker.
+
+Ray adds the prefix `ray_` to each name, and the suffix `_total` to the names of counters.
 """
 
 from __future__ import annotations
@@ -28,15 +30,15 @@ _COUNTERS = {
 """Name and description, by the field of `StageCounters`; each has the tag `stage`."""
 
 
-class PoolNow(NamedTuple):
-    """What a pool of workers has to do."""
+class PoolState(NamedTuple):
+    """The current load of one pool of workers."""
 
     operator: str
     workers: int
     waiting: int
-    """Slices that wait for them."""
+    """Slices that wait for a worker."""
     working: int
-    """Slices that they work on, or have queued."""
+    """Slices that were given to workers, queued ones included."""
 
 
 @cache
@@ -61,15 +63,15 @@ def _committed() -> Counter:
     return Counter("datagen_slices_committed", description="Slices that were committed.", tag_keys=("operator",))
 
 
-def count(stage_counters: CountersByStage) -> None:
-    """Add what stages did."""
+def export_stage_counters(stage_counters: CountersByStage) -> None:
+    """Add what stages did to the counters."""
     for stage, counters in stage_counters.items():
         for part, value in counters.nonzero().items():
             _ray_counters()[part].inc(value, tags={"stage": stage})
 
 
-def tell_pools(pools: Iterable[PoolNow]) -> None:
-    """How many workers and slices each operator has now."""
+def export_pools(pools: Iterable[PoolState]) -> None:
+    """Set the gauges to the current number of workers and slices of each operator."""
     workers, waiting, working = _gauges()
     for pool in pools:
         tags = {"operator": pool.operator}
@@ -78,6 +80,6 @@ def tell_pools(pools: Iterable[PoolNow]) -> None:
         working.set(pool.working, tags=tags)
 
 
-def count_committed(slices: int, *, operator: str) -> None:
-    """Add slices that the last operator committed."""
+def export_committed(slices: int, *, operator: str) -> None:
+    """Add slices that the last operator, named `operator`, committed."""
     _committed().inc(slices, tags={"operator": operator})

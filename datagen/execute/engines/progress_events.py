@@ -1,4 +1,8 @@
-"""Who is told of a run, and what it comes to."""
+"""What an engine reports while it runs, and what a run reports to its observer.
+
+An engine yields `EngineEvent`s. `throughput.py` sums them up into `RunProgress`, which a `RunObserver` (the terminal
+display) shows. `Summary` is the result of the whole run.
+"""
 
 from __future__ import annotations
 
@@ -8,118 +12,118 @@ from typing import NamedTuple, Protocol
 
 from datagen.execute.ledger.ledger import Counts
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters
-from datagen.execute.workers.commit import Committer, Report
+from datagen.execute.workers.commit import CommitReport, Committer
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.slices import Job
-from datagen.execute.workers.worker import Place
+from datagen.execute.workers.worker import WorkerContext
 from datagen.shards.shard import ShardDone, ShardJob
 
 
-class StageTold(NamedTuple):
-    """What one stage did in this run, and how it does now."""
+class StageProgress(NamedTuple):
+    """What one stage did in this run, and its current rates."""
 
     stage: str
     counters: StageCounters
     workers: int = 0
-    """Of its operator; 0 where the engine has none."""
+    """Workers of its operator; 0 if the engine has no workers."""
     rate: float | None = None
-    """Records that met it, a second, of late; None before that can be told."""
+    """Records per second that reached the stage recently; None while this is unknown."""
     busy: float | None = None
-    """Share of its workers' time that it took of late, 0 to 1."""
+    """Share of its workers' time that it used recently, 0 to 1; None while this is unknown."""
 
 
-class Told(NamedTuple):
-    """How far a run is: slices and records that were computed now."""
+class RunProgress(NamedTuple):
+    """How far a run is. `slices` and `counts` are of the slices that this run computed."""
 
     slices: int
     counts: Counts
     before: int = 0
-    """Slices that an earlier run did."""
+    """Slices that an earlier run committed."""
     total: int | None = None
-    """Slices in all, as estimated; None where the source cannot tell."""
+    """Estimated number of all slices; None if the source does not know its number of rows."""
     seconds: float = 0.0
-    """Since the run began."""
+    """Since the run started."""
     seconds_left: float | None = None
-    """None before there is evidence."""
+    """None while too few slices are done for an estimate."""
     rate: float | None = None
-    """Records that ended, a second, of late."""
-    stages: tuple[StageTold, ...] = ()
+    """Records per second that ended recently; None while this is unknown."""
+    stages: tuple[StageProgress, ...] = ()
     bottleneck: str = ""
-    """The stage whose workers have the least time to spare; empty before that can be told."""
+    """The stage whose workers are busiest; empty while this is unknown."""
 
     @property
     def tokens(self) -> int:
         """Tokens charged in this run."""
-        return sum(told.counters.tokens for told in self.stages)
+        return sum(stage.counters.tokens for stage in self.stages)
 
     @property
     def usd(self) -> float:
         """US dollars charged in this run."""
-        return sum(told.counters.usd for told in self.stages)
+        return sum(stage.counters.usd for stage in self.stages)
 
 
-class Heard(NamedTuple):
-    """What an engine tells as it goes."""
+class EngineEvent(NamedTuple):
+    """What happened in an engine since its last event."""
 
     stage_counters: CountersByStage
-    """What stages did since it told last."""
-    report: Report | None = None
-    """Of a slice that was committed."""
+    """What stages did since the last event."""
+    report: CommitReport | None = None
+    """The slice that was committed, if one was."""
     notes: Sequence[str] = ()
-    """What a person should know."""
+    """Messages for the user."""
     workers: Mapping[str, int] = {}
-    """How many each stage has."""
+    """Workers by stage."""
     working: Mapping[str, float] = {}
-    """Share of them that has work now; not of those that wait for a service."""
+    """Share of these workers that have work now, 0 to 1, by stage. Stages that wait for a service are left out."""
 
 
-class Running(Protocol):
-    """An engine, entered."""
+class RunningEngine(Protocol):
+    """An engine whose context was entered."""
 
     def run(
-        self, operators: Sequence[Operator], committer: Committer, place: Place, jobs: Iterable[Job]
-    ) -> Iterator[Heard]:
-        """Run every slice through all operators; tells of what happens as it happens."""
+        self, operators: Sequence[Operator], committer: Committer, worker_context: WorkerContext, jobs: Iterable[Job]
+    ) -> Iterator[EngineEvent]:
+        """Run each slice through all operators and commit it; yields events as they happen."""
         ...
 
     def map_jobs(self, function: Callable[[ShardJob], ShardDone], jobs: Iterable[ShardJob], /) -> Iterable[ShardDone]:
-        """Write shards, in whatever order."""
+        """Write shards; results come in any order."""
         ...
 
 
-class Watching(Protocol):
-    """Whoever is told of a run, and may end it."""
+class RunObserver(Protocol):
+    """Receives messages and the progress of a run, and may end it."""
 
     @property
     def stopping(self) -> bool:
-        """No further slice is to be begun."""
+        """Whether the run should start no further slices."""
         ...
 
-    def say(self, text: str) -> None:
-        """Something that happens once."""
+    def notify(self, text: str) -> None:
+        """Show a message to the user."""
         ...
 
-    def progressed(self, told: Told) -> None:
-        """Something was done, or some seconds went by."""
+    def on_progress(self, progress: RunProgress) -> None:
+        """Called after each event of the engine."""
         ...
 
 
 @dataclass
 class Summary:
-    """What a run came to."""
+    """The result of a run."""
 
     counts: Counts
     slices: int
     computed: int
-    """Slices computed now; the others were committed before."""
+    """Slices that this run computed; the others were committed before."""
     seconds: float
     stage_counters: CountersByStage = field(default_factory=dict)
-    """What each stage did now."""
+    """What each stage did in this run."""
     shards: int = 0
     splits: dict[str, int] = field(default_factory=dict)
     example: str = ""
     """Key of one accepted sample."""
     failed: list[str] = field(default_factory=list)
-    """Ids of some that failed."""
+    """Ids of some of the records that failed."""
     waits_for: str = ""
-    """What keeps a shared OUT from being packed by this run; '' if it was packed."""
+    """Why this run did not pack an OUT that it shares with other drivers; '' if it packed."""

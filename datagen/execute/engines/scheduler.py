@@ -1,9 +1,25 @@
-"""Gives slices to pools of actors, a pool for each operator.
+"""The scheduler of the Ray engine: sends slices through pools of actors, one pool for each operator.
 
-The driver moves references. Pixels go from actor to actor through the object
-store, and the last operator's actors commit. A pool is given work only while
-the next one has little waiting, and new slices are cut only while what is on
-its way fits into its share of the object store.
+The way of a slice:
+
+1. `_admit_slices` takes a job from the slice queue and appends it, as a `_Task`, to the queue of the first pool.
+2. `_dispatch` gives waiting tasks to workers: `_Pool.take_tasks` chooses the tasks of one call, `_acquire_slot` the
+   worker, and `_submit` makes the call. A `_Call` remembers what was submitted.
+3. `run` waits for any call to end, and `_handle_result` reads what it reports.
+4. `_forward` appends each of its slices to the queue of the next pool, or of the last one if no record is left.
+5. The actors of the last operator commit. Their reports leave `run` as events.
+
+The driver handles references only. Parcels and pixels stay in Ray's object store and go from actor to actor.
+
+Two rules bound the memory. A pool is given no work while the next pool has enough (`_Pool.has_enough_work`), and no
+new slice is admitted while those in flight fill their share of the object store (`_admit_slices`).
+
+If a worker dies, `_handle_death` replaces it and tries its slices again. A slice whose worker died twice runs record by
+record under a crash journal, so that the record at fault is found and fails alone. Slices whose workers ran out of
+memory wait in `_suspects`, and run while nothing else does.
+
+The pools are our own instead of a chain of Ray Data operators: on operators that do nothing they are 6.0 times as fast,
+and Ray Data does not say which record killed a worker (docs/architecture.md, docs/compare.md).
 """
 
 from __future__ import annotations
@@ -25,117 +41,146 @@ from ray.exceptions import (
 )
 
 from datagen.core.errors import AllowanceError, DatagenError
-from datagen.execute.engines.actors import Done, Killers, calls_at_once, maker
-from datagen.execute.engines.cluster import check_is_joined, fit_within, machines, most_workers, shares, taken
-from datagen.execute.engines.metrics import PoolNow, count, count_committed, tell_pools
-from datagen.execute.engines.progress_events import Heard
+from datagen.execute.engines.actors import CallResult, Killers, actor_factory, max_concurrent_calls
+from datagen.execute.engines.cluster import (
+    check_raylet_is_alive,
+    fair_shares,
+    fit_within,
+    machines,
+    most_workers,
+    reserved,
+)
+from datagen.execute.engines.metrics import PoolState, export_committed, export_pools, export_stage_counters
+from datagen.execute.engines.progress_events import EngineEvent
 from datagen.execute.workers.commit import Committer
-from datagen.execute.workers.crash_journal import Journal
+from datagen.execute.workers.crash_journal import CrashJournal
 from datagen.execute.workers.operators import WRITE, Operator
 from datagen.execute.workers.slices import Job
-from datagen.execute.workers.worker import Place
+from datagen.execute.workers.worker import WorkerContext
 from datagen.storage.store import Store
 
 DEATHS = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
-"""What a call ends with whose worker is gone."""
+"""Errors of a call whose worker died."""
 
 _QUEUED = 1
-"""Calls that an actor is given beyond those that it works on, so that it need not wait for the next."""
+"""Calls that an actor has queued beside those that it runs, so that it does not wait for the next one."""
 _BATCHES = 4
-"""Batches that are filled across slices at once: what does not fill one is then a small part."""
+"""Batches that one call fills from several slices. With several, the last batch, which may stay partly empty, is a
+small part of the call."""
 _BUNDLE_BYTES = 16e6
-"""After which batches are filled no further: a call's memory stays small."""
+"""A call takes no further slice beyond this size, so that its memory stays small."""
 _STORE_SHARE = 0.3
-"""Of the object store, for slices on their way."""
+"""Share of Ray's object store that slices in flight may fill, if no limit in MB is given."""
 _IDLE_SECONDS = 2.0
-"""After so long without work a worker gives its cores to a pool that has too much of it."""
+"""A worker that was idle for so long may be ended in favour of a pool that has too much work."""
 _CHECK_SECONDS = 2.0
-"""Between two looks at whether Ray is still there, and at how the pools are."""
-_LANDING_SECONDS = 120.0
-"""For calls to services that are in flight as the run has to end."""
-_MOST_LOST = 5
-"""Times that a slice's worker may die before it tells what it tries."""
+"""Interval at which the driver checks that Ray is alive, and exports the state of the pools."""
+_PAID_CALLS_SECONDS = 120.0
+"""How long a run that has to end waits for calls to services that are in flight."""
+_MAX_LOSSES = 5
+"""How often a slice's worker may die without a record to blame, or its data be lost, before the run ends."""
 
 
 @dataclass
 class _Task:
-    """A slice at one operator."""
+    """A slice that waits for one operator, or is being run by it."""
 
     job: Job
     step: int = 0
+    """Index of the operator."""
     work: Any = None
-    """A reference to the parcel that the operator before made; nothing at the first one."""
+    """Reference to the parcel that the operator before made; None at the first operator."""
     blobs: list[Any] = field(default_factory=list)
-    """References to the parcel's blobs: each operator adds its own, and those of earlier ones stay where they are."""
+    """References to the parcel's blob groups. Each operator adds its own; those of earlier operators are not copied."""
     records: int = 0
     bytes: int = 0
     attempt: int = 1
-    journal: Journal | None = None
+    """Counts from 1. Above 1 the slice is never put into one call with others."""
+    journal: CrashJournal | None = None
+    """Set if the slice runs record by record."""
     killers: Killers = field(default_factory=dict)
-    lost: int = 0
-    hungry: tuple[str, str] | None = None
-    """The stage and record at which its worker ran out of memory though it ran alone."""
+    losses: int = 0
+    """How often its worker died, under the journal, without a new record to blame."""
+    out_of_memory_at: tuple[str, str] | None = None
+    """Stage and record at which its worker ran out of memory once, though it ran alone; blamed the second time."""
 
 
 @dataclass
-class _Seat:
-    """A place in a pool; a worker that dies is replaced in it."""
+class _Slot:
+    """One worker of a pool. If the worker dies, another takes its slot."""
 
     actor: Any
     calls: int = 0
+    """Calls that the worker runs or has queued."""
     idle_since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
 class _Call:
-    """Slices that one worker was given together."""
+    """A call in flight: the slices that one worker was given together."""
 
     tasks: list[_Task]
-    seat: _Seat
+    slot: _Slot
     actor: Any
-    sent: list[Any]
-    """References to what will come back of each slice: a parcel, and the blobs that it adds."""
+    """The worker of the call; the slot may have another one by now."""
+    results: list[Any]
+    """References to the results: for each slice its parcel, and the blob group that the operator adds."""
 
 
 class _Pool:
-    """The workers of one operator, and the slices that wait for them."""
+    """The workers of one operator, and the queue of slices that wait for them.
+
+    `make` makes a worker (see `actor_factory`), `share` is the number of workers that the pool is entitled to.
+    """
 
     def __init__(self, operator: Operator, make: Callable[[bool], Any], share: int) -> None:
         self.operator = operator
         self.make = make
         self.share = share
-        self.seats = [_Seat(make(True)) for _ in range(operator.replicas.min)]
+        self.slots = [_Slot(make(True)) for _ in range(operator.replicas.min)]
         self.waiting: deque[_Task] = deque()
-        self.room = calls_at_once(operator) + _QUEUED
+        self.max_calls = max_concurrent_calls(operator) + _QUEUED
 
     @property
-    def fills(self) -> bool:
-        """Whether batches are filled across slices."""
+    def fills_batches(self) -> bool:
+        """Whether one call takes several slices to fill its batches.
+
+        True for GPU stages and for stages that reserve less than a core. Stages that call a service need no batches:
+        their workers run several calls at once (`max_concurrent_calls`).
+        """
         return self.operator.cost == 1 or (self.operator.cost == 0 and self.operator.waits)
 
-    def is_fed(self) -> bool:
-        """Whether enough waits here: slices, and where batches are filled across them, records or bytes too."""
-        if len(self.waiting) < 2 * self.room * len(self.seats):
+    def has_enough_work(self) -> bool:
+        """Whether the queue is long enough, so that the pool before need not add to it.
+
+        It is, with two rounds of slices for each worker; if batches are filled across slices, also with two full calls
+        (in records or in bytes) for each worker. A filter before a GPU stage may leave few records in each slice, so
+        that a number of slices alone would starve the GPU.
+        """
+        if len(self.waiting) < 2 * self.max_calls * len(self.slots):
             return False
-        if not self.fills:
+        if not self.fills_batches:
             return True
         records = sum(task.records for task in self.waiting) / (_BATCHES * self.operator.batch)
         size = sum(task.bytes for task in self.waiting) / _BUNDLE_BYTES
-        return max(records, size) >= 2 * len(self.seats)
+        return max(records, size) >= 2 * len(self.slots)
 
-    def free_seat(self) -> _Seat | None:
-        """The seat with the least to do, if it has room."""
-        seat = min(self.seats, key=lambda seat: seat.calls)
-        return seat if seat.calls < self.room else None
+    def free_slot(self) -> _Slot | None:
+        """The slot with the fewest calls; None if even that one has as many as it may."""
+        slot = min(self.slots, key=lambda slot: slot.calls)
+        return slot if slot.calls < self.max_calls else None
 
-    def bundle(self) -> list[_Task]:
-        """What one call is to take: a slice, or where workers wait, enough of them to fill batches."""
+    def take_tasks(self) -> list[_Task]:
+        """Remove from the queue the slices of the next call: one, or enough of them to fill its batches.
+
+        A slice that is tried again gets a call of its own, so that a further death says something about it alone.
+        """
         first = self.waiting.popleft()
         found = [first]
-        if not self.fills:
+        if not self.fills_batches:
             return found
         records, size = first.records, first.bytes
-        fair = -(-len(self.waiting) // len(self.seats))
+        fair = -(-len(self.waiting) // len(self.slots))  # rounded up: leave the other workers their part of the queue
         while (
             first.attempt == 1
             and self.waiting
@@ -151,230 +196,266 @@ class _Pool:
 
 
 class Scheduler:
-    """Slices on their way through the pools."""
+    """Sends slices through the pools of `operators`; their last one commits with `committer`.
+
+    `in_flight_mb` limits the size of slices in flight in MB; by default it is a share of Ray's object store.
+    """
 
     def __init__(
         self,
         operators: Sequence[Operator],
         committer: Committer,
-        place: Place,
+        worker_context: WorkerContext,
         jobs: Iterable[Job],
         in_flight_mb: float | None,
     ) -> None:
         self._jobs = iter(jobs)
-        self._has = machines()
-        counts = shares(operators, self._has)
-        self._shrink = min(1.0, self._has.cpus / max(taken(operators, counts, "cpus"), 1e-9))
+        self._machines = machines()
+        counts = fair_shares(operators, self._machines)
+        self._cpu_scale = min(1.0, self._machines.cpus / max(reserved(operators, counts, "cpus"), 1e-9))
         last = operators[-1]
         self._pools = [
             _Pool(
                 operator,
-                maker(operator, committer=committer if operator is last else None, place=place, shrink=self._shrink),
+                actor_factory(
+                    operator,
+                    committer=committer if operator is last else None,
+                    worker_context=worker_context,
+                    cpu_scale=self._cpu_scale,
+                ),
                 share,
             )
             for operator, share in zip(operators, counts, strict=True)
         ]
         self._operators = operators
-        self._place = place
+        self._worker_context = worker_context
         self._calls: dict[Any, _Call] = {}
         self._suspects: deque[_Task] = deque()
-        """Slices whose workers were ended for want of memory, their own or a neighbour's: each is tried alone."""
-        self._budget = in_flight_mb * 1e6 if in_flight_mb else self._has.store_bytes * _STORE_SHARE
+        """Slices whose workers ran out of memory, or were ended for the memory of another. Each is tried alone."""
+        self._budget = in_flight_mb * 1e6 if in_flight_mb else self._machines.store_bytes * _STORE_SHARE
         self._bytes = 0
-        self._widest = 0
+        """Size of all parcels in flight."""
+        self._largest_bytes = 0
+        """Size of the largest parcel so far: what an admitted slice may grow to."""
         self._measured = False
-        """Whether it is known how large a slice gets."""
-        self._looked = time.monotonic()
+        """Whether a slice has come back from its first operator, so that `_largest_bytes` means something."""
+        self._checked_at = time.monotonic()
 
-    def run(self) -> Iterator[Heard]:
-        """What happens, as it happens; a slice's report when it is committed."""
+    def run(self) -> Iterator[EngineEvent]:
+        """Run all slices; yields events as they happen. A slice's report comes when it is committed.
+
+        Raises `SetupError` and the like from workers as `RayTaskError`, and `DatagenError` if Ray died or slices are
+        lost too often. All workers are ended at the end, also after an error.
+        """
         try:
-            self._feed()
+            self._dispatch()
             while self._calls:
                 ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_IDLE_SECONDS)
-                self._look_around()
+                self._check_health()  # raises if Ray is gone: `ray.wait` alone would go on for ever
                 for ref in ready:
-                    yield from self._heard(self._calls.pop(ref), ref)
-                self._feed()
-                if not ready:
-                    yield Heard({}, workers=self._workers(), working=self._working())
+                    yield from self._handle_result(self._calls.pop(ref), ref)
+                self._dispatch()
+                if not ready:  # an event all the same, so that the display goes on and counts busy workers
+                    yield EngineEvent({}, workers=self._workers(), working=self._working())
         finally:
-            self._end()
+            self._stop_workers()
 
-    def _end(self) -> None:
-        """Let the workers go, so that their cores are free for packing."""
+    def _stop_workers(self) -> None:
+        """End all workers, so that their cores are free for packing."""
         self._export()
-        for seat in (seat for pool in self._pools for seat in pool.seats):
-            ray.kill(seat.actor)
+        for slot in (slot for pool in self._pools for slot in pool.slots):
+            ray.kill(slot.actor)
 
-    def _look_around(self) -> None:
-        """Now and then, see whether Ray is still there, and tell its metrics how the pools are."""
-        if time.monotonic() - self._looked > _CHECK_SECONDS:
-            check_is_joined()
+    def _check_health(self) -> None:
+        """Every `_CHECK_SECONDS`, check that Ray is alive and export the state of the pools."""
+        if time.monotonic() - self._checked_at > _CHECK_SECONDS:
+            check_raylet_is_alive()
             self._export()
-            self._looked = time.monotonic()
+            self._checked_at = time.monotonic()
 
     def _workers(self) -> dict[str, int]:
-        """How many each stage has."""
-        found = {node.id: len(pool.seats) for pool in self._pools for node in pool.operator.nodes}
-        return {**found, WRITE: len(self._pools[-1].seats)}
+        """Number of workers by stage."""
+        found = {node.id: len(pool.slots) for pool in self._pools for node in pool.operator.nodes}
+        return {**found, WRITE: len(self._pools[-1].slots)}
 
     def _working(self) -> dict[str, float]:
-        """Share of each stage's workers that has work."""
+        """Share of each stage's workers that have a call, 0 to 1; without stages that wait for a service."""
         found: dict[str, float] = {}
         for pool in self._pools:
-            share = sum(seat.calls > 0 for seat in pool.seats) / len(pool.seats)
+            share = sum(slot.calls > 0 for slot in pool.slots) / len(pool.slots)
             stages = [*(node.id for node in pool.operator.nodes), *([WRITE] if pool is self._pools[-1] else [])]
             found |= dict.fromkeys(stages, share) if pool.operator.cost < 2 else {}
         return found
 
     def _export(self) -> None:
-        """Tell Ray's metrics how the pools are."""
+        """Export the state of the pools to Ray's metrics."""
         working = Counter(task.step for call in self._calls.values() for task in call.tasks)
-        tell_pools(
-            PoolNow(pool.operator.name, len(pool.seats), len(pool.waiting), working[step])
+        export_pools(
+            PoolState(pool.operator.name, len(pool.slots), len(pool.waiting), working[step])
             for step, pool in enumerate(self._pools)
         )
 
-    def _heard(self, call: _Call, ref: Any) -> Iterator[Heard]:
-        call.seat.calls -= 1
-        call.seat.idle_since = time.monotonic()
+    def _handle_result(self, call: _Call, ref: Any) -> Iterator[EngineEvent]:
+        """Read the result of a call that ended, and decide what becomes of its slices."""
+        call.slot.calls -= 1
+        call.slot.idle_since = time.monotonic()
         try:
-            done: Done = ray.get(ref)
+            done: CallResult = ray.get(ref)
         except DEATHS as error:
-            self._bury(call, error)
+            self._handle_death(call, error)
         except ObjectLostError as error:
-            yield Heard({}, notes=[self._begun_again(call, error)])
+            yield EngineEvent({}, notes=[self._restart_slices(call, error)])
         except RayTaskError as error:
             if isinstance(error.cause, AllowanceError):
-                self._let_land()
+                self._await_paid_calls()
             raise
         else:
-            count(done.stage_counters)
+            export_stage_counters(done.stage_counters)
             if done.reports:
-                count_committed(len(done.reports), operator=self._operators[-1].name)
-            yield Heard(done.stage_counters, notes=done.notes, workers=self._workers(), working=self._working())
-            yield from (Heard({}, report) for report in done.reports)
-            self._pass_on(call, done)
+                export_committed(len(done.reports), operator=self._operators[-1].name)
+            yield EngineEvent(done.stage_counters, notes=done.notes, workers=self._workers(), working=self._working())
+            yield from (EngineEvent({}, report) for report in done.reports)
+            self._forward(call, done)
 
-    def _let_land(self) -> None:
-        """Wait until what services are asked just now has come back and is kept: it is paid for."""
+    def _await_paid_calls(self) -> None:
+        """Wait until the calls to services in flight have come back and their answers are stored: they are paid for."""
         paid = [ref for ref, call in self._calls.items() if self._operators[call.tasks[0].step].cost == 2]
         if paid:
-            ray.wait(paid, num_returns=len(paid), timeout=_LANDING_SECONDS)
+            ray.wait(paid, num_returns=len(paid), timeout=_PAID_CALLS_SECONDS)
 
-    def _pass_on(self, call: _Call, done: Done) -> None:
-        sent = iter(call.sent)
-        for task, left, parcel, blobs in zip(call.tasks, done.slices, sent, sent, strict=True):
+    def _forward(self, call: _Call, done: CallResult) -> None:
+        """Append the slices of a finished call to the queues of their next operators."""
+        results = iter(call.results)
+        for task, output, parcel, blobs in zip(call.tasks, done.slices, results, results, strict=True):
             if task.journal:
                 task.journal.close()
             self._bytes -= task.bytes
             self._measured = True
             if done.reports:
                 continue
-            step = task.step + 1 if left.records else len(self._pools) - 1  # what has ended has only to be written
-            kept = [*task.blobs[: left.known], *([blobs] if left.adds else [])]
-            after = _Task(task.job, step, parcel, kept, left.records, left.bytes)
-            self._bytes += left.bytes
-            self._widest = max(self._widest, left.bytes)
+            # A slice without records skips the operators between: only its ledger entry is still to be written.
+            step = task.step + 1 if output.records else len(self._pools) - 1
+            all_blobs = [*task.blobs[: output.known], *([blobs] if output.adds else [])]
+            after = _Task(task.job, step, parcel, all_blobs, output.records, output.bytes)
+            self._bytes += output.bytes
+            self._largest_bytes = max(self._largest_bytes, output.bytes)
             self._pools[step].waiting.append(after)
 
-    def _bury(self, call: _Call, error: Exception) -> None:
-        """Replace a worker that died, and try its slices again, each alone; the third time with care.
+    def _handle_death(self, call: _Call, error: Exception) -> None:
+        """Replace a worker that died, and try its slices again, each in a call of its own.
 
-        With care the worker tells each record before it tries it, so that the one it told last is
-        what killed it. That one is failed untried from then on, and the slice goes on without it.
-        Where memory ran out, Ray ends workers that did nothing wrong too: their slices are tried
-        with care at once, and while no other worker is at anything.
+        The third attempt of a slice runs record by record. Its worker writes each record to the crash journal before it
+        tries it, so the last one in the journal is the record at fault. That record fails untried from then on, and the
+        slice goes on without it. This takes one more death; bisection of 64 records would take six.
+
+        If memory ran out, Ray's memory monitor ends several workers, whichever of them took the memory. So no record is
+        blamed for its neighbours: these slices get a journal at once, and each runs while nothing else does.
         """
         pool = self._pools[call.tasks[0].step]
-        hungry = _ran_out_of_memory(error)
-        if call.seat.actor is call.actor:
+        out_of_memory = _ran_out_of_memory(error)
+        if call.slot.actor is call.actor:
             ray.kill(call.actor)  # one that cannot be reached may still be there
-            self._replace(call.seat, pool)
-        for task in reversed(call.tasks):
+            self._replace_worker(call.slot, pool)
+        for task in reversed(call.tasks):  # each goes to the front of the queue, so the first one has to be last
             if task.journal is not None:
-                self._accuse(task, error)
-            elif task.attempt > 1 or hungry:
-                task.journal = Journal.new(Store(self._place.address))
+                self._blame_record(task, error)
+            elif task.attempt > 1 or out_of_memory:
+                task.journal = CrashJournal.new(Store(self._worker_context.address))
             task.attempt += 1
-            (self._suspects if hungry or task.hungry else pool.waiting).appendleft(task)
+            (self._suspects if out_of_memory or task.out_of_memory_at else pool.waiting).appendleft(task)
 
-    def _replace(self, seat: _Seat, pool: _Pool) -> None:
-        """Put a new worker in the seat; if a machine is gone and its cores with it, none, or one that reserves none."""
-        self._has = machines()
-        seats = [len(other.seats) for other in self._pools]
-        fits = taken(self._operators, seats, "cpus") * self._shrink <= self._has.cpus + 1e-6
-        if fits or len(pool.seats) == 1:
-            seat.actor = pool.make(fits)
+    def _replace_worker(self, slot: _Slot, pool: _Pool) -> None:
+        """Put a new worker into the slot.
+
+        If a machine is gone and the remaining cores are too few, the slot is removed instead. The last worker of a pool
+        is then replaced by one that reserves no core, as it would otherwise wait for a core for ever.
+        """
+        self._machines = machines()
+        slots = [len(other.slots) for other in self._pools]
+        fits = reserved(self._operators, slots, "cpus") * self._cpu_scale <= self._machines.cpus + 1e-6
+        if fits or len(pool.slots) == 1:
+            slot.actor = pool.make(fits)
             return
-        pool.seats.remove(seat)
-        pool.share = min(pool.share, len(pool.seats))
-        seat.actor = None
+        pool.slots.remove(slot)
+        pool.share = min(pool.share, len(pool.slots))
+        slot.actor = None
 
-    def _accuse(self, task: _Task, error: Exception) -> None:
+    def _blame_record(self, task: _Task, error: Exception) -> None:
+        """Blame the last record in the journal of a slice whose worker died. Raises `DatagenError` after too many."""
         assert task.journal is not None
         tried, seconds = task.journal.last()
         what = str(error).splitlines()[0]
-        if tried is None or tried in task.killers:
-            task.lost += 1
-            if task.lost >= _MOST_LOST:
+        if tried is None or tried in task.killers:  # died elsewhere: as it started, or while it stored samples
+            task.losses += 1
+            if task.losses >= _MAX_LOSSES:
                 raise DatagenError(
                     f"workers die before they reach a record, or while they store samples: {what}; what is "
                     "committed stays, and the same command goes on, with fewer `replicas` or more memory perhaps"
                 )
             return
-        if _ran_out_of_memory(error) and task.hungry != tried:
-            task.hungry = tried
+        if _ran_out_of_memory(error) and task.out_of_memory_at != tried:
+            task.out_of_memory_at = tried  # blamed if it happens again
             return
-        limit = self._limit_of(tried[0])
+        # A call that hangs ends its process too (`exit_on_timeout`); Ray reports that like any other death.
+        limit = self._time_limit_of(tried[0])
         if limit and seconds >= limit:
             what = f"took longer than {limit:g} s, its `resources.timeout_s`"
         task.killers[tried] = f"killed its worker, {task.attempt} times in all: {what}"
 
-    def _limit_of(self, stage: str) -> float | None:
+    def _time_limit_of(self, stage: str) -> float | None:
         nodes = (node for operator in self._operators for node in operator.nodes)
         return next((node.resources.timeout_s for node in nodes if node.id == stage), None)
 
-    def _begun_again(self, call: _Call, error: Exception) -> str:
-        """Begin slices anew whose data was lost with a machine; durable stages know their answers."""
+    def _restart_slices(self, call: _Call, error: Exception) -> str:
+        """Start slices again from the source whose data was lost with a machine. Durable stages reuse their answers.
+
+        Returns a message for the user.
+        """
         for task in call.tasks:
             self._bytes -= task.bytes
             attempt = task.attempt + 1
-            if attempt > _MOST_LOST:
+            if attempt > _MAX_LOSSES:
                 raise DatagenError(f"slice {task.job.slice.name} was lost {task.attempt} times: {error}")
             self._pools[0].waiting.appendleft(_Task(task.job, attempt=attempt))
         return f"{len(call.tasks)} slices begin again: their data was lost with a machine"
 
-    def _feed(self) -> None:
-        """Give waiting slices to workers, those nearest their end first; a suspect alone."""
+    def _dispatch(self) -> None:
+        """Give waiting slices to workers. A suspect runs alone.
+
+        Pools are served from the last to the first, so that slices that are nearly done go first.
+        """
         if self._suspects:
             if not self._calls:
                 task = self._suspects.popleft()
-                self._submit([task], self._pools[task.step].seats[0])
+                self._submit([task], self._pools[task.step].slots[0])
             return
         for step in reversed(range(len(self._pools))):
-            while self._is_due(step) and (seat := self._seat(self._pools[step])):
-                self._submit(self._pools[step].bundle(), seat)
+            while self._has_work(step) and (slot := self._acquire_slot(self._pools[step])):
+                self._submit(self._pools[step].take_tasks(), slot)
 
-    def _is_due(self, step: int) -> bool:
-        """Whether a slice waits for this pool, and the next one is not overfed."""
+    def _has_work(self, step: int) -> bool:
+        """Whether a slice waits for this pool, and the next pool has not enough work."""
         pool = self._pools[step]
-        if step + 1 < len(self._pools) and self._pools[step + 1].is_fed():
-            return bool(pool.waiting) and pool.waiting[0].attempt > 1
+        if step + 1 < len(self._pools) and self._pools[step + 1].has_enough_work():
+            return bool(pool.waiting) and pool.waiting[0].attempt > 1  # one that is tried again does not wait
         if step == 0:
-            self._cut()
+            self._admit_slices()
         return bool(pool.waiting)
 
-    def _cut(self) -> None:
-        """Let new slices in, if there is room for them: one, or as many as fill the batches of a call."""
+    def _admit_slices(self) -> None:
+        """Append new slices to the first queue: one, or as many as fill the batches of a call.
+
+        The limit in bytes assumes that each slice in flight grows to the largest parcel so far. While no slice has come
+        back, that size is unknown: then no more slices are admitted than the pool is entitled to workers. If nothing is
+        in flight, one slice is always admitted, however large it is, or the run would never end.
+        """
         pool = self._pools[0]
-        if pool.free_seat() is None and not self._may_add(pool):
+        if pool.free_slot() is None and not self._may_add(pool):
             return
-        wanted = _BATCHES * pool.operator.batch if pool.fills else 1
+        wanted = _BATCHES * pool.operator.batch if pool.fills_batches else 1
         while sum(task.records for task in pool.waiting) < wanted:
             on_the_way = len(self._calls) + len(pool.waiting)
-            if on_the_way and self._bytes + self._widest * (on_the_way + 1) > self._budget:
+            if on_the_way and self._bytes + self._largest_bytes * (on_the_way + 1) > self._budget:
                 return
             if not self._measured and on_the_way >= pool.share:
                 return
@@ -382,57 +463,62 @@ class Scheduler:
                 return
             pool.waiting.append(_Task(job, records=max(1, len(job.slice.rows))))
 
-    def _seat(self, pool: _Pool) -> _Seat | None:
-        """A seat for the next call: one that is idle, a new one, or one with room."""
-        seat = pool.free_seat()
-        if (seat is None or seat.calls) and self._may_add(pool):
-            seat = _Seat(pool.make(True))
-            pool.seats.append(seat)
-        return seat
+    def _acquire_slot(self, pool: _Pool) -> _Slot | None:
+        """The slot for the next call: an idle worker, else a new one, else one that may queue it; None if none may."""
+        slot = pool.free_slot()
+        if (slot is None or slot.calls) and self._may_add(pool):
+            slot = _Slot(pool.make(True))
+            pool.slots.append(slot)
+        return slot
 
     def _may_add(self, pool: _Pool) -> bool:
-        """Whether the pool may grow: within its share, into what is free, or in the place of another's idle worker."""
-        workers = len(pool.seats)
-        if workers >= most_workers(pool.operator, self._has):
+        """Whether the pool may grow: within its share, into free cores, or in the place of an idle worker elsewhere."""
+        workers = len(pool.slots)
+        if workers >= most_workers(pool.operator, self._machines):
             return False
         if workers < pool.share:
             return True
-        if not (pool.operator.cpus or pool.operator.gpus):
-            return all(seat.calls >= pool.room for seat in pool.seats)
-        return self._fits(pool) or (self._retire_one(pool) and self._fits(pool))
+        if not (pool.operator.cpus or pool.operator.gpus):  # nothing to share out: it grows when all workers are full
+            return all(slot.calls >= pool.max_calls for slot in pool.slots)
+        return self._has_room_for(pool) or (self._retire_idle_worker(pool) and self._has_room_for(pool))
 
-    def _fits(self, pool: _Pool) -> bool:
-        counts = [max(other.share, len(other.seats)) + (other is pool) for other in self._pools]
-        return fit_within(self._operators, counts, self._has)
+    def _has_room_for(self, pool: _Pool) -> bool:
+        """Whether one more worker fits, beside those that other pools have or are entitled to."""
+        counts = [max(other.share, len(other.slots)) + (other is pool) for other in self._pools]
+        return fit_within(self._operators, counts, self._machines)
 
-    def _retire_one(self, needy: _Pool) -> bool:
-        """End a worker that has long been idle in a pool with nothing waiting, above that pool's minimum."""
+    def _retire_idle_worker(self, needy: _Pool) -> bool:
+        """End an idle worker of a pool other than `needy` that has no work and more workers than its minimum.
+
+        The pool loses that part of its share too. Returns whether a pool gave something up.
+        """
         now = time.monotonic()
         for pool in self._pools:
-            if pool is needy or pool.waiting or max(len(pool.seats), pool.share) <= pool.operator.replicas.min:
+            if pool is needy or pool.waiting or max(len(pool.slots), pool.share) <= pool.operator.replicas.min:
                 continue
-            idle = [seat for seat in pool.seats if not seat.calls and now - seat.idle_since > _IDLE_SECONDS]
+            idle = [slot for slot in pool.slots if not slot.calls and now - slot.idle_since > _IDLE_SECONDS]
             if not idle:
                 continue
-            if len(pool.seats) > pool.operator.replicas.min:
-                pool.seats.remove(idle[0])
+            if len(pool.slots) > pool.operator.replicas.min:
+                pool.slots.remove(idle[0])
                 ray.kill(idle[0].actor)
-            pool.share = max(pool.operator.replicas.min, len(pool.seats))
+            pool.share = max(pool.operator.replicas.min, len(pool.slots))
             return True
         return False
 
-    def _submit(self, tasks: list[_Task], seat: _Seat) -> None:
+    def _submit(self, tasks: list[_Task], slot: _Slot) -> None:
+        """Call the worker of a slot with the slices of `tasks`; see `Actor.run` for the layout of the arguments."""
         first = tasks[0]
-        seat.calls += 1
+        slot.calls += 1
         works = [part for task in tasks for part in (task.work or task.job, *task.blobs)]
         name = f"{self._pools[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
-        run = seat.actor.run.options(num_returns=2 * len(tasks) + 1, name=name[:200])
+        run = slot.actor.run.options(num_returns=2 * len(tasks) + 1, name=name[:200])  # the name in Ray's dashboard
         groups = [len(task.blobs) for task in tasks]
         journal = first.journal.name if first.journal else ""
-        *sent, done = run.remote(first.attempt, journal, first.killers, groups, *works)
-        self._calls[done] = _Call(tasks, seat, seat.actor, sent)
+        *results, done = run.remote(first.attempt, journal, first.killers, groups, *works)
+        self._calls[done] = _Call(tasks, slot, slot.actor, results)
 
 
 def _ran_out_of_memory(error: Exception) -> bool:
-    """Whether Ray ended the worker because its machine was short of memory; of an actor only the text says so."""
+    """Whether Ray ended the worker because its machine was short of memory; for an actor only the text says so."""
     return isinstance(error, OutOfMemoryError) or "running low on memory" in str(error)

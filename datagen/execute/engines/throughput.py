@@ -1,4 +1,8 @@
-"""How fast a run is of late, what holds it up, and how long it will still take."""
+"""Throughput of a run: recent rates, the bottleneck and the time left.
+
+All figures come from the engine's events. Results arrive in bursts, as workers that start together also finish
+together. So rates are means over a window, and nothing is reported before there is enough evidence.
+"""
 
 from __future__ import annotations
 
@@ -7,105 +11,122 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from datagen.execute.engines.progress_events import Heard, StageTold, Told
+from datagen.execute.engines.progress_events import EngineEvent, RunProgress, StageProgress
 from datagen.execute.ledger.ledger import Counts
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.operators import WRITE, Operator
 
 WINDOW_SECONDS = 30.0
-"""What counts as of late."""
-_FEWEST_MOMENTS = 8
-"""The window is longer where less than so much was heard in it: slow slices are counted over minutes."""
-_BRIEF = 1.0
-"""Seconds within which what is heard is taken together; longer at the start."""
-_LONGEST_START = 60.0
-"""In seconds; a start that took longer is waited for no longer."""
-_NEARLY = 0.9
-"""Of the busiest operator's share: as busy as that."""
-_FEWEST_SLICES = 3
-_FEWEST_SECONDS = 5.0
-"""Less than that is no evidence of how long the rest will take."""
+"""Length of the window that counts as recent."""
+_MIN_ENTRIES = 8
+"""The window gets longer until it has this many entries: slow slices are counted over minutes."""
+_MERGE_SECONDS = 1.0
+"""Events within this time make one entry; at the start the time is longer."""
+_MAX_START_SECONDS = 60.0
+"""Limit of the two waiting times that depend on how long the first event took (`_merge_seconds`, `since`)."""
+_NEARLY_BUSIEST = 0.9
+"""An operator with this share of the busiest one's busy time counts as equally busy."""
+_MIN_SLICES = 3
+_MIN_SECONDS = 5.0
+"""With fewer slices or seconds than these, no time left is estimated."""
 
 
-class Recent:
-    """Amounts heard of late, by name, and the time they took.
+class RecentTotals:
+    """Sums of amounts in the recent window, by name, and the time that they took.
 
-    What is heard first has an unknown beginning, and workers that began together end together:
-    it only starts the clock.
+    The first entry only starts the clock, as nobody knows when its work began: its amounts count in no sum.
+    `begun` is when the run started, in seconds of the clock that `add` and `since` are given.
     """
 
     def __init__(self, begun: float) -> None:
         self._begun = begun
         self._first = begun
-        self._moments: deque[tuple[float, dict[str, float]]] = deque()
+        self._entries: deque[tuple[float, dict[str, float]]] = deque()
 
     def add(self, now: float, **amounts: float) -> None:
-        """Something was done, and is heard now."""
-        if self._moments and now - self._moments[-1][0] < self._brief:
-            _, last = self._moments[-1]
+        """Add amounts that were reported at the time `now`."""
+        if self._entries and now - self._entries[-1][0] < self._merge_seconds:
+            _, last = self._entries[-1]
             for name, amount in amounts.items():
                 last[name] = last.get(name, 0) + amount
         else:
-            self._first = self._first if self._moments else now
-            self._moments.append((now, amounts))
-        while len(self._moments) > _FEWEST_MOMENTS + 1 and self._moments[1][0] <= now - WINDOW_SECONDS:
-            self._moments.popleft()
+            self._first = self._first if self._entries else now
+            self._entries.append((now, amounts))
+        # One entry before the window stays: it says when the first one in the window began.
+        while len(self._entries) > _MIN_ENTRIES + 1 and self._entries[1][0] <= now - WINDOW_SECONDS:
+            self._entries.popleft()
 
     @property
-    def _brief(self) -> float:
-        """Seconds within which what is heard is taken together."""
-        if len(self._moments) > 1:
-            return _BRIEF
-        return min(max(_BRIEF, (self._first - self._begun) / 2), _LONGEST_START)
+    def _merge_seconds(self) -> float:
+        """Seconds within which events make one entry.
+
+        For the first entry it is half the time that it took: workers that started together report over a while, and
+        the later ones of them would otherwise look like a second round that took no time.
+        """
+        if len(self._entries) > 1:
+            return _MERGE_SECONDS
+        return min(max(_MERGE_SECONDS, (self._first - self._begun) / 2), _MAX_START_SECONDS)
 
     def since(self, now: float) -> float:
-        """Seconds that the sums are of; 0 before there are any, and before as much was heard as a first answer took."""
-        if len(self._moments) < 2:
+        """Seconds that the sums cover; 0 while it is too early for a rate.
+
+        It is too early before the second entry, and before the run has gone on for as long as the first one took.
+        """
+        if len(self._entries) < 2:
             return 0.0
-        waited = now - self._first >= min(self._first - self._begun, _LONGEST_START)
-        return now - self._moments[0][0] if waited else 0.0
+        waited = now - self._first >= min(self._first - self._begun, _MAX_START_SECONDS)
+        return now - self._entries[0][0] if waited else 0.0
 
     def sum(self, name: str) -> float:
-        """All of one amount, but for what was heard first."""
-        return sum(amounts.get(name, 0) for (_, _), (_, amounts) in pairwise(self._moments))
+        """Sum of the amount `name`, without the first entry."""
+        return sum(amounts.get(name, 0) for (_, _), (_, amounts) in pairwise(self._entries))
 
 
-class Pace:
-    """Hears what an engine tells, and knows rates, the bottleneck and the time left."""
+class Throughput:
+    """Sums up the events of an engine into rates, the bottleneck and the time left.
+
+    `clock` returns seconds.
+    """
 
     def __init__(self, operators: Sequence[Operator], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begun = clock()
-        self._groups = [{node.id: _side_by_side(operator) for node in operator.nodes} for operator in operators]
+        self._groups = [{node.id: _concurrent_calls(operator) for node in operator.nodes} for operator in operators]
         self._groups[-1].setdefault(WRITE, 1)
         self._stage_counters: CountersByStage = {stage: StageCounters() for group in self._groups for stage in group}
-        self._recent: dict[str, Recent] = {}
-        self._slices = Recent(self._begun)
+        self._recent: dict[str, RecentTotals] = {}
+        self._slices = RecentTotals(self._begun)
         self._workers: dict[str, int] = {}
         self._working: dict[str, float] = {}
-        self._heard = self._begun
-        self._occupied = [Recent(self._begun) for _ in self._groups]
+        self._last_event_at = self._begun
+        self._busy_seconds = [RecentTotals(self._begun) for _ in self._groups]
 
-    def hear(self, heard: Heard) -> None:
-        """Take in what an engine told."""
+    def add_event(self, event: EngineEvent) -> None:
+        """Count an event of the engine."""
         now = self._clock()
-        for group, occupied in zip(self._groups, self._occupied, strict=True):
+        for group, busy_seconds in zip(self._groups, self._busy_seconds, strict=True):
             if (share := self._working.get(next(iter(group)))) is not None:
-                occupied.add(now, seconds=share * (now - self._heard))
-        self._heard = now
-        self._workers.update(heard.workers)
-        self._working.update(heard.working)
-        add_all(self._stage_counters, heard.stage_counters.items())
-        for stage, counters in heard.stage_counters.items():
-            self._recent.setdefault(stage, Recent(self._begun)).add(now, taken=counters.taken, seconds=counters.seconds)
-        if heard.report:
-            self._slices.add(now, slices=1, records=heard.report.counts.records)
+                busy_seconds.add(now, seconds=share * (now - self._last_event_at))
+        self._last_event_at = now
+        self._workers.update(event.workers)
+        self._working.update(event.working)
+        add_all(self._stage_counters, event.stage_counters.items())
+        for stage, counters in event.stage_counters.items():
+            self._recent.setdefault(stage, RecentTotals(self._begun)).add(
+                now, taken=counters.taken, seconds=counters.seconds
+            )
+        if event.report:
+            self._slices.add(now, slices=1, records=event.report.counts.records)
 
-    def told(self, counts: Counts, *, slices: int, before: int = 0, total: int | None = None) -> Told:
-        """How far the run is now."""
+    def progress(self, counts: Counts, *, slices: int, before: int = 0, total: int | None = None) -> RunProgress:
+        """The progress of the run now.
+
+        `slices` and `before` are the numbers of slices that this run and earlier ones committed, `total` that of all
+        slices, None if unknown.
+        """
         now = self._clock()
         stages = tuple(self._stage(stage, now) for stage in self._stage_counters)
-        return Told(
+        return RunProgress(
             slices,
             counts,
             before,
@@ -117,10 +138,10 @@ class Pace:
             bottleneck=self._bottleneck(stages),
         )
 
-    def _stage(self, stage: str, now: float) -> StageTold:
-        recent = self._recent.get(stage, Recent(self._begun))
+    def _stage(self, stage: str, now: float) -> StageProgress:
+        recent = self._recent.get(stage, RecentTotals(self._begun))
         workers = self._workers.get(stage, 0)
-        return StageTold(
+        return StageProgress(
             stage,
             self._stage_counters[stage],
             workers,
@@ -128,41 +149,50 @@ class Pace:
             self._busy(stage, recent, now),
         )
 
-    def _busy(self, stage: str, recent: Recent, now: float) -> float | None:
-        """Share of its workers' time; of those that the engine sees work, also in calls that are not done."""
-        group, occupied = next(pair for pair in zip(self._groups, self._occupied, strict=True) if stage in pair[0])
-        if (share := self._rate(occupied, "seconds", now)) is not None:
+    def _busy(self, stage: str, recent: RecentTotals, now: float) -> float | None:
+        """Share of its workers' time that a stage uses, 0 to 1; None if unknown.
+
+        The engine knows which workers have a call. This counts calls that are still running; a worker reports its own
+        seconds only when a call ends, which may be minutes later. Stages that share a worker share its time in
+        proportion to their seconds. Without such a figure (local engine, stages that wait for a service) the seconds
+        that were reported are used.
+        """
+        group, busy_seconds = next(
+            pair for pair in zip(self._groups, self._busy_seconds, strict=True) if stage in pair[0]
+        )
+        if (share := self._rate(busy_seconds, "seconds", now)) is not None:
             all_seconds = sum(self._stage_counters[other].seconds for other in group)
             return share * self._stage_counters[stage].seconds / all_seconds if all_seconds else None
         busy = self._rate(recent, "seconds", now)
         room = max(1, self._workers.get(stage, 0)) * group[stage]
         return None if busy is None else min(1.0, busy / room)
 
-    def _rate(self, recent: Recent, what: str, now: float) -> float | None:
-        """So much a second; None before it can be told."""
+    def _rate(self, recent: RecentTotals, what: str, now: float) -> float | None:
+        """Amount `what` per second; None while it is too early."""
         seconds = recent.since(now)
-        return recent.sum(what) / seconds if seconds >= _BRIEF else None
+        return recent.sum(what) / seconds if seconds >= _MERGE_SECONDS else None
 
     def _left(self, slices: int, now: float) -> float | None:
-        """Seconds until so many slices more are done; None where there is no evidence."""
+        """Seconds that `slices` more will take; None without enough evidence."""
         done, seconds = self._slices.sum("slices"), self._slices.since(now)
         if not slices:
             return 0.0
-        return slices * seconds / done if done >= _FEWEST_SLICES and seconds >= _FEWEST_SECONDS else None
+        return slices * seconds / done if done >= _MIN_SLICES and seconds >= _MIN_SECONDS else None
 
-    def _bottleneck(self, stages: Iterable[StageTold]) -> str:
-        """The slowest stage of the operator whose workers are busiest; without workers, the slowest of all.
+    def _bottleneck(self, stages: Iterable[StageProgress]) -> str:
+        """The busiest stage of the busiest operator; without workers (local engine), the busiest of all.
 
-        Of several that hardly rest the last one counts: those before it work ahead of it.
+        Of several operators that are about equally busy the last one counts: the ones before it are only filling its
+        queue.
         """
-        busy = {told.stage: told.busy for told in stages if told.busy}
+        busy = {stage.stage: stage.busy for stage in stages if stage.busy}
         groups = [set(group) for group in self._groups] if self._workers else [set(busy)]
         shares = [{stage: busy[stage] for stage in busy if stage in group} for group in groups]
         most = max(sum(group.values()) for group in shares)
-        busiest = next(group for group in reversed(shares) if sum(group.values()) >= _NEARLY * most)
+        busiest = next(group for group in reversed(shares) if sum(group.values()) >= _NEARLY_BUSIEST * most)
         return max(busiest, key=busiest.__getitem__, default="")
 
 
-def _side_by_side(operator: Operator) -> int:
-    """Calls that one worker has at once."""
+def _concurrent_calls(operator: Operator) -> int:
+    """Calls that one worker runs at the same time: only calls to a service overlap."""
     return operator.batch if operator.cost > 1 else 1

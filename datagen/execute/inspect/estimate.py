@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from datagen.core.errors import ConfigError
-from datagen.execute.engines.progress_events import Summary, Watching
+from datagen.execute.engines.progress_events import RunObserver, Summary
 from datagen.execute.inspect.bootstrap import NOTHING, Forecast, Values, forecast_amount, forecast_count
 from datagen.execute.ledger.entries import as_parquet
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.reuse.answer_cache import CHECKPOINTS
 from datagen.execute.reuse.run_manifest import last_run
-from datagen.execute.run import How, run
+from datagen.execute.run import RunOptions, run
 from datagen.execute.workers.operators import WRITE, Operator, fuse
 from datagen.execute.workers.slices import Slice, cut
 from datagen.pipeline.graph_model import Graph
@@ -66,7 +66,7 @@ class Estimate:
     notes: list[str] = field(default_factory=list)
 
 
-def estimate(graph: Graph, *, draws: int, watcher: Watching, seed: int = 0, rows: int | None = None) -> Estimate:
+def estimate(graph: Graph, *, draws: int, watcher: RunObserver, seed: int = 0, rows: int | None = None) -> Estimate:
     """Run some rows of the source through all stages, and forecast what the whole of it comes to.
 
     The source is cut into `draws` spans of equal length, and one row is drawn of each; with it comes the rest
@@ -81,7 +81,7 @@ def estimate(graph: Graph, *, draws: int, watcher: Watching, seed: int = 0, rows
     source = _Drawn(graph.source, tuple(row for unit in units for row in unit.rows))
     with tempfile.TemporaryDirectory(prefix="datagen-estimate-") as out:
         sampled = replace(graph, source=source)
-        summary = run(sampled, out=out, how=How("local"), watcher=watcher)
+        summary = run(sampled, out=out, options=RunOptions("local"), watcher=watcher)
         books = _booked(out, units, summary)
     return _told(graph, books, drawn, rows=total, seed=seed, seconds=time.perf_counter() - begun)
 
@@ -138,7 +138,7 @@ def _places(draws: int, rows: int, seed: int) -> list[int]:
 
 
 @dataclass
-class _Books:
+class _UnitTotals:
     """What each unit came to, as columns; each is as long as there are units."""
 
     sizes: Values
@@ -155,13 +155,13 @@ class _Books:
     """Bytes besides."""
 
 
-def _booked(out: str, units: Sequence[Slice], summary: Summary) -> _Books:
+def _booked(out: str, units: Sequence[Slice], summary: Summary) -> _UnitTotals:
     store = Store(out)
     ledger = Ledger(store, last_run(store))
     rows = pa.concat_tables(ledger.tables(ledger.slices()))
     unit_of = {row.id: number for number, unit in enumerate(units) for row in unit.rows}
     empty = np.zeros(len(units))
-    books = _Books(
+    books = _UnitTotals(
         sizes=np.array([len(unit.rows) for unit in units], np.float64),
         counts=defaultdict(empty.copy, accepted=empty.copy()),
         seconds=defaultdict(empty.copy),
@@ -190,7 +190,7 @@ def _root(id: str, parents: Mapping[str, str]) -> str:
     return id
 
 
-def _enter(books: _Books, unit: int, row: Mapping[str, Any]) -> None:
+def _enter(books: _UnitTotals, unit: int, row: Mapping[str, Any]) -> None:
     if row["status"] in ("accepted", "failed"):
         books.counts[row["status"]][unit] += 1
     elif row["status"] == "rejected":
@@ -202,14 +202,14 @@ def _enter(books: _Books, unit: int, row: Mapping[str, Any]) -> None:
     books.dataset[unit] += row["size"]
 
 
-def _enter_writing(books: _Books, summary: Summary) -> None:
+def _enter_writing(books: _UnitTotals, summary: Summary) -> None:
     """Storing samples is not booked by record: each accepted one bears the same."""
     accepted = books.counts["accepted"]
     if accepted.any() and WRITE in summary.stage_counters:
         books.seconds[WRITE] = summary.stage_counters[WRITE].seconds * accepted / accepted.sum()
 
 
-def _enter_files(books: _Books, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:
+def _enter_files(books: _UnitTotals, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:
     """Parts are as large as the dataset; what is kept by slice, its records bear alike, and all bear the ledger."""
     books.run += books.dataset + ledger_bytes * books.sizes / books.sizes.sum()
     for path, size in store.files(CHECKPOINTS).items():
@@ -217,7 +217,7 @@ def _enter_files(books: _Books, store: Store, slices: Mapping[str, list[int]], *
         np.add.at(books.run, units, size / len(units))
 
 
-def _told(graph: Graph, books: _Books, drawn: Sequence[int], *, rows: int, seed: int, seconds: float) -> Estimate:
+def _told(graph: Graph, books: _UnitTotals, drawn: Sequence[int], *, rows: int, seed: int, seconds: float) -> Estimate:
     shares = 1 / books.sizes[list(drawn)]  # a draw stands for one row, also where its group was run with it
 
     def per_row(values: Values) -> Values:

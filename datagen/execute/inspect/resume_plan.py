@@ -20,7 +20,7 @@ NOT_DURABLE = "no answers are kept for it (not durable): it runs again where a s
 
 
 @dataclass
-class StageOutlook:
+class StagePlan:
     """What is to be done at one stage."""
 
     id: str
@@ -34,7 +34,7 @@ class StageOutlook:
 
 
 @dataclass
-class Outlook:
+class ResumePlan:
     """What a run would do."""
 
     out: str
@@ -47,13 +47,13 @@ class Outlook:
     done_rows: int = 0
     new_slices: int = 0
     """Slices that the last finished run did not have, as rows were added or changed."""
-    stages: list[StageOutlook] = field(default_factory=list)
+    stages: list[StagePlan] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     salts: Mapping[str, str] = field(default_factory=dict)
     """By stage, what `--code rerun` sets its results apart with."""
 
 
-def outlook(settled: Settled, *, out: str) -> Outlook:
+def plan_resume(settled: Settled, *, out: str) -> ResumePlan:
     """Compare a run with what OUT holds; walks all rows of the source, and writes nothing.
 
     `out` is how OUT is to be called. Raises `ConfigError` if it is another pipeline's.
@@ -61,7 +61,7 @@ def outlook(settled: Settled, *, out: str) -> Outlook:
     context, store = settled.context, settled.context.store
     refuse_foreign(store, context.graph)
     last = last_run(store)
-    found = Outlook(out, context.fingerprint, begun=bool(last), notes=settled.notes, salts=context.salts)
+    found = ResumePlan(out, context.fingerprint, begun=bool(last), notes=settled.notes, salts=context.salts)
     todo = _walk(context, found, known=_known(store, last))
     old = read_stages(store, last) if last else {}
     why = changes(stages_of(settled), old) if old else {}
@@ -72,7 +72,7 @@ def outlook(settled: Settled, *, out: str) -> Outlook:
             "done" if not todo else "reused" if node.durable and kept == len(todo) else "to do"
         )
         reasons = [*why.get(node.id, []), *([NOT_DURABLE] if state == "to do" and not node.durable else [])]
-        found.stages.append(StageOutlook(node.id, print, state, kept, reasons))
+        found.stages.append(StagePlan(node.id, print, state, kept, reasons))
     return found
 
 
@@ -84,10 +84,10 @@ def _known(store: Store, last: str) -> set[str] | None:
         return None
 
 
-def _walk(context: RunContext, found: Outlook, *, known: set[str] | None) -> set[str]:
+def _walk(context: RunContext, found: ResumePlan, *, known: set[str] | None) -> set[str]:
     """Count slices and rows; the names of the slices that are not committed."""
     pipeline = context.graph.loaded.pipeline
-    committed = Ledger(context.store, context.fingerprint).listing().places
+    committed = Ledger(context.store, context.fingerprint).listing().locations
     todo: set[str] = set()
     for part in cut(context.graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by):
         name = part.name
@@ -107,12 +107,12 @@ def _kept(store: Store, fingerprint: str) -> set[str]:
     return {name.partition(".")[0] for name in store.names(f"{CHECKPOINTS}/{fingerprint}") if name.endswith(".arrow")}
 
 
-def outlook_text(found: Outlook) -> str:
+def resume_plan_text(found: ResumePlan) -> str:
     """An outlook for a terminal."""
     return "\n".join(_lines(found))
 
 
-def _lines(found: Outlook) -> Iterator[str]:
+def _lines(found: ResumePlan) -> Iterator[str]:
     yield f"into {found.out}{'' if found.begun else ' (nothing was run into it yet)'}:"
     left = found.slices - found.done_slices
     yield (

@@ -48,7 +48,7 @@ class Failure:
 
 
 @dataclass
-class Packed:
+class PackedDataset:
     """The dataset that lies in OUT."""
 
     state: Literal["none", "current", "older", "damaged"]
@@ -79,7 +79,7 @@ class Status:
     """What stages did to the records that ended, in the order in which they run; `tokens` and `usd` stay 0 in it."""
     tokens: int
     usd: float
-    dataset: Packed
+    dataset: PackedDataset
     next: str
     """The command that comes next; '' while a run goes on."""
     notes: list[str] = field(default_factory=list)
@@ -131,7 +131,7 @@ def _no_run(store: Store) -> str:
     return f"holds no run of datagen, {CONFIG} is missing; give the folder or address that a run wrote to"
 
 
-class _Books:
+class _LedgerTotals:
     """Adds up the rows of a ledger as they stream by."""
 
     def __init__(self, stages: Mapping[str, object]) -> None:
@@ -174,7 +174,7 @@ class _Books:
 
 
 class _Read(NamedTuple):
-    books: _Books
+    books: _LedgerTotals
     done: Mapping[str, object]
     """The slices that count."""
 
@@ -187,9 +187,9 @@ def _read(ledger: Ledger, slices: Mapping[str, object] | None, notes: list[str])
     fault = ""
     done: Mapping[str, object] = {}
     for _ in range(_TRIES):
-        books = _Books(read_stages(ledger.store, ledger.fingerprint))
+        books = _LedgerTotals(read_stages(ledger.store, ledger.fingerprint))
         try:
-            done = slices or ledger.listing().places
+            done = slices or ledger.listing().locations
             for table in ledger.tables(done, columns=_COLUMNS):
                 books.add(table)
             for table in dropped_tables(ledger, columns=("stage", "reason", "status", "children")) if slices else ():
@@ -198,7 +198,7 @@ def _read(ledger: Ledger, slices: Mapping[str, object] | None, notes: list[str])
         except StoreError as error:
             fault = str(error)
     notes.append(f"the records are not counted: {fault}")
-    return _Read(_Books({}), done)
+    return _Read(_LedgerTotals({}), done)
 
 
 def _entered(ledger: Ledger, notes: list[str]) -> Mapping[str, int]:
@@ -225,15 +225,15 @@ def _source_rows(store: Store) -> int | None:
     return rows if rows is None else min(rows, rows_of_last_run(store) or rows)
 
 
-def _packed(store: Store, *, current: bool) -> Packed:
+def _packed(store: Store, *, current: bool) -> PackedDataset:
     if not store.exists(DATASET):
-        return Packed("none")
+        return PackedDataset("none")
     try:
         dataset = read_dataset(store)
     except StoreError:
-        return Packed("damaged")
+        return PackedDataset("damaged")
     samples = sum(shard.samples for shard in dataset.shards)
-    return Packed("current" if current else "older", samples, len(dataset.shards), dataset.fingerprint)
+    return PackedDataset("current" if current else "older", samples, len(dataset.shards), dataset.fingerprint)
 
 
 def _slices_in_all(store: Store, rows: int | None, *, at_least: int) -> int | None:
@@ -244,7 +244,7 @@ def _slices_in_all(store: Store, rows: int | None, *, at_least: int) -> int | No
     return None if rows is None else max(math.ceil(rows / size), at_least)
 
 
-def _next(store: Store, packed: Packed, counts: Counts) -> str:
+def _next(store: Store, packed: PackedDataset, counts: Counts) -> str:
     out = shlex.quote(store.address)
     if packed.state != "current":
         rows = rows_of_last_run(store)

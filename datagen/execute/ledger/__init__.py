@@ -1,1 +1,1 @@
-"""What became of every record: the ledger, its files, audit, lock, partitions and counters."""
+"""The ledger, which says how every record ended: its files, audit, lock, partitions and counters."""

@@ -1,4 +1,8 @@
-"""Every record ends exactly once: what contradicts that, found over columns."""
+"""Conservation: checks that every record of a ledger has exactly one end, with vectorised column operations.
+
+A record that began as a row of the source, or that a stage made, must end once. The checks find lost records, records
+that ended twice, and children whose parent is missing.
+"""
 
 from __future__ import annotations
 
@@ -15,36 +19,37 @@ from datagen.shards.writer import ending
 
 Codes = NDArray[np.int64]
 
-ENDS = ["slice", "id", "parent", "status", "children"]
-"""Columns that tell how records ended."""
-PLACES = ["part", "offset", "size"]
+END_COLUMNS = ["slice", "id", "parent", "status", "children"]
+"""Columns that say how records ended."""
+PART_COLUMNS = ["part", "offset", "size"]
+"""Columns that say where the sample of an accepted record lies."""
 _INNER = pa.array(["expanded", "combined"])
 _MOST = 3
-"""Faults of one kind that are told."""
+"""Faults of one kind that are reported."""
 
 
 class Tally(NamedTuple):
-    """What the rows of a slice add up to."""
+    """How many records of a slice ended, and how many its stages made."""
 
     ended: int
     made: int
 
     @property
     def given(self) -> int:
-        """Rows of the source that it accounts for."""
+        """Rows of the source that the slice accounts for."""
         return self.ended - self.made
 
 
-class Check(NamedTuple):
-    """What the rows of several slices come to, by slice."""
+class SliceCheck(NamedTuple):
+    """The result of checking several slices, by slice."""
 
     tallies: dict[str, Tally]
     faults: dict[str, list[str]]
-    """Of slices whose rows contradict themselves."""
+    """Only of slices whose rows contradict each other."""
 
 
 class Conservation:
-    """Adds up slices as they stream by; of each record it remembers eight bytes."""
+    """Checks slices as they are streamed; keeps eight bytes of memory for each record."""
 
     def __init__(self, cut: Mapping[str, int]) -> None:
         self._cut = cut
@@ -53,8 +58,8 @@ class Conservation:
         self._hashes: list[Codes] = []
 
     def add(self, rows: pa.Table) -> None:
-        """Take in whole slices; columns as in `ENDS`, at least."""
-        check = check_slices(rows.select(ENDS))
+        """Add the rows of whole slices; they have at least the columns of `END_COLUMNS`."""
+        check = check_slices(rows.select(END_COLUMNS))
         for name, tally in check.tallies.items():
             if fault := cut_fault(name, tally, cut=self._cut[name]):
                 self._lost.append(fault)
@@ -62,11 +67,12 @@ class Conservation:
         self._hashes.append(_hashes(rows["id"]))
 
     def faults(self, again: Callable[[], Iterable[pa.Table]]) -> list[str]:
-        """What contradicts that every record ended exactly once, some of each kind.
+        """Contradictions to "every record ended exactly once", the first few of each kind.
 
-        `again` reads the rows once more, column `id` at least; it is called only where two records
-        look alike, to tell their names.
+        `again` reads the rows once more, with at least the column `id`. It is called only if two hashes are equal,
+        to find the ids behind them.
         """
+        # Sorted hashes find duplicates across all slices in eight bytes a record; a set of ids would take far more.
         hashes = np.sort(np.concatenate([np.empty(0, np.int64), *self._hashes]))
         alike = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         twice = _ended_twice(again(), alike) if len(alike) else []
@@ -81,12 +87,15 @@ def _ended_twice(tables: Iterable[pa.Table], alike: Codes) -> list[str]:
 
 
 def _hashes(ids: pa.ChunkedArray) -> Codes:
-    """Python's own hash of each, which is good for this process alone."""
+    """Python's hash of each id. It is salted, so that it is valid in this process only."""
     return np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids))
 
 
 def cut_fault(name: str, tally: Tally, *, cut: int) -> str:
-    """Says it if a slice does not have an end for every row of the source and every record made of them; else ''."""
+    """The fault if some row of the source, or some record made of it, has no end in this slice; '' if all have one.
+
+    `cut` is how many rows of the source the slice was given.
+    """
     if tally.given == cut:
         return ""
     began = cut + tally.made
@@ -95,11 +104,10 @@ def cut_fault(name: str, tally: Tally, *, cut: int) -> str:
     )
 
 
-def check_slices(rows: pa.Table) -> Check:
-    """Tallies of the slices in `rows` (columns as in `ENDS`), and what is wrong within one.
+def check_slices(rows: pa.Table) -> SliceCheck:
+    """Tallies of the slices in `rows` (columns as in `END_COLUMNS`), and the faults within each slice.
 
-    Sound slices are told from others over columns, whatever their number; only the others are
-    looked at one by one.
+    Vectorised checks over all slices find the doubtful ones. Only these are checked one by one.
     """
     rows = rows.set_column(1, "id", pc.fill_null(rows["id"], "")).combine_chunks()
     slices = _flat(rows["slice"]).dictionary_encode()
@@ -114,13 +122,14 @@ def check_slices(rows: pa.Table) -> Check:
         for code in _doubtful(rows, of, children)
         if (found := _faults_within(rows.filter(pa.array(of == code))))
     }
-    return Check(tallies, faults)
+    return SliceCheck(tallies, faults)
 
 
 def _doubtful(rows: pa.Table, of: Codes, children: Codes) -> Codes:
-    """Numbers of the slices in which a record may have ended twice, or a parent or child be missing."""
+    """Codes of the slices in which a record may have ended twice, or a parent or a child may be missing."""
     ids = _flat(rows["id"]).dictionary_encode()
     many = max(len(ids.dictionary), 1)
+    # One integer for each pair of slice and id: an id has to be unique within its slice only.
     key = of * many + ids.indices.to_numpy(zero_copy_only=False)
     inner = _truth(pc.is_in(rows["status"], _INNER))
     expanded = _truth(pc.equal(rows["status"], "expanded"))
@@ -141,9 +150,9 @@ def _doubtful(rows: pa.Table, of: Codes, children: Codes) -> Codes:
 def _children_begun(
     rows: pa.Table, of: Codes, children: Codes, expanded: NDArray[np.bool_], ids: pa.Array
 ) -> tuple[Codes, Codes]:
-    """For every child that an expanded record had: its slice, and its id's place among `ids` or -1."""
+    """For every child of an expanded record: the code of its slice, and the index of its id in `ids`, or -1."""
     counts = np.where(expanded, children, 0).astype(np.int64).clip(0)
-    if counts.sum() > len(of):  # then some child is missing, and what is damaged may say two thousand millions
+    if counts.sum() > len(of):  # some child is missing; a damaged count may be 2 * 10**9, too many to repeat
         return of[expanded], np.full(int(expanded.sum()), -1)
     parent = np.repeat(np.arange(len(of)), counts)
     number = np.arange(len(parent)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -154,7 +163,7 @@ def _children_begun(
 
 
 def _faults_within(rows: pa.Table) -> list[str]:
-    """What is wrong with the rows of one slice, some of each kind."""
+    """Faults in the rows of one slice, the first few of each kind."""
     times = pc.value_counts(rows["id"])
     twice = times.filter(pc.greater(times.field("counts"), 1)).field("values").slice(0, _MOST).to_pylist()
     parents = pc.unique(rows["parent"].filter(pc.not_equal(rows["parent"], "")))
@@ -179,10 +188,11 @@ def _lost_children(rows: pa.Table) -> Iterable[str]:
 
 
 def part_faults(rows: pa.Table, *, parts: Mapping[str, int], exact: Mapping[str, bool], below: str) -> dict[str, str]:
-    """Slices a part of which is missing or has the wrong size, and what is wrong.
+    """The slices with a part that is missing or has the wrong size, and the fault of each.
 
-    A part's size follows from its last sample. In a slice that was run in several rounds, that sample
-    may be in use no more; such a slice is not `exact`, and its parts may be larger.
+    `parts` are the sizes in bytes of the existing parts, by path. The expected size of a part follows from its last
+    sample. After several rounds of a slice, its newest rows may no longer use that sample. So the slice is not `exact`,
+    and its parts may be larger.
     """
     placed = rows.filter(pc.not_equal(rows["part"], ""))
     placed = placed.append_column("end", pc.add(placed["offset"], placed["size"]))
@@ -206,7 +216,7 @@ def _truth(mask: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _codes_in(values: pa.Array, known: pa.Array) -> Codes:
-    """The place of each value among `known`, or -1."""
+    """The index of each value in `known`, or -1."""
     found = pc.fill_null(pc.index_in(values, value_set=known), -1)
     return np.asarray(_flat(found).to_numpy(zero_copy_only=False), dtype=np.int64)
 

@@ -1,4 +1,8 @@
-"""What became of every record: one Parquet file a slice, written last, and merged into larger ones later."""
+"""The ledger: how every record ended, in Parquet files of one row a record.
+
+Each slice is committed by creating one file, as the last step of the slice. Later, such files are merged into larger
+ones (`compaction`). If a slice is recomputed, its new rows are a new file with the next round; nothing is overwritten.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,18 @@ import pyarrow.parquet as pq
 
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.conservation import (
-    ENDS,
-    PLACES,
+    END_COLUMNS,
+    PART_COLUMNS,
     Tally,
     check_slices,
     cut_fault,
     part_faults,
 )
 from datagen.execute.ledger.entries import (
-    ANEW,
     COMPACTED,
+    RECOMPUTE,
     Listing,
-    Place,
+    SliceLocation,
     as_parquet,
     in_order,
     is_compacted,
@@ -55,23 +59,23 @@ __all__ = [
 
 SLICES = "slices.txt"
 DROPPED = "pack.parquet"
-"""Beside the slices: what packing rejected."""
+"""Beside the slices: the records that packing rejected."""
 DAMAGED = "damaged"
-"""Folder of compacted files that were found damaged."""
+"""Folder of damaged compacted files."""
 ROWS_AT_ONCE = 50_000
 
 
 class Entry(NamedTuple):
-    """A committed slice, as it was found."""
+    """The state of a committed slice."""
 
     round: int
-    """The highest that there is a file of."""
+    """The highest round that has a file."""
     tally: Tally
     fault: str
-    """Why it cannot stay as it is, or ''."""
+    """Why the slice has to be recomputed, or ''."""
 
     def fault_of(self, slice: str, *, cut: int) -> str:
-        """The same for a slice that was given `cut` rows of the source."""
+        """The same, if the slice was given `cut` rows of the source: it also names lost records."""
         lost = "" if self.tally == _NOTHING else cut_fault(slice, self.tally, cut=cut)
         return "; ".join(fault for fault in (lost, self.fault) if fault)
 
@@ -89,22 +93,22 @@ class Ledger:
         self._rounds: dict[str, Mapping[str, int]] = {}
 
     def listing(self) -> Listing:
-        """Which files there are, and where each slice lies. Raises `StoreError` if a compacted one is damaged."""
+        """List the files, and the file of each slice. Raises `StoreError` if a compacted file is damaged."""
         names = self.store.names(self.folder)
         return listed(names, compacted={name: self._rounds_in(name) for name in names if is_compacted(name)})
 
     def _rounds_in(self, name: str) -> Mapping[str, int]:
-        if name not in self._rounds:  # such a file never changes
+        if name not in self._rounds:  # a compacted file never changes, as its name has its digest
             self._rounds[name] = rounds_in(self.store, f"{self.folder}/{name}")
         return self._rounds[name]
 
     def committed(
         self, parts: Mapping[str, int], *, damaged: Callable[[str, StoreError], None] | None = None
     ) -> dict[str, Entry]:
-        """All committed slices, read and checked; `parts` are the sizes of the parts by their path.
+        """Read and check all committed slices; `parts` are the sizes of the parts in bytes, by path.
 
-        `damaged` is told of compacted files that cannot be read, by their name; they count as not there.
-        Without it, the first one is raised as `StoreError`.
+        `damaged` is called with the name and the error of each compacted file that cannot be read, and the file is
+        ignored. Without `damaged`, the error is raised (`StoreError`).
         """
         names = self.store.names(self.folder)
         compacted, found = {}, {}
@@ -116,34 +120,37 @@ class Ledger:
                 if damaged is None:
                     raise
                 damaged(name, error)
-        places = listed(names, compacted=compacted).places
-        entries = {slice: found[at.file][slice] for slice, at in places.items() if at.is_compacted}
-        return entries | self._single_entries({name: at for name, at in places.items() if not at.is_compacted}, parts)
+        locations = listed(names, compacted=compacted).locations
+        entries = {slice: found[at.file][slice] for slice, at in locations.items() if at.is_compacted}
+        return entries | self._single_entries(
+            {name: at for name, at in locations.items() if not at.is_compacted}, parts
+        )
 
     def _compacted_entries(self, name: str, parts: Mapping[str, int]) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
         rounds: Mapping[str, int] = {}
-        for table in read_compacted(self.store, f"{self.folder}/{name}", columns=[*ENDS, *PLACES]):
-            rounds = self._rounds_in(name)  # only now, as its bytes are those of its name
+        for table in read_compacted(self.store, f"{self.folder}/{name}", columns=[*END_COLUMNS, *PART_COLUMNS]):
+            rounds = self._rounds_in(name)  # only now: the digest of the file has been checked
             here = {slice: rounds[slice] for slice in pc.unique(table["slice"]).to_pylist() if slice in rounds}
             entries |= self._entries(table, here, parts)
+        # Slices without rows are in the footer only.
         bare = {slice: round for slice, round in rounds.items() if slice not in entries}
         return entries | self._entries(SCHEMA.empty_table(), bare, parts)
 
-    def _single_entries(self, places: Mapping[str, Place], parts: Mapping[str, int]) -> dict[str, Entry]:
-        entries, sound = {}, [SCHEMA.empty_table().select([*ENDS, *PLACES])]
-        for slice, table in singles_of(self.store, self.folder, places=places):
+    def _single_entries(self, locations: Mapping[str, SliceLocation], parts: Mapping[str, int]) -> dict[str, Entry]:
+        entries, sound = {}, [SCHEMA.empty_table().select([*END_COLUMNS, *PART_COLUMNS])]
+        for slice, table in singles_of(self.store, self.folder, locations=locations):
             if isinstance(table, StoreError):
-                entries[slice] = Entry(places[slice].round, _NOTHING, str(table))
+                entries[slice] = Entry(locations[slice].round, _NOTHING, str(table))
             else:
-                sound.append(table.select([*ENDS, *PLACES]))
-        rounds = {slice: place.round for slice, place in places.items() if slice not in entries}
+                sound.append(table.select([*END_COLUMNS, *PART_COLUMNS]))
+        rounds = {slice: place.round for slice, place in locations.items() if slice not in entries}
         return entries | self._entries(pa.concat_tables(sound), rounds, parts)
 
     def _entries(self, rows: pa.Table, rounds: Mapping[str, int], parts: Mapping[str, int]) -> dict[str, Entry]:
-        check = check_slices(rows.select(ENDS))
+        check = check_slices(rows.select(END_COLUMNS))
         exact = {slice: round == 0 for slice, round in rounds.items()}
-        torn = part_faults(rows.select(["slice", *PLACES]), parts=parts, exact=exact, below=self.store.address)
+        torn = part_faults(rows.select(["slice", *PART_COLUMNS]), parts=parts, exact=exact, below=self.store.address)
         entries = {}
         for slice, round in rounds.items():
             faults = [*check.faults.get(slice, []), *([torn[slice]] if slice in torn else [])]
@@ -153,11 +160,14 @@ class Ledger:
         return entries
 
     def commit(self, slice: str, table: pa.Table, *, round: int = 0) -> bool:
-        """Enter a slice's round; False if it was entered before, and then this one does not count."""
+        """Create the entry of a slice's round. Returns False if it exists already; `table` is ignored then.
+
+        Creating the file is atomic, so that of several workers exactly one commits the slice.
+        """
         path = f"{self.folder}/{single_name(slice, round)}"
         if not self.store.create(path, as_parquet(table)):
             return False
-        if self._was_compacted(slice, round):  # and its file had gone, so that there was room for this one
+        if self._was_compacted(slice, round):  # its single file had been removed, so that the name was free again
             self.store.remove(path)
             return False
         return True
@@ -167,100 +177,102 @@ class Ledger:
         return any(self._rounds_in(name).get(slice, -1) >= round for name in names if may_hold(name, slice))
 
     def set_damaged_aside(self, name: str) -> None:
-        """Take a compacted file out of the way, so that its slices count as not committed."""
-        if self.store.exists(f"{self.folder}/{name}"):  # another share may have done so
+        """Move a damaged compacted file away, so that its slices count as not committed."""
+        if self.store.exists(f"{self.folder}/{name}"):  # another driver may have moved it
             self.store.move(f"{self.folder}/{name}", f"{self.folder}/{DAMAGED}/{name}")
 
     def tables(
         self, slices: Iterable[str], *, columns: Sequence[str] | None = None, rows: int = ROWS_AT_ONCE
     ) -> Iterator[pa.Table]:
-        """The rows of some slices, in the order of their numbers: each slice once, its highest round.
+        """Yield the rows of the highest round of each of `slices`, in the order of their numbers.
 
-        A table has whole slices, and at most `rows` rows unless a single slice has more. Raises
-        `StoreError` if a slice is missing or damaged.
+        A table has whole slices, and at most `rows` rows unless a single slice has more. Raises `StoreError` if a slice
+        is missing or damaged.
         """
         wanted = list(columns or SCHEMA.names)
-        held: list[pa.Table] = []
+        pending: list[pa.Table] = []
         size = 0
         for table in self._by_slice(in_order(slices), list(dict.fromkeys(["slice", *wanted]))):
-            if held and size + table.num_rows > rows:
-                yield pa.concat_tables(held).combine_chunks().select(wanted)
-                held, size = [], 0
-            held.append(table)
+            if pending and size + table.num_rows > rows:
+                yield pa.concat_tables(pending).combine_chunks().select(wanted)
+                pending, size = [], 0
+            pending.append(table)
             size += table.num_rows
-        if held:
-            yield pa.concat_tables(held).combine_chunks().select(wanted)
+        if pending:
+            yield pa.concat_tables(pending).combine_chunks().select(wanted)
 
     def _by_slice(self, slices: Sequence[str], columns: Sequence[str]) -> Iterator[pa.Table]:
-        found = self.listing().places
+        found = self.listing().locations
         if missing := next((slice for slice in slices if slice not in found), None):
             path = f"{self.folder}/{single_name(missing, 0)}"
-            raise StoreError(f"{self.store.address}/{path} is missing; {ANEW}")
+            raise StoreError(f"{self.store.address}/{path} is missing; {RECOMPUTE}")
         files: dict[str, list[str]] = {}
         for slice in slices:
             files.setdefault(found[slice].file if found[slice].is_compacted else "", []).append(slice)
         cursors = {
-            file: slices_of(self.store, f"{self.folder}/{file}", slices=held, columns=columns)
+            file: slices_of(self.store, f"{self.folder}/{file}", slices=names, columns=columns)
             if file
-            else self._single_tables({slice: found[slice] for slice in held}, columns)
-            for file, held in files.items()
+            else self._single_tables({slice: found[slice] for slice in names}, columns)
+            for file, names in files.items()
         }
         for slice in slices:
             file = found[slice].file if found[slice].is_compacted else ""
             table = next(cursors[file], None)
             if table is None or (table.num_rows and table["slice"][0].as_py() != slice):
-                raise StoreError(f"{self.store.address}/{self.folder}/{found[slice].file} lacks slice {slice}; {ANEW}")
+                raise StoreError(
+                    f"{self.store.address}/{self.folder}/{found[slice].file} lacks slice {slice}; {RECOMPUTE}"
+                )
             yield table
 
-    def _single_tables(self, places: Mapping[str, Place], columns: Sequence[str]) -> Iterator[pa.Table]:
-        for _, table in singles_of(self.store, self.folder, places=places):
+    def _single_tables(self, locations: Mapping[str, SliceLocation], columns: Sequence[str]) -> Iterator[pa.Table]:
+        for _, table in singles_of(self.store, self.folder, locations=locations):
             if isinstance(table, StoreError):
                 raise table
             yield table.select(list(columns))
 
     def read(self, slice: str, *, columns: list[str] | None = None) -> pa.Table:
-        """The rows of a slice. Raises `StoreError` if its file is damaged."""
+        """Read the rows of one slice. Raises `StoreError` if its file is damaged."""
         try:
             [table] = self.tables([slice], columns=columns)
-        except StoreError:  # its file may have been merged into another since the folder was listed
+        except StoreError:  # a compaction may have removed its file since the folder was listed
             [table] = self.tables([slice], columns=columns)
         return table
 
     def enter_slices(self, slices: Mapping[str, int]) -> None:
-        """Note which slices the dataset consists of, and how many rows of the source each was given.
+        """Write the list of the dataset's slices, with the number of source rows that each was given.
 
-        Other slices may be left of a manifest's earlier state.
+        The folder may hold more slices, from before the rows of the source changed.
         """
         text = "".join(f"{name}\t{rows}\n" for name, rows in slices.items())
         self.store.write(f"{self.folder}/{SLICES}", text.encode())
 
     def slices(self) -> dict[str, int]:
-        """The slices that the dataset consists of, in order, and how many rows of the source each was given.
+        """The dataset's slices in order, with the number of source rows that each was given.
 
-        Raises `StoreError` before the first run has ended, or if that list is damaged.
+        Raises `StoreError` if no run has ended yet, or if the list is damaged.
         """
         name = f"{self.folder}/{SLICES}"
         lines = (line.split("\t") for line in self._text(name).splitlines())
         try:
             found = {slice: int(rows) for slice, rows in lines}
-            if odd := [slice for slice in found if not is_slice(slice)]:
-                raise ValueError(f"{odd[0][:40]!r} is no slice")
+            if invalid := [slice for slice in found if not is_slice(slice)]:
+                raise ValueError(f"{invalid[0][:40]!r} is no slice")
             return found
         except ValueError as error:
-            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
+            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_REWRITE}") from error
 
     def _text(self, name: str) -> str:
         try:
             return self.store.read(name).decode()
         except UnicodeDecodeError as error:
-            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_ANEW}") from error
+            raise StoreError(f"{self.store.address}/{name} is damaged: {error}; {_REWRITE}") from error
 
     def enter_dropped(self, tables: Iterable[pa.Table]) -> None:
-        """Enter the records that packing rejected, over what an earlier packing entered."""
+        """Write the records that packing rejected; replaces those of an earlier packing."""
         name = f"{self.folder}/{DROPPED}"
         with self.store.writing(name) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
             for table in tables:
                 writer.write_table(table)
 
 
-_ANEW = "run again, which writes it anew"
+_REWRITE = "run again, which writes it anew"

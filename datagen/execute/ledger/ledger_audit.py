@@ -1,4 +1,7 @@
-"""The rows of a ledger as a stream, and whether they add up; nothing is held but eight bytes a record."""
+"""Audit of a ledger: counts its records and checks that each has exactly one end.
+
+The rows are streamed; memory grows by eight bytes a record.
+"""
 
 from __future__ import annotations
 
@@ -15,54 +18,54 @@ from datagen.execute.ledger.ledger import DROPPED, Counts, Ledger, count
 from datagen.shards.table import UNREADABLE
 
 _ROWS = 4096
-"""Rows of a table, about."""
+"""Approximate number of rows of a table."""
 
 _NARROW = ("slice", "id", "parent", "status", "stage", "reason", "children", "key")
 _SHOWN = 5
 
 
-def accepted(ledger: Ledger, slices: Iterable[str], *, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The accepted rows of `slices` in the named columns."""
+def accepted_tables(ledger: Ledger, slices: Iterable[str], *, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the accepted rows of `slices`, with the named columns."""
     for table in ledger.tables(slices, columns=[*columns, *({"status"} - {*columns})]):
         yield table.filter(pc.equal(table["status"], "accepted")).select(list(columns))
 
 
 @dataclass
-class Account:
-    """What the rows of a ledger come to."""
+class LedgerAudit:
+    """The result of an audit."""
 
     counts: Counts = field(default_factory=Counts)
     faults: list[str] = field(default_factory=list)
-    """What contradicts that every record ended exactly once."""
+    """Contradictions to "every record ended exactly once"."""
     example: str = ""
-    """Key of the first accepted sample."""
+    """Key of the first accepted sample; '' if there is none."""
     failed: list[str] = field(default_factory=list)
     """Ids of the first records that failed."""
 
 
-def account(ledger: Ledger, cut: Mapping[str, int]) -> Account:
-    """Count the records of a ledger, and prove that none is lost or there twice.
+def audit_ledger(ledger: Ledger, cut: Mapping[str, int]) -> LedgerAudit:
+    """Count the records of a ledger, and check that none is lost and none is there twice.
 
-    `cut` says how many rows of the source each slice was given.
+    `cut` has the number of source rows that each slice was given.
     """
-    found = Account()
+    found = LedgerAudit()
     conservation = Conservation(cut)
     for table in ledger.tables(cut, columns=_NARROW):
         found.counts.add(count(table))
         conservation.add(table)
-        found.example = found.example or next(iter(_of(table, "accepted", "key", most=1)), "")
-        found.failed += _of(table, "failed", "id", most=_SHOWN - len(found.failed))
+        found.example = found.example or next(iter(_first_values(table, "accepted", "key", most=1)), "")
+        found.failed += _first_values(table, "failed", "id", most=_SHOWN - len(found.failed))
     found.faults = conservation.faults(lambda: ledger.tables(cut, columns=["id"]))
     return found
 
 
-def _of(table: pa.Table, status: str, column: str, *, most: int) -> list[str]:
+def _first_values(table: pa.Table, status: str, column: str, *, most: int) -> list[str]:
     values: list[str] = table[column].filter(pc.equal(table["status"], status)).slice(0, most).to_pylist()
     return values
 
 
 def dropped_tables(ledger: Ledger, *, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The named columns of the records that packing rejected. Raises `StoreError` if their file is damaged."""
+    """Yield the records that packing rejected, with the named columns. Raises `StoreError` if their file is damaged."""
     name = f"{ledger.folder}/{DROPPED}"
     if not ledger.store.exists(name):
         return

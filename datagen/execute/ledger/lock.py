@@ -1,4 +1,8 @@
-"""Keeps two runs out of one OUT, unless each takes a share of its own."""
+"""The lock of an OUT: one run writes into it at a time, or several runs with a partition of the slices each.
+
+A lock is a small JSON file that its holder rewrites every ten seconds. Stores without file locks, such as buckets,
+support this too.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +20,39 @@ from dataclasses import dataclass
 from typing import Any
 
 from datagen.core.errors import ConfigError, StoreError
-from datagen.execute.ledger.partitions import Share
+from datagen.execute.ledger.partitions import Partition
 from datagen.storage.store import Store
 
 LOCK = "run/lock"
-"""Held by a whole run."""
+"""Held by a run over all slices."""
 LOCKS = "run/locks"
-"""Below it, one lock for each share that runs."""
+"""Folder with one lock for each partition that runs."""
 PACK_LOCK = f"{LOCKS}/pack"
-BEAT_SECONDS = 10.0
+RENEW_SECONDS = 10.0
 STALE_SECONDS = 60.0
-"""A run that was killed leaves its lock; one that has not been seen for so long does not count."""
+"""A killed run leaves its lock. A lock that was not renewed for this long is ignored."""
 SETTLE_SECONDS = 0.5
-"""Of two that take over one lock at once, the later counts: so long after, each looks whose it is."""
+"""If two processes take over a stale lock at once, the later write wins; after this pause each reads whose it is."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that writes into an OUT now."""
+    """A process that holds a lock of an OUT."""
 
     lock: str
-    """What it holds: `run/lock`, or one of `run/locks`."""
+    """Path of the lock: `run/lock`, or a file in `run/locks`."""
     host: str
     pid: int
     begun: float | None
-    """When it took the lock, in seconds since 1970; None where it does not say."""
+    """When it took the lock, in seconds since 1970; None if the lock does not say."""
     seen: float
-    """When it was seen last."""
+    """When it renewed the lock last, in seconds since 1970."""
 
 
 def holders(store: Store) -> list[Holder]:
-    """Who writes into OUT now, as far as can be told from here; only looks."""
+    """The processes that hold a lock of OUT and are alive, as far as their locks and this machine show. Only reads."""
     locks = [*([LOCK] if store.exists(LOCK) else []), *(f"{LOCKS}/{name}" for name in store.names(LOCKS))]
-    found = ((lock, _holder(store, lock)) for lock in locks)
+    found = ((lock, _read_holder(store, lock)) for lock in locks)
     return [
         Holder(lock, holder["host"], holder["pid"], holder["begun"], holder["seen"])
         for lock, holder in found
@@ -57,63 +61,65 @@ def holders(store: Store) -> list[Holder]:
 
 
 @contextmanager
-def held(store: Store, share: Share | None = None) -> Iterator[None]:
-    """Hold OUT for this process, or one share of it. Raises `ConfigError` if another run is in the way.
+def locked(store: Store, partition: Partition | None = None) -> Iterator[None]:
+    """Hold the lock of OUT, or of one partition of it. Raises `ConfigError` if another run conflicts.
 
-    A whole run bears no other; a share bears other shares of as many. The lock of a process that
-    is gone from this machine, or that was not seen for a minute, is taken over.
+    A run over all slices conflicts with any other run. Two partitions conflict unless they are different ones of the
+    same number. The lock of a process that no longer exists on this machine, or that was not renewed for a minute, is
+    taken over.
     """
-    with _held(store, lock_of(share)):
-        _refuse_others(store, share)
+    with _acquired(store, lock_of(partition)):
+        # Check the others after taking the own lock: of two runs that start at once, at least one sees the other.
+        _refuse_others(store, partition)
         yield
 
 
 @contextmanager
 def packing(store: Store) -> Iterator[bool]:
-    """Hold the packing of a shared OUT; False if another process holds it."""
+    """Hold the lock for packing an OUT of several drivers; yields False if another process holds it."""
     try:
-        with _held(store, PACK_LOCK):
+        with _acquired(store, PACK_LOCK):
             yield True
     except _TakenError:
         yield False
 
 
-def lock_of(share: Share | None) -> str:
-    """The lock of a share, or of a whole run."""
-    return f"{LOCKS}/{share.number}-of-{share.of}" if share else LOCK
+def lock_of(partition: Partition | None) -> str:
+    """Path of the lock of a partition, or of a run over all slices."""
+    return f"{LOCKS}/{partition.number}-of-{partition.of}" if partition else LOCK
 
 
 class _TakenError(ConfigError):
-    """Another process holds a lock."""
+    """Another process holds the lock."""
 
 
 @contextmanager
-def _held(store: Store, lock: str) -> Iterator[None]:
+def _acquired(store: Store, lock: str) -> Iterator[None]:
     token, begun = uuid.uuid4().hex, time.time()
     if not store.create(lock, _signed(token, begun)):
         _take_over(store, lock, token, begun)
     ended = threading.Event()
-    beating = threading.Thread(target=_beat, args=(store, lock, token, begun, ended), daemon=True)
-    beating.start()
+    renewing = threading.Thread(target=_renew, args=(store, lock, token, begun, ended), daemon=True)
+    renewing.start()
     try:
         yield
     finally:
         ended.set()
-        beating.join()
+        renewing.join()
         store.remove(lock)
 
 
 def _take_over(store: Store, lock: str, token: str, begun: float) -> None:
-    """Take a lock that is there, if nobody alive holds it. Raises `ConfigError` otherwise."""
+    """Take over an existing lock whose holder is gone. Raises `ConfigError` if the holder is alive."""
     _refuse_if_alive(store, lock)
     store.write(lock, _signed(token, begun))
     time.sleep(SETTLE_SECONDS)
-    if (_holder(store, lock) or {}).get("token") != token:
+    if (_read_holder(store, lock) or {}).get("token") != token:
         _refuse_if_alive(store, lock)
 
 
-def _beat(store: Store, lock: str, token: str, begun: float, ended: threading.Event) -> None:
-    while not ended.wait(BEAT_SECONDS):
+def _renew(store: Store, lock: str, token: str, begun: float, ended: threading.Event) -> None:
+    while not ended.wait(RENEW_SECONDS):
         store.write(lock, _signed(token, begun))
 
 
@@ -122,18 +128,18 @@ def _signed(token: str, begun: float) -> bytes:
     return json.dumps(signed).encode()
 
 
-def _refuse_others(store: Store, share: Share | None) -> None:
-    """Refuse what this run does not bear; its own lock is there by now, so that of two that come at once none slips."""
-    if share:
+def _refuse_others(store: Store, partition: Partition | None) -> None:
+    """Raise `ConfigError` if a run that conflicts with this one is alive."""
+    if partition:
         _refuse_if_alive(store, LOCK)
     for name in store.names(LOCKS):
         found = re.fullmatch(r"\d+-of-(\d+)", name)
-        if found and (share is None or int(found[1]) != share.of):
+        if found and (partition is None or int(found[1]) != partition.of):
             _refuse_if_alive(store, f"{LOCKS}/{name}")
 
 
 def _refuse_if_alive(store: Store, lock: str) -> None:
-    holder = _holder(store, lock)
+    holder = _read_holder(store, lock)
     if holder and _is_alive(holder):
         age = time.time() - holder["seen"]
         raise _TakenError(
@@ -143,7 +149,7 @@ def _refuse_if_alive(store: Store, lock: str) -> None:
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:
-    """Whether who signed a lock was seen of late, and is not gone from this machine."""
+    """Whether a lock was renewed lately, and its process still exists if it is on this machine."""
     here = holder["host"] == socket.gethostname()
     return time.time() - holder["seen"] < STALE_SECONDS and not (here and _is_gone(holder["pid"]))
 
@@ -158,16 +164,16 @@ def _remedy(lock: str) -> str:
     return f"wait for it, run another share of {found[2]}" if found else "wait for it"
 
 
-def _holder(store: Store, lock: str) -> dict[str, Any] | None:
-    """Who signed a lock; None if it was given back, or is torn: nobody holds it then."""
+def _read_holder(store: Store, lock: str) -> dict[str, Any] | None:
+    """The content of a lock; None if it was released or is damaged, so that nobody holds it."""
     try:
         found: dict[str, Any] = {**json.loads(store.read(lock))}
         begun = float(found["begun"]) if math.isfinite(found.get("begun", math.nan)) else None
         own = {"seen": float(found["seen"]), "pid": int(found["pid"]), "host": str(found["host"]), "begun": begun}
-        told = {**found, **own}
+        holder = {**found, **own}
     except (StoreError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    return told if math.isfinite(told["seen"]) and 0 < told["pid"] < 2**31 else None
+    return holder if math.isfinite(holder["seen"]) and 0 < holder["pid"] < 2**31 else None
 
 
 def _is_gone(pid: int) -> bool:

@@ -1,4 +1,7 @@
-"""Several drivers over one OUT: each takes every n-th slice, and the last one packs."""
+"""Partitions: several drivers run into one OUT, each computes every n-th slice.
+
+The driver that finds all slices committed packs the dataset.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,19 @@ from datagen.execute.ledger.entries import number_of
 from datagen.storage.store import Store
 
 PACKED = "run/locks/packed.json"
-"""Which slices were packed last by one of several drivers, and with which options."""
+"""A digest of the slices and options of the last packing by one of several drivers."""
 
 
-class Share(NamedTuple):
-    """The part of the slices that one of several drivers takes."""
+class Partition(NamedTuple):
+    """The slices that one of several drivers computes."""
 
     number: int
     """From 1."""
     of: int
 
     @classmethod
-    def parse(cls, text: str) -> Share:
-        """The share in a text such as "2/4". Raises `ConfigError` if that is none."""
+    def parse(cls, text: str) -> Partition:
+        """Parse a text such as "2/4". Raises `ConfigError` if it has another form or range."""
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
         share = cls(int(found[1]), int(found[2])) if found else cls(0, 0)
         if not 1 <= share.number <= share.of:
@@ -40,39 +43,39 @@ class Share(NamedTuple):
         return f"{self.number}/{self.of}"
 
     def takes(self, number: int) -> bool:
-        """Whether the slice with that number is its own."""
+        """Whether the slice with this number belongs to the partition."""
         return number % self.of == self.number - 1
 
 
-def told_unfinished(slices: Iterable[str], *, of: int) -> str:
-    """Which shares have slices left, and which slices, for a person."""
+def describe_unfinished(slices: Iterable[str], *, of: int) -> str:
+    """A sentence part that names the partitions with uncommitted slices, how many, and the first of each."""
     left: dict[int, list[str]] = {}
     for name in slices:
         left.setdefault(number_of(name) % of + 1, []).append(name)
-    told = [
+    shares = [
         f"{index}/{of} ({len(names)} slice{'s' if len(names) > 1 else ''} left, the first is {names[0]})"
         for index, names in sorted(left.items())
     ]
-    return f"share {' and '.join(told)}"
+    return f"share {' and '.join(shares)}"
 
 
-class Receipt:
-    """Tells whether another driver packed the same dataset while this one ran."""
+class PackReceipt:
+    """Detects whether another driver packed the same dataset while this driver ran."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen = self._found().get("token")
+        self._token = self._read().get("token")
 
     def is_new(self, state: str) -> bool:
-        """Whether `state` was packed since this was made."""
-        found = self._found()
-        return found.get("state") == state and found.get("token") != self._seen
+        """Whether `state`, a `pack_digest`, was packed after this object was made."""
+        found = self._read()
+        return found.get("state") == state and found.get("token") != self._token
 
     def enter(self, state: str) -> None:
-        """Note that `state` is packed."""
+        """Record that `state`, a `pack_digest`, is packed."""
         self._store.write(PACKED, json.dumps({"state": state, "token": uuid.uuid4().hex}).encode())
 
-    def _found(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(self._store.read(PACKED))
         except (StoreError, ValueError, RecursionError):
@@ -80,6 +83,6 @@ class Receipt:
         return found if isinstance(found, dict) else {}
 
 
-def state_of(slices: Mapping[str, int], *, options: Any) -> str:
-    """A digest of what is to be packed, and how."""
+def pack_digest(slices: Mapping[str, int], *, options: Any) -> str:
+    """A digest of the slices to pack, with their row counts, and the packing options."""
     return hashlib.sha256(json.dumps([dict(slices), options], sort_keys=True).encode()).hexdigest()

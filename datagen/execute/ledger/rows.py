@@ -1,4 +1,4 @@
-"""The rows of the ledger: how each record ended, what it took, and what that adds up to."""
+"""The rows of the ledger: their columns, what a record cost, and counts over many rows."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ SCHEMA = pa.schema(
     ]
 )
 ADDED = {"stage_tokens": "{}", "stage_usd": "{}"}
-"""Columns that the first ledgers had not, and what such a ledger says of them: that they were empty."""
+"""Columns that ledgers of version 0.1.0 do not have, with the value that is read instead."""
 
 
 @dataclass
 class Row:
-    """One record's end. `scores`, `fields`, `seconds`, `stage_tokens`, `stage_usd` and `members` are JSON text."""
+    """How one record ended. `scores`, `fields`, `seconds`, `stage_tokens`, `stage_usd` and `members` are JSON text."""
 
     id: str
     parent: str
@@ -79,29 +79,29 @@ class Row:
     instruction: str = ""
     license: str = ""
     children: int = 0
-    """How many new records came of it; those of a group that was combined stand at its first record."""
+    """How many new records were made of it. For a combined group, its first record has the number."""
     slice: str = ""
 
 
 @dataclass
 class Costs:
-    """What a record took so far."""
+    """What a record cost so far."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     usd: dict[str, float] = field(default_factory=dict)
-    """All three by stage; the latter two of those that charged any."""
+    """All three are by stage; `tokens` and `usd` only have stages that charged any."""
 
     def add(self, stage: str, *, seconds: float, tokens: int = 0, usd: float = 0.0) -> None:
-        """Book what one stage took."""
+        """Add seconds, tokens and US dollars of one stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
         if tokens:
             self.tokens[stage] = self.tokens.get(stage, 0) + tokens
         if usd:
             self.usd[stage] = self.usd.get(stage, 0.0) + usd
 
-    def told(self) -> dict[str, Any]:
-        """The cost columns of a row."""
+    def as_columns(self) -> dict[str, Any]:
+        """The values of a row's cost columns."""
         return {
             "seconds": json.dumps({stage: round(value, 6) for stage, value in self.seconds.items()}),
             "tokens": sum(self.tokens.values()),
@@ -113,17 +113,19 @@ class Costs:
 
 @dataclass
 class Counts:
-    """How many records ended how."""
+    """How many records ended with each status."""
 
     sources: int = 0
     accepted: int = 0
     failed: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    """By `stage/reason`."""
     inner: int = 0
+    """Records that were expanded or combined, so that others continue for them."""
 
     @property
     def records(self) -> int:
-        """All that ended."""
+        """Accepted, failed and rejected records together."""
         return self.accepted + self.failed + sum(self.rejected.values())
 
     def add(self, other: Counts) -> None:
@@ -138,7 +140,7 @@ class Counts:
 
 def count(table: pa.Table) -> Counts:
     """Count the rows of one or more slices."""
-    counts = Counts(sources=table.num_rows - made(table))
+    counts = Counts(sources=table.num_rows - count_children(table))
     ends = (
         table.select(["status", "stage", "reason"])
         .group_by(["status", "stage", "reason"])
@@ -158,16 +160,16 @@ def count(table: pa.Table) -> Counts:
 
 
 def to_table(rows: Iterable[Row]) -> pa.Table:
-    """Rows as columns."""
-    told = [vars(row) for row in rows]
-    return pa.table([pa.array([row[field.name] for row in told], field.type) for field in SCHEMA], schema=SCHEMA)
+    """Convert rows to a table with the columns of `SCHEMA`."""
+    values = [vars(row) for row in rows]
+    return pa.table([pa.array([row[field.name] for row in values], field.type) for field in SCHEMA], schema=SCHEMA)
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """The rows of several slices as one table."""
+    """Concatenate the tables of several slices; an empty table if there are none."""
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
-def made(rows: pa.Table) -> int:
-    """How many records stages made, as those they were made of tell."""
+def count_children(rows: pa.Table) -> int:
+    """How many records stages made out of these: the sum of `children`."""
     return int(pc.sum(rows["children"]).as_py() or 0)

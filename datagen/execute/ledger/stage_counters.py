@@ -17,23 +17,23 @@ class StageCounters:
     """
 
     taken: int = 0
-    """Records that met it."""
+    """Records that entered it."""
     passed: int = 0
-    """Records that left it: those that it kept, or that it made."""
+    """Records that left it: those that it passed on, or that it made."""
     rejected: int = 0
     failed: int = 0
     reused: int = 0
-    """Records whose answer was kept from before."""
+    """Records whose answer was in the answer cache."""
     calls: int = 0
     """How often it was called."""
     seconds: float = 0.0
-    """In its calls, all workers together. From a ledger, a reused answer counts with what it took when it was made."""
+    """In its calls, all workers together. From a ledger, a reused answer counts the seconds that it took originally."""
     tokens: int = 0
     usd: float = 0.0
     """US dollars. From a ledger, `tokens` and `usd` include what earlier runs paid for reused answers."""
 
     def add(self, other: StageCounters) -> None:
-        """Add what it did elsewhere."""
+        """Add the counters of another part of the run."""
         for part in fields(self):
             setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
 
@@ -62,7 +62,7 @@ def add_row(
     tokens: Mapping[str, float] = {},
     usd: Mapping[str, float] = {},
 ) -> None:
-    """Add a ledger row: a record that met the stages of `seconds`, and ended in `stage`.
+    """Add a ledger row: a record that entered the stages of `seconds`, and ended in `stage`.
 
     `stage` is '' for an accepted record. It may be missing in `seconds`, as a record that is known to kill its worker
     fails untried. `children` is the number of records that `stage` made of it. `seconds`, `tokens` and `usd` are by

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from datagen.core.errors import ConfigError, DatagenError, StoreError
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.lock import LOCK, held
+from datagen.execute.ledger.lock import LOCK, locked
 from datagen.execute.reuse.code_versions import settle_code
 from datagen.execute.reuse.run_manifest import last_run, read_stages
 from datagen.execute.run import CONFIG, stored_config
@@ -67,7 +67,7 @@ class Wanted(NamedTuple):
     """Fingerprints of its stages."""
 
 
-def free(out: str, *, dry: bool = False) -> Freed:
+def collect_garbage(out: str, *, dry: bool = False) -> Freed:
     """Free what neither the dataset nor the run begun last refers to; only tell it, if `dry`.
 
     Raises `ConfigError` if a run is writing into OUT, `StoreError` if it cannot be told what is needed.
@@ -75,7 +75,7 @@ def free(out: str, *, dry: bool = False) -> Freed:
     store = Store(out)
     if not store.exists(CONFIG):
         raise ConfigError(f"{store.address} holds no run of datagen; give the folder that a run wrote to")
-    with held(store):
+    with locked(store):
         freed = Freed()
         wanted = _wanted(store, freed.notes)
         for path, kind, size in list(_unreferenced(store, wanted)):
@@ -249,12 +249,12 @@ def _remove_empty_folders(store: Store) -> None:
 def freed_text(freed: Freed, out: str, *, dry: bool) -> str:
     """What was freed, for a terminal."""
     verb = "would be freed" if dry else "freed"
-    lines = [f"{kind:<16}  {number} files, {told_bytes(freed.bytes[kind])}" for kind, number in freed.files.items()]
-    total = f"{out}: {told_bytes(sum(freed.bytes.values()))} {verb}" if lines else f"{out}: nothing to free"
+    lines = [f"{kind:<16}  {number} files, {format_bytes(freed.bytes[kind])}" for kind, number in freed.files.items()]
+    total = f"{out}: {format_bytes(sum(freed.bytes.values()))} {verb}" if lines else f"{out}: nothing to free"
     return "\n".join([*lines, *freed.notes, total])
 
 
-def told_bytes(bytes: float) -> str:
+def format_bytes(bytes: float) -> str:
     """A size for a person."""
     for unit, power in (("GB", 30), ("MB", 20), ("kB", 10)):
         if bytes >= 1 << power:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.ledger_audit import accepted
+from datagen.execute.ledger.ledger_audit import accepted_tables
 from datagen.execute.workers.commit import parts_folder
 from datagen.shards.plan import MB, cut
 from datagen.shards.verify import Problem
@@ -36,7 +36,7 @@ def part_problems(ledger: Ledger, slices: Iterable[str]) -> Iterator[Problem]:
     """
     folder = parts_folder(ledger.fingerprint)
     sizes = {f"{folder}/{name}": size for name, size in ledger.store.sizes(folder).items()}
-    for table in accepted(ledger, slices, columns=_Place._fields):
+    for table in accepted_tables(ledger, slices, columns=_Place._fields):
         for start, stop in cut(table["size"].to_numpy(), _CHUNK):
             yield from _faults(ledger, _places(table.slice(start, stop - start)), sizes)
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from datagen.core.errors import StoreError
 from datagen.core.redact import printable
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.ledger_audit import accepted
-from datagen.execute.ledger.lock import held
+from datagen.execute.ledger.ledger_audit import accepted_tables
+from datagen.execute.ledger.lock import locked
 from datagen.execute.maintain.part_audit import part_problems
 from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, read_dataset
 from datagen.shards.packed import PackedInfo, read_packed, sha256_file, sha256_of
@@ -44,7 +44,7 @@ def repair(address: str) -> list[Repair]:
     store = Store(address)
     if not store.exists("run"):
         read_dataset(store)  # tells that there is none
-    with held(store):
+    with locked(store):
         return list(_repaired(store))
 
 
@@ -101,7 +101,7 @@ def _mended(ledger: Ledger, packed: PackedInfo, damaged: Sequence[tuple[str, str
     slices = ledger.slices()
 
     def rows(columns: Sequence[str]) -> Iterator[pa.Table]:
-        return accepted(ledger, slices, columns=columns)
+        return accepted_tables(ledger, slices, columns=columns)
 
     left = mend(ledger.store, rows, packed, damaged=[path for path, _ in damaged])
     for path, fault in damaged:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import DROPPED, SCHEMA, Counts, Ledger, count, joined
-from datagen.execute.ledger.ledger_audit import Account, accepted, account, dropped_tables
+from datagen.execute.ledger.ledger_audit import LedgerAudit, accepted_tables, audit_ledger, dropped_tables
 from datagen.execute.maintain.part_audit import part_problems
 from datagen.shards.columns import Digests, digests, found_in
 from datagen.shards.index import INDEX, DatasetInfo, read_dataset
@@ -47,7 +47,7 @@ def _ledger_problems(ledger: Ledger, dataset: DatasetInfo) -> Iterator[Problem]:
     dropped = Counts()
     for table in dropped_tables(ledger, columns=("stage", "reason", "status", "children")):
         dropped.add(count(table))
-    found = account(ledger, cut)
+    found = audit_ledger(ledger, cut)
     yield from (Problem(ledger.folder, "", fault, _RECOMPUTE) for fault in found.faults)
     yield from _total_problems(dataset, found, dropped, sources=sum(cut.values()))
     gone = _joined(digests(table["id"]) for table in dropped_tables(ledger, columns=("id",)))
@@ -60,7 +60,7 @@ def _joined(parts: Iterable[Digests]) -> Digests:
     return np.sort(np.concatenate([digests([]), *parts]))
 
 
-def _total_problems(dataset: DatasetInfo, found: Account, dropped: Counts, *, sources: int) -> Iterator[Problem]:
+def _total_problems(dataset: DatasetInfo, found: LedgerAudit, dropped: Counts, *, sources: int) -> Iterator[Problem]:
     counts, totals = found.counts, dataset.totals
     rejected = {**counts.rejected}
     for reason, number in dropped.rejected.items():
@@ -76,7 +76,7 @@ def _total_problems(dataset: DatasetInfo, found: Account, dropped: Counts, *, so
 def _dropped_problems(ledger: Ledger, cut: Mapping[str, int], gone: Digests) -> Iterator[Problem]:
     """What packing dropped without having been given it."""
     given = np.zeros(len(gone), np.bool_)
-    for table in accepted(ledger, cut, columns=("id",)) if len(gone) else ():
+    for table in accepted_tables(ledger, cut, columns=("id",)) if len(gone) else ():
         places, known = found_in(gone, digests(table["id"]))
         given[places[known]] = True
     for id in _named(gone[~given], lambda: dropped_tables(ledger, columns=("id",)), column="id")[:3]:
@@ -88,7 +88,7 @@ def _key_problems(ledger: Ledger, cut: Mapping[str, int], gone: Digests) -> Iter
     """Where index and ledger speak of different samples."""
 
     def of_ledger() -> Iterator[pa.Table]:
-        for table in accepted(ledger, cut, columns=("id", "key")):
+        for table in accepted_tables(ledger, cut, columns=("id", "key")):
             _, known = found_in(gone, digests(table["id"]))
             yield table.filter(pa.array(~known))
 

@@ -1,1 +1,1 @@
-"""What earlier runs computed: fingerprints, code versions, kept answers and the manifest of runs."""
+"""Reuse of what earlier runs computed: fingerprints, code versions, stored answers and run manifests."""

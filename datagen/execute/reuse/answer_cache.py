@@ -1,10 +1,9 @@
-"""What durable stages answered, kept so that no later run has to ask again.
+"""The answers of durable stages, stored so that later runs do not compute or pay for them again.
 
-An answer belongs to a stage's fingerprint, a slice and a record. What a stage
-made of a whole slice is one file of `run/checkpoints`; while a remote stage is
-at it, each single answer is a note below `run/cache` from the moment it is there.
-Files of slices are created once: where two workers answer the same record, the first one
-counts, and the other takes its answer over.
+The key of an answer is the fingerprint of the stage, the slice and the record. The answers of a whole slice are saved
+as one file in `run/checkpoints`. While a stage that calls a service works on a slice, each answer is also appended to a
+log in `run/cache` as soon as it arrives. A file is created only once: if two workers answer the same record, the first
+answer counts and the other worker adopts it.
 """
 
 from __future__ import annotations
@@ -30,82 +29,85 @@ from datagen.storage.store import Store
 CHECKPOINTS = "run/checkpoints"
 CACHE = "run/cache"
 REPLIES = f"{CACHE}/replies"
-"""What services replied, by what they were asked: of use to any stage and fingerprint."""
+"""Replies of services by a hash of the request. They do not depend on a stage or its fingerprint."""
 SUFFIX = ".arrow"
 
 
 class Cost(NamedTuple):
-    """What one answer took."""
+    """Cost of one answer in seconds, tokens and US dollars."""
 
     seconds: float = 0.0
     tokens: int = 0
     usd: float = 0.0
 
 
-class Kept(NamedTuple):
-    """A checked answer (`Reject`, `Made` or fields), and what it took when it was given."""
+class CachedAnswer(NamedTuple):
+    """A checked answer (`Reject`, `MadeRecords` or a mapping of fields), and its cost when it was computed."""
 
     answer: Any
     cost: Cost
 
 
-Known = dict[str, Kept]
-"""Answers by the record's id, or by the name of a group."""
+AnswersById = dict[str, CachedAnswer]
+"""Answers by the id of the record; those of a Combine by the name of the group."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """What Expand or Combine made of a record: for each new record the id of the one it is like, and its fields."""
+class MadeRecords:
+    """The records that Expand or Combine made of a record or group.
+
+    Each item is the id of the record that the new one inherits from, '' for the record itself, and the new fields.
+    """
 
     items: tuple[tuple[str, Mapping[str, Any]], ...]
 
 
-class Answers:
-    """The kept answers of one stage."""
+class AnswerCache:
+    """The stored answers of one stage with one fingerprint."""
 
     def __init__(self, store: Store, fingerprint: str, *, catalogue: Mapping[str, Field]) -> None:
         self._store = store
         self._catalogue = catalogue
-        self._whole = f"{CHECKPOINTS}/{fingerprint}"
-        self._single = f"{CACHE}/{fingerprint}"
-        self._notes: dict[str, Notes] = {}
-        """Of the slices that are answered now."""
-        self._noted_before: dict[str, Known] = {}
-        """What was found noted by a worker that did not come to `keep` it."""
+        self._saved_folder = f"{CHECKPOINTS}/{fingerprint}"
+        self._log_folder = f"{CACHE}/{fingerprint}"
+        self._logs: dict[str, Notes] = {}
+        """Open logs, by slice."""
+        self._unsaved: dict[str, AnswersById] = {}
+        """By slice, answers in logs of workers that stopped before they called `save`."""
         self.faults: list[str] = []
-        """What could not be read, and is asked again."""
+        """Damaged files; their records are computed again."""
 
-    def any(self) -> bool:
-        """Whether some slice has answers."""
-        return self._store.exists(self._whole) or self._store.exists(self._single)
+    def has_any(self) -> bool:
+        """Whether any slice has answers."""
+        return self._store.exists(self._saved_folder) or self._store.exists(self._log_folder)
 
-    def kept(self, slice: str) -> Known:
-        """All answers of a slice; what is damaged counts as not there."""
-        noted = self._noted(slice)
-        if noted:
-            self._noted_before[slice] = noted
-        return {**noted, **self._from_files(slice, 0)}
+    def load(self, slice: str) -> AnswersById:
+        """Read all answers of a slice. Damaged ones are left out and noted in `faults`."""
+        logged = self._load_log(slice)
+        if logged:
+            self._unsaved[slice] = logged
+        return {**logged, **self._load_saved(slice)}
 
-    def _noted(self, slice: str) -> Known:
-        found: Known = {}
-        for note in self._notes_of(slice).all():
-            found.update(self._of_note(note))
+    def _load_log(self, slice: str) -> AnswersById:
+        found: AnswersById = {}
+        for note in self._open_log(slice).all():
+            found.update(self._parse_logged(note))
         return found
 
-    def _of_note(self, note: Note) -> Known:
-        """The answer in a note; {} if it is damaged."""
+    def _parse_logged(self, note: Note) -> AnswersById:
+        """The answer in a note of a log; {} if it is damaged."""
         if note.data is not None:
-            with suppress(*_NO_ANSWERS):
-                return self._parsed_note(note.data)
-        self._damaged(note.file)
+            with suppress(*_PARSE_ERRORS):
+                return self._note_from_bytes(note.data)
+        self._add_fault(note.file)
         return {}
 
-    def _notes_of(self, slice: str) -> Notes:
-        return Notes(self._store, f"{self._single}/{slice}")
+    def _open_log(self, slice: str) -> Notes:
+        return Notes(self._store, f"{self._log_folder}/{slice}")
 
-    def _from_files(self, slice: str, start: int) -> Known:
-        found: Known = {}
-        for number in count(start):
+    def _load_saved(self, slice: str) -> AnswersById:
+        found: AnswersById = {}
+        for number in count():
             known = self._read(self._file(slice, number))
             if known is None:
                 return found
@@ -113,37 +115,42 @@ class Answers:
         raise AssertionError
 
     def _file(self, slice: str, number: int) -> str:
-        return f"{self._whole}/{slice}{f'.{number}' if number else ''}{SUFFIX}"
+        return f"{self._saved_folder}/{slice}{f'.{number}' if number else ''}{SUFFIX}"
 
-    def has_noted(self, slice: str) -> bool:
-        """Whether `kept` found answers of the slice that no worker came to `keep`."""
-        return slice in self._noted_before
+    def has_unsaved(self, slice: str) -> bool:
+        """Whether `load` found a log of the slice, from a worker that stopped before it called `save`."""
+        return slice in self._unsaved
 
-    def note(self, slice: str, id: str, answer: Kept) -> None:
-        """Keep one answer at once, until `keep` has those of the whole slice."""
-        if slice not in self._notes:
-            self._notes[slice] = self._notes_of(slice)
+    def append(self, slice: str, id: str, answer: CachedAnswer) -> None:
+        """Append one answer to the log of the slice, so that a kill loses none before `save`."""
+        if slice not in self._logs:
+            self._logs[slice] = self._open_log(slice)
         key = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
-        self._notes[slice].add(key, self._dumped_note(id, answer))
+        self._logs[slice].add(key, self._note_to_bytes(id, answer))
 
-    def keep(self, slice: str, answers: Known) -> Known:
-        """Keep what a stage newly made of a slice, beside what was noted; what counts, if another worker was first."""
-        adopted: Known = {}
-        lasting = {**self._noted_before.pop(slice, {}), **answers}
+    def save(self, slice: str, answers: AnswersById) -> AnswersById:
+        """Save new answers of a slice, and those that were only in logs. Returns the answers that count for `answers`.
+
+        These differ from `answers` if another worker saved its answers for the same records first.
+        """
+        adopted: AnswersById = {}
+        unsaved = {**self._unsaved.pop(slice, {}), **answers}
         for number in count():
-            rest = {id: answer for id, answer in lasting.items() if id not in adopted}
-            if not rest or self._store.create(self._file(slice, number), self._dumped(rest)):
+            rest = {id: answer for id, answer in unsaved.items() if id not in adopted}
+            if not rest or self._store.create(self._file(slice, number), self._to_bytes(rest)):
                 break
+            # Another worker created this file: its answers count, and the rest goes into the next file.
             adopted = {**(self._read(self._file(slice, number)) or {}), **adopted}
-        self._notes.pop(slice, None)
-        with suppress(StoreError):  # a worker that was given up may note still; what stays does no harm
-            self._store.remove(f"{self._single}/{slice}")
+        self._logs.pop(slice, None)  # the log is removed last: until the file exists, it is the only copy
+        with suppress(StoreError):  # a worker that was given up may still append; a log that stays does no harm
+            self._store.remove(f"{self._log_folder}/{slice}")
         return {id: adopted.get(id, answer) for id, answer in answers.items()}
 
-    def _dumped(self, answers: Known) -> bytes:
+    def _to_bytes(self, answers: AnswersById) -> bytes:
         blobs = Blobs()
         rows = [
-            {"id": id, "answer": self._told(kept.answer, blobs), **kept.cost._asdict()} for id, kept in answers.items()
+            {"id": id, "answer": self._serialize_answer(given.answer, blobs), **given.cost._asdict()}
+            for id, given in answers.items()
         ]
         sink = io.BytesIO()
         tables = (pa.Table.from_pylist(rows, _ROWS), pa.table({"blob": pa.array(blobs.items, pa.large_binary())}))
@@ -153,65 +160,68 @@ class Answers:
         body = sink.getvalue()
         return hashlib.sha256(body).digest() + body
 
-    def _told(self, answer: Any, blobs: Blobs) -> str:
-        def dumped(fields: Mapping[str, Any]) -> str:
+    def _serialize_answer(self, answer: Any, blobs: Blobs) -> str:
+        def serialize(fields: Mapping[str, Any]) -> str:
             return dump_fields(fields, catalogue=self._catalogue, blobs=blobs)
 
         if isinstance(answer, Reject):
-            told: Any = ["reject", answer.reason, answer.detail, dumped(answer.fields)]
-        elif isinstance(answer, Made):
-            told = ["made", *([like, dumped(fields)] for like, fields in answer.items)]
+            parts: Any = ["reject", answer.reason, answer.detail, serialize(answer.fields)]
+        elif isinstance(answer, MadeRecords):
+            parts = ["made", *([template, serialize(fields)] for template, fields in answer.items)]
         else:
-            told = ["fields", dumped(answer)]
-        return json.dumps(told)
+            parts = ["fields", serialize(answer)]
+        return json.dumps(parts)
 
-    def _read(self, name: str) -> Known | None:
-        """The answers in a file; None if there is none, {} if it is damaged."""
+    def _read(self, name: str) -> AnswersById | None:
+        """The answers in a file; None if it does not exist, {} if it is damaged."""
         with suppress(StoreError):
             data = self._store.read(name)
-            body = data[_DIGEST:]
-            if hashlib.sha256(body).digest() == data[:_DIGEST]:
-                with suppress(*_NO_ANSWERS):
-                    return self._parsed(body)
-            self._damaged(name)
+            body = data[_DIGEST_BYTES:]
+            if hashlib.sha256(body).digest() == data[:_DIGEST_BYTES]:
+                with suppress(*_PARSE_ERRORS):
+                    return self._from_bytes(body)
+            self._add_fault(name)
             return {}
         return None
 
-    def _damaged(self, name: str) -> None:
+    def _add_fault(self, name: str) -> None:
         self.faults.append(f"{self._store.address}/{name} is damaged, so that its records are asked again")
 
-    def _dumped_note(self, id: str, answer: Kept) -> bytes:
-        """One answer: a line of JSON, then the blobs that it numbers. An Arrow file would cost as much as a call."""
+    def _note_to_bytes(self, id: str, answer: CachedAnswer) -> bytes:
+        """Encode one answer: a line of JSON, then the blobs that it refers to by index."""
+        # Not Arrow as in `save`: a file of one row would cost as much time as calling the service.
         blobs = Blobs()
-        told = self._told(answer.answer, blobs)
-        head = json.dumps([id, told, *answer.cost, [len(blob) for blob in blobs.items]])
+        text = self._serialize_answer(answer.answer, blobs)
+        head = json.dumps([id, text, *answer.cost, [len(blob) for blob in blobs.items]])
         return b"".join([head.encode(), b"\n", *blobs.items])
 
-    def _parsed_note(self, body: bytes) -> Known:
+    def _note_from_bytes(self, body: bytes) -> AnswersById:
         head, _, rest = body.partition(b"\n")
-        id, told, *cost, sizes = json.loads(head)
+        id, text, *cost, sizes = json.loads(head)
         ends = list(accumulate(sizes))
         blobs = Blobs([rest[end - size : end] for size, end in zip(sizes, ends, strict=True)])
-        return {id: Kept(self._loaded(json.loads(told), blobs), Cost(*cost))}
+        return {id: CachedAnswer(self._parse_answer(json.loads(text), blobs), Cost(*cost))}
 
-    def _parsed(self, body: bytes) -> Known:
+    def _from_bytes(self, body: bytes) -> AnswersById:
         source = pa.BufferReader(body)
         rows, blob_rows = (pa.ipc.open_stream(source).read_all() for _ in range(2))
         blobs = Blobs(blob_rows["blob"].to_pylist())
         return {
-            row["id"]: Kept(
-                self._loaded(json.loads(row["answer"]), blobs), Cost(row["seconds"], row["tokens"], row["usd"])
+            row["id"]: CachedAnswer(
+                self._parse_answer(json.loads(row["answer"]), blobs), Cost(row["seconds"], row["tokens"], row["usd"])
             )
             for row in rows.to_pylist()
         }
 
-    def _loaded(self, told: list[Any], blobs: Blobs) -> Any:
-        kind, *rest = told
+    def _parse_answer(self, parts: list[Any], blobs: Blobs) -> Any:
+        kind, *rest = parts
         if kind == "reject":
             reason, detail, fields = rest
             return Reject(reason, detail, load_fields(fields, catalogue=self._catalogue, blobs=blobs))
         if kind == "made":
-            return Made(tuple((like, load_fields(text, catalogue=self._catalogue, blobs=blobs)) for like, text in rest))
+            return MadeRecords(
+                tuple((template, load_fields(text, catalogue=self._catalogue, blobs=blobs)) for template, text in rest)
+            )
         return load_fields(rest[0], catalogue=self._catalogue, blobs=blobs)
 
 
@@ -224,6 +234,6 @@ _ROWS = pa.schema(
         ("usd", pa.float64()),
     ]
 )
-_DIGEST = 32
-_NO_ANSWERS = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, RecursionError)
-"""What reading them raises where their checksum is right, and what they say is not."""
+_DIGEST_BYTES = 32
+_PARSE_ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, RecursionError)
+"""Errors of parsing content whose checksum is right, but whose form is wrong."""

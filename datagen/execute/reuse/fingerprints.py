@@ -1,7 +1,7 @@
-"""What decides a stage's output, as one short hash.
+"""Fingerprints: a short hash of everything that decides the output of a stage.
 
-Answers are kept and used again under a stage's fingerprint, the slice's name and the record's id.
-So this has to hold: while a stage's fingerprint stays, a record of that id is given the same values.
+Stored answers are found by the stage's fingerprint, the name of the slice and the id of the record. So as long as a
+stage's fingerprint stays the same, a record with the same id must get the same input values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datagen.pipeline.graph_model import Clause, Graph, Node
 
 
 def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[str, str]:
-    """A hash for each node: its version, options, models, fields, and the fingerprints of those it depends on.
+    """The fingerprint of each node, by id: a hash of its version, options, models, fields and upstream fingerprints.
 
     `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it. Nor are the
     bounds of a Filter, unless it sets `bounds_in_fingerprint`. A Combine behind a Filter has its bounds, since it
@@ -44,17 +44,17 @@ def stage_fingerprint(node: Node, *, graph: Graph, upstream: Mapping[str, str], 
 
 
 def bounds_of(nodes: Iterable[Node]) -> dict[str, dict[str, Any]]:
-    """What Filters judge by, by their ids."""
+    """The thresholds of Filters, by node and option."""
     return {node.id: node.bounds for node in nodes if node.bounds}
 
 
 def dependencies(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """The nodes that each node depends on at first hand.
+    """The nodes that each node depends on directly, by id.
 
-    These wrote what it reads or what its conditions ask about. A filter before it decides which records come,
-    not what it makes of them. Behind a stage that makes new records everything depends on that one too:
-    which record bears an id, and what it inherited when, is its doing. Combine is told who was lost
-    and where, so that it depends on all that run before it, in their order.
+    A node depends on the nodes that wrote the fields that it reads or that its conditions test. It does not depend on a
+    Filter before it, which decides which records arrive, but not their values. After a stage that makes new records,
+    every node also depends on the last such stage, which decides which record has an id and what it inherited.
+    A Combine receives the lost records with the stage that lost each, so it depends on all nodes before it, in order.
     """
     found: dict[str, tuple[str, ...]] = {}
     for index, node in enumerate(graph.nodes):
@@ -70,24 +70,25 @@ def dependencies(graph: Graph) -> dict[str, tuple[str, ...]]:
 
 
 def _writers(name: str, node: Node, before: Sequence[Node]) -> set[str]:
-    """Who may have written a field as the node finds it."""
+    """The nodes that may have written the value of a field that `node` reads."""
     found: set[str] = set()
     for index in range(len(before) - 1, -1, -1):
         writer = before[index]
         if name not in writer.writes:
             continue
         since = {field for other in before[index:] for field in other.writes}
-        told = [clause for clause in node.clauses if clause.field not in since]
-        if any(_exclude(one, other) for one in writer.clauses for other in told):
+        # Conditions on a field that this writer or a later node writes test another value than the writer's conditions.
+        comparable = [clause for clause in node.clauses if clause.field not in since]
+        if any(_exclude(one, other) for one in writer.clauses for other in comparable):
             continue
         found.add(writer.id)
-        if set(writer.clauses) <= set(told) and not issubclass(writer.stage, Combine):
-            break  # whatever meets the node has met this writer, which left nothing of what was there before
+        if set(writer.clauses) <= set(comparable) and not issubclass(writer.stage, Combine):
+            break  # every record that reaches the node passed this writer, which replaced all earlier values
     return found
 
 
 def _exclude(one: Clause, other: Clause) -> bool:
-    """Whether no value of a field satisfies both."""
+    """Whether no value of the field satisfies both conditions."""
     if one.field != other.field or (one.negated and other.negated):
         return False
     sure, asked = (other, one) if one.negated else (one, other)
@@ -95,7 +96,7 @@ def _exclude(one: Clause, other: Clause) -> bool:
 
 
 def run_fingerprint(graph: Graph, *, stage_fingerprints: Mapping[str, str]) -> str:
-    """A hash of all that decides the committed samples; the source's rows and the packing are not in it."""
+    """A hash of everything that decides the committed samples, except the source's rows and options of packing."""
     pipeline = graph.loaded.pipeline
     return digest(
         {
@@ -111,18 +112,18 @@ def run_fingerprint(graph: Graph, *, stage_fingerprints: Mapping[str, str]) -> s
 
 
 def models_of(node: Node) -> list[ModelConfig]:
-    """The models that a node's options name."""
+    """The configs of all models in the options of a node."""
     return models_in(node.config)
 
 
 def digest(value: Any) -> str:
-    """A hash of plain data, 16 hex digits."""
+    """A hash of JSON data, 16 hex digits."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def own_part(graph: Graph, id: str) -> dict[str, Any]:
-    """What a node's fingerprint is made of but for those it depends on, as plain data."""
+    """The parts of a node's fingerprint without those of upstream nodes, as JSON data."""
     node = next(node for node in graph.nodes if node.id == id)
     return {
         "id": node.id,

@@ -1,4 +1,8 @@
-"""Runs one stage that waits for a service: its calls of all slices at once."""
+"""Runs one AsyncMap stage: the calls of all slices wait for their service together.
+
+All calls of a worker run on one event loop in a thread of its own; `resources.concurrency` limits how many are open at
+once. Calls for several slices may be made from several threads of an actor, and share that limit.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,34 @@ from typing import Any, TypeVar
 
 from datagen.core.stage import AsyncMap, Failed, billing
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.reuse.answer_cache import Cost, Kept
+from datagen.execute.reuse.answer_cache import CachedAnswer, Cost
 from datagen.execute.workers.fair_event_loop import new_loop
-from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, cost_of, failed
+from datagen.execute.workers.stage_runner import (
+    FATAL_ERRORS,
+    AnswersByUnit,
+    CrashIsolation,
+    StageRunner,
+    Unit,
+    cost_since,
+    failed_answer,
+)
 from datagen.storage.io_offload import Nearby
 
 _Done = TypeVar("_Done")
 
 
-class AsyncRun(NodeRun):
-    """One AsyncMap stage: its calls of all slices wait together, on one event loop.
+class AsyncRunner(StageRunner):
+    """Runs one AsyncMap stage; see the head of this file.
 
-    What ends the run is raised once all calls in flight have come back and are kept; no further ones are made.
-    A stage that waits for no service computes: one record at a time, in the thread that can be interrupted.
+    If a call raises one of `FATAL_ERRORS`, no further calls are made. The error is raised once all calls in flight have
+    come back and their answers are stored, as these are paid for.
+
+    An AsyncMap stage whose models call no service only computes. It runs one record at a time, in the caller's thread:
+    only there can a time limit interrupt it.
     """
 
-    def begin(self) -> None:
-        """Have an event loop."""
+    def init_resources(self) -> None:
+        """Create the event loop, and its thread if the stage waits for a service."""
         self._waits = self.node.cost == 2
         self._loop = new_loop()
         self._gate = asyncio.Semaphore(self.node.resources.concurrency if self._waits else 1)
@@ -39,22 +54,19 @@ class AsyncRun(NodeRun):
             self._thread.start()
 
     def close(self) -> None:
-        """Let go of the stage's connections, and end the event loop."""
+        """Close the stage's connections, and end the event loop."""
         assert isinstance(self.stage, AsyncMap)
         try:
-            self._done(self.stage.close())
+            self._wait_for(self.stage.close())
         finally:
             self._nearby.close()
-            self._stop()
+            if self._waits:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+            self._loop.close()
 
-    def _stop(self) -> None:
-        if self._waits:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
-
-    def _done(self, work: Coroutine[Any, Any, _Done]) -> _Done:
-        """What some work on the loop comes to."""
+    def _wait_for(self, work: Coroutine[Any, Any, _Done]) -> _Done:
+        """Run a coroutine on the loop and return its result. If the caller is interrupted, it is cancelled."""
         if not self._waits:
             return self._loop.run_until_complete(work)
         waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -64,26 +76,34 @@ class AsyncRun(NodeRun):
             waiting.cancel()
             raise
 
-    def ask(self, units: list[Unit], *, care: Care | None, counters: StageCounters) -> Answered:
-        """What the stage says of each record, as many calls at once as it may have; with care one by one."""
-        if care is None:
-            return self._done(self._all(units, counters))
-        found: Answered = {}
+    def call_stage(
+        self, units: list[Unit], *, isolation: CrashIsolation | None, counters: StageCounters
+    ) -> AnswersByUnit:
+        """Call the stage for all units at once, within the limit of open calls; in isolation one by one."""
+        if isolation is None:
+            return self._wait_for(self._call_all(units, counters))
+        found: AnswersByUnit = {}
         for unit in units:
-            spared = self.spared(unit, care)
-            found.update({unit.name: Kept(spared, Cost())} if spared else self._done(self._all([unit], counters)))
+            killer_failure = self.killer_failure(unit, isolation)
+            found.update(
+                {unit.name: CachedAnswer(killer_failure, Cost())}
+                if killer_failure
+                else self._wait_for(self._call_all([unit], counters))
+            )
         return found
 
-    async def _all(self, units: list[Unit], counters: StageCounters) -> Answered:
-        answers = await asyncio.gather(*(self._one(unit, counters) for unit in units), return_exceptions=True)
-        found: Answered = {}
+    async def _call_all(self, units: list[Unit], counters: StageCounters) -> AnswersByUnit:
+        # `return_exceptions`: otherwise the first error would return at once, and leave paid calls behind.
+        answers = await asyncio.gather(*(self._call_one(unit, counters) for unit in units), return_exceptions=True)
+        found: AnswersByUnit = {}
         for unit, answer in zip(units, answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
             found[unit.name] = answer
         return found
 
-    async def _one(self, unit: Unit, counters: StageCounters) -> Kept:
+    async def _call_one(self, unit: Unit, counters: StageCounters) -> CachedAnswer:
+        """Make the call of one unit when the gate lets it, and store its answer."""
         stage = self.stage
         assert isinstance(stage, AsyncMap)
         limit = self.node.resources.timeout_s
@@ -94,24 +114,24 @@ class AsyncRun(NodeRun):
             with billing() as bill:
                 try:
                     with self._limit(limit) if limit and not self._waits else nullcontext():
-                        view = self.view(unit.lives[0])
+                        view = self.view(unit.members[0])
                         answer: Any = await asyncio.wait_for(stage.process_one(view), limit if self._waits else None)
-                except ENDING as error:
+                except FATAL_ERRORS as error:
                     self._ended = error
                     raise
                 except (Exception, SystemExit) as error:
-                    answer = self._late(limit) if isinstance(error, TimeoutError) and limit else failed(error)
-                cost = cost_of(start, bill)
-            self.book(unit.lives, cost, counters)
-            kept = self._checked(unit, answer, cost)
-            if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
-                # a place is given to the next call only now: no more answers can be lost than calls in flight
+                    timed_out = isinstance(error, TimeoutError) and limit
+                    late = Failed(f"took longer than {limit:g} s, its `resources.timeout_s`") if timed_out else None
+                    answer = late or failed_answer(error)
+                cost = cost_since(start, bill)
+            self.add_cost(unit.members, cost, counters)
+            cached = self._check(unit, answer, cost)
+            if self.answers is not None and self._waits and not isinstance(cached.answer, Failed):
+                # Inside the gate: the next call starts only when this answer is stored. So a kill loses no more answers
+                # than there are calls in flight.
                 try:
-                    await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
-                except ENDING as error:
+                    await self._nearby.do(partial(self.answers.append, unit.state.slice, unit.key, cached))
+                except FATAL_ERRORS as error:
                     self._ended = error
                     raise
-            return kept
-
-    def _late(self, limit: float) -> Failed:
-        return Failed(f"took longer than {limit:g} s, its `resources.timeout_s`")
+            return cached

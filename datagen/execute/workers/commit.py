@@ -1,4 +1,8 @@
-"""The end of a slice: its samples become a part, and its ledger entry says so."""
+"""Commits a slice: stores its accepted samples as a part, then creates its ledger entry.
+
+The entry is written last and can be created only once. So a slice is either committed as a whole or not at all, and if
+two workers compute the same slice, the first one counts.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,14 @@ import pyarrow as pa
 from datagen.core.errors import DataError
 from datagen.core.fields import Field
 from datagen.execute.ledger.ledger import Counts, Ledger, count
-from datagen.execute.workers.state import Live, Order, RecordEnd, State
+from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceOrder, SliceState
 from datagen.shards.sample import SampleSettings, StoredSample, compose
 from datagen.shards.writer import Placed, write_part
 from datagen.storage.store import Store
 
 
-class Report(NamedTuple):
-    """What the driver is told of a slice that is done."""
+class CommitReport(NamedTuple):
+    """The result of a commit: the slice's name, and how its records ended."""
 
     slice: str
     counts: Counts
@@ -28,27 +32,32 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True)
 class Committer:
-    """All that a worker needs to store samples and enter a slice in the ledger."""
+    """Commits slices of one run into the OUT at `address`. It can be pickled: workers of the last operator get it."""
 
     address: str
     settings: SampleSettings
 
     @property
     def fingerprint(self) -> str:
-        """Of the run."""
+        """Fingerprint of the run."""
         return self.settings.run
 
     @property
     def catalogue(self) -> Mapping[str, Field]:
-        """The fields, by name."""
+        """Fields by name."""
         return self.settings.catalogue
 
-    def commit(self, state: State) -> Report:
-        """Write the part, then the ledger entry. If another worker entered the slice first, that one counts."""
+    def commit(self, state: SliceState) -> CommitReport:
+        """Write the part, then the ledger entry. Ends the slice's remaining records in `state`.
+
+        If another worker committed the slice first, that one counts: this part is removed, and the report is of the
+        entry that is there. Raises `StoreError`.
+        """
         store = Store(self.address)
         ledger = Ledger(store, self.fingerprint)
+        # The name differs for each attempt: a worker that was given up may still write, and must not replace this part.
         part = f"{parts_folder(self.fingerprint)}/{state.slice}-{uuid.uuid4().hex[:8]}.tar"
-        samples = self._composed(state)
+        samples = self._compose_samples(state)
         if samples:
             with store.writing(part) as file:
                 placed = write_part(file, [sample for _, sample in samples])
@@ -57,14 +66,14 @@ class Committer:
         table = state.ended()
         counts = count(table)
         if state.order.is_partial:
-            table = pa.concat_tables([_staying(ledger.read(state.slice), state.order), table])
+            table = pa.concat_tables([_unchanged_rows(ledger.read(state.slice), state.order), table])
         if not ledger.commit(state.slice, table, round=state.order.round):
             store.remove(part)
             counts = count(ledger.read(state.slice))
-        return Report(state.slice, counts)
+        return CommitReport(state.slice, counts)
 
-    def _composed(self, state: State) -> list[tuple[Live, StoredSample]]:
-        """A sample of every record that is left; one that cannot be stored fails alone."""
+    def _compose_samples(self, state: SliceState) -> list[tuple[LiveRecord, StoredSample]]:
+        """Compose the sample of each remaining record; a record whose sample cannot be stored fails alone."""
         samples = []
         for live in state.live:
             try:
@@ -75,7 +84,7 @@ class Committer:
                 samples.append((live, sample))
         return samples
 
-    def _accept(self, state: State, live: Live, sample: StoredSample, place: Placed, part: str) -> None:
+    def _accept(self, state: SliceState, live: LiveRecord, sample: StoredSample, place: Placed, part: str) -> None:
         state.end(
             live,
             RecordEnd("accepted"),
@@ -92,13 +101,13 @@ class Committer:
         )
 
 
-def _staying(rows: pa.Table, order: Order) -> pa.Table:
-    """Rows of an earlier round that the order does not run again."""
+def _unchanged_rows(rows: pa.Table, order: SliceOrder) -> pa.Table:
+    """Rows of the slice's earlier round that the order does not run again."""
     parents = dict(zip(rows["id"].to_pylist(), rows["parent"].to_pylist(), strict=True))
-    return rows.filter(pa.array([not _is_again(id, parents, order) for id in parents], pa.bool_()))
+    return rows.filter(pa.array([not _is_rerun(id, parents, order) for id in parents], pa.bool_()))
 
 
-def _is_again(id: str, parents: Mapping[str, str], order: Order) -> bool:
+def _is_rerun(id: str, parents: Mapping[str, str], order: SliceOrder) -> bool:
     if order.only is not None and id in parents and parents[id]:
         return id in order.only
     while parents.get(id):
@@ -107,5 +116,5 @@ def _is_again(id: str, parents: Mapping[str, str], order: Order) -> bool:
 
 
 def parts_folder(fingerprint: str) -> str:
-    """Where the parts of one run lie."""
+    """Folder of the parts of the run with this fingerprint, relative to OUT."""
     return f"run/parts/{fingerprint}"

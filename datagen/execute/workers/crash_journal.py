@@ -1,7 +1,7 @@
-"""What a worker is trying, told where its death cannot reach.
+"""The crash journal: the record that a worker tries now, stored where the worker's death cannot reach.
 
-A file under OUT, which all machines share: where memory runs short Ray ends several workers
-at once, and an actor that only remembered would be among them.
+It is a file under OUT, which all machines share, not an actor: if memory runs short, Ray ends several workers at once,
+and a journal actor was among them.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from datagen.storage.store import Store
 JOURNALS = "run/journals"
 
 
-class Journal:
-    """The record that a worker tries, by its stage."""
+class CrashJournal:
+    """The journal of one slice; it holds the stage and id of the record that was tried last."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self.name = name
 
     @classmethod
-    def new(cls, store: Store) -> Journal:
-        """One of its own."""
+    def new(cls, store: Store) -> CrashJournal:
+        """A journal with a new name."""
         return cls(store, f"{JOURNALS}/{uuid.uuid4().hex}.json")
 
     def note(self, stage: str, id: str) -> None:
-        """The record that is tried now. Raises `StoreError` if it cannot be written."""
+        """Write that `stage` tries the record `id` now. Raises `StoreError`."""
         self._store.write(self.name, json.dumps([stage, id, time.time()]).encode())
 
     def last(self) -> tuple[tuple[str, str] | None, float]:
-        """The record that was tried last, and how many seconds ago; None if none was."""
+        """Stage and id of the record that was tried last, and how many seconds ago; None and 0 if there is none."""
         with suppress(StoreError):
             stage, id, at = json.loads(self._store.read(self.name))
             return (stage, id), time.time() - at
         return None, 0.0
 
     def close(self) -> None:
-        """Remove it."""
+        """Remove the file."""
         self._store.remove(self.name)

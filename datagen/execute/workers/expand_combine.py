@@ -1,4 +1,4 @@
-"""Runs stages whose records are made of others: children of one, or one of a group."""
+"""Runs stages that make new records: Expand makes children of one record, Combine makes records of a group."""
 
 from __future__ import annotations
 
@@ -11,94 +11,110 @@ from datagen.core.errors import DataError
 from datagen.core.record import Record
 from datagen.core.stage import NO_CHILDREN, Combine, Lost, Merged, Reject
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.reuse.answer_cache import Cost, Kept, Made
-from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, failed
-from datagen.execute.workers.state import Live, RecordEnd, State
+from datagen.execute.reuse.answer_cache import CachedAnswer, Cost, MadeRecords
+from datagen.execute.workers.stage_runner import (
+    FATAL_ERRORS,
+    AnswersByUnit,
+    CrashIsolation,
+    StageRunner,
+    Unit,
+    failed_answer,
+)
+from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceState
 
 
-class ExpandRun(NodeRun):
-    """One Expand stage."""
+class ExpandRunner(StageRunner):
+    """Runs one Expand stage."""
 
-    def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002
-        """The children's new fields; no children is a rejection."""
+    def check_answer(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002
+        """The new fields of the children, checked; an empty answer becomes the rejection `NO_CHILDREN`."""
         if not isinstance(answer, list | tuple):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
-        return Made(tuple(("", self._named(fields)) for fields in answer)) if answer else Reject(NO_CHILDREN)
+        return (
+            MadeRecords(tuple(("", self._checked_fields(fields)) for fields in answer))
+            if answer
+            else Reject(NO_CHILDREN)
+        )
 
-    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
-        """The record's children; the record itself ends here."""
-        live = unit.lives[0]
+    def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[LiveRecord]]:
+        """End the record, and put its children in its place."""
+        live = unit.members[0]
         children = [live.record.child(str(number), fields) for number, (_, fields) in enumerate(answer.items)]
         unit.state.end(live, RecordEnd("expanded", self.node.id, children=len(children)))
-        return {live.record.id: [Live(child) for child in children if unit.state.wants(child.id)]}
+        return {live.record.id: [LiveRecord(child) for child in children if unit.state.wants(child.id)]}
 
 
-class CombineRun(NodeRun):
-    """One Combine stage."""
+class CombineRunner(StageRunner):
+    """Runs one Combine stage."""
 
-    def units(self, state: State, met: list[Live]) -> list[Unit]:
-        """The groups."""
+    def units(self, state: SliceState, met: list[LiveRecord]) -> list[Unit]:
+        """One unit for each group, with the members that were lost before."""
         stage = self.stage
         assert isinstance(stage, Combine)
-        groups: dict[str, list[Live]] = {}
+        groups: dict[str, list[LiveRecord]] = {}
         for live in met:
             groups.setdefault(self._group(live.record, stage.by), []).append(live)
         lost: dict[str, list[Lost]] = {}
-        for one, place in state.lost(stage.by):
-            lost.setdefault(place, []).append(one)
-        return [_group_unit(state, lives, lost.get(name, [])) for name, lives in groups.items()]
+        for one, group in state.lost(stage.by):
+            lost.setdefault(group, []).append(one)
+        return [_group_unit(state, members, lost.get(name, [])) for name, members in groups.items()]
 
     def _group(self, record: Record, by: str) -> str:
         if not by:
             return record.parent
-        return str(record[self.node.renamed.get(by, by)]) or f"{record.id} alone"
+        return str(record[self.node.renamed.get(by, by)]) or f"{record.id} alone"  # without a value: a group of its own
 
-    def ask(self, units: list[Unit], *, care: Care | None, counters: StageCounters) -> Answered:
-        """What the stage makes of each group."""
-        return {unit.name: self._joined(unit, care, counters) for unit in units}
+    def call_stage(
+        self, units: list[Unit], *, isolation: CrashIsolation | None, counters: StageCounters
+    ) -> AnswersByUnit:
+        """Call the stage once for each group."""
+        return {unit.name: self._call_group(unit, isolation, counters) for unit in units}
 
-    def _joined(self, unit: Unit, care: Care | None, counters: StageCounters) -> Kept:
+    def _call_group(self, unit: Unit, isolation: CrashIsolation | None, counters: StageCounters) -> CachedAnswer:
         stage = self.stage
         assert isinstance(stage, Combine)
-        if spared := self.spared(unit, care):
-            return Kept(spared, Cost())
+        if killer_failure := self.killer_failure(unit, isolation):
+            return CachedAnswer(killer_failure, Cost())
         try:
-            answers, cost = self.timed(unit.lives, lambda views: [stage.process_group(views, unit.lost)], counters)
-        except ENDING:
+            answers, cost = self.timed_call(
+                unit.members, lambda views: [stage.process_group(views, unit.lost)], counters
+            )
+        except FATAL_ERRORS:
             raise
         except (Exception, SystemExit) as error:
-            return Kept(failed(error), Cost())
-        return self._checked(unit, answers[0], cost)
+            return CachedAnswer(failed_answer(error), Cost())
+        return self._check(unit, answers[0], cost)
 
-    def checked(self, unit: Unit, answer: Any) -> Any:
-        """The group's new records; none is a rejection."""
+    def check_answer(self, unit: Unit, answer: Any) -> Any:
+        """The new records of the group, checked; an empty answer becomes the rejection `NO_CHILDREN`."""
         if not isinstance(answer, list | tuple):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of Merged")
-        ids = {live.record.id for live in unit.lives}
-        return Made(tuple(self._merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
+        ids = {live.record.id for live in unit.members}
+        return MadeRecords(tuple(self._check_merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
 
-    def _merged(self, item: Any, ids: set[str]) -> tuple[str, dict[str, Any]]:
+    def _check_merged(self, item: Any, ids: set[str]) -> tuple[str, dict[str, Any]]:
         if not isinstance(item, Merged) or item.like.id not in ids:
             raise DataError(f"stage '{self.node.id}' has to give Merged(like=<a record of the group>, fields={{...}})")
-        return item.like.id, self._named(item.fields, partial=True)
+        return item.like.id, self._checked_fields(item.fields, partial=True)
 
-    def accept(self, unit: Unit, answer: Made) -> dict[str, list[Live]]:
-        """The group's new records in the place of its first one."""
-        whole = {live.record.id: live.record for live in unit.lives}
-        made = [self._made(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]
-        first, *rest = unit.lives
+    def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[LiveRecord]]:
+        """End all members, and put the new records in the place of the first one."""
+        whole = {live.record.id: live.record for live in unit.members}
+        made = [self._new_record(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]
+        first, *rest = unit.members
         unit.state.end(first, RecordEnd("combined", self.node.id, children=len(made)))
         for live in rest:
             unit.state.end(live, RecordEnd("combined", self.node.id))
         return {**{live.record.id: [] for live in rest}, first.record.id: made}
 
-    def _made(self, like: Record, fields: Mapping[str, Any], number: int) -> Live:
+    def _new_record(self, like: Record, fields: Mapping[str, Any], number: int) -> LiveRecord:
         stage = self.stage
         parent = like.id if isinstance(stage, Combine) and stage.by else like.parent
-        return Live(Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent))
+        return LiveRecord(Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent))
 
 
-def _group_unit(state: State, lives: list[Live], lost: list[Lost]) -> Unit:
-    told = json.dumps([[live.record.id for live in lives], sorted(lost)])
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    return Unit(state, f"{lives[0].record.id}\0{digest}", lives, lost)
+def _group_unit(state: SliceState, members: list[LiveRecord], lost: list[Lost]) -> Unit:
+    # Members and lost records are in the key: if the group changes, its stored answer no longer fits.
+    received = json.dumps([[live.record.id for live in members], sorted(lost)])
+    digest = hashlib.sha256(received.encode()).hexdigest()[:16]
+    return Unit(state, f"{members[0].record.id}\0{digest}", members, lost)

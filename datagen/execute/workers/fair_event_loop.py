@@ -1,8 +1,12 @@
-"""An event loop that finishes some calls before it hears of the next.
+"""An event loop that processes a few ready events at a time.
 
-What came at once, asyncio takes on at once: it reads every answer, then goes on with every task, then sends every
-further call. Calls that were sent together so stay together, and each waits for the work of all others. Taken a few at
-a time, the first is sent again before the last is read, and calls spread over the time that they wait for a service.
+asyncio processes all ready events in one iteration: it reads every answer, then continues every task, then sends every
+further call. So calls that were sent together come back together again and again, and each waits for the work of all
+others. If only a few events are processed in an iteration, the first call is sent again before the last answer is read,
+and calls spread over the time that they wait for the service.
+
+Measured with 64 calls of 50 ms at once (medians of eight): two events at a time reach 0.94 of the ideal rate, four
+0.92, sixteen 0.91, all of them 0.88. uvloop does not help, because the order is what costs (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -11,30 +15,32 @@ import asyncio
 import selectors
 from collections import deque
 
-_AT_ONCE = 2
-"""Events of one turn of the loop: the fewer, the better calls spread, and the more turns there are to pay for."""
+_EVENTS_AT_ONCE = 2
+"""Events in one iteration. With fewer, calls spread better, but there are more iterations to pay for."""
 
 _Event = tuple[selectors.SelectorKey, int]
 
 
-class _FewAtATime(selectors.DefaultSelector):
-    """Tells of events in the order in which they were found, a few at a time."""
+class _FairSelector(selectors.DefaultSelector):
+    """A selector that returns events in the order in which they were found, a few at a time."""
 
     def __init__(self) -> None:
         super().__init__()
         self._found: deque[_Event] = deque()
 
     def select(self, timeout: float | None = None) -> list[_Event]:
-        """See `BaseSelector`. Events of files that are no longer watched in the same way are found again, or not."""
+        """See `BaseSelector.select`. Ready events beyond the first few are returned by the next calls."""
         known = self.get_map()
         while self._found:
-            few = [self._found.popleft() for _ in range(min(_AT_ONCE, len(self._found)))]
+            few = [self._found.popleft() for _ in range(min(_EVENTS_AT_ONCE, len(self._found)))]
+            # Meanwhile a file may be watched in another way, or closed and its number used again: such an event is
+            # dropped. If it still holds, the next real `select` finds it.
             if still := [(key, events) for key, events in few if known.get(key.fd) is key]:
                 return still
         self._found.extend(super().select(timeout))
-        return [self._found.popleft() for _ in range(min(_AT_ONCE, len(self._found)))]
+        return [self._found.popleft() for _ in range(min(_EVENTS_AT_ONCE, len(self._found)))]
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """A loop for calls that wait for services."""
-    return asyncio.SelectorEventLoop(_FewAtATime())
+    """A new loop for calls that wait for services."""
+    return asyncio.SelectorEventLoop(_FairSelector())

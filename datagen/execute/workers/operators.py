@@ -1,4 +1,8 @@
-"""Stages fused into operators, each the work of one pool of workers."""
+"""Fuses stages into operators. One pool of workers runs one operator.
+
+Stages that need only cores are fused, so that a CPU pipeline takes one process for each core, and fused stages share
+decoded images. A GPU stage, or one that waits for a service, stands alone: its workers need other resources.
+"""
 
 from __future__ import annotations
 
@@ -16,34 +20,34 @@ class Operator:
     """Consecutive stages that run in one worker."""
 
     nodes: tuple[Node, ...]
-    """None where it only writes what others made."""
+    """In the order in which they run. Empty if the operator only stores samples."""
     catalogue: Mapping[str, Field]
     seed: int
 
     @property
     def name(self) -> str:
-        """Its stages, or the first and the last of more than three; without dots, after which Ray would cut it."""
+        """Its stages, or the first and last of more than three. It has no dots: Ray would cut the name there."""
         ids = [node.id for node in self.nodes] or [WRITE]
         return "+".join(ids) if len(ids) <= 3 else f"{ids[0]} to {ids[-1]}"
 
     @property
     def first(self) -> str:
-        """Its first stage."""
+        """Id of its first stage."""
         return self.nodes[0].id if self.nodes else WRITE
 
     @property
     def origin(self) -> str:
-        """Where its first stage stands in the config."""
+        """File and line of its first stage in the config."""
         return self.nodes[0].origin if self.nodes else ""
 
     @property
     def cost(self) -> int:
-        """0 if it works on a core, 1 if on a GPU, 2 if it waits for a service."""
+        """0 if it computes on cores, 1 if on a GPU, 2 if it waits for a service."""
         return max((node.cost for node in self.nodes), default=0)
 
     @property
     def cpus(self) -> float:
-        """Cores that a worker reserves; none where it waits for a GPU or a service."""
+        """Cores that a worker reserves; by default none if it waits for a GPU or a service."""
         needs = [node.resources.cpus for node in self.nodes]
         usual = 0.0 if self.cost else 1.0 if self.nodes else _WRITING
         return max((usual if cpus is None else cpus for cpus in needs), default=usual)
@@ -55,12 +59,12 @@ class Operator:
 
     @property
     def replicas(self) -> Replicas:
-        """Workers, as the config says."""
+        """Minimal and maximal number of workers, from the config."""
         return self.nodes[0].resources.replicas if self.nodes else Replicas()
 
     @property
     def batch(self) -> int:
-        """Records that its widest stage takes at once: a batch, or the calls in flight."""
+        """Most records that one of its stages takes at once: a batch, or the calls in flight."""
         return max(
             (node.resources.concurrency if node.cost == 2 else node.resources.batch_size for node in self.nodes),
             default=1,
@@ -68,35 +72,35 @@ class Operator:
 
     @property
     def waits(self) -> bool:
-        """Whether its workers wait for something else than a core, so that they are to have more than one slice."""
+        """Whether its workers wait for something other than a core, so that they should have more than one slice."""
         return self.cost > 0 or self.cpus < 1
 
     @property
     def device(self) -> str:
-        """Where its models are loaded."""
+        """Device on which its models are loaded: "cuda" or "cpu"."""
         return "cuda" if self.gpus else "cpu"
 
     @property
     def threads(self) -> int:
-        """Threads that a library in the worker may use."""
+        """Threads that OpenCV may use in a worker."""
         return max(1, math.floor(self.cpus))
 
 
 _WRITING = 0.01
-"""Cores that storing samples reserves, where it stands alone: it works now and then, and has no core to itself."""
+"""Cores that an operator reserves that only stores samples: it works now and then, and needs no core to itself."""
 WRITE = "write"
 """Name of the operator that only stores samples."""
 
 
 def fuse(graph: Graph) -> tuple[Operator, ...]:
-    """Neighbouring stages that only need cores become one operator; any other stage stands alone.
+    """The operators of a graph, in order.
 
-    The last operator also stores the samples; after a GPU or a service, which should not wait for that,
-    it is one of its own.
+    Neighbouring stages that only need cores become one operator; any other stage stands alone. The last operator also
+    stores the samples. After a GPU stage or a service, which should not wait for that, a separate operator does so.
     """
     groups: list[list[Node]] = []
     for node in graph.nodes:
-        if groups and _alike(groups[-1][-1], node):
+        if groups and _can_fuse(groups[-1][-1], node):
             groups[-1].append(node)
         else:
             groups.append([node])
@@ -105,7 +109,7 @@ def fuse(graph: Graph) -> tuple[Operator, ...]:
     return tuple(_operator(graph, group) for group in groups)
 
 
-def _alike(one: Node, other: Node) -> bool:
+def _can_fuse(one: Node, other: Node) -> bool:
     same = one.resources.cpus == other.resources.cpus and one.resources.replicas == other.resources.replicas
     return one.cost == other.cost == 0 and same
 

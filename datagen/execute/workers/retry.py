@@ -1,4 +1,4 @@
-"""What is to be run again of a slice in which records failed."""
+"""Selects the records of a committed slice that `retry` runs again."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from datagen.core.stage import Combine
 from datagen.pipeline.graph_model import Graph
 
 
-class Again(NamedTuple):
-    """The part of a slice that is run again; all else stays as it ended."""
+class RetrySet(NamedTuple):
+    """The part of a slice that runs again; the rows of all other records stay in the ledger."""
 
     sources: frozenset[str]
-    """Rows of the source."""
+    """Ids of source rows."""
     only: frozenset[str] | None
-    """Of what is made of them, only these; all, if not given."""
+    """Ids of the records made of them that run again; None for all."""
 
 
-def again(rows: pa.Table, graph: Graph) -> Again | None:
-    """What `retry` runs of a slice, whose ledger rows have at least id, parent and status; None if nothing failed.
+def retry_set(rows: pa.Table, graph: Graph) -> RetrySet | None:
+    """The records of a slice that run again; None if none failed. `rows` has at least id, parent and status.
 
-    That is each failed record, and what it came from. Where groups are
-    combined, a record that failed is missing in its group, which is therefore
-    run again with all its members; what was kept of them is not asked again.
+    They are the failed records and their ancestors. If the graph combines groups, a failed record is missing in its
+    group, so the group runs again with all its members; their stored answers are used again.
     """
     failed = rows["id"].filter(pc.equal(rows["status"], "failed")).to_pylist()
     if not failed:
         return None
     parents = dict(zip(rows["id"].to_pylist(), rows["parent"].to_pylist(), strict=True))
-    chains = [_chain(id, parents) for id in failed]
+    chains = [_ancestry(id, parents) for id in failed]
     joins = [node.stage for node in graph.nodes if issubclass(node.stage, Combine)]
+    # A group by a field may join any records of the slice.
     if any(stage.by for stage in joins):
-        return Again(frozenset(id for id, parent in parents.items() if not parent), None)
+        return RetrySet(frozenset(id for id, parent in parents.items() if not parent), None)
     roots = frozenset(chain[-1] for chain in chains)
-    return Again(roots, None if joins else frozenset(id for chain in chains for id in chain[:-1]))
+    return RetrySet(roots, None if joins else frozenset(id for chain in chains for id in chain[:-1]))
 
 
-def _chain(id: str, parents: dict[str, str]) -> list[str]:
-    """A record's id, its parent's, and so on to the source row's."""
+def _ancestry(id: str, parents: dict[str, str]) -> list[str]:
+    """The id of a record, of its parent, and so on up to the source row."""
     chain = [id]
     while parent := parents.get(chain[-1]):
         chain.append(parent)

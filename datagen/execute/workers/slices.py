@@ -1,4 +1,8 @@
-"""Cuts a source into slices, the same ones every time."""
+"""Cuts a source into slices, the same ones in every run.
+
+A slice is the unit of scheduling, commit and resume. Its name contains a hash of its rows: after a change of the
+source, only the changed slices are new to the ledger and run.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ class Slice(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its number and a hash of its rows, so that a changed manifest makes new slices."""
+        """Its number and a hash of its rows."""
         text = json.dumps([[row.id, _plain(row.fields), row.error] for row in self.rows], sort_keys=True)
         return f"{self.number:06d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -30,11 +34,11 @@ class Job(NamedTuple):
 
     slice: Slice
     round: int = 0
-    """How often it was committed before: what is damaged is run anew, what failed is tried again."""
+    """How often it was committed before. Damaged slices, and those with failures to retry, run in a further round."""
     sources: frozenset[str] | None = None
-    """Only these of its rows; all, if not given."""
+    """Ids of the rows to run; None for all."""
     only: frozenset[str] | None = None
-    """Of what its stages make, only records with these ids; all, if not given."""
+    """Ids of the records that go on of those that stages make; None for all."""
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,10 +46,11 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = None) -> Iterator[Slice]:
-    """Slices of `size` rows; where rows are grouped, a slice takes the whole of its last group.
+    """Yield slices of `size` rows, of the first `limit` rows or of all.
 
-    A row of a group that other rows have closed fails; one that is faulty
-    belongs to the group around it, as its own is not known.
+    If rows are grouped by a field, a slice is longer where its last group goes on, as a group never spans slices. Rows
+    of a group have to follow each other: a row of a group that has ended fails. A faulty row counts to the group around
+    it, as its own is unknown. Raises `ConfigError` if the source has no field `group_by`.
     """
     rows = source.rows() if limit is None else islice(source.rows(), limit)
     if group_by and group_by not in source.writes:

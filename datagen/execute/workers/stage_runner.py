@@ -1,4 +1,20 @@
-"""Runs one stage over the records of some slices: asks it, checks what it answers, keeps it, and enters the ends."""
+"""Runs one stage over the records of some slices.
+
+`StageRunner.run_slices` is the whole flow; each step is a method:
+
+1. `_matching` takes the records of each slice that the stage's `when` accepts. The others pass untouched, in place.
+2. `units` forms the units of work: one for each record, for Combine one for each group.
+3. `_stored_answers` loads what earlier runs answered. If every unit has a stored answer, the stage is not even set up:
+   a changed threshold behind it loads no weights.
+4. `call_stage` calls the stage for the other units, in batches that may span slices, and checks each answer against
+   what the stage promised. An exception becomes the answer `Failed` of one record; only `FATAL_ERRORS` end the run.
+5. `_store_answers` stores new answers, so that no later run computes or pays for them again. If another worker stored
+   an answer first, that one counts.
+6. `_apply_answers` replaces each record by what came of it, and enters the ends of the others (rejected, failed,
+   expanded, combined) into the slice. They become rows of the ledger when the slice is committed.
+
+Subclasses change single steps: `AsyncRunner` (calls that wait for services), `ExpandRunner` and `CombineRunner`.
+"""
 
 from __future__ import annotations
 
@@ -24,30 +40,30 @@ from datagen.core.stage import (
     billing,
 )
 from datagen.execute.ledger.stage_counters import StageCounters
-from datagen.execute.reuse.answer_cache import Answers, Cost, Kept, Known
+from datagen.execute.reuse.answer_cache import AnswerCache, AnswersById, CachedAnswer, Cost
 from datagen.execute.workers.operators import Operator
-from datagen.execute.workers.state import Live, RecordEnd, State
-from datagen.execute.workers.timeouts import Limit
+from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceState
+from datagen.execute.workers.timeouts import TimeLimit
 from datagen.imaging.codecs import settled
 from datagen.models.base import ModelConfig, models_in
 from datagen.pipeline.graph_model import Node
 
-ENDING = (SetupError, AllowanceError, StoreError)
-"""What ends the run rather than a record: no other would fare better, and a paid reply that cannot be kept is lost."""
+FATAL_ERRORS = (SetupError, AllowanceError, StoreError)
+"""Errors that end the run instead of a record: other records would fail too, or a paid reply could not be stored."""
 
 
-class Care(NamedTuple):
-    """How a slice is run that killed its worker before: one record a call, and each told before it is tried."""
+class CrashIsolation(NamedTuple):
+    """How to run a slice that killed its worker before: one record in each call, each announced before it is tried."""
 
     announce: Callable[[str, str], None]
-    """Told the stage and the record's id; what was told last is what killed the worker."""
+    """Called with the stage and the record's id; the last record announced is the one that killed the worker."""
     killers: Mapping[tuple[str, str], str]
-    """What happened, for each stage and record known to kill; these are failed untried."""
+    """By stage and record id, what happened to the worker. These records fail untried."""
 
 
 @contextmanager
-def starting(node: Node) -> Iterator[None]:
-    """Whatever a stage raises as it starts becomes a `SetupError` that says which one it was, and where."""
+def wrapping_setup_errors(node: Node) -> Iterator[None]:
+    """Turn any exception of a stage's setup into a `SetupError` that names the stage and its line in the config."""
     try:
         yield
     except DatagenError as error:
@@ -59,40 +75,46 @@ def starting(node: Node) -> Iterator[None]:
 
 
 class Unit(NamedTuple):
-    """What one answer is about: a record, or for Combine a group."""
+    """What gets one answer: a record, or for Combine a group."""
 
-    state: State
+    state: SliceState
     key: str
-    """The record's id; for a group its first id and a digest of all that it is told."""
-    lives: list[Live]
+    """The record's id; for a group, its first id and a digest of all that the stage receives."""
+    members: list[LiveRecord]
+    """The record, or the members of the group."""
     lost: list[Lost]
+    """Members of the group that were rejected or failed before."""
 
     @property
     def name(self) -> tuple[str, str]:
-        """It among the units of other slices."""
+        """Slice and key: identifies the unit among those of several slices."""
         return self.state.slice, self.key
 
     @property
     def id(self) -> str:
-        """The id by which its worker's killer is called."""
-        return self.lives[0].record.id
+        """The record id under which the unit is announced, and blamed if it kills the worker."""
+        return self.members[0].record.id
 
 
-Answered = dict[tuple[str, str], Kept]
-"""By the name of the unit; `Failed` among them, which is not kept."""
+AnswersByUnit = dict[tuple[str, str], CachedAnswer]
+"""Answers by `Unit.name`. `Failed` answers are among them; these are not stored."""
 
 
-class NodeRun:
-    """One Map stage over the records that meet it."""
+class StageRunner:
+    """Runs one Map stage.
+
+    `answers` is the stage's store of answers, None if the stage is not durable. `limit` ends calls that take too long.
+    `on_node` is called before the first setup, to prepare the machine.
+    """
 
     def __init__(
         self,
         node: Node,
         operator: Operator,
         *,
-        answers: Answers | None,
-        limit: Limit,
-        on_node: Callable[[NodeRun], None],
+        answers: AnswerCache | None,
+        limit: TimeLimit,
+        on_node: Callable[[StageRunner], None],
     ) -> None:
         self.node = node
         self.catalogue = operator.catalogue
@@ -103,86 +125,97 @@ class NodeRun:
         self._device = operator.device
         self._ready = False
         self._setting_up = threading.Lock()
-        self._looks = answers is not None and answers.any()
-        self.begin()
+        self._has_stored_answers = answers is not None and answers.has_any()
+        self.init_resources()
 
-    def begin(self) -> None:
-        """Have what even closing needs."""
-
-    @property
-    def is_known(self) -> bool:
-        """Whether earlier runs kept answers of it, so that it may have nothing to do."""
-        return self._looks
+    def init_resources(self) -> None:
+        """Create what `close` needs, even if the stage is never set up."""
 
     @property
-    def prepares(self) -> bool:
-        """Whether the stage, or a model of it, has something to do once a machine."""
+    def has_stored_answers(self) -> bool:
+        """Whether earlier runs stored answers of the stage, so that it may have nothing to compute."""
+        return self._has_stored_answers
+
+    @property
+    def needs_node_setup(self) -> bool:
+        """Whether the stage or one of its models has work to do once on each machine, such as fetching weights."""
         fetching = any(type(model).fetch is not ModelConfig.fetch for model in models_in(self.node.config))
         return fetching or type(self.stage).setup_on_node is not Stage.setup_on_node
 
-    def prepare(self) -> None:
-        """Fetch what all workers of a machine share. Raises `SetupError`."""
-        with starting(self.node):
+    def setup_node(self) -> None:
+        """Do the work that all workers of a machine share. Raises `SetupError`."""
+        with wrapping_setup_errors(self.node):
             for model in models_in(self.node.config):
                 model.fetch()
             self.stage.setup_on_node()
 
     def setup(self) -> None:
-        """Load what it needs, the first time, once it is on this machine. Raises `SetupError`."""
-        with self._setting_up:
+        """Set the stage up, if that was not done yet. Raises `SetupError`."""
+        with self._setting_up:  # calls for several slices may run in threads of one actor
             if self._ready:
                 return
             self._on_node(self)
-            with starting(self.node):
+            with wrapping_setup_errors(self.node):
                 self.stage.setup(self._device)
             self._ready = True
 
     def close(self) -> None:
-        """Let go of what it started."""
+        """Release what the runner started."""
 
-    def over(self, states: Sequence[State], *, care: Care | None) -> StageCounters:
-        """Run all slices through this stage; records that do not meet it pass untouched, in place."""
+    def run_slices(self, states: Sequence[SliceState], *, isolation: CrashIsolation | None) -> StageCounters:
+        """Run all slices through the stage; see the head of this file. Changes `states`, returns what the stage did.
+
+        Raises one of `FATAL_ERRORS`; what was answered before that is stored for stages that wait for a service.
+        """
         counters = StageCounters()
-        units = [self.units(state, met) for state in states if (met := self._met(state))]
-        known = [self._known(part[0].state) for part in units]
-        todo = [unit for part, kept in zip(units, known, strict=True) for unit in part if unit.key not in kept]
-        fresh: Answered = {}
+        units = [self.units(state, met) for state in states if (met := self._matching(state))]
+        known = [self._stored_answers(part[0].state) for part in units]
+        todo = [unit for part, stored in zip(units, known, strict=True) for unit in part if unit.key not in stored]
+        fresh: AnswersByUnit = {}
         if todo:
             self.setup()
-            fresh = self.ask(todo, care=care, counters=counters)
-        for part, kept in zip(units, known, strict=True):
-            self._settle_all(part, self._all_kept(part, fresh, kept, counters), counters)
+            fresh = self.call_stage(todo, isolation=isolation, counters=counters)
+        for part, stored in zip(units, known, strict=True):
+            self._apply_answers(part, self._store_answers(part, fresh, stored, counters), counters)
         return counters
 
-    def _met(self, state: State) -> list[Live]:
+    def _matching(self, state: SliceState) -> list[LiveRecord]:
         return [live for live in state.live if self.node.accepts(live.record)]
 
-    def units(self, state: State, met: list[Live]) -> list[Unit]:
-        """What there is to ask about the records of one slice, at least one."""
+    def units(self, state: SliceState, met: list[LiveRecord]) -> list[Unit]:
+        """The units of work among the records `met`, at least one, of one slice."""
         return [Unit(state, live.record.id, [live], []) for live in met]
 
-    def _known(self, state: State) -> Known:
-        """Answers kept from before; not looked for where there are surely none."""
-        if self.answers is None or not (self._looks or state.attempt > 1):
+    def _stored_answers(self, state: SliceState) -> AnswersById:
+        """Stored answers of a slice by unit key. Storage is not read where there cannot be any."""
+        # Even in the first run of a stage, an attempt that died may have stored answers before it did.
+        if self.answers is None or not (self._has_stored_answers or state.attempt > 1):
             return {}
-        return self.answers.kept(state.slice)
+        return self.answers.load(state.slice)
 
-    def _all_kept(self, units: list[Unit], fresh: Answered, known: Known, counters: StageCounters) -> dict[str, Any]:
-        """Answers of one slice by the unit's key; what is new among them is kept."""
+    def _store_answers(
+        self, units: list[Unit], fresh: AnswersByUnit, known: AnswersById, counters: StageCounters
+    ) -> dict[str, Any]:
+        """Store the new answers of one slice. Returns all its answers by unit key, as this run judges them."""
         new = {unit.key: fresh[unit.name] for unit in units if unit.name in fresh}
         if self.answers is not None:
-            lasting = {key: kept for key, kept in new.items() if not isinstance(kept.answer, Failed)}
+            # a failure may be gone in the next run: `retry` computes it again
+            lasting = {key: cached for key, cached in new.items() if not isinstance(cached.answer, Failed)}
             slice = units[0].state.slice
-            new |= self.answers.keep(slice, lasting) if lasting or self.answers.has_noted(slice) else {}
+            new |= self.answers.save(slice, lasting) if lasting or self.answers.has_unsaved(slice) else {}
         for unit in units:
             if unit.name not in fresh:
-                counters.reused += len(unit.lives)
-                for live in unit.lives:
-                    live.costs.add(self.node.id, **share_of(known[unit.key].cost, len(unit.lives))._asdict())
-        return {key: self.judged(kept.answer) for key, kept in {**known, **new}.items()}
+                counters.reused += len(unit.members)
+                for live in unit.members:
+                    live.costs.add(self.node.id, **split_cost(known[unit.key].cost, len(unit.members))._asdict())
+        return {key: self.apply_thresholds(cached.answer) for key, cached in {**known, **new}.items()}
 
-    def judged(self, answer: Any) -> Any:
-        """An answer under the bounds of this run: what a Filter measured is kept whatever they were."""
+    def apply_thresholds(self, answer: Any) -> Any:
+        """The answer under the thresholds of this run.
+
+        A Filter's scores are stored whatever its thresholds were, and each run compares them with its own. Otherwise
+        the most expensive models would run again for every new threshold.
+        """
         if not isinstance(self.stage, Filter) or isinstance(answer, Failed):
             return answer
         fields = answer.fields if isinstance(answer, Reject) else answer
@@ -194,52 +227,57 @@ class NodeRun:
         found = self.stage.judge(own)
         return found._replace(fields=fields) if isinstance(found, Reject) else fields
 
-    def ask(self, units: list[Unit], *, care: Care | None, counters: StageCounters) -> Answered:
-        """What the stage says of each unit, checked; an exception as `Failed`."""
-        size = 1 if care else self.node.resources.batch_size
-        found: Answered = {}
+    def call_stage(
+        self, units: list[Unit], *, isolation: CrashIsolation | None, counters: StageCounters
+    ) -> AnswersByUnit:
+        """Call the stage for `units`, in batches. Returns checked answers; an exception becomes `Failed`."""
+        size = 1 if isolation else self.node.resources.batch_size
+        found: AnswersByUnit = {}
         for start in range(0, len(units), size):
             part = units[start : start + size]
-            spared = self.spared(part[0], care)
-            answers = [Kept(spared, Cost())] if spared else self._batch(part, counters)
+            killer_failure = self.killer_failure(part[0], isolation)
+            answers = [CachedAnswer(killer_failure, Cost())] if killer_failure else self._call_batch(part, counters)
             found.update(zip((unit.name for unit in part), answers, strict=True))
         return found
 
-    def spared(self, unit: Unit, care: Care | None) -> Failed | None:
-        """With care, the end of a unit that killed a worker here; any other is announced as tried now."""
-        if care is None:
+    def killer_failure(self, unit: Unit, isolation: CrashIsolation | None) -> Failed | None:
+        """In isolation: the failure of a unit that is known to kill its worker; any other unit is announced instead."""
+        if isolation is None:
             return None
-        if what := care.killers.get((self.node.id, unit.id)):
+        if what := isolation.killers.get((self.node.id, unit.id)):
             return Failed(what)
-        care.announce(self.node.id, unit.id)
+        isolation.announce(self.node.id, unit.id)
         return None
 
-    def view(self, live: Live) -> Record:
-        """What the stage may see of a record, under the stage's own names."""
+    def view(self, live: LiveRecord) -> Record:
+        """The record as the stage sees it: only the fields that it declares, under the stage's own names."""
         names = (*self.stage.needs(self.stage.config), *self.stage.optional)
         return live.record.seeing(names, renamed=self.node.renamed)
 
-    def _batch(self, part: list[Unit], counters: StageCounters) -> list[Kept]:
-        """Answers of one call; if it raises, of one call a record, so that the culprit fails alone."""
-        lives = [live for unit in part for live in unit.lives]
+    def _call_batch(self, part: list[Unit], counters: StageCounters) -> list[CachedAnswer]:
+        """Answers of one call. If it raises, each unit gets a call of its own, so that the one at fault fails alone."""
+        members = [live for unit in part for live in unit.members]
         try:
-            answers, cost = self.timed(lives, self._process, counters)
-        except ENDING:
+            answers, cost = self.timed_call(members, self._call_process, counters)
+        except FATAL_ERRORS:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # the code of a stage or of a library may call `sys.exit`
             if len(part) == 1:
-                return [Kept(failed(error), Cost())]
-            return [answer for unit in part for answer in self._batch([unit], counters)]
+                return [CachedAnswer(failed_answer(error), Cost())]
+            return [answer for unit in part for answer in self._call_batch([unit], counters)]
         return [
-            self._checked(unit, answer, share_of(cost, len(part), index))
+            self._check(unit, answer, split_cost(cost, len(part), index))
             for index, (unit, answer) in enumerate(zip(part, answers, strict=True))
         ]
 
-    def timed(
-        self, lives: Sequence[Live], call: Callable[[list[Record]], list[Any]], counters: StageCounters
+    def timed_call(
+        self, members: Sequence[LiveRecord], call: Callable[[list[Record]], list[Any]], counters: StageCounters
     ) -> tuple[list[Any], Cost]:
-        """One call of the stage within its time limit, its cost booked on the records; what it took."""
-        views = [self.view(live) for live in lives]
+        """Make one call of the stage within its time limit. Returns its answers and its cost.
+
+        The cost is added to the records `members`, also if the call raises: its time and money are spent.
+        """
+        views = [self.view(live) for live in members]
         limit = self.node.resources.timeout_s
         start = time.perf_counter()
         with billing() as bill:
@@ -247,17 +285,17 @@ class NodeRun:
                 with self._limit(limit) if limit else nullcontext():
                     answers = call(views)
             finally:
-                cost = Cost(time.perf_counter() - start, bill.tokens, bill.usd)
-                self.book(lives, cost, counters)
+                cost = cost_since(start, bill)
+                self.add_cost(members, cost, counters)
         return answers, cost
 
-    def book(self, lives: Sequence[Live], cost: Cost, counters: StageCounters) -> None:
-        """Enter what one call took."""
-        for index, live in enumerate(lives):
-            live.costs.add(self.node.id, **share_of(cost, len(lives), index)._asdict())
+    def add_cost(self, members: Sequence[LiveRecord], cost: Cost, counters: StageCounters) -> None:
+        """Divide the cost of one call among its records, and count the call."""
+        for index, live in enumerate(members):
+            live.costs.add(self.node.id, **split_cost(cost, len(members), index)._asdict())
         counters.add(StageCounters(calls=1, seconds=cost.seconds, tokens=cost.tokens, usd=cost.usd))
 
-    def _process(self, views: list[Record]) -> list[Any]:
+    def _call_process(self, views: list[Record]) -> list[Any]:
         stage = self.stage
         assert isinstance(stage, Map | Expand)
         answers = stage.process(views)
@@ -265,21 +303,21 @@ class NodeRun:
             raise DataError(f"stage '{self.node.id}' gave {len(answers)} answers for {len(views)} records")
         return list(answers)
 
-    def _checked(self, unit: Unit, answer: Any, cost: Cost) -> Kept:
-        """The answer once it is what the stage promised, its fields under the pipeline's names; else `Failed`."""
+    def _check(self, unit: Unit, answer: Any, cost: Cost) -> CachedAnswer:
+        """The answer with its fields under the pipeline's names; `Failed` if it is not what the stage promised."""
         try:
             if isinstance(answer, Failed):
-                return Kept(Failed(str(answer.error)), cost)
+                return CachedAnswer(Failed(str(answer.error)), cost)
             if isinstance(answer, Reject):
                 self._check_reject(answer)
-                return Kept(answer._replace(fields=self._named(answer.fields, partial=True)), cost)
-            return Kept(self.checked(unit, answer), cost)
+                return CachedAnswer(answer._replace(fields=self._checked_fields(answer.fields, partial=True)), cost)
+            return CachedAnswer(self.check_answer(unit, answer), cost)
         except DataError as error:
-            return Kept(Failed(str(error)), cost)
+            return CachedAnswer(Failed(str(error)), cost)
 
-    def checked(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - Combine asks it
-        """The fields that a Map stage gave, checked. Raises `DataError`."""
-        return self._named(answer)
+    def check_answer(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - CombineRunner uses it
+        """The fields of a Map stage's answer, checked and in canonical form. Raises `DataError`."""
+        return self._checked_fields(answer)
 
     def _check_reject(self, answer: Reject) -> None:
         if not isinstance(answer.detail, str):
@@ -288,7 +326,8 @@ class NodeRun:
         if answer.reason not in self.stage.rejects and not own:
             raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
 
-    def _named(self, answer: Any, *, partial: bool = False) -> dict[str, Any]:
+    def _checked_fields(self, answer: Any, *, partial: bool = False) -> dict[str, Any]:
+        """Fields under the pipeline's names; all that the stage promised, or with `partial` any of them."""
         if not isinstance(answer, Mapping):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not fields, Reject or Failed")
         promised = set(self.stage.writes)
@@ -298,56 +337,59 @@ class NodeRun:
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
         return {name: settled(self.catalogue[name], value) for name, value in named.items()}
 
-    def _settle_all(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
-        """What goes on of one slice; the rest is entered in the ledger."""
+    def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
+        """Replace each record of one slice by what came of it; the order of records stays."""
         state = units[0].state
-        after: dict[str, list[Live]] = {}
+        after: dict[str, list[LiveRecord]] = {}
         for unit in units:
-            after.update(self._settled(unit, answers[unit.key], counters))
-        kept: list[Live] = []
+            after.update(self._apply_answer(unit, answers[unit.key], counters))
+        remaining: list[LiveRecord] = []
         for live in state.live:
-            kept.extend(after.get(live.record.id, [live]))
-        state.live = kept
+            remaining.extend(after.get(live.record.id, [live]))
+        state.live = remaining
 
-    def _settled(self, unit: Unit, answer: Any, counters: StageCounters) -> dict[str, list[Live]]:
-        """What stands in the place of each record, by its id."""
-        counters.taken += len(unit.lives)
+    def _apply_answer(self, unit: Unit, answer: Any, counters: StageCounters) -> dict[str, list[LiveRecord]]:
+        """Count one unit and enter its ends. Returns by record id the records that take its place."""
+        counters.taken += len(unit.members)
         if isinstance(answer, Reject):
-            counters.rejected += len(unit.lives)
+            counters.rejected += len(unit.members)
         elif isinstance(answer, Failed):
-            counters.failed += len(unit.lives)
+            counters.failed += len(unit.members)
         else:
             going_on = self.accept(unit, answer)
             counters.passed += sum(map(len, going_on.values()))
             return going_on
-        for live in unit.lives:
+        for live in unit.members:
             if isinstance(answer, Reject):
                 unit.state.end(live, RecordEnd("rejected", self.node.id, *answer))
             else:
                 unit.state.end(live, RecordEnd("failed", self.node.id, "error", answer.error))
-        return {live.record.id: [] for live in unit.lives}
+        return {live.record.id: [] for live in unit.members}
 
-    def accept(self, unit: Unit, answer: Any) -> dict[str, list[Live]]:
-        """The record with its new fields."""
-        live = unit.lives[0]
+    def accept(self, unit: Unit, answer: Any) -> dict[str, list[LiveRecord]]:
+        """Apply an answer that is no `Reject` or `Failed`: here, the record gets its new fields.
+
+        Returns by record id the records that take its place.
+        """
+        live = unit.members[0]
         id = live.record.id
         live.record = live.record.adding(answer)
         return {id: [live]}
 
 
-def cost_of(start: float, bill: Bill) -> Cost:
-    """What was taken since a moment, and what was charged."""
+def cost_since(start: float, bill: Bill) -> Cost:
+    """The cost of a call that started at `start` (of `time.perf_counter`), with what the stage charged to `bill`."""
     return Cost(time.perf_counter() - start, bill.tokens, bill.usd)
 
 
-def share_of(cost: Cost, number: int, index: int = 0) -> Cost:
-    """What one of `number` records bears of a cost; whole tokens, the first ones bear what is over."""
+def split_cost(cost: Cost, number: int, index: int = 0) -> Cost:
+    """The part of a cost that record `index` of `number` bears. Tokens stay whole: the first records bear the rest."""
     tokens = cost.tokens // number + (index < cost.tokens % number)
     return Cost(cost.seconds / number, tokens, cost.usd / number)
 
 
-def failed(error: BaseException) -> Failed:
-    """An exception as the end of a record: what datagen explains in one line, any other with its traceback."""
+def failed_answer(error: BaseException) -> Failed:
+    """An exception as an answer: the message of a `DatagenError`, of any other exception the traceback."""
     if isinstance(error, DatagenError):
         return Failed(str(error))
     return Failed("".join(traceback.format_exception(error)).strip())

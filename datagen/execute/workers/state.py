@@ -1,4 +1,9 @@
-"""A slice on its way: the records still in it, and the rows of those that ended."""
+"""The state of a slice while it runs: its live records, and the ledger rows of those that ended.
+
+`SliceState` is the slice inside a worker. `Parcel` is the same slice between two workers: text and buffers, which go
+through Ray's object store without a copy. A parcel names its blobs, such as images, by number; each operator sends only
+the blobs that it added, and a value that no stage reads is not even decoded.
+"""
 
 from __future__ import annotations
 
@@ -21,30 +26,30 @@ from datagen.sources.base import SourceRow
 
 
 @dataclass
-class Live:
-    """A record that has not ended, and what it took so far."""
+class LiveRecord:
+    """A record that has not ended, and what it cost so far."""
 
     record: Record
     costs: Costs = field(default_factory=Costs)
 
 
 class RecordEnd(NamedTuple):
-    """What became of a record."""
+    """How a record ended."""
 
     status: Status
     stage: str = ""
-    """At which it ended; '' where it was accepted."""
+    """The stage at which it ended; '' if it was accepted."""
     reason: str = ""
     detail: str = ""
-    """For a person; secrets are removed from that of a failure."""
+    """A text for people. Secrets are removed from it if the record failed."""
     fields: Mapping[str, Any] = {}
-    """Fields that it has in the ledger beside its own."""
+    """Fields that its ledger row has beside those of the record."""
     children: int = 0
-    """New records that came of it."""
+    """Number of new records made of it."""
 
 
-class Order(NamedTuple):
-    """What is asked of a slice."""
+class SliceOrder(NamedTuple):
+    """Which slice is run, and which of its records. See `Job` for the fields."""
 
     slice: str
     round: int = 0
@@ -53,35 +58,41 @@ class Order(NamedTuple):
 
     @property
     def is_partial(self) -> bool:
-        """Whether the other records of the slice stay as they ended before."""
+        """Whether only some records run, and the rows of the others stay as they are."""
         return self.sources is not None
 
 
 class Parcel(NamedTuple):
-    """A slice between two workers: text, and buffers that need not be copied."""
+    """A slice between two workers."""
 
-    order: Order
+    order: SliceOrder
     records: list[tuple[str, str, str, str]]
-    """Id, parent, fields and costs of each, the last two as JSON."""
+    """Id, parent, fields and costs of each live record, the last two as JSON."""
     rows: tuple[pa.Buffer, ...]
-    """The ends of records, as Arrow streams of ledger columns, one from each operator that had some."""
+    """Ended records as Arrow streams of ledger columns, one stream from each operator at which some ended."""
     blobs: tuple[tuple[pa.Buffer, ...], ...]
-    """Byte strings, numbered on from one operator's to the next one's."""
+    """Byte strings in one group for each operator that added some, numbered through all groups."""
     known: int = 0
-    """Of how many operators the blobs are those that the slice came with: they need not be sent again."""
+    """How many of the groups the slice came with; these need not be sent again."""
 
     @property
     def bytes(self) -> int:
-        """What it takes."""
+        """Its size in bytes."""
         texts = sum(len(text) for record in self.records for text in record)
         buffers = (buffer for group in (self.rows, *self.blobs) for buffer in group)
         return texts + sum(int(buffer.size) for buffer in buffers)
 
 
-class State:
-    """A slice inside a worker."""
+class SliceState:
+    """A slice inside a worker.
 
-    def __init__(self, order: Order, *, live: list[Live], rows: list[Row], catalogue: Mapping[str, Field]) -> None:
+    `live` are the records that have not ended, `rows` the ledger rows of those that have, `catalogue` the fields by
+    name.
+    """
+
+    def __init__(
+        self, order: SliceOrder, *, live: list[LiveRecord], rows: list[Row], catalogue: Mapping[str, Field]
+    ) -> None:
         self.order = order
         self.live = live
         self._past: tuple[pa.Buffer, ...] = ()
@@ -90,12 +101,12 @@ class State:
         self._new = list(rows)
         self.catalogue = catalogue
         self.attempt = 1
-        """How often the slice was tried in this run, this time included."""
+        """Attempts at the slice in this run, this one included."""
 
     @classmethod
-    def start(cls, job: Job, *, catalogue: Mapping[str, Field]) -> State:
-        """A slice as it was cut; rows that the source could not read fail at once."""
-        state = cls(Order(job.slice.name, job.round, job.sources, job.only), live=[], rows=[], catalogue=catalogue)
+    def start(cls, job: Job, *, catalogue: Mapping[str, Field]) -> SliceState:
+        """The state of a job before its first stage. Rows that the source could not read fail at once."""
+        state = cls(SliceOrder(job.slice.name, job.round, job.sources, job.only), live=[], rows=[], catalogue=catalogue)
         for row in job.slice.rows:
             if job.sources is None or row.id in job.sources:
                 state._admit(row)
@@ -103,12 +114,12 @@ class State:
 
     @property
     def rows(self) -> list[Row]:
-        """The ends of its records so far."""
-        return [*(Row(**row) for row in _joined(self._past).to_pylist()), *self._new]
+        """Ledger rows of the records that have ended so far."""
+        return [*(Row(**row) for row in _join_cluster(self._past).to_pylist()), *self._new]
 
     def ended(self) -> pa.Table:
-        """The same as columns of the ledger."""
-        return pa.concat_tables([_joined(self._past), to_table(self._new)])
+        """The same rows as a table with the columns of the ledger."""
+        return pa.concat_tables([_join_cluster(self._past), to_table(self._new)])
 
     @property
     def slice(self) -> str:
@@ -116,7 +127,7 @@ class State:
         return self.order.slice
 
     def wants(self, id: str) -> bool:
-        """Whether a record that a stage made is to go on."""
+        """Whether a record that a stage made goes on (a retry runs only some)."""
         return self.order.only is None or id in self.order.only
 
     def _admit(self, row: SourceRow) -> None:
@@ -125,15 +136,18 @@ class State:
             fault = row.error
         except DataError as error:
             fields, fault = {}, str(error)
-        live = Live(Record(row.id, fields))
+        live = LiveRecord(Record(row.id, fields))
         if fault:
             self.end(live, RecordEnd("failed", "source", "error", fault))
         else:
             self.live.append(live)
 
-    def end(self, live: Live, end: RecordEnd, **columns: Any) -> None:
-        """Enter what became of a record, without secrets; `columns` are those of the ledger that its sample fills."""
-        record = _public(live.record.adding(end.fields))
+    def end(self, live: LiveRecord, end: RecordEnd, **columns: Any) -> None:
+        """Add the ledger row of a record that ended, without secrets.
+
+        `columns` are the columns that the sample of an accepted record fills.
+        """
+        record = _redacted_addresses(live.record.adding(end.fields))
         detail = redacted(end.detail) if end.status == "failed" else end.detail
         self._new.append(
             Row(
@@ -150,20 +164,27 @@ class State:
                 attempts=self.attempt + self.order.round,
                 children=end.children,
                 slice=self.slice,
-                **live.costs.told(),
+                **live.costs.as_columns(),
                 **columns,
             )
         )
 
     def lost(self, by: str) -> Iterator[tuple[Lost, str]]:
-        """Records that were rejected or failed so far, each with its group: a field's value or its parent."""
+        """Yield the records that were rejected or failed so far, each with its group.
+
+        The group is the value of the field `by`, or the parent's id if `by` is empty.
+        """
         for row in self.rows:
             if row.status in ("rejected", "failed"):
                 group = str(json.loads(row.fields).get(by, "")) if by else row.parent
                 yield Lost(row.id, "failed" if row.status == "failed" else "rejected", row.stage, row.reason), group
 
     def parcel(self) -> Parcel:
-        """The slice for another worker. What nobody changed goes on as it came, unless most of it has ended."""
+        """The slice for the next operator.
+
+        Blobs that it came with are not sent again. But if more than half of their bytes belong to records that have
+        ended, the blobs of the live records are packed anew, so that the object store can free the rest.
+        """
         known = self._came_with if self._is_mostly_needed() else ()
         blobs = self._blobs if known else Blobs()
         before = len(blobs.items)
@@ -181,7 +202,7 @@ class State:
         return Parcel(self.order, records, rows, (*known, new) if new else known, len(known))
 
     def _is_mostly_needed(self) -> bool:
-        """Whether at least half of the bytes that it came with belong to records that go on."""
+        """Whether at least half of the bytes that the slice came with belong to live records."""
         held = (value for live in self.live for value in live.record.raw().values())
         travelled = (value for value in held if isinstance(value, Travelled) and value.blobs is self._blobs)
         numbers = {number for value in travelled for number in value.numbers()}
@@ -189,11 +210,11 @@ class State:
         return 2 * needed >= sum(map(len, self._blobs.items))
 
     @classmethod
-    def unpacked(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> State:
-        """The slice in a parcel."""
+    def from_parcel(cls, parcel: Parcel, *, catalogue: Mapping[str, Field]) -> SliceState:
+        """The slice in a parcel. Values are decoded when a stage reads them."""
         blobs = Blobs([buffer for group in parcel.blobs for buffer in group])
         live = [
-            Live(
+            LiveRecord(
                 Record(id, load_lazily(fields, catalogue=catalogue, blobs=blobs), parent=parent),
                 Costs(**json.loads(costs)),
             )
@@ -205,15 +226,15 @@ class State:
         return state
 
 
-def _public(record: Record) -> Record:
-    """The record without what its addresses should not tell."""
+def _redacted_addresses(record: Record) -> Record:
+    """The record with secrets removed from its addresses."""
     texts = ((name, value) for name, value in record.raw().items() if isinstance(value, str))
-    told = {name: public(value) for name, value in texts if name in _ADDRESSES or "://" in value}
-    return record.adding(told) if any(told[name] != record[name] for name in told) else record
+    cleaned = {name: public(value) for name, value in texts if name in _ADDRESSES or "://" in value}
+    return record.adding(cleaned) if any(cleaned[name] != record[name] for name in cleaned) else record
 
 
 _ADDRESSES = ("uri", "base")
-"""Of which one may be relative to the other."""
+"""Fields that are addresses even without `://`: one may be relative to the other."""
 
 
 def _stream(table: pa.Table) -> pa.Buffer:
@@ -223,5 +244,5 @@ def _stream(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _joined(streams: Iterable[pa.Buffer]) -> pa.Table:
+def _join_cluster(streams: Iterable[pa.Buffer]) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *(pa.ipc.open_stream(stream).read_all() for stream in streams)])

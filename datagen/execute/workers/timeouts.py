@@ -1,4 +1,9 @@
-"""What happens to a call that takes too long."""
+"""Time limits of a stage's calls.
+
+The local engine interrupts a call by a signal. A Ray worker ends its whole process instead: that also works for a call
+that never returns to the interpreter, such as a regular expression or a CUDA call. The scheduler then finds the record
+like any other that kills its worker.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-Limit = Callable[[float], AbstractContextManager[None]]
-"""Ends the block when the seconds are over, in one way or another."""
+TimeLimit = Callable[[float], AbstractContextManager[None]]
+"""A context manager that ends its block after the given seconds."""
 
 
 @contextmanager
-def interrupting(seconds: float) -> Iterator[None]:
-    """Raise `TimeoutError` inside the block; in the main thread only, and between two steps of the interpreter."""
+def raise_on_timeout(seconds: float) -> Iterator[None]:
+    """Raise `TimeoutError` inside the block after `seconds`.
+
+    Python handles signals between two steps of the interpreter, in the main thread only. In another thread the block
+    has no limit.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -33,8 +42,11 @@ def interrupting(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def exiting(seconds: float) -> Iterator[None]:
-    """End the whole process, its stacks written to its log, even if the block never comes back to the interpreter."""
+def exit_on_timeout(seconds: float) -> Iterator[None]:
+    """End the process after `seconds`, and write the stacks of its threads to its log.
+
+    The watchdog of `faulthandler` is a thread that works without the interpreter.
+    """
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs an operator's stages over slices."""
+"""Runs the stages of one operator over slices. Both engines use this class."""
 
 from __future__ import annotations
 
@@ -13,76 +13,86 @@ from filelock import FileLock
 
 from datagen.core.stage import AsyncMap, Combine, Expand, Map, Runtime
 from datagen.execute.ledger.stage_counters import CountersByStage
-from datagen.execute.reuse.answer_cache import REPLIES, Answers
-from datagen.execute.workers.async_runner import AsyncRun
-from datagen.execute.workers.expand_combine import CombineRun, ExpandRun
+from datagen.execute.reuse.answer_cache import REPLIES, AnswerCache
+from datagen.execute.workers.async_runner import AsyncRunner
+from datagen.execute.workers.expand_combine import CombineRunner, ExpandRunner
 from datagen.execute.workers.operators import Operator
-from datagen.execute.workers.stage_runner import Care, NodeRun
-from datagen.execute.workers.state import State
-from datagen.execute.workers.timeouts import Limit, interrupting
+from datagen.execute.workers.stage_runner import CrashIsolation, StageRunner
+from datagen.execute.workers.state import SliceState
+from datagen.execute.workers.timeouts import TimeLimit, raise_on_timeout
 from datagen.pipeline.graph_model import Node
 from datagen.storage.store import Store
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a run keeps what its workers share."""
+class WorkerContext:
+    """What the workers of a run have in common. It can be pickled."""
 
     address: str
-    prints: Mapping[str, str]
-    """Fingerprint of each stage."""
+    """Address of OUT."""
+    stage_fingerprints: Mapping[str, str]
+    """Fingerprint by stage."""
     token: str
-    """Different for each run."""
+    """A random name of this run."""
     cluster: bool = False
     """Whether workers are processes of their own, on Ray."""
 
     @property
     def runtime(self) -> Runtime:
-        """What its stages may use."""
+        """The part of it that stages may use."""
         return Runtime(run=self.token, replies=f"{self.address.rstrip('/')}/{REPLIES}", cluster=self.cluster)
 
 
 class Worker:
-    """An operator's stages, each set up when it is first needed."""
+    """The stages of an operator, each set up when it is first called.
 
-    def __init__(self, operator: Operator, place: Place, *, limit: Limit = interrupting) -> None:
-        cv2.setNumThreads(operator.threads)
+    `limit` ends calls that take too long.
+    """
+
+    def __init__(
+        self, operator: Operator, worker_context: WorkerContext, *, limit: TimeLimit = raise_on_timeout
+    ) -> None:
+        cv2.setNumThreads(operator.threads)  # OpenCV's default is all cores of the machine in each worker
         cv2.ocl.setUseOpenCL(False)
         self.operator = operator
-        self._place = place
-        store = Store(place.address)
-        self._runs: list[NodeRun] = []
+        self._worker_context = worker_context
+        store = Store(worker_context.address)
+        self._runs: list[StageRunner] = []
         for node in operator.nodes:
-            kept = Answers(store, place.prints[node.id], catalogue=operator.catalogue) if node.durable else None
-            run = _run_of(node)(node, operator, answers=kept, limit=limit, on_node=self._setup_on_node)
-            run.stage.runtime = place.runtime._replace(round=node.id if node.id != node.entry else "")
+            answers = (
+                AnswerCache(store, worker_context.stage_fingerprints[node.id], catalogue=operator.catalogue)
+                if node.durable
+                else None
+            )
+            run = _runner_of(node)(node, operator, answers=answers, limit=limit, on_node=self._setup_on_node)
+            run.stage.runtime = worker_context.runtime._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
 
     def setup(self) -> None:
-        """Load the stages' models, but for those that may find all their answers kept. Raises `SetupError`."""
+        """Load the models of the stages, except those that may find all their answers stored. Raises `SetupError`."""
         for run in self._runs:
-            if not run.is_known:
+            if not run.has_stored_answers:
                 run.setup()
 
-    def _setup_on_node(self, run: NodeRun) -> None:
-        """Let one worker of each machine prepare a stage, while the others wait."""
-        if not run.prepares:
+    def _setup_on_node(self, run: StageRunner) -> None:
+        """Do the setup that a machine needs once: one worker does it, the others wait."""
+        if not run.needs_node_setup:
             return
-        folder = Path(tempfile.gettempdir()) / f"datagen-{getpass.getuser()}" / self._place.token
+        folder = Path(tempfile.gettempdir()) / f"datagen-{getpass.getuser()}" / self._worker_context.token
         folder.mkdir(parents=True, exist_ok=True)
         done = folder / f"{run.node.id}.done"
         with FileLock(folder / f"{run.node.id}.lock"):
             if done.exists():
                 return
-            run.prepare()
+            run.setup_node()
             done.touch()
 
-    def run(self, states: Sequence[State], care: Care | None = None) -> CountersByStage:
-        """Run slices through all stages of this operator; what each stage did."""
-        return {run.node.id: run.over(states, care=care) for run in self._runs}
+    def run(self, states: Sequence[SliceState], isolation: CrashIsolation | None = None) -> CountersByStage:
+        """Run slices through all stages of the operator; returns what each stage did. Changes `states`."""
+        return {run.node.id: run.run_slices(states, isolation=isolation) for run in self._runs}
 
     def faults(self) -> list[str]:
-        """What could not be read of earlier answers, each told once."""
+        """Messages about stored answers that could not be read; each is returned once."""
         found = [fault for run in self._runs if run.answers for fault in run.answers.faults]
         for run in self._runs:
             if run.answers:
@@ -90,12 +100,12 @@ class Worker:
         return found
 
     def close(self) -> None:
-        """Let go of what the stages started."""
+        """Release what the stages started."""
         for run in self._runs:
             run.close()
 
 
-def _run_of(node: Node) -> type[NodeRun]:
-    """What runs a stage of this node's kind."""
-    kinds = {Map: NodeRun, AsyncMap: AsyncRun, Expand: ExpandRun, Combine: CombineRun}
+def _runner_of(node: Node) -> type[StageRunner]:
+    """The runner for the kind of the node's stage."""
+    kinds = {Map: StageRunner, AsyncMap: AsyncRunner, Expand: ExpandRunner, Combine: CombineRunner}
     return next(kinds[kind] for kind in kinds if issubclass(node.stage, kind))
