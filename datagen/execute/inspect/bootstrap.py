@@ -19,7 +19,7 @@ LEVEL = 0.9
 """Nominal coverage of the intervals, 0 to 1."""
 _RESAMPLES = 2000
 _BATCH = 100
-"""Resamples that are in memory at once."""
+"""Resamples that are in memory at once; without a limit SciPy makes all of them at once."""
 
 
 @dataclass(frozen=True)

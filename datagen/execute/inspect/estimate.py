@@ -129,7 +129,7 @@ def draw(graph: Graph, *, draws: int, rows: int, seed: int) -> tuple[list[Slice]
 
 
 def _draw_positions(draws: int, rows: int, seed: int) -> list[int]:
-    """One random row index in each of `draws` spans of equal length, ascending."""
+    """One random row index in each of `draws` spans of equal length, ascending. So a sorted source is covered."""
     edges = [span * rows // draws for span in range(draws + 1)]
     found: list[int] = np.random.default_rng(seed).integers(edges[:-1], edges[1:]).tolist()
     return found
@@ -168,6 +168,7 @@ def _collect_totals(out: str, units: Sequence[Slice], summary: Summary) -> _Unit
         dataset=empty.copy(),
         run=empty.copy(),
     )
+    # All parents first: the row of a record's parent may come after its own.
     parents: dict[str, str] = {}
     for row in rows.select(list(_COLUMNS)).to_pylist():
         parents[row["id"]] = row["parent"]

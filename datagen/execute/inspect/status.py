@@ -104,6 +104,8 @@ def status(out: str) -> Status:
     notes: list[str] = []
     drivers, dataset_slices = holders(store), _dataset_slices(ledger, notes)
     whole = _has_all_rows(dataset_slices, rows := _source_rows(store))
+    # The list of the dataset's slices leaves out slices whose rows are no longer in the source. It is used only if it
+    # is complete; otherwise all committed slices count.
     totals, done = _read_totals(ledger, dataset_slices if whole and not drivers else None, notes)
     packed = _find_dataset(store, current=whole and done.keys() <= dataset_slices.keys())
     return Status(

@@ -79,7 +79,7 @@ def collect_garbage(out: str, *, dry: bool = False) -> Freed:
     store = Store(out)
     if not store.exists(CONFIG):
         raise ConfigError(f"{store.address} holds no run of datagen; give the folder that a run wrote to")
-    with locked(store):
+    with locked(store):  # a run would write files that nothing refers to yet
         freed = Freed()
         needs = _needs_by_run(store, freed.notes)
         for path, kind, size in list(_unreferenced(store, needs)):
