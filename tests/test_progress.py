@@ -29,7 +29,7 @@ from datagen.execute.run import How, run
 from datagen.execute.workers.commit import Report
 from datagen.execute.workers.operators import fuse
 from datagen.progress import Watcher
-from datagen.progress.lines import closing, line, span
+from datagen.progress.progress_text import closing, line, span
 from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog, redacted
 from datagen.progress.panel import Panel
 

@@ -125,13 +125,13 @@ def write_sheet(found: Found, file: Path) -> None:
 
 
 def _as_html(found: Found) -> bytes:
-    from datagen.cards.page import Group, page
+    from datagen.cards.html_page import Group, page
 
     return page([Group("", [card_of(found)])], title=f"{found.row['id']} in {found.address}").encode()
 
 
 def _as_png(found: Found) -> bytes:
-    from datagen.cards.contact import contact_sheet
+    from datagen.cards.contact_sheet import contact_sheet
 
     return contact_sheet(card_of(found))
 

@@ -269,7 +269,7 @@ def plan(
         raise typer.BadParameter("--mermaid prints a diagram alone, without --json and --estimate")
     graph = graph_of(config, profile, sets)
     if draws is not None:
-        from datagen.progress.estimated import estimate_lines
+        from datagen.progress.estimate_text import estimate_lines
 
         forecast = _estimated(graph, draws, seed or 0, rows)
         if as_json:
@@ -291,7 +291,7 @@ def plan(
 
 def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
     from datagen.execute.inspect.estimate import estimate
-    from datagen.progress.estimated import Trial
+    from datagen.progress.estimate_text import Trial
 
     try:
         with Trial() as trial:

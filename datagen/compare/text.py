@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datagen.compare.diff import Diff, Shift, Told, Transition
-from datagen.progress.lines import printable
+from datagen.progress.progress_text import printable
 
 _SHOWN = 3
 """Examples of a transition."""

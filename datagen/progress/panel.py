@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from datagen.execute.engines.progress_events import StageTold, Told
-from datagen.progress.lines import money, rate, slices, span, time_left
+from datagen.progress.progress_text import money, rate, slices, span, time_left
 
 _NARROW = 60
 """Columns below which only the most needful is shown."""

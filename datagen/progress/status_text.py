@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datagen.execute.inspect.status import Status
 from datagen.execute.ledger.lock import Holder
 from datagen.execute.ledger.stage_counters import CountersByStage
-from datagen.progress.lines import money, printable, span
+from datagen.progress.progress_text import money, printable, span
 
 
 def status_lines(status: Status, *, now: float | None = None) -> Iterator[str]:

@@ -15,7 +15,7 @@ from rich.live import Live
 from datagen.core.errors import StoreError
 from datagen.core.redact import printable, redacted
 from datagen.execute.engines.progress_events import Summary, Told
-from datagen.progress.lines import closing, line
+from datagen.progress.progress_text import closing, line
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
 

@@ -16,7 +16,7 @@ from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.reuse.run_manifest import last_run
 from datagen.fetch import resolved
 from datagen.fetch.addresses import reason
-from datagen.review.page import page_of
+from datagen.review.sheet_page import page_of
 from datagen.sources.review_sheet import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
 from datagen.sources.tables import kind_of
 from datagen.storage.store import Store

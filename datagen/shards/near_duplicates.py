@@ -15,7 +15,7 @@ from datagen.imaging.perceptual_hash import Words, distances, read_hash
 from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
 from datagen.shards.distance_limit import CHUNK, furthest
 from datagen.shards.duplicates import Drops, names_of, why
-from datagen.shards.near import Accept, Near, TooManyError, chunks_of, flips_of, near_pairs
+from datagen.shards.hamming_search import Accept, Near, TooManyError, chunks_of, flips_of, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 
 NEAR = "near_duplicate"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from datagen.core.errors import StoreError
-from datagen.shards.card import Counts, dataset_card
+from datagen.shards.dataset_card import Counts, dataset_card
 from datagen.shards.columns import Rows
 from datagen.shards.duplicates import Dropped
 from datagen.shards.index import (

@@ -17,7 +17,7 @@ from datagen.core.errors import StoreError
 from datagen.imaging.perceptual_hash import hash_text
 from datagen.shards.columns import ACCEPTED, Digests, digests
 from datagen.shards.distance_limit import furthest
-from datagen.shards.near import TooManyError, near_pairs
+from datagen.shards.hamming_search import TooManyError, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 from datagen.shards.plan import Plan, plan_shards
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datagen.cards.card import Card
-from datagen.cards.page import Group, page
+from datagen.cards.html_page import Group, page
 from datagen.compare.diff import Diff, Example, Transition
 from datagen.compare.text import diff_lines, headline
 from datagen.core.errors import ConfigError, StoreError

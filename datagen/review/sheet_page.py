@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from datagen.cards.card import Card
-from datagen.cards.page import Group, page
+from datagen.cards.html_page import Group, page
 from datagen.core.errors import DatagenError
 from datagen.fetch import read_file, scheme_of
 from datagen.imaging.image import Image

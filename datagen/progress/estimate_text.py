@@ -11,7 +11,7 @@ from datagen.execute.engines.progress_events import Told
 from datagen.execute.inspect.bootstrap import Forecast
 from datagen.execute.inspect.estimate import Estimate, Resource
 from datagen.execute.maintain.gc import told_bytes
-from datagen.progress.lines import slices, span
+from datagen.progress.progress_text import slices, span
 
 _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}
 
