@@ -13,7 +13,7 @@ LONGEST = 600
 """Characters of a value that are shown."""
 
 
-class Step(NamedTuple):
+class StageTime(NamedTuple):
     """A stage that a record went through."""
 
     record: str
@@ -42,24 +42,24 @@ class Card:
     instruction: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     """Names and values."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[StageTime, ...] = ()
     sounds: tuple[Sound, ...] = ()
 
 
-def ended(row: Mapping[str, Any]) -> str:
+def format_outcome(row: Mapping[str, Any]) -> str:
     """How a record ended, from its row of the ledger."""
     place = f" by {row['stage']}" if row["stage"] else ""
     reason = f": {row['reason']}" if row["reason"] else ""
     return f"{row['status']}{place}{reason}"
 
 
-def steps_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
+def steps_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[StageTime]:
     """What a record went through, from its row of the ledger and those of all it descends from, the oldest first."""
     for row in rows:
-        yield from (Step(row["id"], stage, seconds) for stage, seconds in json.loads(row["seconds"]).items())
+        yield from (StageTime(row["id"], stage, seconds) for stage, seconds in json.loads(row["seconds"]).items())
 
 
-def told(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value in one line, not endless."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -19,7 +19,7 @@ class Group(NamedTuple):
     cards: Sequence[Card]
 
 
-def page(groups: Iterable[Group], *, title: str, lines: Sequence[str] = ()) -> str:
+def cards_page(groups: Iterable[Group], *, title: str, lines: Sequence[str] = ()) -> str:
     """The page's HTML; `lines` stand above the cards. All text is escaped."""
     environment = Environment(
         loader=PackageLoader("datagen.cards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True

@@ -291,10 +291,10 @@ def plan(
 
 def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
     from datagen.execute.inspect.estimate import estimate
-    from datagen.progress.estimate_text import Trial
+    from datagen.progress.estimate_text import EstimateDisplay
 
     try:
-        with Trial() as trial:
+        with EstimateDisplay() as trial:
             return estimate(graph, draws=draws, watcher=trial, seed=seed, rows=rows)
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing is left of it", err=True)

@@ -32,8 +32,10 @@ class Setting:
 def settings(one: Side, other: Side) -> list[Setting]:
     """What B has set differently from A, stages in B's order, then the ones that B has not."""
     whole = list(_of_pipeline(one, other))
-    told = any(setting.change.startswith("seed:") for setting in whole)
-    return [*whole, *(each for each in _of_stages(one, other) if not (told and each.change.startswith("seed ")))]
+    seed_differs = any(setting.change.startswith("seed:") for setting in whole)
+    own = _of_stages(one, other)
+    # another seed of the pipeline is another seed of each stage: one line is enough
+    return [*whole, *(setting for setting in own if not (seed_differs and setting.change.startswith("seed ")))]
 
 
 def _of_pipeline(one: Side, other: Side) -> Iterator[Setting]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datagen.compare.config import Setting, settings
-from datagen.compare.outcomes import ABSENT, ACCEPTED, INNER, NOT_MADE, Codes, Names, Side, read_side
+from datagen.compare.outcomes import ABSENT, ACCEPTED, INNER, NOT_MADE, Codes, OutcomeNames, Side, read_side
 from datagen.shards.columns import Digests, Flags, digests, found_in
 
 Kind = Literal["lost", "gained", "changed", "moved"]
@@ -59,7 +59,7 @@ class Shift:
 
 
 @dataclass
-class Told:
+class DatasetSummary:
     """One of the two."""
 
     out: str
@@ -74,8 +74,8 @@ class Told:
 class Diff:
     """What is different between two datasets, A and B."""
 
-    a: Told
-    b: Told
+    a: DatasetSummary
+    b: DatasetSummary
     settings: list[Setting]
     """What the two runs had set differently; at first hand, not what follows from it."""
     transitions: list[Transition]
@@ -94,15 +94,15 @@ def diff(a: str, b: str, *, examples: int = 5) -> Diff:
     A record that was made of another is missing where that ended before it was made; it counts there
     as ended for the same reason. Raises `StoreError` if there is no finished dataset at one of them.
     """
-    names = Names()
+    names = OutcomeNames()
     one, other = read_side(a, names=names), read_side(b, names=names)
-    found = _joined(one, other)
+    found = _join_sides(one, other)
     pairs = _pairs(found)
     chosen = [found.ids[places[:examples]] for _, _, _, places in pairs]
-    known = _named(np.concatenate([digests([]), *chosen]), (one, other))
+    known = _examples_by_digest(np.concatenate([digests([]), *chosen]), (one, other))
     return Diff(
-        a=_told(one),
-        b=_told(other),
+        a=_summary(one),
+        b=_summary(other),
         settings=settings(one, other),
         transitions=[
             Transition(
@@ -121,9 +121,9 @@ def diff(a: str, b: str, *, examples: int = 5) -> Diff:
     )
 
 
-def _told(side: Side) -> Told:
+def _summary(side: Side) -> DatasetSummary:
     totals = side.dataset.totals
-    return Told(
+    return DatasetSummary(
         side.address, side.dataset.pipeline, side.dataset.fingerprint, totals.records, totals.accepted, totals.failed
     )
 
@@ -135,7 +135,7 @@ def _notes(one: Side, other: Side) -> Iterator[str]:
         yield "no record of one is in the other: do both take their records from the same source?"
 
 
-class _Joined(NamedTuple):
+class _JoinedEnds(NamedTuple):
     """The ends of all records that ended on one side at least, sorted by digest."""
 
     ids: Digests
@@ -145,7 +145,7 @@ class _Joined(NamedTuple):
     """Accepted on both sides, with another sample."""
 
 
-def _joined(one: Side, other: Side) -> _Joined:
+def _join_sides(one: Side, other: Side) -> _JoinedEnds:
     ids = np.union1d(one.ids, other.ids)
     before, after = one.end_of(ids), other.end_of(ids)
     inner = ((before == INNER) & (after != ACCEPTED)) | ((after == INNER) & (before != ACCEPTED))
@@ -155,7 +155,7 @@ def _joined(one: Side, other: Side) -> _Joined:
     both = (before == ACCEPTED) & (after == ACCEPTED)
     changed = np.zeros(len(ids), np.bool_)
     changed[both] = _samples(one, ids[both]) != _samples(other, ids[both])
-    return _Joined(ids, before, after, changed)
+    return _JoinedEnds(ids, before, after, changed)
 
 
 def _samples(side: Side, ids: Digests) -> Digests:
@@ -188,7 +188,7 @@ def _end_of_ancestors(ids: pa.ChunkedArray, side: Side) -> Codes:
     return ends
 
 
-def _pairs(found: _Joined) -> list[tuple[Kind, int, int, NDArray[np.int64]]]:
+def _pairs(found: _JoinedEnds) -> list[tuple[Kind, int, int, NDArray[np.int64]]]:
     """Each kind of transition, and where its records are."""
     other = (found.before != found.after) | found.changed
     places = np.flatnonzero(other)
@@ -209,7 +209,7 @@ def _kind(before: int, after: int) -> Kind:
     return "lost" if before == ACCEPTED else "gained" if after == ACCEPTED else "moved"
 
 
-def _named(wanted: Digests, sides: Iterable[Side]) -> Mapping[bytes, Example]:
+def _examples_by_digest(wanted: Digests, sides: Iterable[Side]) -> Mapping[bytes, Example]:
     """The names of some records, by their digest."""
     found: dict[bytes, Example] = {}
     left = np.sort(wanted)

@@ -27,7 +27,7 @@ _INNER = pa.array(["expanded", "combined"])
 
 
 @dataclass
-class Names:
+class OutcomeNames:
     """What codes of ends stand for, the same for both sides."""
 
     texts: list[str] = field(default_factory=lambda: ["accepted", "made into others", "not made", "not there"])
@@ -63,7 +63,7 @@ class Side:
         return self.ledger.tables(self.ledger.slices(), columns=columns)
 
 
-def read_side(address: str, *, names: Names) -> Side:
+def read_side(address: str, *, names: OutcomeNames) -> Side:
     """The records of the finished dataset at `address`. Raises `StoreError` if there is none, or its ledger is torn."""
     store = Store(address)
     dataset = read_dataset(store)
@@ -98,12 +98,12 @@ class _Part:
     scores: dict[str, NDArray[np.float64]]
 
 
-def _coded(table: pa.Table, names: Names) -> _Part:
-    told = pc.binary_join_element_wise(table["content"], table["instruction"], "|")
-    return _Part(digests(table["id"]), _ends(table, names), digests(told), _scores(table["scores"].to_pylist()))
+def _coded(table: pa.Table, names: OutcomeNames) -> _Part:
+    content = pc.binary_join_element_wise(table["content"], table["instruction"], "|")
+    return _Part(digests(table["id"]), _ends(table, names), digests(content), _scores(table["scores"].to_pylist()))
 
 
-def _ends(table: pa.Table, names: Names) -> Codes:
+def _ends(table: pa.Table, names: OutcomeNames) -> Codes:
     place = pc.binary_join_element_wise(table["stage"], table["reason"], "/")
     texts = pc.case_when(
         pc.make_struct(
@@ -139,7 +139,7 @@ def _joined_scores(parts: Sequence[_Part]) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _drop(side: Side, dropped: dict[str, str], names: Names) -> None:
+def _drop(side: Side, dropped: dict[str, str], names: OutcomeNames) -> None:
     """Enter what packing rejected over how it ended before."""
     if not dropped:
         return

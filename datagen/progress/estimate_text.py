@@ -11,12 +11,12 @@ from datagen.execute.engines.progress_events import Told
 from datagen.execute.inspect.bootstrap import Forecast
 from datagen.execute.inspect.estimate import Estimate, Resource
 from datagen.execute.maintain.gc import told_bytes
-from datagen.progress.progress_text import slices, span
+from datagen.progress.progress_text import format_duration, slices_text
 
 _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}
 
 
-class Trial:
+class EstimateDisplay:
     """Shows on a terminal how far an estimate is; all else that is said goes to standard error."""
 
     stopping = False
@@ -25,7 +25,7 @@ class Trial:
         self._console = Console(stderr=True)
         self._shown = self._console.status("estimating")
 
-    def __enter__(self) -> Trial:
+    def __enter__(self) -> EstimateDisplay:
         if self._console.is_terminal:
             self._shown.start()
         return self
@@ -39,20 +39,19 @@ class Trial:
         """One line that stays."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def progressed(self, told: Told) -> None:
+    def progressed(self, progress: Told) -> None:
         """How far it is now."""
-        self._shown.update(f"estimating: {slices(told)}")
+        self._shown.update(f"estimating: {slices_text(progress)}")
 
 
 def estimate_lines(found: Estimate) -> Iterator[str]:
     """An estimate for a terminal."""
     what = "every row was run" if found.draws >= found.rows else "in brackets what holds 9 times of 10"
-    yield (
-        f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {span(found.seconds)}; {what}:"
-    )
+    took = format_duration(found.seconds)
+    yield f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {took}; {what}:"
     lines = list(_lines(found))
     width = max(len(name) for name, _ in lines)
-    yield from (f"  {name:<{width}}  {told}" for name, told in lines)
+    yield from (f"  {name:<{width}}  {value}" for name, value in lines)
     yield from (f"note: {note}" for note in found.notes)
 
 
@@ -86,6 +85,6 @@ def _time(hours: float) -> str:
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
-def _between(found: Forecast, told: Callable[[float], str]) -> str:
-    bounds = f"  [{told(found.low)} to {told(found.high)}]" if found.low < found.high else ""
-    return f"{told(found.value)}{bounds}"
+def _between(forecast: Forecast, formatted: Callable[[float], str]) -> str:
+    bounds = f"  [{formatted(forecast.low)} to {formatted(forecast.high)}]" if forecast.low < forecast.high else ""
+    return f"{formatted(forecast.value)}{bounds}"

@@ -12,54 +12,54 @@ _LONGEST_ID = 100
 _NEGLIGIBLE_SECONDS = 0.05
 
 
-def line(told: Told) -> str:
+def progress_line(progress: Told) -> str:
     """How far a run is, in one line."""
-    counts = told.counts
+    counts = progress.counts
     parts = [
-        f"{slices(told)}, {counts.sources:,} sources: "
+        f"{slices_text(progress)}, {counts.sources:,} sources: "
         f"{counts.accepted:,} accepted, {sum(counts.rejected.values()):,} rejected, {counts.failed:,} failed"
     ]
-    if told.rate is not None:
-        parts.append(f"{rate(told.rate)} records/s")
-    if told.bottleneck:
-        parts.append(f"slowest is {told.bottleneck}{_busy(told)}")
-    if spent := money(told.tokens, told.usd):
+    if progress.rate is not None:
+        parts.append(f"{format_rate(progress.rate)} records/s")
+    if progress.bottleneck:
+        parts.append(f"slowest is {progress.bottleneck}{_busy(progress)}")
+    if spent := format_cost(progress.tokens, progress.usd):
         parts.append(spent)
-    if left := time_left(told):
+    if left := time_left(progress):
         parts.append(left)
     return "; ".join(parts)
 
 
-def slices(told: Told) -> str:
+def slices_text(progress: Told) -> str:
     """Slices that are done, of how many."""
-    of = f" of {told.total:,}" if told.total is not None else ""
-    before = f" ({told.before:,} before)" if told.before else ""
-    return f"{told.slices + told.before:,}{of} slices{before}"
+    of = f" of {progress.total:,}" if progress.total is not None else ""
+    before = f" ({progress.before:,} before)" if progress.before else ""
+    return f"{progress.slices + progress.before:,}{of} slices{before}"
 
 
-def time_left(told: Told) -> str:
+def time_left(progress: Told) -> str:
     """How long it will still take, if that can be told."""
-    return f"about {span(told.seconds_left)} left" if told.seconds_left else ""
+    return f"about {format_duration(progress.seconds_left)} left" if progress.seconds_left else ""
 
 
-def _busy(told: Told) -> str:
-    busy = next((stage.busy for stage in told.stages if stage.stage == told.bottleneck), None)
+def _busy(progress: Told) -> str:
+    busy = next((stage.busy for stage in progress.stages if stage.stage == progress.bottleneck), None)
     return "" if busy is None else f", {busy:.0%} busy"
 
 
-def money(tokens: int, usd: float) -> str:
+def format_cost(tokens: int, usd: float) -> str:
     """Tokens and money; nothing where nothing was charged."""
     return ", ".join([f"{tokens:,} tokens"] * bool(tokens) + [f"${usd:,.2f}"] * bool(usd))
 
 
-def rate(value: float | None) -> str:
+def format_rate(value: float | None) -> str:
     """So many a second, in few digits."""
     return (
         "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
     )
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A while in words, in two units at most."""
     whole = round(seconds)
     if whole < 60:
@@ -70,7 +70,7 @@ def span(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 2880 else f"{minutes / 1440:.1f} days"
 
 
-def closing(summary: Summary, address: str) -> Iterator[str]:
+def summary_lines(summary: Summary, address: str) -> Iterator[str]:
     """What came out, where it is, and what to do next."""
     counts = summary.counts
     reused = summary.slices - summary.computed
@@ -90,7 +90,7 @@ def closing(summary: Summary, address: str) -> Iterator[str]:
 
 
 def _taken(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else span(seconds)
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)
 
 
 def _stages(stage_counters: Mapping[str, StageCounters]) -> Iterator[str]:
@@ -107,9 +107,9 @@ def _stages(stage_counters: Mapping[str, StageCounters]) -> Iterator[str]:
     for stage, counters in sorted(did.items(), key=lambda item: -item[1].seconds):
         notes = [f"{counters.taken:,} in, {counters.passed:,} out"]
         notes += [f"{counters.reused:,} answers kept from before"] * bool(counters.reused)
-        notes += [spent] if (spent := money(counters.tokens, counters.usd)) else []
+        notes += [spent] if (spent := format_cost(counters.tokens, counters.usd)) else []
         yield f"  {counters.seconds:>9,.1f} s  {stage}: {'; '.join(notes)}"
-    spent = money(sum(one.tokens for one in did.values()), sum(one.usd for one in did.values()))
+    spent = format_cost(sum(one.tokens for one in did.values()), sum(one.usd for one in did.values()))
     if spent:
         yield f"  spent in this run: {spent}"
 
@@ -122,8 +122,8 @@ def _place(summary: Summary, address: str) -> Iterator[str]:
 
 def _next(summary: Summary, out: str) -> Iterator[str]:
     if summary.counts.failed and summary.failed:
-        yield f"some that failed:    {', '.join(printable(id) for id in summary.failed)}"
-        yield f"why one failed:      python -m datagen show {out} {shlex.quote(printable(summary.failed[0]))}"
+        yield f"some that failed:    {', '.join(short_printable(id) for id in summary.failed)}"
+        yield f"why one failed:      python -m datagen show {out} {shlex.quote(short_printable(summary.failed[0]))}"
     if summary.counts.failed:
         yield f"try them again:      python -m datagen retry {out}"
     yield f"prove it whole:      python -m datagen verify {out}"
@@ -131,7 +131,7 @@ def _next(summary: Summary, out: str) -> Iterator[str]:
         yield f"look at one:         python -m datagen show {out} {shlex.quote(summary.example)}"
 
 
-def printable(id: str) -> str:
+def short_printable(id: str) -> str:
     """An id as a terminal may show it: no control characters, and not too long."""
     shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in id[:_LONGEST_ID])
     return shown if len(id) <= _LONGEST_ID else f"{shown}..."

@@ -15,9 +15,9 @@ from rich.live import Live
 from datagen.core.errors import StoreError
 from datagen.core.redact import printable, redacted
 from datagen.execute.engines.progress_events import Summary, Told
-from datagen.progress.progress_text import closing, line
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
+from datagen.progress.progress_text import progress_line, summary_lines
 
 SECONDS_BETWEEN_LINES = 10.0
 _REDRAWN = 4
@@ -42,8 +42,8 @@ class Watcher:
         self._address = address
         self._clock = clock
         self._log: RunLog | None = RunLog(address, now=now)
-        self._told: Told | None = None
-        self._heard = clock()
+        self._progress: Told | None = None
+        self._received_at = clock()
         self._logged = 0.0
         self._live: Live | None = None
         self._handler: Any = None
@@ -73,35 +73,35 @@ class Watcher:
             self._live.stop()
             self._live = None
         if error and self._log and self._log.begun:
-            if self._told:
-                self._enter(line(self._told))
-            self._enter("interrupted" if isinstance(error, KeyboardInterrupt) else f"ended by an error: {error}")
+            if self._progress:
+                self._write_log(progress_line(self._progress))
+            self._write_log("interrupted" if isinstance(error, KeyboardInterrupt) else f"ended by an error: {error}")
             self._flush()
 
     def panel(self) -> Panel:
         """What a terminal shows now."""
-        return Panel(self._pipeline, self._told, since=self._clock() - self._heard, stopping=self.stopping)
+        return Panel(self._pipeline, self._progress, since=self._clock() - self._received_at, stopping=self.stopping)
 
     def say(self, text: str) -> None:
         """One line that stays."""
         self._show(text)
-        self._enter(text)
+        self._write_log(text)
 
-    def progressed(self, told: Told) -> None:
+    def progressed(self, progress: Told) -> None:
         """Show how far the run is: at once on a terminal, else a line now and then."""
-        if self._told is None:
-            self._enter(f"{self._pipeline} into {self._address}")
-        self._told, self._heard = told, self._clock()
-        if told.seconds - self._logged >= SECONDS_BETWEEN_LINES:
-            self._logged = told.seconds
-            self._enter(line(told))
+        if self._progress is None:
+            self._write_log(f"{self._pipeline} into {self._address}")
+        self._progress, self._received_at = progress, self._clock()
+        if progress.seconds - self._logged >= SECONDS_BETWEEN_LINES:
+            self._logged = progress.seconds
+            self._write_log(progress_line(progress))
             if not self._live:
-                self._show(f"{self._pipeline}: {line(told)}")
+                self._show(f"{self._pipeline}: {progress_line(progress)}")
 
     def close(self, summary: Summary) -> None:
         """What came out, where it is, and what to do next."""
         self._show("")
-        for text in closing(summary, self._address):
+        for text in summary_lines(summary, self._address):
             self.say(text)
         self._flush()
 
@@ -113,15 +113,15 @@ class Watcher:
         else:
             self._out.print(text, markup=False)
 
-    def _enter(self, text: str) -> None:
+    def _write_log(self, text: str) -> None:
         if self._log:
-            self._try(lambda log: log.write(text))
+            self._try_log(lambda log: log.write(text))
 
     def _flush(self) -> None:
         if self._log:
-            self._try(RunLog.flush)
+            self._try_log(RunLog.flush)
 
-    def _try(self, write: Callable[[RunLog], None]) -> None:
+    def _try_log(self, write: Callable[[RunLog], None]) -> None:
         """A log that cannot be written does not end the run; that is said once."""
         assert self._log
         try:

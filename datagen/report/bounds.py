@@ -74,7 +74,7 @@ class Spread(NamedTuple):
 
 
 @dataclass
-class Judge:
+class StageScores:
     """Collects the scores of the records that meet one stage."""
 
     scores: tuple[str, ...]

@@ -12,7 +12,7 @@ from datagen.report.survey import End, Path
 SOURCE = "source"
 
 
-class Node(NamedTuple):
+class FlowNode(NamedTuple):
     """A stage that loses records, or an end."""
 
     label: str
@@ -30,7 +30,7 @@ class Link(NamedTuple):
 class Flow(NamedTuple):
     """Every record once, from the source to its end."""
 
-    nodes: list[Node]
+    nodes: list[FlowNode]
     links: list[Link]
 
     def entering(self, kind: str) -> int:
@@ -44,11 +44,11 @@ def flow(ends: Mapping[tuple[Path, End], int]) -> Flow:
     What became several records counts as often from the start; a stage that loses none is left out.
     """
     losing = {end.stage for _, end in ends if end.stage}
-    counted: Counter[tuple[Node, Node]] = Counter()
+    counted: Counter[tuple[FlowNode, FlowNode]] = Counter()
     for (path, end), number in ends.items():
-        way = [Node(SOURCE, "source"), *(Node(stage, "stage") for stage in path if stage in losing)]
+        way = [FlowNode(SOURCE, "source"), *(FlowNode(stage, "stage") for stage in path if stage in losing)]
         if end.stage not in ("", SOURCE, way[-1].label):
-            way.append(Node(end.stage, "stage"))
+            way.append(FlowNode(end.stage, "stage"))
         way.append(_last(end))
         for one, other in pairwise(way):
             counted[one, other] += number
@@ -57,9 +57,9 @@ def flow(ends: Mapping[tuple[Path, End], int]) -> Flow:
     return Flow(nodes, [Link(places[one], places[other], number) for (one, other), number in counted.items()])
 
 
-def _last(end: End) -> Node:
+def _last(end: End) -> FlowNode:
     if end.status == "accepted":
-        return Node("accepted", "accepted")
+        return FlowNode("accepted", "accepted")
     if end.status == "failed":
-        return Node(f"{end.stage}: failed", "failed")
-    return Node(f"{end.stage}/{end.reason}", "rejected")
+        return FlowNode(f"{end.stage}: failed", "failed")
+    return FlowNode(f"{end.stage}/{end.reason}", "rejected")

@@ -16,9 +16,9 @@ from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.reuse.run_manifest import Told
 from datagen.report.cells import as_json, mapping_in, numbers_in
-from datagen.report.pictures import SIDE, Reading, Sheet, of_row, of_sample
-from datagen.report.rejected_fields import kept_fields
-from datagen.report.survey import Chosen
+from datagen.report.pictures import SIDE, ReadLimits, Sheet, sheet_of_row, sheet_of_sample
+from datagen.report.rejected_fields import stored_fields
+from datagen.report.survey import ChosenRecord
 from datagen.shards.reader import Dataset, open_dataset
 
 MOST_BYTES = 23_000_000
@@ -46,11 +46,11 @@ class Gallery(NamedTuple):
 
 def gallery(
     ledger: Ledger,
-    chosen: Sequence[Chosen],
+    chosen: Sequence[ChosenRecord],
     *,
     stages: Mapping[str, Told],
     catalogue: Mapping[str, Field],
-    reading: Reading,
+    reading: ReadLimits,
     side: int = SIDE,
 ) -> Gallery:
     """What there is to see of the chosen records, in their order.
@@ -60,27 +60,27 @@ def gallery(
     rows = _rows_of(ledger, chosen)
     dataset = open_dataset(ledger.store.address)
     lost = [item for item in chosen if item.end.status != "accepted"]
-    kept = kept_fields(ledger.store, stages, ((item.slice, item.id) for item in lost), catalogue=catalogue)
+    kept = stored_fields(ledger.store, stages, ((item.slice, item.id) for item in lost), catalogue=catalogue)
 
-    def look(item: Chosen) -> dict[str, Any]:
+    def look(item: ChosenRecord) -> dict[str, Any]:
         row = rows[item.id]
         if item.end.status == "accepted":
             sheet = _sheet_of(dataset, row["key"], side)
         else:
-            sheet = of_row(row, reading=reading, kept=kept.get(item.id, {}), side=side)
-        return {**_told(row, sheet, ledger.store.address), "path": list(item.path)}
+            sheet = sheet_of_row(row, reading=reading, kept=kept.get(item.id, {}), side=side)
+        return {**_record_data(row, sheet, ledger.store.address), "path": list(item.path)}
 
     return _within(_side_by_side(look, chosen))
 
 
 def _sheet_of(dataset: Dataset, key: str, side: int) -> Sheet:
     try:
-        return of_sample(dataset.by_key(key), side=side)
+        return sheet_of_sample(dataset.by_key(key), side=side)
     except KeyError:
         return Sheet(notes=("the dataset has no such sample, though its ledger has; `verify` says what is wrong",))
 
 
-def _rows_of(ledger: Ledger, chosen: Iterable[Chosen]) -> dict[str, dict[str, Any]]:
+def _rows_of(ledger: Ledger, chosen: Iterable[ChosenRecord]) -> dict[str, dict[str, Any]]:
     """The ledger's rows of some records, as packing left them."""
     slices = {item.slice for item in chosen}
     ids = pa.array([item.id for item in chosen], pa.string())
@@ -103,7 +103,7 @@ def _side_by_side(look: Callable[[Item], Shown], items: Sequence[Item]) -> list[
         return list(threads.map(look, items))
 
 
-def _told(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
+def _record_data(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
     fields = mapping_in(row["fields"])
     name = row["key"] or row["id"]
     return {

@@ -29,12 +29,12 @@ from datagen.execute.ledger.cost_ledger import Spent, read_spent
 from datagen.execute.ledger.ledger import SLICES, Ledger
 from datagen.execute.reuse.run_manifest import Told, read_stages
 from datagen.execute.run import CONFIG
-from datagen.report.bounds import Judge, Move, Spread
+from datagen.report.bounds import Move, Spread, StageScores
 from datagen.report.cells import as_json
 from datagen.report.flow import Flow, flow
 from datagen.report.gallery import Gallery, gallery
-from datagen.report.pictures import Reading
-from datagen.report.survey import DUPLICATE, Errors, Survey, survey
+from datagen.report.pictures import ReadLimits
+from datagen.report.survey import DUPLICATE, ErrorKind, Survey, survey
 from datagen.shards.index import DatasetInfo, read_dataset
 from datagen.storage.store import Store
 
@@ -47,7 +47,7 @@ _OF_A_REASON = 10
 """Of so many samples shown, one rejected record of each reason is."""
 
 
-class Written(NamedTuple):
+class WrittenReport(NamedTuple):
     """A report that was written."""
 
     address: str
@@ -60,7 +60,7 @@ class Written(NamedTuple):
     """What is not as it should be."""
 
 
-def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> Written:
+def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> WrittenReport:
     """Write the report of the dataset in OUT, with so many samples, into OUT/report or another folder.
 
     Raises `StoreError` where there is no finished dataset with its ledger, or nothing can be written.
@@ -69,7 +69,7 @@ def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> Written:
     store = Store(out)
     data = _gather(store, samples=samples)
     page = render(data)
-    return Written(
+    return WrittenReport(
         address=_write(page, Store(to), PAGE) if to else _write(page, store, f"{FOLDER}/{PAGE}"),
         bytes=len(page),
         samples=len(data["accepted"]),
@@ -104,10 +104,10 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
         [*found.accepted(), *found.rejected()],
         stages=stages,
         catalogue=_catalogue(dataset),
-        reading=Reading.of_config(config),
+        reading=ReadLimits.of_config(config),
     )
-    told = _told(dataset, found, stages, read_spent(ledger), shown, out=store.address)
-    page: dict[str, Any] = _clean({**told, "description": config.get("description", ""), "config": text})
+    told = _page_data(dataset, found, stages, read_spent(ledger), shown, out=store.address)
+    page: dict[str, Any] = _redact({**told, "description": config.get("description", ""), "config": text})
     return page
 
 
@@ -149,7 +149,7 @@ def _catalogue(dataset: DatasetInfo) -> dict[str, Field]:
     return {**known, **own}
 
 
-def _told(
+def _page_data(
     dataset: DatasetInfo, found: Survey, stages: Mapping[str, Told], spent: Spent, shown: Gallery, *, out: str
 ) -> dict[str, Any]:
     totals = dataset.totals
@@ -174,7 +174,7 @@ def _told(
         "tried_again": found.tried_again,
         "flow": {"nodes": [node._asdict() for node in went.nodes], "links": [list(link) for link in went.links]},
         "stages": [_stage(id, stages, found, spent) for id in _in_order(stages, found.stage_counters)],
-        "scores": [told for id, judge in found.judges.items() for told in _scores(id, judge, fields)],
+        "scores": [told for id, judge in found.stage_scores.items() for told in _scores(id, judge, fields)],
         "errors": [_error(kind, out) for kind in found.errors],
         "accepted": accepted,
         "rejected": rejected,
@@ -236,7 +236,7 @@ def _stage(id: str, stages: Mapping[str, Told], found: Survey, spent: Spent) -> 
     }
 
 
-def _scores(stage: str, judge: Judge, fields: Mapping[str, Field]) -> Iterator[dict[str, Any]]:
+def _scores(stage: str, judge: StageScores, fields: Mapping[str, Field]) -> Iterator[dict[str, Any]]:
     for spread in judge.spreads():
         field = fields.get(spread.score)
         yield {
@@ -257,7 +257,7 @@ def _move(move: Move) -> dict[str, Any]:
     return {**move.bound._asdict(), "places": move.places, "kept": move.kept, "samples": move.samples}
 
 
-def _error(kind: Errors, out: str) -> dict[str, Any]:
+def _error(kind: ErrorKind, out: str) -> dict[str, Any]:
     return {
         "stage": kind.stage,
         "error": kind.error,
@@ -268,14 +268,14 @@ def _error(kind: Errors, out: str) -> dict[str, Any]:
     }
 
 
-def _clean(value: Any) -> Any:
+def _redact(value: Any) -> Any:
     """Plain data without what is secret; pictures, which are bytes in text, are left alone."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, dict):
-        return {name: inner if name == "data" else _clean(inner) for name, inner in value.items()}
+        return {name: inner if name == "data" else _redact(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
+        return [_redact(item) for item in value]
     return value
 
 

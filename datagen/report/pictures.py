@@ -46,7 +46,7 @@ class Picture(NamedTuple):
     """Of `data`, in pixels."""
 
 
-class Marked(NamedTuple):
+class LabelledBox(NamedTuple):
     """A box and what is in it; xyxy in pixels of the original picture."""
 
     label: str
@@ -60,7 +60,7 @@ class Sheet(NamedTuple):
     """References first, then turns, then source and target."""
     outlines: Mapping[str, str] = {}
     """SVG path data by mask, `mask_0` and so on, in pixels of the original picture."""
-    boxes: tuple[Marked, ...] = ()
+    boxes: tuple[LabelledBox, ...] = ()
     size: tuple[int, int] = (0, 0)
     """Width and height of the original: the source's, or the target's where there is no source."""
     notes: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Sheet(NamedTuple):
         return sum(len(picture.data) for picture in self.pictures)
 
 
-class Reading(NamedTuple):
+class ReadLimits(NamedTuple):
     """Which originals may be read: nothing is asked of the web for the sake of a look."""
 
     schemes: tuple[str, ...] = ("file", PACKAGE)
@@ -86,7 +86,7 @@ class Reading(NamedTuple):
     max_pixels: int = MAX_PIXELS
 
     @classmethod
-    def of_config(cls, config: Mapping[str, Any]) -> Reading:
+    def of_config(cls, config: Mapping[str, Any]) -> ReadLimits:
         """What a run's resolved config let its stages read, but for the web."""
         options = [use["with"] for use in _uses(config.get("stages")) if isinstance(use.get("with"), dict)]
         listed = [each["schemes"] for each in options if isinstance(each.get("schemes"), list)]
@@ -95,11 +95,11 @@ class Reading(NamedTuple):
         return cls(schemes=tuple(kept) or cls().schemes)
 
 
-NEARBY = Reading()
+LOCAL_FILES = ReadLimits()
 """Files of this machine."""
 
 
-def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
+def sheet_of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     """The pictures, outlines and boxes of a sample of a finished dataset.
 
     What is damaged or missing is told in `notes`.
@@ -123,10 +123,10 @@ def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     return _sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs)
 
 
-def of_row(
+def sheet_of_row(
     row: Mapping[str, Any],
     *,
-    reading: Reading = NEARBY,
+    reading: ReadLimits = LOCAL_FILES,
     kept: Mapping[str, Any] = {},
     side: int = SIDE,
 ) -> Sheet:
@@ -161,7 +161,7 @@ def _uses(entries: Any) -> Iterator[Mapping[str, Any]]:
             yield entry
 
 
-def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list[str]) -> dict[str, Image]:
+def _original(uri: str, fields: Mapping[str, Any], reading: ReadLimits, notes: list[str]) -> dict[str, Image]:
     if not uri:
         return {}
     if scheme_of(uri) in ("http", "https"):
@@ -178,14 +178,14 @@ def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list
 def _sheet(
     images: Mapping[str, Image],
     masks: Mapping[str, Mask],
-    boxes: Sequence[Marked],
+    boxes: Sequence[LabelledBox],
     notes: Iterable[str],
     side: int,
 ) -> Sheet:
     main = images.get("source") or images.get("target") or images.get("original") or next(iter(images.values()), None)
     fitting = {name: mask for name, mask in masks.items() if main and mask.shape == main.size[::-1]}
     return Sheet(
-        pictures=tuple(small(images[name], name=name, side=side) for name in sorted(images, key=_place)),
+        pictures=tuple(thumbnail(images[name], name=name, side=side) for name in sorted(images, key=_place)),
         outlines={name: outline(mask, side=side) for name, mask in sorted(fitting.items())},
         boxes=tuple(boxes),
         size=main.size if main else (0, 0),
@@ -198,7 +198,7 @@ def _place(name: str) -> tuple[int, int, str]:
     return (_LAST.index(name) + 1 if name in _LAST else 0, number, name)
 
 
-def small(image: Image, *, name: str, side: int = SIDE) -> Picture:
+def thumbnail(image: Image, *, name: str, side: int = SIDE) -> Picture:
     """A picture no larger than `side`."""
     pixels_HWC: Pixels = image.array
     picture = Pillow.fromarray(pixels_HWC)
@@ -225,12 +225,12 @@ def _ring(corners: Any, across: tuple[float, float]) -> str:
     return f"M{'L'.join(points)}Z"
 
 
-def _boxes_of(edits: Any) -> Iterator[Marked]:
+def _boxes_of(edits: Any) -> Iterator[LabelledBox]:
     """The sound boxes among rows that have `box` and `object`."""
     for edit in edits if isinstance(edits, list) else ():
         box = edit.get("box") if isinstance(edit, Mapping) else None
         if isinstance(box, list | tuple) and len(box) == 4 and all(is_number(edge) for edge in box):
-            yield Marked(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
+            yield LabelledBox(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
 
 
 def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:

@@ -18,7 +18,7 @@ MOST_BYTES = 400_000_000
 _SEEN = ("image", "images", "mask", "masks")
 
 
-def kept_fields(
+def stored_fields(
     store: Store, stages: Mapping[str, Told], wanted: Iterable[tuple[str, str]], *, catalogue: Mapping[str, Field]
 ) -> dict[str, dict[str, Any]]:
     """Pictures and masks that stages made of the `wanted` records, given by slice and id: fields by id.

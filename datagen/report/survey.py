@@ -22,7 +22,7 @@ from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_row
 from datagen.execute.reuse.run_manifest import Told
-from datagen.report.bounds import Bound, Judge
+from datagen.report.bounds import Bound, StageScores
 from datagen.report.cells import numbers_in
 
 _ROWS = 8192
@@ -50,7 +50,7 @@ class End(NamedTuple):
     reason: str = ""
 
 
-class Chosen(NamedTuple):
+class ChosenRecord(NamedTuple):
     """A record to be shown."""
 
     slice: str
@@ -60,7 +60,7 @@ class Chosen(NamedTuple):
 
 
 @dataclass
-class Errors:
+class ErrorKind:
     """Records that failed alike."""
 
     stage: str
@@ -71,21 +71,21 @@ class Errors:
     """Ids."""
 
 
-class Lowest:
+class LowestRanked:
     """Of all that is offered, the `most` with the lowest ranks."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._heap: list[tuple[int, Chosen]] = []
+        self._heap: list[tuple[int, ChosenRecord]] = []
 
-    def offer(self, rank: int, item: Chosen) -> None:
+    def offer(self, rank: int, item: ChosenRecord) -> None:
         """Take it in, if it is among them."""
         if len(self._heap) < self._most:
             heapq.heappush(self._heap, (-rank, item))
         elif self._heap and -rank > self._heap[0][0]:
             heapq.heapreplace(self._heap, (-rank, item))
 
-    def items(self) -> list[Chosen]:
+    def items(self) -> list[ChosenRecord]:
         """Them, the lowest rank first."""
         return [item for _, item in sorted(self._heap, key=lambda pair: -pair[0])]
 
@@ -101,7 +101,7 @@ class Survey:
         """New records, by the stage that made them of others."""
         self.ends: Counter[tuple[Path, End]] = Counter()
         """How many records went which way to which end."""
-        self.judges = judges_of(stages)
+        self.stage_scores = stage_scores_of(stages)
         self.tokens = 0
         self.usd = 0.0
         self.tasks: Counter[str] = Counter()
@@ -113,9 +113,9 @@ class Survey:
         self._order = {id: number for number, id in enumerate(stages)}
         self._seed = seed
         self._dropped = dropped
-        self._accepted: dict[str, Lowest] = defaultdict(lambda: Lowest(most))
-        self._rejected: dict[End, Lowest] = defaultdict(lambda: Lowest(most_of_reason))
-        self._errors: dict[tuple[str, str], Errors] = {}
+        self._accepted: dict[str, LowestRanked] = defaultdict(lambda: LowestRanked(most))
+        self._rejected: dict[End, LowestRanked] = defaultdict(lambda: LowestRanked(most_of_reason))
+        self._errors: dict[tuple[str, str], ErrorKind] = {}
         self._most = most
 
     def add(self, table: pa.Table) -> None:
@@ -126,11 +126,11 @@ class Survey:
                  if row["status"] in _INNER}  # fmt: skip
         below = self._accepted_below(rows, inner)
         for row, took in zip(rows, seconds, strict=True):
-            self._book(row, took)
+            self._add_costs(row, took)
             place = rank(row["id"], self._seed)
-            self._judge(row, took, place, below)
+            self._add_scores(row, took, place, below)
             if row["status"] not in _INNER:
-                self._end(row, self._path(row, took, inner), place)
+                self._add_end(row, self._path(row, took, inner), place)
 
     def _accepted_below(self, rows: Sequence[Mapping[str, Any]], inner: Mapping[str, Any]) -> Counter[str]:
         """How many samples came of each record."""
@@ -142,7 +142,7 @@ class Survey:
                     below[ancestor] += 1
         return below
 
-    def _book(self, row: Mapping[str, Any], took: Mapping[str, float]) -> None:
+    def _add_costs(self, row: Mapping[str, Any], took: Mapping[str, float]) -> None:
         self.tokens += row["tokens"] or 0
         self.usd += row["usd"] or 0.0
         self.tried_again += (row["attempts"] or 1) > 1
@@ -158,8 +158,10 @@ class Survey:
             usd=numbers_in(row["stage_usd"]),
         )
 
-    def _judge(self, row: Mapping[str, Any], took: Mapping[str, float], place: int, below: Mapping[str, int]) -> None:
-        met = [stage for stage in took if stage in self.judges]
+    def _add_scores(
+        self, row: Mapping[str, Any], took: Mapping[str, float], place: int, below: Mapping[str, int]
+    ) -> None:
+        met = [stage for stage in took if stage in self.stage_scores]
         if not met:
             return
         scores = numbers_in(row["scores"])
@@ -167,7 +169,7 @@ class Survey:
             rejected = row["status"] == "rejected" and row["stage"] == stage
             if row["status"] != "failed" or row["stage"] != stage:
                 reason = row["reason"] if rejected else ""
-                self.judges[stage].add(place, scores, reason, below.get(row["id"], 0))
+                self.stage_scores[stage].add(place, scores, reason, below.get(row["id"], 0))
 
     def _path(self, row: Mapping[str, Any], took: Mapping[str, float], inner: Mapping[str, Any]) -> Path:
         found = {*took, *([row["stage"]] if row["stage"] in self._order else [])}
@@ -175,13 +177,13 @@ class Survey:
             found.update(inner[ancestor][1])
         return tuple(sorted(found, key=lambda stage: self._order.get(stage, len(self._order))))
 
-    def _end(self, row: Mapping[str, Any], path: Path, place: int) -> None:
+    def _add_end(self, row: Mapping[str, Any], path: Path, place: int) -> None:
         end = End(row["status"], row["stage"], row["reason"])
         if row["status"] == "accepted":
             reason = self._dropped.get(row["id"])
             end = End("rejected", DUPLICATE.stage, reason) if reason else End("accepted")
         self.ends[path, end] += 1
-        item = Chosen(row["slice"], row["id"], end, path)
+        item = ChosenRecord(row["slice"], row["id"], end, path)
         if end.status == "accepted":
             self.tasks[row["task"]] += 1
             self.licenses[row["license"]] += 1
@@ -189,20 +191,20 @@ class Survey:
         elif end.status == "rejected":
             self._rejected[end].offer(place, item)
         else:
-            self._failed(row)
+            self._add_error(row)
 
-    def _failed(self, row: Mapping[str, Any]) -> None:
+    def _add_error(self, row: Mapping[str, Any]) -> None:
         error = next((line.strip() for line in reversed((row["detail"] or "").splitlines()) if line.strip()), "")
         key = (row["stage"], _PARTICULAR.sub("…", error)[:300])
         if key not in self._errors and len(self._errors) >= _MOST_ERRORS:
             key, error = ("", OTHER_ERRORS), OTHER_ERRORS
-        found = self._errors.setdefault(key, Errors(key[0], error))
+        found = self._errors.setdefault(key, ErrorKind(key[0], error))
         found.count += 1
         if len(found.examples) < _EXAMPLES:
             found.examples.append(row["id"])
 
     @property
-    def errors(self) -> list[Errors]:
+    def errors(self) -> list[ErrorKind]:
         """The kinds of error, the most frequent first."""
         return sorted(self._errors.values(), key=lambda kind: (-kind.count, kind.stage, kind.error))
 
@@ -213,11 +215,11 @@ class Survey:
             found[end] += number
         return found
 
-    def accepted(self) -> list[Chosen]:
+    def accepted(self) -> list[ChosenRecord]:
         """Samples to be shown, of each task as many as of any other where it has them."""
         return list(_in_turn([kind.items() for _, kind in sorted(self._accepted.items())], self._most))
 
-    def rejected(self) -> list[Chosen]:
+    def rejected(self) -> list[ChosenRecord]:
         """Rejected records to be shown, by stage and reason; no more than samples."""
         order = sorted(self._rejected, key=lambda end: (self._order.get(end.stage, len(self._order)), end.reason))
         chosen = _in_turn([self._rejected[end].items() for end in order], self._most)
@@ -240,22 +242,22 @@ def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, 
     return found
 
 
-def judges_of(stages: Mapping[str, Told]) -> dict[str, Judge]:
+def stage_scores_of(stages: Mapping[str, Told]) -> dict[str, StageScores]:
     """Stages that judge or write scores, each score with the one that judges it, else with the one that wrote it."""
-    judges: dict[str, Judge] = {}
+    stage_scores: dict[str, StageScores] = {}
     judged: set[str] = set()
     for id, stage in stages.items():
         bounds = [bound for row in stage.about.get("thresholds") or () if (bound := Bound.of(row, stage.about))]
         if bounds:
-            judges[id] = Judge(tuple(dict.fromkeys(bound.score for bound in bounds)), tuple(bounds))
+            stage_scores[id] = StageScores(tuple(dict.fromkeys(bound.score for bound in bounds)), tuple(bounds))
             judged.update(bound.score for bound in bounds)
     for id, stage in stages.items():
         writes = stage.about.get("writes") or {}
         left = tuple(name for name, kind in writes.items() if kind == "score" and name not in judged)
         if left:
-            known = judges.get(id, Judge((), ()))
-            judges[id] = Judge((*known.scores, *left), known.bounds)
-    return judges
+            known = stage_scores.get(id, StageScores((), ()))
+            stage_scores[id] = StageScores((*known.scores, *left), known.bounds)
+    return stage_scores
 
 
 def rank(id: str, seed: int) -> int:
@@ -272,7 +274,7 @@ def _ancestors(parent: str, inner: Mapping[str, Any]) -> Iterator[str]:
         parent = inner[parent][0]
 
 
-def _in_turn(groups: Sequence[Sequence[Chosen]], most: int) -> Iterator[Chosen]:
+def _in_turn(groups: Sequence[Sequence[ChosenRecord]], most: int) -> Iterator[ChosenRecord]:
     given = 0
     for place in range(max(map(len, groups), default=0)):
         for group in groups:

@@ -24,7 +24,7 @@ from datagen.storage.store import Store
 UNDECIDED = "undecided"
 PAGE = "report/review.html"
 _READ = ("id", "status", "stage", "reason", "fields")
-_KEPT = {"operation", "text", "proposed_name", "proposed_caption"}
+_FROM_FIELDS = {"operation", "text", "proposed_name", "proposed_caption"}
 """Columns that are fields of the record, by the same names."""
 
 Row = dict[str, str]
@@ -59,7 +59,7 @@ def update(out: str, *, path: str) -> Waiting:
     }
     before = json.dumps(list(rows.values()))
     stages: Counter[str] = Counter()
-    for told in _told(out):
+    for told in _run_rows(out):
         if told["awaits"]:
             stages[told["awaits"]] += 1
             rows[told["id"]] = _merged(rows.get(told["id"]), told)
@@ -72,7 +72,7 @@ def update(out: str, *, path: str) -> Waiting:
     return Waiting(path, stages, f"{store.address}/{PAGE}")
 
 
-def _told(out: str) -> Iterator[Row]:
+def _run_rows(out: str) -> Iterator[Row]:
     """What the ledger tells of each record, in the order of the source; `awaits` is '' for those that do not wait."""
     ledger = Ledger(Store(out), last_run(Store(out)))
     for table in ledger.tables(ledger.slices(), columns=_READ):
@@ -82,7 +82,7 @@ def _told(out: str) -> Iterator[Row]:
                 continue
             fields: Mapping[str, object] = json.loads(row["fields"])
             base = str(fields.get("base", ""))
-            told = {name: str(fields.get(name, "")) for name in _KEPT}
+            told = {name: str(fields.get(name, "")) for name in _FROM_FIELDS}
             told |= {"source": resolved(str(fields.get("uri", "")), base), "target": _target(fields, base)}
             yield {"id": row["id"], "awaits": row["stage"], **{name: escaped(text) for name, text in told.items()}}
 
