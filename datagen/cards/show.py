@@ -178,7 +178,7 @@ def _rejected(found: FoundRecord, side: int) -> Sheet:
         reading = ReadLimits.of_config(yaml.safe_load(store.read(CONFIG)))
     except (StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
         reading = ReadLimits()
-    sheet = sheet_of_row(found.row, reading=reading, kept=_stored(store, found.rows), side=side)
+    sheet = sheet_of_row(found.row, reading=reading, stored=_stored(store, found.rows), side=side)
     unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be kept under two names
     return sheet._replace(outlines={name: path for path, name in unique.items()})
 

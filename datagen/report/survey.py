@@ -1,8 +1,7 @@
-"""What a ledger tells of a whole run, in one pass: how records ended, where they went, what stages took.
+"""Aggregates the ledger of a run in one pass: outcomes, paths, time and cost of stages, and the samples to show.
 
-What is held does not grow with the run, but for the ids of what packing dropped: numbers are kept of at
-most so many records, and those are chosen by their ids and the run's seed, so that the same run always
-shows the same ones.
+Memory does not grow with the run, except for the ids of the records that packing dropped. Scores are collected of a
+limited number of records. Records are chosen by a hash of their ids and the seed, so a run always shows the same ones.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ _COLUMNS = (
 )  # fmt: skip
 _INNER = ("expanded", "combined")
 _MOST_ERRORS = 200
-"""Kinds of error that are told apart; all others count as one."""
+"""Most kinds of error; all others are counted together."""
 _EXAMPLES = 3
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S*|0x[0-9a-f]+|\d[\d.,]*")
-"""What differs between errors of one kind: names, addresses, numbers."""
+"""Parts of an error text that differ within one kind of error: names, addresses, numbers."""
 OTHER_ERRORS = "other errors"
 
 Path = tuple[str, ...]
-"""The stages that a record met, in their order, those of its ancestors first."""
+"""The stages that a record and its ancestors went through, in the order of the run."""
 
 
 class End(NamedTuple):
-    """How a record ended: status, stage and reason, the latter two empty where it was accepted."""
+    """The outcome of a record: status, stage and reason; the last two are empty for an accepted record."""
 
     status: str
     stage: str = ""
@@ -51,7 +50,7 @@ class End(NamedTuple):
 
 
 class ChosenRecord(NamedTuple):
-    """A record to be shown."""
+    """A record that is chosen to be shown."""
 
     slice: str
     id: str
@@ -61,53 +60,53 @@ class ChosenRecord(NamedTuple):
 
 @dataclass
 class ErrorKind:
-    """Records that failed alike."""
+    """Failed records with the same kind of error."""
 
     stage: str
     error: str
-    """As the first of them tells it."""
+    """The error text of the first of them."""
     count: int = 0
     examples: list[str] = field(default_factory=list)
     """Ids."""
 
 
 class LowestRanked:
-    """Of all that is offered, the `most` with the lowest ranks."""
+    """A bounded collection: of all offered records, the `most` with the lowest ranks."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._heap: list[tuple[int, ChosenRecord]] = []
 
     def offer(self, rank: int, item: ChosenRecord) -> None:
-        """Take it in, if it is among them."""
+        """Add a record if its rank is among the lowest so far."""
         if len(self._heap) < self._most:
             heapq.heappush(self._heap, (-rank, item))
         elif self._heap and -rank > self._heap[0][0]:
             heapq.heapreplace(self._heap, (-rank, item))
 
     def items(self) -> list[ChosenRecord]:
-        """Them, the lowest rank first."""
+        """The collected records, the lowest rank first."""
         return [item for _, item in sorted(self._heap, key=lambda pair: -pair[0])]
 
 
 class Survey:
-    """Adds up a ledger as it streams by."""
+    """Aggregates a ledger table by table."""
 
     def __init__(
         self, stages: Mapping[str, Told], *, seed: int, dropped: Mapping[str, str], most: int, most_of_reason: int
     ) -> None:
         self.stage_counters: CountersByStage = {id: StageCounters() for id in stages}
         self.made: Counter[str] = Counter()
-        """New records, by the stage that made them of others."""
+        """Number of new records by the stage that made them."""
         self.ends: Counter[tuple[Path, End]] = Counter()
-        """How many records went which way to which end."""
+        """Number of records by path and outcome."""
         self.stage_scores = stage_scores_of(stages)
         self.tokens = 0
         self.usd = 0.0
         self.tasks: Counter[str] = Counter()
-        """Of accepted samples."""
+        """Number of accepted samples by task."""
         self.licenses: Counter[str] = Counter()
-        """Of accepted samples."""
+        """Number of accepted samples by licence."""
         self.tried_again = 0
         """Records that took more than one attempt."""
         self._order = {id: number for number, id in enumerate(stages)}
@@ -119,7 +118,7 @@ class Survey:
         self._most = most
 
     def add(self, table: pa.Table) -> None:
-        """Take in whole slices; columns as in `_COLUMNS`."""
+        """Add a table of whole slices, with the columns `_COLUMNS`."""
         rows = table.to_pylist()
         seconds = [numbers_in(row["seconds"]) for row in rows]
         inner = {row["id"]: (row["parent"], tuple(took)) for row, took in zip(rows, seconds, strict=True)
@@ -133,7 +132,7 @@ class Survey:
                 self._add_end(row, self._path(row, took, inner), place)
 
     def _accepted_below(self, rows: Sequence[Mapping[str, Any]], inner: Mapping[str, Any]) -> Counter[str]:
-        """How many samples came of each record."""
+        """The number of accepted samples that came of each record."""
         below: Counter[str] = Counter()
         for row in rows:
             if row["status"] == "accepted" and row["id"] not in self._dropped:
@@ -205,22 +204,22 @@ class Survey:
 
     @property
     def errors(self) -> list[ErrorKind]:
-        """The kinds of error, the most frequent first."""
+        """The kinds of error, most frequent first."""
         return sorted(self._errors.values(), key=lambda kind: (-kind.count, kind.stage, kind.error))
 
     def totals(self) -> Counter[End]:
-        """How many records ended how."""
+        """Number of records by outcome."""
         found: Counter[End] = Counter()
         for (_, end), number in self.ends.items():
             found[end] += number
         return found
 
     def accepted(self) -> list[ChosenRecord]:
-        """Samples to be shown, of each task as many as of any other where it has them."""
+        """The samples to show, equally many of each task as far as there are enough."""
         return list(_in_turn([kind.items() for _, kind in sorted(self._accepted.items())], self._most))
 
     def rejected(self) -> list[ChosenRecord]:
-        """Rejected records to be shown, by stage and reason; no more than samples."""
+        """The rejected records to show, ordered by stage and reason; at most as many as samples."""
         order = sorted(self._rejected, key=lambda end: (self._order.get(end.stage, len(self._order)), end.reason))
         chosen = _in_turn([self._rejected[end].items() for end in order], self._most)
         return sorted(chosen, key=lambda item: order.index(item.end))
@@ -230,7 +229,7 @@ DUPLICATE = End("rejected", "pack", "duplicate")
 
 
 def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, most_of_reason: int) -> Survey:
-    """Read the ledger of a finished dataset. Raises `StoreError` if it is missing or damaged."""
+    """Aggregate the ledger of a finished dataset; shows up to `most` samples. Raises `StoreError` if it is damaged."""
     tables = dropped_tables(ledger, columns=["id", "reason"])
     dropped = {row["id"]: row["reason"] for table in tables for row in table.to_pylist()}
     found = Survey(stages, seed=seed, dropped=dropped, most=most, most_of_reason=most_of_reason)
@@ -243,7 +242,7 @@ def survey(ledger: Ledger, stages: Mapping[str, Told], *, seed: int, most: int, 
 
 
 def stage_scores_of(stages: Mapping[str, Told]) -> dict[str, StageScores]:
-    """Stages that judge or write scores, each score with the one that judges it, else with the one that wrote it."""
+    """Collectors by stage: a score belongs to the stage with a threshold on it, else to the stage that writes it."""
     stage_scores: dict[str, StageScores] = {}
     judged: set[str] = set()
     for id, stage in stages.items():
@@ -261,7 +260,7 @@ def stage_scores_of(stages: Mapping[str, Told]) -> dict[str, StageScores]:
 
 
 def rank(id: str, seed: int) -> int:
-    """A number that is as good as random, and always the same for this id under this seed."""
+    """A 64-bit pseudo-random number that depends only on the id and the seed."""
     digest = hashlib.blake2b(f"{seed}\0{id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest)
 

@@ -72,7 +72,7 @@ def pack(
     """Write the dataset of the samples that `rows` streams; dataset.json is written last.
 
     The same samples give the same bytes, whatever their order and the cuts between tables. Memory: the plan takes 52
-    bytes a sample, 24 of them while shards are written, and a few hundred bytes a shard. `map_jobs` runs one job a shard.
+    bytes a sample, 24 of them while shards are written, and some hundred bytes a shard. `map_jobs` runs a job a shard.
     A shard that was written for the same plan before, and still has its size, is not written again.
 
     `entries` identifies the state of the rows. If the finished dataset was packed from the same state, nothing is done;

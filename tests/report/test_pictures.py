@@ -106,11 +106,11 @@ def test_a_rejected_record_shows_its_original_and_its_box(tmp_path: Path) -> Non
 def test_what_stages_made_of_it_is_shown_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(Image.of(noise(50, 80)).encoded())
     mask = disc(50, 80, x=30, y=20, radius=9)
-    kept = {"source": Image.of(noise(50, 80)), "hole": mask, "masks": [mask, mask], "refs": [Image.of(noise(5, 5))]}
-    sheet = sheet_of_row(_row(tmp_path / "a.png"), kept=kept)
+    stored = {"source": Image.of(noise(50, 80)), "hole": mask, "masks": [mask, mask], "refs": [Image.of(noise(5, 5))]}
+    sheet = sheet_of_row(_row(tmp_path / "a.png"), stored=stored)
     assert [picture.name for picture in sheet.pictures] == ["original", "ref_0", "source"]
     assert set(sheet.outlines) == {"mask_0", "mask_1"}
-    assert sheet_of_row(_row(tmp_path / "a.png"), kept={"mask": mask}).outlines.keys() == {"mask"}
+    assert sheet_of_row(_row(tmp_path / "a.png"), stored={"mask": mask}).outlines.keys() == {"mask"}
 
 
 @pytest.mark.parametrize(
