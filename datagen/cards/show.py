@@ -1,4 +1,4 @@
-"""One sample, or one record that became none, with its history: as text, as data, as a sheet."""
+"""Finds one sample or rejected record, and shows it with its history: as text, as plain data, or as a sheet."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _PARSED = ("scores", "fields", "seconds", "members")
 
 @dataclass(frozen=True)
 class FoundRecord:
-    """A record, and where it is."""
+    """A record with its history and, if it was accepted, its sample."""
 
     address: str
     rows: list[dict[str, Any]]
-    """Its row of the ledger, and before it those of all it descends from, the oldest first."""
+    """The rows of the ledger of its ancestors, oldest first, and its own row last."""
     sample: Sample | None
     """None if it was not accepted."""
 
     @property
     def row(self) -> dict[str, Any]:
-        """How it ended."""
+        """Its own row of the ledger."""
         return self.rows[-1]
 
     def as_data(self) -> dict[str, Any]:
-        """All that is known, as plain data."""
+        """Rows of the ledger and KEY.json as plain data, for JSON."""
         rows = [
             {name: json.loads(value) if name in _PARSED else value for name, value in row.items()} for row in self.rows
         ]
@@ -56,7 +56,7 @@ class FoundRecord:
 
 
 def find(address: str, name: str) -> FoundRecord:
-    """The record with this key or id. Raises `StoreError` if there is none, or if its sample is not there."""
+    """Find a record by key or id. Raises `StoreError` if there is none, or if its sample is missing."""
     rows = find_rows(address, name)
     if not rows:
         raise StoreError(f"{address}: there is no sample with the key '{name}' and no record with that id")
@@ -75,7 +75,7 @@ def _sample(address: str, row: Mapping[str, Any]) -> Sample | None:
 
 
 def record_text(found: FoundRecord) -> str:
-    """Everything that is known of a record, for a terminal."""
+    """A record with its history as text, for a terminal."""
     return "\n".join([*_history(found.rows), *_members(found.sample)])
 
 
@@ -105,7 +105,7 @@ def _members(sample: Sample | None) -> Iterator[str]:
 
 
 def sheet_file(found: FoundRecord) -> Path:
-    """What a record's sheet is called where nobody names it: its key, whatever its id is made of."""
+    """The default file name of a record's sheet: KEY.html, because an id may hold any characters."""
     return Path(f"{key_of(found.row['id'])}.html")
 
 
@@ -137,7 +137,7 @@ def _as_png(found: FoundRecord) -> bytes:
 
 
 def card_of(found: FoundRecord, *, side: int = _SIDE) -> Card:
-    """What a sheet shows of a record, its pictures no larger than `side`."""
+    """The card of a record; no side of its pictures is longer than `side` pixels."""
     row, sample = found.row, found.sample
     return Card(
         title=row["id"],
@@ -179,12 +179,12 @@ def _rejected(found: FoundRecord, side: int) -> Sheet:
     except (StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
         reading = ReadLimits()
     sheet = sheet_of_row(found.row, reading=reading, stored=_stored(store, found.rows), side=side)
-    unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be kept under two names
+    unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be stored under two names
     return sheet._replace(outlines={name: path for path, name in unique.items()})
 
 
 def _stored(store: Store, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Pictures and masks that stages made of a record, and of what it descends from, where they were kept."""
+    """Pictures and masks of a record and its ancestors, from the stored answers of stages."""
     dataset = read_dataset(store)
     fields = catalogue(Field(row.name, row.kind, row.doc, member=row.member) for row in dataset.fields)
     wanted = [(row["slice"], row["id"]) for row in rows]

@@ -1,4 +1,4 @@
-"""A difference as a page with pictures of what was lost, gained and changed."""
+"""The HTML page of a comparison, with pictures of lost, gained and changed samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datagen.shards.reader import Dataset, Sample, open_dataset
 
 
 def write_page(found: Diff, file: Path) -> None:
-    """Write the page. Raises `ConfigError` if it is no .html file, or cannot be written."""
+    """Write the page to `file`. Raises `ConfigError` if that is no .html file, or cannot be written."""
     if file.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{file}: the page is a .html file; give --to FILE.html")
     a, b = open_dataset(found.a.out), open_dataset(found.b.out)

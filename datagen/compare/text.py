@@ -1,4 +1,4 @@
-"""A difference, for a terminal."""
+"""The text of a comparison, for a terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datagen.compare.diff import DatasetSummary, Diff, Shift, Transition
 from datagen.progress.progress_text import short_printable
 
 _SHOWN = 3
-"""Examples of a transition."""
+"""Examples that are shown of a transition."""
 
 
 def diff_lines(found: Diff) -> Iterator[str]:
-    """Both sides, what was set differently, what became of records, and how scores moved."""
+    """Lines with both sides, differences of the configs, transitions of records, and changes of scores."""
     yield f"A  {_side(found.a)}"
     yield f"B  {_side(found.b)}"
     yield from (f"note: {note}" for note in found.notes)
@@ -50,7 +50,7 @@ def _transition(transition: Transition) -> str:
 
 
 def headline(transition: Transition) -> str:
-    """What happened to its records."""
+    """One line that says what happened to the records of a transition."""
     if transition.kind == "changed":
         return "changed: in both, but with other pictures or words"
     return f"{transition.kind}: {transition.before} -> {transition.after}"

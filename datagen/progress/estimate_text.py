@@ -1,4 +1,4 @@
-"""An estimate while it is made, and what it says."""
+"""The display of `plan --estimate`: its progress while it runs, and its result as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU",
 
 
 class EstimateDisplay:
-    """Shows on a terminal how far an estimate is; all else that is said goes to standard error."""
+    """Shows the progress of an estimate on a terminal; messages go to standard error."""
 
     stopping = False
 
@@ -36,16 +36,16 @@ class EstimateDisplay:
         self._shown.stop()
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line of text."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def progressed(self, progress: Told) -> None:
-        """How far it is now."""
+        """Update the progress."""
         self._shown.update(f"estimating: {slices_text(progress)}")
 
 
 def estimate_lines(found: Estimate) -> Iterator[str]:
-    """An estimate for a terminal."""
+    """The lines of an estimate, for a terminal."""
     what = "every row was run" if found.draws >= found.rows else "in brackets what holds 9 times of 10"
     took = format_duration(found.seconds)
     yield f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {took}; {what}:"
@@ -79,7 +79,7 @@ def _number(value: float) -> str:
 
 
 def _time(hours: float) -> str:
-    """Hours in the unit in which they can be read."""
+    """A duration in hours, as text in a suitable unit."""
     unit, factor = ("h", 1) if hours >= 1 else ("min", 60) if hours * 60 >= 1 else ("s", 3600)
     value = hours * factor
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"

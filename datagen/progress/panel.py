@@ -1,4 +1,4 @@
-"""The live panel of a terminal: how far, how fast, what holds it up, what it cost."""
+"""The live panel of a run on a terminal: progress, rate, counts by stage, bottleneck and cost."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from datagen.execute.engines.progress_events import StageTold, Told
 from datagen.progress.progress_text import format_cost, format_duration, format_rate, slices_text, time_left
 
 _NARROW = 60
-"""Columns below which only the most needful is shown."""
+"""Terminals with fewer columns get the short table."""
 _SHORTEST_NAME = 8
 _GAP = "  "
 _WIDE = ("stage", "in", "out", "rejected", "failed", "rec/s", "workers", "busy", "")
 _SLIM = ("stage", "out", "busy", "")
 _OTHER_LINES = 8
-"""Of the panel and around it, besides one a stage."""
+"""Lines of the panel and around it, besides one line for each stage."""
 
 
 class Panel:
-    """Shows one state of a run, some seconds after it was told; fits the terminal's width and height."""
+    """Renders one state of a run, received `since` seconds ago; fits the width and height of the terminal."""
 
     def __init__(self, pipeline: str, progress: Told | None, *, since: float = 0.0, stopping: bool = False) -> None:
         self._pipeline = pipeline
@@ -75,7 +75,7 @@ def _ends(progress: Told) -> str:
 
 
 def _stages(progress: Told, *, width: int, rows: int) -> Iterator[Text]:
-    """A table with one line a stage; of more than fit, those that are busiest. Long names give way to numbers."""
+    """A table with one line a stage; if not all fit, the busiest. Long names are cut, numbers never."""
     wide = width >= _NARROW
     shown = sorted(progress.stages, key=lambda stage: -(stage.busy or 0.0))[:rows]
     stages = [stage for stage in progress.stages if stage in shown]

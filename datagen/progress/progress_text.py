@@ -1,4 +1,4 @@
-"""How far a run is and what came of it, as plain lines."""
+"""Progress and result of a run as text lines, and the formats of numbers in them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from datagen.execute.engines.progress_events import Summary, Told
 from datagen.execute.ledger.stage_counters import StageCounters
 
-_LONGEST_ID = 100
+_LONGEST = 100
+"""Characters of an id or message that are shown."""
 _NEGLIGIBLE_SECONDS = 0.05
 
 
 def progress_line(progress: Told) -> str:
-    """How far a run is, in one line."""
+    """The progress of a run in one line."""
     counts = progress.counts
     parts = [
         f"{slices_text(progress)}, {counts.sources:,} sources: "
@@ -31,14 +32,14 @@ def progress_line(progress: Told) -> str:
 
 
 def slices_text(progress: Told) -> str:
-    """Slices that are done, of how many."""
+    """The number of finished slices, and of how many."""
     of = f" of {progress.total:,}" if progress.total is not None else ""
     before = f" ({progress.before:,} before)" if progress.before else ""
     return f"{progress.slices + progress.before:,}{of} slices{before}"
 
 
 def time_left(progress: Told) -> str:
-    """How long it will still take, if that can be told."""
+    """The estimated time that is left; '' if unknown."""
     return f"about {format_duration(progress.seconds_left)} left" if progress.seconds_left else ""
 
 
@@ -48,19 +49,19 @@ def _busy(progress: Told) -> str:
 
 
 def format_cost(tokens: int, usd: float) -> str:
-    """Tokens and money; nothing where nothing was charged."""
+    """Tokens and US dollars; '' if both are 0."""
     return ", ".join([f"{tokens:,} tokens"] * bool(tokens) + [f"${usd:,.2f}"] * bool(usd))
 
 
 def format_rate(value: float | None) -> str:
-    """So many a second, in few digits."""
+    """A rate with about three digits; '' for None."""
     return (
         "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
     )
 
 
 def format_duration(seconds: float) -> str:
-    """A while in words, in two units at most."""
+    """A duration in words, in at most two units."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -71,7 +72,7 @@ def format_duration(seconds: float) -> str:
 
 
 def summary_lines(summary: Summary, address: str) -> Iterator[str]:
-    """What came out, where it is, and what to do next."""
+    """The result of a run: counts, times of stages, the place of the dataset, and the next commands."""
     counts = summary.counts
     reused = summary.slices - summary.computed
     note = f", {reused:,} of {summary.slices:,} slices were done before" if reused else ""
@@ -94,7 +95,7 @@ def _taken(seconds: float) -> str:
 
 
 def _stages(stage_counters: Mapping[str, StageCounters]) -> Iterator[str]:
-    """What each stage did now, the slowest first, and what was spent in all."""
+    """The counters of each stage in this run, slowest first, and the total cost."""
     did = {
         stage: counters
         for stage, counters in stage_counters.items()
@@ -131,7 +132,7 @@ def _next(summary: Summary, out: str) -> Iterator[str]:
         yield f"look at one:         python -m datagen show {out} {shlex.quote(summary.example)}"
 
 
-def short_printable(id: str) -> str:
-    """An id as a terminal may show it: no control characters, and not too long."""
-    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in id[:_LONGEST_ID])
-    return shown if len(id) <= _LONGEST_ID else f"{shown}..."
+def short_printable(text: str) -> str:
+    """A text for a terminal: control characters escaped, at most 100 characters."""
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text[:_LONGEST])
+    return shown if len(text) <= _LONGEST else f"{shown}..."

@@ -1,4 +1,4 @@
-"""How a run stands, as plain lines."""
+"""The status of a run as text lines, for `status`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datagen.progress.progress_text import format_cost, format_duration, short_p
 
 
 def status_lines(status: Status, *, now: float | None = None) -> Iterator[str]:
-    """A status for a terminal; `now` is in seconds since 1970."""
+    """The lines of a status, for a terminal; `now` is in seconds since 1970."""
     yield f"{status.pipeline} in {status.out}: {_state(status)}"
     for holder in status.drivers:
         yield f"  {_driver(holder, time.time() if now is None else now)}"

@@ -1,4 +1,4 @@
-"""Shows a run to whoever sits there, and writes its log."""
+"""Shows the progress of a run on a terminal or as lines, handles Ctrl-C, and writes the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REDRAWN = 4
 
 
 class Watcher:
-    """Shows how far a run is, and at its end what came out."""
+    """Shows the progress of a run, and at its end the result. A context manager: it takes over Ctrl-C."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Watcher:
         return self
 
     def _stop(self, *_: object) -> None:
-        """Ctrl-C once ends the run after the slices in flight, twice at once."""
+        """The first Ctrl-C ends the run after the slices in flight, the second one immediately."""
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True
@@ -79,16 +79,16 @@ class Watcher:
             self._flush()
 
     def panel(self) -> Panel:
-        """What a terminal shows now."""
+        """The panel of the current state."""
         return Panel(self._pipeline, self._progress, since=self._clock() - self._received_at, stopping=self.stopping)
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line of text, and log it."""
         self._show(text)
         self._write_log(text)
 
     def progressed(self, progress: Told) -> None:
-        """Show how far the run is: at once on a terminal, else a line now and then."""
+        """Show the progress: immediately in the panel, elsewhere as a line every 10 seconds."""
         if self._progress is None:
             self._write_log(f"{self._pipeline} into {self._address}")
         self._progress, self._received_at = progress, self._clock()
@@ -99,14 +99,14 @@ class Watcher:
                 self._show(f"{self._pipeline}: {progress_line(progress)}")
 
     def close(self, summary: Summary) -> None:
-        """What came out, where it is, and what to do next."""
+        """Show the result of the run, and complete the log."""
         self._show("")
         for text in summary_lines(summary, self._address):
             self.say(text)
         self._flush()
 
     def _show(self, text: str) -> None:
-        """On standard output; above the panel, where both are the same terminal."""
+        """Print on standard output; above the panel if both are the same terminal."""
         text = printable(redacted(text))
         if self._live and self._out.is_terminal:
             self._terminal.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -122,7 +122,7 @@ class Watcher:
             self._try_log(RunLog.flush)
 
     def _try_log(self, write: Callable[[RunLog], None]) -> None:
-        """A log that cannot be written does not end the run; that is said once."""
+        """Write to the log. If that fails, report it once and continue the run without a log."""
         assert self._log
         try:
             write(self._log)

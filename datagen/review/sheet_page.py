@@ -1,4 +1,4 @@
-"""What waits for a person, to be looked at beside the sheet."""
+"""The page with the pictures of the records on a review sheet that wait for a decision."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from datagen.report.pictures import LOCAL_FILES, Picture, Sheet, thumbnail
 from datagen.sources.review_sheet import unescaped
 
 MOST = 300
-"""Records that are shown: those that come first."""
+"""Most records that are shown: the first ones."""
 
 
 def page_of(rows: Iterable[Mapping[str, str]], *, sheet: str) -> str:
-    """The HTML for the rows of a sheet that wait, by what is asked; nothing is fetched from the web for it."""
+    """The HTML for the waiting rows of a sheet, grouped by stage. Nothing is fetched from the web for it."""
     waiting = [row for row in rows if row["awaits"]]
     shown = waiting[:MOST]
     stages = dict.fromkeys(row["awaits"] for row in shown)
@@ -52,7 +52,7 @@ def _sheet(row: Mapping[str, str]) -> Sheet:
 
 
 def _pictures(row: Mapping[str, str]) -> Iterator[Picture | str]:
-    """Source and target, or why one cannot be shown."""
+    """The source and target pictures, or a text that says why one cannot be shown."""
     for side in ("source", "target"):
         address = unescaped(row[side])
         if address and scheme_of(address) in ("http", "https"):
