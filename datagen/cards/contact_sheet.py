@@ -60,6 +60,7 @@ def _marked(picture: Picture, sheet: Sheet) -> Pillow.Image:
     draw = ImageDraw.Draw(opened)
     across, down = picture.width / sheet.size[0], picture.height / sheet.size[1]
     for number, path in enumerate(sheet.outlines.values()):
+        # outlines are SVG paths of straight lines alone: M x y L x y ... Z (report.pictures.outline)
         for ring in re.findall(r"M([^MZ]+)Z", path):
             corners = [tuple(map(float, corner.split())) for corner in ring.split("L")]
             points = [(x * across, y * down) for x, y in corners]

@@ -98,6 +98,7 @@ def diff(a: str, b: str, *, examples: int = 5) -> Diff:
     one, other = read_side(a, names=names), read_side(b, names=names)
     found = _join_sides(one, other)
     pairs = _pairs(found)
+    # ids are sorted by digest, so the first ones are an arbitrary but fixed choice
     chosen = [found.ids[places[:examples]] for _, _, _, places in pairs]
     known = _examples_by_digest(np.concatenate([digests([]), *chosen]), (one, other))
     return Diff(
@@ -186,6 +187,7 @@ def _end_of_ancestors(ids: pa.ChunkedArray, side: Side) -> Codes:
         derived = pc.not_equal(parents, ids).to_numpy()
         ids, open = parents.filter(pa.array(derived)), open[derived]
         found = side.end_of(digests(ids))
+        # the ancestor went on, but on this side the record was not made of it
         ends[open] = np.where(np.isin(found, (INNER, ACCEPTED)), NOT_MADE, found)
         above = found == ABSENT
         ids, open = ids.filter(pa.array(above)), open[above]

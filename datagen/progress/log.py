@@ -41,6 +41,7 @@ class RunLog:
         """Append text, each line with the time. Raises `StoreError` if the log cannot be written."""
         stamp = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         lines = [printable(entry) for entry in redacted(text).splitlines() if entry.strip()]
+        # backslashreplace: an id may hold lone surrogates
         data = "".join(f"{stamp} {entry}\n" for entry in lines).encode("utf-8", "backslashreplace")
         if self._store is None:
             self._store = self._opened()

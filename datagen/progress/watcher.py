@@ -72,7 +72,7 @@ class Watcher:
         if self._live:
             self._live.stop()
             self._live = None
-        if error and self._log and self._log.begun:
+        if error and self._log and self._log.begun:  # a run that failed before it began leaves no log
             if self._progress:
                 self._write_log(progress_line(self._progress))
             self._write_log("interrupted" if isinstance(error, KeyboardInterrupt) else f"ended by an error: {error}")

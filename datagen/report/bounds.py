@@ -164,7 +164,7 @@ def _axis(values: NDArray[np.float64], marks: list[float]) -> tuple[float, float
     ends = np.quantile(values[np.isfinite(values)], (_BEYOND, 1 - _BEYOND))
     low, high = float(min(ends[0], *marks, math.inf)), float(max(ends[1], *marks, -math.inf))
     room = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
-    least = float(np.nanmin(values))
+    least = float(np.nanmin(values))  # a score that is never negative gets no negative axis
     return (max(low - room, 0.0) if least >= 0 and low >= 0 else low - room), high + room
 
 

@@ -139,6 +139,7 @@ def _record_data(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str
 
 def _within(records: list[dict[str, Any]]) -> Gallery:
     """Add pictures to the records until the page is full."""
+    # texts take their room first: every record is listed, with or without pictures
     drawn = [{name: record.pop(name) for name in ("pictures", "outlines", "boxes")} for record in records]
     left, without = MOST_BYTES - len(as_json(records).encode()), 0
     for record, parts in zip(records, drawn, strict=True):

@@ -302,7 +302,7 @@ def render(data: Mapping[str, Any]) -> bytes:
         script=Markup(script),
         hashes=[_hash(charts), _hash(script)],
     )
-    return page.encode("utf-8", "backslashreplace")
+    return page.encode("utf-8", "backslashreplace")  # texts from data may hold lone surrogates
 
 
 def _hash(script: str) -> str:
@@ -310,6 +310,7 @@ def _hash(script: str) -> str:
 
 
 def _asset(name: str) -> str:
+    # a browser turns CRLF into LF before it hashes a script, so the hashes in the policy must be those of LF
     return (files("datagen.report") / "assets" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 

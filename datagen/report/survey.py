@@ -120,6 +120,7 @@ class Survey:
     def add(self, table: pa.Table) -> None:
         """Add a table of whole slices, with the columns `_COLUMNS`."""
         rows = table.to_pylist()
+        # a record and its ancestors are in one slice, so whole slices need no memory of earlier tables
         seconds = [numbers_in(row["seconds"]) for row in rows]
         inner = {row["id"]: (row["parent"], tuple(took)) for row, took in zip(rows, seconds, strict=True)
                  if row["status"] in _INNER}  # fmt: skip
@@ -266,7 +267,7 @@ def rank(id: str, seed: int) -> int:
 
 
 def _ancestors(parent: str, inner: Mapping[str, Any]) -> Iterator[str]:
-    seen: set[str] = set()
+    seen: set[str] = set()  # in a damaged ledger, parents may form a circle
     while parent in inner and parent not in seen:
         seen.add(parent)
         yield parent

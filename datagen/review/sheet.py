@@ -64,7 +64,7 @@ def update(out: str, *, path: str) -> Waiting:
         if found["awaits"]:
             stages[found["awaits"]] += 1
             rows[found["id"]] = _merged(rows.get(found["id"]), found)
-        elif found["id"] in rows:
+        elif found["id"] in rows:  # decided by now, or not asked any more
             rows[found["id"]]["awaits"] = ""
     if json.dumps(list(rows.values())) != before:
         _write(path, list(rows.values()))

@@ -88,11 +88,11 @@ def _of_chunk(words: Words, keys: NDArray[np.uint16], flips: int, within: int) -
     """Pairs within the distance whose `keys`, one chunk of each hash, differ in at most `flips` bits."""
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
-    words = np.asfortranarray(words[order])
+    words = np.asfortranarray(words[order])  # words are compared column by column
     begins = np.searchsorted(keys, np.arange(_BUCKETS + 1))
     places = np.arange(len(keys))
     for mask in _masks(flips):
-        if mask:
+        if mask:  # each pair of buckets once, from the lower key
             left = np.flatnonzero(keys < (keys ^ np.uint16(mask)))
             target = (keys[left] ^ np.uint16(mask)).astype(np.int64)
             starts, stops = begins[target], begins[target + 1]

@@ -135,6 +135,7 @@ def drop_near(
     few, equal = _first_of_equals(ranked, near.any_of)
     of = _best_neighbours(*_near_any(ranked, few, near.any_of), len(order))
     first, later = equal.T
+    # a sample equal to the best of its kind is replaced by it, or by what replaces it
     of[later] = np.where(of[first] < 0, first, of[first])
     gone = np.flatnonzero(of >= 0)
     details = [_detail(ranked, int(row), int(of[row]), near.any_of) for row in gone]

@@ -84,6 +84,7 @@ def pack(
     if (dataset := unchanged(store, recipe)) is not None:
         return Packed(dataset, None, [])
     plan = plan_shards(rows, options=options, seed=about.seed)
+    # shard names are fixed, so the old dataset.json would be wrong as soon as one shard is replaced
     set_aside(store, about.pipeline)
     before_shards(plan.dropped)
     folder = work_folder(store, plan)

@@ -133,12 +133,14 @@ def _read(rows: Rows, seed: int) -> tuple[_Samples, str]:
     for table in rows(NARROW):
         tables.append(_hashed(table, seed))
         pairs = (f"{key}|{sha}" for key, sha in zip(filled(table["key"]), filled(table["sha256"]), strict=True))
+        # a sum does not depend on the order of the rows
         total += digests(pairs).view(">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
     columns = zip(*tables, strict=True)
     return _Samples._make(np.concatenate(column) for column in columns), total.tobytes().hex()
 
 
 def _hashed(table: pa.Table, seed: int) -> _Samples:
+    # the prefix keeps the draw of the split apart from the shuffle, which hashes keys with the same seed
     sources = digests((f"split|{source}" for source in _sources(table)), seed=seed)
     return _Samples(
         keys=digests(table["key"], seed=seed),

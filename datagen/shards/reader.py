@@ -223,6 +223,7 @@ def _fault(table: pa.Table, shards: Sequence[ShardInfo], columns: Sequence[str])
     members = lists.flatten()
     start, size = members.field("offset"), members.field("size")
     end = pa.array([shard.bytes for shard in shards], pa.int64()).take(at.take(pc.list_parent_indices(lists)))
+    # checked addition: a damaged offset may overflow and then look valid
     within = [pc.greater_equal(start, 0), pc.greater_equal(size, 0), pc.less_equal(pc.add_checked(start, size), end)]
     sound = sum(int(pc.sum(part).as_py() or 0) for part in within)
     return "" if sound == 3 * len(members) else "a member lies outside its shard"

@@ -60,6 +60,7 @@ def key_of(id: str) -> str:
         return readable
     slug = re.sub(r"[^a-z0-9_]+", "-", id[: 4 * MAX_KEY].lower()).lstrip("-_")
     digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).digest()[:10]
+    # 80 bits are exactly 16 base32 letters, without padding
     signature = base64.b32encode(digest).decode().lower()
     prefix = slug[: MAX_KEY - _DIGEST - 1].rstrip("-_")
     return f"{prefix}-{signature}" if prefix else signature
@@ -219,7 +220,7 @@ def _scores(
 def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
     try:
         info = SampleInfo.model_validate(values)
-        info.encoded()
+        info.encoded()  # fails for lone surrogates, which the validation accepts
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
@@ -233,6 +234,7 @@ def _content(members: Mapping[str, bytes], info: SampleInfo, *, copy: int) -> st
     digest = hashlib.sha256()
     edit = [*_edit_content(info), copy] if copy else _edit_content(info)  # a copy that a mix wants is no duplicate
     for name, data in [("", json.dumps(edit).encode()), *sorted(members.items())]:
+        # with lengths, so that no two sets of members hash the same bytes
         digest.update(f"{len(name)}:{name}:{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()

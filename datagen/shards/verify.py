@@ -210,6 +210,7 @@ def _file_problems(shard: ShardInfo, file: _HashingReader, *, found: int) -> Ite
 def _samples(file: _HashingReader) -> Iterator[_TarSample]:
     """The samples of a tar: consecutive entries with one key."""
     sample: _TarSample | None = None
+    # a stream without seeking, so that the same pass hashes the file
     with tarfile.open(fileobj=file, mode="r|") as tar:
         for entry in tar:
             key, _, name = entry.name.partition(".")

@@ -60,4 +60,5 @@ def _header(name: str, size: int) -> bytes:
     entry = tarfile.TarInfo(name)
     entry.size = size
     entry.mode = 0o644
+    # USTAR and `strict`: a name that does not fit raises, and needs no extra header entry
     return entry.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
