@@ -146,9 +146,8 @@ class StageScores:
         for other in self.bounds:
             if other is not bound:
                 others &= other.holds(rows[:, self.scores.index(other.score)])
-        steps = (
-            float(f"{place:.4g}") for place in np.linspace(*axis, STEPS)
-        )  # as a person would write them in a config
+        # four digits, as a person would write them in a config
+        steps = (float(f"{place:.4g}") for place in np.linspace(*axis, STEPS))
         places = np.unique([*steps, bound.value])
         passing = [others & bound.holds(values, place) for place in places]
         return Move(
