@@ -32,7 +32,7 @@ import yaml
 from datagen import AsyncMap, Expand, Failed, Record, Reject, Stage
 from datagen.core.fields import catalogue
 from datagen.shards.options import ImageOptions
-from datagen.shards.sample import StoredSample, compose
+from datagen.shards.sample import SampleSettings, StoredSample, compose
 from datagen.shards.writer import write_part
 from stages.check_completeness import CheckCompleteness
 from stages.check_removal import CheckRemoval
@@ -113,7 +113,8 @@ def settled(stage: Stage, renamed: dict[str, str], record: Record, answer: Any) 
 def sample(record: Record) -> StoredSample:
     """A record as the members of its sample."""
     options = ImageOptions(format="png")
-    return compose(record, catalogue=FIELDS, scored_by={}, unchecked=(), run="plain", seed=8, images=options)
+    settings = SampleSettings(FIELDS, scored_by={}, unchecked=(), run="plain", seed=8, images=options)
+    return compose(record, settings=settings)
 
 
 def handle(job: tuple[int, list[dict[str, Any]], str]) -> tuple[float, int, int]:

@@ -32,7 +32,7 @@ from datagen.imaging.image import Image
 from datagen.shards.index import About, StageRow
 from datagen.shards.options import ImageOptions, OutputOptions
 from datagen.shards.pack import pack
-from datagen.shards.sample import StoredSample, compose
+from datagen.shards.sample import SampleSettings, StoredSample, compose
 from datagen.shards.writer import write_part
 from datagen.storage.store import Store
 
@@ -128,9 +128,9 @@ def _sample(number: int) -> StoredSample:
         "edits": [{"op": "add", "object": "disc", "box": box, "mask": "mask_0"}],
     }  # fmt: skip
     return compose(
-        Record(f"s{number}", fields), catalogue=catalogue(), scored_by={}, unchecked=[], run=PRINT, seed=0,
-        images=OPTIONS.images,
-    )  # fmt: skip
+        Record(f"s{number}", fields),
+        settings=SampleSettings(catalogue(), scored_by={}, unchecked=(), run=PRINT, seed=0, images=OPTIONS.images),
+    )
 
 
 def _rows(

@@ -12,6 +12,7 @@ import yaml
 from datagen.execute.engines.progress_events import Summary, Told
 from datagen.execute.ledger.ledger import SCHEMA, Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
+from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.run import How, run
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
@@ -71,6 +72,16 @@ def toy_config(folder: Path, stages: list[Any], *, rows: Iterable[Mapping[str, A
 def toy_graph(folder: Path, stages: list[Any], **keys: Any) -> Graph:
     """The graph of such a config."""
     return build(load(toy_config(folder, stages, **keys)))
+
+
+def context_of(graph: Graph, out: Path | str = "memory://toys") -> RunContext:
+    """What a run of the graph into `out` goes by, before any stage's code changed."""
+    return RunContext.of(graph, store=Store(str(out)))
+
+
+def run_fingerprint(graph: Graph, *, salts: Mapping[str, str] | None = None) -> str:
+    """Of a run of the graph."""
+    return RunContext.of(graph, store=Store("memory://toys"), salts=salts).fingerprint
 
 
 def run_local(graph: Graph, out: Path, *, limit: int | None = None) -> Summary:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import PAINT, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from building import PAINT, context_of, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from commands import call, refused
 from finished import mixing
 
@@ -191,5 +191,5 @@ def test_allow_needs_the_gate(tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 def test_the_card_lists_the_licence_of_every_model(tmp_path: Path) -> None:
     stages = [asking(), {**asking(model="mine"), "id": "other", "map": {"remark": "subject"}}, PAINT]
-    about = about_run(toy_graph(tmp_path, stages), Counts())
+    about = about_run(context_of(toy_graph(tmp_path, stages)), Counts())
     assert about.model_licenses == {"openai@1:gpt-4o": "LicenseRef-OpenAI-Terms", "openai@1:mine": "none stated"}

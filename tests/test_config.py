@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from building import PAINT, plain_rows, write_manifest
+from building import PAINT, plain_rows, run_fingerprint, write_manifest
 from finished import finished, mixing
 
 from datagen.core.errors import ConfigError
-from datagen.execute.reuse.fingerprints import run_fingerprint
 from datagen.execute.run import resolved_text
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build

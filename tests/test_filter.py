@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_fingerprint, run_local, toy_graph
 
 from datagen import open as open_dataset
 from datagen.core.errors import ConfigError
 from datagen.core.stage import Filter
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.inspect.resume_plan import outlook, outlook_text
-from datagen.execute.reuse.fingerprints import digest, own_part, run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.code_versions import settle_code
+from datagen.execute.reuse.fingerprints import digest, own_part, stage_fingerprints
 from datagen.execute.run import How, run
 from datagen.pipeline.graph_model import Graph
 from datagen.pipeline.registry import find_stage
+from datagen.storage.store import Store
 
 ROWS = plain_rows(12)
 
@@ -50,7 +52,7 @@ def test_another_bound_measures_nothing_again(tmp_path: Path, map: dict[str, str
     assert {*strict.values()} == {"", "light", "unweighable"}
     for least, most in ((0.2, None), (0.2, 0.5), (0.9, None)):
         graph = graph_of(tmp_path, least, max_contrast=most, **options)
-        told = outlook_text(outlook(graph, str(out)))
+        told = outlook_text(outlook(settle_code(graph, store=Store(str(out))), out=str(out)))
         assert "weigh  reused: option m" in told, "the plan says what changed"
         counters = computed(graph, out).stage_counters["weigh"]
         assert (counters.calls, counters.reused) == (0, len(ROWS))

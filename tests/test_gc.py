@@ -14,7 +14,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from building import PAINT, Quiet, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, plain_rows, run_fingerprint, run_local, toy_graph
 from commands import call
 
 from datagen import cli
@@ -24,7 +24,7 @@ from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.lock import held
 from datagen.execute.maintain.gc import Freed, free
 from datagen.execute.maintain.verify import verify
-from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
 from datagen.execute.run import How, run
 from datagen.pipeline.graph_model import Graph

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, context_of, ledger_rows, plain_rows, run_fingerprint, run_local, toy_graph
 
 from datagen.core.errors import ConfigError
 from datagen.execute.inspect.plan import as_mermaid, as_text
-from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.workers.operators import fuse
 from datagen.models.segmenters.grabcut import GrabCutConfig
 from datagen.pipeline.graph_model import Clause
@@ -278,7 +278,7 @@ def test_joining_depends_on_what_was_lost_before_it_and_making_children_does_not
 
 def test_the_plan_tells_stages_routes_and_operators(tmp_path: Path) -> None:
     stages = [SIFT, ASK, {"use": "blow_up", "when": {"verdict": "yes"}}, PAINT]
-    text = as_text(toy_graph(tmp_path, stages, description="Toys."))
+    text = as_text(context_of(toy_graph(tmp_path, stages, description="Toys.")))
     assert "toy: Toys." in text
     assert "uri -> contrast" in text
     assert "rejects unlucky" in text

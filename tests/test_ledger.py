@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, plain_rows, run_local, toy_graph
 
 from datagen.cards.show import find
 from datagen.core.errors import StoreError
@@ -27,7 +27,7 @@ from datagen.execute.run import CONFIG, How, committer_of, place_of, run
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
 from datagen.execute.workers.stage_runner import NodeRun
-from datagen.execute.workers.state import State
+from datagen.execute.workers.state import RecordEnd, State
 from datagen.execute.workers.worker import Worker
 from datagen.models.base import ModelConfig
 from datagen.pipeline.graph_model import Graph
@@ -220,9 +220,9 @@ def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
 
 def test_the_loser_of_a_slice_reports_the_winners_and_leaves_no_part(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(3))
-    committer = committer_of(graph, str(tmp_path / "out"))
+    committer = committer_of(context_of(graph, tmp_path / "out"))
     [part] = cut(graph.source, size=3)
-    painting = Worker(fuse(graph)[0], place_of(graph, str(tmp_path / "out")))
+    painting = Worker(fuse(graph)[0], place_of(context_of(graph, tmp_path / "out")))
 
     def painted() -> State:
         state = State.start(Job(part), catalogue=committer.catalogue)
@@ -231,7 +231,7 @@ def test_the_loser_of_a_slice_reports_the_winners_and_leaves_no_part(tmp_path: P
 
     late = painted()
     first = committer.commit(painted())
-    late.end(late.live.pop(), "failed", "paint", reason="error")
+    late.end(late.live.pop(), RecordEnd("failed", "paint", "error"))
     second = committer.commit(late)
     assert first.counts == second.counts == Counts(sources=3, accepted=3)
     [left] = (tmp_path / "out" / "run" / "parts" / committer.fingerprint).iterdir()
@@ -249,11 +249,11 @@ def test_the_index_names_stages_that_may_differ_and_licences_of_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = toy_graph(tmp_path, [{"use": "ask"}, PAINT])
-    assert about_run(graph, Counts()).non_deterministic == []
-    assert about_run(graph, Counts()).model_licenses == {}
+    assert about_run(context_of(graph), Counts()).non_deterministic == []
+    assert about_run(context_of(graph), Counts()).model_licenses == {}
     monkeypatch.setattr(graph.nodes[1].stage, "deterministic", False)
     monkeypatch.setattr(finish_module, "models_of", lambda node: [Licensed(kind="learned")] if node.id == "ask" else [])
-    about = about_run(graph, Counts())
+    about = about_run(context_of(graph), Counts())
     assert about.non_deterministic == ["paint"]
     assert about.model_licenses == {"learned@1": "Apache-2.0"}
 

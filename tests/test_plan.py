@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import PAINT, Quiet, plain_rows, run_local, toy_config, toy_graph
+from building import PAINT, Quiet, plain_rows, run_fingerprint, run_local, toy_config, toy_graph
 from commands import call
 
 from datagen import cli
 from datagen.execute.inspect.resume_plan import NOT_DURABLE, Outlook, outlook, outlook_text
-from datagen.execute.reuse.code_versions import CODE, CodeBook, code_hash, settle_code
-from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.code_versions import (
+    CODE,
+    Choice,
+    CodeBook,
+    code_hash,
+    code_parts,
+    settle_code,
+    source_modules,
+)
+from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.reuse.run_manifest import LAST
 from datagen.execute.run import How, run
 from datagen.models.segmenters.grabcut import GrabCutConfig
@@ -27,7 +35,11 @@ BLOW = {"use": "blow_up"}
 
 
 def looked(graph: Graph, folder: Path) -> Outlook:
-    return outlook(graph, str(folder / "out"))
+    return outlook_of(graph, folder / "out")
+
+
+def outlook_of(graph: Graph, out: Path, code: Choice = "") -> Outlook:
+    return outlook(settle_code(graph, store=Store(str(out)), choice=code), out=str(out))
 
 
 def why(found: Outlook) -> dict[str, list[str]]:
@@ -202,16 +214,12 @@ def test_comments_docstrings_and_formatting_are_no_other_code(plugin: Path) -> N
     assert code_hash(graph.nodes[0]) != before, "what it imports from its own package is its code too"
 
 
-def test_a_models_implementation_is_code_of_its_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datagen.execute.reuse import code_versions as code
-
+def test_a_models_implementation_is_code_of_its_stage(tmp_path: Path) -> None:
     node = toy_graph(tmp_path, [{"use": "trace"}, PAINT]).nodes[0]
-    before, read = code_hash(node), code._module_tree
-    seen: list[str] = []
-    monkeypatch.setattr(code, "_module_tree", lambda name: seen.append(name) or read(name))
-    assert code_hash(node) == before
-    assert "datagen.models.segmenters.grabcut" in seen
-    assert "datagen.models.segmenters.annotated" not in seen
+    found = code_parts(node, modules=source_modules())
+    assert code_hash(node) == code_hash(node)
+    assert "datagen.models.segmenters.grabcut" in found
+    assert "datagen.models.segmenters.annotated" not in found
 
 
 def change(plugin: Path, word: str) -> None:
@@ -234,7 +242,7 @@ def test_changed_code_is_said_until_it_is_settled(plugin: Path) -> None:
     graph, out = graph_of(plugin), plugin.parent / "out"
     assert said_by_run(graph, out) == ([], 3)
     change(plugin, "b")
-    assert outlook(graph, str(out)).notes == [TOLD]
+    assert outlook_of(graph, out).notes == [TOLD]
     assert said_by_run(graph, out) == ([TOLD], 0)
     assert said_by_run(graph, out) == ([TOLD], 0), "it is said as long as nothing was decided"
     assert said_by_run(graph, out, "reuse") == ([], 0)
@@ -245,15 +253,17 @@ def test_a_rerun_gives_the_stage_a_fingerprint_of_its_own_that_stays(plugin: Pat
     graph, out = graph_of(plugin), plugin.parent / "out"
     said_by_run(graph, out)
     change(plugin, "b")
-    planned = outlook(graph, str(out), code="rerun")
+    planned = outlook_of(graph, out, "rerun")
     assert [stage.why[:1] for stage in planned.stages] == [["its code changed"], [NOT_DURABLE], [NOT_DURABLE]]
-    assert outlook(graph, str(out)).done_slices == 3, "a plan settles nothing"
+    assert outlook_of(graph, out).done_slices == 3, "a plan settles nothing"
     assert said_by_run(graph, out, "rerun") == ([], 3)
     assert said_by_run(graph, out) == ([], 0)
     assert said_by_run(graph, out, "rerun") == ([], 0), "computed with this code already"
-    salts = settle_code(graph, Store(str(out)), choice="", say=pytest.fail)
-    assert set(salts) == {"add_caption"}
-    assert json.loads((out / "dataset.json").read_text())["fingerprint"] == run_fingerprint(graph, salts=salts)
+    settled = settle_code(graph, store=Store(str(out)), choice="")
+    assert settled.notes == []
+    assert set(settled.context.salts) == {"add_caption"}
+    expected = run_fingerprint(graph, salts=settled.context.salts)
+    assert json.loads((out / "dataset.json").read_text())["fingerprint"] == expected
     change(plugin, "c")
     assert said_by_run(graph, out) == ([TOLD], 0)
     assert said_by_run(graph, out, "rerun") == ([], 3)
@@ -272,7 +282,7 @@ def test_a_damaged_book_of_codes_is_said_and_written_anew(plugin: Path, text: st
     graph, out = graph_of(plugin), plugin.parent / "out"
     said_by_run(graph, out)
     (out / CODE).write_bytes(text.encode("latin-1"))
-    assert f"{CODE} is damaged" in outlook(graph, str(out)).notes[0]
+    assert f"{CODE} is damaged" in outlook_of(graph, out).notes[0]
     said, computed = said_by_run(graph, out)
     assert f"{CODE} is damaged" in said[0]
     assert computed == 0

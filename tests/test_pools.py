@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 import ray
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import ROOT, running
 
 from datagen.cli import BROKEN, SOME_FAILED
@@ -25,7 +25,8 @@ from datagen.execute.maintain.verify import verify
 from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.workers.operators import fuse
 from datagen.pipeline.graph_model import Graph
-from datagen.storage.store import Store
+
+pytestmark = pytest.mark.ray
 
 Engine = Literal["ray", "local"]
 
@@ -49,9 +50,9 @@ def _log(folder: Path, id: str, *, seconds: float = 0.0, **resources: Any) -> di
 
 
 def _on_ray(graph: Graph, out: Path, *, in_flight_mb: float | None = None) -> Iterator[Heard]:
-    committer = committer_of(graph, str(out))
-    feed = Feed(graph, Ledger(Store(str(out)), committer.fingerprint), None, Quiet())
-    return OnRay(in_flight_mb=in_flight_mb).run(fuse(graph), committer, place_of(graph, str(out)), feed)
+    context = context_of(graph, out)
+    feed = Feed(context, ledger=Ledger(context.store, context.fingerprint), watcher=Quiet())
+    return OnRay(in_flight_mb=in_flight_mb).run(fuse(graph), committer_of(context), place_of(context), feed)
 
 
 def _run(graph: Graph, out: Path, *, engine: Engine = "ray", failed_share: float | None = None) -> Summary:
@@ -71,6 +72,7 @@ run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Qui
 """
 
 
+@pytest.mark.subprocess
 def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> None:
     stages = [
         {"use": "sift", "resources": {"cpus": 0.25}},
@@ -113,7 +115,13 @@ def test_a_slow_stage_gets_the_cores_of_an_idle_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("resources", [{"gpus": 0.5}, {"cpus": 0.5}], ids=["gpu", "half a core"])
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param({"gpus": 0.5}, id="gpu"),
+        pytest.param({"cpus": 0.5}, id="half a core", marks=pytest.mark.full),  # the same law as of half a GPU
+    ],
+)
 def test_batches_are_filled_across_slices(tmp_path: Path, resources: dict[str, Any]) -> None:
     """A slice leaves less than one record of eight; halves of one GPU serve two stages at once."""
     stages = [
@@ -233,6 +241,7 @@ def test_too_many_failures_stop_a_run_which_goes_on_later(tmp_path: Path, engine
     assert (rest.counts.failed, rest.counts.accepted) == (60, 60)
 
 
+@pytest.mark.subprocess
 def test_the_command_that_stops_early_says_why_and_exits_with_1(tmp_path: Path) -> None:
     config = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(60))
     for words, code in ((("--max-failed", "0.05"), BROKEN), ((), SOME_FAILED)):

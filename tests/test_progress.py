@@ -450,6 +450,7 @@ def test_the_help_says_what_to_look_at() -> None:
     assert "docs/monitoring.md" in told
 
 
+@pytest.mark.subprocess
 def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     """On a real terminal: the panel is drawn, taken away again, and the cursor is back."""
     config = toy_config(tmp_path, [{"use": "dawdle"}, PAINT], rows=plain_rows(30))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import ROOT
 
 from datagen.core.errors import ConfigError, DatagenError, SetupError
@@ -19,6 +19,8 @@ from datagen.execute.engines.ray import OnRay
 from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
+
+pytestmark = pytest.mark.ray
 
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
@@ -90,6 +92,7 @@ run(build(load(Path(sys.argv[1]))), out=sys.argv[2], how=How("ray"), watcher=Qui
 """
 
 
+@pytest.mark.subprocess
 def test_a_record_that_takes_all_memory_fails_by_name_and_its_neighbours_do_not(tmp_path: Path) -> None:
     """Ray ends several workers at once when memory runs short, those of other slices too."""
     rows = plain_rows(24)
@@ -148,8 +151,8 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
             most = max(most, len(taken) - reported)
             yield Job(part)
 
-    out = str(tmp_path / "out")
-    for heard in OnRay().run(fuse(graph), committer_of(graph, out), place_of(graph, out), cutting()):
+    context = context_of(graph, tmp_path / "out")
+    for heard in OnRay().run(fuse(graph), committer_of(context), place_of(context), cutting()):
         reported += heard.report is not None
     assert (len(taken), reported) == (40, 40)
     assert most <= 2 * 2, "two for each of two workers"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import ray
 from buckets import Bucket, served_bucket
-from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, plain_rows, run_local, toy_graph
 
 from datagen.core.errors import ConfigError, StoreError
 from datagen.execute.engines.progress_events import Summary, Told
@@ -24,11 +24,13 @@ from datagen.execute.run import How, committer_of, place_of, run
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
-from datagen.execute.workers.state import State
+from datagen.execute.workers.state import RecordEnd, State
 from datagen.execute.workers.worker import Worker
 from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import read_dataset
 from datagen.storage.store import Store
+
+pytestmark = pytest.mark.s3
 
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 
@@ -128,20 +130,20 @@ def painted(graph: Graph, committer: Committer, round: int = 0) -> State:
     """The first slice, ready to be committed."""
     [part, *_] = cut(graph.source, size=3)
     state = State.start(Job(part, round), catalogue=committer.catalogue)
-    Worker(fuse(graph)[0], place_of(graph, committer.address)).run([state])
+    Worker(fuse(graph)[0], place_of(context_of(graph, committer.address))).run([state])
     return state
 
 
 def test_a_late_writer_changes_nothing(out: str, tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [PAINT], rows=plain_rows(3))
-    committer = committer_of(graph, out)
+    committer = committer_of(context_of(graph, out))
     store, ledger = Store(out), Ledger(Store(out), committer.fingerprint)
     committer.commit(painted(graph, committer))
     parts, entries = store.names(f"run/parts/{committer.fingerprint}"), store.names(ledger.folder)
     rows = ledger.read(entries[0].removesuffix(".parquet"))
     for _ in range(2):
         late = painted(graph, committer)
-        late.end(late.live.pop(), "failed", "paint", reason="error")
+        late.end(late.live.pop(), RecordEnd("failed", "paint", "error"))
         assert committer.commit(late).counts.failed == 0
         assert store.names(f"run/parts/{committer.fingerprint}") == parts
         assert ledger.read(entries[0].removesuffix(".parquet")).equals(rows)
@@ -255,6 +257,7 @@ def test_a_server_that_cannot_be_reached_is_told(bucket: Bucket, out: str, monke
     type(store._fs).clear_instance_cache()
 
 
+@pytest.mark.ray
 def test_ray_workers_commit_into_a_bucket(bucket: Bucket, out: str, tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     run_local(graph, tmp_path / "out")

@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
+from building import PAINT, context_of, ledger_rows, plain_rows, run_local, toy_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from picture_files import noise, saved
+from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.core.fields import Field, catalogue
 from datagen.core.record import Record
 from datagen.execute.ledger.ledger import Costs, Row
 from datagen.execute.workers.slices import Job, Slice
-from datagen.execute.workers.state import Live, Order, State
+from datagen.execute.workers.state import Live, Order, RecordEnd, State
 from datagen.imaging.codecs import (
     Blobs,
     check_value,
@@ -98,7 +99,7 @@ def all_settled(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: settled(KNOWN[name], value) for name, value in fields.items()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(FIELDS)
 def test_fields_arrive_as_they_were(fields: dict[str, Any]) -> None:
     sent, blobs = all_settled(fields), Blobs()
@@ -111,7 +112,7 @@ def test_fields_arrive_as_they_were(fields: dict[str, Any]) -> None:
         assert same(settled(KNOWN[name], value), value), "settling twice changes nothing"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(FIELDS)
 def test_what_a_ledger_tells_is_json_for_any_reader(fields: dict[str, Any]) -> None:
     text = told_fields(all_settled(fields), catalogue=KNOWN)
@@ -119,7 +120,7 @@ def test_what_a_ledger_tells_is_json_for_any_reader(fields: dict[str, Any]) -> N
     assert set(told) == set(fields) & {"caption", "verdict", "number", "share", "flag", "box", "notes"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40), deadline=None)
 @given(
     records=st.lists(FIELDS, max_size=4),
     seconds=st.dictionaries(TEXT, st.floats(0, 1e6), max_size=3),
@@ -157,7 +158,7 @@ def test_equal_blobs_are_stored_once_and_shared_on_arrival() -> None:
     assert found[5].record["pile"][0] is found[0].record["target"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(MASKS)
 def test_masks_survive_as_runs(mask: np.ndarray) -> None:
     found = mask_from_runs(mask_to_runs(mask))
@@ -256,7 +257,7 @@ def test_a_buffer_that_a_stage_uses_again_does_not_reach_another_record(tmp_path
     graph = toy_graph(tmp_path, [{"use": "mark"}, PAINT], rows=plain_rows(3))
     state = State.start(Job(next(cut(graph.source, size=3))), catalogue=graph.catalogue)
     for operator in fuse(graph):
-        Worker(operator, place_of(graph, str(tmp_path))).run([state])
+        Worker(operator, place_of(context_of(graph, tmp_path))).run([state])
     assert len({live.record["mask"].tobytes() for live in state.live}) == 1, "as each was when the batch was answered"
     assert all(live.record["mask"].base is None for live in state.live)
 
@@ -314,5 +315,5 @@ def test_a_picture_that_nobody_looks_at_is_not_decoded(monkeypatch: pytest.Monke
     record = state.live[0].record.seeing(["target", "caption"], renamed={}).adding({"subject": "x"})
     assert record["caption"] == "0"
     state.live[0].record = state.live[0].record.adding({"subject": "x"})
-    state.end(state.live[0], "rejected", "stage", reason="why")
+    state.end(state.live[0], RecordEnd("rejected", "stage", "why"))
     assert state.parcel().known == 1

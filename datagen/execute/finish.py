@@ -11,8 +11,9 @@ from datagen.core.errors import StoreError
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.ledger.ledger import SCHEMA, Counts, Ledger
 from datagen.execute.ledger.ledger_audit import accepted, account, dropped_tables
-from datagen.execute.reuse.fingerprints import digest, models_of, run_fingerprint
-from datagen.pipeline.graph_model import Graph, Node
+from datagen.execute.reuse.fingerprints import digest, models_of
+from datagen.execute.reuse.run_context import RunContext
+from datagen.pipeline.graph_model import Node
 from datagen.shards.duplicates import Dropped
 from datagen.shards.index import DATASET, SPLITS, About, StageRow, read_dataset
 from datagen.shards.pack import PACK, MapJobs, pack, set_aside
@@ -20,8 +21,14 @@ from datagen.shards.plan import slice_number
 from datagen.sources.formats.mix.mix import Mix
 
 
-def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, *, map_jobs: MapJobs = map) -> None:
-    """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped."""
+def finish(
+    context: RunContext, *, ledger: Ledger, cut: dict[str, int], summary: Summary, map_jobs: MapJobs = map
+) -> None:
+    """Prove that nothing was lost, pack, and enter what the dataset consists of and what packing dropped.
+
+    `ledger` is the run's own, `cut` has the rows of the source that each slice was given.
+    """
+    pipeline = context.graph.loaded.pipeline
     found = account(ledger, cut)
     if found.faults:
         raise StoreError(f"{ledger.store.address}: the ledger does not add up: {'; '.join(found.faults)}")
@@ -34,12 +41,12 @@ def finish(graph: Graph, ledger: Ledger, cut: dict[str, int], summary: Summary, 
         ledger.enter_dropped(_dropped(ledger, cut, dropped))
 
     if not _is_entered(ledger, cut):
-        set_aside(ledger.store, graph.loaded.pipeline.pipeline)  # so that it is entered anew
+        set_aside(ledger.store, pipeline.pipeline)  # so that it is entered anew
     packed = pack(
         ledger.store,
         rows,
-        options=graph.loaded.pipeline.output,
-        about=about_run(graph, found.counts, fingerprint=ledger.fingerprint),
+        options=pipeline.output,
+        about=about_run(context, found.counts),
         entries=_entries(ledger, cut),
         map_jobs=map_jobs,
         before_shards=enter,
@@ -93,16 +100,16 @@ def _dropped(ledger: Ledger, cut: Mapping[str, int], dropped: Dropped) -> Iterat
         yield pa.table(columns, schema=SCHEMA)
 
 
-def about_run(graph: Graph, counts: Counts, *, fingerprint: str = "") -> About:
+def about_run(context: RunContext, counts: Counts) -> About:
     """What the dataset's index and card say of the run."""
-    pipeline = graph.loaded.pipeline
+    graph, pipeline = context.graph, context.graph.loaded.pipeline
     stages = [_stage_row(node) for node in graph.nodes]
     earlier = graph.source.runs() if isinstance(graph.source, Mix) else []
     used = {name for node in graph.nodes for name in (*node.reads, *node.writes)} | set(graph.source.writes)
     return About(
         pipeline=pipeline.pipeline,
         description=pipeline.description,
-        fingerprint=fingerprint or run_fingerprint(graph),
+        fingerprint=context.fingerprint,
         seed=pipeline.seed,
         sources=counts.sources,
         records=counts.records,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import yaml
@@ -25,7 +24,7 @@ from datagen.execute.ledger.lock import held, packing
 from datagen.execute.ledger.partitions import Receipt, Share, state_of, told_unfinished
 from datagen.execute.ledger.stage_counters import add_all
 from datagen.execute.reuse.code_versions import Choice, settle_code
-from datagen.execute.reuse.fingerprints import run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import enter_run
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.operators import fuse
@@ -34,6 +33,8 @@ from datagen.pipeline.config import Loaded, loaded
 from datagen.pipeline.graph_model import Graph
 from datagen.pipeline.yaml_file import parse_yaml
 from datagen.shards.index import DATASET, HISTORY, read_dataset
+from datagen.shards.pack import MapJobs
+from datagen.shards.sample import SampleSettings
 from datagen.storage.store import Store
 
 Engine = Literal["ray", "local"]
@@ -71,25 +72,27 @@ def run(graph: Graph, *, out: str, how: How, watcher: Watching) -> Summary:
     refuse_foreign(store, graph)
     with held(store, how.share):
         store.write(CONFIG, resolved_text(graph).encode())
-        salts = settle_code(graph, store, choice=how.code, say=watcher.say)
-        enter_run(graph, store, salts=salts, rows=how.rows)
-        summary = _run(graph, out=out, salts=salts, how=how, watcher=watcher)
+        settled = settle_code(graph, store=store, choice=how.code)
+        for note in settled.notes:
+            watcher.say(note)
+        settled.book.write(store)
+        enter_run(settled, rows=how.rows)
+        summary = _run(settled.context, how=how, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
-def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher: Watching) -> Summary:
-    committer = committer_of(graph, out, salts=salts)
-    ledger = Ledger(Store(out), committer.fingerprint)
-    _tell_if_unreadable(ledger.store, watcher)
-    receipt = Receipt(ledger.store)
-    feed = Feed(graph, ledger, how.rows, watcher, share=how.share, retry=how.retry)
+def _run(context: RunContext, *, how: How, watcher: Watching) -> Summary:
+    ledger = Ledger(context.store, context.fingerprint)
+    _tell_if_unreadable(context.store, watcher)
+    receipt = Receipt(context.store)
+    feed = Feed(context, ledger=ledger, watcher=watcher, limit=how.rows, share=how.share, retry=how.retry)
     summary = Summary(Counts(), 0, 0, 0.0)
-    operators = fuse(graph)
-    progress = Progress(Pace(operators), feed, estimate(graph, how))
+    operators = fuse(context.graph)
+    progress = Progress(Pace(operators), feed, estimate(context.graph, how))
     watcher.progressed(progress.told(summary))
     with _noted(ledger, summary, how, watcher), _engine(how, watcher) as engine:
-        for heard in engine.run(operators, committer, place_of(graph, out, salts=salts), feed):
+        for heard in engine.run(operators, committer_of(context), place_of(context), feed):
             _hear(heard, summary, progress, watcher)
             _stop_if_too_many_fail(summary, how.failed_share)
             if heard.report and summary.computed % SLICES == 0:
@@ -97,11 +100,11 @@ def _run(graph: Graph, *, out: str, salts: Mapping[str, str], how: How, watcher:
         if watcher.stopping:
             raise KeyboardInterrupt
         _compact(ledger, how.share)
-        ending = partial(finish, graph, ledger, feed.rows, summary, map_jobs=engine.map_jobs)
+        ending = _Ending(context, ledger, feed, summary, engine.map_jobs)
         if how.share:
-            _finish_share(graph, ledger, feed, how.share, receipt, summary, ending)
+            _finish_share(ending, share=how.share, receipt=receipt)
         else:
-            ending()
+            ending.pack()
     return summary
 
 
@@ -176,30 +179,38 @@ def _compact(ledger: Ledger, share: Share | None) -> None:
         compact(ledger)
 
 
-def _finish_share(
-    graph: Graph,
-    ledger: Ledger,
-    feed: Feed,
-    share: Share,
-    receipt: Receipt,
-    summary: Summary,
-    ending: Callable[[], None],
-) -> None:
+class _Ending(NamedTuple):
+    """What it takes to end a run all of whose slices were taken."""
+
+    context: RunContext
+    ledger: Ledger
+    feed: Feed
+    summary: Summary
+    map_jobs: MapJobs
+
+    def pack(self) -> None:
+        """Pack the dataset, and enter into the summary what came out."""
+        finish(self.context, ledger=self.ledger, cut=self.feed.rows, summary=self.summary, map_jobs=self.map_jobs)
+
+
+def _finish_share(ending: _Ending, *, share: Share, receipt: Receipt) -> None:
     """Pack if the slices of all shares are committed, and no other share does so or did."""
+    context, feed, summary = ending.context, ending.feed, ending.summary
     summary.slices = sum(share.takes(number) for number in range(len(feed.rows)))
     if left := feed.unfinished():
         summary.waits_for = (
             f"the dataset is packed once all shares are done; not yet done: {told_unfinished(left, of=share.of)}"
         )
         return
-    state = state_of(feed.rows, options=[ledger.fingerprint, graph.loaded.pipeline.output.model_dump(mode="json")])
-    with packing(ledger.store) as is_ours:
+    options = [context.fingerprint, context.graph.loaded.pipeline.output.model_dump(mode="json")]
+    state = state_of(feed.rows, options=options)
+    with packing(context.store) as is_ours:
         if not is_ours:
             summary.waits_for = "all shares are done; another one is packing the dataset now"
         elif receipt.is_new(state):
             summary.waits_for = "all shares are done; another one has packed the dataset"
         else:
-            ending()
+            ending.pack()
             receipt.enter(state)
 
 
@@ -212,23 +223,23 @@ def _tell_if_unreadable(store: Store, watcher: Watching) -> None:
         watcher.say(f"{error}; it is kept in {HISTORY}")
 
 
-def committer_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Committer:
-    """What the workers of this graph need to commit into `out`."""
-    pipeline = graph.loaded.pipeline
-    return Committer(
-        address=out,
-        fingerprint=run_fingerprint(graph, salts=salts),
-        seed=pipeline.seed,
+def committer_of(context: RunContext) -> Committer:
+    """What the workers of a run need to commit."""
+    graph, pipeline = context.graph, context.graph.loaded.pipeline
+    settings = SampleSettings(
         catalogue=graph.catalogue,
-        score_writers=graph.score_writers,
+        scored_by=graph.score_writers,
         unchecked=graph.loaded.unchecked,
+        run=context.fingerprint,
+        seed=pipeline.seed,
         images=pipeline.output.images,
     )
+    return Committer(context.store.address, settings)
 
 
-def place_of(graph: Graph, out: str, *, salts: Mapping[str, str] = {}) -> Place:
-    """What the workers of this graph share below `out`."""
-    return Place(out, stage_fingerprints(graph, salts=salts), uuid.uuid4().hex[:12])
+def place_of(context: RunContext) -> Place:
+    """What the workers of a run share below OUT."""
+    return Place(context.store.address, context.stage_fingerprints, uuid.uuid4().hex[:12])
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -29,6 +29,21 @@ _DIGEST = 16
 _SIGNED = re.compile(rf"(^|-)[a-z2-7]{{{_DIGEST}}}$")
 _READABLE = re.compile(r"[a-z0-9][a-z0-9_-]*|[a-z0-9]([a-z0-9_-]*[a-z0-9])?([#+][0-9]+)+")
 _MEMBER = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9]+")
+
+
+class SampleSettings(NamedTuple):
+    """The settings that all samples of one run share."""
+
+    catalogue: Mapping[str, Field]
+    """The fields by name; they determine the members."""
+    scored_by: Mapping[str, str]
+    """The stage or model that wrote each score field, by field."""
+    unchecked: Sequence[str]
+    """Properties of samples that the run's profile cannot check."""
+    run: str
+    """The fingerprint of the run."""
+    seed: int
+    images: ImageOptions
 
 
 class StoredSample(NamedTuple):
@@ -66,31 +81,22 @@ def key_of(id: str) -> str:
     return f"{prefix}-{signature}" if prefix else signature
 
 
-def compose(
-    record: Record,
-    *,
-    catalogue: Mapping[str, Field],
-    scored_by: Mapping[str, str],
-    unchecked: Iterable[str],
-    run: str,
-    seed: int,
-    images: ImageOptions,
-) -> StoredSample:
+def compose(record: Record, *, settings: SampleSettings) -> StoredSample:
     """The sample of an accepted record.
 
-    The catalogue determines the members, the well-known fields KEY.json. `scored_by` gives the stage or model that
-    wrote each score field. A record from a finished dataset (field `carried`) keeps its scores, unchecked, run and
-    seed. Raises `DataError` if the record contradicts itself or the schema.
+    The catalogue determines the members, the well-known fields KEY.json. A record from a finished dataset (field
+    `carried`) keeps its scores, unchecked, run and seed. Raises `DataError` if the record contradicts itself or the
+    schema.
     """
-    members = _members(record, catalogue, images)
+    members = _members(record, settings.catalogue, settings.images)
     stems = {name.split(".")[0]: name for name in members}
     carried = record.get("carried") or {}
     values = _info_values(record, _MemberNames(record.id, stems)) | {
         "key": key_of(record.id),
-        "scores": _scores(record, catalogue, scored_by, carried.get("scores", ())),
-        "unchecked": [*dict.fromkeys([*carried.get("unchecked", ()), *unchecked])],
-        "run": carried.get("run", run),
-        "seed": carried.get("seed", seed),
+        "scores": _scores(record, settings, carried.get("scores", ())),
+        "unchecked": [*dict.fromkeys([*carried.get("unchecked", ()), *settings.unchecked])],
+        "run": carried.get("run", settings.run),
+        "seed": carried.get("seed", settings.seed),
     }
     info = _checked(record.id, values)
     content = _content(members, info, copy=record.get("copy") or 0)
@@ -204,13 +210,11 @@ def _sha256(record: Record) -> str:
     return str(record.get("original_sha256") or record.get("sha256") or "")
 
 
-def _scores(
-    record: Record, catalogue: Mapping[str, Field], scored_by: Mapping[str, str], carried: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def _scores(record: Record, settings: SampleSettings, carried: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The carried scores that were not measured again, then the record's own scores."""
-    named = (name for name, field in catalogue.items() if field.kind == "score")
+    named = (name for name, field in settings.catalogue.items() if field.kind == "score")
     own = [
-        {"name": name, "by": scored_by.get(name, ""), "value": float(record[name])}
+        {"name": name, "by": settings.scored_by.get(name, ""), "value": float(record[name])}
         for name in named
         if record.get(name) is not None
     ]

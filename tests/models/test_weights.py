@@ -11,10 +11,11 @@ import huggingface_hub.constants
 import pydantic
 import pytest
 import torch
-from building import run_local, toy_config
+from building import context_of, run_local, toy_config
 from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.execute.inspect.plan import as_text
@@ -25,6 +26,8 @@ from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.packages import package
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
+
+pytestmark = pytest.mark.torch
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -132,7 +135,7 @@ def test_number_formats() -> None:
     assert ToyConfig(weights="owner/name", precision="bfloat16").ready("cpu") is torch.bfloat16
 
 
-@settings(max_examples=25)  # each collects garbage, as torch's memory is to be let go
+@settings(max_examples=example_count(25))  # each collects garbage, as torch's memory is to be let go
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 16), st.integers(1, 16))
 def test_a_batch_that_does_not_fit_is_halved_and_stays_small(items: list[int], size: int, fits: int) -> None:
     sizes: list[int] = []
@@ -239,7 +242,7 @@ def test_models_that_fit_or_take_no_gpu_are_not(tmp_path: Path, gpus: float) -> 
 
 
 def test_a_plan_tells_what_is_not_pinned_and_what_a_gpu_has_to_hold(tmp_path: Path) -> None:
-    told = as_text(build(load(_toy(tmp_path, resources={"gpus": 0.5}))))
+    told = as_text(context_of(build(load(_toy(tmp_path, resources={"gpus": 0.5})))))
     assert (
         f"not pinned: 'fetch_weights' takes whatever {tmp_path / 'weights.bin'} is at the time; give its `commit`"
         in told

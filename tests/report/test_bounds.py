@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.report import bounds
 from datagen.report.bounds import Bound, StageScores
@@ -44,7 +45,7 @@ def _collected(rows: list[Row], limits: tuple[Bound, ...]) -> StageScores:
 values = st.floats(-100, 100).map(lambda value: round(value, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(
     scores=st.lists(st.tuples(values, values, st.integers(0, 3)), min_size=1, max_size=40),
     limits=st.tuples(values, values, values),

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import disc, noise
 from PIL import Image as Pillow
+from rings import example_count
 from shards.making import packed, record
 
 from datagen.imaging.image import Image
@@ -47,7 +48,7 @@ def _mask_of(path: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bo
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=example_count(25), deadline=None)
 @given(width=st.integers(1, 900), height=st.integers(1, 900), side=st.integers(16, 400))
 def test_a_small_picture_keeps_its_shape_and_never_grows(width: int, height: int, side: int) -> None:
     picture = thumbnail(Image.of(np.full((height, width, 3), 90, np.uint8)), name="x", side=side)

@@ -16,7 +16,7 @@ from datagen.shards.columns import ACCEPTED, Rows
 from datagen.shards.index import About, StageRow
 from datagen.shards.options import ImageOptions, OutputOptions
 from datagen.shards.pack import Packed, pack
-from datagen.shards.sample import StoredSample, compose
+from datagen.shards.sample import SampleSettings, StoredSample, compose
 from datagen.shards.writer import Placed, write_part
 from datagen.storage.store import Store
 
@@ -61,8 +61,7 @@ def record(id: str, *, refs: int = 1, masks: int = 1, source: str = "", seed: in
 def composed(
     item: Record, *, images: ImageOptions = OPTIONS.images, fields: Mapping[str, Field] = AUDIO_FIELDS
 ) -> StoredSample:
-    return compose(
-        item,
+    settings = SampleSettings(
         catalogue=fields,
         scored_by={"sharpness": "filter_quality"},
         unchecked=["aesthetic"],
@@ -70,6 +69,7 @@ def composed(
         seed=7,
         images=images,
     )
+    return compose(item, settings=settings)
 
 
 def committed(store: Store, records: Sequence[Record], *, images: ImageOptions = OPTIONS.images) -> pa.Table:

@@ -98,7 +98,7 @@ def pack_plain_first(items: list[Record], out: Path) -> None:
         seed += 1
 
 
-@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("streaming", [False, pytest.param(True, marks=pytest.mark.torch)])
 def test_nothing_is_lost(hub: ModuleType, tmp_path: Path, streaming: bool) -> None:
     items = varied()
     out = tmp_path / "out"

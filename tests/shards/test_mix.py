@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import ledger_rows, run_local
+from building import context_of, ledger_rows, run_local
 from finished import finished, mixing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,7 +145,7 @@ def test_what_is_not_taken_is_rejected_by_name_and_counted(edits: Path, addition
         "", "the weights leave no place for it in the mix", "the cap of its dataset is reached",
     }  # fmt: skip
     assert {name.partition("/")[0] for name, row in rows.items() if row["status"] == "accepted"} == {"add", "edit"}
-    told = as_text(graph)
+    told = as_text(context_of(graph))
     assert "add: 3 of 5 samples, weight 1; the others are beyond_share" in told
     assert "edit: 3 of 7 samples, weight 1; the others are beyond_cap" in told
 

@@ -92,6 +92,7 @@ packing(Store(sys.argv[1]), streamed(pickle.load(open(sys.argv[2], "rb"))))
 """
 
 
+@pytest.mark.subprocess
 def test_a_pack_killed_by_the_system_goes_on_and_leaves_nothing_behind(
     store: Store, accepted: pa.Table, tmp_path: Path
 ) -> None:

@@ -8,10 +8,10 @@ from datagen.core.errors import StoreError
 from datagen.execute.engines.progress_events import Watching
 from datagen.execute.ledger.ledger import Entry, Ledger
 from datagen.execute.ledger.partitions import Share
+from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.workers.commit import parts_folder
 from datagen.execute.workers.retry import again
 from datagen.execute.workers.slices import Job, Slice, cut
-from datagen.pipeline.graph_model import Graph
 from datagen.shards.pack import set_aside
 
 
@@ -20,15 +20,15 @@ class Feed:
 
     def __init__(
         self,
-        graph: Graph,
-        ledger: Ledger,
-        limit: int | None,
-        watcher: Watching,
+        context: RunContext,
         *,
+        ledger: Ledger,
+        watcher: Watching,
+        limit: int | None = None,
         share: Share | None = None,
         retry: bool = False,
     ) -> None:
-        pipeline = graph.loaded.pipeline
+        graph, pipeline = context.graph, context.graph.loaded.pipeline
         self._watcher = watcher
         self._graph = graph
         self._retry = retry

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from datagen.execute.reuse.fingerprints import models_of, run_fingerprint, stage_fingerprints
+from datagen.execute.reuse.fingerprints import models_of
+from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.workers.operators import Operator, fuse
 from datagen.models.weights.config import PlacedConfig
 from datagen.pipeline.graph_model import Graph, Node
 
 
-def as_text(graph: Graph, *, salts: Mapping[str, str] = {}) -> str:
-    """The graph and its operators, for a terminal."""
-    return "\n".join([*_head(graph, salts), "", *_stages(graph, salts), "", *_operators(graph)])
+def as_text(context: RunContext) -> str:
+    """The graph of a run and its operators, for a terminal."""
+    return "\n".join([*_head(context), "", *_stages(context), "", *_operators(context.graph)])
 
 
 def as_mermaid(graph: Graph) -> str:
@@ -41,10 +42,10 @@ def _conditions(node: Node) -> str:
     return " and ".join(str(clause) for clause in node.clauses)
 
 
-def _head(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
-    pipeline = graph.loaded.pipeline
+def _head(context: RunContext) -> Iterator[str]:
+    graph, pipeline = context.graph, context.graph.loaded.pipeline
     yield f"{pipeline.pipeline}: {pipeline.description}".rstrip(": ")
-    yield f"profile {graph.loaded.profile}, seed {pipeline.seed}, fingerprint {run_fingerprint(graph, salts=salts)}"
+    yield f"profile {graph.loaded.profile}, seed {pipeline.seed}, fingerprint {context.fingerprint}"
     if graph.loaded.unchecked:
         yield f"unchecked in this profile: {', '.join(graph.loaded.unchecked)}"
     yield f"source: {pipeline.source.kind} {pipeline.source.path}, {pipeline.slice_size} rows a slice"
@@ -63,11 +64,11 @@ def _mixed(graph: Graph) -> Iterator[str]:
         yield from (f"  {part.told()}" for part in graph.source.parts)
 
 
-def _stages(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
-    prints = stage_fingerprints(graph, salts=salts)
-    width = max(len(node.id) for node in graph.nodes)
-    for node in graph.nodes:
-        yield f"{node.id:<{width}}  {prints[node.id][:8]}  {', '.join(node.reads)} -> {', '.join(node.writes) or '-'}"
+def _stages(context: RunContext) -> Iterator[str]:
+    width = max(len(node.id) for node in context.graph.nodes)
+    for node in context.graph.nodes:
+        print = context.stage_fingerprints[node.id][:8]
+        yield f"{node.id:<{width}}  {print}  {', '.join(node.reads)} -> {', '.join(node.writes) or '-'}"
         about = [
             f"rejects {', '.join(node.stage.rejects)}" if node.stage.rejects else "",
             f"model {', '.join(model.revision for model in models_of(node))}" if models_of(node) else "",

@@ -8,12 +8,11 @@ from typing import Literal
 
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.reuse.code_versions import Choice, CodeBook, told_of
-from datagen.execute.reuse.fingerprints import run_fingerprint
+from datagen.execute.reuse.code_versions import Settled
+from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import changes, last_run, read_stages, stages_of
 from datagen.execute.run import refuse_foreign
 from datagen.execute.workers.slices import cut
-from datagen.pipeline.graph_model import Graph
 from datagen.storage.store import Store
 
 CHECKPOINTS = "run/checkpoints"
@@ -54,20 +53,20 @@ class Outlook:
     """By stage, what `--code rerun` sets its results apart with."""
 
 
-def outlook(graph: Graph, out: str, *, code: Choice = "") -> Outlook:
-    """Compare a graph with what OUT holds; walks all rows of the source, and writes nothing."""
-    store = Store(out)
-    refuse_foreign(store, graph)
-    notes: list[str] = []
-    salts = _salts(graph, store, code, notes)
+def outlook(settled: Settled, *, out: str) -> Outlook:
+    """Compare a run with what OUT holds; walks all rows of the source, and writes nothing.
+
+    `out` is how OUT is to be called. Raises `ConfigError` if it is another pipeline's.
+    """
+    context, store = settled.context, settled.context.store
+    refuse_foreign(store, context.graph)
     last = last_run(store)
-    found = Outlook(out, run_fingerprint(graph, salts=salts), begun=bool(last), notes=notes, salts=salts)
-    todo = _walk(graph, store, found, known=_known(store, last))
-    stages = stages_of(graph, salts=salts)
+    found = Outlook(out, context.fingerprint, begun=bool(last), notes=settled.notes, salts=context.salts)
+    todo = _walk(context, found, known=_known(store, last))
     old = read_stages(store, last) if last else {}
-    why = changes(stages, old) if old else {}
-    for node in graph.nodes:
-        print = stages[node.id].fingerprint
+    why = changes(stages_of(settled), old) if old else {}
+    for node in context.graph.nodes:
+        print = context.stage_fingerprints[node.id]
         kept = len(todo & _kept(store, print)) if todo and node.durable else 0
         state: Literal["done", "reused", "to do"] = (
             "done" if not todo else "reused" if node.durable and kept == len(todo) else "to do"
@@ -75,17 +74,6 @@ def outlook(graph: Graph, out: str, *, code: Choice = "") -> Outlook:
         reasons = [*why.get(node.id, []), *([NOT_DURABLE] if state == "to do" and not node.durable else [])]
         found.stages.append(StageOutlook(node.id, print, state, kept, reasons))
     return found
-
-
-def _salts(graph: Graph, store: Store, code: Choice, notes: list[str]) -> Mapping[str, str]:
-    try:
-        book = CodeBook.read(store)
-    except StoreError as error:
-        notes.append(str(error))
-        book = CodeBook()
-    settled = book.settled(graph, choice=code)
-    notes += [told_of(id) for id in settled.changed]
-    return settled.salts
 
 
 def _known(store: Store, last: str) -> set[str] | None:
@@ -96,12 +84,12 @@ def _known(store: Store, last: str) -> set[str] | None:
         return None
 
 
-def _walk(graph: Graph, store: Store, found: Outlook, *, known: set[str] | None) -> set[str]:
+def _walk(context: RunContext, found: Outlook, *, known: set[str] | None) -> set[str]:
     """Count slices and rows; the names of the slices that are not committed."""
-    pipeline = graph.loaded.pipeline
-    committed = Ledger(store, found.fingerprint).listing().places
+    pipeline = context.graph.loaded.pipeline
+    committed = Ledger(context.store, context.fingerprint).listing().places
     todo: set[str] = set()
-    for part in cut(graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by):
+    for part in cut(context.graph.source, size=pipeline.slice_size, group_by=pipeline.source.group_by):
         name = part.name
         found.slices += 1
         found.rows += len(part.rows)

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 from datagen.core.errors import ConfigError, DatagenError, StoreError
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.lock import LOCK, held
-from datagen.execute.reuse.code_versions import CodeBook
-from datagen.execute.reuse.fingerprints import run_fingerprint
+from datagen.execute.reuse.code_versions import settle_code
 from datagen.execute.reuse.run_manifest import last_run, read_stages
 from datagen.execute.run import CONFIG, stored_config
 from datagen.execute.workers.slices import cut
@@ -123,11 +122,7 @@ def _fingerprint(graph: Graph | None, store: Store) -> str:
     """Of the run that the config describes, for an OUT that does not say which one was begun last."""
     if graph is None:
         raise StoreError(f"{store.address} does not say which run was begun last; run again, which notes it")
-    try:
-        book = CodeBook.read(store)
-    except StoreError:
-        book = CodeBook()
-    return run_fingerprint(graph, salts=book.settled(graph, choice="").salts)
+    return settle_code(graph, store=store).context.fingerprint
 
 
 def _stage_prints(store: Store, print: str, notes: list[str]) -> set[str] | None:

@@ -1,19 +1,23 @@
-"""Code that changed though its version did not: noticed by a hash of it, settled by `--code`."""
+"""Detect a change of code without a change of its version; `--code` decides what follows from it.
+
+Module names are part of the hash: after modules were moved or renamed, every OUT reports once that code changed.
+"""
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import importlib.util
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.abc import InspectLoader
-from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 from datagen.core.errors import StoreError
-from datagen.execute.reuse.fingerprints import models_of, stage_fingerprints
+from datagen.core.stage import Stage
+from datagen.execute.reuse.fingerprints import dependencies, models_of, stage_fingerprint
+from datagen.execute.reuse.run_context import RunContext
+from datagen.execute.reuse.source_code import FRAMEWORK, Module, SourceModules, Statement, Target, top
 from datagen.models.base import ModelConfig
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.storage.store import Store
@@ -21,15 +25,26 @@ from datagen.storage.store import Store
 CODE = "run/code.json"
 Choice = Literal["", "rerun", "reuse"]
 
+ROOTS = ("datagen.models", "datagen.imaging")
+"""Modules of the framework, with all below them, that decide answers of stages."""
+
+# What else stages import from the framework carries data and decides no answer: `fetch` brings the bytes that an
+# address names, `record`, `fields`, `options` and `errors` describe values, and `stage` hands records to a stage.
+# A change there would count as a change of all stages at once.
+STAGE_ROOTS = ("datagen.core.licenses",)
+"""The same, but only where stages import them: models only look up there what their weights may be used for."""
+
 
 class Settled(NamedTuple):
     """What is to be done about the code of a graph's stages."""
 
-    salts: dict[str, str]
-    """By node: what sets its answers apart from those of its older code."""
-    changed: list[str]
-    """Nodes whose results are used again though their code changed since."""
+    context: RunContext
+    codes: Mapping[str, str]
+    """By node: the hash of its code, '' where there is no source to read."""
+    notes: list[str]
+    """What a person should know: a book that is damaged, stages whose results are used though their code changed."""
     book: CodeBook
+    """As OUT should remember it once this run has begun."""
 
 
 @dataclass
@@ -59,46 +74,48 @@ class CodeBook:
         """Keep the book in OUT."""
         store.write(CODE, json.dumps({"codes": self.codes, "salts": self.salts}, indent=1, sort_keys=True).encode())
 
-    def settled(self, graph: Graph, *, choice: Choice) -> Settled:
+    def settled(self, graph: Graph, *, store: Store, choice: Choice) -> Settled:
         """What this book and `choice` say of the graph's stages, and the book after that."""
         salts: dict[str, str] = {}
-        changed: list[str] = []
+        prints: dict[str, str] = {}
+        notes: list[str] = []
         new = CodeBook(dict(self.codes), dict(self.salts))
+        needs, codes = dependencies(graph), code_hashes(graph)
         for node in graph.nodes:
-            code = code_hash(node)
-            plain = stage_fingerprints(graph, salts=salts)[node.id]
-            if plain in new.salts:
-                salts[node.id] = new.salts[plain]
-            print = stage_fingerprints(graph, salts=salts)[node.id]
+            hashed = partial(stage_fingerprint, node, graph=graph, upstream={id: prints[id] for id in needs[node.id]})
+            code = codes[node.id]
+            plain = hashed()
+            salt = new.salts.get(plain)
+            print = plain if salt is None else hashed(salt=salt)
             if code and new.codes.get(print, code) != code and choice == "rerun":
-                salts[node.id] = new.salts[plain] = code
-                print = stage_fingerprints(graph, salts=salts)[node.id]
+                salt = new.salts[plain] = code
+                print = hashed(salt=salt)
             if code and (choice == "reuse" or print not in new.codes):
                 new.codes[print] = code
             if new.codes.get(print, code) != code:
-                changed.append(node.id)
-        return Settled(salts, changed, new)
+                notes.append(code_change_notice(node.id))
+            if salt is not None:
+                salts[node.id] = salt
+            prints[node.id] = print
+        context = RunContext.of(graph, store=store, salts=salts, stage_fingerprints=prints)
+        return Settled(context, codes, notes, new)
 
 
-def settle_code(graph: Graph, store: Store, *, choice: Choice, say: Callable[[str], None]) -> Mapping[str, str]:
-    """Salts for the stages whose code changed, by node, after what `choice` says.
+def settle_code(graph: Graph, *, store: Store, choice: Choice = "") -> Settled:
+    """The context of a run of `graph` into `store`, with salts for the stages whose code changed.
 
-    '' and 'reuse' use earlier results again, 'reuse' for good; 'rerun' computes them anew. What was
-    decided is remembered in OUT.
+    '' and 'reuse' use earlier results again, 'reuse' for good; 'rerun' computes them anew. OUT remembers
+    what was decided once the caller has written the book.
     """
     try:
-        book = CodeBook.read(store)
+        book, notes = CodeBook.read(store), []
     except StoreError as error:
-        say(str(error))
-        book = CodeBook()
-    settled = book.settled(graph, choice=choice)
-    for id in settled.changed:
-        say(told_of(id))
-    settled.book.write(store)
-    return settled.salts
+        book, notes = CodeBook(), [str(error)]
+    settled = book.settled(graph, store=store, choice=choice)
+    return settled._replace(notes=[*notes, *settled.notes])
 
 
-def told_of(id: str) -> str:
+def code_change_notice(id: str) -> str:
     """What to say of a stage whose code changed."""
     return (
         f"stage '{id}': its code changed since its results were computed, its version did not; "
@@ -106,106 +123,107 @@ def told_of(id: str) -> str:
     )
 
 
-def code_hash(node: Node) -> str:
-    """A hash of a stage's module, of its models, and of what these import from their own packages.
+def code_hashes(graph: Graph) -> dict[str, str]:
+    """The `code_hash` of each node, by its id; no file is parsed twice."""
+    modules = source_modules()
+    return {node.id: code_hash(node, modules=modules) for node in graph.nodes}
+
+
+def code_hash(node: Node, *, modules: SourceModules | None = None) -> str:
+    """A hash of all code that decides a stage's answers; see `code_parts`.
 
     Comments, docstrings and formatting are not in it. '' where there is no source to read.
     """
-    names = [node.stage.__module__, *(name for model in models_of(node) for name in _implementations(type(model)))]
-    parts = dict(_with_helpers(names))
+    parts = code_parts(node, modules=modules or source_modules())
     if node.stage.__module__ not in parts:
         return ""
-    told = [[name, _plain(parts[name])] for name in sorted(parts)]
-    configs = sorted({type(model) for model in models_of(node)}, key=lambda kind: kind.__qualname__)
-    told += [[kind.__qualname__, _plain(tree) if (tree := _class_tree(kind)) else ""] for kind in configs]
-    return hashlib.sha256(json.dumps(told).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(sorted(parts.items())).encode()).hexdigest()[:16]
 
 
-def _implementations(kind: type[ModelConfig]) -> list[str]:
-    """The modules of its own package that a model's config imports where it loads the model."""
-    tree = _class_tree(kind)
-    package = kind.__module__.rpartition(".")[0]
-    return [] if tree is None else [name for name in _imported(tree, package) if _is_within(name, package)]
+def source_modules() -> SourceModules:
+    """Sources as they are now, for `code_hash`."""
+    return SourceModules(Target(ModelConfig.__module__, ModelConfig.__name__))
 
 
-def _with_helpers(names: Iterable[str]) -> Iterator[tuple[str, ast.Module]]:
-    """The modules of these names and all that they import from the packages they lie in.
+def code_parts(node: Node, *, modules: SourceModules) -> dict[str, list[str]]:
+    """Hashes of the statements that decide a stage's answers, by module.
 
-    Where a module declares models, it is not followed: only the config that is used counts.
+    These are the stage's module, the configs of its models with their bases, and all that these import: from
+    `ROOTS`, and from the top-level package that the importing module belongs to. Of a module that is reached, all
+    counts but the configs that are not used, aliases and unions of configs, and what only these use. So a role's
+    implementations that no option names are not in it, whether beside their configs or imported by their `load`.
     """
-    waiting, seen = list(names), set(names)
-    while waiting:
-        name = waiting.pop()
-        tree = _module_tree(name)
-        if tree is None or (_declares_models(tree) and name not in names):
-            continue
-        yield name, tree
-        package = name.rpartition(".")[0]
-        for other in _imported(tree, package):
-            if _is_within(other, package) and other not in seen:
-                seen.add(other)
-                waiting.append(other)
+    reached = _Reached(modules)
+    for kind in node.stage.__mro__:
+        if kind is node.stage or (issubclass(kind, Stage) and top(kind.__module__) != FRAMEWORK):
+            reached.start(kind)
+    for model in models_of(node):
+        for kind in type(model).__mro__:
+            if issubclass(kind, ModelConfig) and kind is not ModelConfig:
+                reached.start(kind)
+    return reached.parts()
 
 
-def _is_within(name: str, package: str) -> bool:
-    return bool(package) and name.startswith(f"{package}.")
+class _Reached:
+    """The statements that are reached from some classes."""
+
+    def __init__(self, modules: SourceModules) -> None:
+        self._modules = modules
+        self._wanted: dict[str, set[str]] = defaultdict(set)
+        """The names that are reached, by module; '' for the module itself."""
+        self._waiting: set[str] = set()
+
+    def start(self, kind: type) -> None:
+        """Reach a class, whatever it is."""
+        name = kind.__qualname__.partition(".")[0].partition("[")[0]
+        self._want(Target(kind.__module__, name))
+
+    def parts(self) -> dict[str, list[str]]:
+        """Hashes of the statements, in their order, by module."""
+        done: set[Statement] = set()
+        found: dict[str, list[str]] = {}
+        while self._waiting:
+            module = self._modules.module(self._waiting.pop())
+            if module is None:
+                continue
+            counted = self._counted(module)
+            found[module.name] = [statement.digest for statement in module.statements if statement in counted]
+            for statement in counted - done:
+                done.add(statement)
+                self._follow(module, statement)
+        return found
+
+    def _counted(self, module: Module) -> set[Statement]:
+        """The statements of a module that count, as far as is known which names are reached."""
+        wanted = self._wanted[module.name]
+        offered = self._modules.configs_and_aliases(module)
+        unused = {statement for statement, names in offered.items() if not names & wanted}
+        beside = module.reached(unused)
+        # A package imports what it offers: only what is asked for counts. Other modules import what they use.
+        free = [one for one in module.statements if one not in beside and not (module.is_package and one.own)]
+        named = [statement for name in wanted for statement in module.binding.get(name, ())]
+        return module.reached([*free, *named], but=unused)
+
+    def _follow(self, module: Module, statement: Statement) -> None:
+        """Reach what a statement leads to; a config only if it is needed."""
+        for target, needed in self._modules.edges(module, statement):
+            if (needed or not self._modules.is_config(target)) and _decides(target.module, by=module.name):
+                self._want(target)
+
+    def _want(self, target: Target) -> None:
+        if target.name not in self._wanted[target.module]:
+            self._wanted[target.module].add(target.name)
+            self._waiting.add(target.module)
 
 
-def _imported(tree: ast.AST, package: str) -> Iterator[str]:
-    """Names that may be modules: of `from a import b`, both `a` and `a.b`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+def _decides(name: str, *, by: str) -> bool:
+    """Whether a module that the module `by` imports may decide answers."""
+    if top(name) != FRAMEWORK:
+        return top(name) == top(by)
+    if name == ModelConfig.__module__:
+        return False  # what all configs share: it describes a model to the engine
+    return _is_within(name, ROOTS) or (top(by) != FRAMEWORK and _is_within(name, STAGE_ROOTS))
 
 
-def _declares_models(tree: ast.Module) -> bool:
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    return any(isinstance(base, ast.Name) and base.id == "ModelConfig" for node in classes for base in node.bases)
-
-
-def _module_tree(name: str) -> ast.Module | None:
-    """A module's syntax tree, read without running it; None if it is no module, or has no source here."""
-    try:
-        spec = _spec(name)
-        source = spec.loader.get_source(name) if spec and isinstance(spec.loader, InspectLoader) else None
-        return ast.parse(source) if source is not None else None
-    except (ImportError, ValueError, AttributeError, SyntaxError, OSError):
-        return None
-
-
-def _spec(name: str) -> ModuleSpec | None:
-    """Where a module lies; unlike `find_spec` of importlib, this imports no module above it."""
-    above, _, _ = name.rpartition(".")
-    if not above:
-        return importlib.util.find_spec(name)
-    package = _spec(above)
-    places = package.submodule_search_locations if package else None
-    return PathFinder.find_spec(name, list(places)) if places else None
-
-
-def _class_tree(kind: type) -> ast.ClassDef | None:
-    tree = _module_tree(kind.__module__)
-    return next((node for node in ast.walk(tree or ast.Module([], [])) if _is_class(node, kind)), None)  # type: ignore[return-value]
-
-
-def _is_class(node: ast.AST, kind: type) -> bool:
-    return isinstance(node, ast.ClassDef) and node.name == kind.__name__
-
-
-def _plain(tree: Any) -> Any:
-    """A syntax tree as lists, without places and without texts that stand alone, as docstrings do."""
-    if isinstance(tree, list):
-        return [_plain(item) for item in tree if not _is_docstring(item)]
-    if not isinstance(tree, ast.AST):
-        return repr(tree)
-    fields = [[name, _plain(value)] for name, value in ast.iter_fields(tree) if value is not None and value != []]
-    return [type(tree).__name__, *(part for part in fields if part[1] != [])]
-
-
-def _is_docstring(item: Any) -> bool:
-    return isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
+def _is_within(name: str, roots: tuple[str, ...]) -> bool:
+    return any(name == root or name.startswith(f"{root}.") for root in roots)

@@ -20,19 +20,27 @@ from datagen.pipeline.graph_model import Clause, Graph, Node
 def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[str, str]:
     """A hash for each node: its version, options, models, fields, and the fingerprints of those it depends on.
 
-    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it, nor what a
-    Filter judges by, but for Combine, which is told of those that did not pass.
+    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it. Nor are the
+    bounds of a Filter, unless it sets `bounds_in_fingerprint`. A Combine behind a Filter has its bounds, since it
+    receives the records that failed.
     """
     found: dict[str, str] = {}
-    nodes = {node.id: node for node in graph.nodes}
-    for id, upstream in dependencies(graph).items():
-        own = own_part(graph, id)
-        own["options"] = {name: value for name, value in own["options"].items() if name not in nodes[id].bounds}
-        if issubclass(nodes[id].stage, Combine):
-            own["bounds"] = bounds_of(nodes[other] for other in upstream)
-        salt = {"salt": salts[id]} if id in salts else {}
-        found[id] = digest({**own, **salt, "upstream": [found[other] for other in upstream]})
+    needs = dependencies(graph)
+    for node in graph.nodes:
+        upstream = {id: found[id] for id in needs[node.id]}
+        found[node.id] = stage_fingerprint(node, graph=graph, upstream=upstream, salt=salts.get(node.id))
     return found
+
+
+def stage_fingerprint(node: Node, *, graph: Graph, upstream: Mapping[str, str], salt: str | None = None) -> str:
+    """The hash of one node; `upstream` has the hashes of those it depends on, in the order of `dependencies`."""
+    own, bounds = own_part(graph, node.id), node.bounds
+    own["options"] = {name: value for name, value in own["options"].items() if name not in bounds}
+    if issubclass(node.stage, Combine):
+        own["bounds"] = bounds_of(other for other in graph.nodes if other.id in upstream)
+    if salt is not None:
+        own["salt"] = salt
+    return digest({**own, "upstream": list(upstream.values())})
 
 
 def bounds_of(nodes: Iterable[Node]) -> dict[str, dict[str, Any]]:
@@ -86,14 +94,14 @@ def _exclude(one: Clause, other: Clause) -> bool:
     return not any(asked.holds(value) for value in sure.values)
 
 
-def run_fingerprint(graph: Graph, *, salts: Mapping[str, str] = {}) -> str:
+def run_fingerprint(graph: Graph, *, stage_fingerprints: Mapping[str, str]) -> str:
     """A hash of all that decides the committed samples; the source's rows and the packing are not in it."""
     pipeline = graph.loaded.pipeline
     return digest(
         {
             "pipeline": pipeline.pipeline,
             "seed": pipeline.seed,
-            "stages": stage_fingerprints(graph, salts=salts),
+            "stages": dict(stage_fingerprints),
             "bounds": bounds_of(graph.nodes),
             "after": {node.id: sorted(node.after) for node in graph.nodes},
             "images": pipeline.output.images.model_dump(),

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from datagen.core.errors import StoreError
 from datagen.core.stage import Threshold
-from datagen.execute.reuse.code_versions import code_hash
-from datagen.execute.reuse.fingerprints import dependencies, own_part, run_fingerprint, stage_fingerprints
-from datagen.pipeline.graph_model import Graph, Node
+from datagen.execute.reuse.code_versions import Settled
+from datagen.execute.reuse.fingerprints import dependencies, own_part
+from datagen.pipeline.graph_model import Node
 from datagen.storage.store import Store
 
 LAST = "run/last.json"
@@ -26,14 +26,12 @@ class Told(NamedTuple):
     about: Mapping[str, Any]
 
 
-def enter_run(graph: Graph, store: Store, *, salts: Mapping[str, str], rows: int | None = None) -> None:
+def enter_run(settled: Settled, *, rows: int | None = None) -> None:
     """Note what a run consists of, and how many rows of the source it takes if not all; done when it begins."""
-    fingerprint = run_fingerprint(graph, salts=salts)
-    told = {
-        id: {"fingerprint": stage.fingerprint, **stage.about} for id, stage in stages_of(graph, salts=salts).items()
-    }
-    store.write(stages_file(fingerprint), json.dumps(told, indent=1, default=str).encode())
-    store.write(LAST, json.dumps({"fingerprint": fingerprint, "rows": rows}).encode())
+    context = settled.context
+    stages = {id: {"fingerprint": stage.fingerprint, **stage.about} for id, stage in stages_of(settled).items()}
+    context.store.write(stages_file(context.fingerprint), json.dumps(stages, indent=1, default=str).encode())
+    context.store.write(LAST, json.dumps({"fingerprint": context.fingerprint, "rows": rows}).encode())
 
 
 def stages_file(fingerprint: str) -> str:
@@ -73,23 +71,26 @@ def read_stages(store: Store, fingerprint: str) -> dict[str, Told]:
         return {}
 
 
-def stages_of(graph: Graph, *, salts: Mapping[str, str]) -> dict[str, Told]:
-    """The stages of a graph, in the order in which they run."""
-    prints = stage_fingerprints(graph, salts=salts)
-    upstream = dependencies(graph)
-    return {node.id: Told(prints[node.id], _about(graph, node, upstream[node.id])) for node in graph.nodes}
-
-
-def _about(graph: Graph, node: Node, upstream: tuple[str, ...]) -> dict[str, Any]:
+def stages_of(settled: Settled) -> dict[str, Told]:
+    """The stages of a run, in the order in which they run."""
+    context = settled.context
+    upstream = dependencies(context.graph)
     return {
-        **own_part(graph, node.id),
+        node.id: Told(context.stage_fingerprints[node.id], _about(node, settled, upstream[node.id]))
+        for node in context.graph.nodes
+    }
+
+
+def _about(node: Node, settled: Settled, upstream: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        **own_part(settled.context.graph, node.id),
         "rejects": list(node.stage.rejects),
         "thresholds": [threshold._asdict() for threshold in _thresholds(node)],
         "when": [str(clause) for clause in node.clauses],
         "after": list(node.after),
         "upstream": list(upstream),
         "durable": node.durable,
-        "code": code_hash(node),
+        "code": settled.codes[node.id],
     }
 
 

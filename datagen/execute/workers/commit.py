@@ -13,9 +13,8 @@ import pyarrow as pa
 from datagen.core.errors import DataError
 from datagen.core.fields import Field
 from datagen.execute.ledger.ledger import Counts, Ledger, count
-from datagen.execute.workers.state import Live, Order, State
-from datagen.shards.options import ImageOptions
-from datagen.shards.sample import StoredSample, compose
+from datagen.execute.workers.state import Live, Order, RecordEnd, State
+from datagen.shards.sample import SampleSettings, StoredSample, compose
 from datagen.shards.writer import Placed, write_part
 from datagen.storage.store import Store
 
@@ -32,12 +31,17 @@ class Committer:
     """All that a worker needs to store samples and enter a slice in the ledger."""
 
     address: str
-    fingerprint: str
-    seed: int
-    catalogue: Mapping[str, Field]
-    score_writers: Mapping[str, str]
-    unchecked: tuple[str, ...]
-    images: ImageOptions
+    settings: SampleSettings
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the run."""
+        return self.settings.run
+
+    @property
+    def catalogue(self) -> Mapping[str, Field]:
+        """The fields, by name."""
+        return self.settings.catalogue
 
     def commit(self, state: State) -> Report:
         """Write the part, then the ledger entry. If another worker entered the slice first, that one counts."""
@@ -64,17 +68,9 @@ class Committer:
         samples = []
         for live in state.live:
             try:
-                sample = compose(
-                    live.record,
-                    catalogue=self.catalogue,
-                    scored_by=self.score_writers,
-                    unchecked=self.unchecked,
-                    run=self.fingerprint,
-                    seed=self.seed,
-                    images=self.images,
-                )
+                sample = compose(live.record, settings=self.settings)
             except DataError as error:
-                state.end(live, "failed", "sample", reason="error", detail=str(error))
+                state.end(live, RecordEnd("failed", "sample", "error", str(error)))
             else:
                 samples.append((live, sample))
         return samples
@@ -82,8 +78,7 @@ class Committer:
     def _accept(self, state: State, live: Live, sample: StoredSample, place: Placed, part: str) -> None:
         state.end(
             live,
-            "accepted",
-            "",
+            RecordEnd("accepted"),
             key=sample.key,
             part=part,
             offset=place.offset,

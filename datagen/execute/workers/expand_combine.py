@@ -13,7 +13,7 @@ from datagen.core.stage import NO_CHILDREN, Combine, Lost, Merged, Reject
 from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import Cost, Kept, Made
 from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, failed
-from datagen.execute.workers.state import Live, State
+from datagen.execute.workers.state import Live, RecordEnd, State
 
 
 class ExpandRun(NodeRun):
@@ -29,7 +29,7 @@ class ExpandRun(NodeRun):
         """The record's children; the record itself ends here."""
         live = unit.lives[0]
         children = [live.record.child(str(number), fields) for number, (_, fields) in enumerate(answer.items)]
-        unit.state.end(live, "expanded", self.node.id, children=len(children))
+        unit.state.end(live, RecordEnd("expanded", self.node.id, children=len(children)))
         return {live.record.id: [Live(child) for child in children if unit.state.wants(child.id)]}
 
 
@@ -87,9 +87,9 @@ class CombineRun(NodeRun):
         whole = {live.record.id: live.record for live in unit.lives}
         made = [self._made(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]
         first, *rest = unit.lives
-        unit.state.end(first, "combined", self.node.id, children=len(made))
+        unit.state.end(first, RecordEnd("combined", self.node.id, children=len(made)))
         for live in rest:
-            unit.state.end(live, "combined", self.node.id)
+            unit.state.end(live, RecordEnd("combined", self.node.id))
         return {**{live.record.id: [] for live in rest}, first.record.id: made}
 
     def _made(self, like: Record, fields: Mapping[str, Any], number: int) -> Live:

@@ -26,7 +26,7 @@ from datagen.core.stage import (
 from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import Answers, Cost, Kept, Known
 from datagen.execute.workers.operators import Operator
-from datagen.execute.workers.state import Live, State
+from datagen.execute.workers.state import Live, RecordEnd, State
 from datagen.execute.workers.timeouts import Limit
 from datagen.imaging.codecs import settled
 from datagen.models.base import ModelConfig, models_in
@@ -322,10 +322,9 @@ class NodeRun:
             return going_on
         for live in unit.lives:
             if isinstance(answer, Reject):
-                reason, detail, fields = answer
-                unit.state.end(live, "rejected", self.node.id, reason=reason, detail=detail, fields=fields)
+                unit.state.end(live, RecordEnd("rejected", self.node.id, *answer))
             else:
-                unit.state.end(live, "failed", self.node.id, reason="error", detail=answer.error)
+                unit.state.end(live, RecordEnd("failed", self.node.id, "error", answer.error))
         return {live.record.id: [] for live in unit.lives}
 
     def accept(self, unit: Unit, answer: Any) -> dict[str, list[Live]]:

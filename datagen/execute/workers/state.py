@@ -28,6 +28,21 @@ class Live:
     costs: Costs = field(default_factory=Costs)
 
 
+class RecordEnd(NamedTuple):
+    """What became of a record."""
+
+    status: Status
+    stage: str = ""
+    """At which it ended; '' where it was accepted."""
+    reason: str = ""
+    detail: str = ""
+    """For a person; secrets are removed from that of a failure."""
+    fields: Mapping[str, Any] = {}
+    """Fields that it has in the ledger beside its own."""
+    children: int = 0
+    """New records that came of it."""
+
+
 class Order(NamedTuple):
     """What is asked of a slice."""
 
@@ -112,39 +127,28 @@ class State:
             fields, fault = {}, str(error)
         live = Live(Record(row.id, fields))
         if fault:
-            self.end(live, "failed", "source", reason="error", detail=fault)
+            self.end(live, RecordEnd("failed", "source", "error", fault))
         else:
             self.live.append(live)
 
-    def end(
-        self,
-        live: Live,
-        status: Status,
-        stage: str,
-        *,
-        reason: str = "",
-        detail: str = "",
-        fields: Mapping[str, Any] | None = None,
-        children: int = 0,
-        **columns: Any,
-    ) -> None:
-        """Enter what became of a record, and how many new records came of it; secrets are struck out."""
-        record = _public(live.record.adding(fields or {}))
-        told = redacted(detail) if status == "failed" else detail
+    def end(self, live: Live, end: RecordEnd, **columns: Any) -> None:
+        """Enter what became of a record, without secrets; `columns` are those of the ledger that its sample fills."""
+        record = _public(live.record.adding(end.fields))
+        detail = redacted(end.detail) if end.status == "failed" else end.detail
         self._new.append(
             Row(
                 id=record.id,
                 parent=record.parent,
-                status=status,
+                status=end.status,
                 source_uri=str(record.get("uri", "")),
                 source_sha256=str(record.get("original_sha256") or record.get("sha256", "")),
-                stage=stage,
-                reason=reason,
-                detail=told.encode("utf-8", "backslashreplace").decode(),
+                stage=end.stage,
+                reason=end.reason,
+                detail=detail.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=told_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt + self.order.round,
-                children=children,
+                children=end.children,
                 slice=self.slice,
                 **live.costs.told(),
                 **columns,
