@@ -25,7 +25,7 @@ from datagen.execute.inspect.bootstrap import LEVEL, NOTHING, Forecast, forecast
 from datagen.execute.inspect.estimate import Estimate, draw, estimate
 from datagen.execute.inspect.status import status
 from datagen.pipeline.graph_model import Graph
-from datagen.progress.estimated import estimate_lines
+from datagen.progress.estimate_text import estimate_lines
 
 Population = Callable[[np.random.Generator], NDArray[np.float64]]
 ROWS = 5000

@@ -59,7 +59,7 @@ def diff(
     python -m datagen diff out/subject_add out/stricter --json | jq '.transitions[] | select(.kind == "lost")'
     """
     from datagen.compare.diff import diff as diff_of
-    from datagen.compare.page import write_page
+    from datagen.compare.diff_page import write_page
     from datagen.compare.text import diff_lines
 
     found = diff_of(a, b)

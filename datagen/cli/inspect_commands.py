@@ -97,7 +97,7 @@ def show(
     python -m datagen show out/subject_add astronaut#1 --to rejected.png
     python -m datagen show out/subject_add coins__3 --json | jq .sample.scores
     """
-    from datagen.cards.show import find, sheet_file, shown, write_sheet
+    from datagen.cards.show import find, record_text, sheet_file, write_sheet
 
     found = find(out, key)
     if to or open_it:
@@ -107,6 +107,6 @@ def show(
         if open_it:
             typer.launch(str(file))
     if as_json:
-        print_json(found.told())
+        print_json(found.as_data())
     else:
-        print_text(shown(found))
+        print_text(record_text(found))

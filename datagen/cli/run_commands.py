@@ -275,7 +275,7 @@ def plan(
         raise typer.BadParameter("--mermaid prints a diagram alone, without --json and --estimate")
     graph = graph_of(config, profile, sets)
     if draws is not None:
-        from datagen.progress.estimated import estimate_lines
+        from datagen.progress.estimate_text import estimate_lines
 
         forecast = _run_estimate(graph, draws, seed or 0, rows)
         if as_json:
@@ -302,10 +302,10 @@ def plan(
 def _run_estimate(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
     """Run `draws` rows in a temporary folder, and forecast a run of `rows`, or of all rows if None."""
     from datagen.execute.inspect.estimate import estimate
-    from datagen.progress.estimated import Trial
+    from datagen.progress.estimate_text import EstimateDisplay
 
     try:
-        with Trial() as trial:
+        with EstimateDisplay() as trial:
             return estimate(graph, draws=draws, watcher=trial, seed=seed, rows=rows)
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing is left of it", err=True)

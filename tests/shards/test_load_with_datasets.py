@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from datagen.core.record import Record
 from datagen.imaging.image import Image
-from datagen.shards.card import features
+from datagen.shards.dataset_card import features
 from datagen.shards.index import CARD
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import OutputOptions

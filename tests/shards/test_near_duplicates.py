@@ -18,7 +18,7 @@ from datagen.core.errors import StoreError
 from datagen.imaging.perceptual_hash import hash_text
 from datagen.shards.columns import ACCEPTED, Digests, digests
 from datagen.shards.distance_limit import furthest
-from datagen.shards.near import TooManyError, near_pairs
+from datagen.shards.hamming_search import TooManyPairsError, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 from datagen.shards.plan import Plan, plan_shards
 
@@ -48,7 +48,7 @@ def test_all_near_pairs_are_found_and_no_other(seed: int, number: int, words: in
 
 
 def test_more_pairs_than_can_be_held_are_refused() -> None:
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyPairsError):
         near_pairs(np.zeros((300, 4), np.uint64), within=0, most=1000)
 
 

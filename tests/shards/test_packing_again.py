@@ -81,13 +81,13 @@ from making import about, streamed
 from datagen.shards import shard
 from datagen.storage.store import Store
 from test_packing_again import packing
-whole, left = shard.Hashed.write, [int(sys.argv[3])]
+whole, left = shard.HashingWriter.write, [int(sys.argv[3])]
 def write(self, data):
     left[0] -= 1
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     whole(self, data)
-shard.Hashed.write = write
+shard.HashingWriter.write = write
 packing(Store(sys.argv[1]), streamed(pickle.load(open(sys.argv[2], "rb"))))
 """
 

@@ -15,7 +15,7 @@ from datagen.execute.ledger.lock import locked
 from datagen.execute.maintain.part_audit import part_problems
 from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, read_dataset
 from datagen.shards.packed import PackedInfo, read_packed, sha256_file, sha256_of
-from datagen.shards.repair import mend
+from datagen.shards.repair import repair_files
 from datagen.storage.store import Store
 
 _RUN = "run the same command again"
@@ -103,7 +103,7 @@ def _rewrite_damaged(ledger: Ledger, packed: PackedInfo, damaged: Sequence[tuple
     def rows(columns: Sequence[str]) -> Iterator[pa.Table]:
         return accepted_tables(ledger, slices, columns=columns)
 
-    left = mend(ledger.store, rows, packed, damaged=[path for path, _ in damaged])
+    left = repair_files(ledger.store, rows, packed, damaged=[path for path, _ in damaged])
     for path, fault in damaged:
         if path in left:
             yield Repair(path, "", f"{fault}, and cannot be written anew: {left[path]}", _RUN)
