@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
 from datagen.fetch import SCHEMES, read_file
-from datagen.imaging.rle import Runs, runs_of
+from datagen.imaging.rle import RleMask, parse_rle
 
 _LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
 _Side = Annotated[int, Field(gt=0, le=2**16)]
@@ -38,7 +38,7 @@ _FILE = TypeAdapter(_File)
 
 
 class _Found(NamedTuple):
-    runs: Runs
+    runs: RleMask
     box: Box
     share: float
 
@@ -102,7 +102,7 @@ class ReadAnnotations(Map):
     def _found(self, annotation: _Annotation) -> _Found | None:
         """A mask that may be an object. Raises `DataError`."""
         height, width = annotation["segmentation"]["size"]
-        runs = runs_of(annotation["segmentation"]["counts"], height=height, width=width)
+        runs = parse_rle(annotation["segmentation"]["counts"], height=height, width=width)
         share, box, config = runs.area / (height * width), runs.box, self.config
         sure = annotation["predicted_iou"] >= config.min_predicted_iou
         sure = sure and annotation["stability_score"] >= config.min_stability

@@ -53,11 +53,11 @@ class Alignment(NamedTuple):
         return abs(self.scale - 1)
 
 
-NONE = Alignment(0.0, 0.0, 1.0)
+UNMOVED = Alignment(0.0, 0.0, 1.0)
 
 
-def alignment(source_HWC: Pixels, target_HWC: Pixels) -> Alignment:
-    """How the target is moved and scaled against the source, `NONE` where no movement explains it better.
+def estimate_alignment(source_HWC: Pixels, target_HWC: Pixels) -> Alignment:
+    """How the target is moved and scaled against the source, `UNMOVED` where no movement explains it better.
 
     The target is brought to the source's size first. Grey pictures at long side
     512 are compared by their edges: what an edit changed has no counterpart and
@@ -68,12 +68,12 @@ def alignment(source_HWC: Pixels, target_HWC: Pixels) -> Alignment:
     ratio = min(1.0, _LONG_SIDE / max(height, width))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     if min(size) < _LEAST_SIDE:
-        return NONE
+        return UNMOVED
     one, other = (_grey(picture, size) for picture in (source_HWC, target_HWC))
-    unmoved = _likeness(one, other, NONE)
-    best, closest = NONE, max(_LEAST, unmoved + _GAIN)
-    for guess in _guesses(one, other) if unmoved < _SAME else ():
-        found = _likeness(one, other, guess)
+    unmoved = _edge_correlation(one, other, UNMOVED)
+    best, closest = UNMOVED, max(_LEAST, unmoved + _GAIN)
+    for guess in _candidates(one, other) if unmoved < _SAME else ():
+        found = _edge_correlation(one, other, guess)
         if found > closest:
             best, closest = guess, found
     return best._replace(x=best.x / ratio, y=best.y / ratio)
@@ -96,15 +96,15 @@ def _grey(picture_HWC: Pixels, size: tuple[int, int]) -> Grey:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def _guesses(one: Grey, other: Grey) -> Iterable[Alignment]:
+def _candidates(one: Grey, other: Grey) -> Iterable[Alignment]:
     """Movements that correlation suggests: a shift alone, and a scale with a shift, each refined."""
-    for start in (NONE, NONE._replace(scale=_scale(one, other))):
+    for start in (UNMOVED, UNMOVED._replace(scale=_scale(one, other))):
         guess = start
         for round in range(_ROUNDS):
-            back = _undone(other, guess)
-            if round and start is not NONE:
+            back = _warp_back(other, guess)
+            if round and start is not UNMOVED:
                 guess = guess._replace(scale=guess.scale * _scale(one, back))
-                back = _undone(other, guess)
+                back = _warp_back(other, guess)
             (x, y), _ = cv2.phaseCorrelate(_edges(one), _edges(back), _window(one))
             guess = guess._replace(x=guess.x + x * guess.scale, y=guess.y + y * guess.scale)
             if not (1 / _MOST_ZOOM < guess.scale < _MOST_ZOOM):
@@ -134,7 +134,7 @@ def _radial(picture: Grey) -> Grey:
     return np.asarray(polar - cv2.GaussianBlur(polar, (0, 0), 15), np.float32)
 
 
-def _undone(picture: Grey, guess: Alignment) -> Grey:
+def _warp_back(picture: Grey, guess: Alignment) -> Grey:
     """The picture moved and scaled back; what comes from outside the frame is as at its border."""
     height, width = picture.shape
     cx, cy = (width - 1) / 2, (height - 1) / 2
@@ -154,11 +154,11 @@ def _window(picture: Grey) -> Grey:
     return np.asarray(cv2.createHanningWindow((picture.shape[1], picture.shape[0]), cv2.CV_32F), np.float32)
 
 
-def _likeness(one: Grey, other: Grey, guess: Alignment) -> float:
+def _edge_correlation(one: Grey, other: Grey, guess: Alignment) -> float:
     """Correlation of the edges once the movement is undone, -1 to 1, the frame's border left out."""
     margin = [max(1, side // 10) for side in one.shape]
     inner = tuple(slice(edge, -edge) for edge in margin)
-    a, b = _edges(one)[inner].ravel(), _edges(_undone(other, guess))[inner].ravel()
+    a, b = _edges(one)[inner].ravel(), _edges(_warp_back(other, guess))[inner].ravel()
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / norm if norm else 0.0

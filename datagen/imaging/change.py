@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from datagen.core.fields import Box
 from datagen.imaging.image import Pixels
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 
 _LONG_SIDE = 256
 _SIDE = 64
@@ -79,11 +79,11 @@ def _cropped(picture_HWC: Pixels, box: Box, *, context: float) -> NDArray[np.flo
     return np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-PLACE_BITS = 4 * _STEPS
-"""Of a place that `unary` tells."""
+BOX_HASH_BITS = 4 * _STEPS
+"""Of a place that `box_hash` tells."""
 
 
-def unary(box: Box) -> str:
+def box_hash(box: Box) -> str:
     """A box, in shares of the frame, as a hash: two differ by as many bits as their edges do in 64ths of the frame."""
     steps = np.rint(np.array(box) * _STEPS)[:, None]
-    return hash_text(np.arange(_STEPS) < steps, by="box256")
+    return format_hash(np.arange(_STEPS) < steps, by="box256")

@@ -50,20 +50,20 @@ class Blobs:
         return self._decoded[spot]
 
 
-class Travelled(Pending):
+class EncodedValue(Pending):
     """A value as it came from another worker, which can go on as it came."""
 
-    __slots__ = ("blobs", "told")
+    __slots__ = ("blobs", "encoded")
 
-    def __init__(self, codec: _Codec, told: Any, blobs: Blobs) -> None:
-        super().__init__(lambda: codec.load(told, blobs))
-        self.told = told
+    def __init__(self, codec: _Codec, encoded: Any, blobs: Blobs) -> None:
+        super().__init__(lambda: codec.load(encoded, blobs))
+        self.encoded = encoded
         """As JSON; numbers of blobs, one or a list of them."""
         self.blobs = blobs
 
     def numbers(self) -> list[int]:
         """The blobs that it consists of."""
-        return self.told if isinstance(self.told, list) else [self.told]
+        return self.encoded if isinstance(self.encoded, list) else [self.encoded]
 
 
 class _Codec(NamedTuple):
@@ -86,7 +86,7 @@ def check_value(field: Field, value: Any) -> None:
         raise DataError(f"field '{field.name}' takes one of {', '.join(field.choices)}, not {_named(value)}")
 
 
-def settled(field: Field, value: Any) -> Any:
+def canonical(field: Field, value: Any) -> Any:
     """The value as every later stage sees it, in this process or another; raises `DataError` as `check_value` does.
 
     Masks are read-only, boxes tuples of floats, JSON has lists and text keys as JSON has them.
@@ -102,8 +102,8 @@ def dump_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field], bl
 
 
 def _dumped(value: Any, codec: _Codec, blobs: Blobs) -> Any:
-    if isinstance(value, Travelled) and value.blobs is blobs:
-        return value.told
+    if isinstance(value, EncodedValue) and value.blobs is blobs:
+        return value.encoded
     return codec.dump(value.get() if isinstance(value, Pending) else value, blobs)
 
 
@@ -113,17 +113,17 @@ def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> d
 
 
 def load_lazily(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
-    """The same, but values that consist of blobs are `Travelled`."""
+    """The same, but values that consist of blobs are `EncodedValue`."""
     codecs = ((name, value, _codec_of(catalogue[name])) for name, value in json.loads(text).items())
     return {
-        name: Travelled(codec, value, blobs) if codec.is_blobs else codec.load(value, blobs)
+        name: EncodedValue(codec, value, blobs) if codec.is_blobs else codec.load(value, blobs)
         for name, value, codec in codecs
     }
 
 
-def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
+def dump_ledger_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
     """The fields that a ledger keeps, as JSON text: all but blobs, scores and what is bulky."""
-    kept = ((name, catalogue[name]) for name in fields if _is_told(catalogue[name]))
+    kept = ((name, catalogue[name]) for name in fields if _is_in_ledger(catalogue[name]))
     return _to_json({name: _CODECS[field.kind].dump(fields[name], _NO_BLOBS) for name, field in kept}, readable=True)
 
 
@@ -154,8 +154,8 @@ def mask_from_runs(data: bytes) -> Mask:
     return mask
 
 
-def _is_told(field: Field) -> bool:
-    return field.kind in _TOLD and not field.bulky
+def _is_in_ledger(field: Field) -> bool:
+    return field.kind in _LEDGER_KINDS and not field.bulky
 
 
 def _named(value: Any) -> str:
@@ -209,17 +209,17 @@ def _is_edge(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _settled_box(value: Any) -> Box:
+def _canonical_box(value: Any) -> Box:
     x0, y0, x1, y1 = (float(edge) if math.isfinite(edge) else math.nan for edge in value)
     return x0, y0, x1, y1
 
 
 def _dump_box(value: Box, _: Blobs) -> list[float | None]:
-    return [edge if math.isfinite(edge) else None for edge in _settled_box(value)]
+    return [edge if math.isfinite(edge) else None for edge in _canonical_box(value)]
 
 
 def _load_box(value: list[float | None], _: Blobs) -> Box:
-    return _settled_box([math.nan if edge is None else edge for edge in value])
+    return _canonical_box([math.nan if edge is None else edge for edge in value])
 
 
 def _is_json(value: Any) -> bool:
@@ -229,11 +229,11 @@ def _is_json(value: Any) -> bool:
         return False
 
 
-def _settled_json(value: Any) -> Any:
+def _canonical_json(value: Any) -> Any:
     return json.loads(_to_json(value))
 
 
-def _settled_mask(value: Mask) -> Mask:
+def _canonical_mask(value: Mask) -> Mask:
     if value.base is not None and value.flags.writeable:
         value = value.copy()
     value.setflags(write=False)
@@ -276,11 +276,11 @@ _CODECS: dict[str, _Codec] = {
         lambda value, blobs: tuple(_load_image(item, blobs) for item in value),
         True,
     ),
-    "mask": _Codec("a boolean array of height x width", _is_mask, _settled_mask, _dump_mask, _load_mask, True),
+    "mask": _Codec("a boolean array of height x width", _is_mask, _canonical_mask, _dump_mask, _load_mask, True),
     "masks": _Codec(
         "a list of boolean arrays of height x width",
         _listed(_is_mask),
-        lambda value: tuple(_settled_mask(item) for item in value),
+        lambda value: tuple(_canonical_mask(item) for item in value),
         lambda value, blobs: [_dump_mask(item, blobs) for item in value],
         lambda value, blobs: tuple(_load_mask(item, blobs) for item in value),
         True,
@@ -298,13 +298,13 @@ _CODECS: dict[str, _Codec] = {
     "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
     "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
     "bool": _Codec("true or false", lambda value: type(value) is bool, _itself, _same, _same),
-    "box": _Codec("four numbers", _is_box, _settled_box, _dump_box, _load_box),
-    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _settled_json, _same, _same),
+    "box": _Codec("four numbers", _is_box, _canonical_box, _dump_box, _load_box),
+    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _canonical_json, _same, _same),
 }
 _BULKY = _CODECS["json"]._replace(
     dump=lambda value, blobs: blobs.put(_to_json(value).encode()),
     load=lambda number, blobs: blobs.decoded(number, _load_json),
     is_blobs=True,
 )
-_TOLD = ("text", "int", "float", "bool", "box", "json")
+_LEDGER_KINDS = ("text", "int", "float", "bool", "box", "json")
 _NO_BLOBS = Blobs()

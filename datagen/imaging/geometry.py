@@ -33,13 +33,13 @@ def check_box(box: Box, size: tuple[int, int]) -> str | None:
     return None
 
 
-def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
+def mask_bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
     """The smallest xyxy box around a mask that is not empty; end excluded."""
     ys, xs = np.nonzero(mask_HW)
     return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
 
 
-def overlap(a: Box, b: Box) -> float:
+def iou(a: Box, b: Box) -> float:
     """Area that two xyxy boxes share over the area that they cover together, 0 to 1."""
     width, height = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
     common = max(width, 0) * max(height, 0)
@@ -47,12 +47,12 @@ def overlap(a: Box, b: Box) -> float:
     return common / both if both > 0 else 0.0
 
 
-def clipped(box: Box, size: tuple[int, int]) -> Box:
+def clip_box(box: Box, size: tuple[int, int]) -> Box:
     """The part of a sound xyxy box that lies on a picture of (width, height)."""
     return max(box[0], 0), max(box[1], 0), min(box[2], size[0]), min(box[3], size[1])
 
 
-def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
+def draw_polygons(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
     """The pixels of a (width, height) picture whose centres lie in any of the outlines."""
     from skimage import draw as shapes
 
@@ -65,7 +65,7 @@ def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
     return mask_HW
 
 
-def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
+def decode_rle(counts: Iterable[int], size: tuple[int, int]) -> Mask:
     """A mask of (height, width) from COCO's uncompressed run lengths: column by column, background first."""
     runs = [int(run) for run in counts]
     if min(runs, default=0) < 0:
@@ -76,7 +76,7 @@ def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
     return np.ascontiguousarray(np.repeat(inside, runs).reshape(size[1], size[0]).T)
 
 
-def encode_runs(mask_HW: Mask) -> list[int]:
+def encode_rle(mask_HW: Mask) -> list[int]:
     """A mask as COCO's uncompressed run lengths: column by column, background first."""
     flat = mask_HW.T.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -92,12 +92,12 @@ def dilate(mask_HW: Mask, radius: int) -> Mask:
     return cv2.dilate(mask_HW.astype(np.uint8), kernel).astype(np.bool_)
 
 
-def on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) -> Pixels:
+def center_on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) -> Pixels:
     """What a mask that is not empty shows, alone in the middle of a square of one grey `level`.
 
     `margin` is the room on each side, as a share of the mask's longer side.
     """
-    x0, y0, x1, y1 = bounds(mask_HW)
+    x0, y0, x1, y1 = mask_bounds(mask_HW)
     width, height = x1 - x0, y1 - y0
     side = max(width, height) + 2 * round(max(width, height) * margin)
     top, left = (side - height) // 2, (side - width) // 2
@@ -107,14 +107,14 @@ def on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) ->
     return square_HWC
 
 
-def depth(mask_HW: Mask) -> float:
+def mask_depth(mask_HW: Mask) -> float:
     """Distance in pixels of the mask's innermost pixel from what is not the mask; the frame counts as outside."""
     import cv2
 
     return float(cv2.distanceTransform(np.pad(mask_HW, 1).astype(np.uint8), cv2.DIST_L2, 5).max())
 
 
-def fitted(size: tuple[int, int], *, pixels: int | None, multiple: int) -> tuple[int, int]:
+def fit_size(size: tuple[int, int], *, pixels: int | None, multiple: int) -> tuple[int, int]:
     """The largest (width, height) of at most `pixels` (None: of as many as there are) and of the same shape, but that
     each side is cut down to a multiple. What was fitted once stays as it is.
     """
@@ -137,7 +137,7 @@ def _cut(length: float, multiple: int) -> int:
     return max(1, int(length / multiple + 1e-9)) * multiple
 
 
-def resized(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
+def resize(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
     """A picture at another (width, height): by area where it shrinks, else bicubic."""
     import cv2
 
@@ -151,7 +151,7 @@ def resized(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
 Array = TypeVar("Array", Pixels, Mask)
 
 
-def padded(image: Array, multiple: int) -> Array:
+def pad_to_multiple(image: Array, multiple: int) -> Array:
     """A picture or mask with sides that are multiples, mirrored beyond its right and lower edge."""
     beyond = [(0, -side % multiple) for side in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
     return np.pad(image, beyond, mode="symmetric")

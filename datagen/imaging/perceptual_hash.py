@@ -27,12 +27,12 @@ class PictureHash(NamedTuple):
         return 64 * len(self.words)
 
 
-def hash_text(flags: NDArray[np.bool_], *, by: str) -> str:
+def format_hash(flags: NDArray[np.bool_], *, by: str) -> str:
     """The text of a hash; `flags` are its bits, a multiple of 64, in any shape."""
     return f"{by}:{np.packbits(flags.ravel()).tobytes().hex()}"
 
 
-def read_hash(text: str) -> PictureHash:
+def parse_hash(text: str) -> PictureHash:
     """The hash that a text spells. Raises `DataError`."""
     by, _, digits = text.rpartition(":")
     try:
@@ -44,6 +44,6 @@ def read_hash(text: str) -> PictureHash:
     return PictureHash(by, np.frombuffer(data, np.uint64))
 
 
-def distances(one: Words, others: Words) -> NDArray[np.int64]:
+def hamming_distances(one: Words, others: Words) -> NDArray[np.int64]:
     """Differing bits; `others` is N x words, `one` the same or a single row."""
     return np.asarray(np.bitwise_count(one ^ others).sum(axis=-1, dtype=np.int64), np.int64)

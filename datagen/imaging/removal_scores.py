@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.imaging.geometry import depth, dilate
+from datagen.imaging.geometry import dilate, mask_depth
 from datagen.imaging.image import Mask
 
 Pixels = NDArray[np.uint8]
@@ -29,7 +29,7 @@ class RemovalScores(NamedTuple):
     strangeness: float
 
 
-def measure(before_HWC: Pixels, after_HWC: Pixels, *, mask_HW: Mask, hole_HW: Mask) -> RemovalScores:
+def measure_removal(before_HWC: Pixels, after_HWC: Pixels, *, mask_HW: Mask, hole_HW: Mask) -> RemovalScores:
     """Compare a picture with the one its subject was removed from; `hole_HW` is what was painted."""
     change_HW = np.abs(before_HWC.astype(np.float32) - after_HWC.astype(np.float32)).max(2)
     scores = RemovalScores(
@@ -78,7 +78,7 @@ def strangeness(after_HWC: Pixels, hole_HW: Mask) -> float:
     if not len(known) or not len(painted):
         return 0.0
     distance, _ = cKDTree(known).query(painted)
-    return float(np.mean(distance) * depth(hole_HW) / max(hole_HW.shape))
+    return float(np.mean(distance) * mask_depth(hole_HW) / max(hole_HW.shape))
 
 
 def _features(after_HWC: Pixels, hole_HW: Mask) -> tuple[Floats, Mask]:

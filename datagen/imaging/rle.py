@@ -26,7 +26,7 @@ _MOST_GROUPS = 12
 """Groups of five bits in one length; more would not fit into 64 bits."""
 
 
-class Runs(NamedTuple):
+class RleMask(NamedTuple):
     """A mask: int64 run lengths that add up to height x width."""
 
     counts: NDArray[np.int64]
@@ -57,11 +57,11 @@ class Runs(NamedTuple):
         bottom = self.height if wraps else int((last % self.height).max()) + 1
         return int(starts.min() // self.height), top, int(last.max() // self.height) + 1, bottom
 
-    def fits(self, other: Runs) -> bool:
+    def fits(self, other: RleMask) -> bool:
         """Whether another mask is of the same picture's size."""
         return (self.height, self.width) == (other.height, other.width)
 
-    def shared(self, other: Runs) -> int:
+    def shared(self, other: RleMask) -> int:
         """Pixels that are in this mask and in another of the same size."""
         edges = np.concatenate([[0], other.ends])
         inside = np.concatenate([[0], np.cumsum(np.where(np.arange(len(other.counts)) % 2, other.counts, 0))])
@@ -70,10 +70,10 @@ class Runs(NamedTuple):
         return round(float(before.sum()))
 
 
-def runs_of(counts: str | Sequence[int], *, height: int, width: int) -> Runs:
+def parse_rle(counts: str | Sequence[int], *, height: int, width: int) -> RleMask:
     """A mask from COCO's run lengths, as text or as a list. Raises `DataError` if they do not fill its size."""
     if isinstance(counts, str):
-        found = _read(counts)
+        found = _decode_text(counts)
     else:
         try:
             found = np.asarray(counts, np.int64).reshape(-1)
@@ -82,10 +82,10 @@ def runs_of(counts: str | Sequence[int], *, height: int, width: int) -> Runs:
     low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
     if low < 0 or high > height * width or int(found.sum()) != height * width:
         raise DataError(f"a mask's runs do not add up to its size, {width}x{height}")
-    return Runs(found, height, width)
+    return RleMask(found, height, width)
 
 
-def _read(text: str) -> NDArray[np.int64]:
+def _decode_text(text: str) -> NDArray[np.int64]:
     """The lengths that a text spells. Raises `DataError`."""
     if len(text) > LONGEST_TEXT:
         raise DataError(f"a mask's text is longer than {LONGEST_TEXT:,} characters")
@@ -107,10 +107,10 @@ def _read(text: str) -> NDArray[np.int64]:
     values = np.add.reduceat((digits % _MORE) << shifts, first)
     negative = (digits[last] & _SIGN) > 0
     values -= np.where(negative, np.int64(1) << (groups * _BITS), 0)
-    return _summed(values)
+    return _undo_differences(values)
 
 
-def _summed(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def _undo_differences(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Lengths from what is written: from the fourth on, each adds to the last but one."""
     counts = values.copy()
     counts[1::2] = np.cumsum(values[1::2])

@@ -44,10 +44,12 @@ class ModelConfig(Options):
 
 def models_in(value: Any) -> list[ModelConfig]:
     """The models that a stage's options name, in their order; each before those that it names itself."""
-    return [model for _, model in placed_models(value)]
+    return [model for _, model in models_with_paths(value)]
 
 
-def placed_models(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], ModelConfig]]:
+def models_with_paths(
+    value: Any, place: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], ModelConfig]]:
     """The same, each with the path on which it stands."""
     if isinstance(value, ModelConfig):
         yield place, value
@@ -59,4 +61,4 @@ def placed_models(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tup
     elif isinstance(value, list | tuple):
         parts = enumerate(value)
     for name, part in parts:
-        yield from placed_models(part, (*place, name))
+        yield from models_with_paths(part, (*place, name))

@@ -14,7 +14,7 @@ WORDS: tuple[Kind, ...] = ("text", "int", "float", "score")
 _KINDS = {field.name: field.kind for field in STANDARD}
 
 
-def fields_in(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
+def template_fields(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
     """The fields that a text names, each once. Raises `ValueError` for braces that hold anything else.
 
     A field is to be of one of `kinds`; what the catalogue does not know is taken for text.
@@ -26,7 +26,7 @@ def fields_in(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
     return names
 
 
-def worded(text: str, record: Record) -> str:
+def render_template(text: str, record: Record) -> str:
     """The text with the record's own words; '' if one of the fields that it names is blank."""
     said = ""
     for literal, name in _parts(text):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from datagen.core.licenses import CommercialUse, commercial_use, is_among, known_as, license_of, source_of
-from datagen.models.base import ModelConfig, placed_models
+from datagen.models.base import ModelConfig, models_with_paths
 from datagen.pipeline.config import stage_places
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.shards.index import StageRow
@@ -58,7 +58,7 @@ def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
 def _of_models(graph: Graph) -> Iterator[Licensed]:
     places = stage_places(graph.loaded.located.data)
     for node in {node.entry: node for node in graph.nodes}.values():
-        for place, model in placed_models(node.config):
+        for place, model in models_with_paths(node.config):
             if model.licensed is not None:
                 where = graph.loaded.located.origin((*places[node.entry], "with", *place))
                 yield _licensed(

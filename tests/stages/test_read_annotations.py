@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datagen.core.record import Record
 from datagen.core.stage import Failed, Reject
-from datagen.imaging.geometry import bounds
+from datagen.imaging.geometry import mask_bounds
 from stages.read_annotations import ReadAnnotations
 
 HEIGHT, WIDTH = 40, 50
@@ -153,9 +153,9 @@ def test_no_chosen_object_is_a_part_of_another(tmp_path: Path, corners: list[tup
     fit = [mask for mask in masks if 0.005 <= mask.mean() <= 0.5]
     for mask in fit:
         inside = any((mask & other).sum() > 0.8 * mask.sum() for other in fit if other.sum() > mask.sum())
-        assert (list(bounds(mask)) in chosen) or inside
+        assert (list(mask_bounds(mask)) in chosen) or inside
     for box in chosen:
-        assert any(list(bounds(mask)) == box for mask in fit)
+        assert any(list(mask_bounds(mask)) == box for mask in fit)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from datagen.execute.reuse.fingerprints import models_of, run_fingerprint, stage_fingerprints
 from datagen.execute.workers.operators import Operator, fuse
-from datagen.models.weights.config import PlacedConfig
+from datagen.models.weights.config import WeightsSourceConfig
 from datagen.pipeline.graph_model import Graph, Node
 
 
@@ -52,7 +52,7 @@ def _head(graph: Graph, salts: Mapping[str, str]) -> Iterator[str]:
         yield from _mixed(graph)
     for node in graph.nodes:
         for model in models_of(node):
-            if isinstance(model, PlacedConfig) and not model.is_pinned:
+            if isinstance(model, WeightsSourceConfig) and not model.is_pinned:
                 yield f"not pinned: '{node.id}' takes whatever {model.weights} is at the time; give its `commit`"
 
 

@@ -28,7 +28,7 @@ from datagen.execute.reuse.answer_cache import Answers, Cost, Kept, Known
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.state import Live, State
 from datagen.execute.workers.timeouts import Limit
-from datagen.imaging.codecs import settled
+from datagen.imaging.codecs import canonical
 from datagen.models.base import ModelConfig, models_in
 from datagen.pipeline.graph_model import Node
 
@@ -296,7 +296,7 @@ class NodeRun:
             found = ", ".join(sorted(answer)) or "nothing"
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
-        return {name: settled(self.catalogue[name], value) for name, value in named.items()}
+        return {name: canonical(self.catalogue[name], value) for name, value in named.items()}
 
     def _settle_all(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """What goes on of one slice; the rest is entered in the ledger."""

@@ -16,7 +16,15 @@ from datagen.core.redact import public, redacted
 from datagen.core.stage import Lost
 from datagen.execute.ledger.ledger import SCHEMA, Costs, Row, Status, to_table
 from datagen.execute.workers.slices import Job
-from datagen.imaging.codecs import Blobs, Travelled, dump_fields, load_lazily, scores_of, settled, told_fields
+from datagen.imaging.codecs import (
+    Blobs,
+    EncodedValue,
+    canonical,
+    dump_fields,
+    dump_ledger_fields,
+    load_lazily,
+    scores_of,
+)
 from datagen.sources.base import SourceRow
 
 
@@ -106,7 +114,7 @@ class State:
 
     def _admit(self, row: SourceRow) -> None:
         try:
-            fields = {name: settled(self.catalogue[name], value) for name, value in row.fields.items()}
+            fields = {name: canonical(self.catalogue[name], value) for name, value in row.fields.items()}
             fault = row.error
         except DataError as error:
             fields, fault = {}, str(error)
@@ -142,7 +150,7 @@ class State:
                 reason=reason,
                 detail=told.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
-                fields=told_fields(record, catalogue=self.catalogue),
+                fields=dump_ledger_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt + self.order.round,
                 children=children,
                 slice=self.slice,
@@ -179,7 +187,7 @@ class State:
     def _is_mostly_needed(self) -> bool:
         """Whether at least half of the bytes that it came with belong to records that go on."""
         held = (value for live in self.live for value in live.record.raw().values())
-        travelled = (value for value in held if isinstance(value, Travelled) and value.blobs is self._blobs)
+        travelled = (value for value in held if isinstance(value, EncodedValue) and value.blobs is self._blobs)
         numbers = {number for value in travelled for number in value.numbers()}
         needed = sum(len(self._blobs.items[number]) for number in numbers)
         return 2 * needed >= sum(map(len, self._blobs.items))

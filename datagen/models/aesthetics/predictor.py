@@ -15,9 +15,9 @@ from datagen.models.aesthetics.base import AestheticPredictor
 from datagen.models.embedders.base import ImageEmbedder
 from datagen.models.scorers.clip import ClipConfig, Siglip2Config, clip_images, siglip_images
 from datagen.models.scorers.open_clip import OpenClipConfig
-from datagen.models.weights.config import PlacedConfig
+from datagen.models.weights.config import WeightsSourceConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ ClipEncoder = Annotated[ClipConfig | OpenClipConfig, pydantic.Field(discriminato
 """What embeds the pictures: the CLIP that the predictor was trained on, or its scores mean nothing."""
 
 
-class LaionV1Config(PlacedConfig):
+class LaionV1Config(WeightsSourceConfig):
     """LAION's first predictor: linear, on CLIP embeddings of length 1.
 
     Its weights are one file of LAION-AI/aesthetic-predictor on GitHub, such as `sa_0_4_vit_l_14_linear.pth`.
@@ -48,7 +48,7 @@ class LaionV1Config(PlacedConfig):
         return aesthetic_predictor(self, device=device)
 
 
-class LaionV2Config(PlacedConfig):
+class LaionV2Config(WeightsSourceConfig):
     """LAION's second predictor, "improved": five linear layers without activations, on CLIP embeddings of length 1.
 
     Its weights are one file of christophschuhmann/improved-aesthetic-predictor on GitHub,
@@ -64,7 +64,7 @@ class LaionV2Config(PlacedConfig):
         return aesthetic_predictor(self, device=device)
 
 
-class AestheticV25Config(PlacedConfig):
+class AestheticV25Config(WeightsSourceConfig):
     """Aesthetic Predictor V2.5: five linear layers on SigLIP embeddings of length 1.
 
     Its weights are one file of discus0434/aesthetic-predictor-v2-5 on GitHub,
@@ -81,7 +81,7 @@ class AestheticV25Config(PlacedConfig):
         return aesthetic_predictor(self, device=device)
 
 
-Head = LaionV1Config | LaionV2Config | AestheticV25Config
+HeadConfig = LaionV1Config | LaionV2Config | AestheticV25Config
 
 _LAYERS: dict[str, tuple[str, ...]] = {
     "laion_v1": ("",),
@@ -91,9 +91,9 @@ _LAYERS: dict[str, tuple[str, ...]] = {
 """How each published file names its linear layers, in their order; between them stand dropouts, no activations."""
 
 
-def aesthetic_predictor(config: Head, *, device: str) -> HeadedPredictor:
+def aesthetic_predictor(config: HeadConfig, *, device: str) -> LinearHeadPredictor:
     """Encoder and head of any kind. Raises `SetupError`."""
-    layers = _layers(config, _state(config, config.place()))
+    layers = _layers(config, _state(config, config.weights_path()))
     encoder = _encoder(config.encoder, device=device)
     wanted, given = layers[0].in_features, encoder([np.zeros((16, 16, 3), np.uint8)]).shape[1]
     if wanted != given:
@@ -101,7 +101,7 @@ def aesthetic_predictor(config: Head, *, device: str) -> HeadedPredictor:
             f"the head {config.weights} takes embeddings of {wanted} numbers, its `encoder` "
             f"{config.encoder.weights} gives {given}: name the model that the head was trained on"
         )
-    return HeadedPredictor(encoder, layers)
+    return LinearHeadPredictor(encoder, layers)
 
 
 def _encoder(config: ClipConfig | OpenClipConfig | Siglip2Config, *, device: str) -> ImageEmbedder:
@@ -112,10 +112,10 @@ def _encoder(config: ClipConfig | OpenClipConfig | Siglip2Config, *, device: str
     return config.load(device)
 
 
-def _state(config: Head, place: Path) -> dict[str, torch.Tensor]:
+def _state(config: HeadConfig, place: Path) -> dict[str, torch.Tensor]:
     import torch
 
-    with loading(config, "aesthetic head"):
+    with load_errors_explained(config, "aesthetic head"):
         if place.suffix == ".safetensors":
             from safetensors.torch import load_file
 
@@ -123,7 +123,7 @@ def _state(config: Head, place: Path) -> dict[str, torch.Tensor]:
         return dict(torch.load(place, map_location="cpu", weights_only=True))
 
 
-def _layers(config: Head, state: dict[str, torch.Tensor]) -> nn.Sequential:
+def _layers(config: HeadConfig, state: dict[str, torch.Tensor]) -> nn.Sequential:
     """The head's linear layers, which are one affine map: nothing bends between them."""
     from torch import nn
 
@@ -147,7 +147,7 @@ def _linear(weight_OI: torch.Tensor, bias_O: torch.Tensor) -> nn.Linear:
     return layer
 
 
-class HeadedPredictor:
+class LinearHeadPredictor:
     """Scores embeddings by a small head, in float32 on the CPU, where it costs nothing."""
 
     def __init__(self, encoder: ImageEmbedder, layers: nn.Sequential) -> None:

@@ -12,11 +12,17 @@ from pydantic import Field
 
 from datagen.core.options import PACE
 from datagen.models.detectors.base import Detection, Detector
-from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
+from datagen.models.detectors.grounding_words import (
+    CaptionedImage,
+    RawDetections,
+    decode_boxes,
+    detect_captions,
+    pack_captions,
+)
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+from datagen.models.weights.pretrained import load_image_processor, load_pretrained, load_tokenizer
 
 if TYPE_CHECKING:
     pass
@@ -45,19 +51,21 @@ class GroundingDinoDetector:
     def __init__(self, config: GroundingDinoConfig, *, device: str) -> None:
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
-        self._model = pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
-        self._images = image_processor(config)
-        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._dtype, self._device = config.prepare(device), device
+        self._model = load_pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
+        self._images = load_image_processor(config)
+        self._tokenizer = load_tokenizer(config, words=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; phrases that do not fit into one text are looked for in turn."""
-        texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases]
-        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
+        texts = [
+            pack_captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases
+        ]
+        return detect_captions(images, texts=texts, detect=self._detect, batches=self._batches)
 
-    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
+    def _detect(self, asked: Sequence[CaptionedImage]) -> list[RawDetections]:
         images = [Image.fromarray(image) for image, _ in asked]
         seen = self._images(images, return_tensors="pt")
         read = self._tokenizer([text.text for _, text in asked], return_tensors="pt", padding=True)
@@ -67,7 +75,7 @@ class GroundingDinoDetector:
             **{name: value.to(self._device) for name, value in read.items()},
         )
         return [
-            found_by(
+            decode_boxes(
                 text,
                 logits_QT=logits_QT,
                 boxes_Q4=boxes_Q4,

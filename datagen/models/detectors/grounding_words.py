@@ -35,7 +35,7 @@ class Caption(NamedTuple):
     """As they were asked, in the order of the text."""
 
 
-def captions(phrases: Sequence[str], *, tokenizer: Any, limit: int) -> list[Caption]:
+def pack_captions(phrases: Sequence[str], *, tokenizer: Any, limit: int) -> list[Caption]:
     """The texts that a picture's phrases fill, of at most `limit` tokens each. Raises `DataError`."""
     said = {words: phrase for phrase in reversed(phrases) for words in [_words(phrase)]}
     parts: list[list[str]] = [[]]
@@ -59,7 +59,7 @@ def _words(phrase: str) -> str:
     return words
 
 
-class Found(NamedTuple):
+class RawDetections(NamedTuple):
     """What one text found in one picture."""
 
     boxes: NDArray[np.float64]
@@ -68,8 +68,15 @@ class Found(NamedTuple):
     labels: list[str]
 
 
-def found_by(caption: Caption, *, logits_QT: torch.Tensor, boxes_Q4: torch.Tensor, ids: Sequence[int], tokenizer: Any,
-             size: tuple[int, int]) -> Found:  # fmt: skip
+def decode_boxes(
+    caption: Caption,
+    *,
+    logits_QT: torch.Tensor,
+    boxes_Q4: torch.Tensor,
+    ids: Sequence[int],
+    tokenizer: Any,
+    size: tuple[int, int],
+) -> RawDetections:
     """The answers of Q queries about the T tokens of a text.
 
     `boxes_Q4` are centre, width and height as shares of a picture of (width, height); a box's score is that of its
@@ -84,7 +91,7 @@ def found_by(caption: Caption, *, logits_QT: torch.Tensor, boxes_Q4: torch.Tenso
     centre, half = boxes_Q4.double()[:, :2], boxes_Q4.double()[:, 2:] / 2
     scale = torch.tensor(size, dtype=torch.float64, device=centre.device)
     boxes = torch.cat([(centre - half) * scale, (centre + half) * scale], dim=1)
-    return Found(boxes.cpu().numpy(), probs_QT.amax(dim=1).cpu().numpy(), labels)
+    return RawDetections(boxes.cpu().numpy(), probs_QT.amax(dim=1).cpu().numpy(), labels)
 
 
 def _phrase_of(ids: Sequence[int], tokenizer: Any) -> list[int]:
@@ -97,27 +104,27 @@ def _phrase_of(ids: Sequence[int], tokenizer: Any) -> list[int]:
     return owners
 
 
-Asked = tuple[NDArray[np.uint8], Caption]
+CaptionedImage = tuple[NDArray[np.uint8], Caption]
 """A picture, HWC uint8 RGB, and one of its texts."""
 
 
-def detections(
+def detect_captions(
     images: Sequence[NDArray[np.uint8]],
     *,
     texts: Sequence[Sequence[Caption]],
-    detect: Callable[[Sequence[Asked]], Sequence[Found]],
+    detect: Callable[[Sequence[CaptionedImage]], Sequence[RawDetections]],
     batches: Batches,
 ) -> list[list[Detection]]:
     """What all texts of each picture find, best first; `detect` is given pictures of one size."""
     asked = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
-    found = iter(batches.over_alike(asked, detect, key=lambda one: one[0].shape))
+    found = iter(batches.map_grouped(asked, detect, key=lambda one: one[0].shape))
     return [
-        _merged([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
+        _merge([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
         for image, some in zip(images, texts, strict=True)
     ]
 
 
-def _merged(found: Sequence[Found], *, size: tuple[int, int]) -> list[Detection]:
+def _merge(found: Sequence[RawDetections], *, size: tuple[int, int]) -> list[Detection]:
     """What all texts of a picture of (width, height) found, best first."""
     boxes = np.concatenate([one.boxes for one in found])
     scores = np.concatenate([one.scores for one in found])

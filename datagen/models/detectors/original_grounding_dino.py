@@ -19,12 +19,18 @@ from pydantic import Field
 from datagen.core.errors import ConfigError
 from datagen.core.options import PACE
 from datagen.models.detectors.base import Detection, Detector
-from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
+from datagen.models.detectors.grounding_words import (
+    CaptionedImage,
+    RawDetections,
+    decode_boxes,
+    detect_captions,
+    pack_captions,
+)
 from datagen.models.weights.batches import Batches
-from datagen.models.weights.config import PlacedConfig, WeightsConfig
+from datagen.models.weights.config import WeightsConfig, WeightsSourceConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.packages import package
-from datagen.models.weights.pretrained import loading, tokenizer
+from datagen.models.weights.packages import import_package
+from datagen.models.weights.pretrained import load_errors_explained, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from datagen.models.detectors.grounding_dino_bert import GroundingDinoBert
 
 
-class TextFilesConfig(PlacedConfig):
+class TextFilesConfig(WeightsSourceConfig):
     """The vocabulary and shape of a text encoder whose weights are elsewhere."""
 
     kind: Literal["text_files"] = "text_files"
@@ -109,13 +115,13 @@ class OriginalGroundingDino:
         import torch
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
+        self._dtype, self._device = config.prepare(device), device
         _part("models")
-        with loading(config.text_encoder, "config of BERT"):
-            shape = transformers.BertConfig.from_pretrained(config.text_encoder.place(), local_files_only=True)
-        self._tokenizer = tokenizer(config.text_encoder, words=shape.vocab_size)
-        with loading(config, "checkpoint"):
-            state = torch.load(config.place(), map_location="cpu", weights_only=True)
+        with load_errors_explained(config.text_encoder, "config of BERT"):
+            shape = transformers.BertConfig.from_pretrained(config.text_encoder.weights_path(), local_files_only=True)
+        self._tokenizer = load_tokenizer(config.text_encoder, words=shape.vocab_size)
+        with load_errors_explained(config, "checkpoint"):
+            state = torch.load(config.weights_path(), map_location="cpu", weights_only=True)
             self._model = _built(config, words=self._tokenizer, shape=shape)
             _fill(self._model, state.get("model", state))
         self._model.to(device).eval()
@@ -132,10 +138,10 @@ class OriginalGroundingDino:
     @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; phrases that do not fit into one text are looked for in turn."""
-        texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.max_text_len) for one in phrases]
-        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
+        texts = [pack_captions(one, tokenizer=self._tokenizer, limit=self._model.max_text_len) for one in phrases]
+        return detect_captions(images, texts=texts, detect=self._detect, batches=self._batches)
 
-    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
+    def _detect(self, asked: Sequence[CaptionedImage]) -> list[RawDetections]:
         import torch
 
         pixels_BCHW = torch.stack([self._prepare(Image.fromarray(image), None)[0] for image, _ in asked])
@@ -143,7 +149,7 @@ class OriginalGroundingDino:
         with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not torch.float32):
             out = self._model(pixels_BCHW.to(self._device), captions=texts)
         return [
-            found_by(
+            decode_boxes(
                 text,
                 logits_QT=logits_QT,
                 boxes_Q4=boxes_Q4,
@@ -158,7 +164,7 @@ class OriginalGroundingDino:
 def _part(name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="timm")  # it imports a name that timm moved
-        return package(f"groundingdino.{name}", extra="groundingdino")
+        return import_package(f"groundingdino.{name}", extra="groundingdino")
 
 
 def _built(config: OriginalGroundingDinoConfig, *, words: Any, shape: transformers.BertConfig) -> Any:

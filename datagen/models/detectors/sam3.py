@@ -16,7 +16,7 @@ from datagen.models.detectors.base import Detection, Detector, best_first
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading, pretrained, tokenizer
+from datagen.models.weights.pretrained import load_errors_explained, load_pretrained, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ _LONGEST = 32
 """Tokens of a phrase that the model was made for, the two at its ends included."""
 
 
-class _Asked(NamedTuple):
+class _PhrasesOfImage(NamedTuple):
     image: NDArray[np.uint8]
     phrases: Sequence[str]
 
@@ -52,25 +52,27 @@ class Sam3Detector:
     def __init__(self, config: Sam3DetectorConfig, *, device: str) -> None:
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
-        self._model = pretrained(transformers.Sam3Model, config, device=device)
-        with loading(config, "processor"):
-            self._processor: Any = transformers.Sam3Processor.from_pretrained(config.place(), local_files_only=True)
-        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._dtype, self._device = config.prepare(device), device
+        self._model = load_pretrained(transformers.Sam3Model, config, device=device)
+        with load_errors_explained(config, "processor"):
+            self._processor: Any = transformers.Sam3Processor.from_pretrained(
+                config.weights_path(), local_files_only=True
+            )
+        self._tokenizer = load_tokenizer(config, words=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
         """See `Detector`; scores are those of the box times that of the phrase being there at all."""
-        return self._batches.over([_Asked(*one) for one in zip(images, phrases, strict=True)], self._detect)
+        return self._batches.map([_PhrasesOfImage(*one) for one in zip(images, phrases, strict=True)], self._detect)
 
-    def _detect(self, asked: Sequence[_Asked]) -> list[list[Detection]]:
+    def _detect(self, asked: Sequence[_PhrasesOfImage]) -> list[list[Detection]]:
         images = [Image.fromarray(one.image) for one in asked]
         inputs = self._processor.image_processor(images, return_tensors="pt")
         seen = self._model.get_vision_features(inputs["pixel_values"].to(self._device, self._dtype))
         return [self._looked(one, _picture(seen, number)) for number, one in enumerate(asked)]
 
-    def _looked(self, asked: _Asked, seen: Any) -> list[Detection]:
+    def _looked(self, asked: _PhrasesOfImage, seen: Any) -> list[Detection]:
         height, width = asked.image.shape[:2]
         boxes, scores, labels = [], [], []
         for phrase in asked.phrases:

@@ -19,13 +19,13 @@ Value = TypeVar("Value")
 FILLED_IN = ("image", "mask_image", "prompt", "height", "width", "generator")
 """Arguments of a pipeline's call that datagen fills in."""
 
-SETTLED = (
+FIXED = (
     "callback", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "callback_steps", "latents",
     "max_area", "num_images_per_prompt", "output_type", "return_dict", "_auto_resize",
 )  # fmt: skip
 """Arguments that only one value suits here: one picture for each prompt, pixels as output, and so on."""
 
-IN_BATCHES = (
+BATCHED_PIPELINES = (
     "FluxFillPipeline",
     "FluxKontextPipeline",
     "StableDiffusionInpaintPipeline",
@@ -105,11 +105,11 @@ class DiffusersConfig(WeightsConfig):
         return f"pipeline {pipeline} {why}: it is made for something else; name one such as {cls.example}"
 
     def _fault_of_batch(self, pipeline: str) -> str | None:
-        if self.batch_size == 1 or pipeline in IN_BATCHES or "image" not in self.takes:
+        if self.batch_size == 1 or pipeline in BATCHED_PIPELINES or "image" not in self.takes:
             return None
         return (
             f"pipeline {pipeline} is not known to take several pictures for as many prompts at once, "
-            f"as {', '.join(IN_BATCHES)} do; set `batch_size: 1`"
+            f"as {', '.join(BATCHED_PIPELINES)} do; set `batch_size: 1`"
         )
 
 
@@ -117,10 +117,10 @@ def _fault_of_arguments(arguments: Arguments, pipeline: str | None, known: Colle
     for argument in arguments:
         if argument in FILLED_IN:
             return f"`{argument}` is filled in from the record and the other options; take it out"
-        if argument in SETTLED:
+        if argument in FIXED:
             return f"only one value of `{argument}` suits here, and that is given; take it out"
         if known is not None and argument not in known:
-            free = {*known} - {"self", *FILLED_IN, *SETTLED}
+            free = {*known} - {"self", *FILLED_IN, *FIXED}
             return f"pipeline {pipeline} takes no `{argument}`; {nearest(argument, free)}"
     return None
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from datagen.core.errors import SetupError, nearest
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.weights.packages import package
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.packages import import_package
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _INDEX = "model_index.json"
 
 
-def load(config: DiffusersConfig, device: str) -> Any:
+def load_pipeline(config: DiffusersConfig, device: str) -> Any:
     """The pipeline on `device`, checked against the config's role and arguments before its weights are read.
 
     Raises `SetupError`.
     """
-    dtype = config.ready(device)
-    place = config.place()
+    dtype = config.prepare(device)
+    place = config.weights_path()
     index = _index(place)
     cls = _class(config.pipeline or str(index.get("_class_name")), place)
     fault = config.fault(cls.__name__, inspect.signature(cls.__call__).parameters)
@@ -49,7 +49,7 @@ def _index(place: Path) -> dict[str, Any]:
 
 
 def _class(name: str, place: Path) -> Any:
-    diffusers = package("diffusers", extra="models")
+    diffusers = import_package("diffusers", extra="models")
     known = [each for each in dir(diffusers) if each.endswith("Pipeline")]
     if name not in known:
         raise SetupError(
@@ -65,7 +65,7 @@ def _read(cls: Any, place: Path, index: dict[str, Any], config: DiffusersConfig,
     given: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
         given["add_watermarker"] = False  # else SDXL marks pictures wherever a package that can is installed
-    with loading(config, cls.__name__):
+    with load_errors_explained(config, cls.__name__):
         given |= _language_parts(place, index, config, dtype)
         pipe = cls.from_pretrained(place, dtype=dtype, local_files_only=True, use_safetensors=True, **given)
     for name, part in pipe.components.items():
@@ -77,7 +77,7 @@ def _read(cls: Any, place: Path, index: dict[str, Any], config: DiffusersConfig,
 
 def _draw_no_bars() -> None:
     for library in ("diffusers", "transformers"):
-        package(f"{library}.utils.logging", extra="models").disable_progress_bar()
+        import_package(f"{library}.utils.logging", extra="models").disable_progress_bar()
 
 
 def _language_parts(place: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image as Pillow
 
-from datagen.imaging.geometry import resized
+from datagen.imaging.geometry import resize
 from datagen.imaging.image import Mask, Pixels
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.diffusion.loading import load
+from datagen.models.diffusion.loading import load_pipeline
 from datagen.models.generated import Declined, Generated
 from datagen.models.weights.batches import Batches
 
 
-class Wish(NamedTuple):
+class ImageRequest(NamedTuple):
     """One picture that is to be made."""
 
     prompt: str
@@ -30,23 +30,23 @@ class Wish(NamedTuple):
     """What of it is to be painted."""
 
 
-class Pipeline:
+class DiffusersPipeline:
     """Makes pictures, those of one size in batches; each from its own noise, whatever else is wished for."""
 
     def __init__(self, config: DiffusersConfig, device: str) -> None:
-        self.pipe = load(config, device)
+        self.pipe = load_pipeline(config, device)
         self.names = set(inspect.signature(type(self.pipe).__call__).parameters)
         self.arguments = config.arguments
         self.batches = Batches(config.batch_size)
 
-    def make(self, wishes: Sequence[Wish]) -> list[Generated]:
+    def make(self, wishes: Sequence[ImageRequest]) -> list[Generated]:
         """A picture for each wish, of the size that was wished for. Raises `DataError` for one too large by itself."""
-        return self.batches.over_alike(wishes, self._called, key=lambda wish: wish.size)
+        return self.batches.map_grouped(wishes, self._called, key=lambda wish: wish.size)
 
-    def _called(self, wishes: Sequence[Wish]) -> list[Generated]:
+    def _called(self, wishes: Sequence[ImageRequest]) -> list[Generated]:
         told = self.pipe(**self._filled_in(wishes), **self._given(len(wishes)), output_type="pil")
         unsafe = getattr(told, "nsfw_content_detected", None) or [False] * len(wishes)
-        pictures = [resized(np.asarray(image.convert("RGB")), wishes[0].size) for image in told.images]
+        pictures = [resize(np.asarray(image.convert("RGB")), wishes[0].size) for image in told.images]
         return [_UNSAFE if bad else picture for picture, bad in zip(pictures, unsafe, strict=True)]
 
     def _given(self, number: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Pipeline:
             for name, value in self.arguments.items()
         }
 
-    def _filled_in(self, wishes: Sequence[Wish]) -> dict[str, Any]:
+    def _filled_in(self, wishes: Sequence[ImageRequest]) -> dict[str, Any]:
         """The arguments that come from the records, as far as the pipeline has them; noise is drawn on the CPU, so that
         it is the same on any GPU.
         """

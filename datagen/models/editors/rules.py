@@ -55,14 +55,14 @@ class RulesEditor:
         return [self._edited(image, told) for image, told in zip(images, instructions, strict=True)]
 
     def _edited(self, image_HWC: NDArray[np.uint8], instruction: str) -> Generated:
-        edit = understood(instruction)
+        edit = parse_instruction(instruction)
         if edit is None:
             return Declined("not_understood", f"no rule says what this asks for: {instruction:.200}")
         edited_HWC = edit(image_HWC.astype(np.float32), self.strength)
         return edited_HWC.round().clip(0, 255).astype(np.uint8)
 
 
-def understood(instruction: str) -> Edit | None:
+def parse_instruction(instruction: str) -> Edit | None:
     """What an instruction asks for; None unless every word of it is accounted for."""
     said = " ".join(re.sub(r"[^\w\s]", " ", instruction.lower()).split()).removeprefix("please ")
     return next((edit for pattern, edit in _RULES if pattern.fullmatch(said)), None)

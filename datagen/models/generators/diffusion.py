@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.diffusion.pipeline import Pipeline, Wish
+from datagen.models.diffusion.pipeline import DiffusersPipeline, ImageRequest
 from datagen.models.generated import Generated
 from datagen.models.generators.base import TextToImage
 
@@ -42,11 +42,11 @@ class DiffusersTextToImage:
     """Makes pictures of captions, all of one size."""
 
     def __init__(self, config: DiffusersTextToImageConfig, device: str) -> None:
-        self.pipeline = Pipeline(config, device)
+        self.pipeline = DiffusersPipeline(config, device)
         self.size = (config.width, config.height)
 
     def __call__(self, captions: list[str], *, seeds: list[int]) -> list[Generated]:
         """See `TextToImage`."""
         return self.pipeline.make(
-            [Wish(caption, seed, self.size) for caption, seed in zip(captions, seeds, strict=True)]
+            [ImageRequest(caption, seed, self.size) for caption, seed in zip(captions, seeds, strict=True)]
         )

@@ -12,14 +12,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from datagen.core.errors import ConfigError, DataError, SetupError
-from datagen.imaging.perceptual_hash import PictureHash, Words, distances, read_hash
+from datagen.imaging.perceptual_hash import PictureHash, Words, hamming_distances, parse_hash
 from datagen.models.base import ModelConfig
 
 _LONGEST = 200_000_000
 """In bytes; half a million hashes take as much."""
 
 
-class Nearest(NamedTuple):
+class NearestItem(NamedTuple):
     """The item of a list that is nearest to a picture."""
 
     distance: int
@@ -28,7 +28,7 @@ class Nearest(NamedTuple):
     item: str
 
 
-class Items(NamedTuple):
+class BenchmarkItems(NamedTuple):
     """The items of a list whose hashes were made alike."""
 
     names: tuple[str, ...]
@@ -58,7 +58,7 @@ class BenchmarkListConfig(ModelConfig):
         """Its name and a digest of its items: another list is another stage."""
         return f"{super().revision}:{self.name}@{hashlib.sha256(_read(self.path)).hexdigest()[:16]}"
 
-    def load(self) -> dict[str, Items]:
+    def load(self) -> dict[str, BenchmarkItems]:
         """The items by how their hashes were made. Raises `SetupError` where a line is no hash."""
         found = _parsed(_read(self.path), self.path)
         if not found:
@@ -69,11 +69,11 @@ class BenchmarkListConfig(ModelConfig):
 _COMMAND = "python -m datagen hashes FOLDER --to FILE"
 
 
-def nearest(hash: PictureHash, *, items: Items, list: str) -> Nearest:
+def nearest_item(hash: PictureHash, *, items: BenchmarkItems, list: str) -> NearestItem:
     """The nearest of a list's items, whose hashes were made alike; of several the first."""
-    found = distances(hash.words, items.words)
+    found = hamming_distances(hash.words, items.words)
     at = int(found.argmin())
-    return Nearest(int(found[at]), list, items.names[at])
+    return NearestItem(int(found[at]), list, items.names[at])
 
 
 @lru_cache(maxsize=16)
@@ -95,14 +95,14 @@ def _read(path: str) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _parsed(data: bytes, path: str) -> dict[str, Items]:
+def _parsed(data: bytes, path: str) -> dict[str, BenchmarkItems]:
     """The items of a file's lines by how their hashes were made. Raises `SetupError`."""
     found: dict[str, list[tuple[str, PictureHash]]] = {}
     for number, line in enumerate(data.splitlines(), 1):
         item, hash = _item(line, f"{path}:{number}")
         found.setdefault(hash.by, []).append((item, hash))
     return {
-        by: Items(tuple(item for item, _ in rows), np.stack([hash.words for _, hash in rows]))
+        by: BenchmarkItems(tuple(item for item, _ in rows), np.stack([hash.words for _, hash in rows]))
         for by, rows in found.items()
     }
 
@@ -110,7 +110,7 @@ def _parsed(data: bytes, path: str) -> dict[str, Items]:
 def _item(line: bytes, where: str) -> tuple[str, PictureHash]:
     try:
         row = json.loads(line)
-        return str(row["item"]), read_hash(row["hash"])
+        return str(row["item"]), parse_hash(row["hash"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, DataError) as error:
         why = error if isinstance(error, DataError) else 'no line of JSON like {"item": ..., "hash": ...}'
         raise SetupError(f"{where}: {why}; write the list anew: {_COMMAND}") from error

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from datagen.imaging.image import Pixels
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 from datagen.models.base import ModelConfig
 from datagen.models.embedders import EmbedderConfig
 from datagen.models.embedders.base import ImageEmbedder
@@ -58,4 +58,4 @@ class EmbeddingHasher:
         """Hash each picture."""
         embedded_ND = self._embedder(pictures).astype(np.float64)
         planes_DB = np.random.default_rng(_SEED).standard_normal((embedded_ND.shape[1], self._bits))
-        return [hash_text(flags, by=self._by) for flags in embedded_ND @ planes_DB > 0]
+        return [format_hash(flags, by=self._by) for flags in embedded_ND @ planes_DB > 0]

@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image as Pillow
 
 from datagen.imaging.image import Pixels
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 from datagen.models.base import ModelConfig
 from datagen.models.hashers.base import Hasher
 
@@ -50,4 +50,4 @@ class PhashHasher:
         import imagehash
 
         found = imagehash.phash(Pillow.fromarray(picture_HWC), hash_size=self._side)
-        return hash_text(found.hash, by=self._by)
+        return format_hash(found.hash, by=self._by)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from datagen.core.errors import SetupError
 from datagen.core.options import PACE
-from datagen.imaging.geometry import padded
+from datagen.imaging.geometry import pad_to_multiple
 from datagen.imaging.image import Mask, Pixels
 from datagen.models.inpainters.base import Inpainter
 from datagen.models.weights.batches import Batches
@@ -51,7 +51,7 @@ class LamaInpainter:
     """Paints holes in one pass, with nothing drawn at random."""
 
     def __init__(self, config: LamaConfig, device: str) -> None:
-        config.ready(device)
+        config.prepare(device)
         self.model = _loaded(config, device)
         self.device = device
         self.batches = Batches(config.batch_size)
@@ -64,8 +64,11 @@ class LamaInpainter:
         seeds: list[int],  # noqa: ARG002 - nothing is drawn
     ) -> list[NDArray[np.uint8]]:
         """See `Inpainter`."""
-        holes = [(padded(image, _MULTIPLE), padded(mask, _MULTIPLE)) for image, mask in zip(images, masks, strict=True)]
-        painted = self.batches.over_alike(holes, self._painted, key=lambda hole: hole[1].shape)
+        holes = [
+            (pad_to_multiple(image, _MULTIPLE), pad_to_multiple(mask, _MULTIPLE))
+            for image, mask in zip(images, masks, strict=True)
+        ]
+        painted = self.batches.map_grouped(holes, self._painted, key=lambda hole: hole[1].shape)
         return [one[: image.shape[0], : image.shape[1]] for one, image in zip(painted, images, strict=True)]
 
     def _painted(self, holes: Sequence[_Hole]) -> list[Pixels]:
@@ -84,7 +87,7 @@ class LamaInpainter:
 def _loaded(config: LamaConfig, device: str) -> Any:
     import torch
 
-    place = config.place()
+    place = config.weights_path()
     if place.is_dir():
         raise SetupError(f"{place} is a folder, LaMa is one TorchScript file: name the file in it, such as big-lama.pt")
     load: Any = torch.jit.load  # it has no types

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen.core.errors import DataError
-from datagen.imaging.geometry import depth, dilate
+from datagen.imaging.geometry import dilate, mask_depth
 from datagen.imaging.image import Mask
 from datagen.models.base import ModelConfig
 from datagen.models.inpainters.base import Inpainter
-from datagen.models.inpainters.poisson import Floats, Index, harmonic, integrated
+from datagen.models.inpainters.poisson import Floats, Index, fill_smoothly, solve_poisson
 
 
 class PatchConfig(ModelConfig):
@@ -95,8 +95,8 @@ class PatchInpainter:
 
 def fill(image_HWC: Floats, hole_HW: Mask, *, rounds: int) -> Floats:
     """The picture with its hole filled, 0 to 255; smoothly where no known patch is whole."""
-    smooth_HWC = harmonic(image_HWC, hole_HW)
-    busy_HWC = harmonic(_busyness(smooth_HWC, hole_HW), dilate(hole_HW, 2))
+    smooth_HWC = fill_smoothly(image_HWC, hole_HW)
+    busy_HWC = fill_smoothly(_busyness(smooth_HWC, hole_HW), dilate(hole_HW, 2))
     found = _searched(np.concatenate([smooth_HWC, busy_HWC], axis=2), hole_HW, rounds)
     if found is None:
         return smooth_HWC
@@ -215,7 +215,7 @@ class Search:
             forth, back = self._step(flat, field_YX, here, there), self._step(flat, field_YX, there, here)
             return (forth - back) / np.float32(2)
 
-        solved = integrated(self.image_HWC, self.hole_HW, step)
+        solved = solve_poisson(self.image_HWC, self.hole_HW, step)
         return solved[_REACH:-_REACH, _REACH:-_REACH]
 
     def _step(self, flat: Floats, field_YX: NDArray[np.intp], here: Index, there: Index) -> Floats:
@@ -312,7 +312,7 @@ def _radii(reach: int) -> list[int]:
 
 def _scales(hole_HW: Mask) -> list[int]:
     deepest = 0
-    while depth(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
+    while mask_depth(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
         deepest += 1
     return list(range(deepest, -1, -1))
 

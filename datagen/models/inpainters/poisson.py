@@ -19,14 +19,14 @@ Index = NDArray[np.intp]
 _SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def harmonic(image_HWC: Floats, hole_HW: Mask) -> Floats:
+def fill_smoothly(image_HWC: Floats, hole_HW: Mask) -> Floats:
     """The hole filled as smoothly as its edge allows; 0 where there is nothing but hole."""
     if hole_HW.all():
         return np.zeros_like(image_HWC)
-    return integrated(image_HWC, hole_HW, lambda here, there: np.float32(0))  # noqa: ARG005
+    return solve_poisson(image_HWC, hole_HW, lambda here, there: np.float32(0))  # noqa: ARG005
 
 
-def integrated(image_HWC: Floats, hole_HW: Mask, step: Callable[[Index, Index], Floats | np.float32]) -> Floats:
+def solve_poisson(image_HWC: Floats, hole_HW: Mask, step: Callable[[Index, Index], Floats | np.float32]) -> Floats:
     """The hole filled with the steps wanted of it, as nearly as its edge allows.
 
     `step(here, there)` is the wanted difference of pixel `here` from its

@@ -14,9 +14,9 @@ from datagen.core.errors import SetupError, nearest
 from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
-from datagen.models.weights.embeddings import unit_rows
+from datagen.models.weights.embeddings import normalized_rows
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -47,10 +47,10 @@ def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:
     """A model of open_clip. Raises `SetupError`."""
     import open_clip
 
-    dtype = config.ready(device)
-    place = config.place()
+    dtype = config.prepare(device)
+    place = config.weights_path()
     name, options = (f"local-dir:{place}", {}) if place.is_dir() else _of_file(config, place)
-    with loading(config, "model"):
+    with load_errors_explained(config, "model"):
         model, _, transform = open_clip.create_model_and_transforms(name, device=device, weights_only=True, **options)
         tokenizer = open_clip.get_tokenizer(name)
     return OpenClipScorer(config, model.eval().requires_grad_(False).to(dtype), transform, tokenizer)
@@ -85,11 +85,11 @@ class OpenClipScorer:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """See `ImageTextScorer`."""
-        return unit_rows(self._images.over(images, self._of_images))
+        return normalized_rows(self._images.map(images, self._of_images))
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `ImageTextScorer`."""
-        return unit_rows(self._texts.over(texts, self._of_texts))
+        return normalized_rows(self._texts.map(texts, self._of_texts))
 
     @inference_mode
     def _of_images(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:

@@ -30,28 +30,28 @@ class Annotation(NamedTuple):
     """A mask as COCO's uncompressed run lengths, {size: [height, width], counts: [...]}; it precedes the outlines."""
 
 
-NOTHING = Annotation([], {})
+NO_ANNOTATION = Annotation([], {})
 """What is annotated of an object that nobody marked."""
 
 
-class Scene(NamedTuple):
+class BoxPrompts(NamedTuple):
     """A picture, HWC uint8 RGB, and the xyxy boxes of objects in it."""
 
     image: NDArray[np.uint8]
     boxes: Sequence[Box]
     annotations: Sequence[Annotation] = ()
-    """What is annotated of each box's object; none at all is `NOTHING` for each."""
+    """What is annotated of each box's object; none at all is `NO_ANNOTATION` for each."""
 
 
-def marks(scene: Scene) -> Sequence[Annotation]:
+def annotations_of(scene: BoxPrompts) -> Sequence[Annotation]:
     """What is annotated of each box's object."""
-    return scene.annotations or [NOTHING] * len(scene.boxes)
+    return scene.annotations or [NO_ANNOTATION] * len(scene.boxes)
 
 
 class Segmenter(Protocol):
     """Masks of the objects in boxes."""
 
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
         """One answer for each box of each picture; a picture is encoded once for all its boxes.
 
         Masks are HW, of the picture's size (an annotated one of the size that it was annotated with).
@@ -68,7 +68,9 @@ def segment_each(
     for place, (image, _, _) in enumerate(each):
         places.setdefault(id(image), []).append(place)
     groups = list(places.values())
-    scenes = [Scene(each[group[0]][0], [each[n][1] for n in group], [each[n][2] for n in group]) for group in groups]
+    scenes = [
+        BoxPrompts(each[group[0]][0], [each[n][1] for n in group], [each[n][2] for n in group]) for group in groups
+    ]
     found: dict[int, Segmentation] = {}
     for group, segmentations in zip(groups, segmenter(scenes), strict=True):
         found.update(zip(group, segmentations, strict=True))

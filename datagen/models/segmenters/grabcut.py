@@ -11,7 +11,7 @@ from pydantic import Field
 
 from datagen.core.fields import Box
 from datagen.models.base import ModelConfig
-from datagen.models.segmenters.base import Scene, Segmentation, Segmenter
+from datagen.models.segmenters.base import BoxPrompts, Segmentation, Segmenter
 
 
 class GrabCutConfig(ModelConfig):
@@ -38,13 +38,13 @@ class GrabCutSegmenter:
         self.rounds = rounds
         self.margin = margin
 
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
         """See `Segmenter`; annotations are ignored, the score is the share of the box that the mask fills."""
         return [[self._cut(scene.image, box) for box in scene.boxes] for scene in scenes]
 
     def _cut(self, image_HWC: NDArray[np.uint8], box: Box) -> Segmentation:
         height, width = image_HWC.shape[:2]
-        x0, y0, x1, y1 = _whole(box, width=width, height=height)
+        x0, y0, x1, y1 = _whole_pixels(box, width=width, height=height)
         pad_x, pad_y = round((x1 - x0) * self.margin) + 2, round((y1 - y0) * self.margin) + 2
         left, top = max(0, x0 - pad_x), max(0, y0 - pad_y)
         part_HWC = np.ascontiguousarray(image_HWC[top : y1 + pad_y, left : x1 + pad_x, ::-1])
@@ -60,6 +60,6 @@ class GrabCutSegmenter:
         return Segmentation(mask_HW, float(mask_HW.sum()) / ((x1 - x0) * (y1 - y0)))
 
 
-def _whole(box: Box, *, width: int, height: int) -> tuple[int, int, int, int]:
+def _whole_pixels(box: Box, *, width: int, height: int) -> tuple[int, int, int, int]:
     x0, y0 = min(max(int(box[0]), 0), width - 1), min(max(int(box[1]), 0), height - 1)
     return x0, y0, min(max(int(np.ceil(box[2])), x0 + 1), width), min(max(int(np.ceil(box[3])), y0 + 1), height)

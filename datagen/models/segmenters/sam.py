@@ -12,11 +12,11 @@ from pydantic import Field
 
 from datagen.core.fields import Box
 from datagen.core.options import PACE
-from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
-from datagen.models.segmenters.sam_masks import chosen
+from datagen.models.segmenters.base import BoxPrompts, PromptedConfig, Segmentation, Segmenter
+from datagen.models.segmenters.sam_masks import best_masks
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -53,20 +53,20 @@ class SamSegmenter:
         import torch
         from segment_anything.utils.transforms import ResizeLongestSide
 
-        self._dtype, self._device = config.ready(device), device
+        self._dtype, self._device = config.prepare(device), device
         self._takes_best = config.masks == "best"
-        with loading(config, "checkpoint"):
-            self._sam = read_sam(torch.load(config.place(), map_location="cpu", weights_only=True)).to(device)
+        with load_errors_explained(config, "checkpoint"):
+            self._sam = read_sam(torch.load(config.weights_path(), map_location="cpu", weights_only=True)).to(device)
             self._sam.image_encoder.to(self._dtype)
         self._resize = ResizeLongestSide(self._sam.image_encoder.img_size)
         self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
 
     @inference_mode
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
         """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
-        return self._pictures.over(scenes, self._segment)
+        return self._pictures.map(scenes, self._segment)
 
-    def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
+    def _segment(self, scenes: Sequence[BoxPrompts]) -> list[list[Segmentation]]:
         import torch
 
         resized = [torch.from_numpy(self._resize.apply_image(scene.image)).permute(2, 0, 1) for scene in scenes]
@@ -74,7 +74,7 @@ class SamSegmenter:
         encoded_BCHW = self._sam.image_encoder(pixels_BCHW.to(self._dtype)).float()
         sizes = [(picture.shape[-2], picture.shape[-1]) for picture in resized]
         return [
-            self._boxes.over(scene.boxes, partial(self._decode, scene.image, encoded_CHW[None], size))
+            self._boxes.map(scene.boxes, partial(self._decode, scene.image, encoded_CHW[None], size))
             for scene, encoded_CHW, size in zip(scenes, encoded_BCHW, sizes, strict=True)
         ]
 
@@ -95,7 +95,7 @@ class SamSegmenter:
             multimask_output=self._takes_best,
         )
         masks_BCHW = self._sam.postprocess_masks(logits_BCHW, size, shape) > self._sam.mask_threshold
-        return chosen(masks_BCHW, scores_BC)
+        return best_masks(masks_BCHW, scores_BC)
 
 
 def read_sam(state: Mapping[str, Any]) -> Sam:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def chosen(masks_BCHW: torch.Tensor, scores_BC: torch.Tensor) -> list[Segmentation]:
+def best_masks(masks_BCHW: torch.Tensor, scores_BC: torch.Tensor) -> list[Segmentation]:
     """For each of B boxes the mask, of C, with the best score. Raises `DataError` if scores are no numbers."""
     import torch
 

@@ -20,7 +20,7 @@ class Batches:
         self.size = size
         """Items that the model takes at once by now."""
 
-    def over(self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made]:
+    def map(self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made]:
         """What `call` makes of the items, in their order. Raises `DataError` for an item too large by itself."""
         import torch
 
@@ -44,19 +44,19 @@ class Batches:
                 torch.cuda.empty_cache()
         return made
 
-    def over_alike(
+    def map_grouped(
         self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]], *, key: Callable[[Given], Any]
     ) -> list[Made]:
-        """Like `over`, each batch of items with one key, such as pictures of one size; in the items' order."""
+        """Like `map`, each batch of items with one key, such as pictures of one size; in the items' order."""
         order = sorted(range(len(items)), key=lambda index: key(items[index]))
         made: dict[int, Made] = {}
         for _, alike in groupby(order, key=lambda index: key(items[index])):
             group = list(alike)
-            made |= zip(group, self.over([items[index] for index in group], call), strict=True)
+            made |= zip(group, self.map([items[index] for index in group], call), strict=True)
         return [made[index] for index in range(len(items))]
 
 
-_TOLD = (
+_OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
     "cublas_status_alloc_failed",
@@ -71,4 +71,4 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     import torch
 
     told = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(words in told for words in _TOLD)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in told for words in _OUT_OF_MEMORY)

@@ -21,7 +21,7 @@ _LOCAL = ("/", "./", "../", "~")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class PlacedConfig(ModelConfig):
+class WeightsSourceConfig(ModelConfig):
     """Weights: a repository of the Hugging Face hub, or a folder or file of one's own.
 
     `weights` has a default only where one repository is the model. Nothing is fetched before `fetch`.
@@ -77,7 +77,7 @@ class PlacedConfig(ModelConfig):
         return {"commit": "", **told} if is_other else told
 
     @model_validator(mode="after")
-    def _named(self) -> PlacedConfig:
+    def _named(self) -> WeightsSourceConfig:
         if not self.is_local and not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./+-]+)?", self.weights):
             raise ValueError(
                 f"weights: '{self.weights}' is neither a repository `owner/name` nor a path; "
@@ -88,7 +88,7 @@ class PlacedConfig(ModelConfig):
     def fetch(self) -> None:
         """Have the packages and the weights on this machine, checked. Raises `SetupError`, which says what to do."""
         self.check_packages()
-        self.place()
+        self.weights_path()
 
     def check_packages(self) -> None:
         """Make sure of the packages, before a module is imported that needs them. Raises `SetupError`."""
@@ -96,14 +96,14 @@ class PlacedConfig(ModelConfig):
 
         check_packages(self.packages, extra=self.extra)
 
-    def place(self) -> Path:
+    def weights_path(self) -> Path:
         """Folder or file of the weights on this machine, fetched if they are not there. Raises `SetupError`."""
-        from datagen.models.weights.local_files import place_of
+        from datagen.models.weights.local_files import weights_path
 
-        return place_of(self)
+        return weights_path(self)
 
 
-class WeightsConfig(PlacedConfig):
+class WeightsConfig(WeightsSourceConfig):
     """A model with weights, and how it computes; subclasses add what their architecture needs."""
 
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -113,7 +113,7 @@ class WeightsConfig(PlacedConfig):
     gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
     """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
 
-    def ready(self, device: str) -> torch.dtype:
+    def prepare(self, device: str) -> torch.dtype:
         """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""
         self.check_packages()
         from datagen.models.weights.devices import check_device, dtype_of

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Inputs = Mapping[str, "torch.Tensor"]
 
 
-class ImageBatches:
+class TransformersEmbedder:
     """Pictures through a processor of transformers and a model, batch by batch; rows of length 1."""
 
     def __init__(
@@ -31,14 +31,14 @@ class ImageBatches:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """See `ImageEmbedder`."""
-        return unit_rows(self._batches.over(images, self._over))
+        return normalized_rows(self._batches.map(images, self._over))
 
     @inference_mode
     def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
-        return list(self._embed(inputs_of(images, self._processor, self._model)).float().cpu())
+        return list(self._embed(model_inputs(images, self._processor, self._model)).float().cpu())
 
 
-def inputs_of(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -> Inputs:
+def model_inputs(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -> Inputs:
     """What a model takes of HWC uint8 RGB pictures, on its device and in its number format."""
     # told to be HWC: of a picture 3 or 1 pixels high it would be guessed wrong
     made = processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
@@ -46,7 +46,7 @@ def inputs_of(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -
     return {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in placed.items()}
 
 
-def unit_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+def normalized_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
     """Vectors as (N, D) float32, each divided by its length; one of zeros stays."""
     import torch
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datagen.core.errors import SetupError
-from datagen.models.weights.packages import package
+from datagen.models.weights.packages import import_package
 
 if TYPE_CHECKING:
-    from datagen.models.weights.config import PlacedConfig
+    from datagen.models.weights.config import WeightsSourceConfig
 
 _BLOCK = 1 << 20
 
 
-def place_of(config: PlacedConfig) -> Path:
+def weights_path(config: WeightsSourceConfig) -> Path:
     """Folder or file of the weights, fetched from the hub if they are not there. Raises `SetupError`."""
     path = _own(config) if config.is_local else _from_hub(config)
     if config.sha256:
@@ -23,7 +23,7 @@ def place_of(config: PlacedConfig) -> Path:
     return path
 
 
-def _own(config: PlacedConfig) -> Path:
+def _own(config: WeightsSourceConfig) -> Path:
     path = Path(config.weights).expanduser()
     if not path.exists():
         raise SetupError(
@@ -33,9 +33,9 @@ def _own(config: PlacedConfig) -> Path:
     return path.resolve()
 
 
-def _from_hub(config: PlacedConfig) -> Path:
+def _from_hub(config: WeightsSourceConfig) -> Path:
     """A snapshot folder, or a file in it where `weights` is `owner/name:file`."""
-    hub = package("huggingface_hub", extra=config.extra)
+    hub = import_package("huggingface_hub", extra=config.extra)
     repository, _, file = config.weights.partition(":")
     revision = config.commit or None
     try:

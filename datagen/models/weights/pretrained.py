@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from datagen.core.errors import SetupError
-from datagen.models.weights.config import PlacedConfig, WeightsConfig
+from datagen.models.weights.config import WeightsConfig, WeightsSourceConfig
 
 
 @contextmanager
-def loading(config: PlacedConfig, what: str) -> Iterator[None]:
+def load_errors_explained(config: WeightsSourceConfig, what: str) -> Iterator[None]:
     """Whatever a library raises as it reads weights becomes a `SetupError` that names `what` was to be read."""
     try:
         yield
@@ -31,11 +31,11 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {told[0][:300] if told else 'no reason given'}"
 
 
-def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
+def load_pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
     """A model of transformers in evaluation mode, its weights all there. Raises `SetupError`."""
-    wanted = {"dtype": config.ready(device), **options}
-    place = config.place()
-    with loading(config, "model"), _quiet():
+    wanted = {"dtype": config.prepare(device), **options}
+    place = config.weights_path()
+    with load_errors_explained(config, "model"), _quiet():
         model, report = maker.from_pretrained(
             place, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **wanted
         )
@@ -64,24 +64,24 @@ def _quiet() -> Iterator[None]:
             telling.enable_progress_bar()
 
 
-def image_processor(config: WeightsConfig) -> Any:
+def load_image_processor(config: WeightsConfig) -> Any:
     """The processor that the weights come with, in its Pillow form, as models were trained and thresholds found."""
     from transformers import AutoImageProcessor
 
-    with loading(config, "image processor"):
+    with load_errors_explained(config, "image processor"):
         reader: Any = AutoImageProcessor
-        return reader.from_pretrained(config.place(), local_files_only=True, backend="pil")
+        return reader.from_pretrained(config.weights_path(), local_files_only=True, backend="pil")
 
 
-def tokenizer(config: PlacedConfig, *, words: int) -> Any:
+def load_tokenizer(config: WeightsSourceConfig, *, words: int) -> Any:
     """The tokenizer that the weights come with, for a model that knows so many `words`. Raises `SetupError`.
 
     Where its files are missing, transformers makes one that knows no words at all, and says nothing.
     """
     from transformers import AutoTokenizer
 
-    with loading(config, "tokenizer"):
-        found = AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
+    with load_errors_explained(config, "tokenizer"):
+        found = AutoTokenizer.from_pretrained(config.weights_path(), local_files_only=True)
     if len(found) < words / 2:
         raise SetupError(
             f"the tokenizer of {config.weights} knows {len(found)} words, the model {words}: "
