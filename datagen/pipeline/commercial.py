@@ -59,14 +59,14 @@ def _of_models(graph: Graph) -> Iterator[Licensed]:
     places = stage_places(graph.loaded.located.data)
     for node in {node.entry: node for node in graph.nodes}.values():
         for place, model in models_with_paths(node.config):
-            if model.licensed is not None:
+            if model.effective_license is not None:
                 where = graph.loaded.located.origin((*places[node.entry], "with", *place))
                 yield _licensed(
                     where,
                     f"'{node.id}' uses {_name(model)}",
-                    model.licensed,
+                    model.effective_license,
                     remedy=f"take another model for '{node.id}'"
-                    if model.licensed
+                    if model.effective_license
                     else "once you know it, write `weights_license: NAME` beside it, such as Apache-2.0",
                 )
 

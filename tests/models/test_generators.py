@@ -392,7 +392,7 @@ def test_a_wish_that_fits_nowhere_fails_alone(folder: Path) -> None:
 
     model.pipeline.pipe = never
     with pytest.raises(DataError, match="does not fit into memory even alone"):
-        model.pipeline.make([ImageRequest("a", 1, (64, 64), PICTURE[:, :64])])
+        model.pipeline.generate([ImageRequest("a", 1, (64, 64), PICTURE[:, :64])])
 
 
 def test_check_holds_arguments_against_signatures_and_imports_no_library() -> None:

@@ -54,7 +54,7 @@ class GroundingDinoDetector:
         self._dtype, self._device = config.prepare(device), device
         self._model = load_pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
         self._images = load_image_processor(config)
-        self._tokenizer = load_tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._tokenizer = load_tokenizer(config, vocab_size=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @inference_mode

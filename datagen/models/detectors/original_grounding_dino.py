@@ -119,7 +119,7 @@ class OriginalGroundingDino:
         _part("models")
         with load_errors_explained(config.text_encoder, "config of BERT"):
             shape = transformers.BertConfig.from_pretrained(config.text_encoder.weights_path(), local_files_only=True)
-        self._tokenizer = load_tokenizer(config.text_encoder, words=shape.vocab_size)
+        self._tokenizer = load_tokenizer(config.text_encoder, vocab_size=shape.vocab_size)
         with load_errors_explained(config, "checkpoint"):
             state = torch.load(config.weights_path(), map_location="cpu", weights_only=True)
             self._model = _built(config, words=self._tokenizer, shape=shape)

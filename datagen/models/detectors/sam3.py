@@ -58,7 +58,7 @@ class Sam3Detector:
             self._processor: Any = transformers.Sam3Processor.from_pretrained(
                 config.weights_path(), local_files_only=True
             )
-        self._tokenizer = load_tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._tokenizer = load_tokenizer(config, vocab_size=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @inference_mode

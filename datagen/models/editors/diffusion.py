@@ -44,7 +44,7 @@ class DiffusersEditor:
     ) -> list[Generated]:
         """See `Editor`."""
         wishes = [self._wish(*each) for each in zip(images, instructions, seeds, strict=True)]
-        made = self.pipeline.make(wishes)
+        made = self.pipeline.generate(wishes)
         return [
             one if isinstance(one, Declined) else resize(one, (image.shape[1], image.shape[0]))
             for one, image in zip(made, images, strict=True)

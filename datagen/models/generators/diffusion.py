@@ -47,6 +47,6 @@ class DiffusersTextToImage:
 
     def __call__(self, captions: list[str], *, seeds: list[int]) -> list[Generated]:
         """See `TextToImage`."""
-        return self.pipeline.make(
+        return self.pipeline.generate(
             [ImageRequest(caption, seed, self.size) for caption, seed in zip(captions, seeds, strict=True)]
         )

@@ -41,7 +41,7 @@ class DiffusersInpainter:
         self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]], *, seeds: list[int]
     ) -> list[NDArray[np.uint8]]:
         """See `Inpainter`. Raises `DataError` where the model's safety checker objects."""
-        made = self.pipeline.make([self._wish(*each) for each in zip(images, masks, seeds, strict=True)])
+        made = self.pipeline.generate([self._wish(*each) for each in zip(images, masks, seeds, strict=True)])
         return [_cut(one, image.shape[:2]) for one, image in zip(made, images, strict=True)]
 
     def _wish(self, image_HWC: NDArray[np.uint8], mask_HW: NDArray[np.bool_], seed: int) -> ImageRequest:

@@ -99,7 +99,7 @@ class ClipScorer:
             config, load_image_processor(config), model, lambda inputs: model.get_image_features(**inputs).pooler_output
         )
         reads = model.config.text_config
-        self._tokenizer = load_tokenizer(config, words=reads.vocab_size)
+        self._tokenizer = load_tokenizer(config, vocab_size=reads.vocab_size)
         self._longest = reads.max_position_embeddings
         self._model = model
         self._batches = Batches(config.batch_size)
