@@ -1,4 +1,4 @@
-"""DINO and DINOv2 through transformers."""
+"""DINO and DINOv2, implemented by transformers."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Dinov2Config(WeightsConfig):
 
 _DINOV2 = ("dinov2", "dinov2_with_registers")
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-"""Of ImageNet, by channel; what all of DINO was trained with."""
+"""ImageNet's mean and standard deviation by channel, with which all DINO models were trained."""
 _RESIZED, _CROPPED = 256, 224
-"""Shorter side and centre crop of DINO's evaluation."""
+"""Shorter side and centre crop in pixels, as in DINO's evaluation."""
 
 
 def dino_embedder(config: DinoConfig, *, device: str) -> TransformersEmbedder:

@@ -1,9 +1,9 @@
-"""Image classification through transformers."""
+"""Image classifiers of transformers as NSFW filters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.embeddings import model_inputs
 from datagen.models.weights.inference import inference_mode
 from datagen.models.weights.pretrained import load_image_processor, load_pretrained
-
-if TYPE_CHECKING:
-    pass
 
 
 class ImageClassifierConfig(WeightsConfig):
@@ -34,7 +31,7 @@ class ImageClassifierConfig(WeightsConfig):
 
 
 def nsfw_classifier(config: ImageClassifierConfig, *, device: str) -> LabelClassifier:
-    """The classifier. Raises `SetupError`."""
+    """The classifier. Raises `SetupError`, also for a label that the model does not have."""
     from transformers import AutoModelForImageClassification
 
     model = load_pretrained(AutoModelForImageClassification, config, device=device)
@@ -50,7 +47,7 @@ def nsfw_classifier(config: ImageClassifierConfig, *, device: str) -> LabelClass
 
 
 class LabelClassifier:
-    """Adds up the probabilities of some labels."""
+    """Sums the probabilities of some of the model's labels."""
 
     def __init__(self, config: ImageClassifierConfig, model: Any, processor: Any, numbers: Sequence[int]) -> None:
         self._model = model
@@ -60,9 +57,10 @@ class LabelClassifier:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
         """See `NsfwClassifier`."""
-        return self._batches.map(images, self._over)
+        return self._batches.map(images, self._classify)
 
     @inference_mode
-    def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[float]:
+    def _classify(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[float]:
         logits_BL = self._model(**model_inputs(images, self._processor, self._model)).logits.float()
+        # `min`: rounding may bring a sum of probabilities just above 1.
         return [min(1.0, float(found)) for found in logits_BL.softmax(-1)[:, self._numbers].sum(-1)]

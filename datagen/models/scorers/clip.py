@@ -1,4 +1,4 @@
-"""CLIP and SigLIP through transformers."""
+"""CLIP and SigLIP, implemented by transformers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 _FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
-"""Of repositories that hold weights in open_clip's form too."""
+"""Files to download: some repositories hold the same weights in open_clip's format too."""
 
 
 class ClipConfig(WeightsConfig):
@@ -72,7 +72,7 @@ def siglip_scorer(config: Siglip2Config, *, device: str) -> ClipScorer:
 
 
 def clip_images(config: ClipConfig, *, device: str) -> TransformersEmbedder:
-    """The picture tower of a CLIP model alone. Raises `SetupError`."""
+    """The image tower of a CLIP model, without its text tower. Raises `SetupError`."""
     from transformers import CLIPVisionModelWithProjection
 
     model = load_pretrained(CLIPVisionModelWithProjection, config, device=device)
@@ -82,7 +82,7 @@ def clip_images(config: ClipConfig, *, device: str) -> TransformersEmbedder:
 
 
 def siglip_images(config: Siglip2Config, *, device: str) -> TransformersEmbedder:
-    """The picture tower of a SigLIP model alone. Raises `SetupError`."""
+    """The image tower of a SigLIP model, without its text tower. Raises `SetupError`."""
     from transformers import SiglipVisionModel
 
     model = load_pretrained(SiglipVisionModel, config, device=device)
@@ -92,15 +92,15 @@ def siglip_images(config: Siglip2Config, *, device: str) -> TransformersEmbedder
 
 
 class ClipScorer:
-    """A model with `get_image_features` and `get_text_features`, behind its own processor and tokenizer."""
+    """A CLIP or SigLIP model of transformers, with the image processor and tokenizer saved beside its weights."""
 
     def __init__(self, config: ClipConfig | Siglip2Config, model: Any) -> None:
         self._images = TransformersEmbedder(
             config, load_image_processor(config), model, lambda inputs: model.get_image_features(**inputs).pooler_output
         )
-        reads = model.config.text_config
-        self._tokenizer = load_tokenizer(config, vocab_size=reads.vocab_size)
-        self._longest = reads.max_position_embeddings
+        text_config = model.config.text_config
+        self._tokenizer = load_tokenizer(config, vocab_size=text_config.vocab_size)
+        self._longest = text_config.max_position_embeddings
         self._model = model
         self._batches = Batches(config.batch_size)
 
@@ -109,12 +109,13 @@ class ClipScorer:
         return self._images(images)
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `ImageTextScorer`; texts are filled up to the longest, as SigLIP was trained and CLIP does not mind."""
-        return normalized_rows(self._batches.map(texts, self._texts))
+        """See `ImageTextScorer`."""
+        return normalized_rows(self._batches.map(texts, self._embed_texts))
 
     @inference_mode
-    def _texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
+    def _embed_texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
         lower = [text.lower() for text in texts]  # as both were trained; not all SigLIP 2 tokenizers do it
+        # Padded to the full length, as SigLIP was trained; to CLIP it makes no difference.
         tokens = self._tokenizer(
             lower, padding="max_length", truncation=True, max_length=self._longest, return_tensors="pt"
         )

@@ -1,4 +1,4 @@
-"""Masks as people drew them."""
+"""A segmenter without a model: it returns the masks that people drew."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class AnnotatedConfig(ModelConfig):
 
 
 class AnnotatedSegmenter:
-    """An object's annotated mask, or the union of its outlines; an empty mask where there is neither."""
+    """Returns an object's annotated mask, else the union of its outlines, else an empty mask."""
 
-    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
         """See `Segmenter`; boxes are only counted, scores are 1."""
-        return [[Segmentation(_mask(scene.image, one), 1.0) for one in annotations_of(scene)] for scene in scenes]
+        return [[Segmentation(_mask(each.image, one), 1.0) for one in annotations_of(each)] for each in pictures]
 
 
 def _mask(image_HWC: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.bool_]:

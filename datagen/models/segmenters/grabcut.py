@@ -1,4 +1,4 @@
-"""Masks by GrabCut from a box."""
+"""OpenCV's GrabCut as a segmenter, without weights."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _SEED = 7
 
 
 class GrabCutSegmenter:
-    """Splits the box into object and surroundings by colour and edges."""
+    """Separates the object in the box from its surroundings by colour and edges."""
 
     def __init__(self, *, rounds: int, margin: float) -> None:
         self.rounds = rounds
         self.margin = margin
 
-    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
-        """See `Segmenter`; annotations are ignored, the score is the share of the box that the mask fills."""
-        return [[self._cut(scene.image, box) for box in scene.boxes] for scene in scenes]
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
+        """See `Segmenter`; annotations are ignored, the score is the mask's area over the box's area."""
+        return [[self._cut(picture.image, box) for box in picture.boxes] for picture in pictures]
 
     def _cut(self, image_HWC: NDArray[np.uint8], box: Box) -> Segmentation:
         height, width = image_HWC.shape[:2]
@@ -52,7 +52,7 @@ class GrabCutSegmenter:
         label_HW[y0 - top : y1 - top, x0 - left : x1 - left] = cv2.GC_PR_FGD
         mask_HW = np.zeros((height, width), np.bool_)
         if (label_HW == cv2.GC_BGD).any():
-            cv2.setRNGSeed(_SEED)  # its k-means draws from OpenCV's generator
+            cv2.setRNGSeed(_SEED)  # GrabCut's k-means draws from OpenCV's global generator
             colours, others = np.zeros((1, 65)), np.zeros((1, 65))
             cv2.grabCut(part_HWC, label_HW, (0, 0, 1, 1), others, colours, self.rounds, cv2.GC_INIT_WITH_MASK)
             found_HW = (label_HW == cv2.GC_FGD) | (label_HW == cv2.GC_PR_FGD)
@@ -61,5 +61,6 @@ class GrabCutSegmenter:
 
 
 def _whole_pixels(box: Box, *, width: int, height: int) -> tuple[int, int, int, int]:
+    """The box enlarged to whole pixels and clipped to the picture; at least one pixel wide and high."""
     x0, y0 = min(max(int(box[0]), 0), width - 1), min(max(int(box[1]), 0), height - 1)
     return x0, y0, min(max(int(np.ceil(box[2])), x0 + 1), width), min(max(int(np.ceil(box[3])), y0 + 1), height)

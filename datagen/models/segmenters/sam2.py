@@ -1,4 +1,4 @@
-"""Masks by SAM 2 and SAM 3, as transformers has them."""
+"""SAM 2 and SAM 3 as segmenters, implemented by transformers."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Sam3Config(PromptedConfig):
 
 
 class Sam2Segmenter:
-    """Encodes a picture once, then decodes its boxes; only the encoder computes in half precision."""
+    """Encodes a picture once, then decodes its boxes in batches; only the encoder computes in half precision."""
 
     model_class: ClassVar[str] = "Sam2Model"
     processor_class: ClassVar[str] = "Sam2Processor"
-    """Names in transformers, which is imported when the model is loaded."""
+    """Names of classes in transformers; strings, because transformers is imported only when the model is loaded."""
 
     def __init__(self, config: Sam2Config | Sam3Config, *, device: str) -> None:
         import torch
@@ -77,24 +77,24 @@ class Sam2Segmenter:
         self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
 
     @inference_mode
-    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
-        """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
-        return self._pictures.map(scenes, self._segment)
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
+        """See `Segmenter`; annotations are ignored, scores are the model's estimates of the mask's IoU."""
+        return self._pictures.map(pictures, self._segment)
 
-    def _segment(self, scenes: Sequence[BoxPrompts]) -> list[list[Segmentation]]:
-        images = [Image.fromarray(scene.image) for scene in scenes]
+    def _segment(self, pictures: Sequence[BoxPrompts]) -> list[list[Segmentation]]:
+        images = [Image.fromarray(picture.image) for picture in pictures]
         inputs = self._processor.image_processor(images, return_tensors="pt")
         levels_BCHW = self._model.get_image_embeddings(inputs["pixel_values"].to(self._device, self._dtype))
         return [
             self._boxes.map(
-                scene.boxes,
-                partial(self._decode, list(scene.image.shape[:2]), [level[n : n + 1] for level in levels_BCHW]),
+                picture.boxes,
+                partial(self._decode, list(picture.image.shape[:2]), [level[n : n + 1] for level in levels_BCHW]),
             )
-            for n, scene in enumerate(scenes)
+            for n, picture in enumerate(pictures)
         ]
 
     def _decode(self, size: list[int], levels_BCHW: list[torch.Tensor], boxes: Sequence[Box]) -> list[Segmentation]:
-        """`size` is the picture's (height, width)."""
+        """`size` is the picture's (height, width); `levels_BCHW` are its features, with B = 1."""
         prompts = self._processor(
             original_sizes=[size], input_boxes=[[list(box) for box in boxes]], return_tensors="pt"
         )
@@ -108,13 +108,13 @@ class Sam2Segmenter:
 
 
 class Sam3Segmenter(Sam2Segmenter):
-    """The same with SAM 3's tracker, which takes boxes as SAM 2 does."""
+    """The same with the tracker of SAM 3, which takes boxes like SAM 2."""
 
     model_class: ClassVar[str] = "Sam3TrackerModel"
     processor_class: ClassVar[str] = "Sam3TrackerProcessor"
 
 
 def _upcast_features(_module: torch.nn.Module, _args: Any, out: Any) -> Any:
-    """The encoder's maps in the decoder's precision."""
+    """A hook that converts the encoder's feature maps to float32, in which the decoder computes."""
     out.fpn_hidden_states = tuple(level.float() for level in out.fpn_hidden_states)
     return out
