@@ -1,4 +1,4 @@
-"""Text-to-image by a pipeline of diffusers."""
+"""Text-to-image pipelines of diffusers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class DiffusersTextToImageConfig(DiffusersConfig):
 
     @field_validator("width", "height")
     @classmethod
-    def _is_multiple(cls, side: int, told: ValidationInfo) -> int:
-        multiple = told.data.get("multiple", 1)
+    def _check_side(cls, side: int, info: ValidationInfo) -> int:
+        multiple = info.data.get("multiple", 1)
         if side % multiple:
             near = max(1, side // multiple) * multiple
             raise ValueError(f"it is no multiple of {multiple} (`multiple`): take {near}")
@@ -39,7 +39,7 @@ class DiffusersTextToImageConfig(DiffusersConfig):
 
 
 class DiffusersTextToImage:
-    """Makes pictures of captions, all of one size."""
+    """Makes pictures from captions, all of one size."""
 
     def __init__(self, config: DiffusersTextToImageConfig, device: str) -> None:
         self.pipeline = DiffusersPipeline(config, device)
