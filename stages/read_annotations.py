@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
 from datagen.fetch import SCHEMES, read_file
-from datagen.imaging.rle import RleMask, parse_rle
+from datagen.imaging.rle import RunLengthMask, parse_rle
 
 _LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
 _Side = Annotated[int, Field(gt=0, le=2**16)]
@@ -38,7 +38,7 @@ _FILE = TypeAdapter(_File)
 
 
 class _Found(NamedTuple):
-    runs: RleMask
+    runs: RunLengthMask
     box: Box
     share: float
 

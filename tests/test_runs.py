@@ -12,7 +12,7 @@ from pycocotools import mask as reference
 
 from datagen.core.errors import DataError
 from datagen.imaging.geometry import decode_rle, mask_bounds
-from datagen.imaging.rle import RleMask, parse_rle
+from datagen.imaging.rle import RunLengthMask, parse_rle
 
 MASKS = arrays.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 BLOBS = st.tuples(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16)).map(
@@ -20,7 +20,7 @@ BLOBS = st.tuples(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16
 )
 
 
-def read(mask_HW: np.ndarray) -> RleMask:
+def read(mask_HW: np.ndarray) -> RunLengthMask:
     height, width = mask_HW.shape
     return parse_rle(coco_text(runs(mask_HW)), height=height, width=width)
 

@@ -26,7 +26,7 @@ _MOST_GROUPS = 12
 """Most groups of five bits in one length; more would not fit into 64 bits."""
 
 
-class RleMask(NamedTuple):
+class RunLengthMask(NamedTuple):
     """A mask: int64 run lengths that add up to height x width."""
 
     counts: NDArray[np.int64]
@@ -58,11 +58,11 @@ class RleMask(NamedTuple):
         bottom = self.height if wraps else int((last % self.height).max()) + 1
         return int(starts.min() // self.height), top, int(last.max() // self.height) + 1, bottom
 
-    def fits(self, other: RleMask) -> bool:
+    def fits(self, other: RunLengthMask) -> bool:
         """Whether another mask has the same height and width."""
         return (self.height, self.width) == (other.height, other.width)
 
-    def shared(self, other: RleMask) -> int:
+    def shared(self, other: RunLengthMask) -> int:
         """Number of pixels in both this mask and another of the same size."""
         # Pixels of the other mask before each end of a run are linear between the ends of its own runs: interpolate.
         edges = np.concatenate([[0], other.ends])
@@ -72,7 +72,7 @@ class RleMask(NamedTuple):
         return round(float(before.sum()))
 
 
-def parse_rle(counts: str | Sequence[int], *, height: int, width: int) -> RleMask:
+def parse_rle(counts: str | Sequence[int], *, height: int, width: int) -> RunLengthMask:
     """A mask from COCO's run lengths, as text or as a list. Raises `DataError` unless they add up to height x width."""
     if isinstance(counts, str):
         found = _decode_text(counts)
@@ -84,7 +84,7 @@ def parse_rle(counts: str | Sequence[int], *, height: int, width: int) -> RleMas
     low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
     if low < 0 or high > height * width or int(found.sum()) != height * width:
         raise DataError(f"a mask's runs do not add up to its size, {width}x{height}")
-    return RleMask(found, height, width)
+    return RunLengthMask(found, height, width)
 
 
 def _decode_text(text: str) -> NDArray[np.int64]:
