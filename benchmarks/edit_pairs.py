@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.fetch import read_file
-from datagen.imaging.geometry import draw
+from datagen.imaging.geometry import draw_polygons
 from datagen.imaging.image import Image, Mask
 from datagen.models.inpainters.patch import PatchConfig
 
@@ -50,7 +50,7 @@ def photograph(id: str) -> Photograph:
     scale = LONG_SIDE / max(whole.shape[:2])
     pixels = cv2.resize(whole, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
     size = (pixels.shape[1], pixels.shape[0])
-    masks = {thing["label"]: draw(_scaled(thing, scale), size) for thing in row["objects"]}
+    masks = {thing["label"]: draw_polygons(_scaled(thing, scale), size) for thing in row["objects"]}
     return Photograph(pixels, masks, row["caption"])
 
 

@@ -44,7 +44,7 @@ from datagen.execute.maintain.verify import find_rows, verify
 from datagen.execute.reuse.answer_cache import AnswerCache
 from datagen.execute.run import RunOptions, run, stored_config
 from datagen.fetch import read_file
-from datagen.imaging.geometry import decode_runs, draw
+from datagen.imaging.geometry import decode_rle, draw_polygons
 from datagen.imaging.image import Image
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
@@ -297,12 +297,12 @@ def readers(folder: Path) -> dict[str, Reader]:
             told = [int(part) for part in data.split()]
             height, width, *counts = told
             if 0 < height * width <= 10**6:
-                decode_runs(counts, (height, width))
+                decode_rle(counts, (height, width))
 
     def outline(data: bytes) -> None:
         numbers = np.frombuffer(data[: len(data) // 16 * 16], "<f8").clip(-1e6, 1e6)
         if np.isfinite(numbers).all():
-            draw([[(float(x), float(y)) for x, y in numbers.reshape(-1, 2)]], (64, 48))
+            draw_polygons([[(float(x), float(y)) for x, y in numbers.reshape(-1, 2)]], (64, 48))
 
     def kept(data: bytes) -> None:
         Store(str(folder)).write("run/checkpoints/f/000000-a.arrow", hashlib.sha256(data).digest() + data)

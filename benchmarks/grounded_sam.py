@@ -28,7 +28,7 @@ from skimage import data
 from datagen import Record
 from datagen.imaging.image import Image
 from datagen.models.detectors.grounding_dino import GroundingDinoConfig
-from datagen.models.segmenters.base import Scene
+from datagen.models.segmenters.base import BoxPrompts
 from datagen.models.segmenters.sam import SamConfig
 from stages.detect_objects import DetectObjects
 
@@ -85,7 +85,7 @@ def main() -> None:
         segmenter = sam.load(asked.device)
 
         def segment(number: int) -> object:
-            return segmenter([Scene(image.array, boxes[:number])])
+            return segmenter([BoxPrompts(image.array, boxes[:number])])
 
         def detect(number: int) -> Callable[[], object]:
             options = {"detector": detector, "segmenter": sam, "phrases": ("person",), "min_score": 0, "max_overlap": 1}

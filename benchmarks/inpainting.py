@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from skimage.restoration import inpaint_biharmonic
 
-from datagen.imaging.geometry import bounds, dilate, draw
+from datagen.imaging.geometry import dilate, draw_polygons, mask_bounds
 from datagen.imaging.image import Image
 from datagen.imaging.removal_scores import seam
 from datagen.models.inpainters.patch import PatchConfig
-from datagen.models.inpainters.poisson import harmonic
+from datagen.models.inpainters.poisson import fill_smoothly
 from datagen.models.inpainters.telea import TeleaConfig
 
 Pixels = NDArray[np.uint8]
@@ -105,7 +105,7 @@ def biharmonic(image: Pixels, hole: Mask) -> Pixels:
 
 
 def membrane(image: Pixels, hole: Mask) -> Pixels:
-    return harmonic(image.astype(np.float32), hole).round().clip(0, 255).astype(np.uint8)
+    return fill_smoothly(image.astype(np.float32), hole).round().clip(0, 255).astype(np.uint8)
 
 
 def membrane_noise(image: Pixels, hole: Mask) -> Pixels:
@@ -145,12 +145,12 @@ def objects() -> dict[tuple[str, int], tuple[str, Mask]]:
         name = row["uri"].rsplit("/", 1)[1]
         size = photograph(name).shape[1::-1]
         for number, thing in enumerate(row["objects"]):
-            found[row["id"], number] = (name, draw(thing["polygons"], size))
+            found[row["id"], number] = (name, draw_polygons(thing["polygons"], size))
     return found
 
 
 def moved(mask: Mask, *, centre: tuple[int, int], shape: tuple[int, ...]) -> Mask:
-    x0, y0, x1, y1 = bounds(mask)
+    x0, y0, x1, y1 = mask_bounds(mask)
     placed = np.zeros(shape[:2], np.bool_)
     left, top = max(0, centre[0] - (x1 - x0) // 2), max(0, centre[1] - (y1 - y0) // 2)
     part = mask[y0:y1, x0:x1][: shape[0] - top, : shape[1] - left]
@@ -159,7 +159,7 @@ def moved(mask: Mask, *, centre: tuple[int, int], shape: tuple[int, ...]) -> Mas
 
 
 def window(hole: Mask) -> tuple[slice, slice]:
-    x0, y0, x1, y1 = bounds(hole)
+    x0, y0, x1, y1 = mask_bounds(hole)
     return slice(max(0, y0 - MARGIN), y1 + MARGIN), slice(max(0, x0 - MARGIN), x1 + MARGIN)
 
 
@@ -242,7 +242,7 @@ def sheet(path: Path) -> None:
 
 
 def tile(picture: Pixels, hole: Mask) -> Pixels:
-    x0, y0, x1, y1 = bounds(hole)
+    x0, y0, x1, y1 = mask_bounds(hole)
     side = max(x1 - x0, y1 - y0) + 40
     left, top = max(0, (x0 + x1 - side) // 2), max(0, (y0 + y1 - side) // 2)
     seen = picture[top : top + side, left : left + side]

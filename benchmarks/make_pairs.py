@@ -18,7 +18,7 @@ import numpy as np
 import skimage
 from numpy.typing import NDArray
 
-from datagen.imaging.geometry import bounds, dilate, draw, on_square
+from datagen.imaging.geometry import center_on_square, dilate, draw_polygons, mask_bounds
 from datagen.imaging.image import Image
 from datagen.models.inpainters.patch import PatchConfig
 
@@ -55,7 +55,7 @@ def photograph(id: str) -> Pixels:
 def outline(id: str, number: int) -> Mask:
     """The mask of one of its objects, by its outline."""
     height, width = photograph(id).shape[:2]
-    return draw(ROWS[id]["objects"][number]["polygons"], (width, height))
+    return draw_polygons(ROWS[id]["objects"][number]["polygons"], (width, height))
 
 
 def without(image_HWC: Pixels, mask_HW: Mask) -> Pixels:
@@ -67,7 +67,7 @@ def without(image_HWC: Pixels, mask_HW: Mask) -> Pixels:
 
 def put(ground_HWC: Pixels, thing_HWC: Pixels, mask_HW: Mask, *, x: float, bottom: int) -> tuple[Pixels, Mask]:
     """A picture with a thing of another (or the same) put in, its middle at x and its lower edge at `bottom`."""
-    x0, _, x1, y1 = bounds(mask_HW)
+    x0, _, x1, y1 = mask_bounds(mask_HW)
     dx, dy = round(x - (x0 + x1) / 2), bottom - y1
     moved = np.float32([[1, 0, dx], [0, 1, dy]])
     size = ground_HWC.shape[1::-1]
@@ -106,7 +106,7 @@ def try_on() -> Pair:
     image, person = photograph("astronaut"), outline("astronaut", 2)
     below = person & (np.arange(image.shape[0]) > 210)[:, None]
     target, _ = recoloured(image, below, hue=50, saturation=0.55)
-    garment = on_square(target, below, level=255, margin=0.05)
+    garment = center_on_square(target, below, level=255, margin=0.05)
     text = "replace the suit with another suit"
     told = ("An astronaut in an orange suit smiles.", "An astronaut in a green suit smiles.")
     return Pair("green-suit", "astronaut", image, target, text, "suit", below, 1, 0.6, told, garment)
@@ -114,7 +114,7 @@ def try_on() -> Pair:
 
 def tower() -> Pair:
     image, rocket, tower = photograph("rocket"), outline("rocket", 0), outline("rocket", 1)
-    x0, _, x1, _ = bounds(rocket)
+    x0, _, x1, _ = mask_bounds(rocket)
     target, mask = put(without(image, rocket), image, tower, x=(x0 + x1) / 2, bottom=image.shape[0])
     text = "replace the rocket with a lightning tower"
     told = ("A rocket stands on its pad at dusk.", "A lightning tower stands on a pad at dusk.")
@@ -123,7 +123,7 @@ def tower() -> Pair:
 
 def coin() -> Pair:
     image, old, new = photograph("coins"), outline("coins", 1), outline("coins", 0)
-    x0, _, x1, y1 = bounds(old)
+    x0, _, x1, y1 = mask_bounds(old)
     target, mask = put(without(image, old), image, new, x=(x0 + x1) / 2, bottom=y1 + 4)
     left, top, right, bottom = 40, 130, 180, 255
     cut = (slice(top, bottom), slice(left, right))
@@ -134,8 +134,8 @@ def coin() -> Pair:
 
 def galaxy() -> Pair:
     image, old, new = photograph("hubble"), outline("hubble", 1), outline("hubble", 0)
-    x0, y0, x1, y1 = bounds(old)
-    height = bounds(new)[3] - bounds(new)[1]
+    x0, y0, x1, y1 = mask_bounds(old)
+    height = mask_bounds(new)[3] - mask_bounds(new)[1]
     target, mask = put(without(image, old), image, new, x=(x0 + x1) / 2, bottom=(y0 + y1 + height) // 2)
     cut = (slice(y0 - 130, y1 + 130), slice(0, 400))
     told = ("A spiral galaxy among others.", "An elliptical galaxy among others.")
@@ -215,7 +215,7 @@ def thing(pair: Pair) -> dict[str, Any]:
     edges = np.flatnonzero(np.diff(flat)) + 1
     counts = np.diff([0, *edges.tolist(), flat.size]).tolist()
     mask = {"size": [height, width], "counts": [0, *counts] if flat[0] else counts}
-    return {"label": pair.label, "box": [float(edge) for edge in bounds(small)], "mask": mask}
+    return {"label": pair.label, "box": [float(edge) for edge in mask_bounds(small)], "mask": mask}
 
 
 def main() -> None:

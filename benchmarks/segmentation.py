@@ -20,10 +20,10 @@ from skimage.filters import sobel, threshold_otsu
 from skimage.segmentation import morphological_chan_vese, random_walker, watershed
 
 from datagen.core.fields import Box
-from datagen.imaging.geometry import draw
+from datagen.imaging.geometry import draw_polygons
 from datagen.imaging.image import Image
 from datagen.models.segmenters.annotated import AnnotatedConfig
-from datagen.models.segmenters.base import Annotation, Scene, Segmenter
+from datagen.models.segmenters.base import Annotation, BoxPrompts, Segmenter
 from datagen.models.segmenters.grabcut import GrabCutConfig
 
 Pixels = NDArray[np.uint8]
@@ -120,11 +120,11 @@ def main() -> None:
     for name in (*OTHERS, *MODELS):
         started, found = time.perf_counter(), []
         for _, image, thing in jobs:
-            box, drawn = tuple(thing["box"]), draw(thing["polygons"], image.size)
+            box, drawn = tuple(thing["box"]), draw_polygons(thing["polygons"], image.size)
             if name in OTHERS:
                 mask = cropped(OTHERS[name], image.array, box)
             else:
-                mask = MODELS[name]([Scene(image.array, [box], [Annotation(thing["polygons"], {})])])[0][0].mask
+                mask = MODELS[name]([BoxPrompts(image.array, [box], [Annotation(thing["polygons"], {})])])[0][0].mask
             found.append(overlap(mask, drawn))
         scores[name] = found
         seconds = (time.perf_counter() - started) / len(jobs)

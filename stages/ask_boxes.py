@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
-from datagen.models.detectors.found_objects import Phrases, needed_by, object_of, phrases_for
+from datagen.models.detectors.found_objects import Phrases, fields_of_phrases, object_entry, resolve_phrases
 from datagen.models.grounders import BoxAskerConfig
 
 
@@ -36,7 +36,7 @@ class AskBoxes(AsyncMap):
     @classmethod
     def needs(cls, config: Any) -> tuple[str, ...]:
         """The picture, and the fields that phrases come from."""
-        return (*cls.reads, *needed_by(config.phrases))
+        return (*cls.reads, *fields_of_phrases(config.phrases))
 
     def setup(self, device: str) -> None:
         """Open the model's client."""
@@ -46,13 +46,13 @@ class AskBoxes(AsyncMap):
         """Find the objects of one picture."""
         if record.get("annotated"):
             return {"objects": record["annotated"]}
-        phrases = phrases_for(record, self.config.phrases)
+        phrases = resolve_phrases(record, self.config.phrases)
         if not phrases:
             return Reject("no_object", "there is nothing to look for")
         found = await self.asker.find(record["image"], phrases, record=record.id)
         if not found:
             return Reject("no_object", f"the model sees none of: {'; '.join(phrases):.200}")
-        return {"objects": [object_of(one.label, box=one.box) for one in found]}
+        return {"objects": [object_entry(one.label, box=one.box) for one in found]}
 
     async def close(self) -> None:
         """Let go of the model's connections, if it was loaded."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from datagen import Combine, Joined, Lost, Merged, Record, Reject, StageConfig
 from datagen.core.sample_rows import reference_row
-from datagen.imaging.geometry import bounds
+from datagen.imaging.geometry import mask_bounds
 from datagen.models.grammar.placeholders import Span, apart, replaced
 
 
@@ -99,4 +99,9 @@ def _fields(things: Sequence[Record]) -> dict[str, Any]:
 
 
 def _instance(number: int, thing: Record) -> dict[str, Any]:
-    return {"label": thing["entity"], "box": list(bounds(thing["mask"])), "mask": f"mask_{number}", "attributes": []}
+    return {
+        "label": thing["entity"],
+        "box": list(mask_bounds(thing["mask"])),
+        "mask": f"mask_{number}",
+        "attributes": [],
+    }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, StageConfig
-from datagen.imaging.geometry import on_square
+from datagen.imaging.geometry import center_on_square
 from datagen.imaging.image import Image
 
 _LEVELS = {"white": 255, "black": 0}
@@ -50,7 +50,7 @@ class CutOutSubject(Map):
         if not mask_HW.any():
             return Failed("the mask is empty, there is no subject to cut out")
         config = self.config
-        square_HWC = on_square(image.array, mask_HW, level=_LEVELS[config.background], margin=config.margin)
+        square_HWC = center_on_square(image.array, mask_HW, level=_LEVELS[config.background], margin=config.margin)
         side = square_HWC.shape[0]
         if side > config.max_size:
             size = (config.max_size, config.max_size)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig, Threshold
-from datagen.imaging.perceptual_hash import PictureHash, read_hash
-from datagen.models.hashers.benchmark_list import BenchmarkListConfig, Nearest, nearest
+from datagen.imaging.perceptual_hash import PictureHash, parse_hash
+from datagen.models.hashers.benchmark_list import BenchmarkListConfig, NearestItem, nearest_item
 
 
 class Decontaminate(Map):
@@ -52,14 +52,14 @@ class Decontaminate(Map):
         return [self._judge(record["picture_hash"]) for record in batch]
 
     def _judge(self, text: str) -> Answer:
-        hash = read_hash(text)
+        hash = parse_hash(text)
         if self.config.min_bits > hash.bits // 2:
             return Failed(_too_many(self.config.min_bits, hash))
-        found = [Nearest(hash.bits, "", "")]  # as far as hashes can be, if all lists are empty
+        found = [NearestItem(hash.bits, "", "")]  # as far as hashes can be, if all lists are empty
         for name, items in self.lists.items():
             if hash.by not in items:
                 return Failed(_other(name, hash.by, sorted(items)))
-            found.append(nearest(hash, items=items[hash.by], list=name))
+            found.append(nearest_item(hash, items=items[hash.by], list=name))
         closest = min(found)
         scores = {"benchmark_distance": float(closest.distance)}
         if closest.distance < self.config.min_bits:

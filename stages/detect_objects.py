@@ -10,9 +10,15 @@ from datagen import Answer, Map, Record, Reject, StageConfig
 from datagen.imaging.image import Mask, Pixels
 from datagen.models.detectors import DetectorConfig
 from datagen.models.detectors.base import Detection
-from datagen.models.detectors.found_objects import Phrases, distinct, needed_by, object_of, phrases_for
+from datagen.models.detectors.found_objects import (
+    Phrases,
+    fields_of_phrases,
+    non_maximum_suppression,
+    object_entry,
+    resolve_phrases,
+)
 from datagen.models.segmenters import BoxSegmenterConfig
-from datagen.models.segmenters.base import Scene
+from datagen.models.segmenters.base import BoxPrompts
 
 
 class DetectObjects(Map):
@@ -50,7 +56,7 @@ class DetectObjects(Map):
     @classmethod
     def needs(cls, config: Any) -> tuple[str, ...]:
         """The picture, and the fields that phrases come from."""
-        return (*cls.reads, *needed_by(config.phrases))
+        return (*cls.reads, *fields_of_phrases(config.phrases))
 
     def setup(self, device: str) -> None:
         """Load the models."""
@@ -59,7 +65,9 @@ class DetectObjects(Map):
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Detect objects in the pictures that have no annotations, then mask them."""
-        phrases_of = [[] if record.get("annotated") else phrases_for(record, self.config.phrases) for record in batch]
+        phrases_of = [
+            [] if record.get("annotated") else resolve_phrases(record, self.config.phrases) for record in batch
+        ]
         places = [place for place, phrases in enumerate(phrases_of) if phrases]
         images = [batch[place]["image"].array for place in places]
         found = self.detector(images, [phrases_of[place] for place in places])
@@ -70,12 +78,14 @@ class DetectObjects(Map):
     def _select(self, found: list[Detection]) -> list[Detection]:
         """The boxes that count: sure, distinct, and not too many."""
         sure = [one for one in found if one.score >= self.config.min_score]
-        return distinct(sure, max_overlap=self.config.max_overlap)[: self.config.max_objects]
+        return non_maximum_suppression(sure, max_overlap=self.config.max_overlap)[: self.config.max_objects]
 
     def _objects(self, images: list[Pixels], selected: list[list[Detection]]) -> list[list[dict[str, Any]]]:
         if self.segmenter is None:
             return [[_object(one) for one in things] for things in selected]
-        scenes = [Scene(image, [one.box for one in things]) for image, things in zip(images, selected, strict=True)]
+        scenes = [
+            BoxPrompts(image, [one.box for one in things]) for image, things in zip(images, selected, strict=True)
+        ]
         masks = self.segmenter(scenes)
         pairs = [zip(things, found, strict=True) for things, found in zip(selected, masks, strict=True)]
         return [[_object(one, found.mask) for one, found in pair if found.mask.any()] for pair in pairs]
@@ -91,4 +101,4 @@ class DetectObjects(Map):
 
 
 def _object(found: Detection, mask_HW: Mask | None = None) -> dict[str, Any]:
-    return object_of(found.label, box=found.box, mask=mask_HW, score=found.score)
+    return object_entry(found.label, box=found.box, mask=mask_HW, score=found.score)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
-from datagen.imaging.alignment import alignment
+from datagen.imaging.alignment import estimate_alignment
 
 
 class FilterAlignment(Map):
@@ -48,7 +48,7 @@ class FilterAlignment(Map):
         if abs(stretch) > self.config.max_stretch:
             sizes = "{}x{} and {}x{}".format(*source.size, *target.size)
             return Reject("other_shape", f"source and target are {sizes}")
-        found = alignment(source.array, target.array)
+        found = estimate_alignment(source.array, target.array)
         # rounded before they are judged, so that a score and its rejection agree
         scores = {"shift": round(found.shift, 2), "zoom": round(found.zoom, 4)}
         detail = f"moved by {found.x:.1f} right, {found.y:.1f} down, scaled by {found.scale:.3f}"

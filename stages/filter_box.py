@@ -7,7 +7,7 @@ import math
 from pydantic import Field
 
 from datagen import Answer, Failed, Filter, Record, Reject, StageConfig, Threshold
-from datagen.imaging.geometry import check_box, clipped
+from datagen.imaging.geometry import check_box, clip_box
 
 
 class FilterBox(Filter):
@@ -51,5 +51,5 @@ def _measured(record: Record) -> Answer:
         return Reject("no_box", "nothing tells where in the picture it is")
     if fault := check_box(record["box"], size):
         return Failed(fault)
-    x0, y0, x1, y1 = clipped(record["box"], size)
+    x0, y0, x1, y1 = clip_box(record["box"], size)
     return {"box_ratio": round((x1 - x0) * (y1 - y0) / (size[0] * size[1]), 6)}

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from datagen import Answer, Failed, Filter, Record, Reject, StageConfig, Threshold
 from datagen.models.scorers import ScorerConfig
-from datagen.models.templates import fields_in, worded
+from datagen.models.templates import render_template, template_fields
 
 
 class FilterMatch(Filter):
@@ -41,7 +41,7 @@ class FilterMatch(Filter):
         @pydantic.field_validator("text")
         @classmethod
         def _sound(cls, text: str) -> str:
-            fields_in(text)
+            template_fields(text)
             return text
 
     config: Config
@@ -49,7 +49,7 @@ class FilterMatch(Filter):
     @classmethod
     def needs(cls, config: Any) -> tuple[str, ...]:
         """The picture, and the fields that the text names."""
-        return (config.picture, *fields_in(config.text))
+        return (config.picture, *template_fields(config.text))
 
     def setup(self, device: str) -> None:
         """Load the scorer."""
@@ -65,12 +65,12 @@ class FilterMatch(Filter):
     def _fault(self, record: Record) -> Answer | None:
         if self.config.picture == "refs" and not record["refs"]:
             return Failed("it has no reference picture, `refs` is empty")
-        if not worded(self.config.text, record).strip():
+        if not render_template(self.config.text, record).strip():
             return Reject("no_text", f"a field of '{self.config.text}' is blank")
         return None
 
     def _scores(self, records: list[Record]) -> list[float]:
         pictures = [record["refs"][0] if self.config.picture == "refs" else record["image"] for record in records]
         images_ND = self.scorer([picture.array for picture in pictures])
-        texts_ND = self.scorer.texts([worded(self.config.text, record) for record in records])
+        texts_ND = self.scorer.texts([render_template(self.config.text, record) for record in records])
         return [round(float(score), 6) for score in np.sum(images_ND * texts_ND, axis=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.imaging.geometry import fitted, resized
+from datagen.imaging.geometry import fit_size, resize
 from datagen.imaging.image import Image
 
 
@@ -39,11 +39,11 @@ class FitImage(Map):
         return [self._fitted(record["image"]) for record in batch]
 
     def _fitted(self, image: Image) -> Answer:
-        size = fitted(image.size, pixels=self.config.pixels, multiple=self.config.multiple)
+        size = fit_size(image.size, pixels=self.config.pixels, multiple=self.config.multiple)
         if size == image.size:
             return {"source": image}
         enlarged = size[0] * size[1] / (image.size[0] * image.size[1])
         # `enlarged` is of areas, the option of sides
         if enlarged > self.config.max_enlarged**2:
             return Reject("too_small", f"{image.size[0]}x{image.size[1]} would become {size[0]}x{size[1]}")
-        return {"source": Image.of(resized(image.array, size))}
+        return {"source": Image.of(resize(image.array, size))}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Filter, Record, Reject, StageConfig, Threshold
-from datagen.imaging.geometry import bounds, overlap
+from datagen.imaging.geometry import iou, mask_bounds
 from datagen.models.detectors import DetectorConfig
 from datagen.models.detectors.base import Detection
 from datagen.models.segmenters import BoxSegmenterConfig
-from datagen.models.segmenters.base import NOTHING, Segmentation, segment_each
+from datagen.models.segmenters.base import NO_ANNOTATION, Segmentation, segment_each
 
 
 class GroundSubject(Filter):
@@ -53,7 +53,7 @@ class GroundSubject(Filter):
         images = [record["image"].array for record in batch]
         found = self.detector(images, [[record["subject"]] for record in batch])
         best = {place: things[0] for place, things in enumerate(found) if things}
-        jobs = [(images[place], thing.box, NOTHING) for place, thing in best.items()]
+        jobs = [(images[place], thing.box, NO_ANNOTATION) for place, thing in best.items()]
         masks = iter(segment_each(self.segmenter, each=jobs))
         return [_answer(best[n], next(masks)) if n in best else _nothing(record) for n, record in enumerate(batch)]
 
@@ -67,4 +67,4 @@ def _answer(thing: Detection, found: Segmentation) -> Answer:
     if not found.mask.any():
         box = [round(edge, 1) for edge in thing.box]
         return Reject("no_mask", f"no pixel of box {box} belongs to the subject", {**fields, "mask_fit": 0})
-    return {**fields, "mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), thing.box), 4)}
+    return {**fields, "mask": found.mask, "mask_fit": round(iou(mask_bounds(found.mask), thing.box), 4)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.imaging.change import PLACE_BITS, change_box, change_picture, unary
+from datagen.imaging.change import BOX_HASH_BITS, box_hash, change_box, change_picture
 from datagen.models.hashers.phash import PhashConfig
 
 
@@ -37,7 +37,7 @@ class HashChange(Map):
     @classmethod
     def hash_bits(cls, config: Config) -> Mapping[str, int]:
         """Bits of the place and of the hasher."""
-        return {"change_place": PLACE_BITS, "change_hash": config.hasher.bits}
+        return {"change_place": BOX_HASH_BITS, "change_hash": config.hasher.bits}
 
     def setup(self, device: str) -> None:
         """Load the hasher."""
@@ -51,4 +51,4 @@ class HashChange(Map):
         source, target = record["source"].array, record["target"].array
         box = change_box(source, target, min_difference=self.config.min_difference)
         [found] = self.hasher([change_picture(source, target, box, context=self.config.context)])
-        return {"change_place": unary(box), "change_hash": found}
+        return {"change_place": box_hash(box), "change_hash": found}

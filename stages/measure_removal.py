@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen import Answer, Failed, Map, Record
-from datagen.imaging.removal_scores import measure
+from datagen.imaging.removal_scores import measure_removal
 
 
 class MeasureRemoval(Map):
@@ -26,4 +26,4 @@ def _measured(record: Record) -> Answer:
     shapes = {before.shape[:2], after.shape[:2], record["mask"].shape, record["hole"].shape}
     if len(shapes) > 1:
         return Failed(f"picture, source, mask and hole differ in size: {sorted(shapes)}")
-    return measure(before, after, mask_HW=record["mask"], hole_HW=record["hole"])._asdict()
+    return measure_removal(before, after, mask_HW=record["mask"], hole_HW=record["hole"])._asdict()

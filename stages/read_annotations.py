@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
 from datagen.fetch import SCHEMES, read_file
-from datagen.imaging.rle import Runs, runs_of
+from datagen.imaging.rle import RunLengthMask, parse_rle
 
 # SA-1B's annotations have further keys, which nothing here needs
 _LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
@@ -41,7 +41,7 @@ _FILE = TypeAdapter(_File)
 class _Found(NamedTuple):
     """A mask that may be an object."""
 
-    runs: Runs
+    runs: RunLengthMask
     box: Box
     share: float
     """Of the picture's pixels, from 0 to 1."""
@@ -106,7 +106,7 @@ class ReadAnnotations(Map):
     def _found(self, annotation: _Annotation) -> _Found | None:
         """The mask if its size is within the bounds and its model was sure, else None. Raises `DataError`."""
         height, width = annotation["segmentation"]["size"]
-        runs = runs_of(annotation["segmentation"]["counts"], height=height, width=width)
+        runs = parse_rle(annotation["segmentation"]["counts"], height=height, width=width)
         share, box, config = runs.area / (height * width), runs.box, self.config
         sure = annotation["predicted_iou"] >= config.min_predicted_iou
         sure = sure and annotation["stability_score"] >= config.min_stability

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, Box, Failed, Filter, Record, Reject, StageConfig, Threshold
-from datagen.imaging.geometry import bounds, check_box, clipped, overlap
+from datagen.imaging.geometry import check_box, clip_box, iou, mask_bounds
 from datagen.imaging.image import Pixels
 from datagen.models.segmenters import SegmenterConfig
 from datagen.models.segmenters.annotated import AnnotatedConfig
@@ -63,7 +63,7 @@ def _answer(record: Record, found: Segmentation) -> Answer:
         return Failed(misfit)
     if not found.mask.any():
         return Reject("no_mask", f"no pixel of box {list(box)} belongs to the object", {"mask_fit": 0})
-    return {"mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), clipped(box, size)), 4)}
+    return {"mask": found.mask, "mask_fit": round(iou(mask_bounds(found.mask), clip_box(box, size)), 4)}
 
 
 def _job(record: Record) -> tuple[Pixels, Box, Annotation]:

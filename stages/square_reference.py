@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from datagen import Answer, Map, Record, StageConfig
-from datagen.imaging.geometry import on_square
+from datagen.imaging.geometry import center_on_square
 from datagen.imaging.image import Image
 
 _WHITE = 255
@@ -39,7 +39,7 @@ class SquareReference(Map):
 
     def _squared(self, image: Image) -> Image:
         every_HW = np.ones(image.array.shape[:2], np.bool_)
-        square_HWC = on_square(image.array, every_HW, level=_WHITE, margin=self.config.margin)
+        square_HWC = center_on_square(image.array, every_HW, level=_WHITE, margin=self.config.margin)
         side = min(square_HWC.shape[0], self.config.max_size)
         if side < square_HWC.shape[0]:
             small_HWC = cv2.resize(square_HWC, (side, side), interpolation=cv2.INTER_AREA)

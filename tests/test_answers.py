@@ -20,7 +20,7 @@ from datagen.execute.engines.progress_events import Summary
 from datagen.execute.reuse.answer_cache import CACHE, CHECKPOINTS, AnswerCache, CachedAnswer, Cost, MadeRecords
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.run import RunOptions, run
-from datagen.imaging.codecs import settled
+from datagen.imaging.codecs import canonical
 from datagen.imaging.image import Image
 from datagen.storage.store import Store
 
@@ -57,7 +57,7 @@ VALUES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fields", VALUES, ids=lambda fields: "+".join(fields) or "nothing")
 def test_every_kind_of_value_comes_back(tmp_path: Path, fields: dict[str, Any]) -> None:
-    given = {name: settled(FIELDS[name], value) for name, value in fields.items()}
+    given = {name: canonical(FIELDS[name], value) for name, value in fields.items()}
     kept = CachedAnswer(given, Cost(1.25, 7, 0.5))
     assert _answers(tmp_path).save("slice", {"r0": kept}) == {"r0": kept}
     [found] = _answers(tmp_path).load("slice").values()

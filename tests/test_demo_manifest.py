@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import DATA, demo_rows, photograph
 
-from datagen.imaging.geometry import bounds, check_box, draw, overlap
+from datagen.imaging.geometry import check_box, draw_polygons, iou, mask_bounds
 
 ROWS = list(demo_rows().values())
 
@@ -41,7 +41,7 @@ def test_boxes_bound_their_outlines_and_lie_on_the_picture(row):
         corners = np.array([corner for outline in thing["polygons"] for corner in outline])
         assert check_box(thing["box"], picture.size) is None
         assert thing["box"] == [*corners.min(0), *corners.max(0)]
-        mask = draw(thing["polygons"], picture.size)
-        assert overlap(bounds(mask), tuple(thing["box"])) > 0.85
+        mask = draw_polygons(thing["polygons"], picture.size)
+        assert iou(mask_bounds(mask), tuple(thing["box"])) > 0.85
         box = thing["box"]
         assert mask.sum() > 0.1 * (box[2] - box[0]) * (box[3] - box[1])

@@ -12,8 +12,8 @@ from pycocotools import mask as reference
 from rings import example_count
 
 from datagen.core.errors import DataError
-from datagen.imaging.geometry import bounds, decode_runs
-from datagen.imaging.rle import Runs, runs_of
+from datagen.imaging.geometry import decode_rle, mask_bounds
+from datagen.imaging.rle import RunLengthMask, parse_rle
 
 MASKS = arrays.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 BLOBS = st.tuples(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16)).map(
@@ -21,9 +21,9 @@ BLOBS = st.tuples(st.integers(20, 90), st.integers(20, 90), st.integers(0, 2**16
 )
 
 
-def read(mask_HW: np.ndarray) -> Runs:
+def read(mask_HW: np.ndarray) -> RunLengthMask:
     height, width = mask_HW.shape
-    return runs_of(coco_text(runs(mask_HW)), height=height, width=width)
+    return parse_rle(coco_text(runs(mask_HW)), height=height, width=width)
 
 
 @settings(max_examples=example_count(200), deadline=None)
@@ -32,8 +32,8 @@ def test_text_that_coco_wrote_is_read_as_coco_reads_it(mask: np.ndarray) -> None
     height, width = mask.shape
     told = reference.encode(np.asfortranarray(mask.astype(np.uint8)))
     assert told["counts"].decode() == coco_text(runs(mask))
-    found = runs_of(told["counts"].decode(), height=height, width=width)
-    assert np.array_equal(decode_runs(found.counts.tolist(), mask.shape), mask)
+    found = parse_rle(told["counts"].decode(), height=height, width=width)
+    assert np.array_equal(decode_rle(found.counts.tolist(), mask.shape), mask)
     assert found.area == int(mask.sum()) == int(reference.area(told))
 
 
@@ -42,7 +42,7 @@ def test_text_that_coco_wrote_is_read_as_coco_reads_it(mask: np.ndarray) -> None
 def test_area_and_box_are_those_of_the_pixels(mask: np.ndarray) -> None:
     found = read(mask)
     assert found.area == mask.sum()
-    assert found.box == (bounds(mask) if mask.any() else None)
+    assert found.box == (mask_bounds(mask) if mask.any() else None)
 
 
 @settings(max_examples=example_count(100), deadline=None)
@@ -57,7 +57,7 @@ def test_what_two_masks_share_is_counted(data: st.DataObject) -> None:
 @given(st.text(alphabet=st.characters(min_codepoint=30, max_codepoint=130), max_size=40) | st.text(max_size=5))
 def test_any_text_is_a_mask_of_its_size_or_refused(text: str) -> None:
     try:
-        found = runs_of(text, height=7, width=5)
+        found = parse_rle(text, height=7, width=5)
     except DataError:
         return
     assert found.counts.sum() == 35
@@ -78,11 +78,11 @@ def test_any_text_is_a_mask_of_its_size_or_refused(text: str) -> None:
 )
 def test_what_is_wrong_with_a_text_is_told(text: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
-        runs_of(text, height=3, width=4)
+        parse_rle(text, height=3, width=4)
 
 
 def test_lists_are_read_too() -> None:
-    assert runs_of([5, 2, 5], height=3, width=4).area == 2
+    assert parse_rle([5, 2, 5], height=3, width=4).area == 2
     for wrong in ([5, 2, 4], [13, -1], [], ["x"], [[1], [2, 3]], [2**80]):
         with pytest.raises(DataError):
-            runs_of(wrong, height=3, width=4)
+            parse_rle(wrong, height=3, width=4)

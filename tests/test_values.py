@@ -24,13 +24,13 @@ from datagen.execute.workers.slices import Job, Slice
 from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceOrder, SliceState
 from datagen.imaging.codecs import (
     Blobs,
+    canonical,
     check_value,
     dump_fields,
+    dump_ledger_fields,
     load_fields,
     mask_from_runs,
     mask_to_runs,
-    settled,
-    told_fields,
 )
 from datagen.imaging.image import Image
 from datagen.sources.base import SourceRow
@@ -96,7 +96,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def all_settled(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: settled(KNOWN[name], value) for name, value in fields.items()}
+    return {name: canonical(KNOWN[name], value) for name, value in fields.items()}
 
 
 @settings(max_examples=example_count(150), deadline=None)
@@ -109,13 +109,13 @@ def test_fields_arrive_as_they_were(fields: dict[str, Any]) -> None:
     assert list(found) == list(sent)
     for name, value in sent.items():
         assert same(found[name], value), name
-        assert same(settled(KNOWN[name], value), value), "settling twice changes nothing"
+        assert same(canonical(KNOWN[name], value), value), "settling twice changes nothing"
 
 
 @settings(max_examples=example_count(60), deadline=None)
 @given(FIELDS)
 def test_what_a_ledger_tells_is_json_for_any_reader(fields: dict[str, Any]) -> None:
-    text = told_fields(all_settled(fields), catalogue=KNOWN)
+    text = dump_ledger_fields(all_settled(fields), catalogue=KNOWN)
     told = json.loads(text.encode().decode(), parse_constant=pytest.fail)
     assert set(told) == set(fields) & {"caption", "verdict", "number", "share", "flag", "box", "notes"}
 
@@ -150,7 +150,7 @@ def test_a_slice_arrives_as_it_was(
 
 
 def test_equal_blobs_are_stored_once_and_shared_on_arrival() -> None:
-    picture, mask, heap = Image.of(noise(8, 8)), settled(KNOWN["mask"], np.eye(8, dtype=bool)), [{"a": 1}] * 9
+    picture, mask, heap = Image.of(noise(8, 8)), canonical(KNOWN["mask"], np.eye(8, dtype=bool)), [{"a": 1}] * 9
     parent = Record("p", {"target": picture, "mask": mask, "heap": heap})
     children = [LiveRecord(parent.child(str(n), {"caption": str(n)})) for n in range(5)]
     twin = LiveRecord(Record("q", {"target": Image.of(noise(8, 8)), "pile": [picture, picture]}))
@@ -214,7 +214,7 @@ def test_runs_begin_with_the_background(shape: tuple[int, int], value: bool, num
     ],
 )
 def test_a_value_of_another_kind_is_told(name: str, value: Any, told: str) -> None:
-    for look in (check_value, settled):
+    for look in (check_value, canonical):
         with pytest.raises(DataError) as caught:
             look(KNOWN[name], value)
         assert told in str(caught.value)
@@ -222,24 +222,24 @@ def test_a_value_of_another_kind_is_told(name: str, value: Any, told: str) -> No
 
 
 def test_settling_gives_what_arrives_elsewhere() -> None:
-    assert settled(KNOWN["box"], [1, np.float32(2), math.inf, 4])[:2] == (1.0, 2.0)
-    assert math.isnan(settled(KNOWN["box"], [1, 2, math.inf, 4])[2])
-    assert settled(KNOWN["notes"], ({1: (2, 3)},)) == [{"1": [2, 3]}]
-    assert type(settled(KNOWN["share"], np.float32(0.5))) is float
-    assert isinstance(settled(KNOWN["stack"], [np.eye(2, dtype=bool)]), tuple)
+    assert canonical(KNOWN["box"], [1, np.float32(2), math.inf, 4])[:2] == (1.0, 2.0)
+    assert math.isnan(canonical(KNOWN["box"], [1, 2, math.inf, 4])[2])
+    assert canonical(KNOWN["notes"], ({1: (2, 3)},)) == [{"1": [2, 3]}]
+    assert type(canonical(KNOWN["share"], np.float32(0.5))) is float
+    assert isinstance(canonical(KNOWN["stack"], [np.eye(2, dtype=bool)]), tuple)
 
 
 def test_what_a_stage_wrote_is_out_of_its_reach() -> None:
     notes: list[Any] = [1]
-    kept = settled(KNOWN["notes"], notes)
+    kept = canonical(KNOWN["notes"], notes)
     notes.append(2)
     assert kept == [1]
     buffer = np.zeros((4, 4), bool)
-    view = settled(KNOWN["mask"], buffer[1:])
+    view = canonical(KNOWN["mask"], buffer[1:])
     buffer[...] = True
     assert not view.any()
     with pytest.raises(ValueError, match="read-only"):
-        settled(KNOWN["mask"], np.zeros((2, 2), bool))[0, 0] = True
+        canonical(KNOWN["mask"], np.zeros((2, 2), bool))[0, 0] = True
 
 
 @pytest.mark.parametrize("field", ["target", "mask"])
@@ -295,7 +295,7 @@ def test_what_nobody_changed_goes_on_as_it_came() -> None:
     state = _arrived(4)
     came = state.parcel()
     assert came.known == len(came.blobs) == 1, "nothing is added"
-    state.live[0].record = state.live[0].record.adding({"mask": settled(KNOWN["mask"], np.eye(16, dtype=bool))})
+    state.live[0].record = state.live[0].record.adding({"mask": canonical(KNOWN["mask"], np.eye(16, dtype=bool))})
     added = state.parcel()
     assert (added.known, len(added.blobs), len(added.blobs[1])) == (1, 2, 1), "only the mask is sent"
     assert added.blobs[0] is came.blobs[0]

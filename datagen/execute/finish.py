@@ -141,5 +141,5 @@ def _stage_row(node: Node) -> StageRow:
         version=node.stage.version,
         model=", ".join(model.kind for model in models),
         revision=", ".join(model.revision for model in models),
-        licenses={model.revision: model.licensed for model in models if model.licensed is not None},
+        licenses={model.revision: model.effective_license for model in models if model.effective_license is not None},
     )

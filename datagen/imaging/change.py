@@ -1,4 +1,4 @@
-"""Where two pictures differ, as a box in shares of the frame, and how."""
+"""Describe the change between two pictures: where it is, as a box, and what it is, as a small picture to hash."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from numpy.typing import NDArray
 
 from datagen.core.fields import Box
 from datagen.imaging.image import Pixels
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 
 _LONG_SIDE = 256
+"""Pictures are compared at this long side, in pixels."""
 _SIDE = 64
+"""Side of a panel of `change_picture`, in pixels."""
 _YCRCB = np.array([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.3313, 0.5]], np.float32).T
-"""BT.601."""
+"""From RGB to luma, red and blue chroma (BT.601)."""
 _STEPS = 64
-"""Into which width and height are divided; one bit a step."""
+"""Steps into which width and height are divided; one bit per step."""
 _SHAPES = 0.02
-"""By which two pictures' ratios of width to height may differ and still be held against each other."""
+"""Largest relative difference of two pictures' aspect ratios at which they are still compared."""
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+"""The whole frame."""
 
 
 def change_box(source_HWC: Pixels, target_HWC: Pixels, *, min_difference: float) -> Box:
-    """The box of what differs by more than `min_difference` grey levels, in shares of the frame.
+    """The xyxy box, in shares of the frame, of the pixels that differ by more than `min_difference` grey levels.
 
-    Compared in float at long side 256, after a blur that removes what a codec
-    adds. The whole frame if nothing differs, or if the shapes do.
+    The pictures are compared at long side 256. A blur removes differences that a codec makes. The whole frame if no
+    pixel differs, or if the aspect ratios do.
     """
     ratios = [picture.shape[1] / picture.shape[0] for picture in (source_HWC, target_HWC)]
     if abs(ratios[0] / ratios[1] - 1) > _SHAPES:
@@ -46,9 +49,10 @@ def change_box(source_HWC: Pixels, target_HWC: Pixels, *, min_difference: float)
 
 
 def _span(weights: NDArray[np.float32]) -> tuple[float, float]:
-    """Where weights lie, in shares of their number: a run of equal ones from its begin to its end.
+    """Start and end of the range that the weights fill, in shares of their number.
 
-    Told by mean and spread, which a pixel more or less hardly moves, as it would a first and a last one.
+    The range is computed from mean and standard deviation, and exact for a run of equal weights. A single pixel hardly
+    changes them, while it would change the first and last position with a weight.
     """
     places = (np.arange(len(weights)) + 0.5) / len(weights)
     mean = float(np.average(places, weights=weights))
@@ -58,10 +62,10 @@ def _span(weights: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def change_picture(source_HWC: Pixels, target_HWC: Pixels, box: Box, *, context: float) -> Pixels:
-    """What is added to the source inside a box, and around it by `context` times its size on each side.
+    """The difference of target and source inside a box, enlarged on each side by `context` times its size.
 
-    Grey 128 is no change. The differences of luma, red and blue chroma stand side by side, 64 x 64
-    each: a hash of luma alone would not tell a car that is painted red from one painted blue.
+    HWC uint8, 64 x 192: the differences of luma, red chroma and blue chroma side by side; 128 is no change. Chroma is
+    included because a hash of luma alone would be the same for a car painted red and a car painted blue.
     """
     one, other = (_cropped(picture, box, context=context) for picture in (source_HWC, target_HWC))
     luma, red, blue = np.moveaxis((other - one) @ _YCRCB, 2, 0)
@@ -79,11 +83,14 @@ def _cropped(picture_HWC: Pixels, box: Box, *, context: float) -> NDArray[np.flo
     return np.asarray(cv2.resize(crop, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-PLACE_BITS = 4 * _STEPS
-"""Of a place that `unary` tells."""
+BOX_HASH_BITS = 4 * _STEPS
+"""Number of bits of a `box_hash`."""
 
 
-def unary(box: Box) -> str:
-    """A box, in shares of the frame, as a hash: two differ by as many bits as their edges do in 64ths of the frame."""
+def box_hash(box: Box) -> str:
+    """A box, in shares of the frame, as a hash in unary code.
+
+    The hashes of two boxes differ in as many bits as their four edges differ in 64ths of the frame, in sum.
+    """
     steps = np.rint(np.array(box) * _STEPS)[:, None]
-    return hash_text(np.arange(_STEPS) < steps, by="box256")
+    return format_hash(np.arange(_STEPS) < steps, by="box256")

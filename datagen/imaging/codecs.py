@@ -1,9 +1,8 @@
-"""What a value of each kind of field has to be, and how it travels between processes.
+"""Check, normalize and serialize the values of fields, by the field's kind.
 
-Pictures, masks, sounds and bulky annotations become blobs, each stored once by
-content; all else is JSON that refers to them by number. It is JSON that any
-reader takes: NaN and infinity are refused, but in a box, where they are NaN
-in memory and null in JSON.
+Pictures, masks, sounds and bulky annotations become blobs, each stored once by content. All other values become JSON,
+which refers to blobs by number. NaN and infinity are errors, since strict JSON has neither; only in a box they are
+allowed, as NaN in memory and as null in JSON.
 """
 
 from __future__ import annotations
@@ -22,119 +21,127 @@ from datagen.imaging.image import Image, Mask
 
 
 class Blobs:
-    """Byte strings by number: those that it began with, then distinct ones in the order in which they were put."""
+    """Byte strings by number: the initial ones, then distinct new ones in the order of `put`."""
 
     def __init__(self, items: Sequence[Any] = ()) -> None:
         self.items: list[Any] = list(items)
-        """Bytes, or other buffers, which are not copied before they are asked for."""
+        """Bytes, or other buffers, which are copied only by `at`."""
         self._numbers: dict[bytes, int] = {}
         self._decoded: dict[tuple[str, int], Any] = {}
 
     def at(self, number: int) -> bytes:
-        """The bytes of a number."""
+        """The bytes with this number."""
         data = self.items[number]
         return data if isinstance(data, bytes) else bytes(memoryview(data))
 
     def put(self, data: bytes) -> int:
-        """The number of `data`."""
+        """The number of `data`, which is added unless it is there."""
         number = self._numbers.setdefault(data, len(self.items))
         if number == len(self.items):
             self.items.append(data)
         return number
 
     def decoded(self, number: int, decode: Callable[[bytes], Any]) -> Any:
-        """One shared object for all that refer to the same bytes."""
-        spot = (decode.__qualname__, number)
-        if spot not in self._decoded:
-            self._decoded[spot] = decode(self.at(number))
-        return self._decoded[spot]
+        """The blob decoded; all fields that refer to it share one object."""
+        key = (decode.__qualname__, number)
+        if key not in self._decoded:
+            self._decoded[key] = decode(self.at(number))
+        return self._decoded[key]
 
 
-class Travelled(Pending):
-    """A value as it came from another worker, which can go on as it came."""
+class EncodedValue(Pending):
+    """A value from another worker that is decoded on first use, and can be sent on without being decoded."""
 
-    __slots__ = ("blobs", "told")
+    __slots__ = ("blobs", "encoded")
 
-    def __init__(self, codec: _Codec, told: Any, blobs: Blobs) -> None:
-        super().__init__(lambda: codec.load(told, blobs))
-        self.told = told
-        """As JSON; numbers of blobs, one or a list of them."""
+    def __init__(self, codec: _Codec, encoded: Any, blobs: Blobs) -> None:
+        super().__init__(lambda: codec.load(encoded, blobs))
+        self.encoded = encoded
+        """The value in JSON: the number of a blob, or a list of numbers."""
         self.blobs = blobs
 
     def numbers(self) -> list[int]:
-        """The blobs that it consists of."""
-        return self.told if isinstance(self.told, list) else [self.told]
+        """The numbers of its blobs."""
+        return self.encoded if isinstance(self.encoded, list) else [self.encoded]
 
 
 class _Codec(NamedTuple):
-    wanted: str
+    expected: str
+    """Description of a value of this kind, for errors."""
     fits: Callable[[Any], bool]
-    settle: Callable[[Any], Any]
-    """The value as it is after a journey, and out of reach of the stage that wrote it."""
+    """Whether a value is of this kind."""
+    canonical: Callable[[Any], Any]
+    """The value as it is after serialization; it shares no mutable state with the stage that wrote it."""
     dump: Callable[[Any, Blobs], Any]
+    """The value as JSON; its blobs are put into `Blobs`."""
     load: Callable[[Any, Blobs], Any]
+    """The value from what `dump` made."""
     is_blobs: bool = False
-    """What is dumped is the number of a blob, or a list of them."""
+    """Whether `dump` makes the number of a blob or a list of numbers."""
 
 
 def check_value(field: Field, value: Any) -> None:
     """Raise `DataError` if `value` is not of the field's kind."""
     codec = _CODECS[field.kind]
     if not codec.fits(value):
-        raise DataError(f"field '{field.name}' takes {codec.wanted}, not {_named(value)}")
+        raise DataError(f"field '{field.name}' takes {codec.expected}, not {_describe(value)}")
     if field.choices and value not in field.choices:
-        raise DataError(f"field '{field.name}' takes one of {', '.join(field.choices)}, not {_named(value)}")
+        raise DataError(f"field '{field.name}' takes one of {', '.join(field.choices)}, not {_describe(value)}")
 
 
-def settled(field: Field, value: Any) -> Any:
-    """The value as every later stage sees it, in this process or another; raises `DataError` as `check_value` does.
+def canonical(field: Field, value: Any) -> Any:
+    """The value in the form in which every later stage gets it, in this process or another.
 
-    Masks are read-only, boxes tuples of floats, JSON has lists and text keys as JSON has them.
+    Masks are read-only, boxes are tuples of floats, JSON values have lists instead of tuples and text as keys. So a
+    run in one process and a run on several workers give the same values. Raises `DataError` like `check_value`.
     """
     check_value(field, value)
-    return _CODECS[field.kind].settle(value)
+    return _CODECS[field.kind].canonical(value)
 
 
 def dump_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field], blobs: Blobs) -> str:
-    """Fields as JSON text, their blobs put into `blobs`."""
-    held = fields.raw() if isinstance(fields, Record) else fields
-    return _to_json({name: _dumped(value, _codec_of(catalogue[name]), blobs) for name, value in held.items()})
+    """Fields as JSON text; their blobs are put into `blobs`."""
+    values = fields.raw() if isinstance(fields, Record) else fields
+    return _to_json({name: _dump(value, _codec_of(catalogue[name]), blobs) for name, value in values.items()})
 
 
-def _dumped(value: Any, codec: _Codec, blobs: Blobs) -> Any:
-    if isinstance(value, Travelled) and value.blobs is blobs:
-        return value.told
+def _dump(value: Any, codec: _Codec, blobs: Blobs) -> Any:
+    if isinstance(value, EncodedValue) and value.blobs is blobs:
+        return value.encoded
     return codec.dump(value.get() if isinstance(value, Pending) else value, blobs)
 
 
 def load_fields(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
-    """The fields in JSON text that `dump_fields` made; those with equal blobs share one object."""
+    """The fields in the JSON text that `dump_fields` made; values with equal blobs share one object."""
     return {name: _codec_of(catalogue[name]).load(value, blobs) for name, value in json.loads(text).items()}
 
 
 def load_lazily(text: str, *, catalogue: Mapping[str, Field], blobs: Blobs) -> dict[str, Any]:
-    """The same, but values that consist of blobs are `Travelled`."""
+    """Like `load_fields`, but values that consist of blobs are `EncodedValue`, decoded on first use."""
     codecs = ((name, value, _codec_of(catalogue[name])) for name, value in json.loads(text).items())
     return {
-        name: Travelled(codec, value, blobs) if codec.is_blobs else codec.load(value, blobs)
+        name: EncodedValue(codec, value, blobs) if codec.is_blobs else codec.load(value, blobs)
         for name, value, codec in codecs
     }
 
 
-def told_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
-    """The fields that a ledger keeps, as JSON text: all but blobs, scores and what is bulky."""
-    kept = ((name, catalogue[name]) for name in fields if _is_told(catalogue[name]))
-    return _to_json({name: _CODECS[field.kind].dump(fields[name], _NO_BLOBS) for name, field in kept}, readable=True)
+def dump_ledger_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> str:
+    """The fields that the ledger stores, as JSON text: without blobs, scores and bulky fields.
+
+    Scores have a column of their own in the ledger.
+    """
+    stored = ((name, catalogue[name]) for name in fields if _is_in_ledger(catalogue[name]))
+    return _to_json({name: _CODECS[field.kind].dump(fields[name], _NO_BLOBS) for name, field in stored}, readable=True)
 
 
 def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
-    """The scores among `fields`, and those that a finished sample brought along."""
+    """The scores among `fields`, and those in the field `carried` of a sample read from a finished dataset."""
     carried = {score["name"]: float(score["value"]) for score in (fields.get("carried") or {}).get("scores", ())}
     return carried | {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
 
 
 def mask_to_runs(mask: Mask) -> bytes:
-    """A mask as height, width and run lengths, row by row, background first (uint32, little endian)."""
+    """A mask as bytes: height, width and run lengths, row by row, background first, each uint32, little endian."""
     flat = mask.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     bounds = np.concatenate([[0], edges, [flat.size]])
@@ -145,7 +152,7 @@ def mask_to_runs(mask: Mask) -> bytes:
 
 
 def mask_from_runs(data: bytes) -> Mask:
-    """The mask that `mask_to_runs` wrote."""
+    """The read-only mask that `mask_to_runs` wrote."""
     numbers = np.frombuffer(data, "<u4")
     (height, width), runs = numbers[:2], numbers[2:]
     inside = np.arange(len(runs)) % 2 == 1
@@ -154,11 +161,11 @@ def mask_from_runs(data: bytes) -> Mask:
     return mask
 
 
-def _is_told(field: Field) -> bool:
-    return field.kind in _TOLD and not field.bulky
+def _is_in_ledger(field: Field) -> bool:
+    return field.kind in _LEDGER_KINDS and not field.bulky
 
 
-def _named(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} {value.shape}"
     return f"{type(value).__name__} {value!r:.60}"
@@ -172,11 +179,11 @@ def _to_json(value: Any, *, readable: bool = False) -> str:
     return json.dumps(value, allow_nan=False, ensure_ascii=not readable)
 
 
-def _same(value: Any, _: Blobs) -> Any:
+def _as_json(value: Any, _: Blobs) -> Any:
     return value
 
 
-def _itself(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -209,17 +216,17 @@ def _is_edge(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _settled_box(value: Any) -> Box:
+def _canonical_box(value: Any) -> Box:
     x0, y0, x1, y1 = (float(edge) if math.isfinite(edge) else math.nan for edge in value)
     return x0, y0, x1, y1
 
 
 def _dump_box(value: Box, _: Blobs) -> list[float | None]:
-    return [edge if math.isfinite(edge) else None for edge in _settled_box(value)]
+    return [edge if math.isfinite(edge) else None for edge in _canonical_box(value)]
 
 
 def _load_box(value: list[float | None], _: Blobs) -> Box:
-    return _settled_box([math.nan if edge is None else edge for edge in value])
+    return _canonical_box([math.nan if edge is None else edge for edge in value])
 
 
 def _is_json(value: Any) -> bool:
@@ -229,11 +236,11 @@ def _is_json(value: Any) -> bool:
         return False
 
 
-def _settled_json(value: Any) -> Any:
+def _canonical_json(value: Any) -> Any:
     return json.loads(_to_json(value))
 
 
-def _settled_mask(value: Mask) -> Mask:
+def _canonical_mask(value: Mask) -> Mask:
     if value.base is not None and value.flags.writeable:
         value = value.copy()
     value.setflags(write=False)
@@ -267,7 +274,7 @@ def _load_mask(number: int, blobs: Blobs) -> Mask:
 
 
 _CODECS: dict[str, _Codec] = {
-    "image": _Codec("an Image", lambda value: isinstance(value, Image), _itself, _dump_image, _load_image, True),
+    "image": _Codec("an Image", lambda value: isinstance(value, Image), _identity, _dump_image, _load_image, True),
     "images": _Codec(
         "a list of Image",
         _listed(lambda value: isinstance(value, Image)),
@@ -276,11 +283,11 @@ _CODECS: dict[str, _Codec] = {
         lambda value, blobs: tuple(_load_image(item, blobs) for item in value),
         True,
     ),
-    "mask": _Codec("a boolean array of height x width", _is_mask, _settled_mask, _dump_mask, _load_mask, True),
+    "mask": _Codec("a boolean array of height x width", _is_mask, _canonical_mask, _dump_mask, _load_mask, True),
     "masks": _Codec(
         "a list of boolean arrays of height x width",
         _listed(_is_mask),
-        lambda value: tuple(_settled_mask(item) for item in value),
+        lambda value: tuple(_canonical_mask(item) for item in value),
         lambda value, blobs: [_dump_mask(item, blobs) for item in value],
         lambda value, blobs: tuple(_load_mask(item, blobs) for item in value),
         True,
@@ -293,18 +300,18 @@ _CODECS: dict[str, _Codec] = {
         lambda value, blobs: tuple(blobs.at(item) for item in value),
         True,
     ),
-    "text": _Codec("text in valid Unicode", _is_text, _itself, _same, _same),
-    "int": _Codec("a whole number", lambda value: type(value) is int, _itself, _same, _same),
-    "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
-    "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _same),
-    "bool": _Codec("true or false", lambda value: type(value) is bool, _itself, _same, _same),
-    "box": _Codec("four numbers", _is_box, _settled_box, _dump_box, _load_box),
-    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _settled_json, _same, _same),
+    "text": _Codec("text in valid Unicode", _is_text, _identity, _as_json, _as_json),
+    "int": _Codec("a whole number", lambda value: type(value) is int, _identity, _as_json, _as_json),
+    "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _as_json),
+    "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _as_json),
+    "bool": _Codec("true or false", lambda value: type(value) is bool, _identity, _as_json, _as_json),
+    "box": _Codec("four numbers", _is_box, _canonical_box, _dump_box, _load_box),
+    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _canonical_json, _as_json, _as_json),
 }
 _BULKY = _CODECS["json"]._replace(
     dump=lambda value, blobs: blobs.put(_to_json(value).encode()),
     load=lambda number, blobs: blobs.decoded(number, _load_json),
     is_blobs=True,
 )
-_TOLD = ("text", "int", "float", "bool", "box", "json")
+_LEDGER_KINDS = ("text", "int", "float", "bool", "box", "json")
 _NO_BLOBS = Blobs()

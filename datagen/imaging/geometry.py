@@ -1,4 +1,4 @@
-"""Boxes and outlines on the pixel grid; pixel i spans i to i + 1."""
+"""Geometry of boxes, outlines and masks on the pixel grid, and sizes of pictures. Pixel i spans from i to i + 1."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from datagen.imaging.image import Mask, Pixels
 
 
 def check_box(box: Box, size: tuple[int, int]) -> str | None:
-    """What is wrong with an xyxy box on a picture of (width, height), or None.
+    """What is wrong with an xyxy box on a picture of `size` (width, height); None if nothing is.
 
-    A box may stick out of the frame by less than a pixel, as rounding does.
+    A box may extend beyond the picture by less than a pixel, which rounding can cause.
     """
     named = f"box [{', '.join(f'{value:g}' for value in box)}]"
     picture = f"the picture is {size[0]}x{size[1]}"
@@ -33,27 +33,27 @@ def check_box(box: Box, size: tuple[int, int]) -> str | None:
     return None
 
 
-def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
-    """The smallest xyxy box around a mask that is not empty; end excluded."""
+def mask_bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
+    """The smallest xyxy box, end excluded, around a mask that is not empty."""
     ys, xs = np.nonzero(mask_HW)
     return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Area that two xyxy boxes share over the area that they cover together, 0 to 1."""
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two xyxy boxes, 0 to 1."""
     width, height = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
     common = max(width, 0) * max(height, 0)
     both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - common
     return common / both if both > 0 else 0.0
 
 
-def clipped(box: Box, size: tuple[int, int]) -> Box:
-    """The part of a sound xyxy box that lies on a picture of (width, height)."""
+def clip_box(box: Box, size: tuple[int, int]) -> Box:
+    """The part inside a picture of `size` (width, height) of an xyxy box that `check_box` accepts."""
     return max(box[0], 0), max(box[1], 0), min(box[2], size[0]), min(box[3], size[1])
 
 
-def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
-    """The pixels of a (width, height) picture whose centres lie in any of the outlines."""
+def draw_polygons(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
+    """The mask of a picture of `size` (width, height): pixels whose centres lie in any of the outlines."""
     from skimage import draw as shapes
 
     polygon: Any = shapes.polygon
@@ -65,8 +65,11 @@ def draw(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
     return mask_HW
 
 
-def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
-    """A mask of (height, width) from COCO's uncompressed run lengths: column by column, background first."""
+def decode_rle(counts: Iterable[int], size: tuple[int, int]) -> Mask:
+    """A mask of `size` (height, width) from COCO's uncompressed run lengths: column by column, background first.
+
+    Raises `DataError` if a length is negative or they do not add up to the size.
+    """
     runs = [int(run) for run in counts]
     if min(runs, default=0) < 0:
         raise DataError(f"a mask's run length is negative: {min(runs)}; its size is {size[1]}x{size[0]}")
@@ -76,7 +79,7 @@ def decode_runs(counts: Iterable[int], size: tuple[int, int]) -> Mask:
     return np.ascontiguousarray(np.repeat(inside, runs).reshape(size[1], size[0]).T)
 
 
-def encode_runs(mask_HW: Mask) -> list[int]:
+def encode_rle(mask_HW: Mask) -> list[int]:
     """A mask as COCO's uncompressed run lengths: column by column, background first."""
     flat = mask_HW.T.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -85,19 +88,19 @@ def encode_runs(mask_HW: Mask) -> list[int]:
 
 
 def dilate(mask_HW: Mask, radius: int) -> Mask:
-    """The mask grown by `radius` pixels on every side, corners rounded."""
+    """The mask grown by `radius` pixels on every side, with rounded corners."""
     import cv2
 
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return cv2.dilate(mask_HW.astype(np.uint8), kernel).astype(np.bool_)
 
 
-def on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) -> Pixels:
-    """What a mask that is not empty shows, alone in the middle of a square of one grey `level`.
+def center_on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) -> Pixels:
+    """The masked pixels centred on a square of the grey `level`, 0 to 255. The mask must not be empty.
 
-    `margin` is the room on each side, as a share of the mask's longer side.
+    `margin` is the space on each side, as a share of the longer side of the mask's box.
     """
-    x0, y0, x1, y1 = bounds(mask_HW)
+    x0, y0, x1, y1 = mask_bounds(mask_HW)
     width, height = x1 - x0, y1 - y0
     side = max(width, height) + 2 * round(max(width, height) * margin)
     top, left = (side - height) // 2, (side - width) // 2
@@ -107,16 +110,17 @@ def on_square(image_HWC: Pixels, mask_HW: Mask, *, level: int, margin: float) ->
     return square_HWC
 
 
-def depth(mask_HW: Mask) -> float:
-    """Distance in pixels of the mask's innermost pixel from what is not the mask; the frame counts as outside."""
+def mask_depth(mask_HW: Mask) -> float:
+    """Largest distance in pixels of a pixel of the mask from the outside of the mask; the frame counts as outside."""
     import cv2
 
     return float(cv2.distanceTransform(np.pad(mask_HW, 1).astype(np.uint8), cv2.DIST_L2, 5).max())
 
 
-def fitted(size: tuple[int, int], *, pixels: int | None, multiple: int) -> tuple[int, int]:
-    """The largest (width, height) of at most `pixels` (None: of as many as there are) and of the same shape, but that
-    each side is cut down to a multiple. What was fitted once stays as it is.
+def fit_size(size: tuple[int, int], *, pixels: int | None, multiple: int) -> tuple[int, int]:
+    """The largest (width, height) with the same aspect ratio and at most `pixels` pixels, sides cut to multiples.
+
+    If `pixels` is None, the picture's own number is the limit. A size that this function returned stays unchanged.
     """
     pixels = pixels or size[0] * size[1]
     if _is_fitted(size, pixels, multiple):
@@ -126,7 +130,7 @@ def fitted(size: tuple[int, int], *, pixels: int | None, multiple: int) -> tuple
 
 
 def _is_fitted(size: tuple[int, int], pixels: int, multiple: int) -> bool:
-    """Whether both sides are multiples, and could have been cut from sides that make up `pixels`."""
+    """Whether both sides are multiples, and may have been cut from sides whose product is `pixels`."""
     if size[0] % multiple or size[1] % multiple:
         return False
     least = [side if side > multiple else 0 for side in size]
@@ -134,11 +138,11 @@ def _is_fitted(size: tuple[int, int], pixels: int, multiple: int) -> bool:
 
 
 def _cut(length: float, multiple: int) -> int:
-    return max(1, int(length / multiple + 1e-9)) * multiple
+    return max(1, int(length / multiple + 1e-9)) * multiple  # 1e-9: the square root may end just below a multiple
 
 
-def resized(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
-    """A picture at another (width, height): by area where it shrinks, else bicubic."""
+def resize(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture resized to `size` (width, height): by area if it shrinks, else bicubic."""
     import cv2
 
     if size == (image_HWC.shape[1], image_HWC.shape[0]):
@@ -151,7 +155,7 @@ def resized(image_HWC: Pixels, size: tuple[int, int]) -> Pixels:
 Array = TypeVar("Array", Pixels, Mask)
 
 
-def padded(image: Array, multiple: int) -> Array:
-    """A picture or mask with sides that are multiples, mirrored beyond its right and lower edge."""
+def pad_to_multiple(image: Array, multiple: int) -> Array:
+    """A picture or mask mirrored beyond its right and lower edge, so that its sides become multiples."""
     beyond = [(0, -side % multiple) for side in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
     return np.pad(image, beyond, mode="symmetric")

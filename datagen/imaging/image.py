@@ -1,10 +1,8 @@
-"""Pictures: RGB, uint8, height x width x 3, upright, sRGB, one frame.
+"""Decode, hold and encode pictures: RGB, uint8, height x width x 3, upright, sRGB, one frame.
 
-Whatever a file holds is brought to that form once, on decoding. The file's
-own bytes are kept only where they already are that form. Kept bytes are the
-file's to the last one, with the place, camera and author that its metadata
-may tell; they reach a shard only where a config sets `keep_originals`.
-Pictures stored from their pixels carry no metadata.
+Decoding converts every file to this form. The file's own bytes are kept only if they already have it. These bytes
+include all metadata, which may name place, camera and author; they are written to a shard only if a config sets
+`keep_originals`. Pictures that are encoded from their pixels have no metadata.
 """
 
 from __future__ import annotations
@@ -42,21 +40,21 @@ _TURNS = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by its EXIF orientation."""
+"""The transposition that makes a picture upright, by its EXIF orientation."""
 
 _SAME_COLOUR = 2
-"""Grey levels by which a profile may differ from sRGB and still be called that."""
+"""Largest difference of a profile's colours from sRGB, in grey levels, at which the profile counts as sRGB."""
 
 MAX_PIXELS = 100_000_000
-"""Most pixels of a picture, unless told otherwise."""
+"""Most pixels of a picture by default."""
 LONGEST_SIDE = 1_000_000
-"""In pixels: no PNG reader takes more."""
+"""Longest side in pixels: no PNG reader takes more."""
 PILLOW_LIMIT = 178_000_000
-"""Most pixels that can be allowed: Pillow opens no more."""
+"""Largest possible limit of pixels: Pillow opens no larger pictures."""
 
 
 class Image:
-    """An immutable picture that decodes when its pixels are first asked for."""
+    """An immutable picture, which decodes its bytes at the first access to `array`."""
 
     __slots__ = ("_array", "_data", "_made", "format", "size")
 
@@ -66,11 +64,11 @@ class Image:
         self._made = data is None
         self.format = format
         self.size = size
-        """Width and height."""
+        """Width and height in pixels."""
 
     @classmethod
     def of(cls, array: Pixels) -> Image:
-        """A picture made here, HWC uint8 RGB; it is stored losslessly unless told otherwise."""
+        """A picture from pixels, HWC uint8 RGB; it is stored losslessly by default. Raises `DataError`."""
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
             raise DataError(f"a picture is HWC uint8 RGB, this array is {array.dtype} {array.shape}")
         frozen = np.ascontiguousarray(array)
@@ -83,11 +81,10 @@ class Image:
     def decode(cls, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
         """The picture in a file's bytes.
 
-        Rotated by EXIF, converted to sRGB by its ICC profile (PNG's gAMA and
-        cHRM are not looked at), the first frame taken, transparency laid on
-        white, the upper 8 of 16 bits taken. Damaged EXIF and profiles count as
-        none. Raises `DataError` if it is not a picture, is truncated, has more
-        than `max_pixels` (at most `PILLOW_LIMIT`), or values with no fixed white.
+        It is rotated by EXIF and converted to sRGB by its ICC profile (PNG's gAMA and cHRM are ignored). Of several
+        frames the first is taken, of 16 bits the upper 8; transparency becomes white. Damaged EXIF and profiles are
+        ignored. Raises `DataError` if the file is no picture, is truncated, has more than `max_pixels` (at most
+        `PILLOW_LIMIT`), or has 32-bit values, which have no fixed white.
         """
         if not data:
             raise DataError("the file is empty")
@@ -105,7 +102,7 @@ class Image:
 
     @classmethod
     def carried(cls, data: bytes) -> Image:
-        """The picture in bytes that `encoded()` made."""
+        """The picture from bytes that `encoded()` returned; they are decoded later."""
         with _quiet(), Pillow.open(io.BytesIO(data), formats=list(_FORMATS)) as opened:
             return cls(array=None, data=data, format=_FORMATS[opened.format or ""], size=opened.size)
 
@@ -120,15 +117,16 @@ class Image:
         return self._array
 
     def encoded(self) -> bytes:
-        """The bytes it came as, or lossless ones made quickly; `format` says which kind."""
+        """The original bytes if they are kept, else a quickly compressed PNG; `format` names the format."""
         if self._data is None:
             self._data = _encode(self.array, "png", _FAST_PNG)
         return self._data
 
     def stored(self, format: Format, *, quality: int, keep_original: bool) -> bytes:
-        """The bytes for a shard: the original's where they are of `format` and may be kept.
+        """The bytes for a shard, in `format`.
 
-        Else they follow from the pixels alone, and do not tell where the picture came from.
+        Those of `encoded()` if they have this format and come from pixels, or if `keep_original` allows a file's own
+        bytes. Otherwise the pixels are encoded anew, so that the bytes have no metadata and depend on pixels only.
         """
         if self.format == format and (keep_original or self._made):
             return self.encoded()
@@ -156,16 +154,16 @@ def _encode(array: Pixels, format: Format, parameters: tuple[int, int]) -> bytes
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow warns of what is a fault here, or none; a warning has no reader in a worker."""
+    """Suppress Pillow's warnings: each is either an error here or harmless, and nobody reads warnings of a worker."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Width and height of a picture as it is seen upright, by its header alone. Raises `DataError`.
+    """Width and height of the upright picture, read from the header only. Raises `DataError`.
 
-    Pillow's warnings are left to the caller: Python's filters belong to all threads.
+    Pillow's warnings are not suppressed here: Python's warning filters are shared by all threads.
     """
     try:
         with Pillow.open(io.BytesIO(data), formats=_READABLE) as opened:
@@ -202,7 +200,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _png_bits(data: bytes) -> int:
-    """Bits of each sample. Pillow does not miss a PNG's end, other readers do."""
+    """Bits per sample. Raises `DataError` for a PNG without its end, which Pillow accepts and other readers do not."""
     if b"IEND\xaeB`\x82" not in data:
         raise DataError("the picture is damaged: it is truncated")
     return data[24]
@@ -221,7 +219,10 @@ def _is_plain(opened: Pillow.Image) -> bool:
 
 
 def _orientation(opened: Pillow.Image) -> int | None:
-    """1 to 8 as EXIF counts, 1 where it says nothing of use; None if it is damaged: others may read it otherwise."""
+    """The EXIF orientation, 1 to 8; 1 if there is none or it is invalid. None if EXIF is damaged.
+
+    A file with damaged EXIF is not kept as it is, since other readers may rotate it differently.
+    """
     try:
         turn = opened.getexif().get(_ORIENTATION, 1)
     except Exception:  # of as many kinds as there are ways to be damaged
@@ -231,7 +232,7 @@ def _orientation(opened: Pillow.Image) -> int | None:
 
 @lru_cache(maxsize=32)
 def _is_srgb(profile: bytes) -> bool:
-    """Whether a profile leaves colours as sRGB has them; what it calls itself proves nothing."""
+    """Whether a profile leaves a grid of colours as in sRGB; its own name proves nothing."""
     steps = np.arange(0, 256, 51, dtype=np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     found = _by_profile(Pillow.fromarray(colours), profile)
@@ -251,7 +252,7 @@ def _normalised(opened: Pillow.Image, bits: int) -> Pillow.Image:
 
 
 def _eight_bit(picture: Pillow.Image, bits: int) -> Pillow.Image:
-    """The picture in 8 bit, and its transparent colour, if it has one, likewise."""
+    """The picture in 8 bits per sample, its transparent colour too. Raises `DataError` for 32-bit samples."""
     if picture.mode in ("F", "I"):
         raise DataError("pictures of 32-bit numbers have no fixed white: save it as 8 or 16 bit")
     clear = picture.info.get("transparency")
@@ -263,14 +264,14 @@ def _eight_bit(picture: Pillow.Image, bits: int) -> Pillow.Image:
 
 
 def _scaled(clear: Any, bits: int) -> Any:
-    """A grey level or colour as a PNG of `bits` per sample has it, in 8 bit."""
+    """A grey level or colour of a PNG with `bits` per sample, in 8 bits."""
     if isinstance(clear, tuple):
         return tuple(_scaled(level, bits) for level in clear)
     return clear >> 8 if bits == 16 else clear * 255 // (2**bits - 1)
 
 
 def _parted(picture: Pillow.Image) -> tuple[Pillow.Image, Pillow.Image | None]:
-    """Colours in a mode that a profile can speak of, and how opaque they are."""
+    """The colours in a mode that ICC profiles apply to, and the alpha channel, None if there is none."""
     layer = None
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         layer = picture.convert("RGBA")
@@ -291,7 +292,7 @@ def _to_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:
 
 
 def _by_profile(picture: Pillow.Image, profile: bytes) -> Pillow.Image | None:
-    """The picture in sRGB; None if the profile is damaged or speaks of other colours, such as grey ones."""
+    """The picture in sRGB; None if the profile is damaged or is for other modes, such as grey."""
     try:
         return ImageCms.profileToProfile(picture, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):

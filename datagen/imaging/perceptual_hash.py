@@ -1,6 +1,6 @@
-"""Hashes of pictures whose distance in bits says how alike they are, as text that says how they were made.
+"""The text format of perceptual hashes, and their Hamming distance, which is small for similar pictures.
 
-`phash256:9a1f...` is 256 bits by `phash256`. Hashes that were made otherwise are never compared.
+A hash such as `phash256:9a1f...` begins with the method that made it. Hashes of different methods are never compared.
 """
 
 from __future__ import annotations
@@ -16,24 +16,26 @@ Words = NDArray[np.uint64]
 
 
 class PictureHash(NamedTuple):
-    """How a hash was made, and its bits: uint64, 64 to a word."""
+    """A parsed hash."""
 
     by: str
+    """The method that made it, such as `phash256`."""
     words: Words
+    """Its bits, 64 to a word."""
 
     @property
     def bits(self) -> int:
-        """How many it has."""
+        """Number of bits."""
         return 64 * len(self.words)
 
 
-def hash_text(flags: NDArray[np.bool_], *, by: str) -> str:
-    """The text of a hash; `flags` are its bits, a multiple of 64, in any shape."""
+def format_hash(flags: NDArray[np.bool_], *, by: str) -> str:
+    """The text of a hash by the method `by`; `flags` are its bits, a multiple of 64, in any shape."""
     return f"{by}:{np.packbits(flags.ravel()).tobytes().hex()}"
 
 
-def read_hash(text: str) -> PictureHash:
-    """The hash that a text spells. Raises `DataError`."""
+def parse_hash(text: str) -> PictureHash:
+    """The hash in a text. Raises `DataError` if the text is no hash."""
     by, _, digits = text.rpartition(":")
     try:
         data = bytes.fromhex(digits)
@@ -44,6 +46,6 @@ def read_hash(text: str) -> PictureHash:
     return PictureHash(by, np.frombuffer(data, np.uint64))
 
 
-def distances(one: Words, others: Words) -> NDArray[np.int64]:
-    """Differing bits; `others` is N x words, `one` the same or a single row."""
+def hamming_distances(one: Words, others: Words) -> NDArray[np.int64]:
+    """Numbers of differing bits, N; `others` is N x words, `one` has the same shape or is a single row."""
     return np.asarray(np.bitwise_count(one ^ others).sum(axis=-1, dtype=np.int64), np.int64)

@@ -1,4 +1,4 @@
-"""What can be measured about a removed object without a learned model."""
+"""Scores of a removed object that need no learned model."""
 
 from __future__ import annotations
 
@@ -8,29 +8,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.imaging.geometry import depth, dilate
+from datagen.imaging.geometry import dilate, mask_depth
 from datagen.imaging.image import Mask
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 _LONG_SIDE = 256
+"""Patches are compared at this long side, in pixels."""
 _REACH = 3
+"""Half the side of a patch: patches are 7 x 7 pixels."""
 _RING = 8
+"""Width of the ring around the hole that its texture is compared with, in pixels."""
 
 
 class RemovalScores(NamedTuple):
-    """Scores of one removal, by the names of the field catalogue."""
+    """Scores of one removal; the fields are named as in the catalogue of fields."""
 
     outside_change: float
+    """Largest change of a pixel outside the hole, in grey levels."""
     inside_change: float
+    """Mean change inside the subject's mask, in grey levels."""
     seam: float
+    """See `seam`."""
     texture: float
+    """See `texture`."""
     strangeness: float
+    """See `strangeness`."""
 
 
-def measure(before_HWC: Pixels, after_HWC: Pixels, *, mask_HW: Mask, hole_HW: Mask) -> RemovalScores:
-    """Compare a picture with the one its subject was removed from; `hole_HW` is what was painted."""
+def measure_removal(before_HWC: Pixels, after_HWC: Pixels, *, mask_HW: Mask, hole_HW: Mask) -> RemovalScores:
+    """Score a removal; `mask_HW` is the subject, `hole_HW` the pixels that were painted. Rounded to 4 digits."""
     change_HW = np.abs(before_HWC.astype(np.float32) - after_HWC.astype(np.float32)).max(2)
     scores = RemovalScores(
         outside_change=float(change_HW[~hole_HW].max(initial=0)),
@@ -43,7 +51,7 @@ def measure(before_HWC: Pixels, after_HWC: Pixels, *, mask_HW: Mask, hole_HW: Ma
 
 
 def seam(after_HWC: Pixels, hole_HW: Mask) -> float:
-    """Mean step between neighbours across the hole's edge, over that between neighbours just outside."""
+    """Mean difference of neighbouring pixels across the hole's edge over that of neighbours just outside; ideally 1."""
     beside_HW = dilate(hole_HW, 3) & ~dilate(hole_HW, 1)
     across, outside = [], []
     for axis in (0, 1):
@@ -56,7 +64,7 @@ def seam(after_HWC: Pixels, hole_HW: Mask) -> float:
 
 
 def texture(after_HWC: Pixels, hole_HW: Mask) -> float:
-    """Mean fine detail in the hole over that in a ring around it; 1 where neither has any."""
+    """Mean fine detail in the hole over that in a ring around it; 1 if neither has any."""
     luma_HW = cv2.cvtColor(after_HWC, cv2.COLOR_RGB2GRAY).astype(np.float32)
     detail_HW = np.abs(luma_HW - cv2.GaussianBlur(luma_HW, (0, 0), 2))
     ring_HW = dilate(hole_HW, _RING) & ~hole_HW
@@ -64,10 +72,10 @@ def texture(after_HWC: Pixels, hole_HW: Mask) -> float:
 
 
 def strangeness(after_HWC: Pixels, hole_HW: Mask) -> float:
-    """Mean distance of the hole's patches from the likest patch elsewhere, times the hole's depth over the long side.
+    """Mean distance of the hole's patches to the most similar patch elsewhere, times the hole's relative depth.
 
-    In grey levels. A thin hole may hold something new; in a deep one, what
-    resembles nothing in the picture is most likely mush.
+    In grey levels; the relative depth is the depth over the long side. Depth is a factor because new content is
+    plausible in a thin hole; in a deep one, content that resembles nothing else in the picture is likely an artefact.
     """
     from scipy.spatial import cKDTree
 
@@ -78,11 +86,14 @@ def strangeness(after_HWC: Pixels, hole_HW: Mask) -> float:
     if not len(known) or not len(painted):
         return 0.0
     distance, _ = cKDTree(known).query(painted)
-    return float(np.mean(distance) * depth(hole_HW) / max(hole_HW.shape))
+    return float(np.mean(distance) * mask_depth(hole_HW) / max(hole_HW.shape))
 
 
 def _features(after_HWC: Pixels, hole_HW: Mask) -> tuple[Floats, Mask]:
-    """For each pixel at long side 256 its patch as 3 x 3 x 3 samples, scaled so that distances are in grey levels."""
+    """For each pixel at long side 256 its patch as 3 x 3 x 3 samples, and the hole at that size.
+
+    The samples are scaled so that Euclidean distances are in grey levels.
+    """
     scale = min(1.0, _LONG_SIDE / max(hole_HW.shape))
     size = (max(1, round(hole_HW.shape[1] * scale)), max(1, round(hole_HW.shape[0] * scale)))
     small = cv2.resize(after_HWC, size, interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -1,11 +1,10 @@
-"""Masks as COCO's run lengths, measured and compared without drawing a pixel.
+"""COCO's run-length encoded masks: parse them, and compute area, box and intersection without decoding pixels.
 
-A mask is runs of pixels, column by column, background first. COCO writes them as
-a list of lengths, or as text: each length in groups of five bits, the lowest
-first, as characters from `0` on, 32 more where another group follows; from the
-fourth length on what is written is the difference from the last but one
-(`rleToString` in cocoapi's common/maskApi.c). That code reads past the end of
-text that breaks off; this one refuses it.
+A mask is a sequence of runs of pixels, column by column, background first. COCO writes the lengths of the runs as a
+list or as text (`rleToString` in cocoapi's common/maskApi.c). In the text a length is a sequence of groups of five
+bits, the lowest first. A group is the character with code 48 plus its value, plus 32 if another group follows. From the
+fourth length on, the difference from the last but one is written. Cocoapi reads past the end of a truncated text; this
+module raises an error.
 """
 
 from __future__ import annotations
@@ -20,13 +19,14 @@ from datagen.core.errors import DataError
 from datagen.core.fields import Box
 
 LONGEST_TEXT = 2**24
-"""In characters."""
+"""Most characters of a mask's text."""
 _ZERO, _MORE, _SIGN, _BITS = 48, 32, 16, 5
+"""Code of the character for 0, flag that another group follows, sign bit of the last group, bits of a group."""
 _MOST_GROUPS = 12
-"""Groups of five bits in one length; more would not fit into 64 bits."""
+"""Most groups of five bits in one length; more would not fit into 64 bits."""
 
 
-class Runs(NamedTuple):
+class RunLengthMask(NamedTuple):
     """A mask: int64 run lengths that add up to height x width."""
 
     counts: NDArray[np.int64]
@@ -35,12 +35,12 @@ class Runs(NamedTuple):
 
     @property
     def area(self) -> int:
-        """Pixels of the mask."""
+        """Number of pixels of the mask."""
         return int(self.counts[1::2].sum())
 
     @property
     def ends(self) -> NDArray[np.int64]:
-        """Where each run ends, in pixels from the first."""
+        """The end of each run, in pixels from the first."""
         return np.cumsum(self.counts)
 
     @property
@@ -52,17 +52,19 @@ class Runs(NamedTuple):
         if not starts.size:
             return None
         last = stops - 1
+        # A run that goes on in the next column covers the last row of one column and the first row of the next.
         wraps = bool((starts // self.height != last // self.height).any())
         top = 0 if wraps else int((starts % self.height).min())
         bottom = self.height if wraps else int((last % self.height).max()) + 1
         return int(starts.min() // self.height), top, int(last.max() // self.height) + 1, bottom
 
-    def fits(self, other: Runs) -> bool:
-        """Whether another mask is of the same picture's size."""
+    def fits(self, other: RunLengthMask) -> bool:
+        """Whether another mask has the same height and width."""
         return (self.height, self.width) == (other.height, other.width)
 
-    def shared(self, other: Runs) -> int:
-        """Pixels that are in this mask and in another of the same size."""
+    def shared(self, other: RunLengthMask) -> int:
+        """Number of pixels in both this mask and another of the same size."""
+        # Pixels of the other mask before each end of a run are linear between the ends of its own runs: interpolate.
         edges = np.concatenate([[0], other.ends])
         inside = np.concatenate([[0], np.cumsum(np.where(np.arange(len(other.counts)) % 2, other.counts, 0))])
         ends = self.ends
@@ -70,10 +72,10 @@ class Runs(NamedTuple):
         return round(float(before.sum()))
 
 
-def runs_of(counts: str | Sequence[int], *, height: int, width: int) -> Runs:
-    """A mask from COCO's run lengths, as text or as a list. Raises `DataError` if they do not fill its size."""
+def parse_rle(counts: str | Sequence[int], *, height: int, width: int) -> RunLengthMask:
+    """A mask from COCO's run lengths, as text or as a list. Raises `DataError` unless they add up to height x width."""
     if isinstance(counts, str):
-        found = _read(counts)
+        found = _decode_text(counts)
     else:
         try:
             found = np.asarray(counts, np.int64).reshape(-1)
@@ -82,11 +84,11 @@ def runs_of(counts: str | Sequence[int], *, height: int, width: int) -> Runs:
     low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
     if low < 0 or high > height * width or int(found.sum()) != height * width:
         raise DataError(f"a mask's runs do not add up to its size, {width}x{height}")
-    return Runs(found, height, width)
+    return RunLengthMask(found, height, width)
 
 
-def _read(text: str) -> NDArray[np.int64]:
-    """The lengths that a text spells. Raises `DataError`."""
+def _decode_text(text: str) -> NDArray[np.int64]:
+    """The lengths of runs in a text. Raises `DataError`."""
     if len(text) > LONGEST_TEXT:
         raise DataError(f"a mask's text is longer than {LONGEST_TEXT:,} characters")
     if not text.isascii():
@@ -107,11 +109,11 @@ def _read(text: str) -> NDArray[np.int64]:
     values = np.add.reduceat((digits % _MORE) << shifts, first)
     negative = (digits[last] & _SIGN) > 0
     values -= np.where(negative, np.int64(1) << (groups * _BITS), 0)
-    return _summed(values)
+    return _undo_differences(values)
 
 
-def _summed(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Lengths from what is written: from the fourth on, each adds to the last but one."""
+def _undo_differences(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lengths of runs, of which from the fourth on `values` has the difference from the last but one."""
     counts = values.copy()
     counts[1::2] = np.cumsum(values[1::2])
     counts[2::2] = np.cumsum(values[2::2])

@@ -1,4 +1,8 @@
-"""Models that stages call: one module a role, one file an implementation."""
+"""Models that stages call: one folder per role, one file per implementation.
+
+In a role's folder, `base.py` has the Protocol and its types, each other file has one implementation with its config,
+and `__init__.py` has the union of the configs that a stage's option takes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from datagen.models.base import ModelConfig
 
 
 def roles() -> dict[str, list[type[ModelConfig]]]:
-    """The configs of every implementation, by role."""
+    """The config classes of all implementations, by the role's name as `describe models` prints it."""
     from datagen.models.aesthetics import PredictorConfig
     from datagen.models.captioners import CaptionerConfig
     from datagen.models.completeness_judges import CompletenessJudgeConfig
@@ -45,7 +49,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "captioner": CaptionerConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
-        "image embedder": DinoConfig | Dinov2Config,
+        "image embedder": DinoConfig | Dinov2Config,  # scorers embed pictures too; they are listed once, under theirs
         "aesthetic predictor": PredictorConfig,
         "nsfw classifier": NsfwConfig,
         "hasher": HasherConfig,

@@ -1,4 +1,4 @@
-"""What all model configs share."""
+"""The base class of all model configs, and how to find the models in a stage's options."""
 
 from __future__ import annotations
 
@@ -11,46 +11,51 @@ from datagen.core.options import Options
 
 
 class ModelConfig(Options):
-    """Names one implementation by its `kind`; `load(device)` makes it.
+    """The config of one implementation of a role, chosen by its `kind`; `load(device)` makes the model.
 
-    Subclasses are cheap to construct and import nothing heavy until `load`.
+    Subclasses import torch and other heavy packages only inside methods: `check` constructs every config of a file and
+    is to finish within a second.
     """
 
     kind: str
     needs: ClassVar[tuple[str, ...]] = ()
     """Fields of a record that this implementation reads beyond those of its role."""
     license: ClassVar[str] = ""
-    """Licence of the weights, which may bind what is made with them; '' where there are none."""
+    """Licence of the weights; it may also restrict what is made with them. '' if there are no weights."""
     remote: ClassVar[bool] = False
-    """It waits for a service, so that the stage that uses it does."""
+    """Whether it calls a service and waits for it; the stage that uses it then does too."""
     deterministic: ClassVar[bool] = True
-    """The same input always gives the same bytes."""
+    """Whether the same input always gives the same bytes."""
     version: ClassVar[int] = 1
-    """Raised by hand when the implementation's output changes."""
+    """Raise it by hand when the implementation's output changes: it is part of the fingerprint."""
 
     @property
     def revision(self) -> str:
-        """What pins the output: weights' revision, or the implementation's version."""
+        """What the output depends on: the implementation's version, and in subclasses the revision of the weights."""
         return f"{self.kind}@{self.version}"
 
     @property
-    def licensed(self) -> str | None:
-        """The licence of its weights; '' where nobody says which, None where there is nothing that one would bind."""
+    def effective_license(self) -> str | None:
+        """The licence of the weights: '' if it is unknown, None if there are no weights."""
         return self.license or None
 
     def fetch(self) -> None:
-        """Have what it needs on this machine, once a machine and run. Raises `SetupError`."""
+        """Download what it needs, once per machine and run. Raises `SetupError`."""
 
 
 def models_in(value: Any) -> list[ModelConfig]:
-    """The models that a stage's options name, in their order; each before those that it names itself."""
-    return [model for _, model in placed_models(value)]
+    """The model configs in a stage's options, in the order of the options; a model precedes the models inside it."""
+    return [model for _, model in models_with_paths(value)]
 
 
-def placed_models(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], ModelConfig]]:
-    """The same, each with the path on which it stands."""
+Path = tuple[str | int, ...]
+"""Names of options, keys of mappings and indices of lists that lead to a value."""
+
+
+def models_with_paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, ModelConfig]]:
+    """The same models, each with its path in `value`; `path` is put before all of them."""
     if isinstance(value, ModelConfig):
-        yield place, value
+        yield path, value
     parts: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, BaseModel):
         parts = ((name, getattr(value, name)) for name in type(value).model_fields)
@@ -59,4 +64,4 @@ def placed_models(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tup
     elif isinstance(value, list | tuple):
         parts = enumerate(value)
     for name, part in parts:
-        yield from placed_models(part, (*place, name))
+        yield from models_with_paths(part, (*path, name))

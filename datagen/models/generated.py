@@ -1,4 +1,4 @@
-"""What a model that makes pictures gives back."""
+"""The result type of editors and generators: a picture, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 
 class Declined(NamedTuple):
-    """No picture, and why."""
+    """The model made no picture, for this reason."""
 
     reason: Literal["unsafe", "not_understood"]
+    """`unsafe`: a safety checker objected. `not_understood`: the editor has no rule for the instruction."""
     detail: str
+    """One sentence for people."""
 
 
 Generated = NDArray[np.uint8] | Declined
-"""What is made of one wish: a picture, HWC uint8 RGB, or why there is none."""
+"""The answer to one request: a picture, HWC uint8 RGB, or why there is none."""

@@ -1,4 +1,4 @@
-"""Texts with fields of a record in braces."""
+"""Text templates with fields of a record in braces, such as `a photo of {subject}`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from datagen.core.fields import STANDARD, Kind
 from datagen.core.record import Record
 
 WORDS: tuple[Kind, ...] = ("text", "int", "float", "score")
-"""Kinds of fields that are words, or can be written as such."""
+"""Kinds of fields that can be written as text."""
 _KINDS = {field.name: field.kind for field in STANDARD}
 
 
-def fields_in(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
-    """The fields that a text names, each once. Raises `ValueError` for braces that hold anything else.
+def template_fields(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
+    """The names of the fields in a template's braces, each once, in order.
 
-    A field is to be of one of `kinds`; what the catalogue does not know is taken for text.
+    Raises `ValueError` for braces that hold anything but a field's name, and for a field that is not of one of
+    `kinds`. A field that is not in the catalogue (a plugin's) counts as text.
     """
     names = tuple(dict.fromkeys(name for _, name in _parts(text) if name))
     for name in names:
@@ -26,19 +27,19 @@ def fields_in(text: str, *, kinds: Collection[Kind] = WORDS) -> tuple[str, ...]:
     return names
 
 
-def worded(text: str, record: Record) -> str:
-    """The text with the record's own words; '' if one of the fields that it names is blank."""
-    said = ""
+def render_template(text: str, record: Record) -> str:
+    """The template filled with the record's values; '' if one of its fields is blank."""
+    rendered = ""
     for literal, name in _parts(text):
         words = str(record[name]).strip() if name else ""
         if name and not words:
             return ""
-        said += literal + words
-    return said
+        rendered += literal + words
+    return rendered
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """Literal text, and the field that follows it; '' for none."""
+    """Pairs of literal text and the name of the field after it; '' if none follows."""
     try:
         parts = list(Formatter().parse(text))
     except ValueError as error:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from datagen.core.licenses import CommercialUse, commercial_use, is_among, known_as, license_of, source_of
-from datagen.models.base import ModelConfig, placed_models
+from datagen.models.base import ModelConfig, models_with_paths
 from datagen.pipeline.config import stage_places
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.shards.index import StageRow
@@ -61,15 +61,15 @@ def _model_licences(graph: Graph) -> Iterator[Licensed]:
     places = stage_places(graph.loaded.located.data)
     # one node an entry: the rounds of a repeat block have the same models
     for node in {node.entry: node for node in graph.nodes}.values():
-        for place, model in placed_models(node.config):
-            if model.licensed is not None:
+        for place, model in models_with_paths(node.config):
+            if model.effective_license is not None:
                 where = graph.loaded.located.origin((*places[node.entry], "with", *place))
                 yield _licensed(
                     where,
                     f"'{node.id}' uses {_model_name(model)}",
-                    model.licensed,
+                    model.effective_license,
                     remedy=f"take another model for '{node.id}'"
-                    if model.licensed
+                    if model.effective_license
                     else "once you know it, write `weights_license: NAME` beside it, such as Apache-2.0",
                 )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.core.errors import DataError, StoreError
-from datagen.imaging.perceptual_hash import Words, distances, read_hash
+from datagen.imaging.perceptual_hash import Words, hamming_distances, parse_hash
 from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
 from datagen.shards.distance_limit import CHUNK, furthest
 from datagen.shards.duplicates import Drops, names_of, why
@@ -102,7 +102,7 @@ class _TraitsReader:
 
     def _take_hash(self, name: str, place: int, key: str, text: str) -> None:
         try:
-            hash = read_hash(text)
+            hash = parse_hash(text)
         except DataError as error:
             raise StoreError(f"sample '{key}', field '{name}': {error}") from error
         by = self._by.setdefault(name, (hash.by, hash.bits))
@@ -202,7 +202,7 @@ def _near_by(traits: Traits, rule: Rule) -> NearPairs:
         fits = traits.same[one] == traits.same[other]
         for name in rule:
             if name != by:
-                fits &= distances(traits.hashes[name][one], traits.hashes[name][other]) <= rule[name]
+                fits &= hamming_distances(traits.hashes[name][one], traits.hashes[name][other]) <= rule[name]
         return np.asarray(fits, np.bool_)
 
     found = _searched(traits.hashes[by][rows], by, rule[by], accept)
@@ -238,7 +238,7 @@ def _cost(words: Words, within: int) -> int:
 def _detail(traits: Traits, row: int, of: int, rules: Sequence[Rule]) -> str:
     """Text for a dropped sample: its distance in bits to the one that stays, by field of the first rule that holds."""
     for rule in rules:
-        bits = {name: int(distances(traits.hashes[name][row], traits.hashes[name][of])) for name in rule}
+        bits = {name: int(hamming_distances(traits.hashes[name][row], traits.hashes[name][of])) for name in rule}
         if all(traits.there[name][[row, of]].all() and bits[name] <= rule[name] for name in rule):
             return f"{', '.join(f'{name} {count}' for name, count in bits.items())} bits from"
     return "near"

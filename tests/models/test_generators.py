@@ -24,9 +24,9 @@ from safetensors.torch import load_file, save_file
 
 from datagen import DataError, Failed, Record, Reject, SetupError
 from datagen.execute.maintain.verify import verify
-from datagen.imaging.geometry import resized
+from datagen.imaging.geometry import resize
 from datagen.imaging.image import Image
-from datagen.models.diffusion.pipeline import Wish
+from datagen.models.diffusion.pipeline import ImageRequest
 from datagen.models.editors.diffusion import DiffusersEditorConfig
 from datagen.models.generators.diffusion import DiffusersTextToImageConfig
 from datagen.models.inpainters.diffusion import DiffusersInpainterConfig
@@ -55,7 +55,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 EDITORS = ("instruct_pix2pix", "flux_kontext", "klein_edit")
 INPAINTERS = ("sd_inpaint", "sdxl_inpaint", "flux_fill", "klein_inpaint")
 SIDE = 64
-PICTURE = resized(photograph("astronaut.png").array, (SIDE + 16, SIDE))
+PICTURE = resize(photograph("astronaut.png").array, (SIDE + 16, SIDE))
 HOLE = disc(SIDE, SIDE + 16, x=40, y=30, radius=12)
 
 
@@ -394,7 +394,7 @@ def test_a_wish_that_fits_nowhere_fails_alone(folder: Path) -> None:
 
     model.pipeline.pipe = never
     with pytest.raises(DataError, match="does not fit into memory even alone"):
-        model.pipeline.make([Wish("a", 1, (64, 64), PICTURE[:, :64])])
+        model.pipeline.generate([ImageRequest("a", 1, (64, 64), PICTURE[:, :64])])
 
 
 def test_check_holds_arguments_against_signatures_and_imports_no_library() -> None:

@@ -24,10 +24,10 @@ from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.imaging.image import Image
 from datagen.models.detectors.base import Detection, best_first
 from datagen.models.detectors.grounding_dino import GroundingDinoConfig
-from datagen.models.detectors.grounding_words import captions
+from datagen.models.detectors.grounding_words import pack_captions
 from datagen.models.detectors.original_grounding_dino import OriginalGroundingDinoConfig
 from datagen.models.detectors.sam3 import Sam3DetectorConfig
-from datagen.models.segmenters.base import NOTHING, Scene, Segmentation, segment_each
+from datagen.models.segmenters.base import NO_ANNOTATION, BoxPrompts, Segmentation, segment_each
 from datagen.models.segmenters.sam import SamConfig, read_sam
 from datagen.models.segmenters.sam2 import Sam2Config, Sam3Config
 from datagen.models.weights.batches import Batches
@@ -156,7 +156,7 @@ def test_grounding_dino_sees_pictures_as_its_authors_prepare_them(detectors: dic
 
 def test_phrases_that_do_not_fit_into_one_text_are_all_looked_for(detectors: dict[str, Any]) -> None:
     phrases = [f"{first} {second}" for first in ("cat", "dog", "cup", "tea", "box") for second in ("a", "on", "of")]
-    parts = captions(phrases, tokenizer=detectors["grounding_dino"]._tokenizer, limit=32)
+    parts = pack_captions(phrases, tokenizer=detectors["grounding_dino"]._tokenizer, limit=32)
     assert len(parts) > 1
     found = detectors["grounding_dino"]([PICTURES[0]], [phrases])[0]
     assert len(found) > 24, "more than one text's queries"
@@ -174,7 +174,7 @@ def test_every_phrase_stands_in_one_text_that_fits(phrases: list[str], limit: in
     sound = [phrase for phrase in phrases if set(phrase) - set(" .?[]")]
     longest = max((len(tokenizer(f"{phrase}.")["input_ids"]) for phrase in sound), default=999)
     assume(longest <= limit)
-    parts = captions(sound, tokenizer=tokenizer, limit=limit)
+    parts = pack_captions(sound, tokenizer=tokenizer, limit=limit)
     said = [phrase for part in parts for phrase in part.phrases]
     plain = ["".join(sign for sign in phrase.lower() if sign not in " .?[]") for phrase in said]
     assert set(said) <= set(sound)
@@ -232,7 +232,7 @@ def test_sam_masks_as_its_own_predictor_does(folder: Path, takes: str) -> None:
     for image in PICTURES[:2]:
         predictor.set_image(image)
         boxes = [tuple(np.minimum(box, np.tile(image.shape[1::-1], 2))) for box in BOXES]
-        for box, found in zip(boxes, ours([Scene(image, boxes)])[0], strict=True):
+        for box, found in zip(boxes, ours([BoxPrompts(image, boxes)])[0], strict=True):
             masks, scores, _ = predictor.predict(box=np.array(box), multimask_output=takes == "best")
             assert found.score == pytest.approx(float(np.clip(scores.max(), 0, 1)), abs=1e-5)
             assert float((found.mask != masks[scores.argmax()]).mean()) < 0.001
@@ -267,16 +267,16 @@ def test_sam_2_and_3_mask_as_their_package_does(
         out = model(pixel_values=inputs["pixel_values"], input_boxes=inputs["input_boxes"], multimask_output=False)
     masks = processor.post_process_masks(out.pred_masks, inputs["original_sizes"])[0][:, 0].numpy()
     wanted = [Segmentation(mask, float(score)) for mask, score in zip(masks, out.iou_scores[0, :, 0], strict=True)]
-    same_masks(segmenters[kind]([Scene(image, BOXES)])[0], wanted)
+    same_masks(segmenters[kind]([BoxPrompts(image, BOXES)])[0], wanted)
 
 
 @pytest.mark.parametrize("kind", SEGMENTERS)
 def test_masks_have_the_size_of_their_picture_and_channels_count(segmenters: dict[str, Any], kind: str) -> None:
-    scenes = [Scene(image, [(1, 1, 30, 40), (5.5, 5.5, 60, 50)]) for image in PICTURES]
+    scenes = [BoxPrompts(image, [(1, 1, 30, 40), (5.5, 5.5, 60, 50)]) for image in PICTURES]
     for image, found in zip(PICTURES, segmenters[kind](scenes), strict=True):
         assert [one.mask.shape for one in found] == [image.shape[:2]] * 2
         assert all(one.mask.dtype == np.bool_ and 0 <= one.score <= 1 for one in found)
-    swapped = segmenters[kind]([Scene(np.ascontiguousarray(PICTURES[0][..., ::-1]), scenes[0].boxes)])[0]
+    swapped = segmenters[kind]([BoxPrompts(np.ascontiguousarray(PICTURES[0][..., ::-1]), scenes[0].boxes)])[0]
     assert any((one.mask != other.mask).any() for one, other in zip(found, swapped, strict=True))
 
 
@@ -288,8 +288,8 @@ def test_no_mask_hangs_on_other_boxes_or_pictures(
 ) -> None:
     model = segmenters[kind]
     model._pictures.size, model._boxes.size = pictures, boxes
-    each = [(PICTURES[n % 3], BOXES[n // 3], NOTHING) for n in range(6)]
-    alone = [model([Scene(image, [box])])[0][0] for image, box, _ in each]
+    each = [(PICTURES[n % 3], BOXES[n // 3], NO_ANNOTATION) for n in range(6)]
+    alone = [model([BoxPrompts(image, [box])])[0][0] for image, box, _ in each]
     mixed = segment_each(model, each=[each[n] for n in order])
     same_masks(mixed, [alone[n] for n in order])
 
@@ -331,9 +331,9 @@ def encodings() -> Iterator[Any]:
 @pytest.mark.parametrize("kind", SEGMENTERS)
 def test_a_picture_is_encoded_once_for_all_its_boxes(segmenters: dict[str, Any], kind: str, encodings: Any) -> None:
     seen = encodings(segmenters[kind])
-    segmenters[kind]([Scene(PICTURES[0], BOXES * 3)])
+    segmenters[kind]([BoxPrompts(PICTURES[0], BOXES * 3)])
     assert sum(seen.sizes) == 1
-    segment_each(segmenters[kind], each=[(PICTURES[n % 2], box, NOTHING) for n, box in enumerate(BOXES * 3)])
+    segment_each(segmenters[kind], each=[(PICTURES[n % 2], box, NO_ANNOTATION) for n, box in enumerate(BOXES * 3)])
     assert sum(seen.sizes) == 3
 
 
@@ -346,7 +346,7 @@ def test_sam3_encodes_a_picture_once_for_all_its_phrases(detectors: dict[str, An
 @pytest.mark.parametrize("kind", SEGMENTERS)
 def test_a_batch_of_pictures_that_takes_too_much_memory_is_halved(folder: Path, kind: str, encodings: Any) -> None:
     model = _segmenter_configs(folder, batch_size=4)[kind].load("cpu")
-    scenes = [Scene(picture(seed=n), BOXES[:1]) for n in range(4)]
+    scenes = [BoxPrompts(picture(seed=n), BOXES[:1]) for n in range(4)]
     wanted = [model([scene])[0] for scene in scenes]
     seen = encodings(model, most=1)
     for found, alone in zip(model(scenes), wanted, strict=True):
@@ -367,7 +367,7 @@ def test_a_batch_of_pictures_to_detect_in_is_halved_too(folder: Path, encodings:
 
 def test_boxes_that_take_too_much_memory_together_are_halved(folder: Path) -> None:
     model = SamConfig(weights=str(folder / "sam.pth"), boxes_at_once=8).load("cpu")
-    wanted, sizes = model([Scene(PICTURES[0], BOXES)])[0], []
+    wanted, sizes = model([BoxPrompts(PICTURES[0], BOXES)])[0], []
 
     def greedy(_: Any, __: Any, kwargs: Any) -> None:
         sizes.append(len(kwargs["boxes"]))
@@ -375,22 +375,22 @@ def test_boxes_that_take_too_much_memory_together_are_halved(folder: Path) -> No
             torch.empty(2**60)
 
     model._sam.prompt_encoder.register_forward_pre_hook(greedy, with_kwargs=True)
-    same_masks(model([Scene(PICTURES[0], BOXES)])[0], wanted)
+    same_masks(model([BoxPrompts(PICTURES[0], BOXES)])[0], wanted)
     assert sizes == [3, 1, 1, 1]
 
 
 def test_a_picture_that_does_not_fit_even_alone_is_told(segmenters: dict[str, Any], encodings: Any) -> None:
     encodings(segmenters["sam"], most=0)
     with pytest.raises(DataError, match="does not fit into memory even alone"):
-        segmenters["sam"]([Scene(PICTURES[0], BOXES[:1])])
+        segmenters["sam"]([BoxPrompts(PICTURES[0], BOXES[:1])])
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_answers_nearly_the_same(folder: Path, segmenters: dict[str, Any], precision: str) -> None:
     for kind, config in _segmenter_configs(folder, precision=precision).items():
         for found, wanted in zip(
-            config.load("cpu")([Scene(PICTURES[0], BOXES)])[0],
-            segmenters[kind]([Scene(PICTURES[0], BOXES)])[0],
+            config.load("cpu")([BoxPrompts(PICTURES[0], BOXES)])[0],
+            segmenters[kind]([BoxPrompts(PICTURES[0], BOXES)])[0],
             strict=True,
         ):
             assert float((found.mask != wanted.mask).mean()) < 0.03
@@ -509,6 +509,6 @@ def test_batches_are_tried_anew_at_the_size_that_fitted() -> None:
             torch.empty(2**60)
         return list(items)
 
-    assert batches.over(range(6), call) == list(range(6))
-    assert batches.over(range(3), call) == list(range(3))
+    assert batches.map(range(6), call) == list(range(6))
+    assert batches.map(range(3), call) == list(range(3))
     assert sizes == [4, 2, 2, 2, 2, 1]

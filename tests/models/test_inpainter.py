@@ -9,9 +9,9 @@ from pictures import demo_object, disc, noise
 from rings import example_count
 
 from datagen import DataError
-from datagen.imaging.geometry import dilate, draw
+from datagen.imaging.geometry import dilate, draw_polygons
 from datagen.models.inpainters.patch import PatchConfig
-from datagen.models.inpainters.poisson import harmonic, integrated
+from datagen.models.inpainters.poisson import fill_smoothly, solve_poisson
 from datagen.models.inpainters.telea import TeleaConfig
 
 KINDS = [PatchConfig(), TeleaConfig()]
@@ -72,7 +72,7 @@ def test_the_patches_never_see_what_was_masked():
 @every_kind
 def test_the_answer_hangs_on_neither_batch_nor_threads(config):
     image, thing = demo_object("astronaut", 0)
-    mask = dilate(draw(thing["polygons"], image.size), 8)
+    mask = dilate(draw_polygons(thing["polygons"], image.size), 8)
     picture, small = noise(60, 80), disc(60, 80, x=40, y=30, radius=9)
     model, threads = config.load("cpu"), cv2.getNumThreads()
     try:
@@ -105,7 +105,7 @@ def test_patches_bear_any_shape_of_picture_and_mask(height, width, data):
 def test_a_harmonic_fill_of_a_ramp_is_the_ramp():
     ramp = np.broadcast_to(np.linspace(0, 200, 60, dtype=np.float32)[None, :, None], (40, 60, 1)).copy()
     hole = disc(40, 60, x=30, y=20, radius=12)
-    filled = harmonic(np.where(hole[..., None], np.float32(0), ramp), hole)
+    filled = fill_smoothly(np.where(hole[..., None], np.float32(0), ramp), hole)
     assert np.abs(filled - ramp).max() < 1e-3
 
 
@@ -114,5 +114,5 @@ def test_integrating_the_true_steps_restores_the_picture():
     hole = disc(40, 50, x=25, y=20, radius=8)
     flat = picture.reshape(-1, 3)
     broken = np.where(hole[..., None], np.float32(0), picture)
-    solved = integrated(broken, hole, lambda here, there: flat[here] - flat[there])
+    solved = solve_poisson(broken, hole, lambda here, there: flat[here] - flat[there])
     assert np.abs(solved - picture).max() < 1e-3

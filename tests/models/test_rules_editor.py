@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import noise, photograph
 
-from datagen.models.editors.rules import RulesEditorConfig, understood
+from datagen.models.editors.rules import RulesEditorConfig, parse_instruction
 from datagen.models.generated import Declined
 
 CAT = photograph("chelsea.png").array
@@ -69,7 +69,7 @@ def test_what_it_does_not_understand_to_the_last_word_it_declines(instruction):
 def test_one_more_word_and_it_is_another_edit(instruction, word, place):
     words = instruction.split()
     words.insert(min(place, len(words)), word)
-    assert understood(" ".join(words)) is None
+    assert parse_instruction(" ".join(words)) is None
 
 
 @given(

@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from datagen.core.errors import SetupError
-from datagen.imaging.perceptual_hash import distances, read_hash
+from datagen.imaging.perceptual_hash import hamming_distances, parse_hash
 from datagen.models.aesthetics.predictor import AestheticV25Config, LaionV1Config, LaionV2Config
 from datagen.models.embedders.base import ImageEmbedder
 from datagen.models.embedders.dino import DinoConfig, Dinov2Config
@@ -370,12 +370,12 @@ def test_half_precision_says_nearly_the_same(folder: Path, pictures: list[Pixels
 def test_hashes_of_embeddings_are_as_far_apart_as_these(folder: Path, pictures: list[Pixels]) -> None:
     embedder = Dinov2Config(weights=str(folder / "dinov2"), commit="tiny")
     texts = EmbeddingHashConfig(embedder=embedder, bits=2048).load("cpu")(pictures)
-    hashes = [read_hash(text) for text in texts]
+    hashes = [parse_hash(text) for text in texts]
     assert {hash.by for hash in hashes} == {"dinov2@1:dinov2@tiny/2048"}, "no folder of this machine"
     embedded = embedder.load("cpu")(pictures)
     for one, other in combinations(range(len(pictures)), 2):
         angle = np.arccos(np.clip(embedded[one] @ embedded[other], -1, 1)) / np.pi
-        assert distances(hashes[one].words, hashes[other].words) / 2048 == pytest.approx(angle, abs=0.045)
+        assert hamming_distances(hashes[one].words, hashes[other].words) / 2048 == pytest.approx(angle, abs=0.045)
 
 
 def _refused(config: Any) -> str:

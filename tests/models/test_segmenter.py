@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pictures import demo_object, disc, noise
 
-from datagen.imaging.geometry import draw
+from datagen.imaging.geometry import draw_polygons
 from datagen.models.segmenters.annotated import AnnotatedConfig
-from datagen.models.segmenters.base import Annotation, Scene, segment_each
+from datagen.models.segmenters.base import Annotation, BoxPrompts, segment_each
 from datagen.models.segmenters.grabcut import GrabCutConfig
 
 KINDS = [AnnotatedConfig(), GrabCutConfig()]
@@ -26,7 +26,7 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 def test_an_annotated_outline_is_taken_as_it_is():
     picture, _ = scene()
     square = [[(10.0, 5.0), (20.0, 5.0), (20.0, 25.0), (10.0, 25.0)]]
-    found = AnnotatedConfig().load("cpu")([Scene(picture, [(0, 0, 80, 60)], [Annotation(square, {})])])[0][0]
+    found = AnnotatedConfig().load("cpu")([BoxPrompts(picture, [(0, 0, 80, 60)], [Annotation(square, {})])])[0][0]
     assert found.mask.sum() == 200
     assert found.mask[5:25, 10:20].all()
     assert found.mask.shape == (60, 80)
@@ -36,32 +36,32 @@ def test_an_annotated_mask_precedes_outlines_and_keeps_its_own_size():
     picture, _ = scene()
     runs = {"size": [2, 3], "counts": [1, 2, 3]}
     marked = Annotation([[(0, 0), (9, 0), (9, 9)]], runs)
-    found = AnnotatedConfig().load("cpu")([Scene(picture, [(0, 0, 80, 60)], [marked])])[0][0]
+    found = AnnotatedConfig().load("cpu")([BoxPrompts(picture, [(0, 0, 80, 60)], [marked])])[0][0]
     assert found.mask.tolist() == [[False, True, False], [True, False, False]]
 
 
 def test_nothing_annotated_is_an_empty_mask():
     picture, _ = scene()
-    assert not AnnotatedConfig().load("cpu")([Scene(picture, [(0, 0, 80, 60)])])[0][0].mask.any()
+    assert not AnnotatedConfig().load("cpu")([BoxPrompts(picture, [(0, 0, 80, 60)])])[0][0].mask.any()
 
 
 def test_grabcut_finds_what_stands_off_its_surroundings():
     picture, mask = scene()
-    found = GrabCutConfig().load("cpu")([Scene(picture, [(23, 13, 58, 47)])])[0][0]
+    found = GrabCutConfig().load("cpu")([BoxPrompts(picture, [(23, 13, 58, 47)])])[0][0]
     assert overlap(found.mask, mask) > 0.95
     assert 0 < found.score <= 1
 
 
 def test_grabcut_finds_a_coin():
     image, thing = demo_object("coins", 1)
-    found = GrabCutConfig().load("cpu")([Scene(image.array, [tuple(thing["box"])])])[0][0]
-    assert overlap(found.mask, draw(thing["polygons"], image.size)) > 0.85
+    found = GrabCutConfig().load("cpu")([BoxPrompts(image.array, [tuple(thing["box"])])])[0][0]
+    assert overlap(found.mask, draw_polygons(thing["polygons"], image.size)) > 0.85
 
 
 @pytest.mark.parametrize("box", [(0, 0, 80, 60), (0, 0, 1, 1), (79.2, 59.2, 80, 60), (-0.5, -0.5, 80.4, 60.4)])
 def test_grabcut_bears_boxes_at_the_frame(box):
     picture, _ = scene()
-    assert GrabCutConfig().load("cpu")([Scene(picture, [box])])[0][0].mask.shape == (60, 80)
+    assert GrabCutConfig().load("cpu")([BoxPrompts(picture, [box])])[0][0].mask.shape == (60, 80)
 
 
 @pytest.mark.parametrize("config", KINDS, ids=[config.kind for config in KINDS])

@@ -23,7 +23,7 @@ from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.models.detectors.grounding_dino import GroundingDinoConfig
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
-from datagen.models.weights.packages import package
+from datagen.models.weights.packages import import_package
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 
@@ -99,12 +99,12 @@ def test_a_checksum_is_held_against_the_file(tmp_path: Path) -> None:
     path = tmp_path / "sam.pth"
     path.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert ToyConfig(weights=str(path), sha256=digest).place() == path
+    assert ToyConfig(weights=str(path), sha256=digest).weights_path() == path
     path.write_bytes(b"weight5")
     with pytest.raises(SetupError, match=f"has the checksum .* not {digest} .* damaged or another file"):
-        ToyConfig(weights=str(path), sha256=digest).place()
+        ToyConfig(weights=str(path), sha256=digest).weights_path()
     with pytest.raises(SetupError, match=r"is for weights that are one file, but .* is a folder"):
-        ToyConfig(weights=str(tmp_path), sha256=digest).place()
+        ToyConfig(weights=str(tmp_path), sha256=digest).weights_path()
 
 
 @pytest.mark.parametrize(
@@ -122,17 +122,17 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, weights: 
 
 def test_a_package_that_is_missing() -> None:
     with pytest.raises(SetupError, match=r"'no_such_package' is not installed .*: pip install 'datagen\[models\]'"):
-        package("no_such_package", extra="models")
+        import_package("no_such_package", extra="models")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_missing_is_no_reason_to_take_the_cpu() -> None:
     with pytest.raises(SetupError, match=r"given a GPU \(`resources.gpus`\), but torch .* sees none here"):
-        ToyConfig(weights="owner/name").ready("cuda")
+        ToyConfig(weights="owner/name").prepare("cuda")
 
 
 def test_number_formats() -> None:
-    assert ToyConfig(weights="owner/name", precision="bfloat16").ready("cpu") is torch.bfloat16
+    assert ToyConfig(weights="owner/name", precision="bfloat16").prepare("cpu") is torch.bfloat16
 
 
 @settings(max_examples=example_count(25))  # each collects garbage, as torch's memory is to be let go
@@ -147,7 +147,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_stays_small(items: list[int], s
         return [-item for item in batch]
 
     batches = Batches(size)
-    assert batches.over(items, call) == [-item for item in items]
+    assert batches.map(items, call) == [-item for item in items]
     assert sum(taken > fits for taken in sizes) <= size.bit_length()
     assert batches.size <= size
     assert not items or sorted(sizes, reverse=True)[: len(sizes) - 1] == sizes[:-1]
@@ -159,7 +159,7 @@ def test_memory_that_really_ends() -> None:
         return list(batch)
 
     with pytest.raises(DataError, match=r"does not fit into memory even alone: .*can't allocate memory"):
-        Batches(4).over([1, 2, 3], call)
+        Batches(4).map([1, 2, 3], call)
 
 
 @pytest.mark.parametrize("told", ["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"])
@@ -169,7 +169,7 @@ def test_memory_that_a_library_of_cuda_s_lacks(told: str) -> None:
             raise RuntimeError(f"CUDA error: {told} when calling `cublasCreate(handle)`")
         return list(batch)
 
-    assert Batches(4).over([1, 2, 3], call) == [1, 2, 3]
+    assert Batches(4).map([1, 2, 3], call) == [1, 2, 3]
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
@@ -177,7 +177,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        Batches(4).over([1, 2, 3], call)
+        Batches(4).map([1, 2, 3], call)
 
 
 def _toy(folder: Path, **keys: Any) -> Path:
@@ -257,5 +257,5 @@ def test_items_of_one_key_go_together_and_come_back_in_their_order(items: list[i
         assert len(batch) <= size
         return [10 * item for item in batch]
 
-    made = Batches(size).over_alike(items, call, key=lambda item: item)
+    made = Batches(size).map_grouped(items, call, key=lambda item: item)
     assert made == [10 * item for item in items]

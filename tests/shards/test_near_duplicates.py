@@ -15,7 +15,7 @@ from making import streamed
 from rings import example_count
 
 from datagen.core.errors import StoreError
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 from datagen.shards.columns import ACCEPTED, Digests, digests
 from datagen.shards.distance_limit import furthest
 from datagen.shards.hamming_search import TooManyPairsError, near_pairs
@@ -55,7 +55,7 @@ def test_more_pairs_than_can_be_held_are_refused() -> None:
 def bits_text(number: int, *, bits: int = 64) -> str:
     """A hash: the bits of a number."""
     flags = [(number >> place) & 1 for place in range(bits)]
-    return hash_text(np.array(flags, bool), by=f"phash{bits}")
+    return format_hash(np.array(flags, bool), by=f"phash{bits}")
 
 
 def rows_of(samples: Sequence[dict[str, Any]]) -> pa.Table:

@@ -7,7 +7,7 @@ import pytest
 from pictures import demo_object, disc
 
 from datagen import Record, Reject
-from datagen.imaging.geometry import draw
+from datagen.imaging.geometry import draw_polygons
 from stages.check_completeness import CheckCompleteness
 
 
@@ -56,4 +56,4 @@ def test_an_empty_mask_has_no_piece():
 )
 def test_annotated_objects_that_are_not_whole(row, number, reason):
     image, thing = demo_object(row, number)
-    assert judge(draw(thing["polygons"], image.size)).reason == reason
+    assert judge(draw_polygons(thing["polygons"], image.size)).reason == reason

@@ -5,7 +5,7 @@ import pytest
 from pictures import demo_object, disc, noise
 
 from datagen import Failed, Record, Reject
-from datagen.imaging.geometry import dilate, draw
+from datagen.imaging.geometry import dilate, draw_polygons
 from datagen.imaging.image import Image
 from datagen.models.inpainters.patch import PatchConfig
 from datagen.models.inpainters.telea import TeleaConfig
@@ -110,7 +110,7 @@ OBJECTS = {
 
 def removed(row, number, config):
     image, thing = demo_object(row, number)
-    mask = draw(thing["polygons"], image.size)
+    mask = draw_polygons(thing["polygons"], image.size)
     hole = dilate(mask, 8)
     return judge(image.array, config.load("cpu")([image.array], [hole], seeds=[0])[0], mask=mask, hole=hole)
 

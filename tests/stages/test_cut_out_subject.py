@@ -5,7 +5,7 @@ import pytest
 from pictures import demo_object, noise
 
 from datagen import Failed, Record
-from datagen.imaging.geometry import bounds, draw
+from datagen.imaging.geometry import draw_polygons, mask_bounds
 from datagen.imaging.image import Image
 from stages.cut_out_subject import CutOutSubject
 
@@ -47,9 +47,9 @@ def test_a_large_subject_is_made_smaller_and_a_small_one_not_larger():
 
 def test_colours_keep_their_channels():
     image, thing = demo_object("astronaut", 0)
-    mask = draw(thing["polygons"], image.size)
+    mask = draw_polygons(thing["polygons"], image.size)
     reference = cut(image.array, mask)["refs"][0].array
-    x0, y0, x1, y1 = bounds(mask)
+    x0, y0, x1, y1 = mask_bounds(mask)
     middle = image.array[(y0 + y1) // 2, (x0 + x1) // 2]
     side = reference.shape[0]
     top = (side - (y1 - y0)) // 2

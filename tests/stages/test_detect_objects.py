@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from datagen import DataError, Record, Reject
 from datagen.core.fields import Box
-from datagen.imaging.geometry import decode_runs, encode_runs, overlap
+from datagen.imaging.geometry import decode_rle, encode_rle, iou
 from datagen.imaging.image import Image
 from datagen.models.detectors.base import Detection
-from datagen.models.detectors.found_objects import distinct, phrases_for
+from datagen.models.detectors.found_objects import non_maximum_suppression, resolve_phrases
 from datagen.models.detectors.grounding_dino import GroundingDinoConfig
-from datagen.models.segmenters.base import Scene, Segmentation
+from datagen.models.segmenters.base import BoxPrompts, Segmentation
 from stages.detect_objects import DetectObjects
 
 PICTURE = Image.of(noise(40, 60))
@@ -44,9 +44,9 @@ class FakeSegmenter:
     """Fills boxes, but for those of 3 x 3 pixels."""
 
     def __init__(self) -> None:
-        self.scenes: list[Scene] = []
+        self.scenes: list[BoxPrompts] = []
 
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+    def __call__(self, scenes: list[BoxPrompts]) -> list[list[Segmentation]]:
         self.scenes += scenes
         return [[Segmentation(self._fill(scene.image, box), 0.9) for box in scene.boxes] for scene in scenes]
 
@@ -94,8 +94,8 @@ def test_all_boxes_of_a_picture_are_segmented_in_one_scene() -> None:
     for answer, image in zip(answers, (PICTURE, OTHER), strict=True):
         assert [thing["box"] for thing in answer["objects"]] == [list(CUP), list(DISH)], "one has no pixel"
         mask = answer["objects"][0]["mask"]
-        assert decode_runs(mask["counts"], tuple(mask["size"])).shape == (image.size[1], image.size[0])
-        assert decode_runs(mask["counts"], tuple(mask["size"])).sum() == 400
+        assert decode_rle(mask["counts"], tuple(mask["size"])).shape == (image.size[1], image.size[0])
+        assert decode_rle(mask["counts"], tuple(mask["size"])).sum() == 400
 
 
 def test_nothing_found_or_nothing_to_look_for_is_a_rejection() -> None:
@@ -112,8 +112,10 @@ def test_phrases_come_from_the_config_and_from_fields() -> None:
     assert detector.asked == [["cup", "red dish", "spoon"]]
     assert DetectObjects.needs(made.config) == ("image", "subject", "attributes")
     with pytest.raises(DataError, match=r"field 'things' is to hold a phrase or a list of them, not list \[1, 2\]"):
-        phrases_for(Record("a", {"things": [1, 2]}), ["{things}"])
-    assert phrases_for(record(), ["a {{red}} cup"]) == ["a {red} cup"], "one rule for braces, here and in filter_match"
+        resolve_phrases(Record("a", {"things": [1, 2]}), ["{things}"])
+    assert resolve_phrases(record(), ["a {{red}} cup"]) == ["a {red} cup"], (
+        "one rule for braces, here and in filter_match"
+    )
     with pytest.raises(ValidationError, match=r"braces hold a field by itself, such as '\{subject\}'"):
         stage(FakeDetector(), phrases=["a {subject}"])
 
@@ -132,17 +134,17 @@ _BOX = st.tuples(_EDGE, _EDGE, st.integers(1, 10), st.integers(1, 10)).map(
 @given(st.lists(_BOX, max_size=12), st.floats(0, 1))
 def test_no_two_that_are_kept_overlap_more_than_allowed(boxes: list[Box], most: float) -> None:
     found = [Detection(box, 1 - n / 100, "x") for n, box in enumerate(boxes)]
-    kept = distinct(found, max_overlap=most)
+    kept = non_maximum_suppression(found, max_overlap=most)
     assert kept[:1] == found[:1]
     assert [one for one in found if one in kept] == kept
     for n, one in enumerate(kept):
-        assert all(overlap(one.box, other.box) <= most for other in kept[:n])
+        assert all(iou(one.box, other.box) <= most for other in kept[:n])
     for one in found:
-        assert one in kept or any(overlap(one.box, other.box) > most for other in kept)
+        assert one in kept or any(iou(one.box, other.box) > most for other in kept)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_masks_survive_their_run_lengths(height: int, width: int, data: st.DataObject) -> None:
     mask = np.array(data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width)), np.bool_)
     mask = mask.reshape(height, width)
-    assert np.array_equal(decode_runs(encode_runs(mask), (height, width)), mask)
+    assert np.array_equal(decode_rle(encode_rle(mask), (height, width)), mask)

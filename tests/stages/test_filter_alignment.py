@@ -13,7 +13,7 @@ from rings import example_count
 
 from datagen.core.record import Record
 from datagen.core.stage import Answer, Reject
-from datagen.imaging.alignment import NONE, alignment
+from datagen.imaging.alignment import UNMOVED, estimate_alignment
 from datagen.imaging.image import Image, Pixels
 from stages.filter_alignment import FilterAlignment
 
@@ -30,7 +30,7 @@ def judged(source: Pixels, target: Pixels, **options: float) -> Answer:
 @settings(max_examples=example_count(8), deadline=None)
 @given(name=PICTURES, x=SHIFTS, y=SHIFTS)
 def test_a_shift_is_found(name: str, x: float, y: float) -> None:
-    found = alignment(photograph(name), moved(photograph(name), x=x, y=y))
+    found = estimate_alignment(photograph(name), moved(photograph(name), x=x, y=y))
     assert (found.x, found.y) == pytest.approx((x, y), abs=0.6)
     assert found.zoom < 0.01
 
@@ -38,7 +38,7 @@ def test_a_shift_is_found(name: str, x: float, y: float) -> None:
 @settings(max_examples=example_count(8), deadline=None)
 @given(name=PICTURES, scale=st.floats(0.85, 1.2), x=st.floats(-8, 8), y=st.floats(-8, 8))
 def test_a_scale_is_found_with_a_shift(name: str, scale: float, x: float, y: float) -> None:
-    found = alignment(photograph(name), moved(photograph(name), x=x, y=y, scale=scale))
+    found = estimate_alignment(photograph(name), moved(photograph(name), x=x, y=y, scale=scale))
     assert found.scale == pytest.approx(scale, abs=0.01)
     assert (found.x, found.y) == pytest.approx((x, y), abs=1)
 
@@ -47,7 +47,7 @@ def test_a_scale_is_found_with_a_shift(name: str, scale: float, x: float, y: flo
 @given(name=PICTURES, other=PICTURES, x=st.floats(-12, 12), at=st.tuples(st.floats(0, 0.7), st.floats(0, 0.7)))
 def test_an_edit_and_a_codec_hide_no_shift(name: str, other: str, x: float, at: tuple[float, float]) -> None:
     target = jpeg(edited(moved(photograph(name), x=x), photograph(other), at=at), 85)
-    found = alignment(photograph(name), target)
+    found = estimate_alignment(photograph(name), target)
     assert (found.x, found.y) == pytest.approx((x, 0), abs=1)
 
 
@@ -99,6 +99,6 @@ def test_what_cannot_be_told_counts_as_unmoved(name: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, picture.shape, np.uint8)
     other = photograph(NAMES[(NAMES.index(name) + 1) % len(NAMES)])
     for target in (grey, noise, other):
-        assert alignment(picture, target) == NONE
-    assert alignment(grey, grey) == NONE
-    assert alignment(grey[:8, :8], picture[:8, :8]) == NONE
+        assert estimate_alignment(picture, target) == UNMOVED
+    assert estimate_alignment(grey, grey) == UNMOVED
+    assert estimate_alignment(grey[:8, :8], picture[:8, :8]) == UNMOVED

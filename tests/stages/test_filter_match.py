@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from datagen import Failed, Record, Reject
-from datagen.models.templates import fields_in, worded
+from datagen.models.templates import render_template, template_fields
 from stages.filter_match import FilterMatch
 
 
@@ -82,6 +82,6 @@ def test_a_text_that_cannot_be_filled_is_refused(text, told):
 @given(st.text(), st.text())
 def test_words_of_the_data_are_never_read_as_a_form(before, words):
     text = f"{before.replace('{', '{{').replace('}', '}}')}{{subject}}"
-    assert fields_in(text) == ("subject",)
-    found = worded(text, Record("a", {"subject": words}))
+    assert template_fields(text) == ("subject",)
+    found = render_template(text, Record("a", {"subject": words}))
     assert found == (before + words.strip() if words.strip() else "")

@@ -16,7 +16,7 @@ from rings import example_count
 from datagen.core.errors import DataError
 from datagen.core.record import Record
 from datagen.imaging.image import Image, Pixels
-from datagen.imaging.perceptual_hash import distances, hash_text, read_hash
+from datagen.imaging.perceptual_hash import format_hash, hamming_distances, parse_hash
 from datagen.models.hashers.embedding import EmbeddingHasher
 from datagen.models.hashers.phash import PhashConfig
 from stages.hash_change import HashChange
@@ -36,8 +36,8 @@ def bits(one: Pixels, other: Pixels) -> int:
     stage = HashPicture(HashPicture.Config())
     stage.setup("cpu")
     answers = stage.process([Record(str(n), {"image": Image.of(picture)}) for n, picture in enumerate((one, other))])
-    a, b = (read_hash(answer["picture_hash"]) for answer in answers)  # type: ignore[call-overload,index]
-    return int(distances(a.words, b.words))
+    a, b = (parse_hash(answer["picture_hash"]) for answer in answers)  # type: ignore[call-overload,index]
+    return int(hamming_distances(a.words, b.words))
 
 
 @pytest.mark.parametrize("copy", COPIES)
@@ -60,9 +60,9 @@ def test_it_is_imagehashs_own(side: int) -> None:
 
 @given(flags=st.lists(st.booleans(), min_size=64, max_size=64), other=st.lists(st.booleans(), min_size=64, max_size=64))
 def test_the_text_of_a_hash_keeps_its_bits(flags: list[bool], other: list[bool]) -> None:
-    one, two = (read_hash(hash_text(np.array(part), by="a:b")) for part in (flags, other))
+    one, two = (parse_hash(format_hash(np.array(part), by="a:b")) for part in (flags, other))
     assert (one.by, one.bits) == ("a:b", 64)
-    assert distances(one.words, two.words) == sum(a != b for a, b in zip(flags, other, strict=True))
+    assert hamming_distances(one.words, two.words) == sum(a != b for a, b in zip(flags, other, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_text_of_a_hash_keeps_its_bits(flags: list[bool], other: list[bool])
 )
 def test_other_text_is_no_hash(text: str) -> None:
     with pytest.raises(DataError, match="is no hash of a picture"):
-        read_hash(text)
+        parse_hash(text)
 
 
 @settings(max_examples=example_count(15), deadline=None)
@@ -80,19 +80,19 @@ def test_the_bits_of_embeddings_tell_their_angle(seed: int, cosine: float) -> No
     one, away = np.linalg.qr(rng.standard_normal((32, 2)))[0].T
     pair = np.stack([one, cosine * one + np.sqrt(1 - cosine**2) * away]).astype(np.float32)
     texts = EmbeddingHasher(lambda images: pair, bits=2048, by="fake")([])
-    a, b = map(read_hash, texts)
-    assert distances(a.words, b.words) / 2048 == pytest.approx(np.arccos(cosine) / np.pi, abs=0.045)
+    a, b = map(parse_hash, texts)
+    assert hamming_distances(a.words, b.words) / 2048 == pytest.approx(np.arccos(cosine) / np.pi, abs=0.045)
 
 
 def changes(source: Pixels, target: Pixels) -> dict[str, np.ndarray[tuple[int], np.dtype[np.uint64]]]:
     stage = HashChange(HashChange.Config())
     stage.setup("cpu")
     [answer] = stage.process([Record("a", {"source": Image.of(source), "target": Image.of(target)})])
-    return {name: read_hash(text).words for name, text in answer.items()}  # type: ignore[union-attr]
+    return {name: parse_hash(text).words for name, text in answer.items()}  # type: ignore[union-attr]
 
 
 def apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, int]:  # type: ignore[type-arg]
-    return {name: int(distances(one[name], other[name])) for name in one}
+    return {name: int(hamming_distances(one[name], other[name])) for name in one}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,7 +17,7 @@ from rings import example_count
 
 from datagen.core.record import Record
 from datagen.core.stage import Failed, Reject
-from datagen.imaging.geometry import bounds
+from datagen.imaging.geometry import mask_bounds
 from stages.read_annotations import ReadAnnotations
 
 HEIGHT, WIDTH = 40, 50
@@ -154,9 +154,9 @@ def test_no_chosen_object_is_a_part_of_another(tmp_path: Path, corners: list[tup
     fit = [mask for mask in masks if 0.005 <= mask.mean() <= 0.5]
     for mask in fit:
         inside = any((mask & other).sum() > 0.8 * mask.sum() for other in fit if other.sum() > mask.sum())
-        assert (list(bounds(mask)) in chosen) or inside
+        assert (list(mask_bounds(mask)) in chosen) or inside
     for box in chosen:
-        assert any(list(bounds(mask)) == box for mask in fit)
+        assert any(list(mask_bounds(mask)) == box for mask in fit)
 
 
 @settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,7 @@ import pytest
 from pictures import demo_object, disc, noise
 
 from datagen import Failed, Record, Reject
-from datagen.imaging.geometry import bounds, dilate, draw
+from datagen.imaging.geometry import dilate, draw_polygons, mask_bounds
 from datagen.imaging.image import Image
 from datagen.models.inpainters.telea import TeleaConfig
 from stages.remove_subject import RemoveSubject
@@ -59,7 +59,7 @@ def test_the_paper_s_dilation_is_the_default():
     mask = np.zeros((101, 101), bool)
     mask[50, 50] = True
     answer, _ = painted(noise(101, 101), mask)
-    assert bounds(answer["hole"]) == (30, 30, 71, 71)
+    assert mask_bounds(answer["hole"]) == (30, 30, 71, 71)
 
 
 @pytest.mark.parametrize("size", [(300, 201), (201, 300), (255, 255)])
@@ -108,7 +108,7 @@ def test_a_batch_of_different_sizes_is_answered_as_one_by_one():
     made = stage(dilate_px=4)
     image, thing = demo_object("coins", 4)
     records = [
-        Record("a", {"image": image, "mask": draw(thing["polygons"], image.size)}),
+        Record("a", {"image": image, "mask": draw_polygons(thing["polygons"], image.size)}),
         Record("b", {"image": Image.of(noise(60, 50)), "mask": disc(60, 50, x=20, y=20, radius=6)}),
     ]
     together = made.process(records)

@@ -14,7 +14,7 @@ class CountedConfig(WeightsConfig):
 
     def fetch(self) -> None:
         """Note that it was."""
-        place = self.place()
+        place = self.weights_path()
         place.write_text(place.read_text() + "x")
 
 
@@ -32,7 +32,7 @@ class FetchWeights(Map):
     config: Config
 
     def setup(self, device: str) -> None:
-        self.config.model.ready(device)
+        self.config.model.prepare(device)
         self.told = Path(self.config.model.weights).read_text()
 
     def process(self, batch: list[Record]) -> list[Answer]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datagen.execute.reuse.fingerprints import models_of
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.workers.operators import Operator, fuse
-from datagen.models.weights.config import PlacedConfig
+from datagen.models.weights.config import WeightsSourceConfig
 from datagen.pipeline.graph_model import Graph, Node
 
 
@@ -53,7 +53,7 @@ def _head(context: RunContext) -> Iterator[str]:
         yield from _mix_parts(graph)
     for node in graph.nodes:
         for model in models_of(node):
-            if isinstance(model, PlacedConfig) and not model.is_pinned:
+            if isinstance(model, WeightsSourceConfig) and not model.is_pinned:
                 yield f"not pinned: '{node.id}' takes whatever {model.weights} is at the time; give its `commit`"
 
 

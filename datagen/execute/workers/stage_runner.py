@@ -44,7 +44,7 @@ from datagen.execute.reuse.answer_cache import AnswerCache, AnswersById, CachedA
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceState
 from datagen.execute.workers.timeouts import TimeLimit
-from datagen.imaging.codecs import settled
+from datagen.imaging.codecs import canonical
 from datagen.models.base import ModelConfig, models_in
 from datagen.pipeline.graph_model import Node
 
@@ -335,7 +335,7 @@ class StageRunner:
             found = ", ".join(sorted(answer)) or "nothing"
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
-        return {name: settled(self.catalogue[name], value) for name, value in named.items()}
+        return {name: canonical(self.catalogue[name], value) for name, value in named.items()}
 
     def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """Replace each record of one slice by what came of it; the order of records stays."""

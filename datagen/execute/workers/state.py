@@ -21,7 +21,15 @@ from datagen.core.redact import public, redacted
 from datagen.core.stage import Lost
 from datagen.execute.ledger.ledger import SCHEMA, Costs, Row, Status, to_table
 from datagen.execute.workers.slices import Job
-from datagen.imaging.codecs import Blobs, Travelled, dump_fields, load_lazily, scores_of, settled, told_fields
+from datagen.imaging.codecs import (
+    Blobs,
+    EncodedValue,
+    canonical,
+    dump_fields,
+    dump_ledger_fields,
+    load_lazily,
+    scores_of,
+)
 from datagen.sources.base import SourceRow
 
 
@@ -132,7 +140,7 @@ class SliceState:
 
     def _admit(self, row: SourceRow) -> None:
         try:
-            fields = {name: settled(self.catalogue[name], value) for name, value in row.fields.items()}
+            fields = {name: canonical(self.catalogue[name], value) for name, value in row.fields.items()}
             fault = row.error
         except DataError as error:
             fields, fault = {}, str(error)
@@ -160,7 +168,7 @@ class SliceState:
                 reason=end.reason,
                 detail=detail.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
-                fields=told_fields(record, catalogue=self.catalogue),
+                fields=dump_ledger_fields(record, catalogue=self.catalogue),
                 attempts=self.attempt + self.order.round,
                 children=end.children,
                 slice=self.slice,
@@ -204,7 +212,7 @@ class SliceState:
     def _is_mostly_needed(self) -> bool:
         """Whether at least half of the bytes that the slice came with belong to live records."""
         held = (value for live in self.live for value in live.record.raw().values())
-        travelled = (value for value in held if isinstance(value, Travelled) and value.blobs is self._blobs)
+        travelled = (value for value in held if isinstance(value, EncodedValue) and value.blobs is self._blobs)
         numbers = {number for value in travelled for number in value.numbers()}
         needed = sum(len(self._blobs.items[number]) for number in numbers)
         return 2 * needed >= sum(map(len, self._blobs.items))

@@ -1,4 +1,4 @@
-"""Aesthetic predictors: how much people would like a picture."""
+"""Aesthetic predictors: predict how much people like a picture."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ import pydantic
 from datagen.models.aesthetics.predictor import AestheticV25Config, LaionV1Config, LaionV2Config
 
 PredictorConfig = Annotated[LaionV1Config | LaionV2Config | AestheticV25Config, pydantic.Field(discriminator="kind")]
-"""Every kind of predictor, told apart by `kind`."""
+"""Every kind of predictor; `kind` selects one."""

@@ -1,4 +1,4 @@
-"""Aesthetic predictors: how much people would like a picture, each on a scale of its own."""
+"""The role of aesthetic predictors, which predict how much people like a picture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 
 class AestheticPredictor(Protocol):
-    """Scores pictures, about 1 to 10. No two kinds agree on what a number means."""
+    """Scores pictures from about 1 to 10. Each kind has a scale of its own: a threshold fits one kind only."""
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
-        """HWC uint8 RGB pictures of any sizes; their scores."""
+        """One score for each picture; `images` are HWC uint8 RGB of any sizes."""
         ...

@@ -1,4 +1,4 @@
-"""Aesthetic heads on embeddings of length 1."""
+"""Aesthetic predictors: a CLIP or SigLIP encoder, and a small head of linear layers on its embeddings of length 1."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from datagen.models.aesthetics.base import AestheticPredictor
 from datagen.models.embedders.base import ImageEmbedder
 from datagen.models.scorers.clip import ClipConfig, Siglip2Config, clip_images, siglip_images
 from datagen.models.scorers.open_clip import OpenClipConfig
-from datagen.models.weights.config import PlacedConfig
+from datagen.models.weights.config import WeightsSourceConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ ClipEncoder = Annotated[ClipConfig | OpenClipConfig, pydantic.Field(discriminato
 """What embeds the pictures: the CLIP that the predictor was trained on, or its scores mean nothing."""
 
 
-class LaionV1Config(PlacedConfig):
+class LaionV1Config(WeightsSourceConfig):
     """LAION's first predictor: linear, on CLIP embeddings of length 1.
 
     Its weights are one file of LAION-AI/aesthetic-predictor on GitHub, such as `sa_0_4_vit_l_14_linear.pth`.
@@ -48,7 +48,7 @@ class LaionV1Config(PlacedConfig):
         return aesthetic_predictor(self, device=device)
 
 
-class LaionV2Config(PlacedConfig):
+class LaionV2Config(WeightsSourceConfig):
     """LAION's second predictor, "improved": five linear layers without activations, on CLIP embeddings of length 1.
 
     Its weights are one file of christophschuhmann/improved-aesthetic-predictor on GitHub,
@@ -64,7 +64,7 @@ class LaionV2Config(PlacedConfig):
         return aesthetic_predictor(self, device=device)
 
 
-class AestheticV25Config(PlacedConfig):
+class AestheticV25Config(WeightsSourceConfig):
     """Aesthetic Predictor V2.5: five linear layers on SigLIP embeddings of length 1.
 
     Its weights are one file of discus0434/aesthetic-predictor-v2-5 on GitHub,
@@ -81,30 +81,31 @@ class AestheticV25Config(PlacedConfig):
         return aesthetic_predictor(self, device=device)
 
 
-Head = LaionV1Config | LaionV2Config | AestheticV25Config
+HeadConfig = LaionV1Config | LaionV2Config | AestheticV25Config
 
 _LAYERS: dict[str, tuple[str, ...]] = {
     "laion_v1": ("",),
     "laion_v2": tuple(f"layers.{index}." for index in (0, 2, 4, 6, 7)),
     "aesthetic_v2_5": tuple(f"scoring_head.{index}." for index in (0, 2, 4, 6, 8)),
 }
-"""How each published file names its linear layers, in their order; between them stand dropouts, no activations."""
+"""The prefixes of the linear layers in each published file, in order. Between them are dropouts, but no activations."""
 
 
-def aesthetic_predictor(config: Head, *, device: str) -> HeadedPredictor:
-    """Encoder and head of any kind. Raises `SetupError`."""
-    layers = _layers(config, _state(config, config.place()))
+def aesthetic_predictor(config: HeadConfig, *, device: str) -> LinearHeadPredictor:
+    """Encoder and head of any kind. Raises `SetupError`, also if their sizes of embeddings differ."""
+    layers = _layers(config, _state(config, config.weights_path()))
     encoder = _encoder(config.encoder, device=device)
-    wanted, given = layers[0].in_features, encoder([np.zeros((16, 16, 3), np.uint8)]).shape[1]
-    if wanted != given:
+    expected, actual = layers[0].in_features, encoder([np.zeros((16, 16, 3), np.uint8)]).shape[1]
+    if expected != actual:
         raise SetupError(
-            f"the head {config.weights} takes embeddings of {wanted} numbers, its `encoder` "
-            f"{config.encoder.weights} gives {given}: name the model that the head was trained on"
+            f"the head {config.weights} takes embeddings of {expected} numbers, its `encoder` "
+            f"{config.encoder.weights} gives {actual}: name the model that the head was trained on"
         )
-    return HeadedPredictor(encoder, layers)
+    return LinearHeadPredictor(encoder, layers)
 
 
 def _encoder(config: ClipConfig | OpenClipConfig | Siglip2Config, *, device: str) -> ImageEmbedder:
+    # CLIP and SigLIP are loaded without their text towers: the head reads pictures alone.
     if isinstance(config, ClipConfig):
         return clip_images(config, device=device)
     if isinstance(config, Siglip2Config):
@@ -112,28 +113,28 @@ def _encoder(config: ClipConfig | OpenClipConfig | Siglip2Config, *, device: str
     return config.load(device)
 
 
-def _state(config: Head, place: Path) -> dict[str, torch.Tensor]:
+def _state(config: HeadConfig, path: Path) -> dict[str, torch.Tensor]:
     import torch
 
-    with loading(config, "aesthetic head"):
-        if place.suffix == ".safetensors":
+    with load_errors_explained(config, "aesthetic head"):
+        if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return dict(load_file(place))
-        return dict(torch.load(place, map_location="cpu", weights_only=True))
+            return dict(load_file(path))
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
-def _layers(config: Head, state: dict[str, torch.Tensor]) -> nn.Sequential:
-    """The head's linear layers, which are one affine map: nothing bends between them."""
+def _layers(config: HeadConfig, state: dict[str, torch.Tensor]) -> nn.Sequential:
+    """The head's linear layers. Raises `SetupError` if the file holds other weights than a head of this kind."""
     from torch import nn
 
     names = _LAYERS[config.kind]
-    wanted = {f"{name}{part}" for name in names for part in ("weight", "bias")}
-    if set(state) != wanted:
+    expected = {f"{name}{part}" for name in names for part in ("weight", "bias")}
+    if set(state) != expected:
         found = ", ".join(sorted(state)[:12]) or "nothing"
         raise SetupError(
             f"{config.weights} is no head of kind '{config.kind}': it holds {found}; "
-            f"such a head holds {', '.join(sorted(wanted))}"
+            f"such a head holds {', '.join(sorted(expected))}"
         )
     layers = nn.Sequential(*(_linear(state[f"{name}weight"], state[f"{name}bias"]) for name in names))
     return layers.eval().requires_grad_(False)
@@ -147,8 +148,8 @@ def _linear(weight_OI: torch.Tensor, bias_O: torch.Tensor) -> nn.Linear:
     return layer
 
 
-class HeadedPredictor:
-    """Scores embeddings by a small head, in float32 on the CPU, where it costs nothing."""
+class LinearHeadPredictor:
+    """Scores embeddings by the head, in float32 and on the CPU: it is small enough to cost nothing there."""
 
     def __init__(self, encoder: ImageEmbedder, layers: nn.Sequential) -> None:
         self._encoder = encoder

@@ -1,4 +1,4 @@
-"""Detectors: where in a picture is what a phrase names."""
+"""Detectors: find the boxes of what phrases name in a picture."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ from datagen.models.detectors.sam3 import Sam3DetectorConfig
 DetectorConfig = Annotated[
     GroundingDinoConfig | OriginalGroundingDinoConfig | Sam3DetectorConfig, pydantic.Field(discriminator="kind")
 ]
-"""Every kind of detector, told apart by `kind`."""
+"""Every kind of detector; `kind` selects one."""

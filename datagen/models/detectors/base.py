@@ -1,4 +1,4 @@
-"""Detectors: where in a picture is what a phrase names."""
+"""The role of detectors, which find the boxes of what phrases name in a picture."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from datagen.core.fields import Box
 
 
 class Detection(NamedTuple):
-    """One thing that was found."""
+    """One object that was found."""
 
     box: Box
-    """On the picture, and not empty."""
+    """xyxy in pixels, inside the picture, not empty."""
     score: float
-    """How sure the model is, 0 to 1, on a scale of its own."""
+    """How sure the model is, 0 to 1. Scores of different models are not comparable."""
     label: str
-    """The phrase that it was found by, as it was asked."""
+    """The phrase that matched it, spelt as in the call."""
 
 
 class Detector(Protocol):
-    """Boxes of what phrases name."""
+    """Finds the boxes of what phrases name."""
 
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
-        """HWC uint8 RGB pictures, each with at least one phrase of its own; all that was found, best first.
+        """All detections in each picture, best first.
 
-        Nothing is left out for its score, and one thing may be found more than once. Beyond rounding no answer
-        depends on the rest of the batch, but it does on the other phrases of its picture. Raises `DataError` for a
-        phrase without a word, or one that is too long.
+        `images` are HWC uint8 RGB, and each has at least one phrase in `phrases`. No score threshold is applied, and
+        one object may be found several times. Apart from rounding, an answer does not depend on the rest of the batch,
+        but it may depend on the other phrases of its picture. Raises `DataError` for a phrase that has no word or is
+        too long for the model.
         """
         ...
 
@@ -39,9 +40,9 @@ class Detector(Protocol):
 def best_first(
     boxes: NDArray[np.float64], scores: NDArray[np.float64], labels: Sequence[str], *, size: tuple[int, int]
 ) -> list[Detection]:
-    """Detections from N x 4 xyxy boxes in pixels, cut at the edges of a picture of (width, height).
+    """Detections sorted by score, from N x 4 xyxy boxes in pixels, clipped to a picture of `size` (width, height).
 
-    What lies wholly beyond them is left out. Raises `DataError` if a model gave no numbers.
+    Boxes outside the picture are left out. Raises `DataError` if a box or score is not finite.
     """
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
         raise DataError("the model's boxes or scores are no finite numbers; with float16, try bfloat16 or float32")

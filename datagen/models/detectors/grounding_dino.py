@@ -1,9 +1,9 @@
-"""Grounding DINO by transformers."""
+"""Grounding DINO, implemented by transformers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,17 @@ from pydantic import Field
 
 from datagen.core.options import PACE
 from datagen.models.detectors.base import Detection, Detector
-from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
+from datagen.models.detectors.grounding_words import (
+    CaptionedImage,
+    RawDetections,
+    decode_boxes,
+    detect_captions,
+    pack_captions,
+)
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
-
-if TYPE_CHECKING:
-    pass
+from datagen.models.weights.pretrained import load_image_processor, load_pretrained, load_tokenizer
 
 
 class GroundingDinoConfig(WeightsConfig):
@@ -40,42 +43,44 @@ class GroundingDinoConfig(WeightsConfig):
 
 
 class GroundingDinoDetector:
-    """Pictures of one size share a batch, so that none is padded."""
+    """Grounding DINO of transformers. Pictures of one size share a batch: padding would change what the model sees."""
 
     def __init__(self, config: GroundingDinoConfig, *, device: str) -> None:
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
-        self._model = pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
-        self._images = image_processor(config)
-        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._dtype, self._device = config.prepare(device), device
+        self._model = load_pretrained(transformers.GroundingDinoForObjectDetection, config, device=device)
+        self._images = load_image_processor(config)
+        self._tokenizer = load_tokenizer(config, vocab_size=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
-        """See `Detector`; phrases that do not fit into one text are looked for in turn."""
-        texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases]
-        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
+        """See `Detector`; phrases that do not fit into one caption go into further ones, each with the picture anew."""
+        texts = [
+            pack_captions(one, tokenizer=self._tokenizer, limit=self._model.config.max_text_len) for one in phrases
+        ]
+        return detect_captions(images, texts=texts, detect=self._detect, batches=self._batches)
 
-    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
-        images = [Image.fromarray(image) for image, _ in asked]
-        seen = self._images(images, return_tensors="pt")
-        read = self._tokenizer([text.text for _, text in asked], return_tensors="pt", padding=True)
+    def _detect(self, batch: Sequence[CaptionedImage]) -> list[RawDetections]:
+        images = [Image.fromarray(image) for image, _ in batch]
+        pixels = self._images(images, return_tensors="pt")
+        tokens = self._tokenizer([caption.text for _, caption in batch], return_tensors="pt", padding=True)
         out = self._model(
-            pixel_values=seen["pixel_values"].to(self._device, self._dtype),
-            pixel_mask=seen["pixel_mask"].to(self._device),
-            **{name: value.to(self._device) for name, value in read.items()},
+            pixel_values=pixels["pixel_values"].to(self._device, self._dtype),
+            pixel_mask=pixels["pixel_mask"].to(self._device),
+            **{name: value.to(self._device) for name, value in tokens.items()},
         )
         return [
-            found_by(
-                text,
+            decode_boxes(
+                caption,
                 logits_QT=logits_QT,
                 boxes_Q4=boxes_Q4,
                 ids=ids.tolist(),
                 tokenizer=self._tokenizer,
                 size=(image.shape[1], image.shape[0]),
             )
-            for (image, text), logits_QT, boxes_Q4, ids in zip(
-                asked, out.logits, out.pred_boxes, read["input_ids"], strict=True
+            for (image, caption), logits_QT, boxes_Q4, ids in zip(
+                batch, out.logits, out.pred_boxes, tokens["input_ids"], strict=True
             )
         ]

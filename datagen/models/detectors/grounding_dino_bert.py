@@ -1,4 +1,7 @@
-"""The text encoder that `groundingdino` is given: the one module of this role that needs transformers at its top."""
+"""The text encoder for the `groundingdino` package.
+
+It has a module of its own because it subclasses a transformers class, which needs transformers at import.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ import transformers
 
 
 class GroundingDinoBert(transformers.BertModel):  # type: ignore[no-untyped-call]
-    """BERT, called as the package calls it."""
+    """BERT with the `forward` that the package calls."""
 
     def forward(self, *, attention_mask: torch.Tensor, **inputs: Any) -> Any:
-        """`attention_mask` is batch x tokens x tokens; transformers wants one for all heads."""
+        """`attention_mask` is batch x tokens x tokens; transformers wants an axis for the heads in it."""
         return super().forward(attention_mask=attention_mask[:, None], **inputs)

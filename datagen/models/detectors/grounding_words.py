@@ -1,9 +1,8 @@
-"""How Grounding DINO is told phrases, and what its answers say of them; by whichever package it runs.
+"""Captions for Grounding DINO from phrases, and detections from its outputs; shared by both of its packages.
 
-It reads `a cat. a dog.` in lower case, at most so many tokens, and scores each
-box against each token. Its authors call a box by the tokens above a second
-threshold, which may be parts of several phrases; here its label is the one
-phrase that holds its best token.
+Grounding DINO reads a caption such as `a cat. a dog.`, in lower case and of limited length, and scores each box against
+each token of it. Its authors label a box by all tokens above a second threshold, which may belong to several phrases.
+Here the label of a box is the one phrase that has its best token.
 """
 
 from __future__ import annotations
@@ -23,57 +22,73 @@ if TYPE_CHECKING:
     import torch
 
 _SIGNS = re.compile(r"[.?\[\]]")
-"""Full stops and question marks part phrases, brackets make special tokens: none of them may stand in one."""
+"""Not allowed in a phrase: full stops and question marks separate phrases, brackets write special tokens."""
 _STOPS = (".", "?", "[SEP]", "[PAD]")
+"""Tokens that end a phrase."""
+_ENDS = 2
+"""Tokens that the tokenizer adds to a caption: [CLS] and [SEP]."""
 
 
 class Caption(NamedTuple):
-    """Phrases of one picture that fit into one text."""
+    """Phrases of one picture that fit into one text for the model."""
 
     text: str
     phrases: tuple[str, ...]
-    """As they were asked, in the order of the text."""
+    """Spelt as in the call, in the order of the text."""
 
 
-def captions(phrases: Sequence[str], *, tokenizer: Any, limit: int) -> list[Caption]:
-    """The texts that a picture's phrases fill, of at most `limit` tokens each. Raises `DataError`."""
-    said = {words: phrase for phrase in reversed(phrases) for words in [_words(phrase)]}
+def pack_captions(phrases: Sequence[str], *, tokenizer: Any, limit: int) -> list[Caption]:
+    """A picture's phrases in as few captions as their order allows, each of at most `limit` tokens.
+
+    Raises `DataError` for a phrase that has no word or more tokens than fit.
+    """
+    # Phrases may become equal in lower case and without signs: the first spelling is the one reported.
+    spelling = {words: phrase for phrase in reversed(phrases) for words in [_normalize(phrase)]}
     parts: list[list[str]] = [[]]
-    room = limit - 2
-    for words in dict.fromkeys(map(_words, phrases)):
+    room = limit - _ENDS
+    for words in dict.fromkeys(map(_normalize, phrases)):
         tokens = len(tokenizer(f"{words}.", add_special_tokens=False)["input_ids"])
-        if tokens > limit - 2:
-            raise DataError(f"the phrase '{words:.60}' has {tokens} tokens, more than the {limit - 2} that fit")
+        if tokens > limit - _ENDS:
+            raise DataError(f"the phrase '{words:.60}' has {tokens} tokens, more than the {limit - _ENDS} that fit")
         if tokens > room:
             parts.append([])
-            room = limit - 2
+            room = limit - _ENDS
         parts[-1].append(words)
         room -= tokens
-    return [Caption(f"{'. '.join(part)}.", tuple(said[words] for words in part)) for part in parts]
+    return [Caption(f"{'. '.join(part)}.", tuple(spelling[words] for words in part)) for part in parts]
 
 
-def _words(phrase: str) -> str:
+def _normalize(phrase: str) -> str:
     words = " ".join(_SIGNS.sub(" ", phrase.lower()).split())
     if not words:
         raise DataError(f"there is no word in the phrase to look for, '{phrase:.60}'")
     return words
 
 
-class Found(NamedTuple):
-    """What one text found in one picture."""
+class RawDetections(NamedTuple):
+    """All boxes for one caption and picture, unsorted."""
 
     boxes: NDArray[np.float64]
-    """N x 4, xyxy in pixels."""
+    """N x 4, xyxy in pixels, not yet clipped to the picture."""
     scores: NDArray[np.float64]
+    """N, 0 to 1."""
     labels: list[str]
+    """N phrases."""
 
 
-def found_by(caption: Caption, *, logits_QT: torch.Tensor, boxes_Q4: torch.Tensor, ids: Sequence[int], tokenizer: Any,
-             size: tuple[int, int]) -> Found:  # fmt: skip
-    """The answers of Q queries about the T tokens of a text.
+def decode_boxes(
+    caption: Caption,
+    *,
+    logits_QT: torch.Tensor,
+    boxes_Q4: torch.Tensor,
+    ids: Sequence[int],
+    tokenizer: Any,
+    size: tuple[int, int],
+) -> RawDetections:
+    """Boxes, scores and labels from the model's outputs for Q queries and the T tokens of a caption.
 
-    `boxes_Q4` are centre, width and height as shares of a picture of (width, height); a box's score is that of its
-    best token, as its authors have it.
+    `boxes_Q4` are centre, width and height in shares of a picture of `size` (width, height). `ids` are the caption's
+    tokens. A box's score is that of its best token, as in the authors' code.
     """
     import torch
 
@@ -84,11 +99,11 @@ def found_by(caption: Caption, *, logits_QT: torch.Tensor, boxes_Q4: torch.Tenso
     centre, half = boxes_Q4.double()[:, :2], boxes_Q4.double()[:, 2:] / 2
     scale = torch.tensor(size, dtype=torch.float64, device=centre.device)
     boxes = torch.cat([(centre - half) * scale, (centre + half) * scale], dim=1)
-    return Found(boxes.cpu().numpy(), probs_QT.amax(dim=1).cpu().numpy(), labels)
+    return RawDetections(boxes.cpu().numpy(), probs_QT.amax(dim=1).cpu().numpy(), labels)
 
 
 def _phrase_of(ids: Sequence[int], tokenizer: Any) -> list[int]:
-    """Which phrase each token belongs to, by its place; -1 for what stands between phrases."""
+    """For each token the number of its phrase; -1 for tokens between phrases."""
     stops = set(tokenizer.convert_tokens_to_ids(list(_STOPS)))
     owners, number = [-1], 0
     for id in ids[1:]:
@@ -97,28 +112,31 @@ def _phrase_of(ids: Sequence[int], tokenizer: Any) -> list[int]:
     return owners
 
 
-Asked = tuple[NDArray[np.uint8], Caption]
-"""A picture, HWC uint8 RGB, and one of its texts."""
+CaptionedImage = tuple[NDArray[np.uint8], Caption]
+"""A picture, HWC uint8 RGB, and one of its captions."""
 
 
-def detections(
+def detect_captions(
     images: Sequence[NDArray[np.uint8]],
     *,
     texts: Sequence[Sequence[Caption]],
-    detect: Callable[[Sequence[Asked]], Sequence[Found]],
+    detect: Callable[[Sequence[CaptionedImage]], Sequence[RawDetections]],
     batches: Batches,
 ) -> list[list[Detection]]:
-    """What all texts of each picture find, best first; `detect` is given pictures of one size."""
-    asked = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
-    found = iter(batches.over_alike(asked, detect, key=lambda one: one[0].shape))
+    """The detections of all captions of each picture, best first.
+
+    `texts` are the captions of each picture. `detect` gets batches of pictures of one size.
+    """
+    pairs = [(image, text) for image, some in zip(images, texts, strict=True) for text in some]
+    found = iter(batches.map_grouped(pairs, detect, key=lambda pair: pair[0].shape))
     return [
-        _merged([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
+        _merge([next(found) for _ in some], size=(image.shape[1], image.shape[0]))
         for image, some in zip(images, texts, strict=True)
     ]
 
 
-def _merged(found: Sequence[Found], *, size: tuple[int, int]) -> list[Detection]:
-    """What all texts of a picture of (width, height) found, best first."""
+def _merge(found: Sequence[RawDetections], *, size: tuple[int, int]) -> list[Detection]:
+    """The detections of all captions of one picture of `size` (width, height), best first."""
     boxes = np.concatenate([one.boxes for one in found])
     scores = np.concatenate([one.scores for one in found])
     return best_first(boxes, scores, [label for one in found for label in one.labels], size=size)

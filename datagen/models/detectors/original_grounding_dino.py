@@ -1,4 +1,4 @@
-"""Grounding DINO by its authors' package, on a transformers that is younger than it."""
+"""Grounding DINO by its authors' package `groundingdino`, adapted to transformers 5, which the package predates."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ from pydantic import Field
 from datagen.core.errors import ConfigError
 from datagen.core.options import PACE
 from datagen.models.detectors.base import Detection, Detector
-from datagen.models.detectors.grounding_words import Asked, Found, captions, detections, found_by
+from datagen.models.detectors.grounding_words import (
+    CaptionedImage,
+    RawDetections,
+    decode_boxes,
+    detect_captions,
+    pack_captions,
+)
 from datagen.models.weights.batches import Batches
-from datagen.models.weights.config import PlacedConfig, WeightsConfig
+from datagen.models.weights.config import WeightsConfig, WeightsSourceConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.packages import package
-from datagen.models.weights.pretrained import loading, tokenizer
+from datagen.models.weights.packages import import_package
+from datagen.models.weights.pretrained import load_errors_explained, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from datagen.models.detectors.grounding_dino_bert import GroundingDinoBert
 
 
-class TextFilesConfig(PlacedConfig):
+class TextFilesConfig(WeightsSourceConfig):
     """The vocabulary and shape of a text encoder whose weights are elsewhere."""
 
     kind: Literal["text_files"] = "text_files"
@@ -87,9 +93,9 @@ class OriginalGroundingDinoConfig(WeightsConfig):
 
     @property
     def revision(self) -> str:
-        """Also which architecture it is, without the folders of this machine, and what its file says."""
-        says = f"@{_digest(self.architecture)}" if self.architecture.endswith(".py") else ""
-        return f"{super().revision}:{Path(self.architecture).name}{says}"
+        """With the name of the architecture and, if it is a file, its hash; without the folders of this machine."""
+        digest = f"@{_digest(self.architecture)}" if self.architecture.endswith(".py") else ""
+        return f"{super().revision}:{Path(self.architecture).name}{digest}"
 
     def load(self, device: str) -> Detector:
         """The detector. Raises `SetupError` if packages, weights or device are missing."""
@@ -99,25 +105,25 @@ class OriginalGroundingDinoConfig(WeightsConfig):
 
 _ARCHITECTURES = {"swin_t": "GroundingDINO_SwinT_OGC.py", "swin_b": "GroundingDINO_SwinB_cfg.py"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""As in the package's `util.inference`, which itself needs another OpenCV."""
+"""As in the package's `util.inference`, which cannot be imported here: it needs another OpenCV package."""
 
 
 class OriginalGroundingDino:
-    """Pictures of one size share a batch, so that none is padded."""
+    """The authors' Grounding DINO. Pictures of one size share a batch: padding would change what the model sees."""
 
     def __init__(self, config: OriginalGroundingDinoConfig, *, device: str) -> None:
         import torch
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
+        self._dtype, self._device = config.prepare(device), device
         _part("models")
-        with loading(config.text_encoder, "config of BERT"):
-            shape = transformers.BertConfig.from_pretrained(config.text_encoder.place(), local_files_only=True)
-        self._tokenizer = tokenizer(config.text_encoder, words=shape.vocab_size)
-        with loading(config, "checkpoint"):
-            state = torch.load(config.place(), map_location="cpu", weights_only=True)
-            self._model = _built(config, words=self._tokenizer, shape=shape)
-            _fill(self._model, state.get("model", state))
+        with load_errors_explained(config.text_encoder, "config of BERT"):
+            shape = transformers.BertConfig.from_pretrained(config.text_encoder.weights_path(), local_files_only=True)
+        self._tokenizer = load_tokenizer(config.text_encoder, vocab_size=shape.vocab_size)
+        with load_errors_explained(config, "checkpoint"):
+            state = torch.load(config.weights_path(), map_location="cpu", weights_only=True)
+            self._model = _build_model(config, tokenizer=self._tokenizer, shape=shape)
+            _load_state(self._model, state.get("model", state))
         self._model.to(device).eval()
         transforms = _part("datasets.transforms")
         self._prepare = transforms.Compose(
@@ -131,74 +137,75 @@ class OriginalGroundingDino:
 
     @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
-        """See `Detector`; phrases that do not fit into one text are looked for in turn."""
-        texts = [captions(one, tokenizer=self._tokenizer, limit=self._model.max_text_len) for one in phrases]
-        return detections(images, texts=texts, detect=self._detect, batches=self._batches)
+        """See `Detector`; phrases that do not fit into one caption go into further ones, each with the picture anew."""
+        texts = [pack_captions(one, tokenizer=self._tokenizer, limit=self._model.max_text_len) for one in phrases]
+        return detect_captions(images, texts=texts, detect=self._detect, batches=self._batches)
 
-    def _detect(self, asked: Sequence[Asked]) -> list[Found]:
+    def _detect(self, batch: Sequence[CaptionedImage]) -> list[RawDetections]:
         import torch
 
-        pixels_BCHW = torch.stack([self._prepare(Image.fromarray(image), None)[0] for image, _ in asked])
-        texts = [text.text for _, text in asked]
+        pixels_BCHW = torch.stack([self._prepare(Image.fromarray(image), None)[0] for image, _ in batch])
+        texts = [caption.text for _, caption in batch]
         with torch.autocast(self._device, dtype=self._dtype, enabled=self._dtype is not torch.float32):
             out = self._model(pixels_BCHW.to(self._device), captions=texts)
         return [
-            found_by(
-                text,
+            decode_boxes(
+                caption,
                 logits_QT=logits_QT,
                 boxes_Q4=boxes_Q4,
-                ids=self._tokenizer(text.text)["input_ids"],
+                ids=self._tokenizer(caption.text)["input_ids"],
                 tokenizer=self._tokenizer,
                 size=(image.shape[1], image.shape[0]),
             )
-            for (image, text), logits_QT, boxes_Q4 in zip(asked, out["pred_logits"], out["pred_boxes"], strict=True)
+            for (image, caption), logits_QT, boxes_Q4 in zip(batch, out["pred_logits"], out["pred_boxes"], strict=True)
         ]
 
 
 def _part(name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="timm")  # it imports a name that timm moved
-        return package(f"groundingdino.{name}", extra="groundingdino")
+        return import_package(f"groundingdino.{name}", extra="groundingdino")
 
 
-def _built(config: OriginalGroundingDinoConfig, *, words: Any, shape: transformers.BertConfig) -> Any:
-    """The model, its weights not yet read."""
+def _build_model(config: OriginalGroundingDinoConfig, *, tokenizer: Any, shape: transformers.BertConfig) -> Any:
+    """The model with random weights."""
     from datagen.models.detectors.grounding_dino_bert import GroundingDinoBert
 
     models = _part("models")
     file = _ARCHITECTURES.get(config.architecture)
     path = Path(_part("config").__path__[0]) / file if file else Path(config.architecture).expanduser()
     options = _part("util.slconfig").SLConfig.fromfile(str(path))
-    options.use_checkpoint = options.use_transformer_ckpt = False  # they spare memory in training alone
-    with _young_bert(words, GroundingDinoBert(shape)):
+    options.use_checkpoint = options.use_transformer_ckpt = False  # gradient checkpoints save memory only in training
+    with _patched_text_encoder(tokenizer, GroundingDinoBert(shape)):
         return models.build_model(options)
 
 
 @contextmanager
-def _young_bert(words: Any, bert: GroundingDinoBert) -> Iterator[None]:
-    """Give the package a tokenizer and text encoder, where it would fetch them and wrap the encoder.
+def _patched_text_encoder(tokenizer: Any, bert: GroundingDinoBert) -> Iterator[None]:
+    """Make the package use this tokenizer and text encoder, instead of downloading and wrapping its own.
 
-    Its wrapper of `BertModel` calls methods that transformers 5 has no more. They gave every token a mask of its
-    own, which `BertModel` takes by itself now.
+    Its wrapper of `BertModel` calls methods that transformers 5 removed. They applied one attention mask per token,
+    which `BertModel` now accepts directly.
     """
     text: Any = _part("util.get_tokenlizer")
     model: Any = _part("models.GroundingDINO.groundingdino")
-    kept = text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper
-    text.get_tokenlizer, text.get_pretrained_language_model = lambda _: words, lambda _: bert
+    originals = text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper
+    text.get_tokenlizer, text.get_pretrained_language_model = lambda _: tokenizer, lambda _: bert
     model.BertModelWarper = _unwrapped
     try:
         yield
     finally:
-        text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper = kept
+        text.get_tokenlizer, text.get_pretrained_language_model, model.BertModelWarper = originals
 
 
 def _unwrapped(*, bert_model: GroundingDinoBert) -> GroundingDinoBert:
     return bert_model
 
 
-def _fill(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Read a checkpoint, which may have been saved by a parallel trainer. Raises `ValueError` where it lacks some."""
+def _load_state(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Load a checkpoint into the model. Raises `ValueError` if a weight is missing in it."""
+    # A parallel trainer saves all names with the prefix `module.`.
     found = model.load_state_dict({name.removeprefix("module."): one for name, one in state.items()}, strict=False)
     learnt = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    if lacking := [name for name in found.missing_keys if name in learnt]:
-        raise ValueError(f"{len(lacking)} of its weights are not there, such as {', '.join(lacking[:3])}")
+    if missing := [name for name in found.missing_keys if name in learnt]:
+        raise ValueError(f"{len(missing)} of its weights are not there, such as {', '.join(missing[:3])}")

@@ -1,4 +1,4 @@
-"""Boxes by SAM 3, one phrase after another."""
+"""SAM 3 as a detector, prompted by one phrase after another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datagen.models.detectors.base import Detection, Detector, best_first
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading, pretrained, tokenizer
+from datagen.models.weights.pretrained import load_errors_explained, load_pretrained, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -38,51 +38,53 @@ class Sam3DetectorConfig(WeightsConfig):
 
 
 _LONGEST = 32
-"""Tokens of a phrase that the model was made for, the two at its ends included."""
+"""Most tokens of a phrase that the model was trained with, its two end tokens included."""
 
 
-class _Asked(NamedTuple):
+class _PhrasesOfImage(NamedTuple):
     image: NDArray[np.uint8]
     phrases: Sequence[str]
 
 
 class Sam3Detector:
-    """Encodes a picture once, then looks for each of its phrases by itself."""
+    """Encodes a picture once, then detects each of its phrases separately."""
 
     def __init__(self, config: Sam3DetectorConfig, *, device: str) -> None:
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
-        self._model = pretrained(transformers.Sam3Model, config, device=device)
-        with loading(config, "processor"):
-            self._processor: Any = transformers.Sam3Processor.from_pretrained(config.place(), local_files_only=True)
-        self._tokenizer = tokenizer(config, words=self._model.config.text_config.vocab_size)
+        self._dtype, self._device = config.prepare(device), device
+        self._model = load_pretrained(transformers.Sam3Model, config, device=device)
+        with load_errors_explained(config, "processor"):
+            self._processor: Any = transformers.Sam3Processor.from_pretrained(
+                config.weights_path(), local_files_only=True
+            )
+        self._tokenizer = load_tokenizer(config, vocab_size=self._model.config.text_config.vocab_size)
         self._batches = Batches(config.batch_size)
 
     @inference_mode
     def __call__(self, images: list[NDArray[np.uint8]], phrases: list[Sequence[str]]) -> list[list[Detection]]:
-        """See `Detector`; scores are those of the box times that of the phrase being there at all."""
-        return self._batches.over([_Asked(*one) for one in zip(images, phrases, strict=True)], self._detect)
+        """See `Detector`; a score is the box's score times the model's score that the phrase occurs in the picture."""
+        return self._batches.map([_PhrasesOfImage(*one) for one in zip(images, phrases, strict=True)], self._detect)
 
-    def _detect(self, asked: Sequence[_Asked]) -> list[list[Detection]]:
-        images = [Image.fromarray(one.image) for one in asked]
+    def _detect(self, batch: Sequence[_PhrasesOfImage]) -> list[list[Detection]]:
+        images = [Image.fromarray(one.image) for one in batch]
         inputs = self._processor.image_processor(images, return_tensors="pt")
-        seen = self._model.get_vision_features(inputs["pixel_values"].to(self._device, self._dtype))
-        return [self._looked(one, _picture(seen, number)) for number, one in enumerate(asked)]
+        features = self._model.get_vision_features(inputs["pixel_values"].to(self._device, self._dtype))
+        return [self._detect_phrases(one, _of_picture(features, number)) for number, one in enumerate(batch)]
 
-    def _looked(self, asked: _Asked, seen: Any) -> list[Detection]:
-        height, width = asked.image.shape[:2]
+    def _detect_phrases(self, one: _PhrasesOfImage, features: Any) -> list[Detection]:
+        height, width = one.image.shape[:2]
         boxes, scores, labels = [], [], []
-        for phrase in asked.phrases:
-            out = self._model(vision_embeds=seen, **self._read(phrase))
+        for phrase in one.phrases:
+            out = self._model(vision_embeds=features, **self._tokenize(phrase))
             [found] = self._processor.post_process_object_detection(out, threshold=-1, target_sizes=[(height, width)])
             boxes.append(found["boxes"].double().cpu().numpy())
             scores.append(found["scores"].double().cpu().numpy())
             labels += [phrase] * len(scores[-1])
         return best_first(np.concatenate(boxes), np.concatenate(scores), labels, size=(width, height))
 
-    def _read(self, phrase: str) -> dict[str, torch.Tensor]:
-        """A phrase as tokens. Raises `DataError`."""
+    def _tokenize(self, phrase: str) -> dict[str, torch.Tensor]:
+        """The model's text inputs for a phrase. Raises `DataError`."""
         words = " ".join(phrase.split())
         if not words:
             raise DataError("there is no word in the phrase to look for")
@@ -92,7 +94,7 @@ class Sam3Detector:
         return {name: tokens[name].to(self._device) for name in ("input_ids", "attention_mask")}
 
 
-def _picture(seen: Any, number: int) -> Any:
-    """What was encoded of one picture of a batch."""
-    parts = {name: seen[name] for name in ("fpn_hidden_states", "fpn_position_encoding")}
-    return type(seen)(**{name: tuple(level[number : number + 1] for level in part) for name, part in parts.items()})
+def _of_picture(features: Any, number: int) -> Any:
+    """The vision features of one picture of a batch."""
+    parts = {name: features[name] for name in ("fpn_hidden_states", "fpn_position_encoding")}
+    return type(features)(**{name: tuple(level[number : number + 1] for level in part) for name, part in parts.items()})

@@ -1,4 +1,4 @@
-"""How a pipeline of diffusers is named, and what it is called with."""
+"""The options of a diffusers pipeline, checked against the signature of its call before any weights are there."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Arguments = dict[str, Scalar | list[Scalar]]
 Value = TypeVar("Value")
 
 FILLED_IN = ("image", "mask_image", "prompt", "height", "width", "generator")
-"""Arguments of a pipeline's call that datagen fills in."""
+"""Arguments of a pipeline's call that come from the record and other options, so that `arguments` may not set them."""
 
-SETTLED = (
+FIXED = (
     "callback", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "callback_steps", "latents",
     "max_area", "num_images_per_prompt", "output_type", "return_dict", "_auto_resize",
 )  # fmt: skip
-"""Arguments that only one value suits here: one picture for each prompt, pixels as output, and so on."""
+"""Arguments that have one usable value here (one picture per prompt, pixels as output, ...): not to be set either."""
 
-IN_BATCHES = (
+BATCHED_PIPELINES = (
     "FluxFillPipeline",
     "FluxKontextPipeline",
     "StableDiffusionInpaintPipeline",
     "StableDiffusionInstructPix2PixPipeline",
     "StableDiffusionXLInpaintPipeline",
 )
-"""Pipelines that take a list of pictures as one for each prompt; to others it means several pictures of one edit."""
+"""Pipelines that take a list of pictures as one per prompt. Others read the list as several inputs of one edit."""
 
 
 class DiffusersConfig(WeightsConfig):
@@ -44,11 +44,11 @@ class DiffusersConfig(WeightsConfig):
         *(f"*/*.{ending}" for ending in ("json", "txt", "model", "safetensors", "jinja")),
     )
     takes: ClassVar[tuple[str, ...]] = ("prompt",)
-    """Arguments that a pipeline of this role has."""
+    """Arguments that the call of a pipeline of this role must have."""
     lacks: ClassVar[tuple[str, ...]] = ()
-    """Arguments by which it is seen to be made for another role."""
+    """Arguments that it must not have: they show that the pipeline is made for another role."""
     example: ClassVar[str] = ""
-    """A pipeline of this role, for messages."""
+    """A pipeline of this role, named in error messages."""
 
     kind: Literal["diffusers"] = "diffusers"
     pipeline: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$")
@@ -72,23 +72,23 @@ class DiffusersConfig(WeightsConfig):
 
     @field_validator("pipeline")
     @classmethod
-    def _is_of_this_role(cls, pipeline: str) -> str:
+    def _check_pipeline(cls, pipeline: str) -> str:
         known = call_arguments(pipeline) if pipeline else None
-        return _sound(pipeline, cls._fault_of_role(pipeline, known) if known else None)
+        return _value_unless(cls._fault_of_role(pipeline, known) if known else None, value=pipeline)
 
     @field_validator("arguments")
     @classmethod
-    def _are_taken(cls, arguments: Arguments, told: ValidationInfo) -> Arguments:
-        pipeline = told.data.get("pipeline")
+    def _check_arguments(cls, arguments: Arguments, info: ValidationInfo) -> Arguments:
+        pipeline = info.data.get("pipeline")
         known = call_arguments(pipeline) if pipeline else None
-        return _sound(arguments, _fault_of_arguments(arguments, pipeline, known))
+        return _value_unless(_fault_of_arguments(arguments, pipeline, known), value=arguments)
 
     @model_validator(mode="after")
-    def _is_taken_together(self) -> Self:
-        return _sound(self, self._fault_of_batch(self.pipeline) if self.pipeline else None)
+    def _check_batch_size(self) -> Self:
+        return _value_unless(self._fault_of_batch(self.pipeline) if self.pipeline else None, value=self)
 
     def fault(self, pipeline: str, known: Collection[str]) -> str | None:
-        """Why a pipeline whose call has the arguments `known` cannot be called so, or None."""
+        """Why these options do not suit the class `pipeline`, whose call has the arguments `known`; None if they do."""
         return (
             self._fault_of_role(pipeline, known)
             or _fault_of_arguments(self.arguments, pipeline, known)
@@ -105,11 +105,11 @@ class DiffusersConfig(WeightsConfig):
         return f"pipeline {pipeline} {why}: it is made for something else; name one such as {cls.example}"
 
     def _fault_of_batch(self, pipeline: str) -> str | None:
-        if self.batch_size == 1 or pipeline in IN_BATCHES or "image" not in self.takes:
+        if self.batch_size == 1 or pipeline in BATCHED_PIPELINES or "image" not in self.takes:
             return None
         return (
             f"pipeline {pipeline} is not known to take several pictures for as many prompts at once, "
-            f"as {', '.join(IN_BATCHES)} do; set `batch_size: 1`"
+            f"as {', '.join(BATCHED_PIPELINES)} do; set `batch_size: 1`"
         )
 
 
@@ -117,15 +117,15 @@ def _fault_of_arguments(arguments: Arguments, pipeline: str | None, known: Colle
     for argument in arguments:
         if argument in FILLED_IN:
             return f"`{argument}` is filled in from the record and the other options; take it out"
-        if argument in SETTLED:
+        if argument in FIXED:
             return f"only one value of `{argument}` suits here, and that is given; take it out"
         if known is not None and argument not in known:
-            free = {*known} - {"self", *FILLED_IN, *SETTLED}
+            free = {*known} - {"self", *FILLED_IN, *FIXED}
             return f"pipeline {pipeline} takes no `{argument}`; {nearest(argument, free)}"
     return None
 
 
-def _sound(value: Value, fault: str | None) -> Value:
+def _value_unless(fault: str | None, *, value: Value) -> Value:
     if fault:
         raise ValueError(fault)
     return value

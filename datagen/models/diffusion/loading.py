@@ -1,4 +1,4 @@
-"""Loads a pipeline of diffusers from a folder."""
+"""Load a diffusers pipeline from a folder, and refuse what diffusers would load silently: missing weights or words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from datagen.core.errors import SetupError, nearest
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.weights.packages import package
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.packages import import_package
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 _INDEX = "model_index.json"
 
 
-def load(config: DiffusersConfig, device: str) -> Any:
+def load_pipeline(config: DiffusersConfig, device: str) -> Any:
     """The pipeline on `device`, checked against the config's role and arguments before its weights are read.
 
     Raises `SetupError`.
     """
-    dtype = config.ready(device)
-    place = config.place()
-    index = _index(place)
-    cls = _class(config.pipeline or str(index.get("_class_name")), place)
+    dtype = config.prepare(device)
+    folder = config.weights_path()
+    index = _read_index(folder)
+    cls = _pipeline_class(config.pipeline or str(index.get("_class_name")), folder)
     fault = config.fault(cls.__name__, inspect.signature(cls.__call__).parameters)
     if fault:
-        raise SetupError(f"{place.name}: {fault}")
-    return _on_device(_read(cls, place, index, config, dtype), config, device)
+        raise SetupError(f"{folder.name}: {fault}")
+    return _move_to_device(_read(cls, folder, index, config, dtype), config, device)
 
 
-def _index(place: Path) -> dict[str, Any]:
-    path = place / _INDEX
+def _read_index(folder: Path) -> dict[str, Any]:
+    path = folder / _INDEX
     if not path.is_file():
-        what = "is one file" if place.is_file() else f"has no {_INDEX}"
+        what = "is one file" if folder.is_file() else f"has no {_INDEX}"
         raise SetupError(
-            f"{place} {what}, so it is no pipeline of diffusers: give the folder that `save_pretrained` wrote, "
+            f"{folder} {what}, so it is no pipeline of diffusers: give the folder that `save_pretrained` wrote, "
             "or the name of such a repository"
         )
     try:
@@ -48,73 +48,74 @@ def _index(place: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _class(name: str, place: Path) -> Any:
-    diffusers = package("diffusers", extra="models")
+def _pipeline_class(name: str, folder: Path) -> Any:
+    diffusers = import_package("diffusers", extra="models")
     known = [each for each in dir(diffusers) if each.endswith("Pipeline")]
     if name not in known:
         raise SetupError(
-            f"{place.name}: its pipeline is '{name}', which diffusers {diffusers.__version__} does not have; "
+            f"{folder.name}: its pipeline is '{name}', which diffusers {diffusers.__version__} does not have; "
             f"{nearest(name, known)} Name one by `pipeline`, or take a newer diffusers"
         )
     return getattr(diffusers, name)
 
 
-def _read(cls: Any, place: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> Any:
-    _draw_no_bars()
+def _read(cls: Any, folder: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> Any:
+    for library in ("diffusers", "transformers"):
+        import_package(f"{library}.utils.logging", extra="models").disable_progress_bar()
     leave_out = config.safety_checker == "leave_out" and "safety_checker" in index
     given: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
-        given["add_watermarker"] = False  # else SDXL marks pictures wherever a package that can is installed
-    with loading(config, cls.__name__):
-        given |= _language_parts(place, index, config, dtype)
-        pipe = cls.from_pretrained(place, dtype=dtype, local_files_only=True, use_safetensors=True, **given)
+        given["add_watermarker"] = False  # else SDXL adds a watermark on machines where a package for it is installed
+    with load_errors_explained(config, cls.__name__):
+        given |= _transformers_parts(folder, index, config, dtype)
+        pipe = cls.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True, **given)
     for name, part in pipe.components.items():
-        _check_whole(name, part, config)
+        _check_no_meta_weights(name, part, config)
     _check_tokenizers(pipe.components, config)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def _draw_no_bars() -> None:
-    for library in ("diffusers", "transformers"):
-        package(f"{library}.utils.logging", extra="models").disable_progress_bar()
+def _transformers_parts(
+    folder: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype
+) -> dict[str, Any]:
+    """The transformers models of a pipeline, each loaded by itself and checked.
 
-
-def _language_parts(place: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> dict[str, Any]:
-    """The models of transformers, read apart: in a pipeline, weights that are missing are drawn at random instead."""
+    If the pipeline loads them, missing weights are initialised at random without an error.
+    """
     import transformers
 
     found: dict[str, Any] = {}
-    for name, kept in index.items():
-        library, kind = kept if isinstance(kept, list) and len(kept) == 2 else ("", "")
+    for name, entry in index.items():
+        library, kind = entry if isinstance(entry, list) and len(entry) == 2 else ("", "")
         cls: Any = getattr(transformers, str(kind), None) if library == "transformers" else None
         if inspect.isclass(cls) and issubclass(cls, transformers.PreTrainedModel):
             read: Any = cls.from_pretrained
             found[name], report = read(
-                place / name, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+                folder / name, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
-            _refuse_lacking(name, sorted(report["missing_keys"]), config)
+            _refuse_missing(name, sorted(report["missing_keys"]), config)
     return found
 
 
-def _check_whole(name: str, part: Any, config: DiffusersConfig) -> None:
-    """Raise `SetupError` if diffusers left weights of a network empty, as those are that it did not find."""
+def _check_no_meta_weights(name: str, part: Any, config: DiffusersConfig) -> None:
+    """Raise `SetupError` if a network has weights on the meta device: diffusers leaves those there it did not find."""
     import torch
 
     if isinstance(part, torch.nn.Module):
-        _refuse_lacking(name, [weight for weight, value in part.named_parameters() if value.is_meta], config)
+        _refuse_missing(name, [weight for weight, value in part.named_parameters() if value.is_meta], config)
 
 
-def _refuse_lacking(name: str, lacking: list[str], config: DiffusersConfig) -> None:
-    if lacking:
+def _refuse_missing(name: str, missing: list[str], config: DiffusersConfig) -> None:
+    if missing:
         raise SetupError(
-            f"{config.weights} lacks {len(lacking)} weights of its {name}, such as '{lacking[0]}': it is damaged, or "
+            f"{config.weights} lacks {len(missing)} weights of its {name}, such as '{missing[0]}': it is damaged, or "
             "another model's; the model would make noise"
         )
 
 
 def _check_tokenizers(parts: dict[str, Any], config: DiffusersConfig) -> None:
-    """Raise `SetupError` for one without words, which transformers makes where its files are missing."""
+    """Raise `SetupError` for a tokenizer without a vocabulary: transformers makes one if its files are missing."""
     for name, part in parts.items():
         encoder = parts.get(name.replace("tokenizer", "text_encoder"))
         if name.startswith("tokenizer") and part is not None and encoder is not None:
@@ -126,16 +127,16 @@ def _check_tokenizers(parts: dict[str, Any], config: DiffusersConfig) -> None:
                 )
 
 
-def _on_device(pipe: Any, config: DiffusersConfig, device: str) -> Any:
+def _move_to_device(pipe: Any, config: DiffusersConfig, device: str) -> Any:
     import torch
 
     if config.offload == "none":
         try:
             return pipe.to(device)
         except torch.OutOfMemoryError as error:
-            told = str(error).splitlines()[0]
+            message = str(error).splitlines()[0]
             raise SetupError(
-                f"the weights {config.weights} do not fit into GPU memory in {config.precision} ({told}): "
+                f"the weights {config.weights} do not fit into GPU memory in {config.precision} ({message}): "
                 "take `precision: bfloat16`, `offload: model`, a smaller model or a larger GPU"
             ) from error
     if device == "cpu":

@@ -1,4 +1,7 @@
-"""What a pipeline's call takes, read from the source of the diffusers that is installed, without importing it."""
+"""Read the arguments of a pipeline's call from the source of the installed diffusers.
+
+Nothing of diffusers is imported: that would take seconds and bring in torch, and `check` needs neither.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from datagen.core.errors import nearest
 
 @cache
 def call_arguments(pipeline: str) -> tuple[str, ...] | None:
-    """Names of what the class's `__call__` takes; None where diffusers is not installed, or its source does not tell.
+    """Names of the arguments of the class's `__call__`; None if diffusers is not installed or the source has none.
 
-    Raises `ValueError` if diffusers is there and has no such pipeline.
+    Raises `ValueError` if diffusers is installed and has no such pipeline.
     """
-    folder = _pipelines()
+    folder = _pipelines_folder()
     if folder is None:
         return None
     known = set(re.findall(r'"(\w+Pipeline)"', (folder.parent / "__init__.py").read_text("utf-8")))
@@ -27,11 +30,11 @@ def call_arguments(pipeline: str) -> tuple[str, ...] | None:
     for source in _sources(folder, pipeline):
         for statement in ast.parse(source).body:
             if isinstance(statement, ast.ClassDef) and statement.name == pipeline:
-                return _of_call(statement)
+                return _arguments_of_call(statement)
     return None
 
 
-def _pipelines() -> Path | None:
+def _pipelines_folder() -> Path | None:
     spec = find_spec("diffusers")
     return Path(spec.origin).parent / "pipelines" if spec and spec.origin else None
 
@@ -43,8 +46,8 @@ def _sources(folder: Path, pipeline: str) -> Iterator[str]:
             yield source
 
 
-def _of_call(found: ast.ClassDef) -> tuple[str, ...] | None:
-    for statement in found.body:
+def _arguments_of_call(cls: ast.ClassDef) -> tuple[str, ...] | None:
+    for statement in cls.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__call__":
             arguments = statement.args
             return tuple(each.arg for each in (*arguments.args[1:], *arguments.kwonlyargs))

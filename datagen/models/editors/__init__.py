@@ -1,4 +1,4 @@
-"""Editors: change a picture as an instruction says."""
+"""Editors: edit a picture by an instruction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Editors: change a picture as an instruction says."""
+"""The role of editors, which edit a picture by an instruction."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from datagen.models.generated import Generated
 
 
 class Editor(Protocol):
-    """Pictures edited by instruction."""
+    """Edits pictures by instructions."""
 
     def __call__(
         self, images: list[NDArray[np.uint8]], instructions: list[str], *, seeds: list[int]
     ) -> list[Generated]:
-        """HWC uint8 RGB pictures, each with what is to be done to it; new pictures of the same sizes, or why not.
+        """A new picture of the same size for each picture and its instruction, or the reason why there is none.
 
-        Each is drawn from its own seed, 0 to 2**63 - 1, and does not depend on the rest of the batch.
+        `images` are HWC uint8 RGB. Random numbers come from each picture's own seed, 0 to 2**63 - 1. No answer depends
+        on the rest of the batch.
         """
         ...

@@ -1,4 +1,4 @@
-"""Editing by a pipeline of diffusers."""
+"""Editing pipelines of diffusers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from datagen.imaging.geometry import fitted, resized
+from datagen.imaging.geometry import fit_size, resize
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.diffusion.pipeline import Pipeline, Wish
+from datagen.models.diffusion.pipeline import DiffusersPipeline, ImageRequest
 from datagen.models.editors.base import Editor
 from datagen.models.generated import Declined, Generated
 
@@ -32,10 +32,10 @@ class DiffusersEditorConfig(DiffusersConfig):
 
 
 class DiffusersEditor:
-    """Edits pictures at a size that suits the model, and brings them back to their own."""
+    """Edits pictures at a size that suits the model, and resizes the results to the pictures' own sizes."""
 
     def __init__(self, config: DiffusersEditorConfig, device: str) -> None:
-        self.pipeline = Pipeline(config, device)
+        self.pipeline = DiffusersPipeline(config, device)
         self.pixels = config.pixels
         self.multiple = config.multiple
 
@@ -43,13 +43,13 @@ class DiffusersEditor:
         self, images: list[NDArray[np.uint8]], instructions: list[str], *, seeds: list[int]
     ) -> list[Generated]:
         """See `Editor`."""
-        wishes = [self._wish(*each) for each in zip(images, instructions, seeds, strict=True)]
-        made = self.pipeline.make(wishes)
+        requests = [self._request(*each) for each in zip(images, instructions, seeds, strict=True)]
+        made = self.pipeline.generate(requests)
         return [
-            one if isinstance(one, Declined) else resized(one, (image.shape[1], image.shape[0]))
+            one if isinstance(one, Declined) else resize(one, (image.shape[1], image.shape[0]))
             for one, image in zip(made, images, strict=True)
         ]
 
-    def _wish(self, image_HWC: NDArray[np.uint8], instruction: str, seed: int) -> Wish:
-        size = fitted((image_HWC.shape[1], image_HWC.shape[0]), pixels=self.pixels, multiple=self.multiple)
-        return Wish(instruction, seed, size, resized(image_HWC, size))
+    def _request(self, image_HWC: NDArray[np.uint8], instruction: str, seed: int) -> ImageRequest:
+        size = fit_size((image_HWC.shape[1], image_HWC.shape[0]), pixels=self.pixels, multiple=self.multiple)
+        return ImageRequest(instruction, seed, size, resize(image_HWC, size))

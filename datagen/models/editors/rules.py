@@ -1,4 +1,4 @@
-"""Editing by rules: a few instructions that have one exact meaning, and no other."""
+"""Editing by rules: a few edits of the whole picture whose instructions have one exact meaning."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class RulesEditorConfig(ModelConfig):
 
 Floats = NDArray[np.float32]
 Edit = Callable[[Floats, float], Floats]
-"""What becomes of pixels, HWC RGB from 0 to 255, by how strong an edit is to be, 0 to 1."""
+"""Takes pixels, HWC RGB from 0 to 255, and a strength from 0 to 1; returns the edited pixels, not yet clipped."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]], np.float32)
 
 
 class RulesEditor:
-    """Makes exactly what is asked of the whole picture, and declines what its words do not cover."""
+    """Applies the rule that matches the whole instruction, and declines instructions that no rule matches."""
 
     def __init__(self, *, strength: float) -> None:
         self.strength = strength
@@ -52,20 +52,20 @@ class RulesEditor:
         seeds: list[int],  # noqa: ARG002 - nothing is drawn
     ) -> list[Generated]:
         """See `Editor`."""
-        return [self._edited(image, told) for image, told in zip(images, instructions, strict=True)]
+        return [self._edit(image, instruction) for image, instruction in zip(images, instructions, strict=True)]
 
-    def _edited(self, image_HWC: NDArray[np.uint8], instruction: str) -> Generated:
-        edit = understood(instruction)
+    def _edit(self, image_HWC: NDArray[np.uint8], instruction: str) -> Generated:
+        edit = parse_instruction(instruction)
         if edit is None:
             return Declined("not_understood", f"no rule says what this asks for: {instruction:.200}")
         edited_HWC = edit(image_HWC.astype(np.float32), self.strength)
         return edited_HWC.round().clip(0, 255).astype(np.uint8)
 
 
-def understood(instruction: str) -> Edit | None:
-    """What an instruction asks for; None unless every word of it is accounted for."""
-    said = " ".join(re.sub(r"[^\w\s]", " ", instruction.lower()).split()).removeprefix("please ")
-    return next((edit for pattern, edit in _RULES if pattern.fullmatch(said)), None)
+def parse_instruction(instruction: str) -> Edit | None:
+    """The edit that an instruction asks for; None unless a rule covers every word of it."""
+    words = " ".join(re.sub(r"[^\w\s]", " ", instruction.lower()).split()).removeprefix("please ")
+    return next((edit for pattern, edit in _RULES if pattern.fullmatch(words)), None)
 
 
 def _brightness(factor: int) -> Edit:
@@ -129,4 +129,4 @@ _RULES: tuple[tuple[re.Pattern[str], Edit], ...] = tuple(
         (rf"sharpen {_IT}|make {_IT} sharper", _sharpen),
     )
 )
-"""The rules, each with all the ways in which its edit may be asked for."""
+"""The rules: a pattern of all wordings of an edit, and the edit."""

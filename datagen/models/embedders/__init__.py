@@ -1,4 +1,4 @@
-"""Image embedders: one vector a picture; similar pictures lie close."""
+"""Image embedders: one vector per picture; similar pictures have similar vectors."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ from datagen.models.scorers.open_clip import OpenClipConfig
 EmbedderConfig = Annotated[
     DinoConfig | Dinov2Config | ClipConfig | Siglip2Config | OpenClipConfig, pydantic.Field(discriminator="kind")
 ]
-"""Every kind of embedder, told apart by `kind`."""
+"""Every kind of embedder; `kind` selects one. Image-text scorers embed pictures too."""

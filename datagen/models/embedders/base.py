@@ -1,4 +1,4 @@
-"""Image embedders: pictures as points, where what looks alike lies close."""
+"""The role of image embedders, which turn pictures into vectors: similar pictures have similar vectors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 
 class ImageEmbedder(Protocol):
-    """Embeds pictures; the similarity of two is the cosine of their embeddings, -1 to 1."""
+    """Embeds pictures. The similarity of two pictures is the cosine of their embeddings, -1 to 1."""
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """HWC uint8 RGB pictures of any sizes; their embeddings, (N, D), each of length 1."""
+        """Embeddings (N, D), each of length 1, of N pictures, HWC uint8 RGB of any sizes."""
         ...

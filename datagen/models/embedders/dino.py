@@ -1,4 +1,4 @@
-"""DINO and DINOv2 through transformers."""
+"""DINO and DINOv2, implemented by transformers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL.Image import Resampling
 from datagen.core.errors import SetupError
 from datagen.models.embedders.base import ImageEmbedder
 from datagen.models.weights.config import WeightsConfig
-from datagen.models.weights.embeddings import ImageBatches
-from datagen.models.weights.pretrained import image_processor, pretrained
+from datagen.models.weights.embeddings import TransformersEmbedder
+from datagen.models.weights.pretrained import load_image_processor, load_pretrained
 
 
 class DinoConfig(WeightsConfig):
@@ -43,16 +43,16 @@ class Dinov2Config(WeightsConfig):
 
 _DINOV2 = ("dinov2", "dinov2_with_registers")
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-"""Of ImageNet, by channel; what all of DINO was trained with."""
+"""ImageNet's mean and standard deviation by channel, with which all DINO models were trained."""
 _RESIZED, _CROPPED = 256, 224
-"""Shorter side and centre crop of DINO's evaluation."""
+"""Shorter side and centre crop in pixels, as in DINO's evaluation."""
 
 
-def dino_embedder(config: DinoConfig, *, device: str) -> ImageBatches:
+def dino_embedder(config: DinoConfig, *, device: str) -> TransformersEmbedder:
     """A DINO v1 model. Raises `SetupError`."""
     from transformers import BitImageProcessorPil, ViTModel
 
-    model = pretrained(ViTModel, config, device=device, add_pooling_layer=False)
+    model = load_pretrained(ViTModel, config, device=device, add_pooling_layer=False)
     side = model.config.image_size
     processor = BitImageProcessorPil(
         size={"shortest_edge": side * _RESIZED // _CROPPED},
@@ -61,19 +61,19 @@ def dino_embedder(config: DinoConfig, *, device: str) -> ImageBatches:
         image_mean=_MEAN,
         image_std=_STD,
     )
-    return ImageBatches(config, processor, model, lambda inputs: model(**inputs).last_hidden_state[:, 0])
+    return TransformersEmbedder(config, processor, model, lambda inputs: model(**inputs).last_hidden_state[:, 0])
 
 
-def dinov2_embedder(config: Dinov2Config, *, device: str) -> ImageBatches:
+def dinov2_embedder(config: Dinov2Config, *, device: str) -> TransformersEmbedder:
     """A DINOv2 model, with registers or without. Raises `SetupError`."""
     from transformers import AutoModel
 
-    model = pretrained(AutoModel, config, device=device)
+    model = load_pretrained(AutoModel, config, device=device)
     if model.config.model_type not in _DINOV2:
         raise SetupError(
             f"{config.weights} is a {model.config.model_type} model, no DINOv2: check `kind` and `weights`"
         )
-    processor = image_processor(config)
+    processor = load_image_processor(config)
     if not processor.do_normalize:
         raise SetupError(f"the processor of {config.weights} does not normalise pictures; DINOv2 was trained on such")
-    return ImageBatches(config, processor, model, lambda inputs: model(**inputs).last_hidden_state[:, 0])
+    return TransformersEmbedder(config, processor, model, lambda inputs: model(**inputs).last_hidden_state[:, 0])

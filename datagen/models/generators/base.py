@@ -1,4 +1,4 @@
-"""Text-to-image models: make a picture of what a caption says."""
+"""The role of text-to-image generators, which make a picture from a caption."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datagen.models.generated import Generated
 
 
 class TextToImage(Protocol):
-    """Pictures made of captions."""
+    """Makes pictures from captions."""
 
     def __call__(self, captions: list[str], *, seeds: list[int]) -> list[Generated]:
-        """One picture for each caption, all of one size, or why there is none.
+        """One picture, HWC uint8 RGB, for each caption, or the reason why there is none; all have one size.
 
-        Each is drawn from its own seed, 0 to 2**63 - 1, and does not depend on the rest of the batch.
+        Random numbers come from each picture's own seed, 0 to 2**63 - 1. No answer depends on the rest of the batch.
         """
         ...

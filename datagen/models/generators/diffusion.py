@@ -1,4 +1,4 @@
-"""Text-to-image by a pipeline of diffusers."""
+"""Text-to-image pipelines of diffusers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.diffusion.pipeline import Pipeline, Wish
+from datagen.models.diffusion.pipeline import DiffusersPipeline, ImageRequest
 from datagen.models.generated import Generated
 from datagen.models.generators.base import TextToImage
 
@@ -26,8 +26,8 @@ class DiffusersTextToImageConfig(DiffusersConfig):
 
     @field_validator("width", "height")
     @classmethod
-    def _is_multiple(cls, side: int, told: ValidationInfo) -> int:
-        multiple = told.data.get("multiple", 1)
+    def _check_side(cls, side: int, info: ValidationInfo) -> int:
+        multiple = info.data.get("multiple", 1)
         if side % multiple:
             near = max(1, side // multiple) * multiple
             raise ValueError(f"it is no multiple of {multiple} (`multiple`): take {near}")
@@ -39,14 +39,14 @@ class DiffusersTextToImageConfig(DiffusersConfig):
 
 
 class DiffusersTextToImage:
-    """Makes pictures of captions, all of one size."""
+    """Makes pictures from captions, all of one size."""
 
     def __init__(self, config: DiffusersTextToImageConfig, device: str) -> None:
-        self.pipeline = Pipeline(config, device)
+        self.pipeline = DiffusersPipeline(config, device)
         self.size = (config.width, config.height)
 
     def __call__(self, captions: list[str], *, seeds: list[int]) -> list[Generated]:
         """See `TextToImage`."""
-        return self.pipeline.make(
-            [Wish(caption, seed, self.size) for caption, seed in zip(captions, seeds, strict=True)]
+        return self.pipeline.generate(
+            [ImageRequest(caption, seed, self.size) for caption, seed in zip(captions, seeds, strict=True)]
         )

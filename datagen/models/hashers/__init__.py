@@ -1,4 +1,4 @@
-"""Picture hashers: similar pictures differ in few bits."""
+"""Picture hashers: hashes of similar pictures differ in few bits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datagen.models.hashers.embedding import EmbeddingHashConfig
 from datagen.models.hashers.phash import PhashConfig
 
 HasherConfig = Annotated[PhashConfig | EmbeddingHashConfig, Field(discriminator="kind")]
-"""Every kind of hasher, told apart by `kind`."""
+"""Every kind of hasher; `kind` selects one."""
 
 
 class HasherOptions(Options):
-    """A hasher that is named outside a stage."""
+    """The options of a hasher that is used outside of a stage, by `python -m datagen hashes`."""
 
     hasher: HasherConfig
     """What makes the hashes."""

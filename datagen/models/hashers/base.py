@@ -1,4 +1,4 @@
-"""The role that makes hashes of pictures: near pictures, near bits."""
+"""The role of picture hashers, whose hashes of similar pictures differ in few bits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datagen.imaging.image import Pixels
 
 
 class Hasher(Protocol):
-    """Hashes of pictures, which `datagen.imaging.perceptual_hash` reads and compares."""
+    """Makes hashes of pictures, which `datagen.imaging.perceptual_hash` parses and compares."""
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[str]:
-        """One text for each picture, HWC uint8 RGB."""
+        """One hash, as text, for each picture, HWC uint8 RGB."""

@@ -1,4 +1,4 @@
-"""Lists of pictures that a dataset must not hold, by their hashes: JSON lines {"item", "hash"}."""
+"""Hashes of benchmark pictures that a dataset must not contain, read from files of JSON lines {"item", "hash"}."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from datagen.core.errors import ConfigError, DataError, SetupError
-from datagen.imaging.perceptual_hash import PictureHash, Words, distances, read_hash
+from datagen.imaging.perceptual_hash import PictureHash, Words, hamming_distances, parse_hash
 from datagen.models.base import ModelConfig
 
 _LONGEST = 200_000_000
-"""In bytes; half a million hashes take as much."""
+"""Largest size of a list in bytes, about half a million hashes."""
 
 
-class Nearest(NamedTuple):
+class NearestItem(NamedTuple):
     """The item of a list that is nearest to a picture."""
 
     distance: int
-    """In bits."""
+    """Number of differing bits."""
     list: str
+    """Name of the list."""
     item: str
 
 
-class Items(NamedTuple):
-    """The items of a list whose hashes were made alike."""
+class BenchmarkItems(NamedTuple):
+    """The items of a list whose hashes were made by one method."""
 
     names: tuple[str, ...]
     words: Words
-    """Items x words."""
+    """The hashes, items x words."""
 
 
 class BenchmarkListConfig(ModelConfig):
@@ -46,7 +47,7 @@ class BenchmarkListConfig(ModelConfig):
     """The file."""
 
     @model_validator(mode="after")
-    def _readable(self) -> BenchmarkListConfig:
+    def _check_list(self) -> BenchmarkListConfig:
         try:
             self.load()
         except (ConfigError, SetupError) as error:
@@ -55,12 +56,12 @@ class BenchmarkListConfig(ModelConfig):
 
     @property
     def revision(self) -> str:
-        """Its name and a digest of its items: another list is another stage."""
+        """The list's name and a digest of its file, so that another list changes the stage's fingerprint."""
         return f"{super().revision}:{self.name}@{hashlib.sha256(_read(self.path)).hexdigest()[:16]}"
 
-    def load(self) -> dict[str, Items]:
-        """The items by how their hashes were made. Raises `SetupError` where a line is no hash."""
-        found = _parsed(_read(self.path), self.path)
+    def load(self) -> dict[str, BenchmarkItems]:
+        """The items by the method that made their hashes. Raises `ConfigError` or `SetupError` for an unusable file."""
+        found = _parse(_read(self.path), self.path)
         if not found:
             raise SetupError(f"{self.path}: the list '{self.name}' is empty; write it anew: {_COMMAND}")
         return found
@@ -69,15 +70,15 @@ class BenchmarkListConfig(ModelConfig):
 _COMMAND = "python -m datagen hashes FOLDER --to FILE"
 
 
-def nearest(hash: PictureHash, *, items: Items, list: str) -> Nearest:
-    """The nearest of a list's items, whose hashes were made alike; of several the first."""
-    found = distances(hash.words, items.words)
+def nearest_item(hash: PictureHash, *, items: BenchmarkItems, list: str) -> NearestItem:
+    """The item with the fewest differing bits, the first of several; `hash` must be made by the method of `items`."""
+    found = hamming_distances(hash.words, items.words)
     at = int(found.argmin())
-    return Nearest(int(found[at]), list, items.names[at])
+    return NearestItem(int(found[at]), list, items.names[at])
 
 
 @lru_cache(maxsize=16)
-def _read_as(path: str, stamp: tuple[int, int]) -> bytes:  # noqa: ARG001 - read again when the file is another
+def _read_cached(path: str, stamp: tuple[int, int]) -> bytes:  # noqa: ARG001 - a new stamp makes it read again
     return Path(path).read_bytes()
 
 
@@ -87,7 +88,7 @@ def _read(path: str) -> bytes:
         found = Path(path).stat()
         if found.st_size > _LONGEST:
             raise ConfigError(f"{path} is larger than {_LONGEST:,} bytes; a list of hashes has 100 a picture")
-        return _read_as(path, (found.st_size, found.st_mtime_ns))
+        return _read_cached(path, (found.st_size, found.st_mtime_ns))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no list of hashes {path}; write one: {_COMMAND}") from error
     except OSError as error:
@@ -95,22 +96,22 @@ def _read(path: str) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _parsed(data: bytes, path: str) -> dict[str, Items]:
-    """The items of a file's lines by how their hashes were made. Raises `SetupError`."""
+def _parse(data: bytes, path: str) -> dict[str, BenchmarkItems]:
+    """The items of a file by the method that made their hashes. Raises `SetupError`."""
     found: dict[str, list[tuple[str, PictureHash]]] = {}
     for number, line in enumerate(data.splitlines(), 1):
-        item, hash = _item(line, f"{path}:{number}")
+        item, hash = _parse_line(line, f"{path}:{number}")
         found.setdefault(hash.by, []).append((item, hash))
     return {
-        by: Items(tuple(item for item, _ in rows), np.stack([hash.words for _, hash in rows]))
+        by: BenchmarkItems(tuple(item for item, _ in rows), np.stack([hash.words for _, hash in rows]))
         for by, rows in found.items()
     }
 
 
-def _item(line: bytes, where: str) -> tuple[str, PictureHash]:
+def _parse_line(line: bytes, where: str) -> tuple[str, PictureHash]:
     try:
         row = json.loads(line)
-        return str(row["item"]), read_hash(row["hash"])
+        return str(row["item"]), parse_hash(row["hash"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, DataError) as error:
         why = error if isinstance(error, DataError) else 'no line of JSON like {"item": ..., "hash": ...}'
         raise SetupError(f"{where}: {why}; write the list anew: {_COMMAND}") from error

@@ -1,4 +1,4 @@
-"""Hashes of pictures' embeddings: on which side of random planes each lies."""
+"""Hashes of picture embeddings by random hyperplanes (locality-sensitive hashing for cosine similarity)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from datagen.imaging.image import Pixels
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 from datagen.models.base import ModelConfig
 from datagen.models.embedders import EmbedderConfig
 from datagen.models.embedders.base import ImageEmbedder
@@ -31,7 +31,7 @@ class EmbeddingHashConfig(ModelConfig):
 
     @property
     def by(self) -> str:
-        """What its hashes say that they were made by."""
+        """The embedder and the number of bits, which each hash begins with."""
         return f"{self.embedder.revision}/{self.bits}"
 
     def load(self, device: str) -> Hasher:
@@ -40,11 +40,11 @@ class EmbeddingHashConfig(ModelConfig):
 
 
 _SEED = 0
-"""Of the planes: another one makes other hashes, and needs another `version` of the config."""
+"""Seed of the planes. Another seed gives other hashes, and then needs another `version` of the config."""
 
 
 class EmbeddingHasher:
-    """Hashes whose share of differing bits is, on average, the angle of two embeddings over 180 degrees.
+    """Makes hashes whose share of differing bits is, on average, the angle between the embeddings over 180 degrees.
 
     Charikar 2002, "Similarity estimation techniques from rounding algorithms".
     """
@@ -55,7 +55,7 @@ class EmbeddingHasher:
         self._by = by
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[str]:
-        """Hash each picture."""
+        """See `Hasher`."""
         embedded_ND = self._embedder(pictures).astype(np.float64)
         planes_DB = np.random.default_rng(_SEED).standard_normal((embedded_ND.shape[1], self._bits))
-        return [hash_text(flags, by=self._by) for flags in embedded_ND @ planes_DB > 0]
+        return [format_hash(flags, by=self._by) for flags in embedded_ND @ planes_DB > 0]

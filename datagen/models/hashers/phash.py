@@ -1,4 +1,4 @@
-"""Perceptual hashes by ImageHash."""
+"""The perceptual hash of the ImageHash package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image as Pillow
 
 from datagen.imaging.image import Pixels
-from datagen.imaging.perceptual_hash import hash_text
+from datagen.imaging.perceptual_hash import format_hash
 from datagen.models.base import ModelConfig
 from datagen.models.hashers.base import Hasher
 
@@ -22,32 +22,29 @@ class PhashConfig(ModelConfig):
 
     @property
     def bits(self) -> int:
-        """How many bits a hash has."""
+        """Number of bits of a hash."""
         return self.side**2
 
     @property
     def by(self) -> str:
-        """What its hashes say that they were made by."""
+        """The name of the method, which each hash begins with."""
         return f"phash{self.bits}"
 
     def load(self, device: str) -> Hasher:  # noqa: ARG002
-        """Ready to use; it runs on a core."""
+        """The hasher; it computes on the CPU, whatever the device."""
         return PhashHasher(self.side, by=self.by)
 
 
 class PhashHasher:
-    """Hashes of `side` x `side` bits."""
+    """Makes hashes of `side` x `side` bits."""
 
     def __init__(self, side: int, *, by: str) -> None:
         self._side = side
         self._by = by
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[str]:
-        """Hash each picture."""
-        return [self._hashed(picture) for picture in pictures]
-
-    def _hashed(self, picture_HWC: Pixels) -> str:
+        """See `Hasher`."""
         import imagehash
 
-        found = imagehash.phash(Pillow.fromarray(picture_HWC), hash_size=self._side)
-        return hash_text(found.hash, by=self._by)
+        hashes = [imagehash.phash(Pillow.fromarray(picture_HWC), hash_size=self._side) for picture_HWC in pictures]
+        return [format_hash(each.hash, by=self._by) for each in hashes]

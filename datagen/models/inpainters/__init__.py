@@ -1,4 +1,4 @@
-"""Inpainters: paint the masked pixels of a picture as if nothing had been there."""
+"""Inpainters: fill the masked pixels of a picture with background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inpainters: paint the masked pixels of a picture as if nothing had been there."""
+"""The role of inpainters, which fill the masked pixels of a picture with background."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 
 class Inpainter(Protocol):
-    """Pictures with holes filled."""
+    """Fills the masked pixels of pictures."""
 
     def __call__(
         self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]], *, seeds: list[int]
     ) -> list[NDArray[np.uint8]]:
-        """HWC uint8 RGB pictures, each with the HW mask to paint; new pictures of the same sizes.
+        """New pictures, each of the size of its original.
 
-        Pixels outside the mask may change, the caller pastes them back. What is drawn at random is drawn from
-        each picture's own seed, 0 to 2**63 - 1. No answer depends on the rest of the batch.
+        `images` are HWC uint8 RGB, `masks` HW with True where to paint. Pixels outside the mask may change; the caller
+        pastes them back. Random numbers come from each picture's own seed, 0 to 2**63 - 1. No answer depends on the
+        rest of the batch.
         """
         ...

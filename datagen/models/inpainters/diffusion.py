@@ -1,4 +1,4 @@
-"""Inpainting by a pipeline of diffusers."""
+"""Inpainting pipelines of diffusers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.core.errors import DataError
-from datagen.imaging.geometry import padded
+from datagen.imaging.geometry import pad_to_multiple
 from datagen.models.diffusion.config import DiffusersConfig
-from datagen.models.diffusion.pipeline import Pipeline, Wish
+from datagen.models.diffusion.pipeline import DiffusersPipeline, ImageRequest
 from datagen.models.generated import Declined, Generated
 from datagen.models.inpainters.base import Inpainter
 
@@ -30,24 +30,24 @@ class DiffusersInpainterConfig(DiffusersConfig):
 
 
 class DiffusersInpainter:
-    """Paints holes at the pictures' own size, their sides padded to multiples by mirroring."""
+    """Inpaints pictures at their own size, with their sides padded to multiples by mirroring."""
 
     def __init__(self, config: DiffusersInpainterConfig, device: str) -> None:
-        self.pipeline = Pipeline(config, device)
+        self.pipeline = DiffusersPipeline(config, device)
         self.prompt = config.prompt
         self.multiple = config.multiple
 
     def __call__(
         self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]], *, seeds: list[int]
     ) -> list[NDArray[np.uint8]]:
-        """See `Inpainter`. Raises `DataError` where the model's safety checker objects."""
-        made = self.pipeline.make([self._wish(*each) for each in zip(images, masks, seeds, strict=True)])
+        """See `Inpainter`. Raises `DataError` if the model's safety checker objects."""
+        made = self.pipeline.generate([self._request(*each) for each in zip(images, masks, seeds, strict=True)])
         return [_cut(one, image.shape[:2]) for one, image in zip(made, images, strict=True)]
 
-    def _wish(self, image_HWC: NDArray[np.uint8], mask_HW: NDArray[np.bool_], seed: int) -> Wish:
-        padded_HWC = padded(image_HWC, self.multiple)
+    def _request(self, image_HWC: NDArray[np.uint8], mask_HW: NDArray[np.bool_], seed: int) -> ImageRequest:
+        padded_HWC = pad_to_multiple(image_HWC, self.multiple)
         size = (padded_HWC.shape[1], padded_HWC.shape[0])
-        return Wish(self.prompt, seed, size, padded_HWC, padded(mask_HW, self.multiple))
+        return ImageRequest(self.prompt, seed, size, padded_HWC, pad_to_multiple(mask_HW, self.multiple))
 
 
 def _cut(made: Generated, shape: tuple[int, ...]) -> NDArray[np.uint8]:

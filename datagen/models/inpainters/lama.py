@@ -1,8 +1,8 @@
 """Inpainting by LaMa, from a TorchScript file.
 
-What goes in and comes out is as in advimman/lama (`saicinpainting/evaluation/data.py`, `bin/predict.py`) and IOPaint
-(`iopaint/model/lama.py`): RGB and mask from 0 to 1, BCHW, mirrored at the right and bottom to multiples of 8. They cut
-the result down to whole grey levels; here it is rounded.
+Inputs and outputs are as in advimman/lama (`saicinpainting/evaluation/data.py`, `bin/predict.py`) and IOPaint
+(`iopaint/model/lama.py`): RGB and mask from 0 to 1, BCHW, mirrored at the right and bottom to multiples of 8. These
+truncate the result to whole grey levels; here it is rounded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from datagen.core.errors import SetupError
 from datagen.core.options import PACE
-from datagen.imaging.geometry import padded
+from datagen.imaging.geometry import pad_to_multiple
 from datagen.imaging.image import Mask, Pixels
 from datagen.models.inpainters.base import Inpainter
 from datagen.models.weights.batches import Batches
@@ -42,17 +42,17 @@ class LamaConfig(WeightsConfig):
 
 
 _MULTIPLE = 8
-
-
+"""Sides are padded to multiples of this many pixels: the network halves them three times."""
 _Hole = tuple[Pixels, Mask]
+"""A padded picture and its mask."""
 
 
 class LamaInpainter:
-    """Paints holes in one pass, with nothing drawn at random."""
+    """Fills holes in one pass of the network, without random numbers."""
 
     def __init__(self, config: LamaConfig, device: str) -> None:
-        config.ready(device)
-        self.model = _loaded(config, device)
+        config.prepare(device)
+        self.model = _load_script(config, device)
         self.device = device
         self.batches = Batches(config.batch_size)
 
@@ -64,11 +64,15 @@ class LamaInpainter:
         seeds: list[int],  # noqa: ARG002 - nothing is drawn
     ) -> list[NDArray[np.uint8]]:
         """See `Inpainter`."""
-        holes = [(padded(image, _MULTIPLE), padded(mask, _MULTIPLE)) for image, mask in zip(images, masks, strict=True)]
-        painted = self.batches.over_alike(holes, self._painted, key=lambda hole: hole[1].shape)
+        # Grouped by size: a batch is one tensor, so that all of its pictures need the same padded size.
+        holes = [
+            (pad_to_multiple(image, _MULTIPLE), pad_to_multiple(mask, _MULTIPLE))
+            for image, mask in zip(images, masks, strict=True)
+        ]
+        painted = self.batches.map_grouped(holes, self._paint, key=lambda hole: hole[1].shape)
         return [one[: image.shape[0], : image.shape[1]] for one, image in zip(painted, images, strict=True)]
 
-    def _painted(self, holes: Sequence[_Hole]) -> list[Pixels]:
+    def _paint(self, holes: Sequence[_Hole]) -> list[Pixels]:
         import torch
 
         image_BHWC = np.stack([image_HWC for image_HWC, _ in holes]).astype(np.float32) / 255
@@ -81,20 +85,20 @@ class LamaInpainter:
         return list(levels_BCHW.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def _loaded(config: LamaConfig, device: str) -> Any:
+def _load_script(config: LamaConfig, device: str) -> Any:
     import torch
 
-    place = config.place()
-    if place.is_dir():
-        raise SetupError(f"{place} is a folder, LaMa is one TorchScript file: name the file in it, such as big-lama.pt")
+    path = config.weights_path()
+    if path.is_dir():
+        raise SetupError(f"{path} is a folder, LaMa is one TorchScript file: name the file in it, such as big-lama.pt")
     load: Any = torch.jit.load  # it has no types
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`torch.jit", category=FutureWarning)  # LaMa is published so
-            return load(str(place), map_location=device).eval().float()  # a file may hold half precision
+            return load(str(path), map_location=device).eval().float()  # a file may hold half precision
     except (RuntimeError, ValueError) as error:
-        told = str(error).strip().splitlines()[0]
+        message = str(error).strip().splitlines()[0]
         raise SetupError(
-            f"{place} cannot be loaded as TorchScript ({told}): LaMa's own checkpoint `best.ckpt` is none; "
+            f"{path} cannot be loaded as TorchScript ({message}): LaMa's own checkpoint `best.ckpt` is none; "
             "take a `big-lama.pt` that was exported (docs/generators.md says where from)"
         ) from error

@@ -1,12 +1,11 @@
-"""Inpainting by patches found in the rest of the picture.
+"""Inpainting by copying patches from the rest of the picture.
 
-Coarse to fine, each pixel of the hole is voted on by the patches that cover
-it, each copied from the known patch most like it (Wexler et al. 2007; nearest
-patches by propagation and random search as in Barnes et al. 2009). Beside its
-colours a pixel has a fourth channel, how busy the texture around it is, or else
-smooth patches would fit best everywhere (Newson et al. 2014). Last, the copied
-texture's steps are integrated from the hole's edge inwards (Perez et al. 2003),
-which leaves no seam and no wrong colour.
+The hole is filled from coarse to fine scales. At each scale every patch that overlaps the hole is matched with the most
+similar known patch, and each pixel of the hole becomes a weighted mean of the matches that cover it (Wexler et al.
+2007). Matches are searched by propagation and random search, as in PatchMatch (Barnes et al. 2009). Besides its three
+colours a pixel has a texture channel, the amount of fine detail around it: without it smooth patches would match best
+everywhere (Newson et al. 2014). At the end the gradients of the copied pixels are integrated from the edge of the hole
+(Perez et al. 2003), which leaves no seam and no colour offset.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from datagen.core.errors import DataError
-from datagen.imaging.geometry import depth, dilate
+from datagen.imaging.geometry import dilate, mask_depth
 from datagen.imaging.image import Mask
 from datagen.models.base import ModelConfig
 from datagen.models.inpainters.base import Inpainter
-from datagen.models.inpainters.poisson import Floats, Index, harmonic, integrated
+from datagen.models.inpainters.poisson import Floats, Index, fill_smoothly, solve_poisson
 
 
 class PatchConfig(ModelConfig):
@@ -41,22 +40,31 @@ class PatchConfig(ModelConfig):
 
 
 _REACH = 3
+"""Half the side of a patch: patches are 7 x 7 pixels."""
 _SPAN = np.arange(-_REACH, _REACH + 1)
+"""Offsets of a patch's pixels from its centre, on each axis."""
 _SAMPLES = np.array([-3, -1, 1, 3])
+"""Offsets of the pixels by which patches are compared: 4 x 4 of the 7 x 7."""
 _BUSY = 2.0
+"""Weight of the texture channel against a colour."""
 _SLACK = 3.0
 _NOISE = 16.0
+"""A neighbour's match is nearly as good if its cost is below the own one times `_SLACK` plus `_NOISE`."""
 _MAX_GAIN = 2.5
-_MEAN_OVER_MEDIAN = 1.18  # of absolute values, where they are Gaussian
+"""Largest factor by which fine detail is raised at the end."""
+_MEAN_OVER_MEDIAN = 1.18  # of absolute values, if they are Gaussian
 _MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _NEAR = 8
-_LARGE = 60_000  # so many pixels are left to the coarser scales
+"""Radius of the random search in pixels, once a coarser scale has found where to look."""
+_LARGE = 60_000
+"""Holes of at least so many patches are not searched again at this scale: they use the coarser scale's matches."""
 _COARSEST = 5
+"""Scales are added until the hole is at most so many pixels deep."""
 _SEED = 20240229
 
 
 class Matches(NamedTuple):
-    """For each target pixel the centre of a known patch, and its squared difference a value."""
+    """For each target pixel the centre of a known patch, and the mean squared difference of the two patches."""
 
     ys: Index
     xs: Index
@@ -64,7 +72,7 @@ class Matches(NamedTuple):
 
 
 class PatchInpainter:
-    """Fills holes with texture copied from around them; see the module."""
+    """Fills holes with texture copied from around them; the module's docstring describes the method."""
 
     def __init__(self, *, margin: int, rounds: int) -> None:
         self.margin = margin
@@ -77,7 +85,7 @@ class PatchInpainter:
         *,
         seeds: list[int],  # noqa: ARG002 - it draws the same for every picture
     ) -> list[NDArray[np.uint8]]:
-        """The pictures with their masks painted anew; other pixels stay as they are."""
+        """See `Inpainter`; pixels outside the mask stay as they are."""
         return [self._paint(image, mask) for image, mask in zip(images, masks, strict=True)]
 
     def _paint(self, image_HWC: NDArray[np.uint8], mask_HW: Mask) -> NDArray[np.uint8]:
@@ -94,21 +102,22 @@ class PatchInpainter:
 
 
 def fill(image_HWC: Floats, hole_HW: Mask, *, rounds: int) -> Floats:
-    """The picture with its hole filled, 0 to 255; smoothly where no known patch is whole."""
-    smooth_HWC = harmonic(image_HWC, hole_HW)
-    busy_HWC = harmonic(_busyness(smooth_HWC, hole_HW), dilate(hole_HW, 2))
-    found = _searched(np.concatenate([smooth_HWC, busy_HWC], axis=2), hole_HW, rounds)
+    """The picture, 0 to 255, with its hole filled; filled smoothly if no whole patch is known."""
+    smooth_HWC = fill_smoothly(image_HWC, hole_HW)
+    texture_HWC = fill_smoothly(_texture_channel(smooth_HWC, hole_HW), dilate(hole_HW, 2))
+    found = _search_all_scales(np.concatenate([smooth_HWC, texture_HWC], axis=2), hole_HW, rounds)
     if found is None:
         return smooth_HWC
     search, matches = found
-    return _grained(search.integrate(matches)[..., :3], hole_HW)
+    return _raise_detail(search.integrate(matches)[..., :3], hole_HW)
 
 
-def _searched(smooth_HWC: Floats, hole_HW: Mask, rounds: int) -> tuple[Search, Matches] | None:
+def _search_all_scales(smooth_HWC: Floats, hole_HW: Mask, rounds: int) -> tuple[PatchSearch, Matches] | None:
+    """The search at the finest scale and its matches; None if no scale has a whole known patch."""
     rng = np.random.default_rng(_SEED)
-    found: tuple[Search, Matches] | None = None
+    found: tuple[PatchSearch, Matches] | None = None
     for scale in _scales(hole_HW):
-        search = Search(*_shrunk(smooth_HWC, hole_HW, scale), rng=rng)
+        search = PatchSearch(*_shrink(smooth_HWC, hole_HW, scale), rng=rng)
         if not search.valid_HW.any():
             continue  # the known part is thinner than a patch at this scale
         if found is None:
@@ -124,8 +133,11 @@ def _searched(smooth_HWC: Floats, hole_HW: Mask, rounds: int) -> tuple[Search, M
     return found[0], found[0].cohere(found[0].improve(found[1], reach=_NEAR))
 
 
-class Search:
-    """The pixels whose patches touch the hole, and the known patches like theirs, at one scale."""
+class PatchSearch:
+    """At one scale: the target pixels, whose patches overlap the hole, and the search for known patches like theirs.
+
+    The picture is padded by `_REACH` mirrored pixels on each side, so that every patch of it is whole.
+    """
 
     def __init__(self, image_HWC: Floats, hole_HW: Mask, *, rng: np.random.Generator) -> None:
         frame = ((_REACH, _REACH), (_REACH, _REACH))
@@ -144,13 +156,13 @@ class Search:
         self.trust = self._trust()
 
     def guess(self) -> Matches:
-        """Known patches drawn at random."""
+        """Matches drawn at random."""
         ys, xs = np.nonzero(self.valid_HW)
         drawn = self.rng.integers(len(ys), size=len(self.ys))
         return self._measured(ys[drawn], xs[drawn])
 
-    def refine(self, coarse: Search, matches: Matches) -> Matches:
-        """The matches of the next coarser scale, brought to this one."""
+    def refine(self, coarse: PatchSearch, matches: Matches) -> Matches:
+        """The matches of the next coarser scale, scaled to this one; random ones where those are of no use."""
         cy = ((self.ys - _REACH) // 2 + _REACH).clip(0, coarse.hole_HW.shape[0] - 1)
         cx = ((self.xs - _REACH) // 2 + _REACH).clip(0, coarse.hole_HW.shape[1] - 1)
         known = coarse.is_target[cy, cx]
@@ -164,15 +176,15 @@ class Search:
         return self._measured(matches.ys, matches.xs)
 
     def settle(self, matches: Matches, *, rounds: int, reach: int) -> Matches:
-        """Search and vote in turn."""
+        """Improve the matches and repaint the hole from them, `rounds` times; `reach` is the search radius."""
         for _ in range(rounds):
             matches = self.improve(matches, reach=reach)
             self.vote(matches)
         return matches
 
     def improve(self, matches: Matches, *, reach: int) -> Matches:
-        """Better matches: those of neighbours, moved along, and random ones near each match."""
-        matches = self._measured(matches.ys, matches.xs)
+        """Better matches: shifted ones of neighbours, and random ones up to `reach` pixels from each match."""
+        matches = self._measured(matches.ys, matches.xs)  # the picture may have changed since
         for jump in (4, 2, 1):
             for move in _MOVES:
                 matches = self._better(matches, *self._beside(matches, move[0] * jump, move[1] * jump))
@@ -181,7 +193,7 @@ class Search:
         return matches
 
     def cohere(self, matches: Matches) -> Matches:
-        """Matches that copy larger pieces: a neighbour's, moved along, wherever it is nearly as good."""
+        """Take a neighbour's match, shifted, wherever it is nearly as good: larger pieces are copied in one."""
         limit = matches.cost * _SLACK + np.float32(_NOISE)
         for jump in (1, 1, 2, 4, 8, 1):
             for move in _MOVES:
@@ -190,22 +202,22 @@ class Search:
         return matches
 
     def vote(self, matches: Matches) -> None:
-        """Set each pixel of the hole to the mean of what its patches say, the likeliest first."""
+        """Set each pixel of the hole to the mean of the patches that cover it, similar patches weighted most."""
         scale = np.float32(max(float(np.percentile(matches.cost, 75)), 1.0))
         weight = np.exp(-matches.cost / (2 * scale)) * self.trust
         total = np.zeros((self.hole_HW.size, 5))
         for dy in _SPAN:
             for dx in _SPAN:
                 here = (self.ys + dy) * self.hole_HW.shape[1] + self.xs + dx
-                said = self.image_HWC[matches.ys + dy, matches.xs + dx]
-                total[here, :4] += said * weight[:, None]
+                votes = self.image_HWC[matches.ys + dy, matches.xs + dx]
+                total[here, :4] += votes * weight[:, None]
                 total[here, 4] += weight
         hole = self.hole_HW.ravel() & (total[:, 4] > 0)
         flat = self.image_HWC.reshape(-1, 4)
         flat[hole] = (total[hole, :4] / total[hole, 4:]).astype(np.float32)
 
     def integrate(self, matches: Matches) -> Floats:
-        """The hole with the steps of the matched pixels, continuous with its edge; without the frame."""
+        """The picture without the padding, the hole filled with the gradients of the matched pixels."""
         self._paste(matches)
         field_YX = np.indices(self.hole_HW.shape).reshape(2, -1)
         field_YX[:, self.ys * self.hole_HW.shape[1] + self.xs] = np.stack([matches.ys, matches.xs])
@@ -215,7 +227,7 @@ class Search:
             forth, back = self._step(flat, field_YX, here, there), self._step(flat, field_YX, there, here)
             return (forth - back) / np.float32(2)
 
-        solved = integrated(self.image_HWC, self.hole_HW, step)
+        solved = solve_poisson(self.image_HWC, self.hole_HW, step)
         return solved[_REACH:-_REACH, _REACH:-_REACH]
 
     def _step(self, flat: Floats, field_YX: NDArray[np.intp], here: Index, there: Index) -> Floats:
@@ -230,6 +242,7 @@ class Search:
         self.image_HWC[self.ys[inside], self.xs[inside]] = self.image_HWC[matches.ys[inside], matches.xs[inside]]
 
     def _trust(self) -> Floats:
+        # Patches centred deep in the hole count less: fewer of their pixels are known.
         depth = cv2.distanceTransform(self.hole_HW.astype(np.uint8), cv2.DIST_L2, 5)
         return np.asarray(1.3 ** -depth[self.ys, self.xs].astype(np.float64), np.float32)
 
@@ -274,16 +287,16 @@ class Search:
         return cost
 
 
-def _busyness(smooth_HWC: Floats, hole_HW: Mask) -> Floats:
-    """Mean fine detail around each pixel, measured on known pixels alone."""
+def _texture_channel(smooth_HWC: Floats, hole_HW: Mask) -> Floats:
+    """HW1: the mean fine detail around each pixel, measured on known pixels only."""
     known = (~dilate(hole_HW, 2)).astype(np.float32)
     detail_HW = np.abs(_fine(smooth_HWC).mean(2)) * known
     share_HW = np.maximum(_blurred(known, 4), np.float32(1e-3))
     return np.asarray(_BUSY * _blurred(detail_HW, 4) / share_HW, np.float32)[..., None]
 
 
-def _grained(filled_HWC: Floats, hole_HW: Mask) -> Floats:
-    """The hole with its fine detail raised to the level around it, which averaged steps fall short of."""
+def _raise_detail(filled_HWC: Floats, hole_HW: Mask) -> Floats:
+    """Raise the fine detail in the hole to the level around it: averaging the gradients has reduced it."""
     fine_HWC = _fine(filled_HWC)
     ring_HW = dilate(hole_HW, 12) & ~dilate(hole_HW, 2)
     if not ring_HW.any():
@@ -304,6 +317,7 @@ def _blurred(image: Floats, sigma: float) -> Floats:
 
 
 def _radii(reach: int) -> list[int]:
+    """Search radii from `reach` down to 1, each a third of the last."""
     radii = [reach]
     while radii[-1] > 1:
         radii.append(radii[-1] // 3 or 1)
@@ -311,8 +325,9 @@ def _radii(reach: int) -> list[int]:
 
 
 def _scales(hole_HW: Mask) -> list[int]:
+    """How often the picture is halved, from the coarsest scale to 0."""
     deepest = 0
-    while depth(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
+    while mask_depth(hole_HW) / 2**deepest > _COARSEST and min(hole_HW.shape) / 2 ** (deepest + 1) > 6 * _REACH:
         deepest += 1
     return list(range(deepest, -1, -1))
 
@@ -324,7 +339,7 @@ def _size(image_HWC: Floats, scale: int) -> tuple[int, int]:
     return width, height
 
 
-def _shrunk(image_HWC: Floats, hole_HW: Mask, scale: int) -> tuple[Floats, Mask]:
+def _shrink(image_HWC: Floats, hole_HW: Mask, scale: int) -> tuple[Floats, Mask]:
     size = _size(image_HWC, scale)
     small_HWC = np.asarray(cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA), np.float32)
     share_HW = cv2.resize(hole_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA)
@@ -332,6 +347,7 @@ def _shrunk(image_HWC: Floats, hole_HW: Mask, scale: int) -> tuple[Floats, Mask]
 
 
 def _window(mask_HW: Mask, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of the mask's bounding box, enlarged by `margin` pixels."""
     ys, xs = np.nonzero(mask_HW)
     return (
         slice(max(0, int(ys.min()) - margin), int(ys.max()) + margin + 1),

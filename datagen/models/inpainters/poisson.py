@@ -1,7 +1,7 @@
-"""Fills a hole so that its edge meets the picture and its inside follows given steps.
+"""Fill a hole with given gradients, continuous with the picture at its edge.
 
-Poisson's equation on the pixel grid (Perez et al. 2003), solved exactly by
-SciPy's sparse LU, so that the result hangs on no start value or thread count.
+This is Poisson's equation on the pixel grid (Perez et al. 2003). SciPy's sparse LU solves it exactly, so that the
+result does not depend on a start value or on the number of threads.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ Floats = NDArray[np.float32]
 Index = NDArray[np.intp]
 
 _SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+"""From a pixel to its four neighbours, y and x."""
 
 
-def harmonic(image_HWC: Floats, hole_HW: Mask) -> Floats:
-    """The hole filled as smoothly as its edge allows; 0 where there is nothing but hole."""
+def fill_smoothly(image_HWC: Floats, hole_HW: Mask) -> Floats:
+    """The picture with its hole filled as smoothly as its edge allows (Laplace's equation); zeros if all is hole."""
     if hole_HW.all():
         return np.zeros_like(image_HWC)
-    return integrated(image_HWC, hole_HW, lambda here, there: np.float32(0))  # noqa: ARG005
+    return solve_poisson(image_HWC, hole_HW, lambda here, there: np.float32(0))  # noqa: ARG005
 
 
-def integrated(image_HWC: Floats, hole_HW: Mask, step: Callable[[Index, Index], Floats | np.float32]) -> Floats:
-    """The hole filled with the steps wanted of it, as nearly as its edge allows.
+def solve_poisson(image_HWC: Floats, hole_HW: Mask, step: Callable[[Index, Index], Floats | np.float32]) -> Floats:
+    """The picture with its hole filled so that differences of neighbours are as close as possible to those wanted.
 
-    `step(here, there)` is the wanted difference of pixel `here` from its
-    neighbour `there`, both flat indices. Some pixel must be known.
+    `step(here, there)` gives the wanted differences of pixels `here` minus their neighbours `there`, both flat indices.
+    At least one pixel must be outside the hole.
     """
     flat_NC = image_HWC.reshape(-1, image_HWC.shape[2]).copy()
     here = np.flatnonzero(hole_HW)
@@ -46,12 +47,12 @@ def integrated(image_HWC: Floats, hole_HW: Mask, step: Callable[[Index, Index], 
         weight[of] += 1
         rows.append(of[unknown])
         columns.append(row_of[there[unknown]])
-    flat_NC[here] = _solved(rows, columns, weight, wanted_NC)
+    flat_NC[here] = _solve(rows, columns, weight, wanted_NC)
     return flat_NC.reshape(image_HWC.shape)
 
 
 def _neighbours(here: Index, shape: tuple[int, ...]) -> Iterator[tuple[Index, Index]]:
-    """For each direction, which of `here` have a neighbour there, and its flat index."""
+    """For each direction: positions in `here` of pixels that have a neighbour there, and the neighbours' indices."""
     height, width = shape
     ys, xs = here // width, here % width
     for dy, dx in _SHIFTS:
@@ -60,7 +61,7 @@ def _neighbours(here: Index, shape: tuple[int, ...]) -> Iterator[tuple[Index, In
         yield of, here[of] + dy * width + dx
 
 
-def _solved(
+def _solve(
     rows: list[Index], columns: list[Index], weight: NDArray[np.float64], wanted_NC: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     from scipy import sparse

@@ -1,4 +1,4 @@
-"""Inpainting by OpenCV's fast marching."""
+"""Inpainting by OpenCV's fast marching method (Telea 2004)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TeleaConfig(ModelConfig):
 
 
 class TeleaInpainter:
-    """Carries the hole's edge inwards, pixel by pixel."""
+    """Extends the colours at the hole's edge inwards, pixel by pixel."""
 
     def __init__(self, *, radius: float) -> None:
         self.radius = radius

@@ -80,7 +80,7 @@ class OpenAIConfig(ModelConfig):
         return f"{self.kind}@{self.version}:{self.model}{f'@{self.weights}' if self.weights else ''}"
 
     @property
-    def licensed(self) -> str | None:
+    def effective_license(self) -> str | None:
         """As the config says, else as is known of a model of that name."""
         return self.weights_license or license_of(self.model)
 

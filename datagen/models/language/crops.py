@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datagen.imaging.geometry import bounds, on_square
+from datagen.imaging.geometry import center_on_square, mask_bounds
 from datagen.imaging.image import Image, Mask
 
 _MARGIN = 0.05
@@ -13,10 +13,10 @@ _MARGIN = 0.05
 
 def cut_out(image: Image, mask_HW: Mask) -> Image:
     """The pixels of a mask that is not empty, RGB, alone on a white square."""
-    return Image.of(on_square(image.array, mask_HW, level=255, margin=_MARGIN))
+    return Image.of(center_on_square(image.array, mask_HW, level=255, margin=_MARGIN))
 
 
 def crop(image: Image, mask_HW: Mask) -> Image:
     """The rectangle around a mask that is not empty, from its first row and column to its last, RGB."""
-    x0, y0, x1, y1 = bounds(mask_HW)
+    x0, y0, x1, y1 = mask_bounds(mask_HW)
     return Image.of(np.ascontiguousarray(image.array[y0:y1, x0:x1]))

@@ -1,4 +1,4 @@
-"""NSFW classifiers: how likely a picture is one that not everyone wants to see."""
+"""The role of NSFW classifiers, which give the probability that a picture is not safe for work."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 
 class NsfwClassifier(Protocol):
-    """Judges pictures."""
+    """Gives the probability that a picture is not safe for work."""
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
-        """HWC uint8 RGB pictures of any sizes; the probability of the labels that count, 0 to 1."""
+        """One probability, 0 to 1, for each picture; `images` are HWC uint8 RGB of any sizes."""
         ...

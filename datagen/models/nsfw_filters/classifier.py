@@ -1,9 +1,9 @@
-"""Image classification through transformers."""
+"""Image classifiers of transformers as NSFW filters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,9 @@ from datagen.core.errors import SetupError, nearest
 from datagen.models.nsfw_filters.base import NsfwClassifier
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
-from datagen.models.weights.embeddings import inputs_of
+from datagen.models.weights.embeddings import model_inputs
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import image_processor, pretrained
-
-if TYPE_CHECKING:
-    pass
+from datagen.models.weights.pretrained import load_image_processor, load_pretrained
 
 
 class ImageClassifierConfig(WeightsConfig):
@@ -34,21 +31,23 @@ class ImageClassifierConfig(WeightsConfig):
 
 
 def nsfw_classifier(config: ImageClassifierConfig, *, device: str) -> LabelClassifier:
-    """The classifier. Raises `SetupError`."""
+    """The classifier. Raises `SetupError`, also for a label that the model does not have."""
     from transformers import AutoModelForImageClassification
 
-    model = pretrained(AutoModelForImageClassification, config, device=device)
+    model = load_pretrained(AutoModelForImageClassification, config, device=device)
     if model.config.problem_type == "multi_label_classification":
         raise SetupError(f"{config.weights} gives several labels at once, whose probabilities cannot be added up")
     numbers = {str(label): int(number) for number, label in model.config.id2label.items()}
     for label in config.labels:
         if label not in numbers:
             raise SetupError(f"{config.weights} has no label '{label}' (`labels`); {nearest(label, numbers)}")
-    return LabelClassifier(config, model, image_processor(config), [numbers[label] for label in set(config.labels)])
+    return LabelClassifier(
+        config, model, load_image_processor(config), [numbers[label] for label in set(config.labels)]
+    )
 
 
 class LabelClassifier:
-    """Adds up the probabilities of some labels."""
+    """Sums the probabilities of some of the model's labels."""
 
     def __init__(self, config: ImageClassifierConfig, model: Any, processor: Any, numbers: Sequence[int]) -> None:
         self._model = model
@@ -58,9 +57,10 @@ class LabelClassifier:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
         """See `NsfwClassifier`."""
-        return self._batches.over(images, self._over)
+        return self._batches.map(images, self._classify)
 
     @inference_mode
-    def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[float]:
-        logits_BL = self._model(**inputs_of(images, self._processor, self._model)).logits.float()
+    def _classify(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[float]:
+        logits_BL = self._model(**model_inputs(images, self._processor, self._model)).logits.float()
+        # `min`: rounding may bring a sum of probabilities just above 1.
         return [min(1.0, float(found)) for found in logits_BL.softmax(-1)[:, self._numbers].sum(-1)]

@@ -10,4 +10,4 @@ from datagen.models.scorers.clip import ClipConfig, Siglip2Config
 from datagen.models.scorers.open_clip import OpenClipConfig
 
 ScorerConfig = Annotated[ClipConfig | Siglip2Config | OpenClipConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of scorer, told apart by `kind`."""
+"""Every kind of scorer; `kind` selects one."""

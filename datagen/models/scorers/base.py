@@ -1,4 +1,4 @@
-"""Image-text scorers: pictures and texts in one space, where what belongs together lies close."""
+"""The role of image-text scorers, which embed pictures and texts in one space to say how well they match."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 
 class ImageTextScorer(Protocol):
-    """Embeds pictures and texts; the score of a pair is the cosine of its embeddings, -1 to 1.
+    """Embeds pictures and texts. The score of a pair is the cosine of its embeddings, -1 to 1.
 
-    It is an `ImageEmbedder` too.
+    A scorer is an `ImageEmbedder` too.
     """
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """HWC uint8 RGB pictures of any sizes; their embeddings, (N, D), each of length 1."""
+        """Embeddings (N, D), each of length 1, of N pictures, HWC uint8 RGB of any sizes."""
         ...
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeddings of texts, (N, D), each of length 1. What is longer than the model reads (CLIP: 77 tokens) is cut.
+        """Embeddings (N, D), each of length 1, of N texts. Longer texts than the model reads (CLIP: 77 tokens) are cut.
 
-        None of them may be blank, which has no meaning to compare: that is for the caller to see to.
+        The caller makes sure that no text is blank: its embedding would mean nothing.
         """
         ...

@@ -1,4 +1,4 @@
-"""CLIP and SigLIP through transformers."""
+"""CLIP and SigLIP, implemented by transformers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from datagen.core.errors import SetupError
 from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
-from datagen.models.weights.embeddings import ImageBatches, unit_rows
+from datagen.models.weights.embeddings import TransformersEmbedder, normalized_rows
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import image_processor, pretrained, tokenizer
+from datagen.models.weights.pretrained import load_image_processor, load_pretrained, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
 
 _FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
-"""Of repositories that hold weights in open_clip's form too."""
+"""Files to download: some repositories hold the same weights in open_clip's format too."""
 
 
 class ClipConfig(WeightsConfig):
@@ -56,14 +56,14 @@ def clip_scorer(config: ClipConfig, *, device: str) -> ClipScorer:
     """Both towers of a CLIP model. Raises `SetupError`."""
     from transformers import CLIPModel
 
-    return ClipScorer(config, pretrained(CLIPModel, config, device=device))
+    return ClipScorer(config, load_pretrained(CLIPModel, config, device=device))
 
 
 def siglip_scorer(config: Siglip2Config, *, device: str) -> ClipScorer:
     """Both towers of a SigLIP or SigLIP 2 model. Raises `SetupError`."""
     from transformers import AutoModel
 
-    model = pretrained(AutoModel, config, device=device)
+    model = load_pretrained(AutoModel, config, device=device)
     if model.config.model_type not in _SIGLIP:
         raise SetupError(
             f"{config.weights} is a {model.config.model_type} model, no SigLIP: check `kind` and `weights`"
@@ -71,32 +71,36 @@ def siglip_scorer(config: Siglip2Config, *, device: str) -> ClipScorer:
     return ClipScorer(config, model)
 
 
-def clip_images(config: ClipConfig, *, device: str) -> ImageBatches:
-    """The picture tower of a CLIP model alone. Raises `SetupError`."""
+def clip_images(config: ClipConfig, *, device: str) -> TransformersEmbedder:
+    """The image tower of a CLIP model, without its text tower. Raises `SetupError`."""
     from transformers import CLIPVisionModelWithProjection
 
-    model = pretrained(CLIPVisionModelWithProjection, config, device=device)
-    return ImageBatches(config, image_processor(config), model, lambda inputs: model(**inputs).image_embeds)
+    model = load_pretrained(CLIPVisionModelWithProjection, config, device=device)
+    return TransformersEmbedder(
+        config, load_image_processor(config), model, lambda inputs: model(**inputs).image_embeds
+    )
 
 
-def siglip_images(config: Siglip2Config, *, device: str) -> ImageBatches:
-    """The picture tower of a SigLIP model alone. Raises `SetupError`."""
+def siglip_images(config: Siglip2Config, *, device: str) -> TransformersEmbedder:
+    """The image tower of a SigLIP model, without its text tower. Raises `SetupError`."""
     from transformers import SiglipVisionModel
 
-    model = pretrained(SiglipVisionModel, config, device=device)
-    return ImageBatches(config, image_processor(config), model, lambda inputs: model(**inputs).pooler_output)
+    model = load_pretrained(SiglipVisionModel, config, device=device)
+    return TransformersEmbedder(
+        config, load_image_processor(config), model, lambda inputs: model(**inputs).pooler_output
+    )
 
 
 class ClipScorer:
-    """A model with `get_image_features` and `get_text_features`, behind its own processor and tokenizer."""
+    """A CLIP or SigLIP model of transformers, with the image processor and tokenizer saved beside its weights."""
 
     def __init__(self, config: ClipConfig | Siglip2Config, model: Any) -> None:
-        self._images = ImageBatches(
-            config, image_processor(config), model, lambda inputs: model.get_image_features(**inputs).pooler_output
+        self._images = TransformersEmbedder(
+            config, load_image_processor(config), model, lambda inputs: model.get_image_features(**inputs).pooler_output
         )
-        reads = model.config.text_config
-        self._tokenizer = tokenizer(config, words=reads.vocab_size)
-        self._longest = reads.max_position_embeddings
+        text_config = model.config.text_config
+        self._tokenizer = load_tokenizer(config, vocab_size=text_config.vocab_size)
+        self._longest = text_config.max_position_embeddings
         self._model = model
         self._batches = Batches(config.batch_size)
 
@@ -105,12 +109,13 @@ class ClipScorer:
         return self._images(images)
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `ImageTextScorer`; texts are filled up to the longest, as SigLIP was trained and CLIP does not mind."""
-        return unit_rows(self._batches.over(texts, self._texts))
+        """See `ImageTextScorer`."""
+        return normalized_rows(self._batches.map(texts, self._embed_texts))
 
     @inference_mode
-    def _texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
+    def _embed_texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
         lower = [text.lower() for text in texts]  # as both were trained; not all SigLIP 2 tokenizers do it
+        # Padded to the full length, as SigLIP was trained; to CLIP it makes no difference.
         tokens = self._tokenizer(
             lower, padding="max_length", truncation=True, max_length=self._longest, return_tensors="pt"
         )

@@ -1,4 +1,4 @@
-"""CLIP through open_clip."""
+"""CLIP models of the open_clip package."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from datagen.core.errors import SetupError, nearest
 from datagen.models.scorers.base import ImageTextScorer
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.config import WeightsConfig
-from datagen.models.weights.embeddings import unit_rows
+from datagen.models.weights.embeddings import normalized_rows
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -47,17 +47,17 @@ def open_clip_scorer(config: OpenClipConfig, *, device: str) -> OpenClipScorer:
     """A model of open_clip. Raises `SetupError`."""
     import open_clip
 
-    dtype = config.ready(device)
-    place = config.place()
-    name, options = (f"local-dir:{place}", {}) if place.is_dir() else _of_file(config, place)
-    with loading(config, "model"):
+    dtype = config.prepare(device)
+    path = config.weights_path()
+    name, options = (f"local-dir:{path}", {}) if path.is_dir() else _of_file(config, path)
+    with load_errors_explained(config, "model"):
         model, _, transform = open_clip.create_model_and_transforms(name, device=device, weights_only=True, **options)
         tokenizer = open_clip.get_tokenizer(name)
     return OpenClipScorer(config, model.eval().requires_grad_(False).to(dtype), transform, tokenizer)
 
 
-def _of_file(config: OpenClipConfig, place: Path) -> tuple[str, dict[str, Any]]:
-    """The name of a model that open_clip knows, and its weights."""
+def _of_file(config: OpenClipConfig, path: Path) -> tuple[str, dict[str, Any]]:
+    """The name of an architecture of open_clip, and the option that loads its weights from a file."""
     import open_clip
 
     name, known = config.architecture, open_clip.list_models()
@@ -68,11 +68,11 @@ def _of_file(config: OpenClipConfig, place: Path) -> tuple[str, dict[str, Any]]:
         )
     if name not in known:
         raise SetupError(f"`architecture` is '{name}', which open_clip does not know; {nearest(name, known)}")
-    return name, {"pretrained": str(place)}
+    return name, {"pretrained": str(path)}
 
 
 class OpenClipScorer:
-    """A model of open_clip behind its own transform and tokenizer."""
+    """A model of open_clip with its own image transform and tokenizer."""
 
     def __init__(
         self, config: OpenClipConfig, model: Any, transform: Callable[[Any], torch.Tensor], tokenizer: Any
@@ -85,19 +85,19 @@ class OpenClipScorer:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """See `ImageTextScorer`."""
-        return unit_rows(self._images.over(images, self._of_images))
+        return normalized_rows(self._images.map(images, self._embed_images))
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `ImageTextScorer`."""
-        return unit_rows(self._texts.over(texts, self._of_texts))
+        return normalized_rows(self._texts.map(texts, self._embed_texts))
 
     @inference_mode
-    def _of_images(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
+    def _embed_images(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
         import torch
 
         pixels_BCHW = torch.stack([self._transform(Pillow.fromarray(image)) for image in images])
         return list(self._model.encode_image(pixels_BCHW.to(self._at)).float().cpu())
 
     @inference_mode
-    def _of_texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
+    def _embed_texts(self, texts: Sequence[str]) -> Sequence[torch.Tensor]:
         return list(self._model.encode_text(self._tokenizer(list(texts)).to(self._at.device)).float().cpu())

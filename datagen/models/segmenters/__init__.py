@@ -1,4 +1,4 @@
-"""Segmenters: which pixels of a box are the object."""
+"""Segmenters: find the pixels of the object in a box."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from datagen.models.segmenters.sam2 import Sam2Config, Sam3Config
 BoxSegmenterConfig = Annotated[
     GrabCutConfig | SamConfig | Sam2Config | Sam3Config, pydantic.Field(discriminator="kind")
 ]
-"""Segmenters that need a box and nothing else."""
+"""The kinds of segmenters that need a box and nothing else; `kind` selects one."""
 
 
 SegmenterConfig = Annotated[
     AnnotatedConfig | GrabCutConfig | SamConfig | Sam2Config | Sam3Config, pydantic.Field(discriminator="kind")
 ]
-"""Every kind of segmenter, told apart by `kind`."""
+"""Every kind of segmenter; `kind` selects one."""

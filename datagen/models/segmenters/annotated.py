@@ -1,4 +1,4 @@
-"""Masks as people drew them."""
+"""A segmenter without a model: it returns the masks that people drew."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.imaging.geometry import decode_runs, draw
+from datagen.imaging.geometry import decode_rle, draw_polygons
 from datagen.models.base import ModelConfig
-from datagen.models.segmenters.base import Annotation, Scene, Segmentation, Segmenter, marks
+from datagen.models.segmenters.base import Annotation, BoxPrompts, Segmentation, Segmenter, annotations_of
 
 
 class AnnotatedConfig(ModelConfig):
@@ -24,15 +24,15 @@ class AnnotatedConfig(ModelConfig):
 
 
 class AnnotatedSegmenter:
-    """An object's annotated mask, or the union of its outlines; an empty mask where there is neither."""
+    """Returns an object's annotated mask, else the union of its outlines, else an empty mask."""
 
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
         """See `Segmenter`; boxes are only counted, scores are 1."""
-        return [[Segmentation(_mask(scene.image, one), 1.0) for one in marks(scene)] for scene in scenes]
+        return [[Segmentation(_mask(each.image, one), 1.0) for one in annotations_of(each)] for each in pictures]
 
 
 def _mask(image_HWC: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.bool_]:
     if annotation.runs:
         height, width = annotation.runs["size"]
-        return decode_runs(annotation.runs["counts"], (height, width))
-    return draw(annotation.polygons, (image_HWC.shape[1], image_HWC.shape[0]))
+        return decode_rle(annotation.runs["counts"], (height, width))
+    return draw_polygons(annotation.polygons, (image_HWC.shape[1], image_HWC.shape[0]))

@@ -1,4 +1,4 @@
-"""Segmenters: which pixels of a box are the object."""
+"""The role of segmenters, which find the pixels of the object in a box."""
 
 from __future__ import annotations
 
@@ -15,47 +15,51 @@ from datagen.models.weights.config import WeightsConfig
 
 
 class Segmentation(NamedTuple):
-    """An object's pixels, and how sure the model is, 0 to 1."""
+    """The mask of an object."""
 
     mask: NDArray[np.bool_]
+    """HW."""
     score: float
+    """How sure the model is, 0 to 1."""
 
 
 class Annotation(NamedTuple):
-    """What people marked of an object; both may be empty."""
+    """The outlines and the mask that people drew for an object; both may be empty."""
 
     polygons: list[Polygon]
     """Outlines in pixels."""
     runs: Mapping[str, Any]
-    """A mask as COCO's uncompressed run lengths, {size: [height, width], counts: [...]}; it precedes the outlines."""
+    """A mask as COCO's uncompressed run lengths, {size: [height, width], counts: [...]}; preferred to the outlines."""
 
 
-NOTHING = Annotation([], {})
-"""What is annotated of an object that nobody marked."""
+NO_ANNOTATION = Annotation([], {})
+"""For an object that nobody annotated."""
 
 
-class Scene(NamedTuple):
-    """A picture, HWC uint8 RGB, and the xyxy boxes of objects in it."""
+class BoxPrompts(NamedTuple):
+    """A picture and the boxes of the objects to segment in it."""
 
     image: NDArray[np.uint8]
+    """HWC RGB."""
     boxes: Sequence[Box]
+    """xyxy in pixels."""
     annotations: Sequence[Annotation] = ()
-    """What is annotated of each box's object; none at all is `NOTHING` for each."""
+    """One for each box; empty if no box has one."""
 
 
-def marks(scene: Scene) -> Sequence[Annotation]:
-    """What is annotated of each box's object."""
-    return scene.annotations or [NOTHING] * len(scene.boxes)
+def annotations_of(prompts: BoxPrompts) -> Sequence[Annotation]:
+    """One annotation for each box, `NO_ANNOTATION` if there are none."""
+    return prompts.annotations or [NO_ANNOTATION] * len(prompts.boxes)
 
 
 class Segmenter(Protocol):
-    """Masks of the objects in boxes."""
+    """Finds the masks of the objects in boxes."""
 
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
-        """One answer for each box of each picture; a picture is encoded once for all its boxes.
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
+        """One segmentation for each box of each picture; a picture is encoded once for all its boxes.
 
-        Masks are HW, of the picture's size (an annotated one of the size that it was annotated with).
-        Beyond rounding no answer depends on the other boxes, nor on the rest of the batch.
+        Masks are HW and have the picture's size (an annotated mask has the size that its annotation gives). Apart from
+        rounding, an answer depends neither on the other boxes nor on the rest of the batch.
         """
         ...
 
@@ -63,16 +67,21 @@ class Segmenter(Protocol):
 def segment_each(
     segmenter: Segmenter, *, each: Sequence[tuple[NDArray[np.uint8], Box, Annotation]]
 ) -> list[Segmentation]:
-    """One object of a picture each; a picture that comes several times, as the same array, is given once."""
-    places: dict[int, list[int]] = {}
-    for place, (image, _, _) in enumerate(each):
-        places.setdefault(id(image), []).append(place)
-    groups = list(places.values())
-    scenes = [Scene(each[group[0]][0], [each[n][1] for n in group], [each[n][2] for n in group]) for group in groups]
+    """Segment one box of a picture each; boxes of the same array object become prompts of one picture.
+
+    `each` are pictures, HWC uint8 RGB, with a box and its annotation. Results are in the order of `each`.
+    """
+    numbers: dict[int, list[int]] = {}
+    for number, (image, _, _) in enumerate(each):
+        numbers.setdefault(id(image), []).append(number)
+    groups = list(numbers.values())
+    pictures = [
+        BoxPrompts(each[group[0]][0], [each[n][1] for n in group], [each[n][2] for n in group]) for group in groups
+    ]
     found: dict[int, Segmentation] = {}
-    for group, segmentations in zip(groups, segmenter(scenes), strict=True):
+    for group, segmentations in zip(groups, segmenter(pictures), strict=True):
         found.update(zip(group, segmentations, strict=True))
-    return [found[place] for place in range(len(each))]
+    return [found[number] for number in range(len(each))]
 
 
 class PromptedConfig(WeightsConfig):

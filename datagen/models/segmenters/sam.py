@@ -1,4 +1,4 @@
-"""Masks by Segment Anything's own package, from its `.pth` checkpoints."""
+"""Segment Anything by its authors' package `segment-anything`, from a `.pth` checkpoint."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import Field
 
 from datagen.core.fields import Box
 from datagen.core.options import PACE
-from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
-from datagen.models.segmenters.sam_masks import chosen
+from datagen.models.segmenters.base import BoxPrompts, PromptedConfig, Segmentation, Segmenter
+from datagen.models.segmenters.sam_masks import best_masks
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading
+from datagen.models.weights.pretrained import load_errors_explained
 
 if TYPE_CHECKING:
     import torch
@@ -43,45 +43,45 @@ class SamConfig(PromptedConfig):
 
 
 _HEADS = 8
-"""Attention heads of the mask decoder: the one size that no checkpoint tells, 8 in all published ones."""
+"""Attention heads of the mask decoder: the one size that no weight's shape shows; 8 in all published checkpoints."""
 
 
 class SamSegmenter:
-    """Encodes a picture once, then decodes its boxes, as the package's `SamPredictor` does."""
+    """Encodes a picture once, then decodes its boxes in batches, like the package's `SamPredictor`."""
 
     def __init__(self, config: SamConfig, *, device: str) -> None:
         import torch
         from segment_anything.utils.transforms import ResizeLongestSide
 
-        self._dtype, self._device = config.ready(device), device
+        self._dtype, self._device = config.prepare(device), device
         self._takes_best = config.masks == "best"
-        with loading(config, "checkpoint"):
-            self._sam = read_sam(torch.load(config.place(), map_location="cpu", weights_only=True)).to(device)
+        with load_errors_explained(config, "checkpoint"):
+            self._sam = read_sam(torch.load(config.weights_path(), map_location="cpu", weights_only=True)).to(device)
             self._sam.image_encoder.to(self._dtype)
         self._resize = ResizeLongestSide(self._sam.image_encoder.img_size)
         self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
 
     @inference_mode
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
-        """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
-        return self._pictures.over(scenes, self._segment)
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
+        """See `Segmenter`; annotations are ignored, scores are the model's estimates of the mask's IoU."""
+        return self._pictures.map(pictures, self._segment)
 
-    def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
+    def _segment(self, pictures: Sequence[BoxPrompts]) -> list[list[Segmentation]]:
         import torch
 
-        resized = [torch.from_numpy(self._resize.apply_image(scene.image)).permute(2, 0, 1) for scene in scenes]
+        resized = [torch.from_numpy(self._resize.apply_image(picture.image)).permute(2, 0, 1) for picture in pictures]
         pixels_BCHW = torch.stack([self._sam.preprocess(picture.to(self._device)) for picture in resized])
         encoded_BCHW = self._sam.image_encoder(pixels_BCHW.to(self._dtype)).float()
         sizes = [(picture.shape[-2], picture.shape[-1]) for picture in resized]
         return [
-            self._boxes.over(scene.boxes, partial(self._decode, scene.image, encoded_CHW[None], size))
-            for scene, encoded_CHW, size in zip(scenes, encoded_BCHW, sizes, strict=True)
+            self._boxes.map(picture.boxes, partial(self._decode, picture.image, encoded_CHW[None], size))
+            for picture, encoded_CHW, size in zip(pictures, encoded_BCHW, sizes, strict=True)
         ]
 
     def _decode(
         self, image: NDArray[np.uint8], encoded_BCHW: torch.Tensor, size: tuple[int, int], boxes: Sequence[Box]
     ) -> list[Segmentation]:
-        """`size` is the (height, width) of the picture as it was encoded, without the padding."""
+        """`size` is the (height, width) of the resized picture, without the padding to a square."""
         import torch
 
         shape = image.shape[:2]
@@ -95,11 +95,14 @@ class SamSegmenter:
             multimask_output=self._takes_best,
         )
         masks_BCHW = self._sam.postprocess_masks(logits_BCHW, size, shape) > self._sam.mask_threshold
-        return chosen(masks_BCHW, scores_BC)
+        return best_masks(masks_BCHW, scores_BC)
 
 
 def read_sam(state: Mapping[str, Any]) -> Sam:
-    """The model that a checkpoint is of, its sizes read from the shapes of its weights. Raises `KeyError`."""
+    """The model of a checkpoint. Its sizes are read from the shapes of the weights, so that no option has to name them.
+
+    Raises `KeyError` if the checkpoint is of another model.
+    """
     from segment_anything.modeling import Sam
 
     sam = Sam(_encoder(state), _prompt_encoder(state), _mask_decoder(state))
@@ -161,7 +164,7 @@ def _mask_decoder(state: Mapping[str, Any]) -> MaskDecoder:
 
 
 def _names(state: Mapping[str, Any], pattern: str) -> list[str]:
-    """The names that a numbered pattern has, from 0 on."""
+    """The keys of `state` that match `pattern` with 0, 1, ..., as far as they exist."""
     count = 0
     while pattern.format(count) in state:
         count += 1

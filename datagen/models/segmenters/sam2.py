@@ -1,4 +1,4 @@
-"""Masks by SAM 2 and SAM 3, as transformers has them."""
+"""SAM 2 and SAM 3 as segmenters, implemented by transformers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import Field
 
 from datagen.core.fields import Box
 from datagen.core.options import PACE
-from datagen.models.segmenters.base import PromptedConfig, Scene, Segmentation, Segmenter
-from datagen.models.segmenters.sam_masks import chosen
+from datagen.models.segmenters.base import BoxPrompts, PromptedConfig, Segmentation, Segmenter
+from datagen.models.segmenters.sam_masks import best_masks
 from datagen.models.weights.batches import Batches
 from datagen.models.weights.inference import inference_mode
-from datagen.models.weights.pretrained import loading, pretrained
+from datagen.models.weights.pretrained import load_errors_explained, load_pretrained
 
 if TYPE_CHECKING:
     import torch
@@ -54,45 +54,47 @@ class Sam3Config(PromptedConfig):
 
 
 class Sam2Segmenter:
-    """Encodes a picture once, then decodes its boxes; only the encoder computes in half precision."""
+    """Encodes a picture once, then decodes its boxes in batches; only the encoder computes in half precision."""
 
     model_class: ClassVar[str] = "Sam2Model"
     processor_class: ClassVar[str] = "Sam2Processor"
-    """Names in transformers, which is imported when the model is loaded."""
+    """Names of classes in transformers; strings, because transformers is imported only when the model is loaded."""
 
     def __init__(self, config: Sam2Config | Sam3Config, *, device: str) -> None:
         import torch
         import transformers
 
-        self._dtype, self._device = config.ready(device), device
+        self._dtype, self._device = config.prepare(device), device
         self._takes_best = config.masks == "best"
-        self._model = pretrained(getattr(transformers, self.model_class), config, device=device, dtype=torch.float32)
+        self._model = load_pretrained(
+            getattr(transformers, self.model_class), config, device=device, dtype=torch.float32
+        )
         self._model.vision_encoder.to(self._dtype)
-        self._model.vision_encoder.register_forward_hook(_in_full)
-        with loading(config, "processor"):
+        self._model.vision_encoder.register_forward_hook(_upcast_features)
+        with load_errors_explained(config, "processor"):
             processor: Any = getattr(transformers, self.processor_class)
-            self._processor = processor.from_pretrained(config.place(), local_files_only=True)
+            self._processor = processor.from_pretrained(config.weights_path(), local_files_only=True)
         self._pictures, self._boxes = Batches(config.batch_size), Batches(config.boxes_at_once)
 
     @inference_mode
-    def __call__(self, scenes: list[Scene]) -> list[list[Segmentation]]:
-        """See `Segmenter`; annotations are ignored, scores are the IoU that the model expects."""
-        return self._pictures.over(scenes, self._segment)
+    def __call__(self, pictures: list[BoxPrompts]) -> list[list[Segmentation]]:
+        """See `Segmenter`; annotations are ignored, scores are the model's estimates of the mask's IoU."""
+        return self._pictures.map(pictures, self._segment)
 
-    def _segment(self, scenes: Sequence[Scene]) -> list[list[Segmentation]]:
-        images = [Image.fromarray(scene.image) for scene in scenes]
+    def _segment(self, pictures: Sequence[BoxPrompts]) -> list[list[Segmentation]]:
+        images = [Image.fromarray(picture.image) for picture in pictures]
         inputs = self._processor.image_processor(images, return_tensors="pt")
         levels_BCHW = self._model.get_image_embeddings(inputs["pixel_values"].to(self._device, self._dtype))
         return [
-            self._boxes.over(
-                scene.boxes,
-                partial(self._decode, list(scene.image.shape[:2]), [level[n : n + 1] for level in levels_BCHW]),
+            self._boxes.map(
+                picture.boxes,
+                partial(self._decode, list(picture.image.shape[:2]), [level[n : n + 1] for level in levels_BCHW]),
             )
-            for n, scene in enumerate(scenes)
+            for n, picture in enumerate(pictures)
         ]
 
     def _decode(self, size: list[int], levels_BCHW: list[torch.Tensor], boxes: Sequence[Box]) -> list[Segmentation]:
-        """`size` is the picture's (height, width)."""
+        """`size` is the picture's (height, width); `levels_BCHW` are its features, with B = 1."""
         prompts = self._processor(
             original_sizes=[size], input_boxes=[[list(box) for box in boxes]], return_tensors="pt"
         )
@@ -102,17 +104,17 @@ class Sam2Segmenter:
             multimask_output=self._takes_best,
         )
         masks_BCHW = self._processor.post_process_masks([out.pred_masks[0]], [size])[0]
-        return chosen(masks_BCHW, out.iou_scores[0])
+        return best_masks(masks_BCHW, out.iou_scores[0])
 
 
 class Sam3Segmenter(Sam2Segmenter):
-    """The same with SAM 3's tracker, which takes boxes as SAM 2 does."""
+    """The same with the tracker of SAM 3, which takes boxes like SAM 2."""
 
     model_class: ClassVar[str] = "Sam3TrackerModel"
     processor_class: ClassVar[str] = "Sam3TrackerProcessor"
 
 
-def _in_full(_module: torch.nn.Module, _args: Any, out: Any) -> Any:
-    """The encoder's maps in the decoder's precision."""
+def _upcast_features(_module: torch.nn.Module, _args: Any, out: Any) -> Any:
+    """A hook that converts the encoder's feature maps to float32, in which the decoder computes."""
     out.fpn_hidden_states = tuple(level.float() for level in out.fpn_hidden_states)
     return out

@@ -1,4 +1,4 @@
-"""What the models of the Segment Anything family answer, as segmentations."""
+"""Select the best mask per box from the outputs of the Segment Anything models."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 
-def chosen(masks_BCHW: torch.Tensor, scores_BC: torch.Tensor) -> list[Segmentation]:
-    """For each of B boxes the mask, of C, with the best score. Raises `DataError` if scores are no numbers."""
+def best_masks(masks_BCHW: torch.Tensor, scores_BC: torch.Tensor) -> list[Segmentation]:
+    """For each of B boxes, the best-scored of its C masks. Raises `DataError` if a score is not finite."""
     import torch
 
     if not bool(torch.isfinite(scores_BC).all()):

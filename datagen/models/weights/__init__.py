@@ -1,1 +1,1 @@
-"""What all models with weights share: where the weights come from, how they are loaded, how batches fit."""
+"""What all models with weights share: where weights come from, how they are loaded, how batches fit into memory."""

@@ -1,4 +1,4 @@
-"""Batches that fit into memory."""
+"""Split work into batches, and halve the batch size when memory runs out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ Made = TypeVar("Made")
 
 
 class Batches:
-    """Calls a model on batches; one that runs out of memory is halved, and all later ones stay as small."""
+    """Calls a model on batches. After an out-of-memory error the batch size is halved, for all later batches too."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        """Items that the model takes at once by now."""
+        """Current batch size."""
 
-    def over(self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made]:
-        """What `call` makes of the items, in their order. Raises `DataError` for an item too large by itself."""
+    def map(self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]]) -> list[Made]:
+        """The results of `call` for all items, in their order.
+
+        `call` takes a batch and returns one result per item. Raises `DataError` if one item alone does not fit into
+        memory.
+        """
         import torch
 
         made: list[Made] = []
@@ -32,43 +36,47 @@ class Batches:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                told = str(error).splitlines()[0]
+                message = str(error).splitlines()[0]
             else:
                 made += part
                 continue
-            if len(batch) == 1:  # outside of `except`, which would hold the failed call's tensors
-                raise DataError(f"it does not fit into memory even alone: {told}")
+            # Outside of `except`: the error's traceback holds the failed call's tensors, and memory would stay taken.
+            if len(batch) == 1:
+                raise DataError(f"it does not fit into memory even alone: {message}")
             self.size = len(batch) // 2
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         return made
 
-    def over_alike(
+    def map_grouped(
         self, items: Sequence[Given], call: Callable[[Sequence[Given]], Sequence[Made]], *, key: Callable[[Given], Any]
     ) -> list[Made]:
-        """Like `over`, each batch of items with one key, such as pictures of one size; in the items' order."""
+        """Like `map`, but all items of a batch have the same `key`, such as the size of a picture.
+
+        Results are in the order of the items.
+        """
         order = sorted(range(len(items)), key=lambda index: key(items[index]))
         made: dict[int, Made] = {}
         for _, alike in groupby(order, key=lambda index: key(items[index])):
             group = list(alike)
-            made |= zip(group, self.over([items[index] for index in group], call), strict=True)
+            made |= zip(group, self.map([items[index] for index in group], call), strict=True)
         return [made[index] for index in range(len(items))]
 
 
-_TOLD = (
+_OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
     "cufft_alloc_failed",
 )
-"""What errors say, lowercase, that are a lack of memory and of no type of their own."""
+"""Parts of messages (lower case) of plain `RuntimeError`s that mean a lack of memory."""
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch, or a library of CUDA's below it, ran out of memory, on a GPU or on the CPU."""
+    """Whether torch or a CUDA library ran out of memory, on a GPU or on the CPU."""
     import torch
 
-    told = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(words in told for words in _TOLD)
+    message = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(part in message for part in _OUT_OF_MEMORY)

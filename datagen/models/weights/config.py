@@ -1,4 +1,4 @@
-"""Where a model's weights come from, and what it takes of a device."""
+"""Base configs of models with weights: where the weights come from, and which precision and GPU memory they take."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _LOCAL = ("/", "./", "../", "~")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class PlacedConfig(ModelConfig):
-    """Weights: a repository of the Hugging Face hub, or a folder or file of one's own.
+class WeightsSourceConfig(ModelConfig):
+    """A model whose weights are a repository of the Hugging Face hub, or a local folder or file.
 
-    `weights` has a default only where one repository is the model. Nothing is fetched before `fetch`.
+    A subclass gives `weights` a default only if one repository is the model. Nothing is downloaded before `fetch`.
     """
 
     deterministic: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("torch", "transformers")
-    """What has to be importable."""
+    """Modules that have to be importable."""
     extra: ClassVar[str] = "models"
     """The extra of datagen that brings the packages."""
     fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
-    """Which files of a hub's repository are fetched."""
+    """Glob patterns of the files to download from a repository: others may hold the same weights in other formats."""
 
     weights: Annotated[str, PACE] = Field(min_length=1)
     """A repository of the hub, `owner/name`, or a folder or file here, which starts with `/`, `./`, `../` or `~`."""
@@ -46,17 +46,20 @@ class PlacedConfig(ModelConfig):
 
     @property
     def is_local(self) -> bool:
-        """Whether the weights lie in a folder or file of one's own."""
+        """Whether the weights are a local folder or file."""
         return self.weights.startswith(_LOCAL)
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the same weights come every time."""
+        """Whether every run gets the same weights: a checksum, a full commit hash, or a name for local files."""
         return bool(self.sha256) or (self.is_local and bool(self.commit)) or bool(_COMMIT.fullmatch(self.commit))
 
     @property
     def revision(self) -> str:
-        """The kind, the weights by name, and what pins them, wherever they lie; a hash of where, if nothing does."""
+        """The kind, the name of the weights, and their pin; for unpinned local weights a hash of their path.
+
+        The folder is not part of it, so that the same pinned weights have one revision on all machines.
+        """
         name = Path(self.weights).name if self.is_local else self.weights
         pin = self.commit or self.sha256[:16]
         if self.is_local and not pin:
@@ -64,20 +67,20 @@ class PlacedConfig(ModelConfig):
         return f"{super().revision}:{name}{f'@{pin}' if pin else ''}"
 
     @property
-    def licensed(self) -> str | None:
-        """As the config says, else as is known of the kind or of the repository; '' for files of one's own."""
+    def effective_license(self) -> str | None:
+        """The licence in the config, else that of the kind, else the known one of the repository; else ''."""
         return self.weights_license or self.license or ("" if self.is_local else license_of(self.weights))
 
     @model_validator(mode="before")
     @classmethod
-    def _unpinned(cls, told: Any) -> Any:
-        """Other weights than the default's do not take its pin."""
+    def _drop_default_commit(cls, options: Any) -> Any:
+        """Clear the default `commit` if `weights` is not the default: it is a commit of the default repository."""
         default = cls.model_fields["weights"].default
-        is_other = isinstance(told, Mapping) and told.get("weights", default) != default
-        return {"commit": "", **told} if is_other else told
+        is_other = isinstance(options, Mapping) and options.get("weights", default) != default
+        return {"commit": "", **options} if is_other else options
 
     @model_validator(mode="after")
-    def _named(self) -> PlacedConfig:
+    def _check_weights(self) -> WeightsSourceConfig:
         if not self.is_local and not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./+-]+)?", self.weights):
             raise ValueError(
                 f"weights: '{self.weights}' is neither a repository `owner/name` nor a path; "
@@ -86,25 +89,25 @@ class PlacedConfig(ModelConfig):
         return self
 
     def fetch(self) -> None:
-        """Have the packages and the weights on this machine, checked. Raises `SetupError`, which says what to do."""
+        """Check the packages, download the weights and check their checksum. Raises `SetupError` with the remedy."""
         self.check_packages()
-        self.place()
+        self.weights_path()
 
     def check_packages(self) -> None:
-        """Make sure of the packages, before a module is imported that needs them. Raises `SetupError`."""
+        """Import all of `packages`. Call it before importing a module that needs them. Raises `SetupError`."""
         from datagen.models.weights.packages import check_packages
 
         check_packages(self.packages, extra=self.extra)
 
-    def place(self) -> Path:
-        """Folder or file of the weights on this machine, fetched if they are not there. Raises `SetupError`."""
-        from datagen.models.weights.local_files import place_of
+    def weights_path(self) -> Path:
+        """Folder or file of the weights on this machine, downloaded if missing. Raises `SetupError`."""
+        from datagen.models.weights.local_files import weights_path
 
-        return place_of(self)
+        return weights_path(self)
 
 
-class WeightsConfig(PlacedConfig):
-    """A model with weights, and how it computes; subclasses add what their architecture needs."""
+class WeightsConfig(WeightsSourceConfig):
+    """A model with weights that runs on a device, in some precision, on batches of pictures."""
 
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Number format of the weights and of what is computed."""
@@ -113,8 +116,8 @@ class WeightsConfig(PlacedConfig):
     gpu_memory_gb: Annotated[float, PACE] = Field(default=4, gt=0)
     """GPU memory that it takes with such a batch, in GiB; `plan` holds it against the GPUs' own."""
 
-    def ready(self, device: str) -> torch.dtype:
-        """Make sure of packages and device before anything is loaded; the number format. Raises `SetupError`."""
+    def prepare(self, device: str) -> torch.dtype:
+        """Check packages and device before anything is loaded; the dtype to load weights in. Raises `SetupError`."""
         self.check_packages()
         from datagen.models.weights.devices import check_device, dtype_of
 

@@ -1,4 +1,4 @@
-"""Devices that models are loaded onto."""
+"""Check the device that a model is to be loaded onto."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GIB = 1024**3
 
 
 def check_device(device: str, *, wanted_gb: float) -> None:
-    """Raise `SetupError` if a GPU is asked for that is not there, or has not `wanted_gb` GiB in all.
+    """Raise `SetupError` if `device` is a GPU that is missing or has less than `wanted_gb` GiB of memory in all.
 
     There is no silent fall-back to the CPU.
     """
@@ -35,7 +35,7 @@ def check_device(device: str, *, wanted_gb: float) -> None:
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """`float16` as torch's own, and so on."""
+    """The torch dtype by its name, such as `float16`. Raises `SetupError`."""
     import torch
 
     found = getattr(torch, precision)

@@ -1,4 +1,4 @@
-"""From pictures to embeddings: what all models that look at whole pictures share."""
+"""Embeddings of whole pictures: preprocessing, batches, and rows of length 1."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Inputs = Mapping[str, "torch.Tensor"]
 
 
-class ImageBatches:
-    """Pictures through a processor of transformers and a model, batch by batch; rows of length 1."""
+class TransformersEmbedder:
+    """Embeds pictures by an image processor and a model of transformers, batch by batch; rows have length 1."""
 
     def __init__(
         self, config: WeightsConfig, processor: Any, model: Any, embed: Callable[[Inputs], torch.Tensor]
@@ -31,23 +31,23 @@ class ImageBatches:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """See `ImageEmbedder`."""
-        return unit_rows(self._batches.over(images, self._over))
+        return normalized_rows(self._batches.map(images, self._embed_batch))
 
     @inference_mode
-    def _over(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
-        return list(self._embed(inputs_of(images, self._processor, self._model)).float().cpu())
+    def _embed_batch(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
+        return list(self._embed(model_inputs(images, self._processor, self._model)).float().cpu())
 
 
-def inputs_of(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -> Inputs:
-    """What a model takes of HWC uint8 RGB pictures, on its device and in its number format."""
-    # told to be HWC: of a picture 3 or 1 pixels high it would be guessed wrong
+def model_inputs(images: Sequence[NDArray[np.uint8]], processor: Any, model: Any) -> Inputs:
+    """The model's inputs for HWC uint8 RGB pictures, on its device and in its dtype."""
+    # The layout is given: transformers guesses it wrong for a picture that is 1 or 3 pixels high.
     made = processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
     placed = {name: value.to(model.device) for name, value in made.items()}
     return {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in placed.items()}
 
 
-def unit_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
-    """Vectors as (N, D) float32, each divided by its length; one of zeros stays."""
+def normalized_rows(rows: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+    """Vectors as (N, D) float32, each divided by its length; a vector of zeros stays as it is."""
     import torch
 
     if not rows:

@@ -1,4 +1,4 @@
-"""Inference without gradients, for modules that import no torch at their top."""
+"""`torch.inference_mode` as a decorator, for modules that do not import torch at their top."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def inference_mode(call: Callable[Args, Result]) -> Callable[Args, Result]:
-    """Run `call` under `torch.inference_mode()`; torch is imported at the first call, not here."""
+    """Run `call` under `torch.inference_mode()`; torch is imported at the first call, not by the decorator."""
 
     @wraps(call)
     def wrapped(*args: Args.args, **kwargs: Args.kwargs) -> Result:

@@ -1,4 +1,4 @@
-"""Weights on this machine: a folder of one's own, or what the hub keeps."""
+"""Find weights on this machine, download them from the hub if they are missing, and check their checksum."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datagen.core.errors import SetupError
-from datagen.models.weights.packages import package
+from datagen.models.weights.packages import import_package
 
 if TYPE_CHECKING:
-    from datagen.models.weights.config import PlacedConfig
+    from datagen.models.weights.config import WeightsSourceConfig
 
 _BLOCK = 1 << 20
 
 
-def place_of(config: PlacedConfig) -> Path:
-    """Folder or file of the weights, fetched from the hub if they are not there. Raises `SetupError`."""
-    path = _own(config) if config.is_local else _from_hub(config)
+def weights_path(config: WeightsSourceConfig) -> Path:
+    """Folder or file of the weights, downloaded from the hub if missing. Raises `SetupError`."""
+    path = _local_path(config) if config.is_local else _from_hub(config)
     if config.sha256:
         _check(path, config.sha256)
     return path
 
 
-def _own(config: PlacedConfig) -> Path:
+def _local_path(config: WeightsSourceConfig) -> Path:
     path = Path(config.weights).expanduser()
     if not path.exists():
         raise SetupError(
@@ -33,9 +33,9 @@ def _own(config: PlacedConfig) -> Path:
     return path.resolve()
 
 
-def _from_hub(config: PlacedConfig) -> Path:
-    """A snapshot folder, or a file in it where `weights` is `owner/name:file`."""
-    hub = package("huggingface_hub", extra=config.extra)
+def _from_hub(config: WeightsSourceConfig) -> Path:
+    """The folder of a snapshot, or one file if `weights` is `owner/name:file`."""
+    hub = import_package("huggingface_hub", extra=config.extra)
     repository, _, file = config.weights.partition(":")
     revision = config.commit or None
     try:
@@ -43,12 +43,11 @@ def _from_hub(config: PlacedConfig) -> Path:
             return Path(hub.hf_hub_download(repository, file, revision=revision))
         return Path(hub.snapshot_download(repository, revision=revision, allow_patterns=list(config.fetched)))
     except (OSError, ValueError) as error:  # all errors of the hub and the network are either
-        told = (
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"
-        )
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
         at = f" --revision {config.commit}" if config.commit else ""
         raise SetupError(
-            f"the weights {config.weights} cannot be fetched ({told}): run `hf download {repository}"
+            f"the weights {config.weights} cannot be fetched ({reason}): run `hf download {repository}"
             f"{f' {file}' if file else ''}{at}` where there is a network (with HF_TOKEN if it asks for one), "
             "or give a folder of your own as `weights`"
         ) from error

@@ -1,4 +1,4 @@
-"""Models and processors of transformers, loaded from a folder that is there."""
+"""Load models, image processors and tokenizers of transformers, with checks that transformers leaves out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from datagen.core.errors import SetupError
-from datagen.models.weights.config import PlacedConfig, WeightsConfig
+from datagen.models.weights.config import WeightsConfig, WeightsSourceConfig
 
 
 @contextmanager
-def loading(config: PlacedConfig, what: str) -> Iterator[None]:
-    """Whatever a library raises as it reads weights becomes a `SetupError` that names `what` was to be read."""
+def load_errors_explained(config: WeightsSourceConfig, what: str) -> Iterator[None]:
+    """Turn any exception inside the block into a `SetupError` that names the weights and `what` was being read."""
     try:
         yield
     except SetupError:
@@ -25,19 +25,23 @@ def loading(config: PlacedConfig, what: str) -> Iterator[None]:
 
 
 def _why(error: Exception) -> str:
-    if type(error).__name__ == "UnpicklingError":  # torch's own words advise to run whatever code the file holds
+    if type(error).__name__ == "UnpicklingError":  # torch's own message advises to run whatever code the file holds
         return "it is damaged, or holds more than tensors, which is never loaded"
-    told = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {told[0][:300] if told else 'no reason given'}"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no reason given'}"
 
 
-def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
-    """A model of transformers in evaluation mode, its weights all there. Raises `SetupError`."""
-    wanted = {"dtype": config.ready(device), **options}
-    place = config.place()
-    with loading(config, "model"), _quiet():
+def load_pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any) -> Any:
+    """A model of transformers in evaluation mode on `device`, made by the class `maker`.
+
+    `options` go to its `from_pretrained`. Raises `SetupError`, also if any weight is missing or has another shape.
+    """
+    options = {"dtype": config.prepare(device), **options}
+    path = config.weights_path()
+    with load_errors_explained(config, "model"), _quiet():
+        # With mismatched sizes ignored they are in the report, and the error below can name them like missing ones.
         model, report = maker.from_pretrained(
-            place, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **wanted
+            path, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
     if lacking := sorted([*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])]):
         raise SetupError(
@@ -49,42 +53,45 @@ def pretrained(maker: Any, config: WeightsConfig, *, device: str, **options: Any
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars, and no table of weights that are left over, such as those of a tower that is not wanted."""
-    from transformers.utils import logging
+    """Silence transformers: no progress bars, and no table of unused weights, such as those of an unused tower."""
+    from transformers.utils import logging as logging_untyped
 
-    telling: Any = logging
-    told, barred = telling.get_verbosity(), telling.is_progress_bar_enabled()
-    telling.set_verbosity_error()
-    telling.disable_progress_bar()
+    logging: Any = logging_untyped
+    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        telling.set_verbosity(told)
-        if barred:
-            telling.enable_progress_bar()
+        logging.set_verbosity(verbosity)
+        if had_bars:
+            logging.enable_progress_bar()
 
 
-def image_processor(config: WeightsConfig) -> Any:
-    """The processor that the weights come with, in its Pillow form, as models were trained and thresholds found."""
+def load_image_processor(config: WeightsConfig) -> Any:
+    """The image processor saved with the weights, in its Pillow version. Raises `SetupError`.
+
+    Models were trained, and published thresholds were found, with Pillow's resizing; that of torchvision differs.
+    """
     from transformers import AutoImageProcessor
 
-    with loading(config, "image processor"):
+    with load_errors_explained(config, "image processor"):
         reader: Any = AutoImageProcessor
-        return reader.from_pretrained(config.place(), local_files_only=True, backend="pil")
+        return reader.from_pretrained(config.weights_path(), local_files_only=True, backend="pil")
 
 
-def tokenizer(config: PlacedConfig, *, words: int) -> Any:
-    """The tokenizer that the weights come with, for a model that knows so many `words`. Raises `SetupError`.
+def load_tokenizer(config: WeightsSourceConfig, *, vocab_size: int) -> Any:
+    """The tokenizer saved with the weights of a model whose vocabulary has `vocab_size` tokens. Raises `SetupError`.
 
-    Where its files are missing, transformers makes one that knows no words at all, and says nothing.
+    If its files are missing, transformers silently makes a tokenizer without a vocabulary. That is an error here.
     """
     from transformers import AutoTokenizer
 
-    with loading(config, "tokenizer"):
-        found = AutoTokenizer.from_pretrained(config.place(), local_files_only=True)
-    if len(found) < words / 2:
+    with load_errors_explained(config, "tokenizer"):
+        found = AutoTokenizer.from_pretrained(config.weights_path(), local_files_only=True)
+    if len(found) < vocab_size / 2:  # half: a model's embeddings may have rows that no token of its tokenizer uses
         raise SetupError(
-            f"the tokenizer of {config.weights} knows {len(found)} words, the model {words}: "
+            f"the tokenizer of {config.weights} knows {len(found)} words, the model {vocab_size}: "
             "its files are missing (tokenizer.json, or vocab.json and merges.txt), fetch them again"
         )
     return found

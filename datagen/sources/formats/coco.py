@@ -174,14 +174,14 @@ def _polygon(id: int, outline: Any) -> list[list[float]]:
 
 
 def _mask(id: int, shape: Mapping[str, Any]) -> dict[str, Any]:
-    from datagen.imaging.rle import runs_of
+    from datagen.imaging.rle import parse_rle
 
     size, counts = shape.get("size"), shape.get("counts")
     sides = size if isinstance(size, list) and all(isinstance(side, int) and 0 < side < 2**16 for side in size) else []
     if len(sides) != 2 or not isinstance(counts, str | list):
         raise DataError(f"annotation {id} has run lengths without `size` and `counts`")
     try:
-        runs = runs_of(counts, height=sides[0], width=sides[1])
+        runs = parse_rle(counts, height=sides[0], width=sides[1])
     except DataError as error:
         raise DataError(f"annotation {id}: {error}") from error
     return {"size": sides, "counts": runs.counts.tolist()}
