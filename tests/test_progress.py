@@ -21,6 +21,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from datagen import cli
+from datagen.core.redact import redact
 from datagen.execute.engines.progress_events import Heard, StageTold, Summary, Told
 from datagen.execute.engines.throughput import Pace
 from datagen.execute.ledger.ledger import Counts
@@ -30,7 +31,7 @@ from datagen.execute.workers.commit import Report
 from datagen.execute.workers.operators import fuse
 from datagen.progress import Watcher
 from datagen.progress.lines import closing, line, span
-from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog, redacted
+from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog
 from datagen.progress.panel import Panel
 
 
@@ -400,7 +401,7 @@ def test_a_log_that_cannot_be_appended_is_written_now_and_then(memory: str, cloc
     ],
 )
 def test_secrets_do_not_enter_the_log(text: str, shown: str) -> None:
-    assert redacted(text, {"MY_API_KEY": "orange-marmalade-9", "HOME": "/me", "A_TOKEN": "1"}) == shown
+    assert redact(text, {"MY_API_KEY": "orange-marmalade-9", "HOME": "/me", "A_TOKEN": "1"}) == shown
 
 
 def test_the_summary_says_what_came_out_what_it_cost_and_what_next() -> None:

@@ -10,7 +10,7 @@ import typer
 from datagen.cli import compare_commands, hash_commands, inspect_commands, report_commands, run_commands, setup_commands
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
-from datagen.core.redact import printable, redacted
+from datagen.core.redact import escape_control, redact
 
 __all__ = [
     "BROKEN",
@@ -46,7 +46,7 @@ def main() -> NoReturn:
 
 def _told(error: Exception) -> str:
     """A fault as it is shown: no secrets, nothing that a terminal obeys, and not endless."""
-    lines = printable(redacted(str(error))).split("\n")
+    lines = escape_control(redact(str(error))).split("\n")
     more = [f"... and {len(lines) - _MOST_LINES:,} more"] if len(lines) > _MOST_LINES else []
     return "\n".join(
         [*(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in lines[:_MOST_LINES]), *more]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.core.redact import printable
+from datagen.core.redact import escape_control
 
 if TYPE_CHECKING:
     from datagen.pipeline.graph_model import Graph
@@ -97,7 +97,7 @@ def chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
 
 def tell(text: str) -> None:
     """Say something on standard output; of what came with the data, a terminal shows all and obeys nothing."""
-    typer.echo(printable(text))
+    typer.echo(escape_control(text))
 
 
 def finite(value: float | None) -> float | None:

@@ -127,13 +127,13 @@ def _review(graph: Graph, out: str) -> None:
 
 def _report(out: str) -> None:
     """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
-    from datagen.core.redact import redacted
+    from datagen.core.redact import redact
     from datagen.report import write_report
 
     try:
         written = write_report(out)
     except (Exception, KeyboardInterrupt) as error:
-        why = redacted(str(error)) or type(error).__name__
+        why = redact(str(error)) or type(error).__name__
         typer.echo(f"no report was written: {why}; try again: python -m datagen report {shlex.quote(out)}", err=True)
         return
     typer.echo(f"see what came out:   {written.address}")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from datagen.core.licenses import CommercialUse, commercial_use, is_among, known_as, license_of, source_of
+from datagen.core.licenses import CommercialUse, commercial_use, is_listed, license_of, source_of, spdx_name
 from datagen.models.base import ModelConfig, placed_models
 from datagen.pipeline.config import stage_places
 from datagen.pipeline.graph_model import Graph, Node
@@ -52,7 +52,7 @@ def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
     """
     gated = any(_is_gate(node, allow) for node in graph.nodes)
     found = [*_of_models(graph), *_of_datasets(graph), *([] if gated else _of_rows(graph))]
-    return [row._replace(standing="allowed") if row.license and is_among(row.license, allow) else row for row in found]
+    return [row._replace(standing="allowed") if row.license and is_listed(row.license, allow) else row for row in found]
 
 
 def _of_models(graph: Graph) -> Iterator[Licensed]:
@@ -118,7 +118,7 @@ def _of_rows(graph: Graph) -> Iterator[Licensed]:
     first: dict[str, str] = {}
     for row in graph.source.rows():
         if not row.error and _is_taken(row.fields):
-            name = known_as(str(row.fields.get("license") or ""))
+            name = spdx_name(str(row.fields.get("license") or ""))
             counts[name] += 1
             first.setdefault(name, row.id)
     mix = isinstance(graph.loaded.pipeline.source, MixConfig)
@@ -131,7 +131,7 @@ def _of_rows(graph: Graph) -> Iterator[Licensed]:
 
 
 def _licensed(where: str, what: str, license: str, *, remedy: str) -> Licensed:
-    name = known_as(license)
+    name = spdx_name(license)
     return Licensed(where, what, name, commercial_use(name), source_of(name), remedy)
 
 
@@ -143,6 +143,6 @@ def _is_taken(fields: Mapping[str, Any]) -> bool:
 def _is_gate(node: Node, allow: Collection[str]) -> bool:
     """Whether no picture passes a stage that is not allowed; `allow` names what is, beyond the table."""
     kept = {*getattr(node.config, "keep", ("unknown",))}
-    kept |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
+    kept |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_listed(name, allow)}
     judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses
     return judges and kept <= {"allowed", "conditions"}

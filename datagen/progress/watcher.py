@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from datagen.core.errors import StoreError
-from datagen.core.redact import printable, redacted
+from datagen.core.redact import escape_control, redact
 from datagen.execute.engines.progress_events import Summary, Told
 from datagen.progress.lines import closing, line
 from datagen.progress.log import RunLog
@@ -107,7 +107,7 @@ class Watcher:
 
     def _show(self, text: str) -> None:
         """On standard output; above the panel, where both are the same terminal."""
-        text = printable(redacted(text))
+        text = escape_control(redact(text))
         if self._live and self._out.is_terminal:
             self._terminal.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

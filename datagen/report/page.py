@@ -24,7 +24,7 @@ from markupsafe import Markup
 
 from datagen.core.errors import SetupError, StoreError
 from datagen.core.fields import Field, catalogue
-from datagen.core.redact import redacted
+from datagen.core.redact import redact
 from datagen.execute.ledger.cost_ledger import Spent, read_spent
 from datagen.execute.ledger.ledger import SLICES, Ledger
 from datagen.execute.reuse.run_manifest import Told, read_stages
@@ -271,7 +271,7 @@ def _error(kind: Errors, out: str) -> dict[str, Any]:
 def _clean(value: Any) -> Any:
     """Plain data without what is secret; pictures, which are bytes in text, are left alone."""
     if isinstance(value, str):
-        return redacted(value)
+        return redact(value)
     if isinstance(value, dict):
         return {name: inner if name == "data" else _clean(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

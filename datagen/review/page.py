@@ -10,7 +10,7 @@ from datagen.core.errors import DatagenError
 from datagen.fetch import read_file, scheme_of
 from datagen.imaging.image import Image
 from datagen.report.pictures import NEARBY, Picture, Sheet, small
-from datagen.sources.review_sheet import unescaped
+from datagen.sources.review_sheet import unescape_formula
 
 MOST = 300
 """Records that are shown: those that come first."""
@@ -28,7 +28,7 @@ def page_of(rows: Iterable[Mapping[str, str]], *, sheet: str) -> str:
 
 
 def _card(row: Mapping[str, str]) -> Card:
-    told = {name: unescaped(row[name]) for name in ("text", "proposed_name", "proposed_caption")}
+    told = {name: unescape_formula(row[name]) for name in ("text", "proposed_name", "proposed_caption")}
     facts = {
         "proposed name": told["proposed_name"],
         "proposed caption": told["proposed_caption"],
@@ -54,7 +54,7 @@ def _sheet(row: Mapping[str, str]) -> Sheet:
 def _pictures(row: Mapping[str, str]) -> Iterator[Picture | str]:
     """Source and target, or why one cannot be shown."""
     for side in ("source", "target"):
-        address = unescaped(row[side])
+        address = unescape_formula(row[side])
         if address and scheme_of(address) in ("http", "https"):
             yield f"the {side} lies on the web: {address}"
         elif address:

@@ -17,8 +17,8 @@ from datagen.execute.reuse.run_manifest import last_run
 from datagen.fetch import resolved
 from datagen.fetch.addresses import reason
 from datagen.review.page import page_of
-from datagen.sources.review_sheet import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
-from datagen.sources.tables import kind_of
+from datagen.sources.review_sheet import COLUMNS, PROPOSED, SHOWN, escape_formula, sheet_rows
+from datagen.sources.tables import table_kind
 from datagen.storage.store import Store
 
 UNDECIDED = "undecided"
@@ -84,7 +84,11 @@ def _told(out: str) -> Iterator[Row]:
             base = str(fields.get("base", ""))
             told = {name: str(fields.get(name, "")) for name in _KEPT}
             told |= {"source": resolved(str(fields.get("uri", "")), base), "target": _target(fields, base)}
-            yield {"id": row["id"], "awaits": row["stage"], **{name: escaped(text) for name, text in told.items()}}
+            yield {
+                "id": row["id"],
+                "awaits": row["stage"],
+                **{name: escape_formula(text) for name, text in told.items()},
+            }
 
 
 def _target(fields: Mapping[str, object], base: str) -> str:
@@ -95,7 +99,7 @@ def _merged(row: Row | None, told: Row) -> Row:
     """A sheet's row with what a run tells; a proposal that a person took over is no longer the run's."""
     row = row or dict.fromkeys(COLUMNS, "")
     taken = {proposed for column, proposed in PROPOSED.items() if row[column]}
-    return {**row, "id": told["id"], **{name: told[name] for name in TOLD if name not in taken}}
+    return {**row, "id": told["id"], **{name: told[name] for name in SHOWN if name not in taken}}
 
 
 def _cell(value: object) -> str:
@@ -104,7 +108,7 @@ def _cell(value: object) -> str:
 
 def _write(path: str, rows: list[Row]) -> None:
     """Replace the sheet at once, so that a write that breaks off harms nothing."""
-    data = _encoded(kind_of(path), path, rows)
+    data = _encoded(table_kind(path), path, rows)
     try:
         filesystem, inside = fsspec.core.url_to_fs(path)
         filesystem.makedirs(filesystem._parent(inside), exist_ok=True)

@@ -1,4 +1,4 @@
-"""What every source gives: rows in an order that never changes."""
+"""The interface of sources: each gives its rows in an order that never changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 
 class SourceRow(NamedTuple):
-    """One record as it enters the pipeline; with an `error`, it fails there, by name."""
+    """One record as it enters the pipeline. If it has an `error`, the record fails there, under its id."""
 
     id: str
     fields: Mapping[str, Any]
@@ -15,26 +15,26 @@ class SourceRow(NamedTuple):
 
 
 class Source(Protocol):
-    """Rows to cut into slices. Reads lazily; gives the same rows in the same order every time."""
+    """Gives the rows that a run cuts into slices: lazily, and always the same rows in the same order."""
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """The fields that every sound row has."""
+        """The fields that every row without an error has."""
         ...
 
     def check(self) -> None:
-        """Raise `ConfigError` if it can be seen without network that there is nothing to read."""
+        """Raise `ConfigError` if there is nothing to read, as far as that can be found out without the network."""
         ...
 
     def count(self) -> int | None:
-        """How many rows there are, if that can be told in a moment; None where it would take a download."""
+        """The number of rows; None if counting them would take long, such as a download."""
         ...
 
     def rows(self) -> Iterator[SourceRow]:
-        """All rows. Raises `ConfigError` if there is nothing to read; a faulty row only carries its error."""
+        """All rows, faulty ones with their `error`. Raises `ConfigError` if there is nothing to read."""
         ...
 
 
-def escaped(id: str) -> str:
-    """An id whose `#`, `+` and `%` cannot be taken for those that datagen puts into derived ids."""
+def escape_id(id: str) -> str:
+    """An id with `#`, `+` and `%` percent-encoded: datagen uses these signs in the ids of derived records."""
     return id.replace("%", "%25").replace("#", "%23").replace("+", "%2B")

@@ -1,4 +1,4 @@
-"""The sources a config can name."""
+"""The configs of all sources, and the union of them that a pipeline's config uses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from datagen.core.options import Options
 from datagen.sources.base import Source
-from datagen.sources.formats.base import Foreign, Placed
+from datagen.sources.formats.base import ForeignOptions, SourceOptions
 from datagen.sources.formats.generation.config import GENERATION_SOURCES, GenerationSources
 from datagen.sources.formats.mix.config import MixConfig
 from datagen.sources.formats.pairs.config import PAIR_SOURCES, PairSources
 
 
-class ManifestConfig(Placed):
+class ManifestConfig(SourceOptions):
     """Pictures and their annotations, one a row: JSON lines, CSV or Parquet."""
 
     kind: Literal["manifest"] = "manifest"
@@ -28,8 +28,8 @@ class ManifestConfig(Placed):
         return Table(self.path) if self.path.lower().endswith((".csv", ".tsv", ".parquet")) else Manifest(self.path)
 
 
-class ImagesConfig(Foreign):
-    """A folder, glob or bucket of pictures, and what files beside them, or a table, tell of them."""
+class ImagesConfig(ForeignOptions):
+    """A folder, glob or bucket of pictures, with annotations in files beside them or in a table."""
 
     kind: Literal["images"] = "images"
     """Pictures as files."""
@@ -47,7 +47,7 @@ class ImagesConfig(Foreign):
         return Images(self.path, table=self.table, table_key=self.table_key, license=self.license, credit=self.credit)
 
 
-class Sa1bConfig(Foreign):
+class Sa1bConfig(ForeignOptions):
     """SA-1B's pictures and masks, which the stage `read_annotations` chooses from; not verified on real data."""
 
     kind: Literal["sa1b"] = "sa1b"
@@ -77,7 +77,7 @@ def _plain(extension: str) -> str:
 _Extension = Annotated[str, AfterValidator(_plain)]
 
 
-class WebDatasetConfig(Foreign):
+class WebDatasetConfig(ForeignOptions):
     """WebDataset tars, datagen's own among them."""
 
     kind: Literal["webdataset"] = "webdataset"
@@ -89,7 +89,7 @@ class WebDatasetConfig(Foreign):
     caption: _Extension = "txt"
     """Extension of the caption."""
     sidecar: _Extension = "json"
-    """Extension of the JSON file that may tell caption, license, credit, session and objects."""
+    """Extension of the JSON file with caption, license, credit, session and objects, where there is one."""
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
@@ -105,7 +105,7 @@ class WebDatasetConfig(Foreign):
         )
 
 
-class HuggingFaceConfig(Foreign):
+class HuggingFaceConfig(ForeignOptions):
     """A Hugging Face dataset on disk: Parquet files, or what `save_to_disk` wrote."""
 
     kind: Literal["huggingface"] = "huggingface"
@@ -143,7 +143,7 @@ class HuggingFaceConfig(Foreign):
         )
 
 
-class PairsConfig(Placed):
+class PairsConfig(SourceOptions):
     """Pairs of pictures, before and after an edit, one a row: JSON lines, CSV or Parquet."""
 
     kind: Literal["pairs"] = "pairs"
@@ -157,7 +157,7 @@ class PairsConfig(Placed):
         return Table(self.path, form=PAIR)
 
 
-class SeedEditPart1Config(Foreign):
+class SeedEditPart1Config(ForeignOptions):
     """SEED-Data-Edit part 1, pairs that its authors' pipelines made; not verified on real data."""
 
     kind: Literal["seed_edit_part1"] = "seed_edit_part1"
@@ -185,7 +185,7 @@ class SeedEditPart1Config(Foreign):
         )
 
 
-class TryOnConfig(Foreign):
+class TryOnConfig(ForeignOptions):
     """Virtual try-on triplets in VITON-HD's or DressCode's layout; not verified on real data."""
 
     kind: Literal["try_on"] = "try_on"
@@ -230,7 +230,7 @@ class TryOnConfig(Foreign):
         )
 
 
-class CocoConfig(Foreign):
+class CocoConfig(ForeignOptions):
     """COCO's annotations of a folder of pictures; not verified on real data."""
 
     kind: Literal["coco"] = "coco"
@@ -258,7 +258,7 @@ class CocoConfig(Foreign):
         )
 
 
-class ReviewedConfig(Placed):
+class ReviewedConfig(SourceOptions):
     """Pairs with what a person decided about them, read from a sheet that runs write and the person fills in."""
 
     kind: Literal["reviewed"] = "reviewed"
@@ -308,4 +308,4 @@ SOURCES: tuple[type[Options], ...] = (
     PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
     *GENERATION_SOURCES, ReviewedConfig, MixConfig,
 )  # fmt: skip
-"""All of them, as `describe` tells them."""
+"""All of them, in the order in which `describe` lists them."""

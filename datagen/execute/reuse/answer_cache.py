@@ -24,7 +24,7 @@ from datagen.core.errors import StoreError
 from datagen.core.fields import Field
 from datagen.core.stage import Reject
 from datagen.imaging.codecs import Blobs, dump_fields, load_fields
-from datagen.storage.append_log import Note, Notes
+from datagen.storage.append_log import AppendLog, LogEntry
 from datagen.storage.store import Store
 
 CHECKPOINTS = "run/checkpoints"
@@ -68,7 +68,7 @@ class Answers:
         self._catalogue = catalogue
         self._whole = f"{CHECKPOINTS}/{fingerprint}"
         self._single = f"{CACHE}/{fingerprint}"
-        self._notes: dict[str, Notes] = {}
+        self._notes: dict[str, AppendLog] = {}
         """Of the slices that are answered now."""
         self._noted_before: dict[str, Known] = {}
         """What was found noted by a worker that did not come to `keep` it."""
@@ -88,11 +88,11 @@ class Answers:
 
     def _noted(self, slice: str) -> Known:
         found: Known = {}
-        for note in self._notes_of(slice).all():
+        for note in self._notes_of(slice).entries():
             found.update(self._of_note(note))
         return found
 
-    def _of_note(self, note: Note) -> Known:
+    def _of_note(self, note: LogEntry) -> Known:
         """The answer in a note; {} if it is damaged."""
         if note.data is not None:
             with suppress(*_NO_ANSWERS):
@@ -100,8 +100,8 @@ class Answers:
         self._damaged(note.file)
         return {}
 
-    def _notes_of(self, slice: str) -> Notes:
-        return Notes(self._store, f"{self._single}/{slice}")
+    def _notes_of(self, slice: str) -> AppendLog:
+        return AppendLog(self._store, f"{self._single}/{slice}")
 
     def _from_files(self, slice: str, start: int) -> Known:
         found: Known = {}

@@ -15,7 +15,7 @@ from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import Cost, Kept
 from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.execute.workers.stage_runner import ENDING, Answered, Care, NodeRun, Unit, cost_of, failed
-from datagen.storage.io_offload import Nearby
+from datagen.storage.io_offload import IoOffloader
 
 _Done = TypeVar("_Done")
 
@@ -32,7 +32,7 @@ class AsyncRun(NodeRun):
         self._waits = self.node.cost == 2
         self._loop = new_loop()
         self._gate = asyncio.Semaphore(self.node.resources.concurrency if self._waits else 1)
-        self._nearby = Nearby()
+        self._offloader = IoOffloader()
         self._ended: Exception | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         if self._waits:
@@ -44,7 +44,7 @@ class AsyncRun(NodeRun):
         try:
             self._done(self.stage.close())
         finally:
-            self._nearby.close()
+            self._offloader.close()
             self._stop()
 
     def _stop(self) -> None:
@@ -107,7 +107,7 @@ class AsyncRun(NodeRun):
             if self.answers is not None and self._waits and not isinstance(kept.answer, Failed):
                 # a place is given to the next call only now: no more answers can be lost than calls in flight
                 try:
-                    await self._nearby.do(partial(self.answers.note, unit.state.slice, unit.key, kept))
+                    await self._offloader.run(partial(self.answers.note, unit.state.slice, unit.key, kept))
                 except ENDING as error:
                     self._ended = error
                     raise

@@ -12,7 +12,7 @@ import pyarrow as pa
 from datagen.core.errors import DataError
 from datagen.core.fields import Field
 from datagen.core.record import Record
-from datagen.core.redact import public, redacted
+from datagen.core.redact import redact, redact_address
 from datagen.core.stage import Lost
 from datagen.execute.ledger.ledger import SCHEMA, Costs, Row, Status, to_table
 from datagen.execute.workers.slices import Job
@@ -130,7 +130,7 @@ class State:
     ) -> None:
         """Enter what became of a record, and how many new records came of it; secrets are struck out."""
         record = _public(live.record.adding(fields or {}))
-        told = redacted(detail) if status == "failed" else detail
+        told = redact(detail) if status == "failed" else detail
         self._new.append(
             Row(
                 id=record.id,
@@ -204,7 +204,7 @@ class State:
 def _public(record: Record) -> Record:
     """The record without what its addresses should not tell."""
     texts = ((name, value) for name, value in record.raw().items() if isinstance(value, str))
-    told = {name: public(value) for name, value in texts if name in _ADDRESSES or "://" in value}
+    told = {name: redact_address(value) for name, value in texts if name in _ADDRESSES or "://" in value}
     return record.adding(told) if any(told[name] != record[name] for name in told) else record
 
 

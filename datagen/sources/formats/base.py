@@ -1,4 +1,4 @@
-"""What the configs of sources share."""
+"""Base classes of the configs of sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pydantic import Field
 from datagen.core.options import Options
 
 
-class Placed(Options):
-    """What every source has."""
+class SourceOptions(Options):
+    """Options of every source."""
 
     kind: str
     path: str = Field(min_length=1)
@@ -17,8 +17,8 @@ class Placed(Options):
     """Field whose equal values keep consecutive rows in one slice, for stages that combine by it."""
 
 
-class Foreign(Placed):
-    """What every source has whose rows need not name licence and author."""
+class ForeignOptions(SourceOptions):
+    """Options of every source whose rows may lack a licence and an author."""
 
     license: str = ""
     """Licence of every picture that names none, an SPDX name where there is one."""

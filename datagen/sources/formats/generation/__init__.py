@@ -1,1 +1,1 @@
-"""Published datasets for subject-driven generation: captions with boxes, and pairs of one object."""
+"""Sources for subject-driven generation: pictures with grounded captions, and pairs of pictures of one object."""

@@ -1,4 +1,4 @@
-"""The configs of these sources."""
+"""The configs of the sources for subject-driven generation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from datagen.sources.base import Source
-from datagen.sources.formats.base import Foreign
+from datagen.sources.formats.base import ForeignOptions
 
 
-class Blip3GroundingConfig(Foreign):
+class Blip3GroundingConfig(ForeignOptions):
     """BLIP3-GROUNDING-50M: addresses of pictures, captions in which places follow names; not verified on real data."""
 
     kind: Literal["blip3_grounding"] = "blip3_grounding"
@@ -25,7 +25,7 @@ class Blip3GroundingConfig(Foreign):
         return Blip3Grounding(self.path, license=self.license, credit=self.credit)
 
 
-class Subjects200kConfig(Foreign):
+class Subjects200kConfig(ForeignOptions):
     """Subjects200K: pictures of two panels that show one object, for `split_panels`; not verified on real data."""
 
     kind: Literal["subjects200k"] = "subjects200k"
@@ -44,7 +44,7 @@ class Subjects200kConfig(Foreign):
         return Subjects200k(self.path, collection=self.collection, license=self.license, credit=self.credit)
 
 
-GENERATION_SOURCES: tuple[type[Foreign], ...] = (Blip3GroundingConfig, Subjects200kConfig)
+GENERATION_SOURCES: tuple[type[ForeignOptions], ...] = (Blip3GroundingConfig, Subjects200kConfig)
 """All of them."""
 GenerationSources = Blip3GroundingConfig | Subjects200kConfig
 """The same, as a field's type."""

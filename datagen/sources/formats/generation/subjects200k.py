@@ -1,8 +1,7 @@
-"""Subjects200K: one picture of two panels that show one object, what each shows, and how good the pair is.
+"""The source `subjects200k`: pictures of two panels that show one object, with descriptions and ratings.
 
-Columns `image`, `collection`, `quality_assessment` {compositeStructure,
-objectConsistency, imageQuality, 0 to 5} and `description` {item, description_0,
-description_1, description_valid}, as its card has them.
+The columns, as in its card: `image`, `collection`, `quality_assessment` {compositeStructure, objectConsistency,
+imageQuality, each 0 to 5} and `description` {item, description_0, description_1, description_valid}.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.formats.generation.columns import Columns, Row
-from datagen.sources.id_set import once
-from datagen.sources.rows import FIELDS, Text, checked, faults, faulty, told
+from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.formats.generation.columns import Columns, HubRow
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.rows import FIELDS, Text, faulty_row, format_faults, validate_row
 
 _LENIENT = with_config(ConfigDict(extra="ignore"))
 _Rating = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -50,7 +49,7 @@ _COLUMNS = ("collection", "quality_assessment", "description")
 
 
 class Subjects200k:
-    """One record a picture of two panels; its id is its file and row."""
+    """One record for each picture of two panels. Its id is the file and the row."""
 
     writes = (*FIELDS, "panels")
 
@@ -61,16 +60,16 @@ class Subjects200k:
         self._table = Columns(path, _COLUMNS, unread=("image",))
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
+        """Raise `ConfigError` if a local folder has no such files, or if the first one lacks a column."""
         self._table.check()
 
     def count(self) -> int | None:
-        """How many rows local files have; None elsewhere, and where only one collection is taken."""
+        """The number of rows of local Parquet files; None for other files, or if only one collection is read."""
         return None if self._collection else self._table.files.count()
 
     def rows(self) -> Iterator[SourceRow]:
-        """Rows of each file, files by name."""
-        yield from once(self._all(), place=self.path, empty=self._table.files.empty)
+        """The rows of all files; files sorted by name."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=self._table.files.empty)
 
     def _all(self) -> Iterator[SourceRow]:
         known: set[str] = set()
@@ -83,15 +82,15 @@ class Subjects200k:
         if known and not found:
             raise ConfigError(f"{self.path}: has no '{self._collection}'; {nearest(self._collection, known)}")
 
-    def _row(self, row: Row) -> SourceRow:
-        name = escaped(row.name)
+    def _row(self, row: HubRow) -> SourceRow:
+        name = escape_id(row.name)
         try:
             values = _ROW.validate_python(row.values)
         except ValidationError as error:
-            return faulty(name, told(f"{row.where}: {faults(error)}"))
+            return faulty_row(name, f"{row.where}: {format_faults(error)}")
         picture = row.file.cell(row=row.number, column="image")
         data = {"id": row.name, "uri": picture, **self._default}
-        made = checked(data, base=self._table.files.base, where=row.where, name=name)
+        made = validate_row(data, base=self._table.files.base, where=row.where, name=name)
         return made if made.error else made._replace(fields={**made.fields, "panels": _panels(values)})
 
 

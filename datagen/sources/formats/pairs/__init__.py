@@ -1,1 +1,1 @@
-"""Datasets of edits: a source picture, a target picture, and what was asked for."""
+"""Sources for datasets of edits: pairs of a source and a target picture with an instruction."""

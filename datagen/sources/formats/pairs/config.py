@@ -1,4 +1,4 @@
-"""The datasets of edits that a config can name as its source."""
+"""The configs of the sources of pairs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from datagen.sources.base import Source
-from datagen.sources.formats.base import Foreign
-from datagen.sources.formats.pairs.layout import Direction, Layout
+from datagen.sources.formats.base import ForeignOptions
+from datagen.sources.formats.pairs.layout import Direction, TableLayout
 
 _DIRECTIONS: dict[str, tuple[Direction, ...]] = {
     "forward": ("forward",),
@@ -20,15 +20,17 @@ _DIRECTIONS: dict[str, tuple[Direction, ...]] = {
 _FOLDERS = "`form: folders` reads its authors' own folders"
 
 
-class _Pairs(Foreign):
-    """What every dataset of pairs has."""
+class _Pairs(ForeignOptions):
+    """Options of the datasets of pairs that may be tables."""
 
     path: str = Field(min_length=1)
     """Address of the dataset's folder, or a glob of its Parquet files."""
     split: str = ""
     """Which split of Parquet files; all, if not given."""
 
-    def _table(self, layout: Layout, *, directions: tuple[Direction, ...] = ("forward",), hint: str = "") -> Source:
+    def _table(
+        self, layout: TableLayout, *, directions: tuple[Direction, ...] = ("forward",), hint: str = ""
+    ) -> Source:
         from datagen.sources.formats.pairs.tables import PairTable
 
         default = {"license": self.license, "credit": self.credit}
@@ -49,7 +51,7 @@ class InstructPix2PixConfig(_Pairs):
 
         if self.form == "folders":
             return InstructPix2PixFolders(self.path, license=self.license, credit=self.credit)
-        layout = Layout("original_image", "edited_image", "edit_prompt")
+        layout = TableLayout("original_image", "edited_image", "edit_prompt")
         layout = layout._replace(source_caption="original_prompt", target_caption="edited_prompt")
         return self._table(layout, hint=_FOLDERS)
 
@@ -64,7 +66,7 @@ class UltraEditConfig(_Pairs):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        layout = Layout("source_image", "edited_image", "edit_prompt", "source_caption", "target_caption")
+        layout = TableLayout("source_image", "edited_image", "edit_prompt", "source_caption", "target_caption")
         return self._table(layout._replace(local_if="edit_object"))  # which only region-based edits have
 
 
@@ -86,7 +88,7 @@ class MagicBrushConfig(_Pairs):
 
         if self.form == "folders":
             return MagicBrushFolders(self.path, license=self.license, credit=self.credit)
-        layout = Layout("source_img", "target_img", "instruction", session="img_id", turn="turn_index")
+        layout = TableLayout("source_img", "target_img", "instruction", session="img_id", turn="turn_index")
         layout = layout._replace(reach="local")  # all were made in a mask that people drew
         return self._table(layout, hint=_FOLDERS)
 
@@ -103,11 +105,11 @@ class HqEditConfig(_Pairs):
 
     def load(self) -> Source:
         """The source itself; reads nothing yet."""
-        layout = Layout("input_image", "output_image", "edit", "input", "output", inverse_text="inverse_edit")
+        layout = TableLayout("input_image", "output_image", "edit", "input", "output", inverse_text="inverse_edit")
         return self._table(layout, directions=_DIRECTIONS[self.direction])
 
 
-class SeedEditPart23Config(Foreign):
+class SeedEditPart23Config(ForeignOptions):
     """SEED-Data-Edit parts 2 and 3: edits from the web, and sessions that people made; not verified on real data."""
 
     kind: Literal["seed_edit_part2_3"] = "seed_edit_part2_3"
@@ -128,7 +130,7 @@ class SeedEditPart23Config(Foreign):
         return SeedEditTurns(self.path, images=self.images, license=self.license, credit=self.credit)
 
 
-class GierConfig(Foreign):
+class GierConfig(ForeignOptions):
     """GIER, whose pairs have several wordings of one request; not verified on real data."""
 
     kind: Literal["gier"] = "gier"
