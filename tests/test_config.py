@@ -19,7 +19,7 @@ from datagen.execute.run import resolved_text
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
-from datagen.sources.formats.base import ForeignOptions
+from datagen.sources.base import ForeignOptions
 
 HEAD = """\
 pipeline: toy

@@ -19,8 +19,10 @@ from picture_files import noise, saved
 from datagen import cli
 from datagen.core.errors import ConfigError
 from datagen.sources.base import SourceRow
-from datagen.sources.config import PairsConfig, ReviewedConfig, SeedEditPart1Config
+from datagen.sources.formats.seed_edit import SeedEditPart1Config
 from datagen.sources.review_sheet import COLUMNS, escape_formula, read_decisions, unescape_formula
+from datagen.sources.reviewed import ReviewedConfig
+from datagen.sources.tables import PairsConfig
 
 CONFIG = "configs/mige_bench.yaml"
 

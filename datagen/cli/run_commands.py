@@ -115,7 +115,7 @@ def _run_to_end(graph: Graph, out: str, how: How, *, with_report: bool) -> NoRet
 
 def _review(graph: Graph, out: str) -> None:
     """Write onto the source's sheet what waits for a person, if the source has one, and say so."""
-    from datagen.sources.config import ReviewedConfig
+    from datagen.sources.reviewed import ReviewedConfig
 
     source = graph.loaded.pipeline.source
     if isinstance(source, ReviewedConfig):

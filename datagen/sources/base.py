@@ -1,9 +1,13 @@
-"""The interface of sources: each gives its rows in an order that never changes."""
+"""The interface of sources, and the options that their configs share. A source gives its rows in a fixed order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
+
+from pydantic import Field
+
+from datagen.core.options import Options
 
 
 class SourceRow(NamedTuple):
@@ -33,6 +37,25 @@ class Source(Protocol):
     def rows(self) -> Iterator[SourceRow]:
         """All rows, faulty ones with their `error`. Raises `ConfigError` if there is nothing to read."""
         ...
+
+
+class SourceOptions(Options):
+    """Options of every source."""
+
+    kind: str
+    path: str = Field(min_length=1)
+    """Address of the file or folder; a relative one counts from the folder in which datagen is run."""
+    group_by: str = ""
+    """Field whose equal values keep consecutive rows in one slice, for stages that combine by it."""
+
+
+class ForeignOptions(SourceOptions):
+    """Options of every source whose rows may lack a licence and an author."""
+
+    license: str = ""
+    """Licence of every picture that names none, an SPDX name where there is one."""
+    credit: str = ""
+    """Who made the pictures, where nothing else tells."""
 
 
 def escape_id(id: str) -> str:

@@ -7,13 +7,51 @@ workers, cell by cell.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.hub_files import HubFile, HubFiles
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
+
+
+class HuggingFaceConfig(ForeignOptions):
+    """A Hugging Face dataset on disk: Parquet files, or what `save_to_disk` wrote."""
+
+    kind: Literal["huggingface"] = "huggingface"
+    """Pictures in the cells of tables."""
+    path: str = Field(min_length=1)
+    """Address of the dataset's folder, or a glob of its Parquet files."""
+    split: str = ""
+    """Which split; all, if not given."""
+    image_column: str = Field(default="image", min_length=1)
+    """Column of the pictures."""
+    id_column: str = ""
+    """Column of the ids; if not given, a row is called by its file and number."""
+    caption_column: str = ""
+    """Column of the captions; of a list of them, the first is taken."""
+    license_column: str = ""
+    """Column of the licences."""
+    credit_column: str = ""
+    """Column of who made the pictures."""
+    session_column: str = ""
+    """Column of the session that a row belongs to."""
+    objects_column: str = ""
+    """Column of the objects, each as a manifest has it."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        names = ("id", "caption", "license", "credit", "session", "objects")
+        return HuggingFace(
+            self.path,
+            split=self.split,
+            image=self.image_column,
+            columns={name: getattr(self, f"{name}_column") for name in names},
+            default={"license": self.license, "credit": self.credit},
+        )
 
 
 class HuggingFace:

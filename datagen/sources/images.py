@@ -6,15 +6,35 @@ Only the names of the pictures are read here, and those of one folder at a time 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError
 from datagen.fetch import reason, scheme_of
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing, Folder
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
 from datagen.sources.sidecars import LARGEST, SidecarTable, check_table, parse_json_sidecar, parse_text_sidecar
+
+
+class ImagesConfig(ForeignOptions):
+    """A folder, glob or bucket of pictures, with annotations in files beside them or in a table."""
+
+    kind: Literal["images"] = "images"
+    """Pictures as files."""
+    path: str = Field(min_length=1)
+    """Address of the folder, with all below it; or a glob, such as photos/**/*.jpg."""
+    table: str = ""
+    """A CSV, JSON lines or Parquet file with caption, license, credit, session or objects of each picture."""
+    table_key: str = "file_name"
+    """The table's column with the pictures' paths from the folder."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Images(self.path, table=self.table, table_key=self.table_key, license=self.license, credit=self.credit)
+
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _AT_ONCE = 256

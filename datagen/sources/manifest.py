@@ -14,18 +14,32 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import fsspec
 from pydantic import ValidationError
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
-from datagen.sources.base import SourceRow
+from datagen.sources.base import Source, SourceOptions, SourceRow
 from datagen.sources.id_set import IdSet
 from datagen.sources.rows import FARTHEST, FIELDS, MEASURES, ROW, ManifestRow, build_row, faulty_row, validate_row
 
-__all__ = ["FARTHEST", "LONGEST_LINE", "Manifest", "parse_json", "parse_object", "read_lines"]
+__all__ = ["FARTHEST", "LONGEST_LINE", "Manifest", "ManifestConfig", "parse_json", "parse_object", "read_lines"]
+
+
+class ManifestConfig(SourceOptions):
+    """Pictures and their annotations, one a row: JSON lines, CSV or Parquet."""
+
+    kind: Literal["manifest"] = "manifest"
+    """A `.jsonl`, `.csv`, `.tsv` or `.parquet` file that datagen or a person wrote."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.tables import Table  # which reads JSON lines by this module
+
+        return Table(self.path) if self.path.lower().endswith((".csv", ".tsv", ".parquet")) else Manifest(self.path)
+
 
 LONGEST_LINE = 64 * 2**20
 """The longest line that is read, in bytes; a longer one fails."""

@@ -8,14 +8,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import nearest
 from datagen.fetch import scheme_of
 from datagen.models.grammar.first_words import operation_of
-from datagen.sources.base import Source, SourceRow
+from datagen.sources.base import Source, SourceOptions, SourceRow
 from datagen.sources.file_listing import FileListing
+from datagen.sources.formats.pairs import PairSources
+from datagen.sources.formats.seed_edit import SeedEditPart1Config
+from datagen.sources.formats.try_on import TryOnConfig
 from datagen.sources.review_sheet import Decision, read_decisions
 from datagen.sources.rows import faulty_row
+from datagen.sources.tables import PairsConfig
+
+
+class ReviewedConfig(SourceOptions):
+    """Pairs with what a person decided about them, read from a sheet that runs write and the person fills in."""
+
+    kind: Literal["reviewed"] = "reviewed"
+    """Another source's pairs, and a sheet."""
+    path: str = Field(min_length=1)
+    """The sheet, a .csv, .tsv or .jsonl. It need not be there: each run adds what waits for a person, and changes
+    nothing that the person wrote."""
+    of: Annotated[PairsConfig | SeedEditPart1Config | TryOnConfig | PairSources, Field(discriminator="kind")]
+    """Where the pairs come from."""
+    caps: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Most pairs that are kept of an operation, such as {add: 500, replace: 500}, in the order of the source."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Reviewed(self.path, pairs=self.of.load(), caps=self.caps)
+
 
 _GIVEN = {"target_caption": "given_caption"}
 """Fields of the pairs that get another name here: they are only proposals for the person."""

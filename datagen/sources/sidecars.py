@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -57,6 +56,8 @@ class SidecarTable:
     """
 
     def __init__(self, path: str, *, key: str) -> None:
+        import sqlite3
+
         self.path, self.key = path, key
         self._folder = tempfile.TemporaryDirectory(prefix="datagen-")
         self._rows = sqlite3.connect(f"{self._folder.name}/rows.sqlite", isolation_level=None)

@@ -8,18 +8,19 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import fsspec
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
-from datagen.sources.base import SourceRow
+from datagen.sources.base import Source, SourceOptions, SourceRow
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import (
     FIELDS,
     MEASURES,
+    PAIR,
     PAIR_FIELDS,
     PICTURE,
     SCORED_PAIR_FIELDS,
@@ -28,6 +29,18 @@ from datagen.sources.rows import (
     faulty_row,
     validate_row,
 )
+
+
+class PairsConfig(SourceOptions):
+    """Pairs of pictures, before and after an edit, one a row: JSON lines, CSV or Parquet."""
+
+    kind: Literal["pairs"] = "pairs"
+    """A table with `id`, `uri` (before), `target_uri` (after), `text` (the instruction), and what else is known."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Table(self.path, form=PAIR)
+
 
 LONGEST_CELL = 2**24
 """The longest cell of a CSV file that is read, in characters."""

@@ -7,14 +7,16 @@ only an attacker or an accident puts into a tar, such as links and paths with `.
 from __future__ import annotations
 
 import re
-import tarfile
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from braceexpand import braceexpand
 
 from datagen.core.errors import ConfigError
 from datagen.sources.file_listing import FileListing, split_address
+
+if TYPE_CHECKING:
+    import tarfile
 
 ENDING = ".tar"
 PICKLED = (".pyd", ".pickle", ".pkl", ".pth", ".pt")
@@ -79,6 +81,8 @@ def _tars_at(address: str) -> Iterator[Tar]:
 
 def read_members(file: IO[bytes]) -> Iterator[Member]:
     """The files of an open tar, in order. If the tar is damaged, the last member only has the `error`."""
+    import tarfile
+
     head = file.read(6)
     packed = next((name for start, name in _PACKERS.items() if head.startswith(start)), None)
     if packed is not None:
@@ -90,7 +94,7 @@ def read_members(file: IO[bytes]) -> Iterator[Member]:
     try:
         with tarfile.open(fileobj=file, mode="r:") as opened:
             while (info := opened.next()) is not None:
-                opened.members = []  # type: ignore[attr-defined] # else `tarfile` stores all members, of which there may be millions
+                opened.members = []  # type: ignore[attr-defined] # `tarfile` stores all members, maybe millions
                 name = info.name
                 if not info.isdir():
                     yield Member(name, info.offset_data, info.size, _fault(info))
@@ -103,6 +107,8 @@ def read_members(file: IO[bytes]) -> Iterator[Member]:
 
 def _check_end(file: IO[bytes], end: int, last: str) -> Iterator[Member]:
     """An error if the tar does not end properly behind its last member: `tarfile` takes anything for the end."""
+    import tarfile
+
     file.seek(end)
     block = file.read(tarfile.BLOCKSIZE)
     if 0 < len(block) < tarfile.BLOCKSIZE:

@@ -7,18 +7,58 @@ The key is the path up to the first dot of the file name, and the rest is the ex
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
 from datagen.fetch.addresses import range_address
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.manifest import parse_json
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
 from datagen.sources.sidecars import known_keys, parse_text_sidecar
-from datagen.sources.tars import Member, Tar, read_member, read_members, tars_at
+from datagen.sources.tars import PICKLED, Member, Tar, read_member, read_members, tars_at
+
+
+def _plain(extension: str) -> str:
+    if f".{extension.lower()}".endswith(PICKLED):
+        raise ValueError("what was pickled is never opened, as that runs whatever it holds")
+    if extension.startswith("."):
+        raise ValueError("write it without the dot in front")
+    return extension
+
+
+_Extension = Annotated[str, AfterValidator(_plain)]
+
+
+class WebDatasetConfig(ForeignOptions):
+    """WebDataset tars, datagen's own among them."""
+
+    kind: Literal["webdataset"] = "webdataset"
+    """Files that share a name up to its first dot are one sample."""
+    path: str = Field(min_length=1)
+    """Address of a tar, of a folder of tars, a glob, or braces, such as shards/train-{000000..000017}.tar."""
+    image: _Extension = ""
+    """Extension of the picture, such as jpg or target.png; if not given, the one picture that a sample has."""
+    caption: _Extension = "txt"
+    """Extension of the caption."""
+    sidecar: _Extension = "json"
+    """Extension of the JSON file with caption, license, credit, session and objects, where there is one."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return WebDataset(
+            self.path,
+            image=self.image,
+            caption=self.caption,
+            sidecar=self.sidecar,
+            license=self.license,
+            credit=self.credit,
+        )
+
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 

@@ -20,8 +20,9 @@ from webdataset.tariterators import base_plus_ext
 from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.config import Sa1bConfig, WebDatasetConfig
+from datagen.sources.formats.sa1b import Sa1bConfig
 from datagen.sources.tars import read_members
+from datagen.sources.webdataset import WebDatasetConfig
 
 
 def source(path: object, **options: Any) -> Source:

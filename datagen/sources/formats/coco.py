@@ -10,17 +10,48 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError, DataError
 from datagen.fetch import reason, scheme_of
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing, split_address
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class CocoConfig(ForeignOptions):
+    """COCO's annotations of a folder of pictures; not verified on real data."""
+
+    kind: Literal["coco"] = "coco"
+    """One JSON file of images, annotations and categories."""
+    path: str = Field(min_length=1)
+    """Address of the file, such as annotations/instances_val2017.json."""
+    images: str = Field(min_length=1)
+    """Address of the folder of the pictures, such as val2017."""
+    captions: str = ""
+    """Address of a file of captions, such as annotations/captions_val2017.json; of several, the first is taken."""
+    crowds: Literal["skip", "keep"] = "skip"
+    """What becomes of annotations that cover a crowd of objects rather than one."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Coco(
+            self.path,
+            images=self.images,
+            captions=self.captions,
+            crowds=self.crowds,
+            license=self.license,
+            credit=self.credit,
+        )
+
 
 _TABLES = ("images", "annotations", "categories", "licenses")
 _CHUNK = 2**18
@@ -61,6 +92,8 @@ class Coco:
         yield from with_unique_ids(self._all(), path=self.path, empty=f"{self.path}: lists no `images`")
 
     def _all(self) -> Iterator[SourceRow]:
+        import sqlite3
+
         with tempfile.TemporaryDirectory(prefix="datagen-") as folder:
             database = sqlite3.connect(f"{folder}/coco.sqlite", isolation_level=None)
             try:

@@ -7,16 +7,34 @@ driver does not read them: a record has the address of its JSON file, and the st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError
 from datagen.fetch import scheme_of
 from datagen.fetch.addresses import range_address
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
 from datagen.sources.tars import ENDING, Tar, has_braces, read_members, tars_at
+
+
+class Sa1bConfig(ForeignOptions):
+    """SA-1B's pictures and masks, which the stage `read_annotations` chooses from; not verified on real data."""
+
+    kind: Literal["sa1b"] = "sa1b"
+    """`sa_1.jpg` beside `sa_1.json`, in folders or tars."""
+    path: str = Field(min_length=1)
+    """Address of a folder of pictures or tars, of one tar, or a glob."""
+    license: str = "LicenseRef-SA-1B"
+    """Licence of every picture; SA-1B has one of its own, for research."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Sa1b(self.path, license=self.license, credit=self.credit)
+
 
 PICTURES = (".jpg", ".jpeg", ".png")
 ANNOTATION = ".json"

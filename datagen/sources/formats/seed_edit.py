@@ -11,15 +11,44 @@ visible there. Not verified on real data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing
 from datagen.sources.formats.pairs.rows import build_pair, path_inside
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import PAIR_FIELDS, SCORED_PAIR_FIELDS, faulty_row
 from datagen.sources.tables import TableRow, table_rows
+
+
+class SeedEditPart1Config(ForeignOptions):
+    """SEED-Data-Edit part 1, pairs that its authors' pipelines made; not verified on real data."""
+
+    kind: Literal["seed_edit_part1"] = "seed_edit_part1"
+    """A folder such as `auto_editing/unsplash`, with annotations as JSON lines and the pictures that they name."""
+    annotations: str = Field(default="annotations", pattern=r"^[^/]+$")
+    """Folder of the annotations; `annotations_GPT4V` holds those few that GPT-4V reworded."""
+    images: str = Field(default="images", pattern=r"^[^/]+$")
+    """Folder from which the pictures' names count."""
+    score_key: str = "match_score"
+    """Key of the match score, which MIGE filters by (appendix B); '' if it is not to be read."""
+    license: str = "CC-BY-NC-4.0"
+    """Licence of every pair, as the dataset's card states it."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return SeedEditPart1(
+            self.path,
+            annotations=self.annotations,
+            images=self.images,
+            score_key=self.score_key,
+            license=self.license,
+            credit=self.credit,
+        )
+
 
 _ENDING = ".jsonl"
 _NEEDED = ("source_image", "target_image", "instruction")

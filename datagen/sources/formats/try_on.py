@@ -9,15 +9,61 @@ IDM-VTON saves its results under the person's name. Not verified on real data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
 
 from datagen.core.errors import ConfigError
-from datagen.sources.base import SourceRow
+from datagen.sources.base import ForeignOptions, Source, SourceRow
 from datagen.sources.file_listing import FileListing
 from datagen.sources.formats.pairs.rows import path_inside
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.manifest import read_lines
 from datagen.sources.rows import PAIR, PAIR_FIELDS, faulty_row, validate_row
+
+
+class TryOnConfig(ForeignOptions):
+    """Virtual try-on triplets in VITON-HD's or DressCode's layout; not verified on real data."""
+
+    kind: Literal["try_on"] = "try_on"
+    """A person, a garment, and the person in that garment."""
+    layout: Literal["viton_hd", "dress_code"]
+    """VITON-HD has the folders `image` and `cloth` in `path`; DressCode has `images` alone."""
+    pairs: str = Field(min_length=1)
+    """Address of the list, such as test_pairs.txt: a person's and a garment's file name on each line."""
+    results: str = Field(default="", pattern=r"^[^/]*$")
+    """Folder in `path` of what a try-on model made of each pair, under the person's name, as IDM-VTON saves it."""
+    source: Literal["photograph", "result", "agnostic"] = "photograph"
+    """What is edited: the photograph into the result, the result back into the photograph, or VITON-HD's agnostic
+    picture, in which the garment is greyed out, into the photograph. For the last two the list has to be the paired one
+    in which the garment is what the photograph shows."""
+    agnostic: str = Field(default="agnostic-v3.2", pattern=r"^[^/]+$")
+    """VITON-HD's folder of agnostic pictures."""
+    garment: str = Field(default="top", min_length=1, max_length=60)
+    """What a garment is called: `top`, `dress`, `skirt`."""
+    license: str = ""
+    """Licence of every picture; VITON-HD's is CC-BY-NC-4.0, DressCode's an agreement of its own."""
+
+    @model_validator(mode="after")
+    def _made(self) -> Self:
+        if self.source != "agnostic" and not self.results:
+            raise ValueError(f"`source: {self.source}` needs `results`, the folder of what a try-on model made")
+        if self.source == "agnostic" and self.layout != "viton_hd":
+            raise ValueError("DressCode has no agnostic pictures; set `source: photograph` or `result`")
+        return self
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        folders = FOLDERS[self.layout]._replace(result=self.results, agnostic=self.agnostic)
+        return TryOn(
+            self.path,
+            self.pairs,
+            folders=folders,
+            edited=self.source,
+            garment=self.garment,
+            default={"license": self.license, "credit": self.credit},
+        )
+
 
 _LONGEST_LINE = 10_000
 

@@ -10,13 +10,31 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from datagen.sources.base import SourceRow, escape_id
+from pydantic import Field
+
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.formats.generation.columns import Columns, HubRow
-from datagen.sources.formats.generation.grounded import Grounded, parse
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
+
+if TYPE_CHECKING:
+    from datagen.sources.formats.generation.grounded import Grounded
+
+
+class Blip3GroundingConfig(ForeignOptions):
+    """BLIP3-GROUNDING-50M: addresses of pictures, captions in which places follow names; not verified on real data."""
+
+    kind: Literal["blip3_grounding"] = "blip3_grounding"
+    """Parquet files with the columns `uid`, `url` and `captions`."""
+    path: str = Field(min_length=1)
+    """Address of the folder of the files, or a glob."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Blip3Grounding(self.path, license=self.license, credit=self.credit)
+
 
 _COLUMNS = ("uid", "url", "captions")
 _LONGEST = 100_000
@@ -63,6 +81,8 @@ class Blip3Grounding:
 
 def _richest(captions: Any) -> Grounded:
     """The caption with the most boxes; of equals, the first. Raises `ValueError` if there is no caption."""
+    from datagen.sources.formats.generation.grounded import parse
+
     entries = _parsed(captions) if isinstance(captions, str) else captions
     texts = [entry[0] if isinstance(entry, list | tuple) and entry else entry for entry in entries or ()]
     found = [parse(text) for text in texts if isinstance(text, str) and text.strip()]

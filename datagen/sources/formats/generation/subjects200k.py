@@ -7,16 +7,35 @@ imageQuality, each 0 to 5} and `description` {item, description_0, description_1
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.formats.generation.columns import Columns, HubRow
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, Text, faulty_row, format_faults, validate_row
+
+
+class Subjects200kConfig(ForeignOptions):
+    """Subjects200K: pictures of two panels that show one object, for `split_panels`; not verified on real data."""
+
+    kind: Literal["subjects200k"] = "subjects200k"
+    """Parquet files with the columns `image`, `collection`, `quality_assessment` and `description`."""
+    path: str = Field(min_length=1)
+    """Address of the dataset's folder, or a glob of its Parquet files."""
+    collection: str = ""
+    """Which collection, such as collection_2; all, if not given."""
+    license: str = "Apache-2.0"
+    """Licence of every picture; that of the dataset's card."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Subjects200k(self.path, collection=self.collection, license=self.license, credit=self.credit)
+
 
 _LENIENT = with_config(ConfigDict(extra="ignore"))
 _Rating = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -44,8 +63,12 @@ class _Row(TypedDict):
     description: _Description
 
 
-_ROW = TypeAdapter(_Row)
 _COLUMNS = ("collection", "quality_assessment", "description")
+
+
+@cache
+def _adapter() -> TypeAdapter[_Row]:
+    return TypeAdapter(_Row)  # not at import, where every command would pay for it
 
 
 class Subjects200k:
@@ -85,7 +108,7 @@ class Subjects200k:
     def _row(self, row: HubRow) -> SourceRow:
         name = escape_id(row.name)
         try:
-            values = _ROW.validate_python(row.values)
+            values = _adapter().validate_python(row.values)
         except ValidationError as error:
             return faulty_row(name, f"{row.where}: {format_faults(error)}")
         picture = row.file.cell(row=row.number, column="image")

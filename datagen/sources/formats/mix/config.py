@@ -1,4 +1,7 @@
-"""The config of the source `mix`."""
+"""The config of the source `mix`.
+
+It is apart from the reader, which imports pyarrow and the shards: `check` of another source does without them.
+"""
 
 from __future__ import annotations
 

@@ -10,13 +10,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from pydantic import Field
+
 from datagen.core.errors import ConfigError
 from datagen.fetch import folder_of
-from datagen.sources.base import SourceRow
+from datagen.sources.base import ForeignOptions, Source, SourceRow
 from datagen.sources.file_listing import FileListing, split_address
 from datagen.sources.formats.pairs.rows import as_list, build_pair, path_inside, read_json
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import PAIR_FIELDS, faulty_row
+
+
+class GierConfig(ForeignOptions):
+    """GIER, whose pairs have several wordings of one request; not verified on real data."""
+
+    kind: Literal["gier"] = "gier"
+    """Photographs, requests, and what people made of them."""
+    path: str = Field(min_length=1)
+    """Address of its JSON file."""
+    images: str = ""
+    """Address of the folder of pictures; `images` beside the file, if not given."""
+    wordings: Literal["first", "all"] = "first"
+    """One record a pair, or one for every request; packing drops all but one of those that name operators."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Gier(
+            self.path, images=self.images, wordings=self.wordings, license=self.license, credit=self.credit
+        )  # fmt: skip
+
 
 _CALLED = {"text": "summary", "uri": "input", "target_uri": "output"}
 

@@ -10,16 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from datagen.core.errors import ConfigError
 from datagen.fetch import reason
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing
+from datagen.sources.formats.pairs.layout import TableLayout
 from datagen.sources.formats.pairs.rows import as_list, build_pair, read_json
+from datagen.sources.formats.pairs.tables import FOLDERS_HINT, PairTableOptions
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.manifest import parse_json
 from datagen.sources.rows import PAIR_FIELDS, faulty_row
+
+
+class InstructPix2PixConfig(PairTableOptions):
+    """InstructPix2Pix, as Parquet or in its authors' folders; not verified on real data."""
+
+    kind: Literal["instructpix2pix"] = "instructpix2pix"
+    """Pairs that GPT-3 and Stable Diffusion made."""
+    form: Literal["parquet", "folders"] = "parquet"
+    """`folders` hold prompt.json and pairs such as 123_0.jpg, 123_1.jpg."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        if self.form == "folders":
+            return InstructPix2PixFolders(self.path, license=self.license, credit=self.credit)
+        layout = TableLayout("original_image", "edited_image", "edit_prompt")
+        layout = layout._replace(source_caption="original_prompt", target_caption="edited_prompt")
+        return self._pair_table(layout, hint=FOLDERS_HINT)
+
 
 SEEDS, PROMPT = "seeds.json", "prompt.json"
 _BEFORE, _AFTER = "_0.jpg", "_1.jpg"

@@ -9,14 +9,38 @@ mask that a person drew, so each is local.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from datagen.core.errors import ConfigError
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing
+from datagen.sources.formats.pairs.layout import TableLayout
 from datagen.sources.formats.pairs.rows import as_list, build_pair, path_inside, read_json
+from datagen.sources.formats.pairs.tables import FOLDERS_HINT, PairTableOptions
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import PAIR_FIELDS, faulty_row
+
+
+class MagicBrushConfig(PairTableOptions):
+    """MagicBrush, as Parquet or as folders; not verified on real data."""
+
+    kind: Literal["magicbrush"] = "magicbrush"
+    """Turns of sessions that people made."""
+    form: Literal["parquet", "folders"] = "parquet"
+    """`folders` hold edit_sessions.json and images/SESSION/."""
+    license: str = "CC-BY-4.0"
+    """Licence of every picture, as the dataset's card has it."""
+    group_by: str = "session"
+    """Field whose equal values keep consecutive rows in one slice; '' for none."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        if self.form == "folders":
+            return MagicBrushFolders(self.path, license=self.license, credit=self.credit)
+        layout = TableLayout("source_img", "target_img", "instruction", session="img_id", turn="turn_index")
+        layout = layout._replace(reach="local")  # all were made in a mask that people drew
+        return self._pair_table(layout, hint=FOLDERS_HINT)
+
 
 SESSIONS, CAPTIONS = "edit_sessions.json", "global_descriptions.json"
 _CALLED = {"text": "instruction", "uri": "input", "target_uri": "output"}

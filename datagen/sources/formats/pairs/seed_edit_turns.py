@@ -9,15 +9,37 @@ AILab-CVC/SEED-Data-Edit-Part2-3, and from public loaders of part 3. Not verifie
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing, split_address
 from datagen.sources.formats.pairs.rows import build_pair, path_inside
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import PAIR_FIELDS, faulty_row
 from datagen.sources.tables import TableRow, table_rows
+
+
+class SeedEditPart23Config(ForeignOptions):
+    """SEED-Data-Edit parts 2 and 3: edits from the web, and sessions that people made; not verified on real data."""
+
+    kind: Literal["seed_edit_part2_3"] = "seed_edit_part2_3"
+    """JSON lines that name pictures in a folder; of sessions, one record a turn."""
+    path: str = Field(min_length=1)
+    """Address of the folder of annotations, with all below it, of one .jsonl file, or a glob."""
+    images: str = Field(min_length=1)
+    """Address of the folder from which the annotations' file names count."""
+    license: str = "CC-BY-NC-4.0"
+    """Licence of every picture, as the dataset's card has it."""
+    group_by: str = "session"
+    """Field whose equal values keep consecutive rows in one slice; '' for none."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return SeedEditTurns(self.path, images=self.images, license=self.license, credit=self.credit)
+
 
 _ENDING = ".jsonl"
 _CALLED = {"text": "instruction", "uri": "source_image", "target_uri": "target_image"}

@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import Field
+
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.formats.pairs.layout import Direction, TableLayout
 from datagen.sources.formats.pairs.rows import build_pair
 from datagen.sources.hub_files import HubFile, HubFiles
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import PAIR_FIELDS, faulty_row
+
+FOLDERS_HINT = "`form: folders` reads its authors' own folders"
+"""A hint for datasets that are published as folders too."""
+
+
+class PairTableOptions(ForeignOptions):
+    """Options of the datasets of pairs that may be tables."""
+
+    path: str = Field(min_length=1)
+    """Address of the dataset's folder, or a glob of its Parquet files."""
+    split: str = ""
+    """Which split of Parquet files; all, if not given."""
+
+    def _pair_table(
+        self, layout: TableLayout, *, directions: tuple[Direction, ...] = ("forward",), hint: str = ""
+    ) -> Source:
+        default = {"license": self.license, "credit": self.credit}
+        return PairTable(self.path, split=self.split, layout=layout, directions=directions, default=default, hint=hint)
 
 
 class PairTable:
