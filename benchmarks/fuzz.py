@@ -37,7 +37,7 @@ from PIL import Image as Pillow
 from datagen import Record
 from datagen.core.errors import DataError, DatagenError
 from datagen.core.fields import catalogue
-from datagen.core.redact import printable, redacted
+from datagen.core.redact import escape_control, redact
 from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.maintain.verify import find_rows, verify
@@ -171,7 +171,7 @@ def files_of(out: Path) -> dict[str, Reader]:
 
     def verified() -> None:
         for problem in verify(str(out)):
-            assert printable(str(problem)) == str(problem)
+            assert escape_control(str(problem)) == str(problem)
 
     def shown() -> None:
         find_rows(str(out), "r1")
@@ -314,7 +314,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         ReadAnnotations(ReadAnnotations.Config(min_area=0), id="read_annotations", seed=0).process([record])
 
     def struck(data: bytes) -> None:
-        text = printable(redacted(data.decode("utf-8", "surrogateescape")))
+        text = escape_control(redact(data.decode("utf-8", "surrogateescape")))
         text.encode()
 
     return {

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil
 
-from datagen.storage.append_log import Notes
+from datagen.storage.append_log import AppendLog
 from datagen.storage.store import Store
 
 SIZE = 300
@@ -47,7 +47,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
             store = Store(folder)
-            notes = Notes(store, "notes")
+            notes = AppendLog(store, "notes")
             kept = each_us(lambda number: notes.add(key(number), data), arguments.count)  # noqa: B023
             filed = each_us(lambda number: store.write(f"files/{key(number)}", data), arguments.count)  # noqa: B023
             found = each_us(lambda number: notes.find(key(number)), arguments.count)  # noqa: B023
@@ -58,13 +58,13 @@ def main() -> None:
             f"find {found:.0f} us, a file {read:.0f} us: ratio {read / found:.1f}; find none {missed:.0f} us"
         )
     with tempfile.TemporaryDirectory() as folder:
-        writer = Notes(Store(folder), "notes")
+        writer = AppendLog(Store(folder), "notes")
         for number in range(arguments.known):
             writer.add(key(number), data)
         del writer
         process = psutil.Process()
         before, start = process.memory_info().rss, time.perf_counter()
-        reader = Notes(Store(folder), "notes")
+        reader = AppendLog(Store(folder), "notes")
         reader.find(key(-1))
         took, held = time.perf_counter() - start, process.memory_info().rss - before
         print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.core.licenses import CommercialUse, commercial_use, is_among
+from datagen.core.licenses import CommercialUse, commercial_use, is_listed
 
 
 class FilterLicense(Map):
@@ -37,10 +37,10 @@ class FilterLicense(Map):
         return [self._judge(record["license"]) for record in batch]
 
     def _judge(self, name: str) -> Answer:
-        if is_among(name, self.config.forbid):
+        if is_listed(name, self.config.forbid):
             return Reject("license_forbids", f"'{name}' is among `forbid`")
         found = commercial_use(name)
-        if is_among(name, self.config.allow) or found in self.config.keep:
+        if is_listed(name, self.config.allow) or found in self.config.keep:
             return {}
         if found == "unknown":
             return Reject("license_unknown", f"nothing is known of '{name}'" if name else "no licence is stated")

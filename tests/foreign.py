@@ -17,14 +17,12 @@ from picture_files import noise, saved
 from PIL import Image as Pillow
 
 from datagen.sources.base import Source
-from datagen.sources.config import (
-    CocoConfig,
-    HuggingFaceConfig,
-    ImagesConfig,
-    ManifestConfig,
-    Sa1bConfig,
-    WebDatasetConfig,
-)  # fmt: skip
+from datagen.sources.formats.coco import CocoConfig
+from datagen.sources.formats.sa1b import Sa1bConfig
+from datagen.sources.huggingface import HuggingFaceConfig
+from datagen.sources.images import ImagesConfig
+from datagen.sources.manifest import ManifestConfig
+from datagen.sources.webdataset import WebDatasetConfig
 
 PNG = saved(noise(6, 8), "PNG")
 JPG = saved(noise(16, 24), "JPEG")

@@ -13,14 +13,12 @@ from foreign import png, write_files
 from picture_files import noise, saved
 
 from datagen.sources.base import Source
-from datagen.sources.formats.pairs.config import (
-    GierConfig,
-    HqEditConfig,
-    InstructPix2PixConfig,
-    MagicBrushConfig,
-    SeedEditPart23Config,
-    UltraEditConfig,
-)
+from datagen.sources.formats.pairs.gier import GierConfig
+from datagen.sources.formats.pairs.hq_edit import HqEditConfig
+from datagen.sources.formats.pairs.instructpix2pix import InstructPix2PixConfig
+from datagen.sources.formats.pairs.magicbrush import MagicBrushConfig
+from datagen.sources.formats.pairs.seed_edit_turns import SeedEditPart23Config
+from datagen.sources.formats.pairs.ultraedit import UltraEditConfig
 
 JPG = saved(noise(6, 8), "JPEG")
 

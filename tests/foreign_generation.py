@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 from foreign import png
 
 from datagen.sources.base import Source
-from datagen.sources.config import PairsConfig, ReviewedConfig
-from datagen.sources.formats.generation.config import Blip3GroundingConfig, Subjects200kConfig
+from datagen.sources.formats.generation.blip3_grounding import Blip3GroundingConfig
+from datagen.sources.formats.generation.subjects200k import Subjects200kConfig
+from datagen.sources.reviewed import ReviewedConfig
+from datagen.sources.tables import PairsConfig
 
 PLACED = "A dog (starts at [0.1, 0.2] and extends upto [0.5, 0.9]) lies on a lawn (starts at [0, 0.5] and extends upto [1, 1])."
 TAGGED = "A dog <bbox>0.1, 0.2, 0.5, 0.9</bbox> lies on a lawn."

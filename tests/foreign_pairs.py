@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 from foreign import JPG, PNG, write_files
 
 from datagen.sources.base import Source
-from datagen.sources.config import PairsConfig, SeedEditPart1Config, TryOnConfig
+from datagen.sources.formats.seed_edit import SeedEditPart1Config
+from datagen.sources.formats.try_on import TryOnConfig
+from datagen.sources.tables import PairsConfig
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "uri": "a.png", "target_uri": "b.png", "text": "replace the cat with a dog", "annotated_match": 1},

@@ -18,7 +18,7 @@ from datagen.execute.run import resolved_text
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
-from datagen.sources.formats.base import Foreign
+from datagen.sources.base import ForeignOptions
 
 HEAD = """\
 pipeline: toy
@@ -532,7 +532,7 @@ def test_another_path_drops_what_was_said_of_other_pictures(
     source = "{kind: images, path: a, license: CC0-1.0, credit: me}"
     (tmp_path / "x.yaml").write_text(f"pipeline: x\nsource: {source}\nstages: [{{use: read_image}}]\n")
     found = load(tmp_path / "x.yaml", sets=sets).pipeline.source
-    assert isinstance(found, Foreign)
+    assert isinstance(found, ForeignOptions)
     assert (found.license, found.credit) == (license, credit)
 
 

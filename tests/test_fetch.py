@@ -30,8 +30,8 @@ from web_server import Server, serving
 from datagen.core.errors import DataError, SetupError
 from datagen.core.record import Record
 from datagen.core.stage import Failed
-from datagen.fetch import SCHEMES, Web, check_host, kept, read_file, resolved, web
-from datagen.fetch.addresses import bytes_of, cell_of, part_of
+from datagen.fetch import SCHEMES, Web, check_host, http_cache, read_file, resolved, web
+from datagen.fetch.addresses import cell_address, parse_part, range_address
 from datagen.pipeline.validation_errors import explain
 from stages.read_image import ReadImage
 
@@ -41,7 +41,7 @@ LOCAL = Web(hosts=("127.0.0.1",), timeout_s=5, tries=2)
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is kept in the user's own cache."""
-    monkeypatch.setenv(kept.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(http_cache.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return tmp_path / "cache"
 
@@ -64,7 +64,7 @@ def test_bytes_in_a_tar(tmp_path: Path) -> None:
     data = write_tar(tmp_path / "a.tar", {"x.txt": b"hello", "y.txt": b"world"}).read_bytes()
     where = data.index(b"world")
     for address in (f"{tmp_path}/a.tar", f"file://{tmp_path}/a.tar"):
-        assert read(bytes_of(address, offset=where, size=5)) == b"world"
+        assert read(range_address(address, offset=where, size=5)) == b"world"
     assert read(f"tar://{where}+5/a.tar", base=f"{tmp_path}/") == b"world"
     assert read("tar://0+0/a.tar", base=f"{tmp_path}/") == b""
     fsspec.filesystem("memory").pipe("/t/a.tar", data)
@@ -100,8 +100,8 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
 def test_cells_of_tables_in_any_order(table: tuple[str, str], rows: list[int]) -> None:
     scheme, path = table
     for row in rows:
-        assert read(cell_of(path, scheme=scheme, row=row, column="image")) == b"p%d" % row
-        assert read(cell_of(path, scheme=scheme, row=row, column="a/b.c")) == b"b%d" % row
+        assert read(cell_address(path, scheme=scheme, row=row, column="image")) == b"p%d" % row
+        assert read(cell_address(path, scheme=scheme, row=row, column="a/b.c")) == b"b%d" % row
 
 
 def test_a_cell_without_a_picture_says_what_it_holds(table: tuple[str, str]) -> None:
@@ -113,17 +113,17 @@ def test_a_cell_without_a_picture_says_what_it_holds(table: tuple[str, str]) -> 
         (25, "image"): "has 25 rows, number 25 was asked for (the first is 0)",
     }
     for (row, column), told in cells.items():
-        assert fault(cell_of(path, scheme=scheme, row=row, column=column)) == told
-    assert fault(cell_of(path, scheme=scheme, row=0, column="imagf")).startswith(
+        assert fault(cell_address(path, scheme=scheme, row=row, column=column)) == told
+    assert fault(cell_address(path, scheme=scheme, row=0, column="imagf")).startswith(
         f"cannot be read as {scheme.title()}: "
     )
-    assert read(cell_of(path, scheme=scheme, row=1, column="image")) == b"p1"
+    assert read(cell_address(path, scheme=scheme, row=1, column="image")) == b"p1"
 
 
 def test_a_table_in_a_bucket(table: tuple[str, str]) -> None:
     scheme, path = table
     fsspec.filesystem("memory").pipe("/t/table", Path(path).read_bytes())
-    assert read(cell_of("memory://t/table", scheme=scheme, row=21, column="image")) == b"p21"
+    assert read(cell_address("memory://t/table", scheme=scheme, row=21, column="image")) == b"p21"
 
 
 @settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -137,7 +137,7 @@ def test_a_damaged_table_fails_its_record(table: tuple[str, str], at: int, byte:
     damaged.write_bytes(data[:at] if cut else data)
     for row in (0, 12, 23):
         with suppress(DataError):
-            assert isinstance(read(cell_of(str(damaged), scheme=scheme, row=row, column="image")), bytes)
+            assert isinstance(read(cell_address(str(damaged), scheme=scheme, row=row, column="image")), bytes)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_addresses_of_parts_are_read_as_they_are_written(row: int, column: str, 
     if "://" in address:
         return
     column = column.encode("utf-8", "replace").decode()
-    part = part_of(cell_of(address, scheme="parquet", row=row, column=column))
+    part = parse_part(cell_address(address, scheme="parquet", row=row, column=column))
     assert (part.first, part.second, part.address) == (row, column, address)
-    inside = resolved(bytes_of(address, offset=row, size=7), "s3://b/f/")
-    assert part_of(inside).address == resolved(address, "s3://b/f/")
+    inside = resolved(range_address(address, offset=row, size=7), "s3://b/f/")
+    assert parse_part(inside).address == resolved(address, "s3://b/f/")
 
 
 # The web
@@ -206,7 +206,7 @@ def test_a_kept_file_with_another_checksum_is_fetched_anew(server: Server) -> No
 
 
 def test_nothing_is_kept_where_the_cache_is_turned_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(kept.VARIABLE, "")
+    monkeypatch.setenv(http_cache.VARIABLE, "")
     url = server.give("/a.png", 200, PNG)
     read(url), read(url)
     assert len(server.asked) == 2

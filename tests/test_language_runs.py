@@ -23,7 +23,7 @@ from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.run import RunOptions, run
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
-from datagen.storage.append_log import Notes
+from datagen.storage.append_log import AppendLog
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_a_folder_that_can_keep_no_replies_is_told_before_anything_is_paid_for(t
     assert not chat.asked
 
 
-@pytest.mark.parametrize("keeper", [(AnswerCache, "append"), (Notes, "add")], ids=["the answer", "the reply"])
+@pytest.mark.parametrize("keeper", [(AnswerCache, "append"), (AppendLog, "add")], ids=["the answer", "the reply"])
 def test_what_cannot_be_kept_ends_the_run(
     tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, keeper: tuple[type, str]
 ) -> None:

@@ -18,8 +18,8 @@ from rings import example_count
 from datagen.core.errors import ConfigError
 from datagen.execute.maintain.verify import verify
 from datagen.sources import manifest
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.id_set import Seen
+from datagen.sources.base import SourceRow, escape_id
+from datagen.sources.id_set import IdSet
 from datagen.sources.manifest import Manifest
 
 GOOD = {"id": "a", "uri": "a.png"}
@@ -249,9 +249,9 @@ def test_what_is_not_finite_in_a_box_becomes_null_and_leaves_the_siblings(tmp_pa
 @settings(max_examples=example_count(100), deadline=None)
 @given(st.lists(st.text(alphabet="ab#+%235BL\ud800", min_size=1), min_size=2, max_size=8, unique=True))
 def test_escaping_keeps_ids_apart_and_out_of_derived_ones(ids: list[str]) -> None:
-    assert len({escaped(id) for id in ids}) == len(ids)
+    assert len({escape_id(id) for id in ids}) == len(ids)
     for id in ids:
-        assert not set("#+") & set(escaped(id))
+        assert not set("#+") & set(escape_id(id))
 
 
 NAMES = [
@@ -349,7 +349,7 @@ def test_a_line_read_at_once_is_what_it_is_read_slowly(data: dict[str, Any], asc
     at_once, slowly = Manifest("m.jsonl"), Manifest("m.jsonl")
     with pytest.MonkeyPatch.context() as patched:
         one = at_once._row(text.encode(), 1)
-        patched.setattr(manifest, "_read_at_once", lambda line: None)
+        patched.setattr(manifest, "_parse_fast", lambda line: None)
         other = slowly._row(text.encode(), 1)
     assert repr(one) == repr(other)
     assert list(one.fields) == list(other.fields)
@@ -365,7 +365,7 @@ def test_rows_are_counted_where_they_lie_on_this_machine(tmp_path: Path) -> None
 @settings(max_examples=example_count(20), deadline=None)
 @given(st.lists(st.text(max_size=3)))
 def test_what_was_seen_is_remembered(ids: list[str]) -> None:
-    seen, known = Seen(), set[str]()
+    seen, known = IdSet(), set[str]()
     for id in [*ids, *map(str, range(3000)), *ids]:
         assert seen.add(id) == (id not in known)
         known.add(id)
@@ -382,14 +382,14 @@ class Colliding(str):
 
 
 def test_ids_with_one_hash_are_told_apart() -> None:
-    seen = Seen()
+    seen = IdSet()
     assert [seen.add(Colliding(id)) for id in ("a", "b", "a", "\ud800", "\ud801", "")] == [
         True, True, False, True, True, True,
     ]  # fmt: skip
 
 
 def test_ids_take_some_16_bytes_each() -> None:
-    seen = Seen()
+    seen = IdSet()
     tracemalloc.start()
     try:
         for number in range(100_000):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from datagen.storage.io_offload import Nearby
+from datagen.storage.io_offload import IoOffloader
 
 
 class Clock:
@@ -23,14 +23,14 @@ def where_done(takes: Callable[[int], float], count: int) -> list[bool]:
     clock, here = Clock(), threading.current_thread()
 
     async def run() -> list[bool]:
-        nearby = Nearby(clock=clock)
+        offloader = IoOffloader(clock=clock)
 
         def work(number: int) -> bool:
             clock.now += takes(number)
             return threading.current_thread() is here
 
-        found = [await nearby.do(lambda number=number: work(number)) for number in range(count)]
-        nearby.close()
+        found = [await offloader.run(lambda number=number: work(number)) for number in range(count)]
+        offloader.close()
         return found
 
     return asyncio.run(run())
@@ -49,7 +49,7 @@ def test_slow_work_goes_to_threads_and_is_tried_again_after_a_while() -> None:
 def test_what_fails_says_so_wherever_it_was_done() -> None:
     async def run() -> None:
         clock = Clock()
-        nearby = Nearby(clock=clock)
+        offloader = IoOffloader(clock=clock)
 
         def work() -> None:
             clock.now += 1
@@ -57,7 +57,7 @@ def test_what_fails_says_so_wherever_it_was_done() -> None:
 
         for _ in range(6):
             with pytest.raises(ValueError, match="no"):
-                await nearby.do(work)
-        nearby.close()
+                await offloader.run(work)
+        offloader.close()
 
     asyncio.run(run())

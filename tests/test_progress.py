@@ -29,7 +29,7 @@ from datagen.execute.run import RunOptions, run
 from datagen.execute.workers.commit import CommitReport
 from datagen.execute.workers.operators import fuse
 from datagen.progress import Watcher
-from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog, redacted
+from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog, redact
 from datagen.progress.panel import Panel
 from datagen.progress.progress_text import format_duration, progress_line, summary_lines
 
@@ -402,7 +402,7 @@ def test_a_log_that_cannot_be_appended_is_written_now_and_then(memory: str, cloc
     ],
 )
 def test_secrets_do_not_enter_the_log(text: str, shown: str) -> None:
-    assert redacted(text, {"MY_API_KEY": "orange-marmalade-9", "HOME": "/me", "A_TOKEN": "1"}) == shown
+    assert redact(text, {"MY_API_KEY": "orange-marmalade-9", "HOME": "/me", "A_TOKEN": "1"}) == shown
 
 
 def test_the_summary_says_what_came_out_what_it_cost_and_what_next() -> None:

@@ -19,8 +19,10 @@ from picture_files import noise, saved
 from datagen import cli
 from datagen.core.errors import ConfigError
 from datagen.sources.base import SourceRow
-from datagen.sources.config import PairsConfig, ReviewedConfig, SeedEditPart1Config
-from datagen.sources.review_sheet import COLUMNS, escaped, read_decisions, unescaped
+from datagen.sources.formats.seed_edit import SeedEditPart1Config
+from datagen.sources.review_sheet import COLUMNS, escape_formula, read_decisions, unescape_formula
+from datagen.sources.reviewed import ReviewedConfig
+from datagen.sources.tables import PairsConfig
 
 CONFIG = "configs/mige_bench.yaml"
 
@@ -214,10 +216,10 @@ def test_what_the_source_says_of_the_target_is_a_proposal(tmp_path: Path) -> Non
 
 @given(st.text(max_size=20))
 def test_text_of_the_data_is_no_formula_and_comes_back(text: str) -> None:
-    cell = escaped(text)
+    cell = escape_formula(text)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
     if not (text.startswith("'") and text[1:].startswith(("=", "+", "-", "@", "\t", "\r"))):
-        assert unescaped(cell) == text
+        assert unescape_formula(cell) == text
 
 
 def test_a_sheet_where_no_filesystem_is_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from datagen import cli
 from datagen.fetch import SCHEMES, read_file
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
-from datagen.sources.config import ManifestConfig
+from datagen.sources.manifest import ManifestConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen import cli
-from datagen.core.redact import printable, public, redacted, secret_in
+from datagen.core.redact import escape_control, redact, redact_address, secret_in
 
 SECRET = "hunter2-swordfish"
 KEY = "orange-marmalade-9"
@@ -98,22 +98,22 @@ def test_an_address_without_secrets_stays_as_it_is() -> None:
         "photos/me@home=1.jpg",
         "memory://a/b",
     ):
-        assert public(address) == address
+        assert redact_address(address) == address
         assert secret_in(address, {}) == ""
 
 
 @settings(deadline=None)
 @given(st.text(), st.sampled_from(["", "https://", "s3://", "?token=", "key=", "a:b@", "\x1b["]))
 def test_striking_out_twice_is_striking_out_once(text: str, before: str) -> None:
-    once = redacted(before + text, {"A_KEY": KEY})
-    assert redacted(once, {"A_KEY": KEY}) == once
-    shown = printable(before + text)
-    assert printable(shown) == shown
+    once = redact(before + text, {"A_KEY": KEY})
+    assert redact(once, {"A_KEY": KEY}) == once
+    shown = escape_control(before + text)
+    assert escape_control(shown) == shown
     assert not {sign for sign in shown if ord(sign) < 32 or 127 <= ord(sign) < 160} - {"\n", "\t"}
 
 
 @pytest.mark.parametrize("part", ["a:b", "https://a", "x=", "token=", "sk-a", "?sig", "@", "a://b:c", " "])
 def test_long_text_is_struck_out_in_linear_time(part: str) -> None:
     begun = time.perf_counter()
-    redacted(part * (200_000 // len(part)), {})
+    redact(part * (200_000 // len(part)), {})
     assert time.perf_counter() - begun < 5

@@ -13,7 +13,7 @@ import typer
 from datagen.cli import compare_commands, hash_commands, inspect_commands, report_commands, run_commands, setup_commands
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
-from datagen.core.redact import printable, redacted
+from datagen.core.redact import escape_control, redact
 
 __all__ = [
     "BROKEN",
@@ -49,7 +49,7 @@ def main() -> NoReturn:
 
 def _format_error(error: Exception) -> str:
     """The message of an error: without secrets and control characters, at most 40 lines of 4,000 characters."""
-    lines = printable(redacted(str(error))).split("\n")
+    lines = escape_control(redact(str(error))).split("\n")
     more = [f"... and {len(lines) - _MAX_LINES:,} more"] if len(lines) > _MAX_LINES else []
     short = [line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}..." for line in lines[:_MAX_LINES]]
     return "\n".join([*short, *more])

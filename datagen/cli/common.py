@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.core.redact import printable
+from datagen.core.redact import escape_control
 
 if TYPE_CHECKING:
     from datagen.pipeline.graph_model import Graph
@@ -97,7 +97,7 @@ def code_choice(code: Code | None) -> Literal["", "rerun", "reuse"]:
 
 def print_text(text: str) -> None:
     """Print text to standard output. Control characters are escaped, because data may hold some."""
-    typer.echo(printable(text))
+    typer.echo(escape_control(text))
 
 
 def finite(value: float | None) -> float | None:

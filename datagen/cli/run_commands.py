@@ -116,7 +116,7 @@ def _run_to_end(graph: Graph, out: str, options: RunOptions, *, with_report: boo
 
 def _update_review_sheet(graph: Graph, out: str) -> None:
     """Add what waits for a person's decision to the source's review sheet, if it has one, and print the counts."""
-    from datagen.sources.config import ReviewedConfig
+    from datagen.sources.reviewed import ReviewedConfig
 
     source = graph.loaded.pipeline.source
     if isinstance(source, ReviewedConfig):
@@ -128,13 +128,13 @@ def _update_review_sheet(graph: Graph, out: str) -> None:
 
 def _write_report(out: str) -> None:
     """Write the report. If that fails, print why and go on, because the dataset is whole without it."""
-    from datagen.core.redact import redacted
+    from datagen.core.redact import redact
     from datagen.report import write_report
 
     try:
         written = write_report(out)
     except (Exception, KeyboardInterrupt) as error:
-        why = redacted(str(error)) or type(error).__name__
+        why = redact(str(error)) or type(error).__name__
         typer.echo(f"no report was written: {why}; try again: python -m datagen report {shlex.quote(out)}", err=True)
         return
     typer.echo(f"see what came out:   {written.address}")

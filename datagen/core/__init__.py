@@ -1,1 +1,1 @@
-"""The words that everything speaks: records, fields, stages, options and errors."""
+"""Records, fields, stages, options and errors: what all other packages import."""

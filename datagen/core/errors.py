@@ -1,4 +1,4 @@
-"""Errors that say where, what was found, and what would do."""
+"""The errors of datagen. A message says where the fault is, what was found, and what would be right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class DatagenError(Exception):
-    """Any fault that datagen explains itself, without a stack trace."""
+    """Base of all errors that are shown to the user as their message alone, without a stack trace."""
 
 
 class ConfigError(DatagenError):
@@ -23,18 +23,18 @@ class SetupError(DatagenError):
 
 
 class AllowanceError(DatagenError):
-    """No more calls may be made for now: a budget is spent, or a service wants to be left alone.
+    """No more calls may be made for now: a budget is used up, or a service asks for a long delay.
 
-    The run ends; what it has is kept, and the same command goes on from there.
+    The run ends. Its results are on disk, and the same command resumes it.
     """
 
 
 class StoreError(DatagenError):
-    """What lies under OUT is missing, damaged, or belongs to something else."""
+    """A file under OUT, or another folder of files, is missing, damaged, or belongs to another pipeline."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the known word nearest to `name`, or lists them all."""
+    """A hint for an error message: the word of `known` that is spelt most like `name`, or all of them."""
     choices = sorted(set(known))
     close = get_close_matches(name.lower(), choices, n=1, cutoff=0.6)
     if close:

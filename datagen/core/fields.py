@@ -1,7 +1,7 @@
-"""The fields that records carry: one name, one kind, one place on disk.
+"""The standard fields of records: the name of each, its kind, its unit, and where it is stored on disk.
 
-A plugin adds fields beside its stage (`Stage.fields`); a name that is
-declared twice with different kinds is an error.
+A plugin declares more fields in its stage (`Stage.fields`). A name that is declared twice with different kinds is an
+error.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Literal, NamedTuple
 from datagen.core.errors import ConfigError
 
 Box = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels; x right, y down, end excluded."""
+"""x0, y0, x1, y1 in pixels; x to the right, y down, x1 and y1 excluded."""
 
 Polygon = list[tuple[float, float]]
-"""Corners in pixels, x right, y down."""
+"""Corners in pixels, x to the right, y down."""
 
 PLACEHOLDER = "<imagehere>"
-"""Stands in an instruction for one input."""
+"""Stands for one input in an instruction."""
 
 Format = Literal["png", "jpg", "webp"]
 """How a picture is encoded."""
@@ -27,7 +27,7 @@ Kind = Literal["image", "images", "mask", "masks", "audio", "text", "int", "floa
 
 
 class Field(NamedTuple):
-    """What a name means, wherever it is read or written."""
+    """One field: its name and what it means, the same in all stages."""
 
     name: str
     kind: Kind
@@ -35,11 +35,11 @@ class Field(NamedTuple):
     shape: str = ""
     unit: str = ""
     member: str = ""
-    """Name of the shard member it is stored as, `ref_0` and so on for lists; '' if it is none."""
+    """Name of the member of a shard that stores it (`ref_0`, `ref_1`, ... for a list); '' if it is not stored."""
     choices: tuple[str, ...] = ()
-    """The only values it takes, if they are known; lets `when` be checked."""
+    """All possible values, if they are known, so that `when` can be checked before a run."""
     bulky: bool = False
-    """Annotations that would be repeated for every record of a picture; the ledger leaves them out."""
+    """Large annotations, the same for every record of a picture; the ledger leaves them out."""
 
 
 STANDARD: tuple[Field, ...] = (
@@ -192,7 +192,7 @@ STANDARD: tuple[Field, ...] = (
 
 
 def catalogue(extra: Iterable[Field] = ()) -> dict[str, Field]:
-    """Standard fields and `extra` by name; two meanings of one name are an error."""
+    """The standard fields and `extra`, by name. Raises `ConfigError` if a name has two kinds or members."""
     known = {field.name: field for field in STANDARD}
     for field in extra:
         other = known.setdefault(field.name, field)

@@ -1,7 +1,7 @@
-"""What licences say of commercial use, and under which one well-known weights are given.
+"""Whether a licence allows commercial use, and which licence well-known model weights have.
 
-Both stand in `licenses.toml`, each with where it was read. A name that is not
-there is `unknown`, never allowed.
+Both tables are in `licenses.toml`, each row with the page that it was read from. A licence that is not there is
+`unknown`, which is never treated as allowed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any, Literal
 
 CommercialUse = Literal["allowed", "conditions", "forbidden", "unknown"]
-"""Of commercial use; `conditions` are such as a model's field of use, which somebody has to read."""
+"""Whether commercial use is allowed; `conditions`, such as a field of use, have to be read by a person."""
 
 _CREATIVE_COMMONS = re.compile(r"(?:https?://)?creativecommons\.org/licenses/(by[a-z-]*)/(\d\.\d)\S*", re.IGNORECASE)
 _PUBLIC_DOMAIN = re.compile(r"(?:https?://)?creativecommons\.org/publicdomain/(zero|mark)/(\d\.\d)\S*", re.IGNORECASE)
@@ -23,19 +23,22 @@ _NAMES = {"zero": "CC0", "mark": "PDM"}
 
 
 def commercial_use(license: str) -> CommercialUse:
-    """What a licence says of commercial use: an SPDX name, its address at creativecommons.org, or one of the table."""
+    """Whether a licence allows commercial use.
+
+    `license` is an SPDX name, a URL at creativecommons.org, or a name in the table.
+    """
     found = _entry(license)
     return found["commercial"] if found else "unknown"
 
 
 def source_of(license: str) -> str:
-    """Where it was read what a licence says; '' for an unknown one."""
+    """The page from which a licence's row was read; '' for an unknown licence."""
     found = _entry(license)
     return found["read"] if found else ""
 
 
 def license_of(weights: str) -> str:
-    """The licence of a hub's repository or a served model, by its name; '' where none is known."""
+    """The licence of model weights, by the name of the hub's repository or of the served model; '' if unknown."""
     name = weights.partition(":")[0]
     for row in _table()["weights"]:
         if any(fnmatchcase(name, pattern) for pattern in row["of"]):
@@ -43,8 +46,8 @@ def license_of(weights: str) -> str:
     return ""
 
 
-def known_as(license: str) -> str:
-    """A licence's name as SPDX has it, of an address at creativecommons.org too."""
+def spdx_name(license: str) -> str:
+    """The SPDX name of a licence's URL at creativecommons.org; any other text as it is, stripped."""
     license = license.strip()
     if found := _CREATIVE_COMMONS.fullmatch(license):
         return f"CC-{found[1].upper()}-{found[2]}"
@@ -53,13 +56,13 @@ def known_as(license: str) -> str:
     return license
 
 
-def is_among(license: str, names: Iterable[str]) -> bool:
-    """Whether a licence is one of those, however each is spelt: case, or its address at creativecommons.org."""
-    return known_as(license).lower() in {known_as(name).lower() for name in names}
+def is_listed(license: str, names: Iterable[str]) -> bool:
+    """Whether a licence is one of `names`. Case does not matter, and a URL at creativecommons.org equals its name."""
+    return spdx_name(license).lower() in {spdx_name(name).lower() for name in names}
 
 
 def _entry(license: str) -> dict[str, Any] | None:
-    name = known_as(license).lower()
+    name = spdx_name(license).lower()
     rows = (row for row in _table()["licenses"] if any(fnmatchcase(name, known.lower()) for known in row["names"]))
     return next(rows, None)
 

@@ -1,4 +1,4 @@
-"""The base of every config model: frozen, strict about its keys; and which options decide what comes out."""
+"""The base class of all config models, and the marker of options that cannot change the output."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Pace:
-    """Marks an option that says how fast or at what price something comes out, never what."""
+    """Marks an option that changes the speed or the price of an output, never the output."""
 
 
 PACE: Final = _Pace()
-"""Stands in the annotation of such an option, which fingerprints leave out: `Annotated[float, PACE]`."""
+"""Put into the annotation of such an option: `Annotated[float, PACE]`. Fingerprints leave the option out."""
 
 
 class Options(BaseModel):
@@ -23,12 +23,12 @@ class Options(BaseModel):
 
 
 def decisive(options: BaseModel) -> dict[str, Any]:
-    """Options as plain data, without those marked `PACE`, however deep they stand."""
+    """Options as plain data, without those marked `PACE` at any depth: what a fingerprint is made of."""
     return options.model_dump(mode="json", exclude=_paces(options) or None)
 
 
 def _paces(value: Any) -> Any:
-    """Where options marked `PACE` stand in a value, as pydantic's `exclude` wants it."""
+    """The places of options marked `PACE` in a value, in the form of pydantic's `exclude`."""
     parts: dict[Any, Any]
     if isinstance(value, BaseModel):
         fields = type(value).model_fields.items()

@@ -1,4 +1,4 @@
-"""What flows through a pipeline."""
+"""Records: what flows through a pipeline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Pending:
-    """A value that is made when it is first looked at; all that hold it share what was made."""
+    """A value that is computed when it is first read. All records that hold it share the result."""
 
     __slots__ = ("_make", "_value")
 
@@ -47,7 +47,7 @@ class Record(Mapping[str, Any]):
         return f"Record({self.id!r}, {sorted(self._fields)})"
 
     def raw(self) -> dict[str, Any]:
-        """Its fields as they are held: what nobody looked at yet is `Pending`."""
+        """All fields; a value that nobody has read yet is a `Pending`."""
         return dict(self._fields)
 
     def adding(self, fields: Mapping[str, Any]) -> Record:
@@ -59,7 +59,7 @@ class Record(Mapping[str, Any]):
         return Record(f"{self.id}#{key}", {**self._fields, **fields}, parent=self.id)
 
     def seeing(self, names: Iterable[str], *, renamed: Mapping[str, str]) -> Record:
-        """Only the fields `names`, each read from `renamed[name]` where it is renamed."""
+        """This record with only the fields `names`, each taken from the field `renamed[name]` if it is in `renamed`."""
         pairs = ((name, renamed.get(name, name)) for name in names)
         return Record(
             self.id, {name: self._fields[field] for name, field in pairs if field in self._fields}, parent=self.parent

@@ -1,4 +1,4 @@
-"""What a sample tells of its inputs and its edit, as `inputs` and `edits` hold it (docs/on-disk.md)."""
+"""Makes the rows of a sample's `inputs` and `edits`, whose format is in docs/on-disk.md."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def reference_row(label: str, *, number: int = 0) -> dict[str, Any]:
-    """One of a sample's inputs: a reference picture of what its label names."""
+    """The row of an input that is a reference picture; `label` names the object in it, `number` counts from 0."""
     return _input_row(f"ref_{number}", role="reference", label=label, caption="")
 
 
 def source_row(*, caption: str = "") -> dict[str, Any]:
-    """One of a sample's inputs: the picture before the edit, and what it shows if that is known."""
+    """The row of the input that is the picture before the edit; `caption` says what it shows, '' if unknown."""
     return _input_row("source", role="source", label="", caption=caption)
 
 
@@ -23,6 +23,6 @@ def _input_row(member: str, *, role: str, label: str, caption: str) -> dict[str,
 def edit_row(
     text: str, *, operation: str, subject: str = "", box: Sequence[float] = (), mask: str = ""
 ) -> dict[str, Any]:
-    """One of a sample's edits. The box is in pixels of the source, `mask` the member that holds what changes."""
-    told = {"instruction": text, "op": operation, "object": subject}
-    return {**told, "box": list(box), "mask": mask, "candidates": []}
+    """The row of one edit. `box` is xyxy in pixels of the source; `mask` names the member that marks what changes."""
+    edit = {"instruction": text, "op": operation, "object": subject}
+    return {**edit, "box": list(box), "mask": mask, "candidates": []}

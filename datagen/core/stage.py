@@ -1,7 +1,7 @@
-"""What a stage is: a class that reads some fields of a record and writes others.
+"""The base classes of stages. A stage reads some fields of a record and writes others.
 
-A stage never mutates what it is given and never sees fields that it did not
-ask for. It answers each record with new fields, `Reject` or `Failed`.
+A stage never changes a record, and it gets only the fields that it declares in `reads` and `optional`. Its answer for
+a record is a mapping of new fields, a `Reject` or a `Failed`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from datagen.core.options import Options
 from datagen.core.record import Record
 
 NO_CHILDREN = "no_children"
-"""Why a record is rejected whose Expand or Combine stage made nothing of it."""
+"""The reason of a record for which an Expand or Combine stage made no new record."""
 
 
 class StageConfig(Options):
-    """Base of a stage's options, the `with:` of a config."""
+    """Base class of a stage's options, the `with:` of a config."""
 
     ordered_pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Pairs of numeric options: the first must not be above the second; null is no bound."""
+    """Pairs of numeric options of which the first must not be larger than the second; null means no limit."""
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -48,31 +48,31 @@ class Reject(NamedTuple):
     reason: str
     detail: str = ""
     fields: Mapping[str, Any] = {}
-    """What was measured before it was rejected; the ledger keeps it."""
+    """Scores that were measured before; they go into the ledger."""
 
 
 class Failed(NamedTuple):
-    """The record could not be handled."""
+    """The record could not be processed; `error` says why. The run goes on with the others."""
 
     error: str
 
 
 class Threshold(NamedTuple):
-    """An option that a score is held against, so that people can be told what another value would do."""
+    """An option that is the limit of a score. Declared so that reports can say what another value would change."""
 
     score: str
     """The field, which the stage reads or writes."""
     keeps: Literal["least", "most"]
-    """What is kept: at `least` the option's value, or at `most`; that value itself is kept."""
+    """Which scores pass: at `least` or at `most` the value of the option, that value included."""
     option: str
-    """The number among the stage's options; where it is null, nothing is asked."""
+    """The name of the numeric option; if its value is null, every score passes."""
     reason: str
-    """Why others are rejected."""
+    """The reason for which other records are rejected."""
     by: str = ""
-    """The option that names the model whose score it is; it means nothing under another."""
+    """The option that names the model of the score, if any: a limit for one model means nothing for another."""
 
     def holds(self, value: float, bound: float) -> bool:
-        """Whether a score is kept by it."""
+        """Whether the score `value` passes the limit `bound`."""
         return value >= bound if self.keeps == "least" else value <= bound
 
 
@@ -84,7 +84,7 @@ class Merged(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """A sibling that did not reach the Combine stage."""
+    """A record of the group that was rejected or failed before the Combine stage."""
 
     id: str
     status: Literal["rejected", "failed"]
@@ -100,7 +100,7 @@ Joined = Sequence[Merged] | Reject | Failed
 
 @dataclass
 class Bill:
-    """What handling some records cost."""
+    """The cost of processing some records."""
 
     tokens: int = 0
     usd: float = 0.0
@@ -111,7 +111,7 @@ _bill: ContextVar[Bill | None] = ContextVar("bill", default=None)
 
 @contextmanager
 def billing() -> Iterator[Bill]:
-    """Collect what stages `charge` inside the block, also in tasks started there."""
+    """Collect what stages `charge` inside the block, also in asyncio tasks that are started there."""
     bill = Bill()
     token = _bill.set(bill)
     try:
@@ -121,7 +121,7 @@ def billing() -> Iterator[Bill]:
 
 
 def charge(*, tokens: int = 0, usd: float = 0.0) -> None:
-    """Book what the records being handled cost; outside a run nobody keeps books."""
+    """Add to the cost of the records being processed. Does nothing outside a `billing` block."""
     bill = _bill.get()
     if bill is not None:
         bill.tokens += tokens
@@ -129,16 +129,16 @@ def charge(*, tokens: int = 0, usd: float = 0.0) -> None:
 
 
 class Runtime(NamedTuple):
-    """What a run provides to its stages. A stage that is tried alone has the defaults."""
+    """What a run provides to its stages. A stage that is used without a run has the defaults."""
 
     run: str = ""
     """Different for each run."""
     replies: str = ""
-    """Address below which replies of services are kept by what was asked; '' for nowhere."""
+    """Address of the stored replies of services; '' to store none."""
     cluster: bool = False
-    """Whether other workers of the run are processes of their own, which share limits through Ray."""
+    """Whether the run has several worker processes, which share rate limits through Ray."""
     round: str = ""
-    """Which later round of a repeat block asks; '' for the first, and outside of such blocks."""
+    """The round of a repeat block from the second on; '' in the first one and outside of such blocks."""
 
 
 class Stage(ABC):
@@ -148,20 +148,20 @@ class Stage(ABC):
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
-    """Fields that must be there."""
+    """Fields that every record must have."""
     optional: ClassVar[tuple[str, ...]] = ()
-    """Fields that are passed on where an earlier stage writes them."""
+    """Fields that the stage gets if an earlier stage writes them."""
     writes: ClassVar[tuple[str, ...]] = ()
     rejects: ClassVar[tuple[str, ...]] = ()
-    """Every reason it may reject for."""
+    """All reasons for which it may reject a record."""
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
-    """The scores it rejects by. A record is kept if all hold, and rejected for the reason of one that does not."""
+    """The limits of its scores. A record passes if all hold; else it is rejected for the reason of one that fails."""
     version: ClassVar[int] = 1
-    """Raised by hand when the output changes for the same input and options."""
+    """Increase it by hand when the output changes for the same input and options."""
     deterministic: ClassVar[bool] = True
-    """The same record and options always give the same bytes."""
+    """Whether the same record and options always give the same bytes."""
     remote: ClassVar[bool] = False
-    """It waits for a service rather than computing."""
+    """Whether it mostly waits for a service instead of computing."""
     fields: ClassVar[tuple[Field, ...]] = ()
     """Fields that this stage adds to the catalogue."""
 
@@ -179,32 +179,35 @@ class Stage(ABC):
 
     @classmethod
     def needs(cls, config: Any) -> tuple[str, ...]:  # noqa: ARG003 - for those that override it
-        """Fields read under these options; `reads`, and what a chosen model asks for besides."""
+        """The fields that it reads with these options: `reads`, and those that a chosen model needs."""
         return cls.reads
 
     @classmethod
     def hash_bits(cls, config: Any) -> Mapping[str, int]:  # noqa: ARG003 - for those that override it
-        """How many bits the hashes have that it writes under these options, by field, where that is known."""
+        """The number of bits of the hashes that it writes with these options, by field, where that is known."""
         return {}
 
     @classmethod
     def hash_makers(cls, config: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG003 - for those that override it
-        """What made the hashes that it writes, or all that made those which it holds others against, by field."""
+        """What makes the hashes that it writes, by field; for hashes that it compares with, all that made those."""
         return {}
 
     def setup_on_node(self) -> None:
-        """Fetch what all workers of a machine share, such as weights: once a machine and run. Raises `SetupError`."""
+        """Download what all workers of a machine share, such as weights. Called once for each machine and run.
+
+        Raises `SetupError`.
+        """
 
     def setup(self, device: str) -> None:
-        """Load models onto `device` (`cpu` or `cuda`), once in each worker. Raises `SetupError`."""
+        """Load models onto `device` (`cpu` or `cuda`). Called once in each worker. Raises `SetupError`."""
 
     def rng(self, record: Record) -> np.random.Generator:
-        """Random numbers of this record in this stage, the same whatever the batch or worker."""
+        """A random generator for one record in this stage; it does not depend on the batch or the worker."""
         digest = hashlib.sha256(f"{self.seed}\0{self.id}\0{record.id}".encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
     def charge(self, *, tokens: int = 0, usd: float = 0.0) -> None:
-        """Book what the records being handled cost; a batch shares it equally."""
+        """Add to the cost of the records being processed; the records of a batch share it equally."""
         charge(tokens=tokens, usd=usd)
 
 
@@ -213,32 +216,32 @@ class Map(Stage):
 
     @abstractmethod
     def process(self, batch: list[Record]) -> list[Answer]:
-        """One answer for each record, in order; no answer may depend on the rest of the batch."""
+        """The answer for each record, in order. No answer may depend on the other records of the batch."""
 
 
 class Filter(Map):
-    """One record in, its scores out, held against `thresholds`.
+    """One record in, its scores out, which are compared with `thresholds`.
 
-    The options that `thresholds` name are no part of what is measured.
+    The options that `thresholds` name must not change the scores.
     """
 
     bounds_in_fingerprint: ClassVar[bool] = False
-    """Whether these options are in the stage's fingerprint, as all options of a Map are.
+    """Whether the options of `thresholds` are in the stage's fingerprint, as all options of a Map are.
 
-    Where they are not, a change of one reruns neither the stage nor those that read its scores. Set it on a Filter
-    that was released as a Map: its fingerprint stays, and so do the datasets that were made with it.
+    If not, a change of one reruns neither the stage nor those that read its scores. Set it to True on a Filter that
+    was released as a Map: then its fingerprint does not change, and existing datasets stay valid.
     """
 
     @abstractmethod
     def measure(self, batch: list[Record]) -> list[Answer]:
-        """The scores of each record, in order, or why it cannot be measured; none may depend on the batch."""
+        """The scores of each record, in order, or `Reject` or `Failed`. None may depend on the rest of the batch."""
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Measure, then judge."""
+        """Measure the records, then compare the scores with the thresholds."""
         return [self.judge(found) for found in self.measure(batch)]
 
     def judge(self, found: Answer) -> Answer:
-        """What was measured, or `Reject` for the first threshold that does not hold."""
+        """The scores of one record, or `Reject` for the first threshold that does not hold."""
         if isinstance(found, Reject | Failed):
             return found
         for threshold in self.thresholds:
@@ -251,9 +254,9 @@ class Filter(Map):
 
 
 class AsyncMap(Stage):
-    """One record in, one answer out, many in flight: for remote calls.
+    """One record in, one answer out, many records at the same time: for remote calls.
 
-    Where only some of a stage's models are remote, it says `remote = False`, and the models decide.
+    If only some of a stage's models are remote, set `remote = False`: then the chosen model decides.
     """
 
     remote = True
@@ -263,7 +266,7 @@ class AsyncMap(Stage):
         """The answer for one record."""
 
     async def close(self) -> None:
-        """Let go of connections, on the event loop that the calls were made on."""
+        """Close connections. Runs on the event loop of the calls."""
 
 
 class Expand(Stage):
@@ -271,18 +274,18 @@ class Expand(Stage):
 
     @abstractmethod
     def process(self, batch: list[Record]) -> list[Children]:
-        """The children's new fields for each record; no children is the rejection `no_children`."""
+        """The new fields of the children of each record. A record without children is rejected as `no_children`."""
 
 
 class Combine(Stage):
     """The records of one group in, new records out, `<id of like>+0` and so on."""
 
     by: ClassVar[str] = ""
-    """Field whose equal values make a group, one by which the source groups; '' for the children of one parent."""
+    """The field whose equal values make a group, and by which the source groups; '' for the children of one parent."""
 
     @abstractmethod
     def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
-        """New records from those of one group (at least one), told of the siblings lost on the way."""
+        """New records made of one group. `records` has at least one; `lost` has those that did not come this far."""
 
 
 def stage_name(cls: type[Stage]) -> str:

@@ -1,12 +1,12 @@
 """Reads the files that records name, from the places that a config allows.
 
-An address is a plain path, one that fsspec knows, or:
+An address is a plain path, an address that fsspec knows, or:
 
-- `package://NAME/PATH`, a file that an installed Python package carries;
-- `http://` and `https://`, fetched with limits, from hosts that are named;
-- a part of a file at another address, so that a picture in a container never passes the driver:
-  `tar://OFFSET+SIZE/ADDRESS` for some bytes of it, `parquet://ROW/COLUMN/ADDRESS` and
-  `arrow://ROW/COLUMN/ADDRESS` for one cell of a table, the column percent-encoded.
+- `package://NAME/PATH`: a file in an installed Python package;
+- `http://` and `https://`: fetched within limits, from the hosts that the config names;
+- a part of a file at another address, so that workers read pictures in containers themselves:
+  `tar://OFFSET+SIZE/ADDRESS` for a byte range, `parquet://ROW/COLUMN/ADDRESS` and
+  `arrow://ROW/COLUMN/ADDRESS` for one cell of a table, with the column percent-encoded.
 """
 
 from datagen.fetch.addresses import PACKAGE, folder_of, reason, resolved, scheme_of

@@ -1,4 +1,4 @@
-"""Addresses: what they are made of, and which filesystem speaks them."""
+"""Parses addresses, and finds the filesystem that reads each."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from fsspec.implementations.local import LocalFileSystem
 from datagen.core.errors import DataError, SetupError
 
 PACKAGE = "package"
-"""Scheme of files that an installed Python package carries: `package://skimage/data/rocket.jpg`."""
+"""Scheme of files in an installed Python package: `package://skimage/data/rocket.jpg`."""
 CONTAINERS = ("tar", "parquet", "arrow")
-"""Schemes of what is a part of a file at another address."""
+"""Schemes of addresses of a part of a file at another address."""
 
 
-class Part(NamedTuple):
-    """A part of a file: `first` and `second` are OFFSET and SIZE of a tar's, ROW and COLUMN of a table's."""
+class FilePart(NamedTuple):
+    """A part of the file at `address`. `str` gives the address of the part."""
 
     scheme: str
+    """One of `CONTAINERS`."""
     first: int
+    """The offset in bytes in a tar; the row of a table, from 0."""
     second: str
+    """The size in bytes in a tar; the column of a table, percent-encoded in an address."""
     address: str
 
     def __str__(self) -> str:
@@ -36,18 +39,18 @@ class Part(NamedTuple):
         return f"{self.scheme}://{self.first}{sign}{self.second}/{self.address}"
 
 
-def bytes_of(address: str, *, offset: int, size: int) -> str:
-    """The address of some bytes of a file."""
-    return str(Part("tar", offset, str(size), address))
+def range_address(address: str, *, offset: int, size: int) -> str:
+    """The address of `size` bytes of a file, from byte `offset` on."""
+    return str(FilePart("tar", offset, str(size), address))
 
 
-def cell_of(address: str, *, scheme: str, row: int, column: str) -> str:
+def cell_address(address: str, *, scheme: str, row: int, column: str) -> str:
     """The address of one cell of a table; `scheme` is `parquet` or `arrow`."""
-    return str(Part(scheme, row, quote(column, safe=""), address))
+    return str(FilePart(scheme, row, quote(column, safe=""), address))
 
 
-def part_of(uri: str) -> Part:
-    """What an address of a container's part consists of. Raises `DataError` if it is not written so."""
+def parse_part(uri: str) -> FilePart:
+    """Parse the address of a part of a file. Raises `DataError` if it has another form."""
     scheme, _, rest = uri.partition("://")
     numbers, _, address = rest.partition("/")
     first, _, second = numbers.partition("+")
@@ -60,7 +63,7 @@ def part_of(uri: str) -> Part:
         raise DataError(f"write it as {form}")
     if scheme_of(address) in CONTAINERS:
         raise DataError("a part of a part of a file is not read")
-    return Part(scheme, int(first), second if scheme == "tar" else unquote(second), address)
+    return FilePart(scheme, int(first), second if scheme == "tar" else unquote(second), address)
 
 
 def _is_number(text: str) -> bool:
@@ -73,12 +76,12 @@ def scheme_of(uri: str) -> str:
 
 
 def folder_of(address: str) -> str:
-    """The folder of a file, with the slash that ends it; '' where a plain name counts from here."""
+    """The folder of a file, with a slash at its end; '' for a plain name, relative to the current folder."""
     return address[: address.rfind("/") + 1]
 
 
 def resolved(uri: str, base: str) -> str:
-    """`uri`, counted from the folder `base` if it is a relative path, or a part of the file at one."""
+    """`uri` with the folder `base` in front if it is a relative path, or a part of a file at a relative path."""
     scheme = scheme_of(uri)
     if scheme in CONTAINERS:
         steps = 1 if scheme == "tar" else 2
@@ -90,13 +93,13 @@ def resolved(uri: str, base: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, without the address that the caller names anyway."""
+    """The message of an error, without the address if the error has it apart: the caller names the address anyway."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 @contextmanager
-def told(scheme: str) -> Iterator[None]:
-    """What a filesystem raises in the block becomes a `DataError`, or a `SetupError` where its package is missing."""
+def as_data_error(scheme: str) -> Iterator[None]:
+    """Turn what a filesystem raises in the block into a `DataError`, or a `SetupError` if its package is missing."""
     try:
         yield
     except (DataError, SetupError):
@@ -109,10 +112,12 @@ def told(scheme: str) -> Iterator[None]:
         raise DataError(f"cannot be read: {reason(error)}") from error
 
 
-def located(address: str) -> tuple[Any, str]:
-    """Filesystem and path. A chain, `a::b`, would reach what `schemes` does not allow; in a plain path it is a name.
+def filesystem_of(address: str) -> tuple[Any, str]:
+    """The filesystem of an address, and the path in it.
 
-    Raises `DataError` for a local pipe, socket or device, whose opening or reading may never end.
+    Raises `DataError` for a local pipe, socket or device, because opening or reading it may never end; and for a
+    chain of fsspec such as `a::b`, because it could reach a scheme that is not allowed. In a plain path `::` is
+    part of the name.
     """
     scheme = scheme_of(address)
     if scheme in (PACKAGE, "file"):
@@ -130,7 +135,7 @@ def located(address: str) -> tuple[Any, str]:
 
 def _refuse_special(path: str) -> None:
     mode = os.stat(path).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder says so itself
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder raises an error of its own
         raise DataError("is not a regular file but a pipe, socket or device")
 
 

@@ -1,7 +1,7 @@
-"""Pictures in the cells of Parquet and Arrow files.
+"""Reads pictures from the cells of Parquet and Arrow files.
 
-A worker reads one table after another from the front, so the last one stays
-open, and of it some rows: those that follow are read without a search.
+A worker reads one table after another, each in the order of its rows. So each thread keeps its last table open, with
+the rows that were decoded last: the next row is then read without a search from the start.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from datagen.core.errors import DataError
-from datagen.fetch.addresses import Part
+from datagen.fetch.addresses import FilePart
 
 _ROWS = 8
-"""Pictures that are decoded at once from Parquet."""
+"""Pictures of a Parquet file that are decoded at once."""
 _FAULTS = (pa.ArrowException, ValueError, KeyError, IndexError, TypeError, NotImplementedError, MemoryError)
 
 
-class _Opened:
-    """One column of a table, read forwards; another row group, or a row further up, begins anew."""
+class _ColumnReader:
+    """One column of a table, read forwards. A row of another row group, or before the last one, restarts reading."""
 
-    def __init__(self, part: Part, filesystem: Any, path: str) -> None:
+    def __init__(self, part: FilePart, filesystem: Any, path: str) -> None:
         self._column = part.second
         self._source = path if isinstance(filesystem, LocalFileSystem) else filesystem.open(path, "rb")
         self._group = -1
@@ -40,7 +40,7 @@ class _Opened:
         self._first = 0
 
     def cell(self, row: int) -> Any:
-        """The value in a row, as plain Python. Raises `DataError` if there are fewer rows."""
+        """The value in row `row`, from 0, as a Python object. Raises `DataError` if the table has fewer rows."""
         group = self._group_of(row)
         if group != self._group or self._chunk is None or row < self._first:
             self._chunks, self._first, self._chunk, self._group = self._begin(group), self._starts[group], None, group
@@ -65,12 +65,15 @@ class _Opened:
             batches = arrow_batches(self._source)
         for batch in batches:
             column = batch.column(self._column)
-            column.validate(full=True)  # of foreign bytes: offsets may point anywhere
+            column.validate(full=True)  # the bytes are not ours: offsets in them may point anywhere
             yield column
 
 
 def arrow_batches(source: Any) -> Iterator[pa.RecordBatch]:
-    """The batches of an Arrow file, or of the stream that `datasets` calls one; a path is mapped, not read."""
+    """The record batches of an Arrow file, or of an Arrow stream, which `datasets` gives the same ending.
+
+    A path is memory-mapped; any other source is a file object and is read.
+    """
     mapped = pa.memory_map(source) if isinstance(source, str) else pa.PythonFile(source, mode="r")
     if mapped.read(6) == b"ARROW1":
         file = pa.ipc.open_file(mapped)
@@ -81,27 +84,30 @@ def arrow_batches(source: Any) -> Iterator[pa.RecordBatch]:
     yield from pa.ipc.open_stream(mapped)
 
 
-class _Kept(threading.local):
-    """What a thread read last."""
+class _LastTable(threading.local):
+    """The table that a thread read last."""
 
     key: tuple[str, str, str] | None = None
-    opened: _Opened | None = None
+    reader: _ColumnReader | None = None
 
 
-_KEPT = _Kept()
+_LAST = _LastTable()
 
 
-def read_cell(part: Part, filesystem: Any, path: str) -> bytes:
-    """The picture in a cell: bytes, or the struct of `bytes` and `path` that `datasets` stores. Raises `DataError`."""
+def read_cell(part: FilePart, filesystem: Any, path: str) -> bytes:
+    """The bytes of the picture in a cell, which holds bytes or the struct `{bytes, path}` of `datasets`.
+
+    Raises `DataError` if the table cannot be read, or if the cell holds no picture.
+    """
     key = (part.scheme, part.second, part.address)
     try:
-        if _KEPT.key != key or _KEPT.opened is None:
-            _KEPT.key, _KEPT.opened = None, None
-            _KEPT.opened = _Opened(part, filesystem, path)
-            _KEPT.key = key
-        value = _KEPT.opened.cell(part.first)
+        if _LAST.key != key or _LAST.reader is None:
+            _LAST.key, _LAST.reader = None, None
+            _LAST.reader = _ColumnReader(part, filesystem, path)
+            _LAST.key = key
+        value = _LAST.reader.cell(part.first)
     except _FAULTS as error:
-        _KEPT.key, _KEPT.opened = None, None
+        _LAST.key, _LAST.reader = None, None
         raise DataError(f"cannot be read as {part.scheme.capitalize()}: {_first_line(error)}") from error
     return _picture(value, part)
 
@@ -110,7 +116,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 
-def _picture(value: Any, part: Part) -> bytes:
+def _picture(value: Any, part: FilePart) -> bytes:
     where = f"row {part.first}, column '{part.second:.100}'"
     if isinstance(value, dict) and isinstance(value.get("path"), str) and not value.get("bytes"):
         raise DataError(f"{where} holds only a file's name, {value['path']:.200}; store the pictures themselves")

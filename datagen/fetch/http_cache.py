@@ -1,9 +1,8 @@
-"""What was fetched from the web, kept on disk by its URL.
+"""A cache on disk of files from the web, by URL.
 
-Under `DATAGEN_CACHE`, or the user's cache folder; nothing is kept where that
-variable is set to nothing. Each file begins with the checksum of the rest,
-so that a damaged one counts as missing. Nothing is ever removed: the folder
-can be deleted at any time.
+It lies in the folder that `DATAGEN_CACHE` names, or in the user's cache folder; an empty `DATAGEN_CACHE` turns it off.
+Each file begins with the checksum of the rest, so that a damaged file counts as missing. Nothing is removed by itself:
+the folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _HEAD = 64
 
 
 def folder() -> Path | None:
-    """Where files are kept; None for nowhere."""
+    """The folder of the cache; None if it is turned off."""
     named = os.environ.get(VARIABLE)
     if named is not None:
         return Path(named) if named else None
@@ -30,7 +29,7 @@ def folder() -> Path | None:
 
 
 def find(url: str) -> bytes | None:
-    """What was kept of a URL; None if nothing was, or if it was damaged since."""
+    """The stored bytes of a URL; None if there are none, or if they are damaged."""
     path = _path(url)
     if path is None:
         return None
@@ -42,19 +41,19 @@ def find(url: str) -> bytes | None:
     return body if head == hashlib.sha256(body).hexdigest().encode() else None
 
 
-def keep(url: str, data: bytes) -> None:
-    """Keep what a URL gave; a reader sees it whole or not at all. Raises `SetupError` if it cannot be written."""
+def save(url: str, data: bytes) -> None:
+    """Store the bytes of a URL; a reader sees all of them or nothing. Raises `SetupError` if they cannot be written."""
     path = _path(url)
     if path is None:
         return
-    passing = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        passing.write_bytes(hashlib.sha256(data).hexdigest().encode() + data)
-        os.replace(passing, path)
+        temporary.write_bytes(hashlib.sha256(data).hexdigest().encode() + data)
+        os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):
-            passing.unlink()
+            temporary.unlink()
         raise SetupError(
             f"the cache of fetched files, {path.parent}, cannot be written: {error.strerror or error}; "
             f"set {VARIABLE} to a folder that can, or to nothing to keep nothing"
@@ -62,7 +61,7 @@ def keep(url: str, data: bytes) -> None:
 
 
 def forget(url: str) -> None:
-    """Keep a URL's file no longer."""
+    """Remove the stored bytes of a URL."""
     path = _path(url)
     if path is not None:
         with suppress(OSError):

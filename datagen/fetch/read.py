@@ -1,26 +1,26 @@
-"""The bytes at an address."""
+"""Reads the bytes at an address."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
 from datagen.core.errors import DataError
-from datagen.fetch import http_cache as kept
-from datagen.fetch.addresses import CONTAINERS, located, part_of, resolved, scheme_of, told
+from datagen.fetch import http_cache
+from datagen.fetch.addresses import CONTAINERS, as_data_error, filesystem_of, parse_part, resolved, scheme_of
 from datagen.fetch.web import NO_WEB, WEB_SCHEMES, Web, fetch
 
 SCHEMES = ("file", "package", "s3", "gs", "gcs", "az", "abfs", "hf", "memory", *CONTAINERS)
-"""Kinds of address that are read where nothing else is said: the user's own disks and buckets, not the web."""
+"""Schemes that are read by default: the user's own disks and buckets, not the web."""
 
 
 def read_file(
     uri: str, *, base: str = "", schemes: tuple[str, ...], max_bytes: int, web: Web = NO_WEB, sha256: str = ""
 ) -> bytes:
-    """The bytes at `uri`, or at a part of it.
+    """The bytes of the file, or part of a file, at `uri`; a relative path counts from the folder `base`.
 
-    `sha256`, if known, decides whether a cached copy of what a URL gives is the right one; it is not
-    checked otherwise. Raises `DataError` if it is missing, no regular file, too large, or of a scheme
-    not among `schemes`; `SetupError` if the package that speaks the scheme is missing.
+    `sha256`, if it is not '', decides whether the cached copy of a URL is the right one; it is not checked otherwise.
+    Raises `DataError` if the file is missing, not a regular file, larger than `max_bytes`, or of a scheme that is not
+    among `schemes`; `SetupError` if the package for the scheme is missing.
     """
     address = resolved(uri, base)
     scheme = _allowed(address, schemes)
@@ -33,14 +33,14 @@ def read_file(
 
 
 def forget(uri: str, *, base: str = "") -> None:
-    """Let what a URL gave be fetched anew when it is read again, as it is no use; other addresses are not kept."""
+    """Remove the cached copy of a URL, so that the next read fetches it again. Other addresses have no cache."""
     address = resolved(uri, base)
     if scheme_of(address) in WEB_SCHEMES:
-        kept.forget(address)
+        http_cache.forget(address)
 
 
 def too_large(max_bytes: int) -> str:
-    """What is said of a file with more bytes."""
+    """The error message for a file with more than `max_bytes` bytes."""
     return f"is larger than {max_bytes:,} bytes, the limit set by `max_bytes`"
 
 
@@ -52,19 +52,19 @@ def _allowed(address: str, schemes: tuple[str, ...]) -> str:
 
 
 def _whole(address: str, max_bytes: int) -> bytes:
-    with told(scheme_of(address)):
-        filesystem, path = located(address)
+    with as_data_error(scheme_of(address)):
+        filesystem, path = filesystem_of(address)
         with filesystem.open(path, "rb") as file:
             return cast("bytes", file.read(max_bytes + 1))
 
 
 def _part(address: str, schemes: tuple[str, ...], max_bytes: int) -> bytes:
-    part = part_of(address)
+    part = parse_part(address)
     scheme = _allowed(part.address, schemes)
     if scheme in WEB_SCHEMES:
         raise DataError("a part of a file on the web is not read; download the file first")
-    with told(scheme):
-        filesystem, path = located(part.address)
+    with as_data_error(scheme):
+        filesystem, path = filesystem_of(part.address)
         if part.scheme != "tar":
             from datagen.fetch.cells import read_cell
 

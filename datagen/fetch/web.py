@@ -1,4 +1,8 @@
-"""Files on the web: only from hosts that are named, never from inside the network, with limits, tries and a cache."""
+"""Fetches files from the web, with limits on size and time, retries and a cache.
+
+Only hosts that the config names are asked. Addresses inside this machine or network are refused, unless the config
+names the host without `*`: a list of foreign URLs must not reach them, not by a redirect or a DNS name either.
+"""
 
 from __future__ import annotations
 
@@ -19,67 +23,67 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from datagen.core.errors import DataError
-from datagen.fetch import http_cache as kept
+from datagen.fetch import http_cache
 
 WEB_SCHEMES = ("http", "https")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
-_AGAIN = (429, 500, 502, 503, 504)
+_RETRYABLE = (429, 500, 502, 503, 504)
 _LONGEST_WAIT = 60.0
-"""Seconds between two tries, whatever a server asks for."""
+"""The longest delay between two tries, in seconds. A server that asks for a longer one fails the file."""
 _CHUNK = 2**16
 _HOST = re.compile(r"^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*)$")
 
 
 class Web(NamedTuple):
-    """What may be fetched, and how patiently."""
+    """From which hosts files may be fetched, and the limits on time and tries."""
 
     hosts: tuple[str, ...] = ()
-    """Names of hosts; `*.example.org` for all below one, `*` for any that is not inside the network."""
+    """Names of hosts; `*.example.org` allows all subdomains, `*` any host that is not inside this network."""
     timeout_s: float = 60
-    """Seconds for one try at one file, from the connection to the last byte."""
+    """Seconds for one try of one file, from connecting to the last byte."""
     tries: int = 3
-    """How often a file is asked for while the server is busy, broken or cannot be reached."""
+    """Tries of one file while the server is busy, broken or unreachable."""
 
 
 NO_WEB = Web()
 
 
-class _AgainError(Exception):
-    """It may work later; `wait` is what the server asks for, in seconds."""
+class _RetryableError(Exception):
+    """A fault that a later try may not have; `wait` is the delay in seconds that the server asks for, 0 for none."""
 
-    def __init__(self, told: str, wait: float = 0) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, wait: float = 0) -> None:
+        super().__init__(message)
         self.wait = wait
 
 
 def check_host(pattern: str) -> str:
-    """A pattern of `Web.hosts`, in lower case. Raises `ValueError` if it is none."""
+    """A pattern for `Web.hosts`, in lower case. Raises `ValueError` if it is not one."""
     if not _HOST.match(pattern.lower()):
         raise ValueError(f"'{pattern:.100}' is no host; write images.example.org, *.example.org or *")
     return pattern.lower()
 
 
 def fetch(url: str, *, web: Web, max_bytes: int, schemes: tuple[str, ...], sha256: str) -> bytes:
-    """What a URL gives: from the cache, where it is there and has the checksum, if one is known; else from its host.
+    """The bytes of a URL: from the cache, if they are there and have the checksum `sha256` ('' for any); else fetched.
 
-    Raises `DataError` if it is not allowed, not there, too large, or cannot be had in `web.tries` tries.
+    Raises `DataError` if the URL is not allowed, not found, larger than `max_bytes`, or fails in all `web.tries` tries.
     """
-    _target(url, web, schemes)  # what the config no longer allows is not taken from the cache either
-    known = kept.find(url)
+    _target(url, web, schemes)  # the cache gives nothing either that the config no longer allows
+    known = http_cache.find(url)
     if known is not None and len(known) <= max_bytes and sha256 in ("", hashlib.sha256(known).hexdigest()):
         return known
-    data = _with_tries(url, web, max_bytes, schemes)
+    data = _fetch_with_retries(url, web, max_bytes, schemes)
     if sha256 in ("", hashlib.sha256(data).hexdigest()):
-        kept.keep(url, data)
+        http_cache.save(url, data)
     return data
 
 
-def _with_tries(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
+def _fetch_with_retries(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
     for attempt in range(1, web.tries + 1):
         try:
-            return _try(url, web, max_bytes, schemes)
-        except _AgainError as error:
+            return _fetch_once(url, web, max_bytes, schemes)
+        except _RetryableError as error:
             if attempt == web.tries:
                 times = f" ({attempt} tries)" if attempt > 1 else ""
                 raise DataError(f"{error}{times}") from error
@@ -89,7 +93,7 @@ def _with_tries(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) ->
     raise DataError("was not asked for: `tries` is 0")
 
 
-def _try(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
+def _fetch_once(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
     with _deadline(web.timeout_s) as deadline:
         for _ in range(_MOST_REDIRECTS + 1):
             target = _target(url, web, schemes)
@@ -106,7 +110,7 @@ _HEADERS = {"User-Agent": "datagen", "Accept": "*/*", "Accept-Encoding": "identi
 
 
 class _Target(NamedTuple):
-    """Where a URL leads; the host as DNS has it."""
+    """The parts of a URL; the host as DNS names it, in ASCII and lower case."""
 
     secure: bool
     host: str
@@ -125,13 +129,13 @@ def _target(url: str, web: Web, schemes: tuple[str, ...]) -> _Target:
         raise DataError(f"leads to the scheme '{parts.scheme:.40}', which is not allowed; `schemes` lists what is")
     if parts.username is not None or not host:
         raise DataError("is no plain URL: it names a user, or no host")
-    if not any(_fits(host, pattern) for pattern in web.hosts):
+    if not any(_host_matches(host, pattern) for pattern in web.hosts):
         raise DataError(f"the host '{host:.200}' is not allowed; `hosts` lists: {', '.join(web.hosts) or 'none'}")
     secure = parts.scheme == "https"
     return _Target(secure, host, port or (443 if secure else 80), _path(parts))
 
 
-def _fits(host: str, pattern: str) -> bool:
+def _host_matches(host: str, pattern: str) -> bool:
     return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
@@ -141,7 +145,10 @@ def _path(parts: SplitResult) -> str:
 
 
 class _Deadline:
-    """Shuts the socket that is open when time is up, so that a server that drips bytes is cut off too."""
+    """Shuts the open socket when the time is up.
+
+    A timeout of the socket alone would not end a download whose server sends a byte now and then.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -171,27 +178,27 @@ class _Deadline:
             try:
                 socket.socket.shutdown(opened, socket.SHUT_RDWR)
             except OSError:
-                return  # it was closed meanwhile
+                return  # it is already closed
 
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[_Deadline]:
-    """What goes wrong on the way in the block becomes `_AgainError`, which says so if time was up."""
+    """Turn errors of the connection in the block into `_RetryableError`; its message says if the time was up."""
     deadline = _Deadline(seconds)
     try:
         yield deadline
-        if deadline.passed:  # what was cut off then may look like a whole answer
-            raise _AgainError(_too_slow(seconds))
-    except (DataError, _AgainError):
+        if deadline.passed:  # a response that was cut off by the deadline may look complete
+            raise _RetryableError(_too_slow(seconds))
+    except (DataError, _RetryableError):
         if deadline.passed:
-            raise _AgainError(_too_slow(seconds)) from None
+            raise _RetryableError(_too_slow(seconds)) from None
         raise
     except ssl.SSLCertVerificationError as error:
         raise DataError(f"its host's certificate is not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         slow = deadline.passed or isinstance(error, TimeoutError)
         what = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise _AgainError(_too_slow(seconds) if slow else f"cannot be fetched: {what:.200}") from error
+        raise _RetryableError(_too_slow(seconds) if slow else f"cannot be fetched: {what:.200}") from error
     finally:
         deadline.end()
 
@@ -202,7 +209,10 @@ def _too_slow(seconds: float) -> str:
 
 @contextmanager
 def _connected(target: _Target, web: Web, deadline: _Deadline) -> Iterator[http.client.HTTPConnection]:
-    """A connection to one of the host's addresses, each of which was looked at before."""
+    """A connection to one of the host's addresses, all of which were checked.
+
+    The socket is opened here because `http.client` would resolve the name again, perhaps to another address.
+    """
     opened = _open(_addresses(target, web), target.port, deadline)
     try:
         deadline.watch(opened)
@@ -224,11 +234,14 @@ def _tls() -> ssl.SSLContext:
 
 
 def _addresses(target: _Target, web: Web) -> list[str]:
-    """Where a host is. Raises `DataError` if that is inside this machine or network, unless it is itself named."""
+    """The IP addresses of a host.
+
+    Raises `DataError` if one is inside this machine or network, unless `hosts` names the host without `*`.
+    """
     try:
         rows = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise _AgainError(f"the host '{target.host:.200}' is not found") from error
+        raise _RetryableError(f"the host '{target.host:.200}' is not found") from error
     found = list(dict.fromkeys(str(row[4][0]) for row in rows))
     inside = [address for address in found if _is_inside(address)]
     if inside and target.host not in web.hosts:
@@ -240,7 +253,7 @@ def _addresses(target: _Target, web: Web) -> list[str]:
 
 
 def _is_inside(address: str) -> bool:
-    """Whether an IP address is anything but a public one; of one that is wrapped in another, the inner counts."""
+    """Whether an IP address is not public. For an IPv4 address inside an IPv6 one, the inner address counts."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         ip = ip.ipv4_mapped or ip.sixtofour or ip
@@ -258,7 +271,7 @@ def _open(addresses: list[str], port: int, deadline: _Deadline) -> socket.socket
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """The whole answer. Raises `DataError` if it is no file, or too large; `_AgainError` if it breaks off."""
+    """The whole body. Raises `DataError` if it is no file, or too large; `_RetryableError` if it breaks off."""
     _check_status(response)
     wanted = response.length
     if wanted is not None and wanted > max_bytes:
@@ -269,7 +282,7 @@ def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         if len(data) > max_bytes:
             raise DataError(f"is larger than {max_bytes:,} bytes, the limit set by `max_bytes`")
     if wanted is not None and len(data) < wanted:
-        raise _AgainError(f"breaks off after {len(data):,} of {wanted:,} bytes")
+        raise _RetryableError(f"breaks off after {len(data):,} of {wanted:,} bytes")
     return bytes(data)
 
 
@@ -281,14 +294,14 @@ def _check_status(response: http.client.HTTPResponse) -> None:
             raise DataError(f"is sent in the coding '{coding:.40}', which was not asked for")
         return
     phrase = next((known.phrase for known in HTTPStatus if known == status), "")
-    told = f"the server answers {status} {phrase}".rstrip()
-    if status in _AGAIN:
-        raise _AgainError(told, asked_wait(response.getheader("Retry-After") or ""))
-    raise DataError(told)
+    message = f"the server answers {status} {phrase}".rstrip()
+    if status in _RETRYABLE:
+        raise _RetryableError(message, retry_after_seconds(response.getheader("Retry-After") or ""))
+    raise DataError(message)
 
 
-def asked_wait(text: str) -> float:
-    """The seconds of a `Retry-After`, which may be a date; 0 if there is none that can be read."""
+def retry_after_seconds(text: str) -> float:
+    """The delay in seconds that a `Retry-After` header asks for, as a number or a date; 0 if it is neither."""
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:

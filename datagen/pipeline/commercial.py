@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from datagen.core.licenses import CommercialUse, commercial_use, is_among, known_as, license_of, source_of
+from datagen.core.licenses import CommercialUse, commercial_use, is_listed, license_of, source_of, spdx_name
 from datagen.models.base import ModelConfig, models_with_paths
 from datagen.pipeline.config import stage_places
 from datagen.pipeline.graph_model import Graph, Node
@@ -54,7 +54,7 @@ def licences(graph: Graph, *, allow: Collection[str] = ()) -> list[Licensed]:
     """
     gated = any(_is_gate(node, allow) for node in graph.nodes)
     found = [*_model_licences(graph), *_dataset_licences(graph), *([] if gated else _row_licences(graph))]
-    return [row._replace(standing="allowed") if row.license and is_among(row.license, allow) else row for row in found]
+    return [row._replace(standing="allowed") if row.license and is_listed(row.license, allow) else row for row in found]
 
 
 def _model_licences(graph: Graph) -> Iterator[Licensed]:
@@ -126,7 +126,7 @@ def _row_licences(graph: Graph) -> Iterator[Licensed]:
     for row in graph.source.rows():
         # of a mix only the rows that it takes; other sources have no `mix_says`
         if not row.error and row.fields.get("mix_says", "taken") == "taken":
-            name = known_as(str(row.fields.get("license") or ""))
+            name = spdx_name(str(row.fields.get("license") or ""))
             counts[name] += 1
             first.setdefault(name, row.id)
     mix = isinstance(graph.loaded.pipeline.source, MixConfig)
@@ -139,7 +139,7 @@ def _row_licences(graph: Graph) -> Iterator[Licensed]:
 
 
 def _licensed(where: str, what: str, license: str, *, remedy: str) -> Licensed:
-    name = known_as(license)
+    name = spdx_name(license)
     return Licensed(where, what, name, commercial_use(name), source_of(name), remedy)
 
 
@@ -147,6 +147,6 @@ def _is_gate(node: Node, allow: Collection[str]) -> bool:
     """Whether a stage rejects every picture whose licence is not allowed, by the table or by `allow`."""
     # a stage without `keep` is taken to let unknown licences pass, so that it is no gate
     passes = {*getattr(node.config, "keep", ("unknown",))}
-    passes |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_among(name, allow)}
+    passes |= {commercial_use(name) for name in getattr(node.config, "allow", ()) if not is_listed(name, allow)}
     judges = _GATE in node.stage.rejects and "license" in node.reads and not node.clauses
     return judges and passes <= {"allowed", "conditions"}

@@ -10,7 +10,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from datagen.core.errors import StoreError
-from datagen.core.redact import printable, redacted
+from datagen.core.redact import escape_control, redact
 from datagen.storage.store import Store
 
 LOG = "run/log"
@@ -40,7 +40,7 @@ class RunLog:
     def write(self, text: str) -> None:
         """Append text, each line with the time. Raises `StoreError` if the log cannot be written."""
         stamp = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        lines = [printable(entry) for entry in redacted(text).splitlines() if entry.strip()]
+        lines = [escape_control(entry) for entry in redact(text).splitlines() if entry.strip()]
         # backslashreplace: an id may hold lone surrogates
         data = "".join(f"{stamp} {entry}\n" for entry in lines).encode("utf-8", "backslashreplace")
         if self._store is None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from datagen.core.errors import StoreError
-from datagen.core.redact import printable, redacted
+from datagen.core.redact import escape_control, redact
 from datagen.execute.engines.progress_events import RunProgress, Summary
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
@@ -107,7 +107,7 @@ class Watcher:
 
     def _show(self, text: str) -> None:
         """Print on standard output; above the panel if both are the same terminal."""
-        text = printable(redacted(text))
+        text = escape_control(redact(text))
         if self._live and self._out.is_terminal:
             self._terminal.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

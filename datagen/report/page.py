@@ -24,7 +24,7 @@ from markupsafe import Markup
 
 from datagen.core.errors import SetupError, StoreError
 from datagen.core.fields import Field, catalogue
-from datagen.core.redact import redacted
+from datagen.core.redact import redact
 from datagen.execute.ledger.cost_ledger import RunCost, read_run_cost
 from datagen.execute.ledger.ledger import SLICES, Ledger
 from datagen.execute.reuse.run_manifest import StageManifest, read_stages
@@ -279,7 +279,7 @@ def _error(kind: ErrorKind, out: str) -> dict[str, Any]:
 def _redact(value: Any) -> Any:
     """Plain data with secrets redacted. Pictures (`data`, base64) are not searched."""
     if isinstance(value, str):
-        return redacted(value)
+        return redact(value)
     if isinstance(value, dict):
         return {name: inner if name == "data" else _redact(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

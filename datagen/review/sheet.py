@@ -17,8 +17,8 @@ from datagen.execute.reuse.run_manifest import last_run
 from datagen.fetch import resolved
 from datagen.fetch.addresses import reason
 from datagen.review.sheet_page import page_of
-from datagen.sources.review_sheet import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
-from datagen.sources.tables import kind_of
+from datagen.sources.review_sheet import COLUMNS, PROPOSED, SHOWN, escape_formula, sheet_rows
+from datagen.sources.tables import table_kind
 from datagen.storage.store import Store
 
 UNDECIDED = "undecided"
@@ -86,14 +86,18 @@ def _run_rows(out: str) -> Iterator[Row]:
             target = resolved(str(fields["target_uri"]), base) if fields.get("target_uri") else ""
             cells = {name: str(fields.get(name, "")) for name in _FROM_FIELDS}
             cells |= {"source": resolved(str(fields.get("uri", "")), base), "target": target}
-            yield {"id": row["id"], "awaits": row["stage"], **{name: escaped(text) for name, text in cells.items()}}
+            yield {
+                "id": row["id"],
+                "awaits": row["stage"],
+                **{name: escape_formula(text) for name, text in cells.items()},
+            }
 
 
 def _merged(row: Row | None, found: Row) -> Row:
     """A row of the sheet with the cells of a run; a proposal that a person accepted is not replaced."""
     row = row or dict.fromkeys(COLUMNS, "")
     taken = {proposed for column, proposed in PROPOSED.items() if row[column]}
-    return {**row, "id": found["id"], **{name: found[name] for name in TOLD if name not in taken}}
+    return {**row, "id": found["id"], **{name: found[name] for name in SHOWN if name not in taken}}
 
 
 def _cell(value: object) -> str:
@@ -102,7 +106,7 @@ def _cell(value: object) -> str:
 
 def _write(path: str, rows: list[Row]) -> None:
     """Replace the sheet in one step, so that an interrupted write leaves the old sheet."""
-    data = _encoded(kind_of(path), path, rows)
+    data = _encoded(table_kind(path), path, rows)
     try:
         filesystem, inside = fsspec.core.url_to_fs(path)
         filesystem.makedirs(filesystem._parent(inside), exist_ok=True)

@@ -10,7 +10,7 @@ from datagen.core.errors import DatagenError
 from datagen.fetch import read_file, scheme_of
 from datagen.imaging.image import Image
 from datagen.report.pictures import LOCAL_FILES, Picture, Sheet, thumbnail
-from datagen.sources.review_sheet import unescaped
+from datagen.sources.review_sheet import unescape_formula
 
 MOST = 300
 """Most records that are shown: the first ones."""
@@ -28,7 +28,7 @@ def page_of(rows: Iterable[Mapping[str, str]], *, sheet: str) -> str:
 
 
 def _card(row: Mapping[str, str]) -> Card:
-    words = {name: unescaped(row[name]) for name in ("text", "proposed_name", "proposed_caption")}
+    words = {name: unescape_formula(row[name]) for name in ("text", "proposed_name", "proposed_caption")}
     facts = {
         "proposed name": words["proposed_name"],
         "proposed caption": words["proposed_caption"],
@@ -54,7 +54,7 @@ def _sheet(row: Mapping[str, str]) -> Sheet:
 def _pictures(row: Mapping[str, str]) -> Iterator[Picture | str]:
     """The source and target pictures, or a text that says why one cannot be shown."""
     for side in ("source", "target"):
-        address = unescaped(row[side])
+        address = unescape_formula(row[side])
         if address and scheme_of(address) in ("http", "https"):
             yield f"the {side} lies on the web: {address}"
         elif address:

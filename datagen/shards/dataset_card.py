@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
-from datagen.core.redact import printable
+from datagen.core.redact import escape_control
 from datagen.shards.index import SHARDS, SPLITS, About, DatasetInfo
 from datagen.shards.info import SampleInfo
 
@@ -200,5 +200,5 @@ def _line(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Text on one line, with the characters of Markdown and HTML escaped."""
-    plain = printable(_line(text))
+    plain = escape_control(_line(text))
     return re.sub(r"([\\`*_{}\[\]()#|~$!])", r"\\\1", html.escape(plain, quote=False))

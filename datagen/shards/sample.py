@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER, Field
 from datagen.core.record import Record
-from datagen.core.redact import public
+from datagen.core.redact import redact_address
 from datagen.imaging.image import Mask
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import ImageOptions
@@ -184,7 +184,7 @@ def _info_values(record: Record, names: _MemberNames) -> dict[str, Any]:
         "instances": _rows(record, "instances", naming=("mask", names)),
         "relations": _rows(record, "relations"),
         "license": license,
-        "source": {"uri": public(record.get("uri") or ""), "sha256": _sha256(record), "license": license},
+        "source": {"uri": redact_address(record.get("uri") or ""), "sha256": _sha256(record), "license": license},
     }
 
 

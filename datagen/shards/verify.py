@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from pydantic import ValidationError
 
 from datagen.core.errors import StoreError
-from datagen.core.redact import printable
+from datagen.core.redact import escape_control
 from datagen.shards.columns import Digests, digests, found_in
 from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, ShardInfo, read_dataset
 from datagen.shards.info import SampleInfo
@@ -44,7 +44,7 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
-        return printable("; ".join(filter(None, [f"{place}: {self.fault}", self.remedy])))
+        return escape_control("; ".join(filter(None, [f"{place}: {self.fault}", self.remedy])))
 
 
 class _IndexRow(NamedTuple):

@@ -1,1 +1,1 @@
-"""Where records come from: rows in an order that never changes."""
+"""Sources: readers of files and datasets, whose rows become the records of a pipeline."""

@@ -1,13 +1,17 @@
-"""What every source gives: rows in an order that never changes."""
+"""The interface of sources, and the options that their configs share. A source gives its rows in a fixed order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from pydantic import Field
+
+from datagen.core.options import Options
+
 
 class SourceRow(NamedTuple):
-    """One record as it enters the pipeline; with an `error`, it fails there, by name."""
+    """One record as it enters the pipeline. If it has an `error`, the record fails there, under its id."""
 
     id: str
     fields: Mapping[str, Any]
@@ -15,26 +19,45 @@ class SourceRow(NamedTuple):
 
 
 class Source(Protocol):
-    """Rows to cut into slices. Reads lazily; gives the same rows in the same order every time."""
+    """Gives the rows that a run cuts into slices: lazily, and always the same rows in the same order."""
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """The fields that every sound row has."""
+        """The fields that every row without an error has."""
         ...
 
     def check(self) -> None:
-        """Raise `ConfigError` if it can be seen without network that there is nothing to read."""
+        """Raise `ConfigError` if there is nothing to read, as far as that can be found out without the network."""
         ...
 
     def count(self) -> int | None:
-        """How many rows there are, if that can be told in a moment; None where it would take a download."""
+        """The number of rows; None if counting them would take long, such as a download."""
         ...
 
     def rows(self) -> Iterator[SourceRow]:
-        """All rows. Raises `ConfigError` if there is nothing to read; a faulty row only carries its error."""
+        """All rows, faulty ones with their `error`. Raises `ConfigError` if there is nothing to read."""
         ...
 
 
-def escaped(id: str) -> str:
-    """An id whose `#`, `+` and `%` cannot be taken for those that datagen puts into derived ids."""
+class SourceOptions(Options):
+    """Options of every source."""
+
+    kind: str
+    path: str = Field(min_length=1)
+    """Address of the file or folder; a relative one counts from the folder in which datagen is run."""
+    group_by: str = ""
+    """Field whose equal values keep consecutive rows in one slice, for stages that combine by it."""
+
+
+class ForeignOptions(SourceOptions):
+    """Options of every source whose rows may lack a licence and an author."""
+
+    license: str = ""
+    """Licence of every picture that names none, an SPDX name where there is one."""
+    credit: str = ""
+    """Who made the pictures, where nothing else tells."""
+
+
+def escape_id(id: str) -> str:
+    """An id with `#`, `+` and `%` percent-encoded: datagen uses these signs in the ids of derived records."""
     return id.replace("%", "%25").replace("#", "%23").replace("+", "%2B")

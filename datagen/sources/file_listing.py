@@ -1,8 +1,7 @@
-"""Folders, globs and buckets: their files in an order that does not depend on how they are listed.
+"""Lists the files of folders, globs and buckets, in an order that does not depend on the filesystem.
 
-Folders are walked one at a time, sorted by name, so that what is held is the
-names of one folder and of those above it. Names that begin with a dot, and
-folders that are links, are passed over.
+Folders are listed one at a time and sorted by name, so that only the names in one folder, and in those above it, are
+in memory. Names that begin with a dot are skipped, and so are links to folders.
 """
 
 from __future__ import annotations
@@ -24,20 +23,21 @@ from datagen.fetch import PACKAGE, reason, scheme_of
 
 _MAGIC = re.compile(r"[*?\[]")
 _DEEPEST = 64
-"""Folders within folders; deeper ones are a fault."""
+"""The largest depth of nested folders; deeper ones are an error."""
 
 
 class Folder(NamedTuple):
-    """One folder: its path from where the walk began ('' or with a slash at its end), and its files, sorted."""
+    """One folder: its path from the base of the listing ('' or with a slash at its end), and its file names, sorted."""
 
     path: str
     files: list[str]
 
 
-class Place:
-    """What lies at an address: a folder, a file, or what a glob such as `photos/**/*.jpg` fits.
+class FileListing:
+    """The files at an address, which is a folder, a single file, or a glob such as `photos/**/*.jpg`.
 
-    `base` is the folder, with a slash at its end, from which all names count.
+    All paths are relative to `base`, a folder with a slash at its end: the folder itself, or the part of a glob before
+    its first pattern. Errors of the filesystem are raised as `ConfigError`.
     """
 
     def __init__(self, address: str) -> None:
@@ -54,11 +54,11 @@ class Place:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine, so that it can be looked at in a moment."""
+        """Whether the files are on this machine, where listing them is fast."""
         return scheme_of(self.address) in ("file", "local")
 
     def check_scheme(self) -> None:
-        """Raise `ConfigError` if no filesystem has its scheme."""
+        """Raise `ConfigError` if no filesystem has the address's scheme."""
         scheme, known = scheme_of(self.address), fsspec.available_protocols()
         if scheme == PACKAGE:
             raise ConfigError(f"{self.address}: packages are not listed; name single files in a manifest")
@@ -66,15 +66,15 @@ class Place:
             raise ConfigError(f"{self.address}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
 
     def is_file(self) -> bool:
-        """Whether the address is that of one file. Raises `ConfigError` if there is nothing."""
+        """Whether the address is that of a single file. Raises `ConfigError` if nothing is there."""
         if self.pattern:
             return False
-        with self._told(self.address):
+        with self._config_errors(self.address):
             info = self._filesystem().info(self._root)
             return bool(info["type"] == "file")
 
     def folders(self) -> Iterator[Folder]:
-        """The folder and those below it that have files, files first, each sorted. Raises `ConfigError`."""
+        """All folders that have files: each before those in it, and sorted by name. Raises `ConfigError`."""
         fits = re.compile(glob_translate(self.pattern)) if self.pattern else None
         depth = _DEEPEST if "**" in self.pattern or not self.pattern else self.pattern.count("/")
         yield from self._walk("", fits, depth)
@@ -91,15 +91,15 @@ class Place:
                 yield from self._walk(f"{path}{name}/", fits, depth)
 
     def siblings(self, path: str) -> set[str]:
-        """The names of all files in a folder, also of those that no glob fits."""
+        """The names of all files in a folder, also of those that do not match the glob."""
         return set(self._listed(path)[0])
 
     def _listed(self, path: str) -> tuple[list[str], list[str]]:
-        """The names of a folder's files and folders, in any order."""
+        """The names of the files and of the folders in a folder, in any order."""
         fs, root = self._filesystem(), self._path(path.rstrip("/"))
         files: list[str] = []
         folders: list[str] = []
-        with self._told(f"{self.base}{path}"):
+        with self._config_errors(f"{self.base}{path}"):
             if isinstance(fs, LocalFileSystem):
                 with os.scandir(root) as entries:
                     for entry in entries:
@@ -116,20 +116,20 @@ class Place:
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        """A file, by its path from `base`. Raises `ConfigError`."""
-        with self._told(f"{self.base}{path}"):
+        """Open a file to read, by its path from `base`. Raises `ConfigError`."""
+        with self._config_errors(f"{self.base}{path}"):
             opened = self._filesystem().open(self._path(path), "rb")
         with opened as file:
             yield file
 
     def read_some(self, paths: Sequence[str], *, most: int) -> dict[str, bytes | Exception]:
-        """Up to `most` bytes of each file, side by side where the filesystem can; or what went wrong in its place."""
+        """The first `most` bytes of each file, or its error; read concurrently if the filesystem can."""
         if not paths:
             return {}
         inside = [self._path(path) for path in paths]
         fs = self._filesystem()
         if isinstance(fs, LocalFileSystem):
-            found: Iterable[bytes | Exception] = (_read(path, most) for path in inside)
+            found: Iterable[bytes | Exception] = (_read_head(path, most) for path in inside)
         else:
             read = fs.cat_ranges(inside, [0] * len(inside), [most] * len(inside), on_error="return")
             found = (b"" if _is_empty(data) else data for data in read)
@@ -140,14 +140,14 @@ class Place:
 
     def _filesystem(self) -> Any:
         if self._fs is None:
-            with self._told(self.address):
+            with self._config_errors(self.address):
                 fs, root = url_to_fs(self.base.rstrip("/") if len(self.base) > 1 else self.base)
                 self._fs, self._root = fs, str(root)
         return self._fs
 
     @contextmanager
-    def _told(self, where: str) -> Iterator[None]:
-        """What a filesystem raises in the block becomes a `ConfigError`."""
+    def _config_errors(self, where: str) -> Iterator[None]:
+        """Turn what the filesystem raises in the block into a `ConfigError`."""
         try:
             yield
         except ConfigError:
@@ -162,7 +162,7 @@ class Place:
             raise ConfigError(f"{where}: cannot be read: {reason(error)}") from error
 
 
-def _read(path: str, most: int) -> bytes | Exception:
+def _read_head(path: str, most: int) -> bytes | Exception:
     try:
         with open(path, "rb") as file:
             return file.read(most)
@@ -171,11 +171,11 @@ def _read(path: str, most: int) -> bytes | Exception:
 
 
 def _is_empty(found: bytes | Exception) -> bool:
-    """Whether a range could not be read as the file has no bytes, which object stores call a fault."""
+    """Whether the error only means that the file is empty: object stores refuse to read a range of it."""
     return getattr(found, "errno", None) == errno.EINVAL and "range" in str(found)
 
 
-def one_folder(address: str) -> tuple[Place, str]:
-    """The place around a single file, and its name there."""
+def split_address(address: str) -> tuple[FileListing, str]:
+    """The listing of the folder of a single file, and the file's name in it."""
     folder, slash, name = address.rpartition("/")
-    return Place(folder or ("/" if slash else ".")), name
+    return FileListing(folder or ("/" if slash else ".")), name

@@ -1,9 +1,8 @@
-"""The files of a Hugging Face dataset on disk, and their columns: Parquet, or the Arrow files of `save_to_disk`.
+"""Finds and reads the files of a Hugging Face dataset on disk: Parquet, or the Arrow files of `save_to_disk`.
 
-The layouts are those that `datasets` reads: a repository of `.parquet` files,
-whose names or folders begin with their split; or a folder with `state.json`,
-which lists its Arrow files; or one with `dataset_dict.json` and such a folder
-for each split. Nothing of `datasets` is run, so no code of a dataset's is either.
+Three layouts of `datasets` are understood: a repository of `.parquet` files, whose names or folders begin with their
+split; a folder with `state.json`, which lists its Arrow files; a folder with `dataset_dict.json` and such a folder for
+each split. The package `datasets` is not used, so that no code from a dataset's repository can run.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Any, NamedTuple
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
-from datagen.fetch.addresses import cell_of
-from datagen.sources.file_listing import Place
+from datagen.fetch.addresses import cell_address
+from datagen.sources.file_listing import FileListing
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 _ROWS = 256
@@ -26,7 +25,7 @@ _SPLIT = re.compile(r"^([a-zA-Z_]\w*)(-\d{5}-of-\d{5}.*)?\.parquet$")
 
 
 class HubFile(NamedTuple):
-    """One file of tables, by its path from the dataset's folder."""
+    """One file of a dataset, by its path from the dataset's folder."""
 
     scheme: str
     """`parquet` or `arrow`."""
@@ -34,34 +33,37 @@ class HubFile(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """Its path without the ending."""
+        """The path without its extension."""
         return self.path.rpartition(".")[0]
 
     def cell(self, *, row: int, column: str) -> str:
-        """The address of one cell, from the dataset's folder."""
-        return cell_of(self.path, scheme=self.scheme, row=row, column=column)
+        """The address of one cell, relative to the dataset's folder; `row` counts from 0 in this file."""
+        return cell_address(self.path, scheme=self.scheme, row=row, column=column)
 
 
 class HubFiles:
-    """The files of a dataset, or of one of its splits, by name or as the dataset's state lists them."""
+    """The files of a dataset, or of one of its splits; sorted by name, or in the order of `state.json`.
+
+    Iterating raises `ConfigError` if a file of the layout cannot be read, or if there is no such split.
+    """
 
     def __init__(self, path: str, *, split: str) -> None:
         self.path = path
-        self.place = Place(path)
+        self.listing = FileListing(path)
         self._split = split
 
     @property
     def base(self) -> str:
-        """The folder from which cells count."""
-        return self.place.base
+        """The folder to which the addresses of cells are relative."""
+        return self.listing.base
 
     @property
     def empty(self) -> str:
-        """What is said of a folder that holds none."""
+        """The error message for a folder without such files."""
         return f"{self.path}: holds no .parquet files, and is nothing that save_to_disk wrote ({STATE}, {SPLITS})"
 
     def address(self, file: HubFile) -> str:
-        """A file's whole address."""
+        """The full address of a file."""
         return f"{self.base}{file.path}"
 
     def first(self) -> HubFile:
@@ -73,34 +75,34 @@ class HubFiles:
 
     def columns(self, file: HubFile) -> list[str]:
         """The names of a file's columns."""
-        with self.place.open(file.path) as opened:
+        with self.listing.open(file.path) as opened:
             return list(_schema(file, opened, self.address(file)))
 
     def count(self) -> int | None:
-        """How many rows local Parquet files have; None elsewhere."""
-        if not self.place.is_local:
+        """The number of rows of local Parquet files; None for other files."""
+        if not self.listing.is_local:
             return None
         total = 0
         for found in self:
             if found.scheme != "parquet":
                 return None
-            with self.place.open(found.path) as file:
+            with self.listing.open(found.path) as file:
                 total += _parquet(file, self.address(found)).metadata.num_rows
         return total
 
     @contextmanager
     def values(self, file: HubFile, wanted: list[str]) -> Iterator[Iterator[dict[str, Any]]]:
-        """A file's rows in the columns `wanted`. Raises `ConfigError` where it cannot be read further."""
-        with self.place.open(file.path) as opened:
+        """An iterator over a file's rows, with the columns `wanted` only. Raises `ConfigError` at damage."""
+        with self.listing.open(file.path) as opened:
             yield _values(file, opened, wanted, self.address(file))
 
     def __iter__(self) -> Iterator[HubFile]:
-        if self.place.is_file():
+        if self.listing.is_file():
             raise ConfigError(f"{self.path}: is a file; give the folder of the dataset, or a glob")
-        if self.place.pattern:
+        if self.listing.pattern:
             yield from self._parquets()
             return
-        names = self.place.siblings("")
+        names = self.listing.siblings("")
         if SPLITS in names:
             yield from self._of_splits()
         elif STATE in names:
@@ -111,7 +113,7 @@ class HubFiles:
     def _parquets(self) -> Iterator[HubFile]:
         splits: set[str] = set()
         found = False
-        for folder in self.place.folders():
+        for folder in self.listing.folders():
             for name in folder.files:
                 if name.endswith(".parquet"):
                     split = _split_of(folder.path, name)
@@ -123,28 +125,28 @@ class HubFiles:
             raise ConfigError(f"{self.path}: has no split '{self._split}'; {nearest(self._split, splits)}")
 
     def _of_splits(self) -> Iterator[HubFile]:
-        known = _names(self._json(SPLITS).get("splits"), f"{self.place.base}{SPLITS}: `splits`")
+        known = _names(self._json(SPLITS).get("splits"), f"{self.listing.base}{SPLITS}: `splits`")
         if self._split and self._split not in known:
             raise ConfigError(f"{self.path}: has no split '{self._split}'; {nearest(self._split, known)}")
         for split in [self._split] if self._split else sorted(known):
             yield from self._of_state(f"{split}/")
 
     def _of_state(self, folder: str) -> Iterator[HubFile]:
-        where = f"{self.place.base}{folder}{STATE}: `_data_files`"
+        where = f"{self.listing.base}{folder}{STATE}: `_data_files`"
         listed = self._json(f"{folder}{STATE}").get("_data_files")
         files = [entry.get("filename") if isinstance(entry, dict) else None for entry in _list(listed, where)]
         for name in _names(files, where):
             yield HubFile("arrow", f"{folder}{name}")
 
     def _json(self, path: str) -> dict[str, Any]:
-        with self.place.open(path) as file:
+        with self.listing.open(path) as file:
             data = file.read(_MOST_JSON)
         try:
             found = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{self.place.base}{path}: is not valid JSON: {error}") from error
+            raise ConfigError(f"{self.listing.base}{path}: is not valid JSON: {error}") from error
         if not isinstance(found, dict):
-            raise ConfigError(f"{self.place.base}{path}: holds {type(found).__name__}, not a JSON object")
+            raise ConfigError(f"{self.listing.base}{path}: holds {type(found).__name__}, not a JSON object")
         return found
 
 
@@ -155,7 +157,7 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 def _names(value: Any, where: str) -> list[str]:
-    """Names of files or folders in one folder. Raises `ConfigError` for what leads out of it."""
+    """Check a list of names of files or folders in one folder. Raises `ConfigError` for a path that leads out of it."""
     for name in _list(value, where):
         if not isinstance(name, str) or not name or "/" in name or "\\" in name or name in (".", ".."):
             raise ConfigError(f"{where} names {json.dumps(name):.200}, which is no file beside it")
@@ -163,7 +165,7 @@ def _names(value: Any, where: str) -> list[str]:
 
 
 def _split_of(folder: str, name: str) -> str:
-    """The split of a Parquet file, by its own name or that of its folder; '' if neither tells."""
+    """The split of a Parquet file, from its name or that of its folder; '' if neither has one."""
     match = _SPLIT.match(name)
     inside = folder.rstrip("/").rpartition("/")[2]
     if match and (match[2] or inside in ("", "data")):
@@ -199,7 +201,7 @@ def _schema(found: HubFile, file: Any, address: str) -> Sequence[str]:
 
 
 def _values(found: HubFile, file: Any, wanted: list[str], address: str) -> Iterator[dict[str, Any]]:
-    """The wanted columns, row by row. Raises `ConfigError` where the file cannot be read further."""
+    """The columns `wanted`, row by row. Raises `ConfigError` at damage."""
     import pyarrow as pa
 
     from datagen.fetch.cells import arrow_batches
@@ -218,10 +220,10 @@ def _values(found: HubFile, file: Any, wanted: list[str], address: str) -> Itera
         for batch in batches:
             columns = [batch.column(name) for name in wanted]
             for column in columns:
-                column.validate(full=True)
+                column.validate(full=True)  # the bytes are not ours: offsets in them may point anywhere
             for row in range(batch.num_rows):
                 yield {name: column[row].as_py() for name, column in zip(wanted, columns, strict=True)}
                 number += 1
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"{address}: cannot be read from row {number} on: {told[:200]}") from error
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"{address}: cannot be read from row {number} on: {message[:200]}") from error

@@ -1,11 +1,11 @@
-"""A list of pictures with their objects, as JSON lines.
+"""The source `manifest` as JSON lines: one picture with its objects on each line.
 
-Each line: `{"id", "uri", "sha256", "license", "credit", "caption", "session",
+A line is `{"id", "uri", "sha256", "license", "credit", "caption", "session",
 "objects": [{"label", "box", "polygons", "mask", "attributes"}], "width", "height",
-"bytes"}`; only `id` and `uri` are needed, and the last three are for people. A line
-that is wrong fails by its id, or as `%line<number>` where it has none. In a box, NaN
-and infinity are read as null, which stands for a number that is not finite and fails
-that object alone.
+"bytes"}`. Only `id` and `uri` are required, and the last three are only for people.
+A faulty line becomes a failed record with its id, or with the id `%line<number>` if
+it has none. In a box, NaN and infinity are read as null, which stands for a number
+that is not finite: it fails only that object.
 """
 
 from __future__ import annotations
@@ -14,27 +14,41 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import fsspec
 from pydantic import ValidationError
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
-from datagen.sources.base import SourceRow
-from datagen.sources.id_set import Seen
-from datagen.sources.rows import FARTHEST, FIELDS, MEASURES, ROW, ManifestRow, checked, faulty, sound
+from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.id_set import IdSet
+from datagen.sources.rows import FARTHEST, FIELDS, MEASURES, ROW, ManifestRow, build_row, faulty_row, validate_row
 
-__all__ = ["FARTHEST", "LONGEST_LINE", "Manifest", "document", "lines_of", "parsed"]
+__all__ = ["FARTHEST", "LONGEST_LINE", "Manifest", "ManifestConfig", "parse_json", "parse_object", "read_lines"]
+
+
+class ManifestConfig(SourceOptions):
+    """Pictures and their annotations, one a row: JSON lines, CSV or Parquet."""
+
+    kind: Literal["manifest"] = "manifest"
+    """A `.jsonl`, `.csv`, `.tsv` or `.parquet` file that datagen or a person wrote."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        from datagen.sources.tables import Table  # which reads JSON lines by this module
+
+        return Table(self.path) if self.path.lower().endswith((".csv", ".tsv", ".parquet")) else Manifest(self.path)
+
 
 LONGEST_LINE = 64 * 2**20
-"""In bytes; a longer one fails."""
+"""The longest line that is read, in bytes; a longer one fails."""
 
 _JSON = ROW.validator.validate_json
 
 
 class Manifest:
-    """The rows of a manifest file, at any fsspec address."""
+    """One record for each line of a manifest file, at any fsspec address."""
 
     writes = FIELDS
 
@@ -43,24 +57,24 @@ class Manifest:
         self._base = folder_of(path)
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local file is missing or has no rows, or if no filesystem has that scheme."""
+        """Raise `ConfigError` if a local file is missing or has no rows, or if no filesystem has the scheme."""
         scheme = scheme_of(self.path)
         known = fsspec.available_protocols()
         if scheme not in known:
             raise ConfigError(f"{self.path}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
-        if scheme == "file" and next(lines_of(self.path), None) is None:
+        if scheme == "file" and next(read_lines(self.path), None) is None:
             raise ConfigError(self._empty())
 
     def _empty(self) -> str:
         return f"{self.path}: holds no rows; a manifest has one JSON object a line"
 
     def rows(self) -> Iterator[SourceRow]:
-        """One row a line; blank lines are skipped."""
-        seen = Seen()
+        """One row for each line that is not blank."""
+        ids = IdSet()
         number = 0
-        for number, line in lines_of(self.path):
+        for number, line in read_lines(self.path):
             row = self._row(line, number)
-            if not seen.add(row.id):
+            if not ids.add(row.id):
                 used = f"{self.path}:{number}: the id '{row.id[:200]}' was used above"
                 row = SourceRow(f"{row.id}%line{number}", {}, f"{row.error}; {used}" if row.error else used)
             yield row
@@ -68,31 +82,34 @@ class Manifest:
             raise ConfigError(self._empty())
 
     def count(self) -> int | None:
-        """How many rows there are; None where the file is not on this machine, or cannot be read."""
+        """The number of rows; None if the file is not on this machine, or cannot be read."""
         if scheme_of(self.path) != "file":
             return None
         try:
-            return sum(1 for _ in lines_of(self.path))
+            return sum(1 for _ in read_lines(self.path))
         except ConfigError:
             return None
 
     def _row(self, line: bytes, number: int) -> SourceRow:
-        row = _read_at_once(line)
+        row = _parse_fast(line)
         if row is not None:
-            return sound(row, base=self._base)
+            return build_row(row, base=self._base)
         name, where = f"%line{number}", f"{self.path}:{number}"
         try:
-            return checked(parsed(line), base=self._base, where=where, name=name)
+            return validate_row(parse_object(line), base=self._base, where=where, name=name)
         except ValueError as error:
-            return faulty(name, f"{where}: {error}")
+            return faulty_row(name, f"{where}: {error}")
 
 
-def lines_of(path: str) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with their numbers; of one that is too long, its beginning. Raises `ConfigError`."""
+def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, each with its number from 1; a line that is too long is cut.
+
+    Raises `ConfigError`.
+    """
     try:
-        # Remote files do not know `readline(limit)`.
+        # fsspec's remote files do not support `readline(limit)`.
         with fsspec.open(path, "rb") as file, io.BufferedReader(file, 2**20) as buffered:
-            for number, line in enumerate(_cut(buffered), 1):
+            for number, line in enumerate(_split_lines(buffered), 1):
                 if line.strip(_BLANK):
                     yield number, line
     except FileNotFoundError as error:
@@ -101,27 +118,28 @@ def lines_of(path: str) -> Iterator[tuple[int, bytes]]:
         raise ConfigError(f"{path}: cannot be read as a manifest: {reason(error)}") from error
 
 
-def _read_at_once(line: bytes) -> ManifestRow | None:
-    """The row on a line on which nothing is odd; None where something may be, which `parsed` tells more slowly."""
+def _parse_fast(line: bytes) -> ManifestRow | None:
+    """The row on a line without peculiarities; None for any other line: `parse_object` is slower, but its errors are
+    exact."""
     if b"\\" in line or len(line) > LONGEST_LINE:
         return None
     try:
         row: ManifestRow = _JSON(line)
     except ValidationError:
         return None
-    return row if line.count(b'"') == 2 * _texts(row) else None  # a key that is there twice has quotes too many
+    return row if line.count(b'"') == 2 * _count_texts(row) else None  # a key that is there twice has too many quotes
 
 
-def _texts(row: ManifestRow) -> int:
-    """How many keys and texts a row consists of."""
+def _count_texts(row: ManifestRow) -> int:
+    """The number of quoted strings, keys and values, in the JSON text of a row."""
     number = 2 * len(row) - ("objects" in row) - sum(name in row for name in MEASURES)
     for thing in row.get("objects", ()):
         number += len(thing) + 1 + len(thing.get("attributes", ())) + len(thing.get("mask") or ())
     return number
 
 
-def _cut(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines; of one longer than `LONGEST_LINE`, that much and one byte more."""
+def _split_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file; one longer than `LONGEST_LINE` is cut to one byte more than that."""
     while line := file.readline(LONGEST_LINE + 1):
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -129,18 +147,21 @@ def _cut(file: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def parsed(line: bytes) -> dict[str, Any]:
+def parse_object(line: bytes) -> dict[str, Any]:
     """The JSON object on a line. Raises `ValueError`."""
     if len(line) > LONGEST_LINE:
         raise ValueError(f"the line is longer than {LONGEST_LINE:,} bytes")
-    data = document(line)
+    data = parse_json(line)
     if not isinstance(data, dict):
         raise ValueError(f"a line is one JSON object, this one is {_JSON_NAMES[type(data)]}")
     return data
 
 
-def document(text: bytes) -> Any:
-    """What a JSON text tells; what is no finite number is null. Raises `ValueError`, also for a key given twice."""
+def parse_json(text: bytes) -> Any:
+    """The value of a JSON text, with null for numbers that are not finite.
+
+    Raises `ValueError`, also for a key that an object has twice.
+    """
     try:
         return _DECODER.decode(text.decode("utf-8-sig" if text.startswith(_MARK) else "utf-8"))
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""Writes a manifest of any source: what its rows tell, and checksum, size and length of each file."""
+"""Writes a manifest of any source: its annotations, and the checksum, size in pixels and length of each file."""
 
 from __future__ import annotations
 
@@ -15,95 +15,96 @@ from typing import Any, NamedTuple
 
 from datagen.core.errors import ConfigError, DataError
 from datagen.fetch import SCHEMES, Web, read_file, resolved, scheme_of
-from datagen.fetch.addresses import CONTAINERS, Part, part_of
+from datagen.fetch.addresses import CONTAINERS, FilePart, parse_part
 from datagen.imaging.image import size_of
 from datagen.sources.base import SourceRow
 
 _READERS = 8
 _AHEAD = 4 * _READERS
-"""Rows that are read before the first of them is written."""
+"""The most rows that are read ahead of the one that is written next."""
 _MAX_BYTES = 2 * 10**9
 _TEXTS = ("license", "credit", "caption", "session")
 
 
-class Listed(NamedTuple):
-    """How far a listing is."""
+class WriteProgress(NamedTuple):
+    """The progress of writing a file, after one more row."""
 
     rows: int
     failed: int
-    """How many of them are left out."""
+    """How many of `rows` were left out because of an error."""
     fault: str = ""
-    """What is wrong with the last row, if it is."""
+    """The error of the last row; '' if it has none."""
 
 
-def write_manifest(rows: Iterable[SourceRow], to: Path, *, license: str, web: Web) -> Iterator[Listed]:
-    """Write a manifest of what can be read; tells of each row as it is done. Raises `ConfigError`.
+def write_manifest(rows: Iterable[SourceRow], to: Path, *, license: str, web: Web) -> Iterator[WriteProgress]:
+    """Write a manifest of the rows that can be read, in their order, and yield the progress after each row.
 
-    Rows keep their order. The file appears when all is done, or not at all: as where no row is left.
+    `license` is for rows without one. The file appears at the end, and only if it has a row. Raises `ConfigError` if
+    it cannot be written.
     """
     folder = f"{to.resolve().parent}/"
     schemes = (*SCHEMES, "http", "https") if web.hosts else SCHEMES
 
     def measured(row: SourceRow) -> dict[str, Any]:
-        return _measured(row, folder=folder, license=license, schemes=schemes, web=web)
+        return _measure(row, folder=folder, license=license, schemes=schemes, web=web)
 
-    yield from write_lines(_side_by_side(rows, measured), to)
+    yield from write_lines(_in_threads(rows, measured), to)
 
 
-def write_lines(made: Iterable[tuple[SourceRow, dict[str, Any] | DataError]], to: Path) -> Iterator[Listed]:
-    """Write what was made of each row as a line of JSON, in order; tells of each as it is done.
+def write_lines(made: Iterable[tuple[SourceRow, dict[str, Any] | DataError]], to: Path) -> Iterator[WriteProgress]:
+    """Write a line of JSON for each row of `made` that has no error, and yield the progress after each row.
 
-    The file appears when all is done, or not at all: as where no row is left. Raises `ConfigError`.
+    The file appears at the end, and only if it has a line. Raises `ConfigError` if it cannot be written.
     """
-    passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
+    temporary = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     number = failed = 0
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        with passing.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             for number, (row, line) in enumerate(made, 1):
                 if isinstance(line, DataError):
                     failed += 1
-                    yield Listed(number, failed, f"{row.id:.200}: {line}")
+                    yield WriteProgress(number, failed, f"{row.id:.200}: {line}")
                 else:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                    yield Listed(number, failed)
+                    yield WriteProgress(number, failed)
         if failed < number:
-            os.replace(passing, to)
+            os.replace(temporary, to)
     except OSError as error:
         raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
-            passing.unlink()
+            temporary.unlink()
 
 
-def _side_by_side(
+def _in_threads(
     rows: Iterable[SourceRow], work: Callable[[SourceRow], dict[str, Any]]
 ) -> Iterator[tuple[SourceRow, dict[str, Any] | DataError]]:
-    """Each row and what was made of it, in order, by several threads that are never far ahead."""
+    """Each row with the result of `work`, in order. Several threads work at most `_AHEAD` rows ahead."""
     waiting: deque[tuple[SourceRow, Future[dict[str, Any]]]] = deque()
     with warnings.catch_warnings(), ThreadPoolExecutor(_READERS) as pool:
-        warnings.simplefilter("ignore")  # Pillow's, of large pictures: only their sizes are read
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures, but only their sizes are read
         try:
             for row in rows:
                 waiting.append((row, pool.submit(work, row)))
                 if len(waiting) >= _AHEAD:
-                    yield _done(*waiting.popleft())
+                    yield _outcome(*waiting.popleft())
             while waiting:
-                yield _done(*waiting.popleft())
+                yield _outcome(*waiting.popleft())
         finally:
             for _, future in waiting:
                 future.cancel()
 
 
-def _done(row: SourceRow, future: Future[dict[str, Any]]) -> tuple[SourceRow, dict[str, Any] | DataError]:
+def _outcome(row: SourceRow, future: Future[dict[str, Any]]) -> tuple[SourceRow, dict[str, Any] | DataError]:
     try:
         return row, future.result()
     except DataError as error:
         return row, error
 
 
-def _measured(row: SourceRow, *, folder: str, license: str, schemes: tuple[str, ...], web: Web) -> dict[str, Any]:
-    """A line of the manifest. Raises `DataError`."""
+def _measure(row: SourceRow, *, folder: str, license: str, schemes: tuple[str, ...], web: Web) -> dict[str, Any]:
+    """The line of one row. Raises `DataError` if its file cannot be read, or has another checksum."""
     if row.error:
         raise DataError(row.error)
     fields = row.fields
@@ -118,7 +119,7 @@ def _measured(row: SourceRow, *, folder: str, license: str, schemes: tuple[str, 
     if license:
         texts.setdefault("license", license)
     line = {
-        "id": _unescaped(row.id),
+        "id": _unescape_id(row.id),
         "uri": _from_folder(resolved(fields["uri"], fields["base"]), folder),
         "sha256": found,
         "width": width,
@@ -126,30 +127,29 @@ def _measured(row: SourceRow, *, folder: str, license: str, schemes: tuple[str, 
         "bytes": len(data),
         **texts,
     }
-    return {**line, "objects": [*map(_bare, fields["objects"])]} if fields.get("objects") else line
+    return {**line, "objects": [*map(_without_empty, fields["objects"])]} if fields.get("objects") else line
 
 
-def _bare(thing: dict[str, Any]) -> dict[str, Any]:
-    """An object without what it does not have."""
+def _without_empty(thing: dict[str, Any]) -> dict[str, Any]:
+    """An object without the keys that have no value."""
     return {key: value for key, value in thing.items() if value not in (None, [])}
 
 
-def _unescaped(id: str) -> str:
+def _unescape_id(id: str) -> str:
     return id.replace("%2B", "+").replace("%23", "#").replace("%25", "%")
 
 
 def _from_folder(address: str, folder: str) -> str:
-    """An address as the manifest in `folder` has it: a relative path for what lies below, else a whole one."""
+    """An address as written in a manifest in `folder`: a relative path for a file below it, else the full address."""
     if scheme_of(address) in CONTAINERS:
-        part = part_of(address)
-        return str(Part(part.scheme, part.first, _second(address), _from_folder(part.address, folder)))
+        part = parse_part(address)
+        return str(FilePart(part.scheme, part.first, _size_or_column(address), _from_folder(part.address, folder)))
     if "://" in address:
         return address
-    whole = os.path.abspath(address)
-    return whole.removeprefix(folder)
+    return os.path.abspath(address).removeprefix(folder)
 
 
-def _second(address: str) -> str:
-    """The size, or the column as it is written, of a container's part."""
+def _size_or_column(address: str) -> str:
+    """The size of a part of a tar, or the column of a cell as it is encoded in its address."""
     first, _, rest = address.partition("://")[2].partition("/")
     return first.partition("+")[2] if address.startswith("tar:") else rest.partition("/")[0]

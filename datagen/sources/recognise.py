@@ -1,4 +1,4 @@
-"""What lies at a place: which kind of source reads it, and with which options."""
+"""Finds out which kind of source reads the files at an address, and with which options."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from typing import Any, Literal, NamedTuple
 
 from datagen.core.errors import ConfigError, DatagenError
 from datagen.sources.base import Source
-from datagen.sources.file_listing import Folder, Place, one_folder
+from datagen.sources.file_listing import FileListing, Folder, split_address
 from datagen.sources.hub_files import SPLITS, STATE
 from datagen.sources.images import ENDINGS
-from datagen.sources.tars import ENDING, PACKED, Tar, has_braces, members_of, tars_at
+from datagen.sources.tars import ENDING, PACKED, Tar, has_braces, read_members, tars_at
 
 _TABLES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-"""What `datasets` calls the table beside a folder of pictures (ImageFolder)."""
+"""The names of the table in a folder of pictures, as `datasets` has them (ImageFolder)."""
 _SA1B = re.compile(r"^sa_\d+\.(jpg|json)$")
 _FOLDERS = 50
-"""Folders that are looked into."""
+"""The most folders that are searched."""
 _ROWS = 20
 
 Shapes = Literal["masks", "boxes", "nothing"]
 
 
 class Recognised(NamedTuple):
-    """Options of the source, `kind` and `path` among them, and the remark with which to present them."""
+    """The options of the source, with `kind` and `path`, and in words what was found, for the user."""
 
     options: dict[str, str]
     found: str
 
 
 def recognise(address: str) -> Recognised:
-    """Which source reads what lies at an address. Raises `ConfigError` if none does."""
-    place = Place(address)
-    place.check_scheme()
-    if has_braces(address) or (place.is_file() and address.lower().endswith(ENDING)):
+    """The source that reads the files at an address. Raises `ConfigError` if there is none."""
+    listing = FileListing(address)
+    listing.check_scheme()
+    if has_braces(address) or (listing.is_file() and address.lower().endswith(ENDING)):
         return _tars(address, next(tars_at(address), None))
-    if place.is_file():
+    if listing.is_file():
         return _file(address)
-    for folder in islice(place.folders(), _FOLDERS):
-        if (known := _folder(address, place, folder)) is not None:
+    for folder in islice(listing.folders(), _FOLDERS):
+        if (known := _folder(address, listing, folder)) is not None:
             return known
     kinds = "pictures, tars, Parquet files, a manifest, or COCO's annotations"
     raise ConfigError(f"{address}: holds nothing that a source reads: {kinds}; docs/sources.md tells more")
 
 
 def shapes_of(source: Source) -> Shapes:
-    """What the first rows of a source tell of their objects; `nothing` also where they cannot be read."""
+    """Whether the first rows of a source have masks or boxes of objects; `nothing` also if they cannot be read."""
     try:
         rows = list(islice(source.rows(), _ROWS))
     except DatagenError:
@@ -72,33 +72,33 @@ def _file(address: str) -> Recognised:
     raise ConfigError(f"{address}: is a single file that no source reads; give a folder, or one of {wanted}")
 
 
-def _folder(address: str, place: Place, folder: Folder) -> Recognised | None:
-    """The source for a folder, by the names in it; None where they tell nothing."""
+def _folder(address: str, listing: FileListing, folder: Folder) -> Recognised | None:
+    """The source for a folder, by the names in it; None if they fit no source."""
     names = [name for name in folder.files if not name.startswith(".")]
     if SPLITS in names or (STATE in names and any(name.endswith(".arrow") for name in names)):
         return _huggingface(address, "what save_to_disk wrote")
     if sum(bool(_SA1B.match(name)) for name in names) > len(names) / 2:
         return Recognised({"kind": "sa1b", "path": address}, "SA-1B's pictures and masks")
     if tar := next((name for name in names if name.lower().endswith(ENDING)), None):
-        return _tars(address, Tar(place, f"{folder.path}{tar}"))
+        return _tars(address, Tar(listing, f"{folder.path}{tar}"))
     if any(name.lower().endswith(ENDINGS) for name in names):
         beside = next((name for name in _METADATA if name in names and not folder.path), "")
-        options = {"kind": "images", "path": address, **({"table": f"{place.base}{beside}"} if beside else {})}
+        options = {"kind": "images", "path": address, **({"table": f"{listing.base}{beside}"} if beside else {})}
         return Recognised(options, f"pictures, with {beside} beside them" if beside else "pictures")
     if coco := next((name for name in names if re.match(r"^instances.*\.json$", name)), None):
-        return _coco(f"{place.base}{folder.path}{coco}")
+        return _coco(f"{listing.base}{folder.path}{coco}")
     if any(name.endswith(".parquet") for name in names):
         return _huggingface(address, "Parquet files")
     if table := next((name for name in names if name.endswith((".jsonl", ".ndjson"))), None):
-        return Recognised({"kind": "manifest", "path": f"{place.base}{folder.path}{table}"}, "a manifest")
+        return Recognised({"kind": "manifest", "path": f"{listing.base}{folder.path}{table}"}, "a manifest")
     return None
 
 
 def _tars(address: str, first: Tar | None) -> Recognised:
     if first is None:
         raise ConfigError(f"{address}: holds no tars")
-    with first.place.open(first.path) as file:
-        members = list(islice((member for member in members_of(file) if not member.error), _ROWS))
+    with first.listing.open(first.path) as file:
+        members = list(islice((member for member in read_members(file) if not member.error), _ROWS))
     names = [member.name.rpartition("/")[2] for member in members]
     if names and all(_SA1B.match(name) for name in names):
         return Recognised({"kind": "sa1b", "path": address}, "SA-1B's tars")
@@ -110,7 +110,7 @@ def _tars(address: str, first: Tar | None) -> Recognised:
 
 
 def _huggingface(address: str, found: str) -> Recognised:
-    """With the column of the pictures, if its name is one of the usual ones, and that of the captions."""
+    """The source with the columns of pictures and captions, if they have one of the usual names."""
     options = {"kind": "huggingface", "path": address}
     names = _columns(address)
     for option, usual in (("image_column", ("image", "img", "picture", "jpg", "png")), ("caption_column", _CAPTIONS)):
@@ -130,25 +130,25 @@ def _columns(address: str) -> list[str]:
 
 
 def _coco(address: str) -> Recognised:
-    """With the folder of pictures that is usual for the file's name, if it is there."""
-    place, name = one_folder(address)
+    """The source with the folder of pictures that fits the file's name. Raises `ConfigError` if there is none."""
+    listing, name = split_address(address)
     part = re.sub(r"^[a-z]+_|\.json$", "", name)
-    above = place.base.rstrip("/").rpartition("/")[0]
-    near = [place.base.rstrip("/"), above or "."]
+    above = listing.base.rstrip("/").rpartition("/")[0]
+    near = [listing.base.rstrip("/"), above or "."]
     tried = [f"{folder}/{inside}" for folder in near for inside in (part, "images", f"images/{part}")]
     images = next((folder for folder in tried if _holds_pictures(folder)), None)
     if images is None:
         raise ConfigError(f"{address}: where are its pictures? looked in {', '.join(tried)}; set `images`")
-    captions = f"{place.base}captions_{part}.json"
+    captions = f"{listing.base}captions_{part}.json"
     options: dict[str, Any] = {"kind": "coco", "path": address, "images": images}
-    if captions != address and f"captions_{part}.json" in place.siblings(""):
+    if captions != address and f"captions_{part}.json" in listing.siblings(""):
         options["captions"] = captions
     return Recognised(options, "COCO's annotations")
 
 
 def _holds_pictures(folder: str) -> bool:
     try:
-        first = next(Place(folder).folders(), None)
+        first = next(FileListing(folder).folders(), None)
     except ConfigError:
         return False
     return first is not None and any(name.lower().endswith(ENDINGS) for name in first.files)

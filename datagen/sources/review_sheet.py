@@ -1,8 +1,7 @@
-"""The sheet on which a person decides: which pairs are kept, what their subjects are called, what their targets show.
+"""Reads the review sheet, a table in which a person keeps or drops pairs and corrects their names and captions.
 
-One row a record, by its id. A person fills in `decision` (keep or drop), `reason`,
-`name` and `caption`, and may use `note`; `ok` takes what is proposed beside it. All
-other columns are written by runs, for the person to see.
+It has one row for each record, by its id. A person fills in `decision` (keep or drop), `reason`, `name` and
+`caption`, and may use `note`; `ok` as a name or caption accepts the proposed one. Runs write all other columns.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
-from datagen.sources.tables import TableRow, columns_of, kind_of, table_rows
+from datagen.sources.tables import TableRow, read_columns, table_kind, table_rows
 
 FILLED_IN = ("decision", "reason", "name", "caption")
-TOLD = ("awaits", "operation", "text", "proposed_name", "proposed_caption", "source", "target")
-COLUMNS = ("id", *FILLED_IN, *TOLD, "note")
+SHOWN = ("awaits", "operation", "text", "proposed_name", "proposed_caption", "source", "target")
+COLUMNS = ("id", *FILLED_IN, *SHOWN, "note")
 PROPOSED = {"name": "proposed_name", "caption": "proposed_caption"}
 OK = "ok"
 _KEEP, _DROP = frozenset(("keep", "yes", "y", OK)), frozenset(("drop", "no", "n"))
@@ -25,7 +24,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Decision(NamedTuple):
-    """What a person wrote about one record; '' where they did not."""
+    """What a person wrote about one record; '' where they wrote nothing."""
 
     where: str
     """Such as `line 7`."""
@@ -36,7 +35,7 @@ class Decision(NamedTuple):
 
 
 def read_decisions(path: str) -> dict[str, Decision]:
-    """A sheet's decisions by id; none if there is no sheet yet. Raises `ConfigError` that names all its faults."""
+    """The decisions in a sheet, by id; empty if there is no sheet yet. Raises one `ConfigError` for all faults."""
     found: dict[str, Decision] = {}
     wrong: list[str] = []
     for row in sheet_rows(path):
@@ -54,12 +53,12 @@ def read_decisions(path: str) -> dict[str, Decision]:
 
 
 def sheet_rows(path: str) -> Iterator[TableRow]:
-    """The rows of a sheet as they are written; none if there is none. Raises `ConfigError`."""
-    if kind_of(path) == "parquet":
+    """The rows of a sheet as they are in the file; none if there is no sheet yet. Raises `ConfigError`."""
+    if table_kind(path) == "parquet":
         raise ConfigError(f"{path}: nobody can fill in a Parquet file; name a .csv, .tsv or .jsonl")
     if not _exists(path):
         return
-    for column in columns_of(path):
+    for column in read_columns(path):
         if column not in COLUMNS:
             raise ConfigError(f"{path}: the column '{column:.100}' means nothing; {nearest(column, COLUMNS)}")
     for row in table_rows(path):
@@ -79,7 +78,7 @@ def _exists(path: str) -> bool:
 
 
 def _read(row: TableRow) -> tuple[str, Decision]:
-    """A row's id and decision. Raises `ValueError`."""
+    """The id and the decision of a row. Raises `ValueError`."""
     cells = {column: _text(row.data, column) for column in COLUMNS}
     if not cells["id"]:
         raise ValueError("the id is missing")
@@ -92,7 +91,7 @@ def _read(row: TableRow) -> tuple[str, Decision]:
 
 
 def _approved(cells: Mapping[str, str], column: str) -> str:
-    """What a person wrote, or what was proposed where they wrote `ok`. Raises `ValueError`."""
+    """What a person wrote, or the proposal if they wrote `ok`. Raises `ValueError` if there is no proposal."""
     if cells[column].lower() != OK:
         return cells[column]
     proposed = cells[PROPOSED[column]]
@@ -107,14 +106,14 @@ def _text(data: Mapping[str, Any], column: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"'{column}' is {value!r:.60}, no text")
-    return unescaped(value).strip()
+    return unescape_formula(value).strip()
 
 
-def escaped(text: str) -> str:
-    """Text from data as a cell that no spreadsheet takes for a formula."""
+def escape_formula(text: str) -> str:
+    """Text as a cell of a table that no spreadsheet takes for a formula: those would run when the sheet is opened."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def unescaped(cell: str) -> str:
-    """What `escaped` made a cell of."""
+def unescape_formula(cell: str) -> str:
+    """The text of a cell that `escape_formula` made."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -1,33 +1,59 @@
-"""Pairs, each with what a person decided about it.
+"""The source `reviewed`: pairs of another source, each with a person's decision from a review sheet.
 
-Decisions are part of the rows, not of a stage's options: a decision that is added
-changes the slices of its pairs, and nothing else is computed anew.
+Decisions are part of the rows, not of a stage's options: a new decision changes only the slices of its pairs, and all
+other results are reused.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import nearest
 from datagen.fetch import scheme_of
 from datagen.models.grammar.first_words import operation_of
-from datagen.sources.base import Source, SourceRow
-from datagen.sources.file_listing import Place
+from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.file_listing import FileListing
+from datagen.sources.formats.pairs import PairSources
+from datagen.sources.formats.seed_edit import SeedEditPart1Config
+from datagen.sources.formats.try_on import TryOnConfig
 from datagen.sources.review_sheet import Decision, read_decisions
-from datagen.sources.rows import faulty
+from datagen.sources.rows import faulty_row
+from datagen.sources.tables import PairsConfig
+
+
+class ReviewedConfig(SourceOptions):
+    """Pairs with what a person decided about them, read from a sheet that runs write and the person fills in."""
+
+    kind: Literal["reviewed"] = "reviewed"
+    """Another source's pairs, and a sheet."""
+    path: str = Field(min_length=1)
+    """The sheet, a .csv, .tsv or .jsonl. It need not be there: each run adds what waits for a person, and changes
+    nothing that the person wrote."""
+    of: Annotated[PairsConfig | SeedEditPart1Config | TryOnConfig | PairSources, Field(discriminator="kind")]
+    """Where the pairs come from."""
+    caps: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Most pairs that are kept of an operation, such as {add: 500, replace: 500}, in the order of the source."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Reviewed(self.path, pairs=self.of.load(), caps=self.caps)
+
 
 _GIVEN = {"target_caption": "given_caption"}
-"""What a person decides about is proposed by the pairs, and no more."""
+"""Fields of the pairs that get another name here: they are only proposals for the person."""
 _DECIDED = ("decision", "decision_reason", "reviewed_name", "reviewed_caption", "over_cap")
 _MOST_IDS = 10_000
-"""That are remembered for the nearest name."""
+"""The most ids that are remembered to suggest the nearest one in an error."""
 
 
 class Reviewed:
-    """The rows of `pairs`; a decision about none of them fails under a name of its own.
+    """The rows of `pairs` with the decisions in a sheet. A decision whose id no pair has becomes a failed row.
 
-    Where they do not say which kind of edit they are, the first word of the instruction tells.
+    If a pair does not name its kind of edit, the kind is derived from the first word of its instruction.
     """
 
     def __init__(self, path: str, *, pairs: Source, caps: Mapping[str, int]) -> None:
@@ -37,38 +63,38 @@ class Reviewed:
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """What the pairs have, the target's caption under another name, and what was decided."""
+        """The fields of the pairs, with the target's caption under another name, and those of the decision."""
         return (*(_GIVEN.get(name, name) for name in self.pairs.writes), *_DECIDED)
 
     def check(self) -> None:
-        """Raise `ConfigError` if the pairs cannot be read, or if a local sheet is not filled in as it should be."""
+        """Raise `ConfigError` if the pairs cannot be read, or if a local sheet is filled in wrongly."""
         self.pairs.check()
-        Place(self.path).check_scheme()
+        FileListing(self.path).check_scheme()
         if scheme_of(self.path) == "file":
             read_decisions(self.path)
 
     def count(self) -> int | None:
-        """How many pairs there are, if that can be told."""
+        """The number of pairs, if their source knows it."""
         return self.pairs.count()
 
     def rows(self) -> Iterator[SourceRow]:
-        """The pairs in their order, then the decisions about ids that none of them has."""
+        """The pairs in their order, then an error for each decision whose id no pair has."""
         decisions = read_decisions(self.path)
         waiting = dict(decisions)
-        kept: Counter[str] = Counter()
+        taken: Counter[str] = Counter()
         ids: list[str] = []
         for row in self.pairs.rows():
             decision = waiting.pop(row.id, decisions.get(row.id, Decision("")))
             ids += [row.id] if len(ids) < _MOST_IDS else []
-            yield row if row.error else self._decided(row, decision, kept)
+            yield row if row.error else self._decided(row, decision, taken)
         for id, decision in waiting.items():
-            told = f"{self.path}: {decision.where}: no pair has the id '{id:.100}'; {nearest(id, ids):.300}"
-            yield faulty(f"%sheet-{decision.where.replace(' ', '')}", told)
+            error = f"{self.path}: {decision.where}: no pair has the id '{id:.100}'; {nearest(id, ids):.300}"
+            yield faulty_row(f"%sheet-{decision.where.replace(' ', '')}", error)
 
-    def _decided(self, row: SourceRow, decision: Decision, kept: Counter[str]) -> SourceRow:
+    def _decided(self, row: SourceRow, decision: Decision, taken: Counter[str]) -> SourceRow:
         operation = row.fields["operation"] or operation_of(row.fields["text"])
-        over = decision.decision == "keep" and kept[operation] >= self._caps.get(operation, kept[operation] + 1)
-        kept[operation] += decision.decision == "keep" and not over
+        over = decision.decision == "keep" and taken[operation] >= self._caps.get(operation, taken[operation] + 1)
+        taken[operation] += decision.decision == "keep" and not over
         fields = {_GIVEN.get(name, name): value for name, value in row.fields.items()} | {"operation": operation}
-        told = (decision.decision, decision.reason, decision.name, decision.caption, over)
-        return row._replace(fields={**fields, **dict(zip(_DECIDED, told, strict=True))})
+        values = (decision.decision, decision.reason, decision.name, decision.caption, over)
+        return row._replace(fields={**fields, **dict(zip(_DECIDED, values, strict=True))})

@@ -1,4 +1,4 @@
-"""What a row may hold, whichever source it comes from, and how one becomes a record."""
+"""The schema of the rows of all sources, and how a row is validated and becomes a record."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, Validati
 from typing_extensions import TypedDict
 
 from datagen.core.errors import nearest
-from datagen.sources.base import SourceRow, escaped
+from datagen.sources.base import SourceRow, escape_id
 
 FIELDS = ("uri", "base", "sha256", "license", "credit", "caption", "session", "objects")
-"""What every source gives; '' or [] where it does not know."""
+"""The fields that every source writes; '' or [] if unknown."""
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 LONGEST_ID = 10_000
 LARGEST_RUN = 2**31
-"""Pixels; more than any picture that can be read has."""
+"""In pixels; more than any readable picture has."""
 FARTHEST = 1_000_000
-"""In pixels; an outline's corner farther from the picture's is a fault, not an object that leaves the frame."""
+"""In pixels. A corner of an outline that is farther away is an error, not an object that leaves the frame."""
 
 Coordinate = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
 Edge = Annotated[float, Field(allow_inf_nan=False)]
@@ -35,7 +35,7 @@ class RleMask(TypedDict):
 
 @_STRICT
 class AnnotatedObject(TypedDict):
-    """One object of a picture. Whether its box fits the picture is known only once that is read."""
+    """One object of a picture. Whether its box fits the picture is checked later, when the picture is read."""
 
     label: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     box: Annotated[list[Edge | None], Field(min_length=4, max_length=4)]
@@ -84,13 +84,13 @@ PAIR_FIELDS = (
     *("target_uri", "target_sha256", "reference_uri", "reference_sha256", "reference_from", "text"),
     *("source_caption", "target_caption", "operation", "reach", "turn"),
 )
-"""What every source of pairs gives; '' or 0 where it does not know."""
+"""The fields that every source of pairs writes; '' or 0 if unknown."""
 SCORED_PAIR_FIELDS = (*PAIR_FIELDS, "annotated_match")
-"""What one gives that has a score for each pair; a pair without one is a fault there."""
+"""The fields of a source that has a score for each pair. A pair without a score is an error there."""
 
 
 class Form(NamedTuple):
-    """What kind of row a source has."""
+    """A kind of row: its schema, and the keys that a table of such rows must have."""
 
     row: type
     adapter: TypeAdapter[Any]
@@ -101,47 +101,49 @@ PICTURE = Form(ManifestRow, ROW, ("id", "uri"))
 PAIR = Form(PairRow, TypeAdapter(PairRow), ("id", "uri", "target_uri", "text"))
 
 
-def sound(row: Mapping[str, Any], *, base: str) -> SourceRow:
-    """The record of a row that was checked; a relative `uri` counts from the folder `base`."""
-    fields: dict[str, Any] = {**_UNSAID, **(_UNSAID_OF_PAIRS if "target_uri" in row else {}), **row}
+def build_row(row: Mapping[str, Any], *, base: str) -> SourceRow:
+    """The record of a validated row; a relative `uri` counts from the folder `base`."""
+    fields: dict[str, Any] = {**_DEFAULTS, **(_PAIR_DEFAULTS if "target_uri" in row else {}), **row}
     for name in MEASURES:
         fields.pop(name, None)
-    fields["objects"] = [{**_BARE, "polygons": [], "attributes": [], **thing} for thing in row.get("objects", ())]
+    fields["objects"] = [
+        {**_EMPTY_OBJECT, "polygons": [], "attributes": [], **thing} for thing in row.get("objects", ())
+    ]
     fields["base"] = base
     if "target_uri" in row:
         fields["reference_from"] = "file" if fields["reference_uri"] else "target"
-    return SourceRow(escaped(fields.pop("id")), fields)
+    return SourceRow(escape_id(fields.pop("id")), fields)
 
 
-def checked(data: Mapping[str, Any], *, base: str, where: str, name: str, form: Form = PICTURE) -> SourceRow:
-    """The record of a row that may hold anything.
+def validate_row(data: Mapping[str, Any], *, base: str, where: str, name: str, form: Form = PICTURE) -> SourceRow:
+    """Validate a row, and make the record of it, or a failed one.
 
-    A fault is told with `where` in front of it, under the row's own id where it has one, else under `name`.
+    `where` is the file and line for an error message. A failed record has the row's id, or `name` if that is no id.
     """
     id = data.get("id")
-    id = escaped(told(id)) if isinstance(id, str) and 0 < len(id) <= LONGEST_ID else name
+    id = escape_id(escape_surrogates(id)) if isinstance(id, str) and 0 < len(id) <= LONGEST_ID else name
     try:
-        return sound(form.adapter.validate_python(data), base=base)
+        return build_row(form.adapter.validate_python(data), base=base)
     except ValidationError as error:
-        return SourceRow(id, {}, told(f"{where}: {faults(error, row=form.row)}"))
+        return SourceRow(id, {}, escape_surrogates(f"{where}: {format_faults(error, row=form.row)}"))
 
 
-def faulty(name: str, error: str) -> SourceRow:
-    """A row that cannot become a record; `name` is its id, or says which it is, after a `%`, as no id begins."""
-    return SourceRow(told(name), {}, told(error))
+def faulty_row(name: str, error: str) -> SourceRow:
+    """A row that cannot become a record. `name` is its id, or `%` and a name for it: no valid id begins with `%`."""
+    return SourceRow(escape_surrogates(name), {}, escape_surrogates(error))
 
 
-def faults(error: ValidationError, *, row: type = ManifestRow) -> str:
-    """What is wrong with a row, by the names of its keys."""
-    return "; ".join(_tell(fault, row) for fault in error.errors(include_url=False)[:5])
+def format_faults(error: ValidationError, *, row: type = ManifestRow) -> str:
+    """The first five errors of a row as one message, with the names of its keys."""
+    return "; ".join(_format_fault(fault, row) for fault in error.errors(include_url=False)[:5])
 
 
-def told(text: str) -> str:
-    """Text that any reader of the ledger can take: lone surrogates are written out."""
+def escape_surrogates(text: str) -> str:
+    """Text with lone surrogates escaped, as they are no valid UTF-8: the ledger could not store them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _tell(fault: Any, row: type) -> str:
+def _format_fault(fault: Any, row: type) -> str:
     path = ".".join(str(step) for step in fault["loc"])
     if fault["type"] == "extra_forbidden":
         *within, name = fault["loc"]
@@ -152,11 +154,11 @@ def _tell(fault: Any, row: type) -> str:
 
 
 MEASURES = ("width", "height", "bytes")
-"""Of the file, for whoever reads a manifest; what is read is measured again."""
-_UNSAID = dict.fromkeys(("uri", "sha256", "license", "credit", "caption", "session"), "")
-_UNSAID_OF_PAIRS: dict[str, Any] = {
+"""Properties of the file, only for people: they are measured again when the file is read."""
+_DEFAULTS = dict.fromkeys(("uri", "sha256", "license", "credit", "caption", "session"), "")
+_PAIR_DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("target_sha256", "reference_uri", "reference_sha256"), ""),
     **dict.fromkeys(("source_caption", "target_caption", "operation", "reach"), ""),
     "turn": 0,
 }
-_BARE: dict[str, Any] = {"label": "", "box": [], "polygons": [], "mask": None, "attributes": []}
+_EMPTY_OBJECT: dict[str, Any] = {"label": "", "box": [], "polygons": [], "mask": None, "attributes": []}

@@ -1,4 +1,4 @@
-"""Tables, row by row: CSV, JSON lines, Parquet. Columns, or keys, are those of a manifest, or of the user's choice."""
+"""Reads tables row by row (CSV, JSON lines, Parquet), and the sources `manifest` and `pairs` in such files."""
 
 from __future__ import annotations
 
@@ -8,45 +8,58 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import fsspec
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
-from datagen.sources.base import SourceRow
-from datagen.sources.id_set import once
+from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import (
     FIELDS,
     MEASURES,
+    PAIR,
     PAIR_FIELDS,
     PICTURE,
     SCORED_PAIR_FIELDS,
     Form,
     ManifestRow,
-    checked,
-    faulty,
+    faulty_row,
+    validate_row,
 )
 
+
+class PairsConfig(SourceOptions):
+    """Pairs of pictures, before and after an edit, one a row: JSON lines, CSV or Parquet."""
+
+    kind: Literal["pairs"] = "pairs"
+    """A table with `id`, `uri` (before), `target_uri` (after), `text` (the instruction), and what else is known."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Table(self.path, form=PAIR)
+
+
 LONGEST_CELL = 2**24
-"""Of a CSV file, in characters."""
+"""The longest cell of a CSV file that is read, in characters."""
 _ROWS = 256
-"""Of Parquet that are decoded at once."""
+"""Rows of a Parquet file that are decoded at once."""
 COLUMNS = tuple(ManifestRow.__annotations__)
 _MATCH = "annotated_match"
 
 
 class TableRow(NamedTuple):
-    """One row, told by where it stands, such as `line 7`; with an `error` it could not be read."""
+    """One row of a table; `where` is its place, such as `line 7`. If it has an `error`, it could not be read."""
 
     where: str
     data: Mapping[str, Any]
     error: str = ""
 
 
-def kind_of(path: str) -> str:
-    """`csv`, `jsonl` or `parquet`, by a file's name. Raises `ConfigError`."""
+def table_kind(path: str) -> str:
+    """`csv`, `jsonl` or `parquet`, by the extension of a file. Raises `ConfigError` for any other."""
     name = path.lower().rpartition("/")[2]
     for kind, endings in _ENDINGS.items():
         if name.endswith(endings):
@@ -59,22 +72,22 @@ _ENDINGS = {"jsonl": (".jsonl", ".ndjson"), "csv": (".csv", ".tsv"), "parquet": 
 
 
 def table_rows(path: str) -> Iterator[TableRow]:
-    """The rows of a table. Raises `ConfigError` if the file as a whole cannot be read."""
-    return _READERS[kind_of(path)](path)
+    """The rows of a table. Raises `ConfigError` if the file cannot be read at all."""
+    return _READERS[table_kind(path)](path)
 
 
-def columns_of(path: str) -> Sequence[str]:
-    """The columns of a CSV or Parquet table; the keys of the first row of JSON lines."""
-    if kind_of(path) == "parquet":
+def read_columns(path: str) -> Sequence[str]:
+    """The column names of a CSV or Parquet table, or the keys of the first row of JSON lines."""
+    if table_kind(path) == "parquet":
         with _opened(path) as file:
             return list(_parquet(path, file).schema_arrow.names)
     return list(next((row.data for row in table_rows(path) if not row.error), {}))
 
 
 class Table:
-    """A manifest as a CSV or Parquet file, whose columns have the names of a manifest's keys.
+    """A manifest as a table, whose columns are the keys of a manifest, or a table of pairs (`form`).
 
-    In CSV, `objects` is JSON; an empty cell, and a null in Parquet, is a key that is not there.
+    In CSV, `objects` is JSON. An empty cell, and a null in Parquet, is a missing key.
     """
 
     def __init__(self, path: str, *, form: Form = PICTURE) -> None:
@@ -84,13 +97,13 @@ class Table:
 
     @cached_property
     def writes(self) -> tuple[str, ...]:
-        """The fields that every sound row has; a score of each pair where the file has that column."""
+        """The fields that every row without an error has; the score of a pair if the file has that column."""
         if self._form is PICTURE:
             return FIELDS
-        return SCORED_PAIR_FIELDS if _MATCH in columns_of(self.path) else PAIR_FIELDS
+        return SCORED_PAIR_FIELDS if _MATCH in read_columns(self.path) else PAIR_FIELDS
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local file is missing, has no rows, or has columns that mean nothing."""
+        """Raise `ConfigError` if a local file is missing, has no rows, has unknown columns, or lacks required ones."""
         known = fsspec.available_protocols()
         if scheme_of(self.path) not in known:
             scheme = scheme_of(self.path)
@@ -104,16 +117,16 @@ class Table:
         return f"{self.path}: holds no rows"
 
     def rows(self) -> Iterator[SourceRow]:
-        """One record a row."""
+        """One record for each row."""
         self._check_columns()
-        yield from once(map(self._row, table_rows(self.path)), place=self.path, empty=self._empty())
+        yield from with_unique_ids(map(self._row, table_rows(self.path)), path=self.path, empty=self._empty())
 
     def count(self) -> int | None:
-        """How many rows there are; None where the file is not on this machine, or cannot be read."""
+        """The number of rows; None if the file is not on this machine, or cannot be read."""
         if scheme_of(self.path) != "file":
             return None
         try:
-            if kind_of(self.path) == "parquet":
+            if table_kind(self.path) == "parquet":
                 with _opened(self.path) as file:
                     return int(_parquet(self.path, file).metadata.num_rows)
             return sum(1 for _ in table_rows(self.path))
@@ -121,7 +134,7 @@ class Table:
             return None
 
     def _check_columns(self) -> None:
-        found = columns_of(self.path)
+        found = read_columns(self.path)
         known = tuple(self._form.row.__annotations__)
         for column in found:
             if column not in known:
@@ -133,20 +146,20 @@ class Table:
     def _row(self, row: TableRow) -> SourceRow:
         name, where = f"%{row.where.replace(' ', '')}", f"{self.path}: {row.where}"
         if row.error:
-            return faulty(name, f"{where}: {row.error}")
+            return faulty_row(name, f"{where}: {row.error}")
         try:
-            data = {key: _typed(key, value) for key, value in row.data.items() if value not in (None, "")}
+            data = {key: _convert_cell(key, value) for key, value in row.data.items() if value not in (None, "")}
             if _MATCH in self.writes:
                 data.setdefault(_MATCH, None)
             elif _MATCH in data and self._form is not PICTURE:
                 raise ValueError(f"has '{_MATCH}', which the first row has not: give it to every row, or to none")
         except (ValueError, RecursionError) as error:
-            return faulty(name, f"{where}: {error}")
-        return checked(data, base=self._base, where=where, name=name, form=self._form)
+            return faulty_row(name, f"{where}: {error}")
+        return validate_row(data, base=self._base, where=where, name=name, form=self._form)
 
 
-def _typed(key: str, value: Any) -> Any:
-    """A cell as a manifest has it. Raises `ValueError`."""
+def _convert_cell(key: str, value: Any) -> Any:
+    """A cell as the type that a manifest has for its key. Raises `ValueError`."""
     if key == "objects":
         if isinstance(value, str):
             try:
@@ -180,7 +193,8 @@ def _opened(path: str) -> Any:
 
 
 def _csv_rows(path: str) -> Iterator[TableRow]:
-    """Cells as text. Bytes that are no UTF-8 become lone surrogates, which fail their row alone."""
+    """The rows of a CSV file, with cells as text. Bytes that are no UTF-8 become lone surrogates, which fail only
+    their row."""
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     with _opened(path) as file:
         text = io.TextIOWrapper(_WithoutMark(file), encoding="utf-8", errors="surrogateescape", newline="")
@@ -205,7 +219,7 @@ def _csv_rows(path: str) -> Iterator[TableRow]:
 
 
 class _WithoutMark(io.BufferedReader):
-    """A file without the byte order mark that spreadsheets put in front."""
+    """A file without the byte order mark that spreadsheets write at its start."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file, 2**20)
@@ -227,9 +241,9 @@ def _csv_row(header: list[str], cells: list[str], where: str) -> TableRow:
 
 
 def _json_rows(path: str) -> Iterator[TableRow]:
-    for number, line in manifest.lines_of(path):
+    for number, line in manifest.read_lines(path):
         try:
-            yield TableRow(f"line {number}", manifest.parsed(line))
+            yield TableRow(f"line {number}", manifest.parse_object(line))
         except ValueError as error:
             yield TableRow(f"line {number}", {}, str(error))
 

@@ -1,31 +1,70 @@
-"""WebDataset tars, datagen's own among them: files that share a key are one sample.
+"""The source `webdataset`: tars in which the files with the same key are one sample, such as datagen's own shards.
 
-The key is the path up to the first dot of the name, what follows is the
-member's extension, as `webdataset/tariterators.py` has it. The driver reads
-headers and texts; pictures are addressed by byte range.
+The key is the path up to the first dot of the file name, and the rest is the extension, as in
+`webdataset/tariterators.py`. The driver reads headers and texts; a record addresses its picture by byte range.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
-from datagen.fetch.addresses import bytes_of
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.file_listing import Place
-from datagen.sources.id_set import once
-from datagen.sources.manifest import document
-from datagen.sources.rows import FIELDS, checked, faulty
-from datagen.sources.sidecars import from_mapping, from_text
-from datagen.sources.tars import Member, Tar, members_of, read_member, tars_at
+from datagen.fetch.addresses import range_address
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
+from datagen.sources.file_listing import FileListing
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.manifest import parse_json
+from datagen.sources.rows import FIELDS, faulty_row, validate_row
+from datagen.sources.sidecars import known_keys, parse_text_sidecar
+from datagen.sources.tars import PICKLED, Member, Tar, read_member, read_members, tars_at
+
+
+def _plain(extension: str) -> str:
+    if f".{extension.lower()}".endswith(PICKLED):
+        raise ValueError("what was pickled is never opened, as that runs whatever it holds")
+    if extension.startswith("."):
+        raise ValueError("write it without the dot in front")
+    return extension
+
+
+_Extension = Annotated[str, AfterValidator(_plain)]
+
+
+class WebDatasetConfig(ForeignOptions):
+    """WebDataset tars, datagen's own among them."""
+
+    kind: Literal["webdataset"] = "webdataset"
+    """Files that share a name up to its first dot are one sample."""
+    path: str = Field(min_length=1)
+    """Address of a tar, of a folder of tars, a glob, or braces, such as shards/train-{000000..000017}.tar."""
+    image: _Extension = ""
+    """Extension of the picture, such as jpg or target.png; if not given, the one picture that a sample has."""
+    caption: _Extension = "txt"
+    """Extension of the caption."""
+    sidecar: _Extension = "json"
+    """Extension of the JSON file with caption, license, credit, session and objects, where there is one."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return WebDataset(
+            self.path,
+            image=self.image,
+            caption=self.caption,
+            sidecar=self.sidecar,
+            license=self.license,
+            credit=self.credit,
+        )
+
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 
 
 class WebDataset:
-    """One record a sample; its id is the tar's path and the sample's key."""
+    """One record for each sample. Its id is the path of the tar and the key of the sample."""
 
     writes = FIELDS
 
@@ -35,8 +74,8 @@ class WebDataset:
         self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
 
     def check(self) -> None:
-        """Raise `ConfigError` if there is no local tar, or its first sample has no such member."""
-        Place(self.path).check_scheme()
+        """Raise `ConfigError` if a local folder has no tar, or if its first sample lacks the member of the picture."""
+        FileListing(self.path).check_scheme()
         if scheme_of(self.path) != "file":
             return
         first = next(tars_at(self.path), None)
@@ -45,7 +84,7 @@ class WebDataset:
         self._check_first(first)
 
     def _check_first(self, tar: Tar) -> None:
-        with tar.place.open(tar.path) as file:
+        with tar.listing.open(tar.path) as file:
             sample = next((members for key, members, error in _samples(file) if not error), None)
         if sample is not None and self._image and self._image not in sample:
             raise ConfigError(
@@ -56,19 +95,19 @@ class WebDataset:
         return f"{self.path}: holds no tars"
 
     def count(self) -> int | None:
-        """Not known without reading all tars."""
+        """None: it is unknown without reading all tars."""
         return None
 
     def rows(self) -> Iterator[SourceRow]:
-        """Samples, tar by tar."""
-        yield from once(self._all(), place=self.path, empty=self._empty())
+        """The samples, tar by tar."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
         for tar in tars_at(self.path):
-            with tar.place.open(tar.path) as file:
+            with tar.listing.open(tar.path) as file:
                 for number, (key, members, error) in enumerate(_samples(file)):
                     if error:
-                        yield faulty(f"%{tar.path}:{number}", f"{tar.address}: {error}")
+                        yield faulty_row(f"%{tar.path}:{number}", f"{tar.address}: {error}")
                     else:
                         yield self._row(tar, file, key, members)
 
@@ -78,18 +117,18 @@ class WebDataset:
         try:
             extension = self._picture_of(members)
             picture = members[extension]
-            uri = bytes_of(tar.path, offset=picture.offset, size=picture.size)
+            uri = range_address(tar.path, offset=picture.offset, size=picture.size)
             data: dict[str, Any] = {"id": id, "uri": uri, **self._default}
             if self._caption in members:
-                data.update(from_text(read_member(file, members[self._caption])))
+                data.update(parse_text_sidecar(read_member(file, members[self._caption])))
             if self._sidecar in members:
                 data.update(_from_json(read_member(file, members[self._sidecar]), extension))
         except (ValueError, RecursionError) as error:
-            return faulty(escaped(id), f"{where}: {error}")
-        return checked(data, base=tar.place.base, where=where, name=escaped(id))
+            return faulty_row(escape_id(id), f"{where}: {error}")
+        return validate_row(data, base=tar.listing.base, where=where, name=escape_id(id))
 
     def _picture_of(self, members: Mapping[str, Member]) -> str:
-        """Which member is the picture. Raises `ValueError`."""
+        """The extension of the member that is the picture. Raises `ValueError` if there is none, or several."""
         if self._image:
             if self._image not in members:
                 raise ValueError(f"has no member '{self._image}'; it has: {_listed(members)}")
@@ -108,18 +147,18 @@ def _listed(members: Any) -> str:
 
 
 def _samples(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:
-    """Key, members by extension, and what is wrong, of each sample or faulty member."""
+    """Key, members by extension, and error of each sample or faulty member."""
     key: str | None = None
     members: dict[str, Member] = {}
     error = ""
-    for member in members_of(file):
+    for member in read_members(file):
         if member.error:
             yield "", {}, member.error
             continue
         folder, _, name = member.name.removeprefix("./").rpartition("/")
         stem, dot, extension = name.partition(".")
         if not stem or not dot or (stem.startswith("__") and stem.endswith("__")):
-            continue  # as webdataset does
+            continue  # webdataset skips these too
         found = f"{folder}/{stem}" if folder else stem
         if found != key:
             if key is not None:
@@ -133,20 +172,23 @@ def _samples(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:
 
 
 def _from_json(data: bytes, image: str) -> dict[str, Any]:
-    """What a sample's JSON tells; of datagen's own, the caption and objects of its picture. Raises `ValueError`."""
-    found = document(data)
+    """The annotations in a sample's JSON; for one of datagen, the caption and objects of its picture.
+
+    `image` is the extension of the picture. Raises `ValueError`.
+    """
+    found = parse_json(data)
     if not isinstance(found, dict):
         raise ValueError(f"its json holds {type(found).__name__}, not an object")
     if found.get("schema") != 1 or not isinstance(found.get("captions"), dict):
-        return from_mapping(found)
+        return known_keys(found)
     name = image.partition(".")[0]
-    told: dict[str, Any] = {"license": found.get("license") or "", "caption": found["captions"].get(name) or ""}
+    fields: dict[str, Any] = {"license": found.get("license") or "", "caption": found["captions"].get(name) or ""}
     things = found.get("instances")
     if name == "target" and isinstance(things, list):
-        told["objects"] = [_thing(thing) for thing in things if isinstance(thing, dict)]
-    return {key: value for key, value in told.items() if value}
+        fields["objects"] = [_thing(thing) for thing in things if isinstance(thing, dict)]
+    return {key: value for key, value in fields.items() if value}
 
 
 def _thing(thing: Mapping[str, Any]) -> dict[str, Any]:
-    """An instance without its mask, which is a picture of its own in the tar."""
+    """An instance without its mask, which is a separate picture in the tar."""
     return {key: thing[key] for key in ("label", "box", "attributes") if key in thing}

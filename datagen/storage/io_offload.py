@@ -1,4 +1,4 @@
-"""Small work on files from an event loop: here while it is quick, in threads where it is not."""
+"""Small file operations from an event loop: on the loop while they are fast, in threads once they are slow."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 _QUICK_S = 0.001
-"""A thread costs a tenth of it to reach, and where the loop is busy, much more to come back from."""
-_IN_A_ROW = 3
-"""So many that were not quick are no accident, such as a busy core or a disk that flushes."""
-_AWAY = 200
-"""So many go to threads before some are tried here again."""
+"""Faster operations are not worth a thread, which costs a tenth of this, and much more while the loop is busy."""
+_SLOW_IN_A_ROW = 3
+"""This many slow operations one after another are no accident, such as a busy core or a disk that flushes."""
+_OFFLOADED_AT_ONCE = 200
+"""Operations that go to threads before the loop is tried again."""
 _THREADS = 32
 
 
-class Nearby:
-    """Does what it is given on the event loop, as long as that takes less than a millisecond.
+class IoOffloader:
+    """Runs functions on the event loop as long as each takes less than a millisecond, else in threads.
 
-    So the page cache of a local disk is written at once, and a service or a slow share never stops the loop for long.
+    So writes to the page cache of a local disk are immediate, and a service or a slow share never blocks the loop for
+    long.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._slow = 0
-        self._away = 0
+        self._to_offload = 0
         self._threads: ThreadPoolExecutor | None = None
 
-    async def do(self, work: Callable[[], Found]) -> Found:
-        """What the work gives, or raises."""
-        if self._away:
-            self._away -= 1
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`. Raises what it raises."""
+        if self._to_offload:
+            self._to_offload -= 1
             self._threads = self._threads or ThreadPoolExecutor(_THREADS, thread_name_prefix="files")
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         start = self._clock()
@@ -42,10 +43,10 @@ class Nearby:
             return work()
         finally:
             self._slow = self._slow + 1 if self._clock() - start > _QUICK_S else 0
-            if self._slow == _IN_A_ROW:
-                self._slow, self._away = 0, _AWAY
+            if self._slow == _SLOW_IN_A_ROW:
+                self._slow, self._to_offload = 0, _OFFLOADED_AT_ONCE
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads once they are idle."""
         if self._threads:
             self._threads.shutdown(wait=False)

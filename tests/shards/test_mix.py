@@ -25,13 +25,13 @@ from datagen.execute.workers.slices import cut
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.graph_model import Graph
-from datagen.sources.formats.mix.quotas import Share, copies, takes
+from datagen.sources.formats.mix.quotas import Quota, copies_per_sample, sample_counts
 from datagen.storage.store import Store
 
 CONFIG = Path("configs/mix.yaml")
 
 shares = st.builds(
-    Share,
+    Quota,
     st.integers(0, 50),
     weight=st.none() | st.floats(0.01, 100),
     cap=st.none() | st.integers(1, 80),
@@ -40,8 +40,8 @@ shares = st.builds(
 
 
 @given(st.lists(shares, min_size=1, max_size=6))
-def test_weights_are_kept_within_one_sample_and_bounds_always(asked: list[Share]) -> None:
-    taken = takes(asked)
+def test_weights_are_kept_within_one_sample_and_bounds_always(asked: list[Quota]) -> None:
+    taken = sample_counts(asked)
     for share, take in zip(asked, taken, strict=True):
         assert 0 <= take <= share.size * share.repeats
         assert share.cap is None or take <= share.cap
@@ -56,10 +56,14 @@ def test_weights_are_kept_within_one_sample_and_bounds_always(asked: list[Share]
 
 
 def test_one_to_one_as_mige_samples_additions_and_replacements() -> None:
-    assert takes([Share(193_247, weight=1), Share(114_640, weight=1), Share(112_846)]) == [114_640, 114_640, 112_846]
-    assert takes([Share(193_247, weight=1), Share(114_640, weight=1, repeats=2)]) == [193_247, 193_247]
-    assert takes([Share(10, weight=0.1), Share(30, weight=0.3, cap=9)]) == [3, 9]
-    assert takes([Share(0, weight=1), Share(5, weight=1), Share(5)]) == [0, 0, 5]
+    assert sample_counts([Quota(193_247, weight=1), Quota(114_640, weight=1), Quota(112_846)]) == [
+        114_640,
+        114_640,
+        112_846,
+    ]
+    assert sample_counts([Quota(193_247, weight=1), Quota(114_640, weight=1, repeats=2)]) == [193_247, 193_247]
+    assert sample_counts([Quota(10, weight=0.1), Quota(30, weight=0.3, cap=9)]) == [3, 9]
+    assert sample_counts([Quota(0, weight=1), Quota(5, weight=1), Quota(5)]) == [0, 0, 5]
 
 
 KEYS = st.lists(st.text("abc0123", min_size=1, max_size=6), unique=True, max_size=30)
@@ -68,16 +72,16 @@ KEYS = st.lists(st.text("abc0123", min_size=1, max_size=6), unique=True, max_siz
 @given(keys=KEYS, data=st.data(), seed=st.integers(0, 3))
 def test_copies_add_up_and_are_drawn_by_seed_and_key_alone(keys: list[str], data: st.DataObject, seed: int) -> None:
     take = data.draw(st.integers(0, 3 * len(keys)))
-    found = dict(zip(keys, copies(keys, take=take, seed=seed).tolist(), strict=True))
+    found = dict(zip(keys, copies_per_sample(keys, take=take, seed=seed).tolist(), strict=True))
     assert sum(found.values()) == (take if keys else 0)
     assert not keys or max(found.values()) - min(found.values()) <= 1
     order = data.draw(st.permutations(keys))
-    assert dict(zip(order, copies(order, take=take, seed=seed).tolist(), strict=True)) == found
+    assert dict(zip(order, copies_per_sample(order, take=take, seed=seed).tolist(), strict=True)) == found
 
 
 def test_another_seed_takes_others() -> None:
     keys = [f"k{number}" for number in range(200)]
-    one, other = (copies(keys, take=100, seed=seed) for seed in (0, 1))
+    one, other = (copies_per_sample(keys, take=100, seed=seed) for seed in (0, 1))
     assert 20 < int(np.abs(one - other).sum()) < 180
 
 
@@ -160,7 +164,7 @@ def test_repeats_are_asked_for_told_and_have_keys_of_their_own(edits: Path, addi
     assert [id for id in ids if id.endswith("/1")] == [f"{id}/1" for id in ids if f"{id}/1" in ids]
     assert verify(str(out)) == []
     [part, _] = graph.source.parts  # type: ignore[attr-defined]
-    assert part.told() == "add: 5 of 5 samples, weight 1, repeated to 7: 2 times at the most"
+    assert part.summary() == "add: 5 of 5 samples, weight 1, repeated to 7: 2 times at the most"
     splits = {sample.info["id"]: sample.split for sample in datagen.open(str(out))}
     assert all(splits[id] == splits[id.removesuffix("/1")] for id in ids)
 

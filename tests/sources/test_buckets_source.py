@@ -12,7 +12,10 @@ from foreign import JPG, PNG, SAMPLES, dataset, write_tar
 
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source
-from datagen.sources.config import HuggingFaceConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig
+from datagen.sources.formats.sa1b import Sa1bConfig
+from datagen.sources.huggingface import HuggingFaceConfig
+from datagen.sources.images import ImagesConfig
+from datagen.sources.webdataset import WebDatasetConfig
 
 pytestmark = pytest.mark.s3
 

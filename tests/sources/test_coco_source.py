@@ -11,7 +11,7 @@ from foreign import CAPTIONS, INSTANCES, MASK, PNG, runs, write_files
 
 from datagen.core.errors import ConfigError
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.config import CocoConfig
+from datagen.sources.formats.coco import CocoConfig
 
 
 def source(folder: Path, instances: Any = INSTANCES, **options: Any) -> Source:

@@ -15,13 +15,11 @@ from datagen.core.errors import ConfigError
 from datagen.execute.workers.slices import cut
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.formats.pairs.config import (
-    GierConfig,
-    HqEditConfig,
-    InstructPix2PixConfig,
-    MagicBrushConfig,
-    SeedEditPart23Config,
-)  # fmt: skip
+from datagen.sources.formats.pairs.gier import GierConfig
+from datagen.sources.formats.pairs.hq_edit import HqEditConfig
+from datagen.sources.formats.pairs.instructpix2pix import InstructPix2PixConfig
+from datagen.sources.formats.pairs.magicbrush import MagicBrushConfig
+from datagen.sources.formats.pairs.seed_edit_turns import SeedEditPart23Config
 from datagen.sources.rows import PAIR_FIELDS
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from datagen.core.errors import ConfigError
 from datagen.sources.base import SourceRow
-from datagen.sources.formats.generation.config import Blip3GroundingConfig, Subjects200kConfig
+from datagen.sources.formats.generation.blip3_grounding import Blip3GroundingConfig
 from datagen.sources.formats.generation.grounded import Grounded, parse
+from datagen.sources.formats.generation.subjects200k import Subjects200kConfig
 
 
 def said(found: Grounded) -> dict[str, int]:

@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.config import HuggingFaceConfig
+from datagen.sources.huggingface import HuggingFaceConfig
 
 
 def source(path: object, **options: Any) -> Source:

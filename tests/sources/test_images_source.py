@@ -16,8 +16,7 @@ from foreign import PNG, write_files
 from datagen.core.errors import ConfigError
 from datagen.sources import sidecars
 from datagen.sources.base import SourceRow
-from datagen.sources.config import ImagesConfig
-from datagen.sources.images import Images
+from datagen.sources.images import Images, ImagesConfig
 
 THING = {"label": "cup", "box": [1, 2, 3, 4]}
 FILES = {

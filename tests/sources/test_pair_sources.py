@@ -13,8 +13,9 @@ from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.image import Image
 from datagen.sources.base import Source
-from datagen.sources.config import PairsConfig, SeedEditPart1Config
+from datagen.sources.formats.seed_edit import SeedEditPart1Config
 from datagen.sources.rows import PAIR_FIELDS
+from datagen.sources.tables import PairsConfig
 
 
 def fields_of(source: Source) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 
 from datagen.core.errors import ConfigError
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.config import ManifestConfig
+from datagen.sources.manifest import ManifestConfig
 
 THING = {"label": "cup", "box": [1.0, 2.0, 3.0, 4.0], "mask": {"size": [2, 2], "counts": [1, 3]}, "attributes": ["red"]}
 ROWS: list[dict[str, Any]] = [

@@ -20,8 +20,9 @@ from rings import example_count
 from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source, SourceRow
-from datagen.sources.config import Sa1bConfig, WebDatasetConfig
-from datagen.sources.tars import members_of
+from datagen.sources.formats.sa1b import Sa1bConfig
+from datagen.sources.tars import read_members
+from datagen.sources.webdataset import WebDatasetConfig
 
 
 def source(path: object, **options: Any) -> Source:
@@ -181,7 +182,7 @@ def test_a_damaged_tar_never_raises(tmp_path_factory: pytest.TempPathFactory, at
     whole = bytearray(_whole())
     at %= len(whole)
     whole[at : at + len(data)] = data
-    found = list(members_of(io.BytesIO(bytes(whole[:end]))))
+    found = list(read_members(io.BytesIO(bytes(whole[:end]))))
     for member in found:
         assert member.error or member.size >= 0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from datagen.core.licenses import commercial_use, known_as, license_of
+from datagen.core.licenses import commercial_use, license_of, spdx_name
 from datagen.core.record import Record
 from datagen.core.stage import Answer, Reject
 from stages.filter_license import FilterLicense
@@ -100,4 +100,4 @@ def test_each_row_of_the_table_is_used_and_says_where_it_was_read() -> None:
     for row in table["weights"]:
         assert row["license"] == "" or commercial_use(row["license"]) != "unknown", row
         assert license_of(row["of"][0].replace("*", "x")) == row["license"], "no row hides another"
-    assert known_as("MIT") == "MIT"
+    assert spdx_name("MIT") == "MIT"

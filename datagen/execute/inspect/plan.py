@@ -61,7 +61,7 @@ def _mix_parts(graph: Graph) -> Iterator[str]:
     from datagen.sources.formats.mix.mix import Mix
 
     if isinstance(graph.source, Mix):
-        yield from (f"  {part.told()}" for part in graph.source.parts)
+        yield from (f"  {part.summary()}" for part in graph.source.parts)
 
 
 def _stages(context: RunContext) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from datagen.core.errors import StoreError
-from datagen.core.redact import printable
+from datagen.core.redact import escape_control
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import accepted_tables
 from datagen.execute.ledger.lock import locked
@@ -32,7 +32,7 @@ class Repair(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
-        return printable("; ".join(filter(None, [f"{place}: {self.done}", self.remedy])))
+        return escape_control("; ".join(filter(None, [f"{place}: {self.done}", self.remedy])))
 
 
 def repair(address: str) -> list[Repair]:

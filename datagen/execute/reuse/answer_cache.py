@@ -23,7 +23,7 @@ from datagen.core.errors import StoreError
 from datagen.core.fields import Field
 from datagen.core.stage import Reject
 from datagen.imaging.codecs import Blobs, dump_fields, load_fields
-from datagen.storage.append_log import Note, Notes
+from datagen.storage.append_log import AppendLog, LogEntry
 from datagen.storage.store import Store
 
 CHECKPOINTS = "run/checkpoints"
@@ -70,7 +70,7 @@ class AnswerCache:
         self._catalogue = catalogue
         self._saved_folder = f"{CHECKPOINTS}/{fingerprint}"
         self._log_folder = f"{CACHE}/{fingerprint}"
-        self._logs: dict[str, Notes] = {}
+        self._logs: dict[str, AppendLog] = {}
         """Open logs, by slice."""
         self._unsaved: dict[str, AnswersById] = {}
         """By slice, answers in logs of workers that stopped before they called `save`."""
@@ -90,11 +90,11 @@ class AnswerCache:
 
     def _load_log(self, slice: str) -> AnswersById:
         found: AnswersById = {}
-        for note in self._open_log(slice).all():
+        for note in self._open_log(slice).entries():
             found.update(self._parse_logged(note))
         return found
 
-    def _parse_logged(self, note: Note) -> AnswersById:
+    def _parse_logged(self, note: LogEntry) -> AnswersById:
         """The answer in a note of a log; {} if it is damaged."""
         if note.data is not None:
             with suppress(*_PARSE_ERRORS):
@@ -102,8 +102,8 @@ class AnswerCache:
         self._add_fault(note.file)
         return {}
 
-    def _open_log(self, slice: str) -> Notes:
-        return Notes(self._store, f"{self._log_folder}/{slice}")
+    def _open_log(self, slice: str) -> AppendLog:
+        return AppendLog(self._store, f"{self._log_folder}/{slice}")
 
     def _load_saved(self, slice: str) -> AnswersById:
         found: AnswersById = {}

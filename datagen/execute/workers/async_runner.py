@@ -27,7 +27,7 @@ from datagen.execute.workers.stage_runner import (
     cost_since,
     failed_answer,
 )
-from datagen.storage.io_offload import Nearby
+from datagen.storage.io_offload import IoOffloader
 
 _Done = TypeVar("_Done")
 
@@ -47,7 +47,7 @@ class AsyncRunner(StageRunner):
         self._waits = self.node.cost == 2
         self._loop = new_loop()
         self._gate = asyncio.Semaphore(self.node.resources.concurrency if self._waits else 1)
-        self._nearby = Nearby()
+        self._offloader = IoOffloader()
         self._ended: Exception | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         if self._waits:
@@ -59,7 +59,7 @@ class AsyncRunner(StageRunner):
         try:
             self._wait_for(self.stage.close())
         finally:
-            self._nearby.close()
+            self._offloader.close()
             if self._waits:
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._thread.join()
@@ -130,7 +130,7 @@ class AsyncRunner(StageRunner):
                 # Inside the gate: the next call starts only when this answer is stored. So a kill loses no more answers
                 # than there are calls in flight.
                 try:
-                    await self._nearby.do(partial(self.answers.append, unit.state.slice, unit.key, cached))
+                    await self._offloader.run(partial(self.answers.append, unit.state.slice, unit.key, cached))
                 except FATAL_ERRORS as error:
                     self._ended = error
                     raise

@@ -17,7 +17,7 @@ import pyarrow as pa
 from datagen.core.errors import DataError
 from datagen.core.fields import Field
 from datagen.core.record import Record
-from datagen.core.redact import public, redacted
+from datagen.core.redact import redact, redact_address
 from datagen.core.stage import Lost
 from datagen.execute.ledger.ledger import SCHEMA, Costs, Row, Status, to_table
 from datagen.execute.workers.slices import Job
@@ -156,7 +156,7 @@ class SliceState:
         `columns` are the columns that the sample of an accepted record fills.
         """
         record = _redacted_addresses(live.record.adding(end.fields))
-        detail = redacted(end.detail) if end.status == "failed" else end.detail
+        detail = redact(end.detail) if end.status == "failed" else end.detail
         self._new.append(
             Row(
                 id=record.id,
@@ -237,7 +237,7 @@ class SliceState:
 def _redacted_addresses(record: Record) -> Record:
     """The record with secrets removed from its addresses."""
     texts = ((name, value) for name, value in record.raw().items() if isinstance(value, str))
-    cleaned = {name: public(value) for name, value in texts if name in _ADDRESSES or "://" in value}
+    cleaned = {name: redact_address(value) for name, value in texts if name in _ADDRESSES or "://" in value}
     return record.adding(cleaned) if any(cleaned[name] != record[name] for name in cleaned) else record
 
 

@@ -17,7 +17,7 @@ import aiohttp
 
 from datagen.core.errors import AllowanceError, DataError, SetupError
 from datagen.core.stage import charge
-from datagen.fetch.web import asked_wait
+from datagen.fetch.web import retry_after_seconds
 from datagen.models.language.completion import (
     AgainError,
     Asked,
@@ -184,7 +184,7 @@ class Calls:
             self._session.post(self._url, data=data, proxy=self._proxy, allow_redirects=False) as response,
         ):
             wait = response.headers.get("Retry-After")
-            return _Answer(response.status, await response.read(), asked_wait(wait) if wait else 0.0)
+            return _Answer(response.status, await response.read(), retry_after_seconds(wait) if wait else 0.0)
 
 
 def renamed(asked: Asked) -> bytes:

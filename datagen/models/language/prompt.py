@@ -32,7 +32,7 @@ from pydantic import Field, ValidationError
 
 from datagen.core.errors import ConfigError, DataError, nearest
 from datagen.core.options import Options
-from datagen.core.redact import printable
+from datagen.core.redact import escape_control
 from datagen.models.language.base import Question
 
 Kind = Literal["text", "number", "json"]
@@ -108,7 +108,7 @@ def shipped() -> list[str]:
 
 def delimited(text: str) -> str:
     """Text from data as a prompt holds it: on one line, between delimiters that nothing in it can close."""
-    line = " ".join(printable(text).split())
+    line = " ".join(escape_control(text).split())
     cut = f"{line[:LONGEST]} ..." if len(line) > LONGEST else line
     return f"<data>{html.escape(cut, quote=False)}</data>"
 

@@ -14,8 +14,8 @@ from weakref import WeakValueDictionary
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from datagen.storage.append_log import Notes
-from datagen.storage.io_offload import Nearby
+from datagen.storage.append_log import AppendLog
+from datagen.storage.io_offload import IoOffloader
 from datagen.storage.store import Store
 
 
@@ -34,31 +34,31 @@ class Replies:
 
     def __init__(self, address: str) -> None:
         self._notes = _notes_at(address) if address else None
-        self._nearby = Nearby()
+        self._offloader = IoOffloader()
 
     def close(self) -> None:
         """Let its threads go."""
-        self._nearby.close()
+        self._offloader.close()
 
     async def find(self, key: str) -> Said | None:
         """What was kept; None if nothing was, or if it was damaged since. Raises `StoreError`."""
-        return await self._nearby.do(partial(self._found, key)) if self._notes else None
+        return await self._offloader.run(partial(self._found, key)) if self._notes else None
 
     async def keep(self, key: str, said: Said) -> None:
         """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
         if self._notes:
-            await self._nearby.do(partial(self._notes.add, key, bytes_of(said._asdict())))
+            await self._offloader.run(partial(self._notes.add, key, bytes_of(said._asdict())))
 
     async def forget(self, keys: Sequence[str]) -> None:
         """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
         if self._notes:
             for key in keys:
-                await self._nearby.do(partial(self._notes.forget, key))
+                await self._offloader.run(partial(self._notes.forget, key))
 
     async def look(self) -> None:
         """Learn at once of what other workers kept, rather than within moments. Raises `StoreError`."""
         if self._notes:
-            await asyncio.to_thread(self._notes.look)
+            await asyncio.to_thread(self._notes.refresh)
 
     def _found(self, key: str) -> Said | None:
         assert self._notes is not None
@@ -68,17 +68,17 @@ class Replies:
         return None
 
 
-_NOTES: WeakValueDictionary[str, Notes] = WeakValueDictionary()
+_NOTES: WeakValueDictionary[str, AppendLog] = WeakValueDictionary()
 _LOCK = threading.Lock()
 
 
-def _notes_at(address: str) -> Notes:
+def _notes_at(address: str) -> AppendLog:
     """The notes there, looked through once in a process."""
     with _LOCK:
         notes = _NOTES.get(address)
         if notes is None:
-            notes = _NOTES[address] = Notes(Store(address), "")
-            notes.look()
+            notes = _NOTES[address] = AppendLog(Store(address), "")
+            notes.refresh()
         return notes
 
 

@@ -1,1 +1,1 @@
-"""Readers of published datasets, each in its own layout, and of finished datasets of our own."""
+"""Sources for published datasets, each in its own layout, and for finished datasets of datagen."""

@@ -1,10 +1,8 @@
-"""COCO's annotations: one JSON file of images, objects and categories, and perhaps one of captions.
+"""The source `coco`: one JSON file of images, objects and categories, and optionally one of captions.
 
-Files are read from front to back into a temporary database on disk; in memory
-is one of their entries at a time. The layout is that of COCO's data
-format (cocodataset.org, "Data format"): `images`, `annotations`, `categories`
-and `licenses`, joined by ids; `bbox` is x, y, width, height; `segmentation` is
-polygons, or run lengths for crowds.
+The files are streamed into a temporary database on disk, so that only one entry at a time is in memory. The layout is
+COCO's data format (cocodataset.org, "Data format"): `images`, `annotations`, `categories` and `licenses`, joined by
+ids; `bbox` is x, y, width, height in pixels; `segmentation` is polygons, or run lengths for crowds.
 """
 
 from __future__ import annotations
@@ -12,17 +10,48 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError, DataError
 from datagen.fetch import reason, scheme_of
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.file_listing import Place, one_folder
-from datagen.sources.id_set import once
-from datagen.sources.rows import FIELDS, checked, faulty
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
+from datagen.sources.file_listing import FileListing, split_address
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.rows import FIELDS, faulty_row, validate_row
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class CocoConfig(ForeignOptions):
+    """COCO's annotations of a folder of pictures; not verified on real data."""
+
+    kind: Literal["coco"] = "coco"
+    """One JSON file of images, annotations and categories."""
+    path: str = Field(min_length=1)
+    """Address of the file, such as annotations/instances_val2017.json."""
+    images: str = Field(min_length=1)
+    """Address of the folder of the pictures, such as val2017."""
+    captions: str = ""
+    """Address of a file of captions, such as annotations/captions_val2017.json; of several, the first is taken."""
+    crowds: Literal["skip", "keep"] = "skip"
+    """What becomes of annotations that cover a crowd of objects rather than one."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Coco(
+            self.path,
+            images=self.images,
+            captions=self.captions,
+            crowds=self.crowds,
+            license=self.license,
+            credit=self.credit,
+        )
+
 
 _TABLES = ("images", "annotations", "categories", "licenses")
 _CHUNK = 2**18
@@ -32,7 +61,7 @@ Crowds = Literal["skip", "keep"]
 
 
 class Coco:
-    """One record an image, in the order of their ids, with its objects in the order of theirs."""
+    """One record for each image, with its objects; images and objects are in the order of their ids."""
 
     writes = FIELDS
 
@@ -44,54 +73,58 @@ class Coco:
         self._default = {"license": license, "credit": credit}
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local file or the folder of images is missing, or the file is no JSON object."""
+        """Raise `ConfigError` if a local file or folder is missing, or if a file does not begin like a JSON object."""
         for path in filter(None, (self.path, self._captions)):
-            Place(path).check_scheme()
+            FileListing(path).check_scheme()
             if scheme_of(path) == "file":
                 with _opened(path) as file:
                     if not file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
                         raise ConfigError(f"{path}: is none of COCO's files, which hold one JSON object")
-        if scheme_of(self._images) == "file" and Place(self._images.rstrip("/") or "/").is_file():
+        if scheme_of(self._images) == "file" and FileListing(self._images.rstrip("/") or "/").is_file():
             raise ConfigError(f"{self._images}: is a file; `images` is the folder of the pictures")
 
     def count(self) -> int | None:
-        """Not known without reading the whole file."""
+        """None: it is unknown without reading the whole file."""
         return None
 
     def rows(self) -> Iterator[SourceRow]:
-        """Images by id."""
-        yield from once(self._all(), place=self.path, empty=f"{self.path}: lists no `images`")
+        """The images, sorted by id."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=f"{self.path}: lists no `images`")
 
     def _all(self) -> Iterator[SourceRow]:
+        import sqlite3
+
         with tempfile.TemporaryDirectory(prefix="datagen-") as folder:
             database = sqlite3.connect(f"{folder}/coco.sqlite", isolation_level=None)
             try:
-                yield from self._filled(database)
-                yield from self._joined(database)
+                yield from self._fill(database)
+                yield from self._joined_rows(database)
             finally:
                 database.close()
 
-    def _filled(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
-        """Put both files into the database; entries that fit nowhere are faults."""
+    def _fill(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
+        """Read both files into the database, and yield a failed row for each entry that belongs to no image."""
         database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;"
             + "".join(f"CREATE TABLE {name} (id INTEGER, image INTEGER, data TEXT);" for name in (*_TABLES, "captions"))
         )
         database.execute("BEGIN")
         faults: list[SourceRow] = []
-        _read(self.path, _TABLES, _putter(database, self.path, faults))
+        _read_entries(self.path, _TABLES, _inserter(database, self.path, faults))
         if self._captions:
-            put = _putter(database, self._captions, faults)
-            _read(self._captions, ("annotations",), lambda _, number, entry: put("captions", number, entry))
+            put = _inserter(database, self._captions, faults)
+            _read_entries(self._captions, ("annotations",), lambda _, number, entry: put("captions", number, entry))
         database.execute("COMMIT")
         database.execute("CREATE INDEX of_image ON annotations (image)")
-        database.execute("CREATE INDEX told ON captions (image)")
+        database.execute("CREATE INDEX captions_of_image ON captions (image)")
         yield from faults
         lost = "SELECT id, image FROM annotations WHERE image NOT IN (SELECT id FROM images) ORDER BY id"
         for id, image in database.execute(lost):
-            yield faulty(f"%annotation{id}", f"{self.path}: annotation {id} is of image {image}, which is not listed")
+            yield faulty_row(
+                f"%annotation{id}", f"{self.path}: annotation {id} is of image {image}, which is not listed"
+            )
 
-    def _joined(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
+    def _joined_rows(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
         categories = {id: json.loads(text) for id, text in database.execute("SELECT id, data FROM categories")}
         licenses = {id: json.loads(text) for id, text in database.execute("SELECT id, data FROM licenses")}
         for id, text in database.execute("SELECT id, data FROM images ORDER BY id, rowid"):
@@ -112,7 +145,7 @@ class Coco:
             objects = [self._object(number, json.loads(text), categories) for number, text in things]
             license = _license(licenses, image) or self._default["license"]
         except (DataError, ValueError) as error:
-            return faulty(escaped(str(id)), f"{where}: {error}")
+            return faulty_row(escape_id(str(id)), f"{where}: {error}")
         first = caption.fetchone()
         data = {
             "id": str(id),
@@ -122,10 +155,10 @@ class Coco:
             "caption": json.loads(first[0]).get("caption") if first else "",
             "objects": [thing for thing in objects if thing is not None],
         }
-        return checked(data, base=self._images, where=where, name=escaped(str(id)))
+        return validate_row(data, base=self._images, where=where, name=escape_id(str(id)))
 
     def _object(self, id: int, thing: Mapping[str, Any], categories: Mapping[int, Any]) -> dict[str, Any] | None:
-        """An annotation as a manifest has it; None for a crowd that is to be skipped. Raises `DataError`."""
+        """An annotation as an object of a manifest; None for a crowd that is to be skipped. Raises `DataError`."""
         if thing.get("iscrowd") and self._crowds == "skip":
             return None
         number = thing.get("category_id")
@@ -144,7 +177,7 @@ class Coco:
 
 
 def _license(licenses: Mapping[int, Any], image: Mapping[str, Any]) -> str:
-    """The licence of an image, as SPDX names it if it is one of Creative Commons'. Raises `DataError`."""
+    """The licence of an image, by its SPDX name if it is a Creative Commons licence. Raises `DataError`."""
     id = image.get("license")
     if id is None:
         return ""
@@ -190,8 +223,11 @@ def _mask(id: int, shape: Mapping[str, Any]) -> dict[str, Any]:
 _Put = Callable[[str, int, Any], None]
 
 
-def _putter(database: sqlite3.Connection, path: str, faults: list[SourceRow]) -> _Put:
-    """What puts a file's entries into the tables; those without usable ids become faults, of which it keeps some."""
+def _inserter(database: sqlite3.Connection, path: str, faults: list[SourceRow]) -> _Put:
+    """A function that inserts an entry of a file into its table. An entry without valid ids is added to `faults`.
+
+    After `_MOST_FAULTS` such entries the others are dropped.
+    """
 
     def put(table: str, number: int, entry: Any) -> None:
         id, image = (entry.get("id"), entry.get("image_id")) if isinstance(entry, dict) else (None, None)
@@ -199,8 +235,8 @@ def _putter(database: sqlite3.Connection, path: str, faults: list[SourceRow]) ->
         if not _is_id(id) or (needs_image and not _is_id(image)):
             if len(faults) < _MOST_FAULTS:
                 wanted = "`id` and `image_id`" if needs_image else "`id`"
-                told = f"{path}: `{table}` number {number} needs whole numbers as {wanted}"
-                faults.append(faulty(f"%{table}{number}", told))
+                error = f"{path}: `{table}` number {number} needs whole numbers as {wanted}"
+                faults.append(faulty_row(f"%{table}{number}", error))
             return
         if table == "annotations" and "caption" in entry and "category_id" not in entry:
             table = "captions"
@@ -218,10 +254,11 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**62
 
 
-def _read(path: str, tables: tuple[str, ...], put: _Put) -> None:
-    """Every entry of the lists of that name, list by list: ijson is fastest where it is asked for one alone.
+def _read_entries(path: str, tables: tuple[str, ...], put: _Put) -> None:
+    """Call `put` for every entry of the lists called `tables`, one list after another. Raises `ConfigError`.
 
-    A remote file is copied first, as it is read once for each list. Raises `ConfigError`.
+    The file is read once for each list, because ijson is fastest when it looks for a single one. So a remote file is
+    copied to the disk first.
     """
     import ijson
 
@@ -242,5 +279,5 @@ def _read(path: str, tables: tuple[str, ...], put: _Put) -> None:
 
 
 def _opened(path: str) -> Any:
-    place, name = one_folder(path)
-    return place.open(name)
+    listing, name = split_address(path)
+    return listing.open(name)

@@ -1,26 +1,54 @@
-"""SEED-Data-Edit part 1: pairs that automatic pipelines made, from Unsplash's pictures or Open Images'.
+"""The source `seed_edit_part1`: pairs that automatic pipelines made of pictures from Unsplash or Open Images.
 
-The layout is that of the dataset's card and of its viewer on the Hugging Face hub
-(AILab-CVC/SEED-Data-Edit-Part1-Unsplash): below `auto_editing/unsplash` lie
-`annotations/split_0001.jsonl` and so on, `annotations_GPT4V` likewise, and the
-unpacked `images`. A line has `source_image`, `source_caption`, `target_image`,
-`target_caption` and `instruction`, those of `annotations_GPT4V` also
-`instruction_ori`; the name of the match score could not be seen. Not verified on
-real data.
+The layout follows the dataset's card and its viewer on the Hugging Face hub
+(AILab-CVC/SEED-Data-Edit-Part1-Unsplash). `auto_editing/unsplash` has the folders `annotations`
+with `split_0001.jsonl` and so on, `annotations_GPT4V` with such files, and the unpacked `images`.
+A line has `source_image`, `source_caption`, `target_image`, `target_caption` and `instruction`;
+lines of `annotations_GPT4V` also have `instruction_ori`. The name of the match score is not
+visible there. Not verified on real data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.file_listing import Place
-from datagen.sources.formats.pairs.rows import inside, pair
-from datagen.sources.id_set import once
-from datagen.sources.rows import PAIR_FIELDS, SCORED_PAIR_FIELDS, faulty
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
+from datagen.sources.file_listing import FileListing
+from datagen.sources.formats.pairs.rows import build_pair, path_inside
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.rows import PAIR_FIELDS, SCORED_PAIR_FIELDS, faulty_row
 from datagen.sources.tables import TableRow, table_rows
+
+
+class SeedEditPart1Config(ForeignOptions):
+    """SEED-Data-Edit part 1, pairs that its authors' pipelines made; not verified on real data."""
+
+    kind: Literal["seed_edit_part1"] = "seed_edit_part1"
+    """A folder such as `auto_editing/unsplash`, with annotations as JSON lines and the pictures that they name."""
+    annotations: str = Field(default="annotations", pattern=r"^[^/]+$")
+    """Folder of the annotations; `annotations_GPT4V` holds those few that GPT-4V reworded."""
+    images: str = Field(default="images", pattern=r"^[^/]+$")
+    """Folder from which the pictures' names count."""
+    score_key: str = "match_score"
+    """Key of the match score, which MIGE filters by (appendix B); '' if it is not to be read."""
+    license: str = "CC-BY-NC-4.0"
+    """Licence of every pair, as the dataset's card states it."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return SeedEditPart1(
+            self.path,
+            annotations=self.annotations,
+            images=self.images,
+            score_key=self.score_key,
+            license=self.license,
+            credit=self.credit,
+        )
+
 
 _ENDING = ".jsonl"
 _NEEDED = ("source_image", "target_image", "instruction")
@@ -28,12 +56,12 @@ _CALLED = {"uri": "source_image", "target_uri": "target_image", "text": "instruc
 
 
 class SeedEditPart1:
-    """One record a pair; its id is its file's name and line, such as `split_0001/12`."""
+    """One record for each pair. Its id is the name of the file and the line, such as `split_0001/12`."""
 
     def __init__(self, path: str, *, annotations: str, images: str, score_key: str, license: str, credit: str) -> None:
         self.path = path
         folder = path.rstrip("/")
-        self._annotations = Place(f"{folder}/{annotations}")
+        self._annotations = FileListing(f"{folder}/{annotations}")
         self._images = f"{folder}/{images}/"
         self._score_key = score_key
         self.writes = SCORED_PAIR_FIELDS if score_key else PAIR_FIELDS
@@ -41,7 +69,7 @@ class SeedEditPart1:
         self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local folder has no annotations, or their first line not the keys wanted."""
+        """Raise `ConfigError` if a local folder has no annotations, or if the first line lacks a key."""
         self._annotations.check_scheme()
         if not self._annotations.is_local:
             return
@@ -65,12 +93,12 @@ class SeedEditPart1:
         return f"{self._annotations.address}: holds no {_ENDING} files, which SEED-Data-Edit's annotations are"
 
     def count(self) -> int | None:
-        """Not known without reading all annotations."""
+        """None: it is unknown without reading all annotations."""
         return None
 
     def rows(self) -> Iterator[SourceRow]:
-        """Pairs by file and line."""
-        yield from once(self._all(), place=self.path, empty=self._empty())
+        """The pairs by file and line."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
         for name in self._files():
@@ -85,20 +113,20 @@ class SeedEditPart1:
     def _row(self, row: TableRow, *, id: str, file: str) -> SourceRow:
         where = f"{file}: {row.where}"
         if row.error:
-            return faulty(escaped(id), f"{where}: {row.error}")
+            return faulty_row(escape_id(id), f"{where}: {row.error}")
         try:
             data = self._pair(row.data, id)
         except ValueError as error:
-            return faulty(escaped(id), f"{where}: {error}")
-        return pair(data, base=self._images, where=where, called=self._called)
+            return faulty_row(escape_id(id), f"{where}: {error}")
+        return build_pair(data, base=self._images, where=where, called=self._called)
 
     def _pair(self, data: Mapping[str, Any], id: str) -> dict[str, Any]:
-        """A line under the names of a pair's keys. Raises `ValueError` for what `pair` would not tell."""
-        told: dict[str, Any] = {
+        """The data of a line, with the keys of a pair. Raises `ValueError` for errors that `build_pair` would miss."""
+        pair: dict[str, Any] = {
             **self._default,
             "id": id,
-            "uri": inside("", data.get("source_image")),
-            "target_uri": inside("", data.get("target_image")),
+            "uri": path_inside("", data.get("source_image")),
+            "target_uri": path_inside("", data.get("target_image")),
             "text": data.get("instruction"),
             "source_caption": data.get("source_caption"),
             "target_caption": data.get("target_caption"),
@@ -107,5 +135,5 @@ class SeedEditPart1:
             score = data.get(self._score_key)
             if score is None:
                 raise ValueError(f"'{self._score_key}': field required")
-            told["annotated_match"] = float(score) if isinstance(score, int) else score
-        return told
+            pair["annotated_match"] = float(score) if isinstance(score, int) else score
+        return pair

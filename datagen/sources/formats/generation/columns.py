@@ -1,4 +1,4 @@
-"""Rows of a published dataset in tables, whose columns are known by name."""
+"""Reads known columns of a published dataset in Parquet or Arrow files."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from datagen.core.errors import ConfigError, nearest
 from datagen.sources.hub_files import HubFile, HubFiles
 
 
-class Row(NamedTuple):
-    """Some columns of one row."""
+class HubRow(NamedTuple):
+    """The values of the read columns in one row of a dataset."""
 
     file: HubFile
     number: int
     where: str
-    """File and row, for messages."""
+    """The file and the row, for error messages."""
     values: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """Its file from the dataset's folder, and its number."""
+        """The file's path without extension, and the row's number from 0; the default id of its record."""
         return f"{self.file.stem}/{self.number}"
 
 
 class Columns:
-    """The columns `read`, row by row; those `unread` only have to be there."""
+    """Reads the columns `read` row by row. The columns `unread` must exist, but only workers read them."""
 
     def __init__(self, path: str, read: Sequence[str], *, unread: Sequence[str] = ()) -> None:
         self.files = HubFiles(path, split="")
         self._read, self._unread = list(read), list(unread)
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
-        self.files.place.check_scheme()
-        if self.files.place.is_local:
+        """Raise `ConfigError` if a local folder has no such files, or if the first one lacks a column."""
+        self.files.listing.check_scheme()
+        if self.files.listing.is_local:
             self._check(self.files.first())
 
-    def rows(self) -> Iterator[Row]:
-        """Rows of each file. Raises `ConfigError` for a file without these columns."""
+    def rows(self) -> Iterator[HubRow]:
+        """The rows of all files. Raises `ConfigError` for a file that lacks a column."""
         for file in self.files:
             self._check(file)
             with self.files.values(file, self._read) as found:
                 for number, values in enumerate(found):
-                    yield Row(file, number, f"{self.files.address(file)}: row {number}", values)
+                    yield HubRow(file, number, f"{self.files.address(file)}: row {number}", values)
 
     def _check(self, file: HubFile) -> None:
         has = self.files.columns(file)

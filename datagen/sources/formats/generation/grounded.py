@@ -1,8 +1,8 @@
-"""Captions in which places follow names: "a dog (starts at [0.1, 0.2] and extends upto [0.5, 0.9]) on a lawn".
+"""Parses grounded captions: "a dog (starts at [0.1, 0.2] and extends upto [0.5, 0.9]) on a lawn".
 
-BLIP3-GROUNDING-50M writes them so, or as `<bbox>0.1, 0.2, 0.5, 0.9</bbox>` (its card; the exact spelling after
-a loader of it, see docs/mige-generation.md). Where a name begins nobody marked: the words before its place count, back
-to an article, and not past what is no part of a name.
+BLIP3-GROUNDING-50M writes a bounding box after a name in this form, or as `<bbox>0.1, 0.2, 0.5, 0.9</bbox>` (its card;
+the exact spelling is from a loader of it, see docs/mige-generation.md). The start of the name is not marked. So the
+name is the words before the box: back to an article, but not across a word that cannot be part of a name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 MOST_WORDS = 4
-"""Words of a name, if an article stands before them; without one, half of it."""
+"""The most words of a name that follows an article; without an article, half as many."""
 
 _NUMBER = r"(-?\d*\.?\d+)"
 _CORNER = rf"[\[(]?\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]?"
@@ -22,7 +22,7 @@ _PLACE = re.compile(
 )
 _BETWEEN = re.compile(r"[\s,;()\[\]]*(?:and)?[\s,;()\[\]]*")
 _FARTHEST = 20
-"""Characters between two places of one name."""
+"""The most characters between two boxes of one name."""
 _BEFORE, _AFTER = re.compile(r"\s*[(\[]?\s*$"), re.compile(r"\s*[)\]]")
 _POSITION = re.compile(r"\s*\((?:located\s+)?(?:at|in|on|near)\s+the\s[^()]{1,60}\bof the image\)", re.IGNORECASE)
 _TAIL = re.compile(r"(?<=[.!?])\s+(?:The image contains|Despite|Although|This sentence|The detailed)\b")
@@ -37,11 +37,14 @@ _OUTSIDE = frozenset(
     )
     for word in words.split()
 )
-"""Words that end a name on its left."""
+"""Words that are never part of a name: a name begins behind them."""
 
 
 class Words(NamedTuple):
-    """Some characters of a caption, and boxes, in 0 to 1, of what they name."""
+    """A name in a caption, by its characters [start, end), and the boxes of what it names.
+
+    A box is x0, y0, x1, y1 as fractions of the picture, 0 to 1.
+    """
 
     start: int
     end: int
@@ -49,29 +52,29 @@ class Words(NamedTuple):
 
 
 class Grounded(NamedTuple):
-    """A caption without places, and which of its words had some."""
+    """A caption without boxes, and the names in it that had boxes."""
 
     caption: str
     words: tuple[Words, ...]
 
 
 def parse(text: str) -> Grounded:
-    """The caption of a text with places in it; names without a sound box, and positions in words, only lose them."""
-    text = " ".join(text.split())  # also so that no pattern can run over endless white space
+    """Parse a text with boxes. Invalid boxes, and positions described in words, are removed from the caption."""
+    text = " ".join(text.split())  # long white space would make the patterns slow
     tail = _TAIL.search(text)
-    kept, at, found = "", 0, []
+    caption, at, found = "", 0, []
     for first, last, boxes in _groups(text[: tail.start()] if tail else text):
-        kept += text[at:first]
+        caption += text[at:first]
         at = last
-        name = _name_at_end(kept)
+        name = _name_at_end(caption)
         if name and boxes:
             found.append(Words(*name, boxes))
-    kept += text[at : tail.start() if tail else len(text)]
-    return Grounded(*_tidied(kept, found))
+    caption += text[at : tail.start() if tail else len(text)]
+    return Grounded(*_collapse_spaces(caption, found))
 
 
 def _groups(text: str) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
-    """Runs of places with nothing but punctuation between them: first and last character, and the boxes."""
+    """Runs of boxes with only punctuation between them: the characters [first, last) of a run, and its boxes."""
     places = [*_PLACE.finditer(text), *_POSITION.finditer(text)]
     run: list[re.Match[str]] = []
     for place in [*sorted(places, key=lambda place: place.start()), None]:
@@ -86,12 +89,12 @@ def _groups(text: str) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
 
 
 def _is_between(text: str, first: int, last: int) -> bool:
-    """Whether nothing but punctuation, or an "and", stands between two places."""
+    """Whether there is only punctuation, or an "and", between two boxes."""
     return last - first <= _FARTHEST and _BETWEEN.fullmatch(text, first, last) is not None
 
 
 def _without_brackets(text: str, first: int, last: int) -> tuple[int, int]:
-    """The run, with the white space before it and a pair of brackets around it."""
+    """Extend a run of boxes by the white space before it and the brackets around it."""
     before = _BEFORE.search(text[max(0, first - 20) : first])
     opening = before[0] if before else ""
     after = _AFTER.match(text, last) if opening.strip() else None
@@ -107,7 +110,7 @@ def _boxes(place: re.Match[str]) -> Iterator[tuple[float, ...]]:
 
 
 def _name_at_end(text: str) -> tuple[int, int] | None:
-    """Where the name at a text's end begins and ends; None if no name stands there."""
+    """The characters [start, end) of the name at the end of a text; None if there is no name."""
     words = [*_WORD.finditer(text, max(0, len(text) - 200))]
     taken: list[re.Match[str]] = []
     end = len(text.rstrip())
@@ -122,15 +125,15 @@ def _name_at_end(text: str) -> tuple[int, int] | None:
     return (sure[-1].start(), end) if sure else None
 
 
-def _tidied(text: str, words: Sequence[Words]) -> tuple[str, tuple[Words, ...]]:
-    """The text without white space at its ends or more than one in a row; the words where they are then."""
+def _collapse_spaces(text: str, words: Sequence[Words]) -> tuple[str, tuple[Words, ...]]:
+    """The text with single spaces and none at its ends, and the names with their positions in it."""
     places: list[int] = []
-    told = ""
+    result = ""
     for character in text:
-        places.append(len(told))
+        places.append(len(result))
         blank = character.isspace()
-        if not blank or (told and told[-1] != " "):
-            told += " " if blank else character
-    places.append(len(told))
-    told = told.rstrip()
-    return told, tuple(Words(places[one.start], places[one.end], one.boxes) for one in words)
+        if not blank or (result and result[-1] != " "):
+            result += " " if blank else character
+    places.append(len(result))
+    result = result.rstrip()
+    return result, tuple(Words(places[one.start], places[one.end], one.boxes) for one in words)

@@ -1,23 +1,41 @@
-"""Subjects200K: one picture of two panels that show one object, what each shows, and how good the pair is.
+"""The source `subjects200k`: pictures of two panels that show one object, with descriptions and ratings.
 
-Columns `image`, `collection`, `quality_assessment` {compositeStructure,
-objectConsistency, imageQuality, 0 to 5} and `description` {item, description_0,
-description_1, description_valid}, as its card has them.
+The columns, as in its card: `image`, `collection`, `quality_assessment` {compositeStructure, objectConsistency,
+imageQuality, each 0 to 5} and `description` {item, description_0, description_1, description_valid}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.formats.generation.columns import Columns, Row
-from datagen.sources.id_set import once
-from datagen.sources.rows import FIELDS, Text, checked, faults, faulty, told
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
+from datagen.sources.formats.generation.columns import Columns, HubRow
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.rows import FIELDS, Text, faulty_row, format_faults, validate_row
+
+
+class Subjects200kConfig(ForeignOptions):
+    """Subjects200K: pictures of two panels that show one object, for `split_panels`; not verified on real data."""
+
+    kind: Literal["subjects200k"] = "subjects200k"
+    """Parquet files with the columns `image`, `collection`, `quality_assessment` and `description`."""
+    path: str = Field(min_length=1)
+    """Address of the dataset's folder, or a glob of its Parquet files."""
+    collection: str = ""
+    """Which collection, such as collection_2; all, if not given."""
+    license: str = "Apache-2.0"
+    """Licence of every picture; that of the dataset's card."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Subjects200k(self.path, collection=self.collection, license=self.license, credit=self.credit)
+
 
 _LENIENT = with_config(ConfigDict(extra="ignore"))
 _Rating = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -45,12 +63,16 @@ class _Row(TypedDict):
     description: _Description
 
 
-_ROW = TypeAdapter(_Row)
 _COLUMNS = ("collection", "quality_assessment", "description")
 
 
+@cache
+def _adapter() -> TypeAdapter[_Row]:
+    return TypeAdapter(_Row)  # not at import, where every command would pay for it
+
+
 class Subjects200k:
-    """One record a picture of two panels; its id is its file and row."""
+    """One record for each picture of two panels. Its id is the file and the row."""
 
     writes = (*FIELDS, "panels")
 
@@ -61,16 +83,16 @@ class Subjects200k:
         self._table = Columns(path, _COLUMNS, unread=("image",))
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
+        """Raise `ConfigError` if a local folder has no such files, or if the first one lacks a column."""
         self._table.check()
 
     def count(self) -> int | None:
-        """How many rows local files have; None elsewhere, and where only one collection is taken."""
+        """The number of rows of local Parquet files; None for other files, or if only one collection is read."""
         return None if self._collection else self._table.files.count()
 
     def rows(self) -> Iterator[SourceRow]:
-        """Rows of each file, files by name."""
-        yield from once(self._all(), place=self.path, empty=self._table.files.empty)
+        """The rows of all files; files sorted by name."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=self._table.files.empty)
 
     def _all(self) -> Iterator[SourceRow]:
         known: set[str] = set()
@@ -83,15 +105,15 @@ class Subjects200k:
         if known and not found:
             raise ConfigError(f"{self.path}: has no '{self._collection}'; {nearest(self._collection, known)}")
 
-    def _row(self, row: Row) -> SourceRow:
-        name = escaped(row.name)
+    def _row(self, row: HubRow) -> SourceRow:
+        name = escape_id(row.name)
         try:
-            values = _ROW.validate_python(row.values)
+            values = _adapter().validate_python(row.values)
         except ValidationError as error:
-            return faulty(name, told(f"{row.where}: {faults(error)}"))
+            return faulty_row(name, f"{row.where}: {format_faults(error)}")
         picture = row.file.cell(row=row.number, column="image")
         data = {"id": row.name, "uri": picture, **self._default}
-        made = checked(data, base=self._table.files.base, where=row.where, name=name)
+        made = validate_row(data, base=self._table.files.base, where=row.where, name=name)
         return made if made.error else made._replace(fields={**made.fields, "panels": _panels(values)})
 
 

@@ -1,1 +1,1 @@
-"""Several finished datasets as one source."""
+"""The source `mix`: samples of several finished datasets of datagen, by weights and caps."""

@@ -1,4 +1,7 @@
-"""The options of a mix."""
+"""The config of the source `mix`.
+
+It is apart from the reader, which imports pyarrow and the shards: `check` of another source does without them.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class MixConfig(Options):
             ("name", [part.name for part in datasets]),
             ("path", [part.path.rstrip("/") for part in datasets]),
         ):
-            if twice := _twice(values):
+            if twice := _first_duplicate(values):
                 raise ValueError(f"two datasets have the {what} '{twice}'; to take samples twice, use `repeats`")
         return datasets
 
@@ -63,10 +66,10 @@ class MixConfig(Options):
         return Mix(self.datasets, seed=self.seed)
 
 
-def _twice(values: Iterable[str]) -> str:
-    seen: set[str] = set()
+def _first_duplicate(values: Iterable[str]) -> str:
+    known: set[str] = set()
     for value in values:
-        if value in seen:
+        if value in known:
             return value
-        seen.add(value)
+        known.add(value)
     return ""

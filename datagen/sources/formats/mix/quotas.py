@@ -1,4 +1,4 @@
-"""How much of each dataset a mix takes, and which samples: by numbers and hashes alone."""
+"""Computes how many samples a mix takes of each dataset, and which ones."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Share(NamedTuple):
-    """What is asked of one dataset."""
+class Quota(NamedTuple):
+    """The size of one dataset, and the limits on what is taken of it."""
 
     size: int
-    """How many samples it has."""
+    """The number of its samples."""
     weight: float | None = None
-    """Its part against the others that have one; None takes all."""
+    """Its weight relative to the other datasets that have one; None takes all samples."""
     cap: int | None = None
-    """Most that is taken, copies included."""
+    """The most samples that are taken, copies included."""
     repeats: int = 1
-    """How often a sample may be taken."""
+    """The most copies of one sample."""
 
     @property
     def most(self) -> int:
-        """What can be taken, whatever the weights."""
+        """The most samples that can be taken, copies included, whatever the weights."""
         room = self.size * self.repeats
         return room if self.cap is None else min(room, self.cap)
 
 
-def takes(shares: Sequence[Share]) -> list[int]:
-    """How many samples are taken of each, copies included: as many as the weights allow.
+def sample_counts(quotas: Sequence[Quota]) -> list[int]:
+    """The number of samples to take of each dataset, copies included.
 
-    Datasets with a weight stand to each other as their weights, within one sample, and the one that is
-    scarcest by its weight gives all it can; of one without, all that it can give is taken.
+    Datasets with a weight are sampled in proportion to their weights, to within one sample; the numbers are as large
+    as the scarcest of them allows. Datasets without a weight are taken whole.
     """
-    weighted = [(share.most, Fraction(share.weight)) for share in shares if share.weight is not None]
+    weighted = [(quota.most, Fraction(quota.weight)) for quota in quotas if quota.weight is not None]
     unit = min((most / weight for most, weight in weighted), default=Fraction(0))
-    return [share.most if share.weight is None else int(unit * Fraction(share.weight)) for share in shares]
+    return [quota.most if quota.weight is None else int(unit * Fraction(quota.weight)) for quota in quotas]
 
 
-def copies(keys: Iterable[str], *, take: int, seed: int) -> NDArray[np.int64]:
-    """How often each sample is taken, so that it adds up to `take`, and no two differ by more than one.
+def copies_per_sample(keys: Iterable[str], *, take: int, seed: int) -> NDArray[np.int64]:
+    """The number of copies of each sample, int64 of the length of `keys`. They sum to `take` and differ by at most one.
 
-    Which have one more is drawn by `seed` and key, whatever the order of the keys.
+    Which samples get one more depends on `seed` and the key, not on the order of the keys.
     """
     hashed = np.frombuffer(b"".join(_hash(f"mix|{seed}|{key}") for key in keys), "V16")
     if not len(hashed):

@@ -1,9 +1,8 @@
-"""GIER: requests that people made of their photographs, and what others made of them.
+"""The source `gier`: photographs, requests for an edit, and the edited photographs.
 
-A JSON list of `{input, output, expert_summary: [...], amateur_summary: [...], operator:
-{name: {local, ids}}}`, its pictures in one folder, as jshi31/T2ONet's `data/GIER/GIER.py`
-reads it. An edit is local if one of its operators is; the first request of an
-expert is taken, or else of an amateur, or all of them.
+The file is a JSON list of `{input, output, expert_summary: [...], amateur_summary: [...], operator: {name: {local,
+ids}}}`, and the pictures are in one folder, as jshi31/T2ONet's `data/GIER/GIER.py` reads them. An edit is local if one
+of its operators is. A pair has several requests: all are taken, or the first one, where experts come before amateurs.
 """
 
 from __future__ import annotations
@@ -11,19 +10,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from pydantic import Field
+
 from datagen.core.errors import ConfigError
 from datagen.fetch import folder_of
-from datagen.sources.base import SourceRow
-from datagen.sources.file_listing import Place, one_folder
-from datagen.sources.formats.pairs.rows import inside, listed, pair, read_json
-from datagen.sources.id_set import once
-from datagen.sources.rows import PAIR_FIELDS, faulty
+from datagen.sources.base import ForeignOptions, Source, SourceRow
+from datagen.sources.file_listing import FileListing, split_address
+from datagen.sources.formats.pairs.rows import as_list, build_pair, path_inside, read_json
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.rows import PAIR_FIELDS, faulty_row
+
+
+class GierConfig(ForeignOptions):
+    """GIER, whose pairs have several wordings of one request; not verified on real data."""
+
+    kind: Literal["gier"] = "gier"
+    """Photographs, requests, and what people made of them."""
+    path: str = Field(min_length=1)
+    """Address of its JSON file."""
+    images: str = ""
+    """Address of the folder of pictures; `images` beside the file, if not given."""
+    wordings: Literal["first", "all"] = "first"
+    """One record a pair, or one for every request; packing drops all but one of those that name operators."""
+
+    def load(self) -> Source:
+        """The source itself; reads nothing yet."""
+        return Gier(
+            self.path, images=self.images, wordings=self.wordings, license=self.license, credit=self.credit
+        )  # fmt: skip
+
 
 _CALLED = {"text": "summary", "uri": "input", "target_uri": "output"}
 
 
 class Gier:
-    """One record a pair, or one a wording; its id is the two pictures' names, and the wording's number from 0."""
+    """One record for each pair or request. Its id is the two pictures' names and the number of the request, from 0."""
 
     writes = PAIR_FIELDS
 
@@ -34,10 +55,10 @@ class Gier:
         self._default = {key: value for key, value in (("license", license), ("credit", credit)) if value}
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local file is none of GIER's."""
-        place = Place(self.path)
-        place.check_scheme()
-        if not place.is_local:
+        """Raise `ConfigError` if a local file is not in GIER's layout."""
+        listing = FileListing(self.path)
+        listing.check_scheme()
+        if not listing.is_local:
             return
         entries = self._entries()
         if not entries:
@@ -49,12 +70,12 @@ class Gier:
         return f"{self.path}: holds no edits"
 
     def count(self) -> int | None:
-        """Not known before the requests are counted."""
+        """None: it is unknown without reading all requests."""
         return None
 
     def rows(self) -> Iterator[SourceRow]:
-        """Edits in the order of the file."""
-        yield from once(self._all(), place=self.path, empty=self._empty())
+        """The edits in the order of the file."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
         for number, entry in enumerate(self._entries()):
@@ -62,21 +83,22 @@ class Gier:
             try:
                 yield from self._edits(entry, where)
             except ValueError as error:
-                yield faulty(f"%entry{number}", f"{where}: {error}")
+                yield faulty_row(f"%entry{number}", f"{where}: {error}")
 
     def _edits(self, entry: Any, where: str) -> Iterator[SourceRow]:
         if not isinstance(entry, dict):
             raise ValueError(f"is {type(entry).__name__}, not a JSON object")
-        told = self._told(entry)
-        said = ("expert_summary", "amateur_summary")
-        requests = [request for key in said for request in listed(entry.get(key, []), where=f"'{key}'")]
+        fields = self._fields(entry)
+        keys = ("expert_summary", "amateur_summary")
+        requests = [request for key in keys for request in as_list(entry.get(key, []), where=f"'{key}'")]
         if not requests:
             raise ValueError("has no request, neither in 'expert_summary' nor in 'amateur_summary'")
         for number, request in enumerate(requests[: self._most]):
             id = f"{_stem(entry['input'])}-{_stem(entry['output'])}/{number}"
-            yield pair({**told, "id": id, "text": request}, base=self._base, where=where, called=_CALLED)
+            yield build_pair({**fields, "id": id, "text": request}, base=self._base, where=where, called=_CALLED)
 
-    def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _fields(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a pair that do not depend on the request. Raises `ValueError`."""
         for key in ("input", "output"):
             if not isinstance(entry.get(key), str):
                 raise ValueError(f"'{key}' names no picture")
@@ -86,17 +108,17 @@ class Gier:
         local = any(isinstance(masks, dict) and masks.get("local") for masks in operators.values())
         return {
             **self._default,
-            "uri": inside("", entry["input"]),
-            "target_uri": inside("", entry["output"]),
+            "uri": path_inside("", entry["input"]),
+            "target_uri": path_inside("", entry["output"]),
             "operation": ", ".join(operators),
             "reach": ("local" if local else "global") if operators else "",
         }
 
     def _entries(self) -> list[Any]:
-        place, name = one_folder(self.path)
-        found = read_json(place, name)
+        listing, name = split_address(self.path)
+        found = read_json(listing, name)
         try:
-            return listed(found, where="the file")
+            return as_list(found, where="the file")
         except ValueError as error:
             raise ConfigError(f"{self.path}: {error}") from error
 

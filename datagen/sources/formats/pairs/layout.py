@@ -1,4 +1,4 @@
-"""Where a published dataset of pairs in tables has what."""
+"""The columns of a published dataset of pairs in tables."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 Direction = Literal["forward", "inverse"]
 
 
-class Layout(NamedTuple):
-    """The columns of a published dataset; '' for what it does not have."""
+class TableLayout(NamedTuple):
+    """The names of the columns of a published dataset; '' for a column that it does not have."""
 
     source: str
     target: str
@@ -18,8 +18,8 @@ class Layout(NamedTuple):
     session: str = ""
     turn: str = ""
     reach: Literal["", "global", "local"] = ""
-    """How far all its edits reach, if that is known."""
+    """Whether all its edits change the whole picture or a part of it; '' if they differ."""
     local_if: str = ""
-    """A column that is filled where an edit is bound to a region; it may be missing altogether."""
+    """A column that has a value if the edit is limited to a region. The whole column may be missing."""
     inverse_text: str = ""
-    """A column with the request that leads from the target back to the source."""
+    """A column with the instruction for the inverse edit, from the target to the source."""

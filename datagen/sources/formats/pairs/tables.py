@@ -1,21 +1,41 @@
-"""Pairs in the cells of a Hugging Face dataset: which column holds what is told by a `Layout`."""
+"""Reads datasets of pairs in Parquet or Arrow files, whose columns a `TableLayout` names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import Field
+
 from datagen.core.errors import ConfigError, nearest
-from datagen.sources.base import SourceRow, escaped
-from datagen.sources.formats.pairs.layout import Direction, Layout
-from datagen.sources.formats.pairs.rows import pair
+from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
+from datagen.sources.formats.pairs.layout import Direction, TableLayout
+from datagen.sources.formats.pairs.rows import build_pair
 from datagen.sources.hub_files import HubFile, HubFiles
-from datagen.sources.id_set import once
-from datagen.sources.rows import PAIR_FIELDS, faulty
+from datagen.sources.id_set import with_unique_ids
+from datagen.sources.rows import PAIR_FIELDS, faulty_row
+
+FOLDERS_HINT = "`form: folders` reads its authors' own folders"
+"""A hint for datasets that are published as folders too."""
+
+
+class PairTableOptions(ForeignOptions):
+    """Options of the datasets of pairs that may be tables."""
+
+    path: str = Field(min_length=1)
+    """Address of the dataset's folder, or a glob of its Parquet files."""
+    split: str = ""
+    """Which split of Parquet files; all, if not given."""
+
+    def _pair_table(
+        self, layout: TableLayout, *, directions: tuple[Direction, ...] = ("forward",), hint: str = ""
+    ) -> Source:
+        default = {"license": self.license, "credit": self.credit}
+        return PairTable(self.path, split=self.split, layout=layout, directions=directions, default=default, hint=hint)
 
 
 class PairTable:
-    """One record a row and direction; its id is the session and turn, or the file and the row's number."""
+    """One record for each row and direction. Its id is the session and turn, or the file and the number of the row."""
 
     writes = PAIR_FIELDS
 
@@ -24,7 +44,7 @@ class PairTable:
         path: str,
         *,
         split: str,
-        layout: Layout,
+        layout: TableLayout,
         directions: Sequence[Direction],
         default: Mapping[str, str],
         hint: str = "",
@@ -34,27 +54,27 @@ class PairTable:
         self._empty = f"{self._files.empty}{hint and f'; {hint}'}"
         self._layout, self._directions = layout, directions
         called = {**layout._asdict(), "uri": layout.source, "target_uri": layout.target}
-        back = _swapped({**called, "text": layout.inverse_text})
+        back = _swap_sides({**called, "text": layout.inverse_text})
         self._called = {"forward": called, "inverse": back}
         self._default = {field: text for field, text in default.items() if text}
 
     def check(self) -> None:
-        """Raise `ConfigError` if a local folder has no such files, or their first one no such columns."""
-        self._files.place.check_scheme()
-        if self._files.place.is_local:
+        """Raise `ConfigError` if a local folder has no such files, or if the first one lacks a column."""
+        self._files.listing.check_scheme()
+        if self._files.listing.is_local:
             first = next(iter(self._files), None)
             if first is None:
                 raise ConfigError(self._empty)
             self._columns(first)
 
     def count(self) -> int | None:
-        """How many records local Parquet files make; None elsewhere."""
+        """The number of records of local Parquet files; None for other files."""
         found = self._files.count()
         return None if found is None else found * len(self._directions)
 
     def rows(self) -> Iterator[SourceRow]:
-        """Rows of each file, files by name, or as the dataset's state lists them."""
-        yield from once(self._all(), place=self.path, empty=self._empty)
+        """The rows of all files; files sorted by name, or in the order of `state.json`."""
+        yield from with_unique_ids(self._all(), path=self.path, empty=self._empty)
 
     def _all(self) -> Iterator[SourceRow]:
         for found in self._files:
@@ -64,7 +84,7 @@ class PairTable:
                         yield self._row(found, number, values, direction)
 
     def _columns(self, found: HubFile) -> list[str]:
-        """The columns that are read in the driver, all but the pictures. Raises `ConfigError` if one is missing."""
+        """The columns that the driver reads: all except the pictures. Raises `ConfigError` if one is missing."""
         has = self._files.columns(found)
         needed = [column for column in self._layout._replace(local_if="", reach="") if column]
         missing = next((column for column in needed if column not in has), None)
@@ -82,7 +102,7 @@ class PairTable:
         if layout.session:
             name, fault = _turn_id(values[layout.session], values[layout.turn])
             if fault:
-                return faulty(escaped(f"{found.stem}/{number}"), f"{where}: {fault}")
+                return faulty_row(escape_id(f"{found.stem}/{number}"), f"{where}: {fault}")
         data: dict[str, Any] = {
             **self._default,
             "id": name,
@@ -95,26 +115,26 @@ class PairTable:
             if column := getattr(layout, field):
                 data[field] = values[column]
         if len(self._directions) > 1 and not layout.session:
-            data["session"] = name  # one's target is the other's source
+            data["session"] = name  # the two share their pictures, so they must come into one split
         if direction == "inverse":
-            data = _turned(data, values[layout.inverse_text])
-        return pair(data, base=self._files.base, where=where, called=self._called[direction])
+            data = _invert(data, values[layout.inverse_text])
+        return build_pair(data, base=self._files.base, where=where, called=self._called[direction])
 
 
 def _turn_id(session: Any, turn: Any) -> tuple[str, str]:
-    """An id made of a session and a turn, and what is wrong with them."""
+    """The id made of a session and a turn, and the error if they are not valid, else ''."""
     if not isinstance(session, str) or not session or isinstance(turn, bool) or not isinstance(turn, int):
         return "", f"its session is {session!r:.60} and its turn {turn!r:.60}; they name the record"
     return f"{session}/{turn}", ""
 
 
-def _turned(data: Mapping[str, Any], request: Any) -> dict[str, Any]:
-    """The edit that leads back."""
-    return {**_swapped(data), "id": f"{data['id']}/inverse", "text": request}
+def _invert(data: Mapping[str, Any], request: Any) -> dict[str, Any]:
+    """The inverse edit, from the target to the source."""
+    return {**_swap_sides(data), "id": f"{data['id']}/inverse", "text": request}
 
 
-def _swapped(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The source's fields and the target's in each other's place."""
+def _swap_sides(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with the fields of source and target exchanged."""
     return {_OTHER.get(field, field): value for field, value in data.items()}
 
 
