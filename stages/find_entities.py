@@ -9,7 +9,7 @@ from datagen import Answer, AsyncMap, Record, Reject, StageConfig
 from datagen.models.entity_finders import EntityFinderConfig
 from datagen.models.entity_finders.base import Entity, Told
 from datagen.models.entity_finders.boxes import BoxesConfig
-from datagen.models.grammar.placeholders import refuse_placeholder
+from datagen.models.grammar import refuse_placeholder
 
 
 class FindEntities(AsyncMap):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from datagen.core.errors import nearest
 from datagen.fetch import scheme_of
-from datagen.models.grammar.first_words import operation_of
+from datagen.models.grammar import operation_of
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.file_listing import Place
 from datagen.sources.review_sheet import Decision, read_decisions

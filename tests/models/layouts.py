@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from datagen.models.grammar.phrases import noun
+from datagen.models.grammar import noun
 from datagen.models.instructions.base import Layout, Thing
 
 _SIZES = [(640, 427), (512, 512), (384, 303), (600, 900), (1280, 720)]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.phrases import article, noun
+from datagen.models.grammar.phrases import indefinite_article, noun
 from datagen.models.instructions.base import Layout, Thing, Written
 from datagen.models.instructions.rules import RulesConfig, RuleWriter
 
@@ -344,7 +344,7 @@ def test_a_name_that_fits_the_subject_too_is_not_definite() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(min_size=1))
 def test_article_of_anything(words: str) -> None:
-    assert article(words) in ("a", "an")
+    assert indefinite_article(words) in ("a", "an")
 
 
 # --- variety ----------------------------------------------------------------

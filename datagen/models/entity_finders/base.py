@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from datagen.core.fields import Box
-from datagen.models.grammar.placeholders import Span
+from datagen.models.grammar import Span
 
 
 class Told(NamedTuple):

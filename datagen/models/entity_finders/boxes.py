@@ -10,8 +10,7 @@ from datagen.core.fields import Box
 from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.entity_finders.base import Entity, EntityFinder, Told
-from datagen.models.grammar.names_in_captions import mention, with_determiner
-from datagen.models.grammar.placeholders import Span
+from datagen.models.grammar import Span, find_mention, with_determiner
 
 
 class BoxesConfig(ModelConfig):
@@ -57,7 +56,7 @@ def _pixels(box: list[float], size: tuple[int, int]) -> Box:
 
 def _of_objects(told: Told) -> Iterator[Entity]:
     for thing in unmistakable(told.objects).values():
-        if span := mention(told.caption, thing["label"]):
+        if span := find_mention(told.caption, thing["label"]):
             yield outlined(Entity(thing["label"], span), thing)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from datagen.core.stage import Runtime
 from datagen.models.entity_finders.base import Entity, EntityFinder, Told
 from datagen.models.entity_finders.boxes import outlined, unmistakable
-from datagen.models.grammar.names_in_captions import mention
+from datagen.models.grammar import find_mention
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.prompt import Kind
@@ -56,7 +56,7 @@ class LanguageEntityFinder:
         question = self._prompt.render({"caption": told.caption})
         reply = await self._model(question, shape=EntitiesForm, draw=Draw(record))
         names = dict.fromkeys(name.lower() for name in reply.value.entities)
-        spans = ((name, mention(told.caption, name)) for name in names)
+        spans = ((name, find_mention(told.caption, name)) for name in names)
         found = sorted((Entity(name, span) for name, span in spans if span), key=lambda entity: entity.span)
         known = unmistakable(told.objects)
         return [outlined(one, known[one.label]) if one.label in known else one for one in found]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted, SubjectExtractor
-from datagen.models.grammar.first_words import ADDING
+from datagen.models.grammar import ADDING_WORDS
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.prompt import Kind
@@ -35,7 +35,7 @@ class LanguageExtractorConfig(AskingConfig):
 
 _ARTICLES = ("a", "an", "the", "some")
 _JOINED = re.compile(r"\b(with|by|for|into|to)$", re.IGNORECASE)
-_ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING)})\b", re.IGNORECASE)
+_ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING_WORDS)})\b", re.IGNORECASE)
 _AGAIN = re.compile(r"\bones?\b", re.IGNORECASE)
 
 

@@ -8,7 +8,7 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.extractors.base import Extracted, SubjectExtractor
-from datagen.models.grammar import additions, replacements
+from datagen.models.grammar import parse_addition, parse_replacement
 
 
 class RulesExtractorConfig(ModelConfig):
@@ -22,11 +22,11 @@ class RulesExtractorConfig(ModelConfig):
 
 
 class RulesExtractor:
-    """See `replacements.parsed` and `additions.parsed` for what is understood."""
+    """See `parse_replacement` and `parse_addition` for what is understood."""
 
     async def extract(self, text: str, *, record: str) -> Extracted | None:  # noqa: ARG002
         """See `SubjectExtractor`."""
-        found = replacements.parsed(text) or additions.parsed(text)
+        found = parse_replacement(text) or parse_addition(text)
         if found is None:
             return None
         return Extracted(found.subject, f"{found.before} {PLACEHOLDER}{found.after}")

@@ -10,11 +10,11 @@ import re
 from typing import NamedTuple
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.first_words import ADDING
+from datagen.models.grammar.first_words import ADDING_WORDS
 from datagen.models.grammar.phrases import noun
 from datagen.models.grammar.replacements import ANOTHER
 
-_OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING)})\s+", re.IGNORECASE)
+_OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING_WORDS)})\s+", re.IGNORECASE)
 _PLACE = re.compile(
     r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|beneath|around|through"
     r"|across|along|against|next\s+to)\s",
@@ -38,7 +38,7 @@ class Addition(NamedTuple):
     """The new thing's name, without an article or "another"."""
 
 
-def parsed(text: str) -> Addition | None:
+def parse_addition(text: str) -> Addition | None:
     """The parts of an instruction; None where it is none of this form, or names several things or none."""
     whole = " ".join(text.split())
     opening = _OPENING.match(whole)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from datagen.models.grammar.picture_words import PictureWords, any_of, follows, mentions, unquoted
+from datagen.models.grammar.picture_words import (
+    PictureWords,
+    follows_preposition,
+    mask_quotes,
+    picture_mentions,
+    words_pattern,
+)
 
 _WORD = re.compile(r"[^\W_]")
 _THE = r"(?:the|an?|these|those|that|my|your|his|her|its|our|their)\s+"
@@ -50,21 +56,21 @@ class ScopeWords(PictureWords):
     """
 
 
-class Scopes:
+class ScopeClassifier:
     """Tells edits of the whole picture from those of a part."""
 
     def __init__(self, config: ScopeWords) -> None:
-        self._mention = config.mention()
+        self._mention = config.mention_pattern()
         self._local = _pattern(config.local_verbs, start=r"^")
         self._global = _pattern(config.global_words, start=r"(?<![\w-])")
         phrases = tuple(words for words in config.global_starts if " " in words)
         verbs = tuple(words for words in config.global_starts if " " not in words)
         self._begins = (_pattern(phrases, start=r"^"), _pattern(verbs, start=r"^", end=rf"(?!\s+{_OF_A_THING})"))
-        self._picture = re.compile(rf"(?:{any_of(config.nouns)}|scene|thing)(?![\w-])", re.IGNORECASE)
+        self._picture = re.compile(rf"(?:{words_pattern(config.nouns)}|scene|thing)(?![\w-])", re.IGNORECASE)
 
     def __call__(self, text: str) -> Scope:
         """How far an edit reaches, by its words alone."""
-        said = unquoted(text)
+        said = mask_quotes(text)
         if any(begins.search(said) for begins in self._begins):
             return "global"
         if self._local.search(said):
@@ -73,8 +79,8 @@ class Scopes:
 
     def _is_about_it(self, text: str) -> bool:
         """Whether an edit begins by naming the picture, as "brighten the image" does."""
-        found = next(iter(mentions(text, self._mention)), None)
-        return bool(found and len(text[: found.start()].split()) < 2 and not follows(text, found.start()))
+        found = next(iter(picture_mentions(text, self._mention)), None)
+        return bool(found and len(text[: found.start()].split()) < 2 and not follows_preposition(text, found.start()))
 
     def _names_what_all_has(self, text: str) -> bool:
         """Whether a word counts: of what is made so, that which names it, else any."""
@@ -96,4 +102,4 @@ class Scopes:
 
 
 def _pattern(words: tuple[str, ...], *, start: str, end: str = "") -> re.Pattern[str]:
-    return re.compile(rf"{start}(?:{any_of(words)})(?![\w-]){end}" if words else r"(?!)", re.IGNORECASE)
+    return re.compile(rf"{start}(?:{words_pattern(words)})(?![\w-]){end}" if words else r"(?!)", re.IGNORECASE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-ADDING = ("add", "insert", "put", "place")
+ADDING_WORDS = ("add", "insert", "put", "place")
 """First words of instructions that add a thing."""
-REPLACING = ("replace",)
+REPLACING_WORDS = ("replace",)
 """First words of instructions that put one thing in the place of another."""
-_OPERATION_OF = {**dict.fromkeys(ADDING, "add"), **dict.fromkeys(REPLACING, "replace")}
+_OPERATION_OF = {**dict.fromkeys(ADDING_WORDS, "add"), **dict.fromkeys(REPLACING_WORDS, "replace")}
 
 
 def first_word(text: str) -> str:

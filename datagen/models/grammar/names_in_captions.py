@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from datagen.models.grammar.phrases import COLOURS, MASS, head_of, is_plural
+from datagen.models.grammar.phrases import COLOURS, MASS, head_word, is_plural
 from datagen.models.grammar.placeholders import Span
 
 MOST_WORDS = 3
@@ -47,7 +47,7 @@ _NEARBY = 200
 """Characters before a name that are looked at."""
 
 
-def mention(caption: str, name: str) -> Span | None:
+def find_mention(caption: str, name: str) -> Span | None:
     """The first words of a text that name a thing and nothing else, with what determines and describes it.
 
     A picture takes no article: "a big dog on the grass" is "<imagehere> on the grass". "A dog house", "a dog-house"
@@ -128,10 +128,10 @@ def _is_verb(word: str) -> bool:
 
 
 def _is_plural(caption: str, name: Span) -> bool:
-    return is_plural(head_of(caption[name.start : name.end]))
+    return is_plural(head_word(caption[name.start : name.end]))
 
 
 def _needs_none(caption: str, name: Span) -> bool:
     """Whether a name can stand without a determiner: plurals, what is not counted, and proper names."""
     said = caption[name.start : name.end]
-    return said[0].isupper() or _is_plural(caption, name) or head_of(said) in MASS
+    return said[0].isupper() or _is_plural(caption, name) or head_word(said) in MASS

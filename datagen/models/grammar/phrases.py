@@ -107,12 +107,12 @@ class Noun(NamedTuple):
 
 def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
     """The noun for a label, described by at most two attributes that go before it and one that goes after."""
-    name = cleaned(label)
+    name = clean_label(label)
     name = "object" if all(word in _ARTICLES for word in name.lower().split()) else name
     first, _, rest = name.partition(" ")
     if first.lower() in _ARTICLES and rest:
         name, first = rest, rest.partition(" ")[0]
-    head = head_of(name)
+    head = head_word(name)
     plural = is_plural(head) or first.lower() in _NUMERALS or _is_several(name)
     owned = first.lower() in _DETERMINERS
     words = name if owned else _described(name, attributes)
@@ -120,12 +120,12 @@ def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
     return Noun(words, "" if owned else "the", indefinite, plural, many=_many(name, head, plural))
 
 
-def key(label: str) -> str:
+def kind_key(label: str) -> str:
     """What two labels share if they name the same kind of thing."""
     return noun(label).words.casefold()
 
 
-def cleaned(label: str) -> str:
+def clean_label(label: str) -> str:
     """A label made fit to stand inside a sentence.
 
     One line, no markup, nothing that ends a sentence or opens a bracket, class names in lower case.
@@ -154,7 +154,7 @@ def _lowered(name: str) -> str:
     return " ".join(calm)
 
 
-def head_of(name: str) -> str:
+def head_word(name: str) -> str:
     """The word that decides the number: `glass` in "glass of water", `cat` in "black and white cat"."""
     words = name.lower().split()
     stops = [i for i, word in enumerate(words) if i and word in _LINKS and word != "and"]
@@ -177,7 +177,7 @@ def is_plural(word: str) -> bool:
     return len(word) > 2 and word.endswith("s") and not word.endswith(tuple(_SINGULAR_IN_S))
 
 
-def pluralized(word: str) -> str:
+def pluralize(word: str) -> str:
     """The plural of a single word that is singular."""
     lower = word.lower()
     if lower in _IRREGULAR:
@@ -197,17 +197,17 @@ def _many(name: str, head: str, plural: bool) -> str:
         return ""
     words = name.split()
     at = next(i for i, word in enumerate(words) if word.lower() == head)
-    return " ".join([*words[:at], pluralized(words[at]), *words[at + 1 :]])
+    return " ".join([*words[:at], pluralize(words[at]), *words[at + 1 :]])
 
 
 def _indefinite(words: str, head: str, plural: bool) -> str:
     """The article before words that name something new."""
     if plural:
         return "a pair of" if head in PAIRED else "some"
-    return "some" if head in MASS else article(words)
+    return "some" if head in MASS else indefinite_article(words)
 
 
-def article(words: str) -> str:
+def indefinite_article(words: str) -> str:
     """`a` or `an`, by the sound of the first word."""
     first = re.split(r"[\s-]", f"{words} ")[0]
     plain = "".join(c for c in unicodedata.normalize("NFD", first) if not unicodedata.combining(c))
@@ -230,7 +230,7 @@ def _is_spelt(word: str) -> bool:
 def _described(name: str, attributes: tuple[str, ...]) -> str:
     """The name with its attributes: `round silver coin with a hole`."""
     known = set(name.lower().split())
-    clean = [word for word in dict.fromkeys(cleaned(a) for a in attributes) if word and word.lower() not in known]
+    clean = [word for word in dict.fromkeys(clean_label(a) for a in attributes) if word and word.lower() not in known]
     before = [word for word in clean if len(word.split()) <= 2 and word.lower().split()[0] not in _LINKS | _ARTICLES]
     after = [word for word in clean if len(word.split()) > 1 and word.lower().split()[0] in ("with", "made", "in")]
     return " ".join([_adjectives(before[:2]), name, *after[:1]]).strip()
@@ -258,6 +258,6 @@ def _rank(adjective: str) -> int:
     return next((rank for rank, group in enumerate(_ADJECTIVES, 1) if last in group), 0)
 
 
-def is_sized(attributes: tuple[str, ...]) -> bool:
+def mentions_size(attributes: tuple[str, ...]) -> bool:
     """Whether attributes call a thing large or small for its kind, which its size in the picture may belie."""
-    return any(word in _SIZES for attribute in attributes for word in cleaned(attribute).lower().split())
+    return any(word in _SIZES for attribute in attributes for word in clean_label(attribute).lower().split())

@@ -36,33 +36,33 @@ class PictureWords(StageConfig):
     )  # fmt: skip
     """What follows a noun that is a thing in the picture, such as `the picture frame`; that is no mention."""
 
-    def mention(self) -> re.Pattern[str]:
+    def mention_pattern(self) -> re.Pattern[str]:
         """Finds the words that speak of the picture."""
-        phrase = rf"(?:{any_of(self.determiners)})\s+(?:{any_of(self.nouns)})"
-        things = rf"(?!\s+(?:{any_of(self.things)})\b)" if self.things else ""
+        phrase = rf"(?:{words_pattern(self.determiners)})\s+(?:{words_pattern(self.nouns)})"
+        things = rf"(?!\s+(?:{words_pattern(self.things)})\b)" if self.things else ""
         return re.compile(rf"(?<![\w-]){phrase}(?![\w-]){things}", re.IGNORECASE)
 
 
-def any_of(words: tuple[str, ...]) -> str:
+def words_pattern(words: tuple[str, ...]) -> str:
     """A pattern of any of these words; `*` is any ending, and one blank is any blanks."""
     return "|".join(re.escape(word).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for word in words)
 
 
-def told_in(text: str, mention: re.Pattern[str], *, start: int = 0) -> re.Match[str] | None:
+def find_picture_mention(text: str, mention: re.Pattern[str], *, start: int = 0) -> re.Match[str] | None:
     """The mention for which a placeholder can stand: the first after "in" or "to", else the first.
 
     Those before `start` are passed over; None if there is no other.
     """
-    found = [each for each in mentions(text, mention) if each.start() >= start]
-    return next((each for each in found if follows(text, each.start())), found[0] if found else None)
+    found = [each for each in picture_mentions(text, mention) if each.start() >= start]
+    return next((each for each in found if follows_preposition(text, each.start())), found[0] if found else None)
 
 
-def mentions(text: str, mention: re.Pattern[str]) -> list[re.Match[str]]:
+def picture_mentions(text: str, mention: re.Pattern[str]) -> list[re.Match[str]]:
     """What speaks of the picture that is edited: neither a picture that hangs in it, nor words in quotes."""
-    return [found for found in mention.finditer(unquoted(text)) if not _is_thing(text, *found.span())]
+    return [found for found in mention.finditer(mask_quotes(text)) if not _is_thing(text, *found.span())]
 
 
-def unquoted(text: str) -> str:
+def mask_quotes(text: str) -> str:
     """The text with quotes alone where words in quotes stood, as long as it was; all of it may be in quotes."""
     return _QUOTED.sub(lambda found: found[0] if found[0] == text.strip(_STOPS) else '"' * len(found[0]), text)
 
@@ -78,6 +78,6 @@ def _is_thing(text: str, start: int, end: int) -> bool:
     return bool(is_moved or is_somewhere)
 
 
-def follows(text: str, start: int) -> bool:
+def follows_preposition(text: str, start: int) -> bool:
     """Whether "in" or "to" stands before a place in the text."""
     return bool(_BEFORE.search(text[max(0, start - 4) : start]))

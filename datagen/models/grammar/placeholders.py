@@ -15,12 +15,12 @@ class Span(NamedTuple):
     start: int
     end: int
 
-    def meets(self, other: Span) -> bool:
+    def overlaps(self, other: Span) -> bool:
         """Whether they share a character."""
         return self.start < other.end and other.start < self.end
 
 
-def replaced(caption: str, spans: Iterable[Span]) -> str:
+def replace_spans(caption: str, spans: Iterable[Span]) -> str:
     """The caption with `<imagehere>` for each of the spans, none of which may meet another.
 
     All other characters stay as they are. Raises `DataError` for a caption that holds the placeholder
@@ -41,14 +41,14 @@ def refuse_placeholder(caption: str) -> None:
         raise DataError(f"the caption holds {PLACEHOLDER} itself")
 
 
-def apart(spans: Sequence[Span]) -> list[int]:
+def choose_disjoint(spans: Sequence[Span]) -> list[int]:
     """The numbers of spans of which no two meet: longer ones first, of equal ones the earlier, then the lower number.
 
     They come in the order of the text.
     """
     chosen: list[int] = []
     for number in sorted(range(len(spans)), key=lambda number: (_rank(spans[number]), number)):
-        if not any(spans[number].meets(spans[other]) for other in chosen):
+        if not any(spans[number].overlaps(spans[other]) for other in chosen):
             chosen.append(number)
     return sorted(chosen, key=lambda number: spans[number])
 

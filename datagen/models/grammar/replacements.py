@@ -11,12 +11,12 @@ import re
 from typing import NamedTuple
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.phrases import head_of, noun
+from datagen.models.grammar.phrases import head_word, noun
 from datagen.models.grammar.picture_words import PictureWords
 
 _JOINED_BY = {"replace": "with|by", "swap": "for", "exchange": "for", "change": "into", "turn": "into"}
 _OPENING = re.compile(rf"\s*(?:please\s+)?({'|'.join(_JOINED_BY)})\s+", re.IGNORECASE)
-_PICTURE = PictureWords().mention().pattern
+_PICTURE = PictureWords().mention_pattern().pattern
 _PLACE = re.compile(
     r"\s+(?:(?:in|at|on|to)\s+the\s+(?:[\w-]+\s+)*?"
     r"(?:bottom|top|left|right|middle|cent(?:er|re)|corner|side|background|foreground|distance)\b"
@@ -50,7 +50,7 @@ class Replacement(NamedTuple):
     """The new thing's name without article, the old one's where it is another of that: `parrot`."""
 
 
-def parsed(text: str) -> Replacement | None:
+def parse_replacement(text: str) -> Replacement | None:
     """The parts of an instruction; None where it is none of this form, or can be read in two ways."""
     whole = " ".join(text.split())
     opening = _OPENING.match(whole)
@@ -73,6 +73,6 @@ def _subject(new: str, old: str) -> str:
     if not words or not old.strip() or {word.lower() for word in (words[-1], words[0])} & _NOTHING:
         return ""
     if words[-1].lower() in ("one", "ones"):
-        return head_of(noun(old).words) if noun(old).words != "object" else ""
+        return head_word(noun(old).words) if noun(old).words != "object" else ""
     name = noun(ANOTHER.sub("", new)).words
     return "" if name == "object" and "object" not in new.lower() else name

@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from datagen.imaging.box_relations import Region
-from datagen.models.grammar.phrases import Noun
+from datagen.models.grammar import Noun
 from datagen.models.instructions.base import Relation
 
 TINY = 0.1

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from datagen.core.fields import PLACEHOLDER, Box
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
-from datagen.models.grammar.phrases import noun
+from datagen.models.grammar import noun
 from datagen.models.instructions.base import InstructionWriter, Layout, Relation, Written
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datagen.imaging.box_relations import Region, distance, region, submerged
-from datagen.models.grammar.phrases import Noun, key, noun
+from datagen.models.grammar import Noun, kind_key, noun
 from datagen.models.instructions.base import Layout, Thing
 
 CLEARLY_NEARER = 0.03
@@ -69,14 +69,14 @@ def scene(layout: Layout, *, subject: Region, all_annotated: bool) -> Scene:
     there = [other for other in seen if not submerged(other.region, subject)]
     ordered = sorted(there, key=lambda other: distance(subject, other.region))
     kinds = Counter(other.kind for other in seen)
-    return Scene(subject, key(layout.subject.label), tuple(ordered), kinds, all_annotated)
+    return Scene(subject, kind_key(layout.subject.label), tuple(ordered), kinds, all_annotated)
 
 
 def _neighbour(thing: Thing, size: tuple[int, int]) -> Neighbour | None:
     place = region(thing.box, size=size)
     if place is None:
         return None
-    return Neighbour(thing.label, key(thing.label), place, noun(thing.label), thing.attributes)
+    return Neighbour(thing.label, kind_key(thing.label), place, noun(thing.label), thing.attributes)
 
 
 def name(neighbour: Neighbour, *, scene: Scene, rng: np.random.Generator) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.box_relations import region
-from datagen.models.grammar.phrases import Noun, is_sized, noun
+from datagen.models.grammar import Noun, mentions_size, noun
 from datagen.models.instructions.base import Layout, Written
 from datagen.models.instructions.facts import Fact, Voice, voice
 from datagen.models.instructions.mentions import Scene, scene
@@ -157,7 +157,7 @@ def _known(layout: Layout, around: Scene, speech: Voice, rng: np.random.Generato
         *place_facts(around.subject, voice=speech),
         *relation_facts(around, label=layout.subject.label, voice=speech, rng=rng),
     ]
-    if not is_sized(layout.subject.attributes):
+    if not mentions_size(layout.subject.attributes):
         facts += bulk_facts(around.subject, voice=speech)
     topics = ("size", "shape", "place", "relation", "comparison")
     return {topic: [fact for fact in facts if fact.topic == topic] for topic in topics}

@@ -9,8 +9,7 @@ import pydantic
 
 from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
-from datagen.models.grammar.phrases import head_of, noun, pluralized
-from datagen.models.grammar.replacements import parsed
+from datagen.models.grammar import head_word, noun, parse_replacement, pluralize
 from datagen.models.language.verdict import Verdict
 from datagen.models.main_subjects.base import MainSubjectJudge
 
@@ -37,14 +36,14 @@ class RulesMainSubject:
     def __init__(self, config: RulesMainSubjectConfig) -> None:
         lines = WORDS.read_text(encoding="utf-8").splitlines()
         words = [line for line in lines if line and not line.startswith("#")] + list(config.also)
-        self._words = frozenset([*words, *map(pluralized, words)])
+        self._words = frozenset([*words, *map(pluralize, words)])
 
     async def judge(self, text: str, *, record: str) -> Verdict:  # noqa: ARG002
         """See `MainSubjectJudge`."""
-        found = parsed(text)
+        found = parse_replacement(text)
         if found is None:
             return Verdict(answer=False, reason="what is replaced cannot be told by rules")
-        head = head_of(noun(found.old).words)
+        head = head_word(noun(found.old).words)
         return Verdict(answer=head in self._words, reason=f"'{head}' is replaced")
 
     async def close(self) -> None:

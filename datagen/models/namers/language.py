@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
 from datagen.core.stage import Runtime
-from datagen.models.grammar.phrases import cleaned
+from datagen.models.grammar import clean_label
 from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
@@ -48,7 +48,7 @@ class NameForm(BaseModel):
     @classmethod
     def _short(cls, name: str) -> str:
         text = name.rstrip(".")
-        if len(text.split()) > MOST_WORDS or cleaned(text).casefold() != " ".join(text.casefold().split()):
+        if len(text.split()) > MOST_WORDS or clean_label(text).casefold() != " ".join(text.casefold().split()):
             raise ValueError(f"it has to be a noun of at most {MOST_WORDS} words, such as: red cup")
         first, _, rest = text.partition(" ")
         return rest if first.lower() in _ARTICLES and rest else text
