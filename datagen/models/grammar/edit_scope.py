@@ -1,4 +1,4 @@
-"""How far an edit reaches, by its words alone: over the whole picture, or to a part of it."""
+"""Classify an edit as global (the whole picture) or local (a part of it), from its words alone."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from datagen.models.grammar.picture_words import (
 _WORD = re.compile(r"[^\W_]")
 _THE = r"(?:the|an?|these|those|that|my|your|his|her|its|our|their)\s+"
 _OF_A_THING = rf"(?:(?:out|off|away)\s+)?(?:{_THE}|this\s+(?!\w*ly\b)[a-z])"
-"""What follows a verb that is done to a thing: `rotate the car`, `crop out the man`."""
+"""What follows a verb whose object is a thing: `rotate the car`, `crop out the man`."""
 _MADE = re.compile(
     rf"(?:(?:make|turn|paint|have)\s+{_THE}|{_THE}(?=.*\b(?:should|must|needs?)\b))(?:(?:whole|entire)\s+)?",
     re.IGNORECASE,
 )
-"""What comes before the noun of what is made so: `make the`."""
+"""The words before the noun that an edit changes: `make the`, or `the` in "the sky should be red"."""
 _OF = re.compile(rf"\s+of\s+{_THE}", re.IGNORECASE)
 _IN_THE = re.compile(r"\bin\s+(?:the|an?)\s+$", re.IGNORECASE)
 _NEARBY = 20
@@ -30,7 +30,7 @@ Scope = Literal["global", "local"]
 
 
 class ScopeWords(PictureWords):
-    """What speaks of the picture, and of all of it. Words in lower case; `*` stands for any ending."""
+    """Words for the picture, and words for all of it. They are in lower case; `*` stands for any ending."""
 
     global_starts: tuple[str, ...] = (
         "make it", "make this", "turn it", "turn this", "have it", "let it", "convert it", "transform it",
@@ -57,7 +57,7 @@ class ScopeWords(PictureWords):
 
 
 class ScopeClassifier:
-    """Tells edits of the whole picture from those of a part."""
+    """Classifies edits as global or local."""
 
     def __init__(self, config: ScopeWords) -> None:
         self._mention = config.mention_pattern()
@@ -69,30 +69,30 @@ class ScopeClassifier:
         self._picture = re.compile(rf"(?:{words_pattern(config.nouns)}|scene|thing)(?![\w-])", re.IGNORECASE)
 
     def __call__(self, text: str) -> Scope:
-        """How far an edit reaches, by its words alone."""
-        said = mask_quotes(text)
-        if any(begins.search(said) for begins in self._begins):
+        """The scope of an instruction. The first rule that applies decides; without one the edit is local."""
+        unquoted = mask_quotes(text)
+        if any(begins.search(unquoted) for begins in self._begins):
             return "global"
-        if self._local.search(said):
+        if self._local.search(unquoted):
             return "local"
-        return "global" if self._is_about_it(said) or self._names_what_all_has(said) else "local"
+        return "global" if self._starts_with_picture(unquoted) or self._has_global_word(unquoted) else "local"
 
-    def _is_about_it(self, text: str) -> bool:
-        """Whether an edit begins by naming the picture, as "brighten the image" does."""
+    def _starts_with_picture(self, text: str) -> bool:
+        """Whether at most one word precedes the picture, as in "brighten the image"."""
         found = next(iter(picture_mentions(text, self._mention)), None)
         return bool(found and len(text[: found.start()].split()) < 2 and not follows_preposition(text, found.start()))
 
-    def _names_what_all_has(self, text: str) -> bool:
-        """Whether a word counts: of what is made so, that which names it, else any."""
+    def _has_global_word(self, text: str) -> bool:
+        """Whether a global word counts: in "make the X ..." only X is looked at, else every word."""
         made = _MADE.match(text)
         if made and not self._picture.match(text, made.end()):
             found = self._global.match(text, made.end())
-            return found is not None and self._is_whole(found)
+            return found is not None and self._is_of_picture(found)
         words = [*self._global.finditer(text)]
-        return any(map(self._is_whole, words)) and not any(_EXCEPT.match(text, found.end()) for found in words)
+        return any(map(self._is_of_picture, words)) and not any(_EXCEPT.match(text, found.end()) for found in words)
 
-    def _is_whole(self, found: re.Match[str]) -> bool:
-        """Whether a global word is meant of the whole picture: no "entire car", no "lighting of the lamp"."""
+    def _is_of_picture(self, found: re.Match[str]) -> bool:
+        """Whether a global word is about the whole picture; in "entire car" and "lighting of the lamp" it is not."""
         text, end = found.string, found.end()
         if found[0].lower() in ("whole", "entire"):
             return self._picture.match(text, end + 1) is not None or not _WORD.search(text, end)

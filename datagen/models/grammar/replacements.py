@@ -1,8 +1,8 @@
-"""`replace X with Y` taken apart by rules.
+"""Parse instructions of the form `replace X with Y` by rules.
 
-Understood are one sentence and one replacement, with the new thing named: what
-allows two readings, or none, is not guessed. Phrases that tell a place ("in the
-bottom left", "on the road", "in the image") are kept apart from the new thing.
+An instruction is parsed if it is one sentence with one replacement that names the new thing. Nothing is guessed if it
+can be read in two ways. A phrase of place ("in the bottom left", "on the road", "in the image") is not part of the new
+thing.
 """
 
 from __future__ import annotations
@@ -32,26 +32,29 @@ _NOTHING = frozenset(
     ("it", "them", "this", "that", "these", "those", "something", "anything", "nothing", "someone", "none", "else")
 )
 ANOTHER = re.compile(r"^(?:another|an?\s+different|an?other|different|some\s+other)\s+", re.IGNORECASE)
-"""Words before the name of a thing that is not the first of its kind."""
+"""Words before a name that mean a further thing of a kind: `another cup`."""
 
 
 class Replacement(NamedTuple):
-    """An instruction in parts: `before`, the new thing and `after` are all of it."""
+    """An instruction in parts: `before`, then `new`, then `after` make up the whole text."""
 
     before: str
-    """Up to the new thing, without the space in front of it: `replace the bird with`."""
+    """The text up to the new thing, without the space before it: `replace the bird with`."""
     old: str
-    """What is replaced, as written: `the bird`."""
+    """The replaced thing, as written: `the bird`."""
     new: str
-    """What comes in its place, as written: `a parrot`."""
+    """The new thing, as written: `a parrot`."""
     after: str
-    """The rest, with the space in front of it: ` on the branch`, or ''."""
+    """The text after the new thing, with its leading space: ` on the branch`, or ''."""
     subject: str
-    """The new thing's name without article, the old one's where it is another of that: `parrot`."""
+    """The name of the new thing without article: `parrot`. For "another one" it is that of the old thing."""
 
 
 def parse_replacement(text: str) -> Replacement | None:
-    """The parts of an instruction; None where it is none of this form, or can be read in two ways."""
+    """The parts of an instruction; None if it has another form, or can be read in two ways.
+
+    An instruction that already holds a placeholder is not parsed.
+    """
     whole = " ".join(text.split())
     opening = _OPENING.match(whole)
     if opening is None or PLACEHOLDER in whole or _SEVERAL.search(whole.rstrip(".! ")):
@@ -68,7 +71,7 @@ def parse_replacement(text: str) -> Replacement | None:
 
 
 def _subject(new: str, old: str) -> str:
-    """`parrot` for "a parrot", `desk` for "a white one" in place of "the desk"; '' where nothing is named."""
+    """`parrot` for "a parrot", `desk` for "a white one" in place of "the desk"; '' if neither names a thing."""
     words = new.split()
     if not words or not old.strip() or {word.lower() for word in (words[-1], words[0])} & _NOTHING:
         return ""
