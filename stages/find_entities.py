@@ -7,7 +7,7 @@ from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
 from datagen.models.entity_finders import EntityFinderConfig
-from datagen.models.entity_finders.base import Entity, Told
+from datagen.models.entity_finders.base import CaptionedPicture, Entity
 from datagen.models.entity_finders.boxes import BoxesConfig
 from datagen.models.grammar import refuse_placeholder
 
@@ -45,12 +45,14 @@ class FindEntities(AsyncMap):
     async def process_one(self, record: Record) -> Answer:
         """What one caption names."""
         refuse_placeholder(record["caption"])
-        told = Told(record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ())
-        found = await self.finder.find(told, record=record.id)
+        picture = CaptionedPicture(
+            record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ()
+        )
+        found = await self.finder.find(picture, record=record.id)
         if not found:
-            what = "the caption is empty" if not told.caption.strip() else "it names nothing that can be cut out"
+            what = "the caption is empty" if not picture.caption.strip() else "it names nothing that can be cut out"
             return Reject("no_entity", what)
-        return {"entities": [_told(entity) for entity in found]}
+        return {"entities": [_entity_row(entity) for entity in found]}
 
     async def close(self) -> None:
         """Let go of what the finder opened, if it was loaded."""
@@ -58,7 +60,7 @@ class FindEntities(AsyncMap):
             await self.finder.close()
 
 
-def _told(entity: Entity) -> Mapping[str, Any]:
+def _entity_row(entity: Entity) -> Mapping[str, Any]:
     return {
         "label": entity.label,
         "start": entity.span.start,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.models.language.batcher import Gathered
+from datagen.models.language.batcher import Batcher
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
@@ -20,13 +20,13 @@ def test_each_gets_its_own_answer_and_those_that_wait_go_together(pauses: list[i
         await asyncio.sleep(0)
         return [item * 2 for item in items]
 
-    async def one(gathered: Gathered[int, int], number: int) -> int:
+    async def one(gathered: Batcher[int, int], number: int) -> int:
         for _ in range(pauses[number]):
             await asyncio.sleep(0)
         return await gathered(number)
 
     async def run() -> list[int]:
-        gathered = Gathered(ask)
+        gathered = Batcher(ask)
         return await asyncio.gather(*(one(gathered, number) for number in range(len(pauses))))
 
     assert asyncio.run(run()) == [2 * number for number in range(len(pauses))]
@@ -42,7 +42,7 @@ def test_a_fault_is_told_to_all_that_were_asked_together_and_to_no_other() -> No
         return items
 
     async def run() -> None:
-        gathered = Gathered(ask)
+        gathered = Batcher(ask)
         first = asyncio.ensure_future(gathered(1))
         await asyncio.sleep(0)
         rest = [asyncio.ensure_future(gathered(number)) for number in (2, 3, 4)]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from datagen.core.errors import ConfigError, DataError
 from datagen.models import roles
 from datagen.models.instructions.language import LanguageWriterConfig
-from datagen.models.language.asking import AskingConfig
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped
+from datagen.models.language.prompted import PromptedConfig
 
 SOUND = """---
 version: 3
@@ -104,7 +104,7 @@ def test_a_prompt_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_the_shipped_prompts_are_sound() -> None:
-    asking = [config for role in roles().values() for config in role if issubclass(config, AskingConfig)]
+    asking = [config for role in roles().values() for config in role if issubclass(config, PromptedConfig)]
     offers = {slot: kind for config in asking for slot, kind in config.slots.items()}
     offers |= {"fault": "text", "schema": "json"}
     for name in shipped():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.models.extractors.base import Extracted
-from datagen.models.extractors.language import honest
+from datagen.models.extractors.language import verify_extraction
 from datagen.models.grammar import parse_replacement
 
 
@@ -138,7 +138,7 @@ TEXT = "Replace the  bird with a parrot on the branch."
 def test_a_models_answer_is_held_to_the_instructions_own_words(
     subject: str, instruction: str, told: str | None
 ) -> None:
-    found = honest(Extracted(subject, instruction), text=TEXT)
+    found = verify_extraction(Extracted(subject, instruction), text=TEXT)
     assert (found and found.instruction) == told
     assert found is None or found.subject == "parrot"
 
@@ -165,18 +165,18 @@ def test_a_models_answer_is_held_to_the_instructions_own_words(
 def test_what_opens_with_add_may_have_its_subject_next(
     text: str, subject: str, instruction: str, told: str | None
 ) -> None:
-    found = honest(Extracted(subject, instruction), text=text)
+    found = verify_extraction(Extracted(subject, instruction), text=text)
     assert (found and found.instruction) == told
 
 
 def test_another_one_is_called_what_it_replaces() -> None:
     said = Extracted("desk", "replace the desk with <imagehere> in the bottom middle")
-    assert honest(said, text="replace the desk with a white one in the bottom middle") == said
+    assert verify_extraction(said, text="replace the desk with a white one in the bottom middle") == said
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_what_is_taken_has_no_letter_of_the_models_own(before: str, subject: str, after: str) -> None:
-    found = honest(Extracted(subject, f"{before}<imagehere>{after}"), text=TEXT)
+    found = verify_extraction(Extracted(subject, f"{before}<imagehere>{after}"), text=TEXT)
     if found is not None:
         before, _, after = found.instruction.partition(" <imagehere>")
         assert TEXT.startswith(before)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.captioners.base import Captioner
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.prompted import PromptedConfig
 
 
-class LanguageCaptionerConfig(AskingConfig):
+class LanguageCaptionerConfig(PromptedConfig):
     """Has a vision-language model describe the picture; MIGE asks Qwen2-VL-7B (appendix A)."""
 
     kind: Literal["language"] = "language"
@@ -28,10 +28,8 @@ class LanguageCaptionerConfig(AskingConfig):
         return LanguageCaptioner(self, self.model.load(device, runtime=runtime))
 
 
-class CaptionForm(BaseModel):
+class CaptionForm(AnswerForm):
     """What the model has to give."""
-
-    model_config = ConfigDict(extra="forbid")
 
     caption: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600, pattern=r"^[^<>\n]*$")

@@ -9,7 +9,7 @@ from datagen.core.fields import Box
 from datagen.models.grammar import Span
 
 
-class Told(NamedTuple):
+class CaptionedPicture(NamedTuple):
     """A caption, and what its source tells of the picture."""
 
     caption: str
@@ -37,7 +37,7 @@ class Entity(NamedTuple):
 class EntityFinder(Protocol):
     """Finds the things that a caption names, in its order; spans may meet."""
 
-    async def find(self, told: Told, *, record: str) -> list[Entity]:
+    async def find(self, picture: CaptionedPicture, *, record: str) -> list[Entity]:
         """The things that the caption of a record, by its id, names; none is a sound answer.
 
         Raises `DataError` where it cannot be told; see also `LanguageModel`.

@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted, SubjectExtractor
 from datagen.models.grammar import ADDING_WORDS
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.prompted import PromptedConfig
 
 
-class LanguageExtractorConfig(AskingConfig):
+class LanguageExtractorConfig(PromptedConfig):
     """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 7).
 
     Whatever it answers, the words around `<imagehere>` have to be those of the instruction.
@@ -39,10 +39,8 @@ _ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING_WORDS)})\b", re.IGNOR
 _AGAIN = re.compile(r"\bones?\b", re.IGNORECASE)
 
 
-class ExtractionForm(BaseModel):
+class ExtractionForm(AnswerForm):
     """What the model has to give (table 7: "Output: a man, replace one woman with <imagehere>")."""
-
-    model_config = ConfigDict(extra="forbid")
 
     subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     instruction: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -65,14 +63,14 @@ class LanguageExtractor:
     async def extract(self, text: str, *, record: str) -> Extracted | None:
         """See `SubjectExtractor`."""
         reply = await self._model(self._prompt.render({"text": text}), shape=ExtractionForm, draw=Draw(record))
-        return honest(Extracted(*dict(reply.value).values()), text=text)
+        return verify_extraction(Extracted(*dict(reply.value).values()), text=text)
 
     async def close(self) -> None:
         """Let go of the model's connections."""
         await self._model.close()
 
 
-def honest(found: Extracted, *, text: str) -> Extracted | None:
+def verify_extraction(found: Extracted, *, text: str) -> Extracted | None:
     """The answer with the instruction's own letters around the placeholder; None if it says anything else.
 
     The placeholder has to come after "with" or the like, or right after "add" or the like where that opens the

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
 
 
-class Told(NamedTuple):
+class GroundedBox(NamedTuple):
     """A thing that a model says is there; it says not how sure it is."""
 
     box: Box
@@ -19,10 +19,10 @@ class Told(NamedTuple):
     label: str
 
 
-class BoxAsker(Protocol):
+class Grounder(Protocol):
     """Says what is where."""
 
-    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[Told]:
+    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[GroundedBox]:
         """The things that phrases name, the surest first, for the record with this id.
 
         Raises `DataError` where there is no answer; see also `LanguageModel`.

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
+from datagen.core.fields import Box
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
-from datagen.models.grounders.base import BoxAsker, Told
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.grounders.base import GroundedBox, Grounder
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.prompted import PromptedConfig
 
 
-class BoxAskerConfig(AskingConfig):
+class BoxAskerConfig(PromptedConfig):
     """Has a vision-language model tell boxes, and checks that they are boxes; that they fit is not checked."""
 
     kind: Literal["language"] = "language"
@@ -29,19 +30,15 @@ class BoxAskerConfig(AskingConfig):
     extent: int = Field(default=1000, ge=1, le=100_000)
     """What the picture's right and lower edges count as in the model's boxes; Qwen-VL's were trained on 1000."""
 
-    def load(self, device: str, *, runtime: Runtime) -> BoxAsker:
+    def load(self, device: str, *, runtime: Runtime) -> Grounder:
         """Who is asked. Raises `SetupError` if its model cannot be used."""
-        return LanguageBoxAsker(self, self.model.load(device, runtime=runtime))
+        return LanguageGrounder(self, self.model.load(device, runtime=runtime))
 
 
 _MOST = 200
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ThingForm(_Form):
+class ThingForm(AnswerForm):
     """One thing, as the model gives it."""
 
     label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -56,13 +53,13 @@ class ThingForm(_Form):
         return box
 
 
-class BoxesForm(_Form):
+class BoxesForm(AnswerForm):
     """What the model has to give."""
 
     objects: Annotated[list[ThingForm], Field(max_length=_MOST)]
 
 
-class LanguageBoxAsker:
+class LanguageGrounder:
     """Asks a model that sees the picture."""
 
     def __init__(self, config: BoxAskerConfig, model: LanguageModel) -> None:
@@ -70,8 +67,8 @@ class LanguageBoxAsker:
         self._model = model
         self._prompt = config.read_prompt()
 
-    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[Told]:
-        """See `BoxAsker`."""
+    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[GroundedBox]:
+        """See `Grounder`."""
         extent = self._config.extent
         values = {"phrases": "; ".join(phrases), "most": self._config.most, "extent": extent}
         question = self._prompt.render(values)._replace(images=(image,))
@@ -84,13 +81,16 @@ class LanguageBoxAsker:
                 f"{extent}: is its own scale another one? See `extent`"
             )
         known = {phrase.casefold(): phrase for phrase in phrases}
-        return [_told(thing, image.size, extent, known.get(thing.label.casefold(), thing.label)) for thing in things]
+        labels = [known.get(thing.label.casefold(), thing.label) for thing in things]
+        boxes = [_to_pixels(thing.box, image.size, extent) for thing in things]
+        return [GroundedBox(box, label) for box, label in zip(boxes, labels, strict=True)]
 
     async def close(self) -> None:
         """Let go of the model's connections."""
         await self._model.close()
 
 
-def _told(thing: ThingForm, size: tuple[int, int], extent: int, label: str) -> Told:
-    (width, height), (left, top, right, bottom) = size, thing.box
-    return Told((left * width / extent, top * height / extent, right * width / extent, bottom * height / extent), label)
+def _to_pixels(box: list[float], size: tuple[int, int], extent: int) -> Box:
+    """A box in 0 to `extent` as one on a picture of (width, height)."""
+    (width, height), (left, top, right, bottom) = size, box
+    return left * width / extent, top * height / extent, right * width / extent, bottom * height / extent

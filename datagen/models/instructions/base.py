@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
 
 
-class Thing(NamedTuple):
+class PictureObject(NamedTuple):
     """One object of a picture; its label and attributes are whatever the annotator typed."""
 
     label: str
@@ -20,15 +20,15 @@ class Thing(NamedTuple):
     attributes: tuple[str, ...] = ()
 
 
-class Layout(NamedTuple):
+class PictureLayout(NamedTuple):
     """A picture's `size` (width, height), the object to be added, and the objects that are there already."""
 
     size: tuple[int, int]
-    subject: Thing
-    others: tuple[Thing, ...] = ()
+    subject: PictureObject
+    others: tuple[PictureObject, ...] = ()
 
 
-class Relation(NamedTuple):
+class StatedRelation(NamedTuple):
     """How one object stands to another, both by their labels as annotated."""
 
     subject: str
@@ -36,14 +36,14 @@ class Relation(NamedTuple):
     object: str
 
 
-class Written(NamedTuple):
+class Instruction(NamedTuple):
     """An instruction in two sentences, which asserts `relations` about other objects, and no others."""
 
     instruction: str
     """With one `<imagehere>` for the object and one for the picture, in that order."""
     text: str
     """The same in plain words."""
-    relations: tuple[Relation, ...]
+    relations: tuple[StatedRelation, ...]
 
 
 class InstructionWriter(Protocol):
@@ -53,7 +53,9 @@ class InstructionWriter(Protocol):
     object's size, position and relation to its surroundings, in two sentences.
     """
 
-    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:
+    async def write(
+        self, layout: PictureLayout, *, target: Image, record: str, rng: np.random.Generator
+    ) -> Instruction:
         """The instruction of a record, by its id; `target` is the picture with the object in it.
 
         Raises `DataError` where none can be written; see also `LanguageModel`.

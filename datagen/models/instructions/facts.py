@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 
 from datagen.imaging.box_relations import Region
 from datagen.models.grammar import Noun
-from datagen.models.instructions.base import Relation
+from datagen.models.instructions.base import StatedRelation
 
 TINY = 0.1
 SMALL = 0.2
@@ -78,7 +78,7 @@ class Fact(NamedTuple):
     """`its width is about a third of the picture's`."""
     about: frozenset[str] = frozenset()
     """Kinds of things that it mentions besides the subject."""
-    stated: tuple[Relation, ...] = ()
+    stated: tuple[StatedRelation, ...] = ()
     """What it says, for machines."""
 
 

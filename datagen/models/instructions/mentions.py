@@ -10,7 +10,7 @@ import numpy as np
 
 from datagen.imaging.box_relations import Region, distance, region, submerged
 from datagen.models.grammar import Noun, kind_key, noun
-from datagen.models.instructions.base import Layout, Thing
+from datagen.models.instructions.base import PictureLayout, PictureObject
 
 CLEARLY_NEARER = 0.03
 """By how much the nearest of several must be nearer than the next."""
@@ -26,7 +26,7 @@ class Neighbour(NamedTuple):
     attributes: tuple[str, ...]
 
 
-class Scene(NamedTuple):
+class Surroundings(NamedTuple):
     """The subject's region and kind, and its neighbours, nearest first."""
 
     subject: Region
@@ -58,7 +58,7 @@ def _fits(kind: str, thing: str) -> bool:
     return f" {thing}".endswith(f" {kind}")
 
 
-def scene(layout: Layout, *, subject: Region, all_annotated: bool) -> Scene:
+def scene(layout: PictureLayout, *, subject: Region, all_annotated: bool) -> Surroundings:
     """What surrounds the subject.
 
     Left out are things outside the picture, and those that lie so far inside
@@ -69,17 +69,17 @@ def scene(layout: Layout, *, subject: Region, all_annotated: bool) -> Scene:
     there = [other for other in seen if not submerged(other.region, subject)]
     ordered = sorted(there, key=lambda other: distance(subject, other.region))
     kinds = Counter(other.kind for other in seen)
-    return Scene(subject, kind_key(layout.subject.label), tuple(ordered), kinds, all_annotated)
+    return Surroundings(subject, kind_key(layout.subject.label), tuple(ordered), kinds, all_annotated)
 
 
-def _neighbour(thing: Thing, size: tuple[int, int]) -> Neighbour | None:
+def _neighbour(thing: PictureObject, size: tuple[int, int]) -> Neighbour | None:
     place = region(thing.box, size=size)
     if place is None:
         return None
     return Neighbour(thing.label, kind_key(thing.label), place, noun(thing.label), thing.attributes)
 
 
-def name(neighbour: Neighbour, *, scene: Scene, rng: np.random.Generator) -> str:
+def name(neighbour: Neighbour, *, scene: Surroundings, rng: np.random.Generator) -> str:
     """What to call a neighbour: `the cup`, `the red cup`, `another coin`, `one of the cups`, `the nearest coin`.
 
     A definite article is only used where just one thing can be meant.
@@ -88,7 +88,7 @@ def name(neighbour: Neighbour, *, scene: Scene, rng: np.random.Generator) -> str
     return called[int(rng.integers(len(called)))]
 
 
-def _by_kind(neighbour: Neighbour, scene: Scene) -> list[str]:
+def _by_kind(neighbour: Neighbour, scene: Surroundings) -> list[str]:
     word, alike = neighbour.noun, scene.count(neighbour.kind)
     if not word.article:
         return [word.definite]
@@ -101,7 +101,7 @@ def _by_kind(neighbour: Neighbour, scene: Scene) -> list[str]:
     return [f"another {word.words}" if other else word.new, *several, *_nearest(neighbour, scene)]
 
 
-def _nearest(neighbour: Neighbour, scene: Scene) -> list[str]:
+def _nearest(neighbour: Neighbour, scene: Surroundings) -> list[str]:
     """`the nearest coin`, where no other can be nearer."""
     rivals = [distance(scene.subject, rival.region) for rival in scene.alike(neighbour.kind) if rival is not neighbour]
     if not scene.all_annotated or len(rivals) + 1 < scene.count(neighbour.kind) or not rivals:
@@ -110,7 +110,7 @@ def _nearest(neighbour: Neighbour, scene: Scene) -> list[str]:
     return [f"the nearest {neighbour.noun.words}"] * 2 if nearer else []
 
 
-def _by_attribute(neighbour: Neighbour, scene: Scene) -> list[str]:
+def _by_attribute(neighbour: Neighbour, scene: Surroundings) -> list[str]:
     """`the red cup`, where every other cup is described and none as red."""
     word = neighbour.noun
     rivals = [other for other in scene.alike(neighbour.kind) if other is not neighbour]

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from datagen.imaging import box_relations as spatial
-from datagen.models.instructions.base import Relation
+from datagen.models.instructions.base import StatedRelation
 from datagen.models.instructions.facts import BE, Fact, Predicate, Verb, Voice
-from datagen.models.instructions.mentions import Neighbour, Scene, name
+from datagen.models.instructions.mentions import Neighbour, Surroundings, name
 from datagen.models.instructions.size_facts import comparisons
 
 CLOSEST = 5
@@ -40,7 +40,7 @@ class Wording(NamedTuple):
     """The neighbour as seen from the subject, `{} to its right`."""
 
 
-def relation_facts(scene: Scene, *, label: str, voice: Voice, rng: np.random.Generator) -> list[Fact]:
+def relation_facts(scene: Surroundings, *, label: str, voice: Voice, rng: np.random.Generator) -> list[Fact]:
     """What can be said of the subject, labelled `label`, and its nearest neighbours, the most telling first."""
     nearest = [n for n in scene.neighbours[: CLOSEST + 3] if not spatial.submerged(scene.subject, n.region)][:CLOSEST]
     around = [n for n in scene.neighbours if spatial.within(scene.subject, n.region)][:2]
@@ -49,18 +49,20 @@ def relation_facts(scene: Scene, *, label: str, voice: Voice, rng: np.random.Gen
     return facts + [fact for one in [*around, *nearest] for fact in _to_one(scene, one, label, voice, rng)]
 
 
-def _to_one(scene: Scene, other: Neighbour, label: str, voice: Voice, rng: np.random.Generator) -> Iterator[Fact]:
+def _to_one(
+    scene: Surroundings, other: Neighbour, label: str, voice: Voice, rng: np.random.Generator
+) -> Iterator[Fact]:
     called = name(other, scene=scene, rng=rng)
     about = frozenset((other.kind,))
     for wording in wordings(scene.subject, other.region, voice=voice):
-        yield _relation(wording, called, about, (Relation(label, wording.predicate, other.label),), voice)
+        yield _relation(wording, called, about, (StatedRelation(label, wording.predicate, other.label),), voice)
     if spatial.overlaps(scene.subject, other.region):
         yield Fact(
             "relation",
             predicates=(Predicate(_OVERLAP, called),),
             commands=(f"let {voice.them} partly overlap {called}",),
             about=about,
-            stated=(Relation(label, "overlapping", other.label),),
+            stated=(StatedRelation(label, "overlapping", other.label),),
         )
     yield from comparisons(
         scene.subject, other.region, name=called, labels=(label, other.label), kind=other.kind, voice=voice
@@ -124,7 +126,9 @@ def _further(a: spatial.Region, b: spatial.Region, picture: str) -> Iterator[Wor
             yield Wording(f"{words[found]} than", (f"{words[found]} than", f"{words[found]} in the {picture} than"))
 
 
-def _relation(wording: Wording, called: str, about: frozenset[str], stated: tuple[Relation, ...], voice: Voice) -> Fact:
+def _relation(
+    wording: Wording, called: str, about: frozenset[str], stated: tuple[StatedRelation, ...], voice: Voice
+) -> Fact:
     phrases = [f"{phrase} {called}" for phrase in wording.phrases]
     converses = [text.format("\0").replace("\0", called) for text in wording.converses]
     return Fact(
@@ -142,14 +146,14 @@ def _relation(wording: Wording, called: str, about: frozenset[str], stated: tupl
 
 
 def _to_two(
-    scene: Scene, pair: tuple[Neighbour, Neighbour], label: str, voice: Voice, rng: np.random.Generator
+    scene: Surroundings, pair: tuple[Neighbour, Neighbour], label: str, voice: Voice, rng: np.random.Generator
 ) -> Iterator[Fact]:
     """`between the cup and the plate`, `between two coins`, `with a coin on either side`."""
     first, second = pair
     axis = spatial.between(scene.subject, first.region, second.region)
     if axis is None:
         return
-    stated = tuple(Relation(label, "between", other.label) for other in pair)
+    stated = tuple(StatedRelation(label, "between", other.label) for other in pair)
     about = frozenset((first.kind, second.kind))
     if first.kind != second.kind:
         names = " and ".join(name(other, scene=scene, rng=rng) for other in pair)
@@ -162,7 +166,7 @@ def _to_two(
         yield _flanked(f"{first.noun.new} {around}" if axis == 0 else f"{first.noun.new} both {around}", about, stated)
 
 
-def _pair_names(other: Neighbour, scene: Scene) -> list[str]:
+def _pair_names(other: Neighbour, scene: Surroundings) -> list[str]:
     """What to call two of a kind: `two coins`, `two of the coins`, `the two coins`."""
     many = other.noun.many
     if not many or not other.noun.article:
@@ -173,7 +177,7 @@ def _pair_names(other: Neighbour, scene: Scene) -> list[str]:
     return [f"two {more}{many}", f"two of the {more}{many}"]
 
 
-def _flanked(words: str, about: frozenset[str], stated: tuple[Relation, ...]) -> Fact:
+def _flanked(words: str, about: frozenset[str], stated: tuple[StatedRelation, ...]) -> Fact:
     phrase = f"with {words}"
     return Fact(
         "relation",
@@ -185,7 +189,7 @@ def _flanked(words: str, about: frozenset[str], stated: tuple[Relation, ...]) ->
     )
 
 
-def _to_all(scene: Scene, label: str, voice: Voice) -> Iterator[Fact]:
+def _to_all(scene: Surroundings, label: str, voice: Voice) -> Iterator[Fact]:
     """`the leftmost of the coins`, where all of them are known and there are at least three."""
     alike = scene.alike(scene.kind)
     if not scene.all_annotated or len(alike) < 2 or len(alike) < scene.count(scene.kind) or not alike[0].noun.many:
@@ -200,5 +204,5 @@ def _to_all(scene: Scene, label: str, voice: Voice) -> Iterator[Fact]:
         predicates=(Predicate(BE, phrase), Predicate(Verb("becomes", "become", "becoming"), phrase)),
         commands=(f"make {voice.them} {phrase}",),
         about=frozenset((scene.kind,)),
-        stated=(Relation(label, f"{word} of", alike[0].label),),
+        stated=(StatedRelation(label, f"{word} of", alike[0].label),),
     )

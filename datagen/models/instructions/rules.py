@@ -20,9 +20,9 @@ from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.box_relations import region
 from datagen.models.grammar import Noun, mentions_size, noun
-from datagen.models.instructions.base import Layout, Written
+from datagen.models.instructions.base import Instruction, PictureLayout
 from datagen.models.instructions.facts import Fact, Voice, voice
-from datagen.models.instructions.mentions import Scene, scene
+from datagen.models.instructions.mentions import Surroundings, scene
 from datagen.models.instructions.place_facts import place_facts, positions
 from datagen.models.instructions.relation_facts import relation_facts
 from datagen.models.instructions.size_facts import bulk_facts, shape_facts, size_facts
@@ -115,14 +115,21 @@ class RuleWriter:
     def __init__(self, config: RulesConfig) -> None:
         self.config = config
 
-    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:  # noqa: ARG002
+    async def write(
+        self,
+        layout: PictureLayout,
+        *,
+        target: Image,  # noqa: ARG002
+        record: str,  # noqa: ARG002
+        rng: np.random.Generator,
+    ) -> Instruction:
         """See `InstructionWriter`."""
         return self.compose(layout, rng=rng)
 
     async def close(self) -> None:
         """It opened nothing."""
 
-    def compose(self, layout: Layout, *, rng: np.random.Generator) -> Written:
+    def compose(self, layout: PictureLayout, *, rng: np.random.Generator) -> Instruction:
         """The instruction for a layout. Raises `DataError` if the subject's box covers nothing of the picture."""
         place = region(layout.subject.box, size=layout.size)
         if place is None:
@@ -142,14 +149,16 @@ class _Style(NamedTuple):
     label: str
     subject: Noun
     voice: Voice
-    scene: Scene
+    scene: Surroundings
 
 
 def _pick(choices: Sequence[_T], rng: np.random.Generator) -> _T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _known(layout: Layout, around: Scene, speech: Voice, rng: np.random.Generator) -> dict[str, list[Fact]]:
+def _known(
+    layout: PictureLayout, around: Surroundings, speech: Voice, rng: np.random.Generator
+) -> dict[str, list[Fact]]:
     """All facts that hold, by topic."""
     facts = [
         *size_facts(around.subject, voice=speech),
@@ -192,12 +201,12 @@ def _repeats(fact: Fact, chosen: list[Fact], position: str) -> bool:
     return fact.topic == "place" and any(words.search(position) and words.search(told) for words in _SAME_MATTER)
 
 
-def _composed(facts: list[Fact], style: _Style, rng: np.random.Generator) -> Written:
+def _composed(facts: list[Fact], style: _Style, rng: np.random.Generator) -> Instruction:
     """The best of a few drafts of an instruction that tells `facts`."""
     drafts = [_draft(facts, style, rng) for _ in range(DRAFTS)]
     tail, second = min(drafts, key=lambda draft: _clumsiness(draft, style))
     named, again = _subject_in_text(style, rng), f"the {style.voice.picture}"
-    return Written(
+    return Instruction(
         f"Add {PLACEHOLDER} to the {style.position} of {PLACEHOLDER}{tail}. {second}.",
         f"Add {named} to the {style.position} of {again}{tail}. {second}.",
         tuple(dict.fromkeys(relation for fact in facts for relation in fact.stated)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen.imaging.box_relations import Region
-from datagen.models.instructions.base import Relation
+from datagen.models.instructions.base import StatedRelation
 from datagen.models.instructions.facts import (
     ABOUT,
     BE,
@@ -125,7 +125,7 @@ def comparisons(
             openers=(f"{words} {name}",),
             commands=(f"make {voice.them} {words} {name}", f"keep {voice.them} {words} {name}"),
             about=frozenset((kind,)),
-            stated=(Relation(labels[0], words, labels[1]),),
+            stated=(StatedRelation(labels[0], words, labels[1]),),
         )
         for words in compared(subject, other)
     ]

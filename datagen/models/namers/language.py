@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import StringConstraints, field_validator
 
 from datagen.core.errors import DataError
 from datagen.core.stage import Runtime
 from datagen.models.grammar import clean_label
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
 from datagen.models.language.prompt import Kind
+from datagen.models.language.prompted import PromptedConfig
 from datagen.models.namers.base import Look, SubjectNamer
 
 
-class LanguageNamerConfig(AskingConfig):
+class LanguageNamerConfig(PromptedConfig):
     """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B)."""
 
     kind: Literal["language"] = "language"
@@ -37,10 +37,8 @@ MOST_WORDS = 6
 _ARTICLES = ("a", "an", "the")
 
 
-class NameForm(BaseModel):
+class NameForm(AnswerForm):
     """What the model has to give: a name of a few words that fits into a sentence."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
