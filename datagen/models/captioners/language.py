@@ -38,7 +38,7 @@ class CaptionForm(AnswerForm):
 
 
 class LanguageCaptioner:
-    """Asks a model that sees the picture, and nothing else."""
+    """Asks a model that gets the picture and nothing else."""
 
     def __init__(self, config: LanguageCaptionerConfig, model: LanguageModel) -> None:
         self._model = model
@@ -51,5 +51,5 @@ class LanguageCaptioner:
         return reply.value.caption
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

@@ -1,4 +1,4 @@
-"""Completeness by a vision-language model."""
+"""Completeness as a vision-language model judges it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LanguageCompletenessConfig(PromptedConfig):
 
 
 class LanguageCompleteness:
-    """Shows the subject and asks; "True." is true."""
+    """Shows the subject to a model; an answer in words, such as "True.", counts too."""
 
     def __init__(self, config: LanguageCompletenessConfig, model: LanguageModel) -> None:
         self._model = model
@@ -49,5 +49,5 @@ class LanguageCompleteness:
         return reply.value
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

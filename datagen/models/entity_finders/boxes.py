@@ -1,4 +1,4 @@
-"""Things that a caption names and its source has boxes of."""
+"""Objects that a caption names and that the source has boxes for."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class BoxesConfig(ModelConfig):
     needs: ClassVar[tuple[str, ...]] = ("objects",)
 
     def load(self, device: str, *, runtime: Runtime) -> EntityFinder:  # noqa: ARG002
-        """The finder; it needs no device, and nothing of the run."""
+        """The finder; it needs no device and no runtime."""
         return BoxEntityFinder()
 
 
 class BoxEntityFinder:
-    """Compares words, and knows nothing else."""
+    """Compares the words of captions and labels."""
 
     async def find(self, picture: CaptionedPicture, *, record: str) -> list[Entity]:  # noqa: ARG002
-        """See `EntityFinder`; words with boxes of their own precede objects with labels."""
+        """See `EntityFinder`. Labelled objects are used only if no words have boxes of their own."""
         found = _from_words(picture) if picture.grounding else _from_objects(picture)
         return sorted(found, key=lambda entity: entity.span)
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""
 
 
 def _from_words(picture: CaptionedPicture) -> Iterator[Entity]:
@@ -49,7 +49,7 @@ def _from_words(picture: CaptionedPicture) -> Iterator[Entity]:
 
 
 def _to_pixels(box: list[float], size: tuple[int, int]) -> Box:
-    """A box in 0 to 1 as one on a picture of (width, height)."""
+    """A box with edges in 0 to 1, scaled to a picture of (width, height) in pixels."""
     (x0, y0, x1, y1), (width, height) = box, size
     return x0 * width, y0 * height, x1 * width, y1 * height
 
@@ -61,13 +61,13 @@ def _from_objects(picture: CaptionedPicture) -> Iterator[Entity]:
 
 
 def objects_by_unique_label(objects: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Objects with a sound box, of which no other has the same label; by that, in lower case."""
+    """Objects with a valid box and a label that no other object has, by their labels in lower case."""
     things = [(" ".join(str(thing["label"]).lower().split()), thing) for thing in objects]
     often = Counter(label for label, _ in things)
     return {label: thing for label, thing in things if often[label] == 1 and None not in thing["box"]}
 
 
 def with_annotation(entity: Entity, thing: Mapping[str, Any]) -> Entity:
-    """The entity with what is annotated of an object."""
+    """The entity with the box and outline of an annotated object."""
     x0, y0, x1, y1 = thing["box"]
     return entity._replace(box=(x0, y0, x1, y1), polygons=thing["polygons"], mask=thing["mask"] or {})

@@ -1,4 +1,4 @@
-"""Things that a caption names, as a language model reads it."""
+"""Objects that a caption names, according to a language model."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class EntitiesForm(AnswerForm):
 
 
 class LanguageEntityFinder:
-    """Asks a language model; a name that the caption does not say is nothing that a picture could stand for.
+    """Asks a language model for names. A name that is not in the caption is dropped, as a picture could not replace it.
 
-    Where the source has a box under that very name, and only one, it is taken; the others are for a detector.
+    If the source has exactly one box with that name, the entity gets it. The others are left to a detector.
     """
 
     def __init__(self, config: LanguageFinderConfig, model: LanguageModel) -> None:
@@ -60,5 +60,5 @@ class LanguageEntityFinder:
         return [with_annotation(one, known[one.label]) if one.label in known else one for one in found]
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

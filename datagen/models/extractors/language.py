@@ -1,4 +1,4 @@
-"""Subjects taken out of instructions by a language model, and held to the instruction's own words."""
+"""Subjects that a language model extracts from instructions, verified against the instruction's words."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ExtractionForm(AnswerForm):
 
 
 class LanguageExtractor:
-    """Asks, and takes no word that the instruction has not."""
+    """Asks a model, and accepts only words that the instruction has."""
 
     def __init__(self, config: LanguageExtractorConfig, model: LanguageModel) -> None:
         self._model = model
@@ -66,16 +66,16 @@ class LanguageExtractor:
         return verify_extraction(Extracted(*dict(reply.value).values()), text=text)
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
 
 
 def verify_extraction(found: Extracted, *, text: str) -> Extracted | None:
-    """The answer with the instruction's own letters around the placeholder; None if it says anything else.
+    """The answer with the instruction's own letters around the placeholder; None if the answer has other words.
 
-    The placeholder has to come after "with" or the like, or right after "add" or the like where that opens the
-    instruction. The subject's words, but for an article, have to be those that
-    it stands for, or the instruction's where these are "a white one" and such.
+    The placeholder must come after "with" or the like, or directly after an "add" or the like that opens the
+    instruction. The words of the subject, without an article, must be among those that the placeholder replaces. If
+    these are "a white one" or the like, they must be among the words of the instruction.
     """
     before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
     spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
@@ -90,7 +90,7 @@ def verify_extraction(found: Extracted, *, text: str) -> Extracted | None:
 
 
 def _is_new(before: str) -> bool:
-    """Whether what comes after these words is new in the picture: not "the table" in "add a cup to the table"."""
+    """Whether the thing after these words is new in the picture: "the table" in "add a cup to the table" is not."""
     added = _ADDED.match(before)
     return added.end() == len(before) if added else bool(_JOINED.search(before))
 

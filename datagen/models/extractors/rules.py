@@ -1,4 +1,4 @@
-"""Subjects taken out of instructions by rules."""
+"""Subjects that rules extract from instructions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class RulesExtractorConfig(ModelConfig):
     kind: Literal["rules"] = "rules"
 
     def load(self, device: str, *, runtime: Runtime) -> SubjectExtractor:  # noqa: ARG002
-        """The extractor; it needs no device, and nothing of the run."""
+        """The extractor; it needs no device and no runtime."""
         return RulesExtractor()
 
 
 class RulesExtractor:
-    """See `parse_replacement` and `parse_addition` for what is understood."""
+    """Parses the instruction; see `parse_replacement` and `parse_addition` for the forms."""
 
     async def extract(self, text: str, *, record: str) -> Extracted | None:  # noqa: ARG002
         """See `SubjectExtractor`."""
@@ -32,4 +32,4 @@ class RulesExtractor:
         return Extracted(found.subject, f"{found.before} {PLACEHOLDER}{found.after}")
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""

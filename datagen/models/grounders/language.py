@@ -1,4 +1,4 @@
-"""Boxes told by a vision-language model, and checked for being boxes."""
+"""Boxes by a vision-language model. That they are valid boxes is checked; that they fit the objects is not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BoxAskerConfig(PromptedConfig):
 
     kind: Literal["language"] = "language"
     slots: ClassVar[Mapping[str, Kind]] = {"phrases": "text", "most": "number", "extent": "number"}
-    """What is looked for, how many answers are taken, and what the far edges count as."""
+    """The phrases to find, the most boxes to return, and the coordinate of the right and lower edges."""
 
     prompt: str = "ask_boxes"
     most: int = Field(default=20, ge=1, le=200)
@@ -31,7 +31,7 @@ class BoxAskerConfig(PromptedConfig):
     """What the picture's right and lower edges count as in the model's boxes; Qwen-VL's were trained on 1000."""
 
     def load(self, device: str, *, runtime: Runtime) -> Grounder:
-        """Who is asked. Raises `SetupError` if its model cannot be used."""
+        """The grounder. Raises `SetupError` if its model cannot be used."""
         return LanguageGrounder(self, self.model.load(device, runtime=runtime))
 
 
@@ -60,7 +60,7 @@ class BoxesForm(AnswerForm):
 
 
 class LanguageGrounder:
-    """Asks a model that sees the picture."""
+    """Asks a model that gets the picture."""
 
     def __init__(self, config: BoxAskerConfig, model: LanguageModel) -> None:
         self._config = config
@@ -86,11 +86,11 @@ class LanguageGrounder:
         return [GroundedBox(box, label) for box, label in zip(boxes, labels, strict=True)]
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
 
 
 def _to_pixels(box: list[float], size: tuple[int, int], extent: int) -> Box:
-    """A box in 0 to `extent` as one on a picture of (width, height)."""
+    """A box with edges in 0 to `extent`, scaled to a picture of (width, height) in pixels."""
     (width, height), (left, top, right, bottom) = size, box
     return left * width / extent, top * height / extent, right * width / extent, bottom * height / extent

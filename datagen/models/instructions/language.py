@@ -1,4 +1,4 @@
-"""Instructions written by a language model, and checked for their form."""
+"""Instructions by a language model. Their form is checked; whether they are true is not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LanguageWriterConfig(PromptedConfig):
         "others": "text",
         **dict.fromkeys(("x", "y", "w", "h", "width", "height"), "number"),
     }
-    """`x` and `y` are the box's left and upper edge, all numbers are pixels."""
+    """`x` and `y` are the left and upper edge of the box. All numbers are pixels."""
 
     prompt: str = "write_instruction"
     picture: Literal["target", "none"] = "target"
@@ -42,7 +42,7 @@ class LanguageWriterConfig(PromptedConfig):
 
 OPENING = f"Add {PLACEHOLDER} to the "
 LONGEST = 600
-"""Characters of an instruction; two sentences rarely have half of them."""
+"""Most characters of an instruction; two sentences rarely have half as many."""
 _SENTENCE_ENDS = re.compile(r"[.!?](?=\s|$)")
 
 _Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -77,7 +77,7 @@ class InstructionForm(AnswerForm):
 
 
 class LanguageWriter:
-    """Asks a language model, which sees the picture and is told the boxes; knows nothing itself."""
+    """Asks a language model, which gets the boxes and, unless the config says no, the picture."""
 
     def __init__(self, config: LanguageWriterConfig, model: LanguageModel) -> None:
         self._model = model
@@ -101,7 +101,7 @@ class LanguageWriter:
         return Instruction(reply.value.instruction, _plain(reply.value.instruction, layout), relations)
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
 
 
@@ -124,11 +124,11 @@ def _xywh(box: Box) -> str:
 
 
 def _plain(instruction: str, layout: PictureLayout) -> str:
-    """The instruction in words alone; `a cup` rather than `the cup`, as there may be another one."""
+    """The instruction in words alone, with `a cup` rather than `the cup`, as there may be another one."""
     new = noun(layout.subject.label, attributes=layout.subject.attributes).new
     return instruction.replace(PLACEHOLDER, new, 1).replace(PLACEHOLDER, "the picture", 1)
 
 
 def _sentences(text: str) -> list[str]:
-    """Where a full stop, or the like, is followed by a space; a number's point is none."""
+    """The sentences of a text. A full stop ends one only before white space, so that decimal points do not."""
     return [part for part in _SENTENCE_ENDS.split(text) if part.strip()]

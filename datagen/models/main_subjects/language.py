@@ -1,4 +1,4 @@
-"""Main subjects by a language model."""
+"""Main subjects as a language model judges them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LanguageMainSubjectConfig(PromptedConfig):
 
 
 class LanguageMainSubject:
-    """Asks about the instruction alone, as MIGE does."""
+    """Asks about the instruction alone, without a picture, as MIGE does."""
 
     def __init__(self, config: LanguageMainSubjectConfig, model: LanguageModel) -> None:
         self._model = model
@@ -39,5 +39,5 @@ class LanguageMainSubject:
         return reply.value
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

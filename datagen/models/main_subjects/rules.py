@@ -22,16 +22,16 @@ class RulesMainSubjectConfig(ModelConfig):
     """Further words that count, in lower case and in the singular."""
 
     def load(self, device: str, *, runtime: Runtime) -> MainSubjectJudge:  # noqa: ARG002
-        """The judge; it needs no device, and nothing of the run."""
+        """The judge; it needs no device and no runtime."""
         return RulesMainSubject(self)
 
 
 WORDS = Path(__file__).parent / "words" / "people_and_animals.txt"
-"""Nouns in the singular, one a line; lines that start with # are not."""
+"""Nouns in the singular, one a line; a line that starts with # is a comment."""
 
 
 class RulesMainSubject:
-    """Yes where what is replaced is a person or an animal by its noun; no for all else, also for what is not known."""
+    """Yes if the noun of the replaced thing is in the list of people and animals; else no, also for unknown nouns."""
 
     def __init__(self, config: RulesMainSubjectConfig) -> None:
         lines = WORDS.read_text(encoding="utf-8").splitlines()
@@ -47,4 +47,4 @@ class RulesMainSubject:
         return Verdict(answer=head in self._words, reason=f"'{head}' is replaced")
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""

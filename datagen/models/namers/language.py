@@ -53,7 +53,7 @@ class NameForm(AnswerForm):
 
 
 class LanguageNamer:
-    """Shows the subject and asks what it is."""
+    """Shows the subject to a model and asks for its name."""
 
     def __init__(self, config: LanguageNamerConfig, model: LanguageModel) -> None:
         self._model = model
@@ -69,5 +69,5 @@ class LanguageNamer:
         return reply.value.name
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
