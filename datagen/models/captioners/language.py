@@ -12,10 +12,10 @@ from datagen.imaging.image import Image
 from datagen.models.captioners.base import Captioner
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageCaptionerConfig(PromptedConfig):
+class LanguageCaptionerConfig(LanguageRoleConfig):
     """Has a vision-language model describe the picture; MIGE asks Qwen2-VL-7B (appendix A)."""
 
     kind: Literal["language"] = "language"

@@ -14,11 +14,11 @@ from datagen.models.completeness_judges.base import CompletenessJudge
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.language.verdict import Verdict
 
 
-class LanguageCompletenessConfig(PromptedConfig):
+class LanguageCompletenessConfig(LanguageRoleConfig):
     """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B, table 4)."""
 
     kind: Literal["language"] = "language"

@@ -13,10 +13,10 @@ from datagen.models.entity_finders.boxes import objects_by_unique_label, with_an
 from datagen.models.grammar import find_mention
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageFinderConfig(PromptedConfig):
+class LanguageFinderConfig(LanguageRoleConfig):
     """Has a language model read the caption; what it names has to stand there word for word."""
 
     kind: Literal["language"] = "language"

@@ -14,10 +14,10 @@ from datagen.models.extractors.base import Extracted, SubjectExtractor
 from datagen.models.grammar import ADDING_WORDS
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageExtractorConfig(PromptedConfig):
+class LanguageExtractorConfig(LanguageRoleConfig):
     """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 7).
 
     Whatever it answers, the words around `<imagehere>` have to be those of the instruction.

@@ -14,10 +14,10 @@ from datagen.imaging.image import Image
 from datagen.models.grounders.base import GroundedBox, Grounder
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class BoxAskerConfig(PromptedConfig):
+class BoxAskerConfig(LanguageRoleConfig):
     """Has a vision-language model tell boxes, and checks that they are boxes; that they fit is not checked."""
 
     kind: Literal["language"] = "language"

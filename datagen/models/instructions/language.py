@@ -16,10 +16,10 @@ from datagen.models.grammar import noun
 from datagen.models.instructions.base import Instruction, InstructionWriter, PictureLayout, StatedRelation
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageWriterConfig(PromptedConfig):
+class LanguageWriterConfig(LanguageRoleConfig):
     """Has a language model write, and checks the form of what it wrote; that it is true is not checked."""
 
     kind: Literal["language"] = "language"

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from datagen.core.stage import Runtime
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.language.verdict import Verdict
 from datagen.models.main_subjects.base import MainSubjectJudge
 
 
-class LanguageMainSubjectConfig(PromptedConfig):
+class LanguageMainSubjectConfig(LanguageRoleConfig):
     """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 6)."""
 
     kind: Literal["language"] = "language"

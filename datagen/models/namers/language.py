@@ -13,11 +13,11 @@ from datagen.models.grammar import clean_label
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
 from datagen.models.language.prompt import Kind
-from datagen.models.language.prompted import PromptedConfig
+from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.namers.base import Look, SubjectNamer
 
 
-class LanguageNamerConfig(PromptedConfig):
+class LanguageNamerConfig(LanguageRoleConfig):
     """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B)."""
 
     kind: Literal["language"] = "language"

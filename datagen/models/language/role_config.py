@@ -13,7 +13,7 @@ from datagen.models.language.config import LanguageModelConfig
 from datagen.models.language.prompt import Kind, Prompt, read_prompt
 
 
-class PromptedConfig(ModelConfig):
+class LanguageRoleConfig(ModelConfig):
     """A language model with a prompt. Subclasses declare which slots the prompt may have."""
 
     remote: ClassVar[bool] = True
