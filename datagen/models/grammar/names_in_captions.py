@@ -98,9 +98,10 @@ def _phrase_start(caption: str, name: Span, *, plural: bool, alone: bool) -> int
             return words[-1].start() if left in ("all", "both") else found.start()
         at = found.start()
         if word == "no":
-            return None
+            return None  # the caption says that there is none
         if word in _COUNTS or (plural and word.isdigit()):
             start, alone = at, True
+        # "a barking dog" describes a dog, "man walking dog" does not
         elif described == MOST_WORDS or (_is_verb(word) and not (word.endswith("ing") and left in _DETERMINERS)):
             return start if alone else None
         elif word not in COLOURS and word != "and":

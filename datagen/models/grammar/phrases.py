@@ -75,6 +75,7 @@ _ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_](?![^\W_]))")
 _ASIDE = re.compile(r"<[^<>]*>|\([^()]*\)")
 _UNFIT = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs", "So", "Sk", "Pi", "Pf", "Ps", "Pe"))
 _MARKS = frozenset(',;!?…"`|<>*#\\=+~^@。！？；、،؟।')  # noqa: RUF001
+# `imagehere` goes too: a label must not forge a placeholder
 _STOP = re.compile(r"[.:]+(?!\d)|(?<!\d)[.:]|imagehere", re.IGNORECASE)
 _LETTERS_WITH_AN = frozenset("AEFHILMNORSX")
 
@@ -133,7 +134,7 @@ def clean_label(label: str) -> str:
     It is on one line, without markup, brackets or marks that end a sentence. Class names are in lower case.
     """
     text = unicodedata.normalize("NFC", label).replace("_", " ")
-    text = _ABBREVIATION.sub(r"\1", text)
+    text = _ABBREVIATION.sub(r"\1", text)  # "U.S. flag" becomes "US flag", before full stops go
     text = _ASIDE.sub(" ", text)
     text = "".join(" " if unicodedata.category(c) in _UNFIT or c in _MARKS else c for c in text)
     text = _STOP.sub(" ", text)

@@ -11,6 +11,7 @@ from datagen.core.stage import StageConfig
 _QUOTED = re.compile("\"[^\"]*\"|“[^“”]*”|(?<!\\w)'[^']*'(?!\\w)")
 _STOPS = " .!?"
 _BEFORE = re.compile(r"\b(?:in|to)\s$", re.IGNORECASE)
+# "remove the picture above the bed" means a picture in the picture
 _MOVED = re.compile(r"\b(?:remove|delete|erase|replace|swap|hang|move|take)\s$", re.IGNORECASE)
 _OWNS = re.compile(r"['’]s\b", re.IGNORECASE)  # noqa: RUF001
 _PREPOSITION = re.compile(r"\b(?:in|to|into|on|onto|of|from|for|with|at|by|inside|within)\s$", re.IGNORECASE)

@@ -61,7 +61,7 @@ def parse_replacement(text: str) -> Replacement | None:
         return None
     joined = list(re.finditer(rf"\s(?:{_JOINED_BY[opening[1].lower()]})\s", whole[opening.end() :], re.IGNORECASE))
     if len(joined) != 1:
-        return None
+        return None  # "replace the man with a hat with a dog" can be read in two ways
     start, end = (opening.end() + at for at in joined[0].span())
     place = _PLACE.search(whole, end)
     stop = place.start() if place else len(whole.rstrip(".! "))

@@ -75,7 +75,7 @@ class LanguageGrounder:
         reply = await self._model(question, shape=BoxesForm, draw=Draw(record))
         things = reply.value.objects[: self._config.most]
         beyond = max((edge for thing in things for edge in thing.box), default=0)
-        if beyond > extent:
+        if beyond > extent:  # not clipped: a model with another scale would give wrong boxes without an error
             raise DataError(
                 f"{self._config.model.model} told a box that reaches to {beyond:g}, beyond the picture's edge at "
                 f"{extent}: is its own scale another one? See `extent`"

@@ -60,8 +60,10 @@ LONG_SENTENCE = 24
 
 PICTURE = ("picture", "picture", "image", "image", "frame")
 
+# A position and a fact with words of one group would say the same thing twice.
 _SAME_MATTER = (re.compile("half|third|quarter|corner|edge|side"), re.compile("cent(er|ral)|middle"))
 
+# A pattern that stands twice is drawn twice as often.
 _TAILS = (
     ", {adjunct0}",
     ", {adjunct0}",

@@ -24,7 +24,10 @@ class Question(NamedTuple):
 
 
 class AnswerForm(BaseModel):
-    """Base of the JSON objects that a model must give: fields that were not asked for are an error."""
+    """Base of the JSON objects that a model must give; additional fields are an error.
+
+    The name and docstring of a subclass are part of the schema that is sent to the model.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

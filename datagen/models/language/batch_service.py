@@ -87,6 +87,7 @@ class BatchService:
         try:
             async for batch in self._client.batches.list(limit=100):
                 searched += 1
+                # by the file, as a kill right after the creation leaves no id of the batch
                 if batch.input_file_id == state.file:
                     return batch.id
                 if searched == _SEARCHED:

@@ -184,6 +184,7 @@ class Calls:
             )
         async with (
             asyncio.timeout(self._config.timeout_s),  # one clock for the whole call
+            # a redirect means a wrong `base_url`, see `raise_status`
             self._session.post(self._url, data=data, proxy=self._proxy, allow_redirects=False) as response,
         ):
             wait = response.headers.get("Retry-After")

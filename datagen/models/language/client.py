@@ -61,6 +61,7 @@ class OpenAIModel:
 
     async def __call__(self, question: Question, *, shape: type[Shape], draw: Draw) -> Reply[Shape]:
         """See `LanguageModel`."""
+        # a picture takes milliseconds to encode, in which the event loop would serve no other call
         urls = [await asyncio.to_thread(_data_url, image, self.config.image_side) for image in question.images]
         messages = self._messages(question, urls, shape)
         pictures = self._picture_tokens(question.images)
@@ -80,7 +81,7 @@ class OpenAIModel:
             except ValueError as error:
                 fault = _describe_fault(error, reply)
                 messages = [*messages, {"role": "assistant", "content": reply.text}, self._repair_message(fault, shape)]
-        await self._replies.forget(keys)
+        await self._replies.forget(keys)  # or a retry of the record would read the same useless replies
         raise DataError(
             f"{self.config.model} at {self.config.base_url} gave no answer of the asked form, "
             f"{self.config.repairs + 1} times; the last one: {fault}"
@@ -117,7 +118,7 @@ class OpenAIModel:
             if known := await self._replies.find(request.key):
                 return known, Usage()
             reply, took = await self._calls.make(request)
-            await self._replies.keep(request.key, reply)
+            await self._replies.keep(request.key, reply)  # before its use: a kill after this pays nothing twice
             return reply, took
 
     def _messages(self, question: Question, urls: Sequence[str], shape: type[BaseModel]) -> list[Message]:

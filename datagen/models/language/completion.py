@@ -49,6 +49,7 @@ class MaxTokensNameError(Exception):
     """The model wants `max_completion_tokens` instead of `max_tokens`, as OpenAI's reasoning models do."""
 
 
+# Our own models instead of the package's types: they must reject a body that was cut off on the way.
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None

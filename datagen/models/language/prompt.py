@@ -74,6 +74,7 @@ class Prompt(NamedTuple):
         texts = {name: _fill_slot(name, kind, values[name]) for name, kind in self.slots.items()}
 
         def filled(text: str) -> str:
+            # in one pass, so that data with `{{ }}` is not taken for a slot
             return _SLOT.sub(lambda slot: texts[slot[1]], text)
 
         return Question(filled(self.system), filled(self.text))
@@ -110,6 +111,7 @@ def delimited(text: str) -> str:
     """Text from data on one line, escaped, between `<data>` and `</data>`."""
     line = " ".join(printable(text).split())
     cut = f"{line[:LONGEST]} ..." if len(line) > LONGEST else line
+    # `<` is escaped, so that data cannot write `</data>`; quotes are harmless and stay readable
     return f"<data>{html.escape(cut, quote=False)}</data>"
 
 

@@ -66,7 +66,7 @@ class Bucket:
 
     def __init__(self, per_minute: float, *, now: float) -> None:
         self.rate = per_minute / 60
-        self.room = max(1.0, self.rate)
+        self.room = max(1.0, self.rate)  # at least one call, also below one a second
         self._level = self.room
         self._at = now
 
@@ -124,7 +124,7 @@ class CallLimiter:
             if refused := self._exceeded_budget(self._used, guess):
                 return Permit(refused=refused)
             if self._exceeded_budget(_sum(self._used, self._reserved), guess):
-                return Permit(wait=_AGAIN_S)
+                return Permit(wait=_AGAIN_S)  # those in flight may use less than their estimates
             waits = [self._pause_left(now)]
             if self._request_bucket:
                 waits.append(self._request_bucket.take(1, now=now))

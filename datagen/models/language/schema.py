@@ -40,6 +40,7 @@ def _strict(node: Any) -> Any:
     found = {**node, **_equivalents(node)}
     result = {word: _strict_value(word, found[word]) for word in _SUPPORTED if word in found}
     if "properties" in result:
+        # strict mode refuses optional properties, and objects that may have others
         result |= {"required": list(result["properties"]), "additionalProperties": False}
     return result
 

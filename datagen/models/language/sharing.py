@@ -159,7 +159,8 @@ def shared(all_terms: Iterable[Terms], *, run: str) -> Iterator[None]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    made: Callable[[type], Any] = ray.remote(num_cpus=0)
+    made: Callable[[type], Any] = ray.remote(num_cpus=0)  # it only counts, and must not take a core from stages
+    # on the driver's machine: it ends with the run, and no worker's death resets a budget
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actors = [
         made(CallLimiter).options(name=_name(terms, run), scheduling_strategy=here).remote(terms)

@@ -46,6 +46,7 @@ class NameForm(AnswerForm):
     @classmethod
     def _short(cls, name: str) -> str:
         text = name.rstrip(".")
+        # a name that cleaning changes holds markup, brackets or a sentence
         if len(text.split()) > MOST_WORDS or clean_label(text).casefold() != " ".join(text.casefold().split()):
             raise ValueError(f"it has to be a noun of at most {MOST_WORDS} words, such as: red cup")
         first, _, rest = text.partition(" ")
