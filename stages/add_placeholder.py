@@ -7,8 +7,7 @@ import re
 from datagen import Answer, Map, Record, Reject
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.sample_rows import edit_row, source_row
-from datagen.models.grammar.edit_scope import Scope, Scopes, ScopeWords
-from datagen.models.grammar.picture_words import told_in
+from datagen.models.grammar import Scope, ScopeClassifier, ScopeWords, find_picture_mention
 
 _TAG = re.compile(r"<\s*imagehere\s*>", re.IGNORECASE)
 _STOPS = " .!?…"
@@ -51,8 +50,8 @@ class AddPlaceholder(Map):
 
     def __init__(self, config: Config, *, id: str = "", seed: int = 0) -> None:
         super().__init__(config, id=id, seed=seed)
-        self._mention = config.mention()
-        self._scope_of = Scopes(config)
+        self._mention = config.mention_pattern()
+        self._scope_of = ScopeClassifier(config)
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Put a placeholder into each text."""
@@ -77,7 +76,7 @@ class AddPlaceholder(Map):
         """The text with one placeholder, its own if it has one; all other words stay as they are."""
         if PLACEHOLDER in text:
             return text
-        chosen = told_in(text, self._mention)
+        chosen = find_picture_mention(text, self._mention)
         if chosen:
             return f"{text[: chosen.start()]}{PLACEHOLDER}{text[chosen.end() :]}"
         words = text.rstrip(_STOPS)

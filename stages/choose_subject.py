@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from datagen import Answer, Map, Record, Reject
-from datagen.models.grammar.phrases import key
+from datagen.models.grammar import kind_key
 
 
 class ChooseSubject(Map):
@@ -28,9 +28,9 @@ class ChooseSubject(Map):
         return [self._chosen(record.get("found_objects", record["objects"]), record["subject"]) for record in batch]
 
     def _chosen(self, things: list[dict[str, Any]], subject: str) -> Answer:
-        wanted = key(subject)
-        same = [thing for thing in things if key(thing["label"]) == wanted]
-        like = same or [thing for thing in things if _is_like(key(thing["label"]), wanted)]
+        wanted = kind_key(subject)
+        same = [thing for thing in things if kind_key(thing["label"]) == wanted]
+        like = same or [thing for thing in things if _is_like(kind_key(thing["label"]), wanted)]
         if not things:
             return Reject("no_subject", f"nothing is annotated that could be called '{subject:.100}'; {_LOOK}")
         if not like:

@@ -11,7 +11,7 @@ from pydantic import Field
 from datagen import Combine, Joined, Lost, Merged, Record, Reject, StageConfig
 from datagen.core.sample_rows import reference_row
 from datagen.imaging.geometry import mask_bounds
-from datagen.models.grammar.placeholders import Span, apart, replaced
+from datagen.models.grammar import Span, choose_disjoint, replace_spans
 
 
 class CombineReferences(Combine):
@@ -63,7 +63,7 @@ class CombineReferences(Combine):
         """The things that become pictures, in the order of the caption."""
         # ids break ties, so that the order in which records arrive decides nothing
         by_size = sorted(records, key=lambda record: (-int(record["mask"].sum()), record.id))
-        distinct = [by_size[number] for number in apart([_span(record) for record in by_size])]
+        distinct = [by_size[number] for number in choose_disjoint([_span(record) for record in by_size])]
         different: list[Record] = []
         for record in distinct:
             if all(_overlap(record, other) <= self.config.max_overlap for other in different):
@@ -85,7 +85,7 @@ def _overlap(record: Record, other: Record) -> float:
 def _fields(things: Sequence[Record]) -> dict[str, Any]:
     caption, masks = things[0]["caption"], [thing["mask"] for thing in things]
     return {
-        "instruction": replaced(caption, map(_span, things)),
+        "instruction": replace_spans(caption, map(_span, things)),
         "text": caption,
         "subject": ", ".join(thing["entity"] for thing in things),
         "refs": [thing["cutouts"][0] for thing in things],

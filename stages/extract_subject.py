@@ -10,7 +10,7 @@ from datagen import Answer, AsyncMap, Record, Reject
 from datagen.core.fields import PLACEHOLDER
 from datagen.models.extractors import SubjectExtractorConfig
 from datagen.models.extractors.rules import RulesExtractorConfig
-from datagen.models.grammar.picture_words import PictureWords, mentions, told_in
+from datagen.models.grammar import PictureWords, find_picture_mention, picture_mentions
 
 _POSITION = re.compile(
     r"\b(?:to|in|on|at)\s+the\s+[\w -]*"
@@ -60,7 +60,7 @@ class ExtractSubject(AsyncMap):
 
     def __init__(self, config: Config, *, id: str = "", seed: int = 0) -> None:
         super().__init__(config, id=id, seed=seed)
-        self._mention = config.mention()
+        self._mention = config.mention_pattern()
 
     def setup(self, device: str) -> None:
         """Load the extractor."""
@@ -77,7 +77,7 @@ class ExtractSubject(AsyncMap):
         """Add the placeholder for the source, after the one for the subject."""
         instruction = self._without_mention(instruction)
         after = instruction.index(PLACEHOLDER) + len(PLACEHOLDER)
-        said = told_in(instruction, self._mention, start=after)
+        said = find_picture_mention(instruction, self._mention, start=after)
         if said:
             return f"{instruction[: said.start()]}{PLACEHOLDER}{instruction[said.end() :]}"
         words, stop = _split_stop(instruction)
@@ -87,7 +87,7 @@ class ExtractSubject(AsyncMap):
 
     def _without_mention(self, instruction: str) -> str:
         """Remove an "in the image" before the subject, because the placeholder for the source says the same."""
-        for found in mentions(instruction, self._mention):
+        for found in picture_mentions(instruction, self._mention):
             before, rest = _WITHIN.search(instruction[: found.start()]), _RESUMED.match(instruction, found.end())
             if before and rest and found.end() < instruction.index(PLACEHOLDER):
                 tail = instruction[rest.end() :]

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.models.grammar.first_words import first_word
+from datagen.models.grammar import first_word
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from datagen import Answer, AsyncMap, Record, Reject, StageConfig
 from datagen.models.entity_finders import EntityFinderConfig
-from datagen.models.entity_finders.base import Entity, Told
+from datagen.models.entity_finders.base import CaptionedPicture, Entity
 from datagen.models.entity_finders.boxes import BoxesConfig
-from datagen.models.grammar.placeholders import refuse_placeholder
+from datagen.models.grammar import refuse_placeholder
 
 
 class FindEntities(AsyncMap):
@@ -46,10 +46,12 @@ class FindEntities(AsyncMap):
     async def process_one(self, record: Record) -> Answer:
         """Find the things that one caption names."""
         refuse_placeholder(record["caption"])
-        told = Told(record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ())
-        found = await self.finder.find(told, record=record.id)
+        picture = CaptionedPicture(
+            record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ()
+        )
+        found = await self.finder.find(picture, record=record.id)
         if not found:
-            what = "the caption is empty" if not told.caption.strip() else "it names nothing that can be cut out"
+            what = "the caption is empty" if not picture.caption.strip() else "it names nothing that can be cut out"
             return Reject("no_entity", what)
         return {"entities": [_entity_row(entity) for entity in found]}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datagen import Answer, Map, Record, Reject
 from datagen.core.sample_rows import reference_row
-from datagen.models.grammar.names_in_captions import mention
-from datagen.models.grammar.placeholders import refuse_placeholder, replaced
+from datagen.models.grammar import find_mention, refuse_placeholder, replace_spans
 
 
 class PlaceReference(Map):
@@ -27,11 +26,11 @@ class PlaceReference(Map):
 
 def _placed(caption: str, subject: str) -> Answer:
     refuse_placeholder(caption)  # nobody could distinguish it from the one that is put in here
-    span = mention(caption, subject)
+    span = find_mention(caption, subject)
     if span is None:
         return Reject("unnamed", f"the caption does not say '{subject:.100}'")
     return {
-        "instruction": replaced(caption, [span]),
+        "instruction": replace_spans(caption, [span]),
         "text": caption,
         "inputs": [reference_row(subject)],
         "edits": [],

@@ -8,7 +8,7 @@ from typing import Any
 from datagen import Answer, AsyncMap, Record, StageConfig
 from datagen.core.sample_rows import edit_row, reference_row, source_row
 from datagen.models.instructions import InstructionWriterConfig
-from datagen.models.instructions.base import Layout, Thing, Written
+from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 from datagen.models.instructions.rules import RulesConfig
 
 
@@ -48,21 +48,21 @@ class WriteInstruction(AsyncMap):
             await self.writer.close()
 
 
-def _layout(record: Record) -> Layout:
+def _layout(record: Record) -> PictureLayout:
     """The subject and the other things of its picture: `instances` without the subject itself."""
-    subject = Thing(record["subject"], tuple(record["box"]), tuple(record["attributes"]))
+    subject = PictureObject(record["subject"], tuple(record["box"]), tuple(record["attributes"]))
     things = [_thing(instance) for instance in record["instances"]]
     lying = [i for i, thing in enumerate(things) if thing.box == subject.box]
     same = [i for i in lying if things[i].label == subject.label] or lying  # a stage may have renamed the subject
     others = (thing for i, thing in enumerate(things) if i not in same[:1])
-    return Layout(record["target"].size, subject, tuple(others))
+    return PictureLayout(record["target"].size, subject, tuple(others))
 
 
-def _thing(instance: Mapping[str, Any]) -> Thing:
-    return Thing(instance["label"], tuple(instance["box"]), tuple(instance["attributes"]))
+def _thing(instance: Mapping[str, Any]) -> PictureObject:
+    return PictureObject(instance["label"], tuple(instance["box"]), tuple(instance["attributes"]))
 
 
-def _fields(record: Record, written: Written) -> dict[str, Any]:
+def _fields(record: Record, written: Instruction) -> dict[str, Any]:
     subject = record["subject"]
     return {
         "instruction": written.instruction,

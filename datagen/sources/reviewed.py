@@ -14,7 +14,7 @@ from pydantic import Field
 
 from datagen.core.errors import nearest
 from datagen.fetch import scheme_of
-from datagen.models.grammar.first_words import operation_of
+from datagen.models.grammar import operation_of
 from datagen.sources.base import Source, SourceOptions, SourceRow
 from datagen.sources.file_listing import FileListing
 from datagen.sources.formats.pairs import PairSources

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from datagen.models.instructions.base import Layout, Thing, Written
+from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 
 Box = tuple[float, float, float, float]
 
@@ -43,7 +43,7 @@ PICTURE = "(?:picture|image|frame)"
 class Eye(NamedTuple):
     """The layout as the checker sees it."""
 
-    layout: Layout
+    layout: PictureLayout
     all_annotated: bool = False
 
     @property
@@ -421,7 +421,7 @@ CLAIMS: list[tuple[str, Claim]] = [
 ]
 
 
-def assert_proven(layout: Layout, written: Written, *, all_annotated: bool = False) -> None:
+def assert_proven(layout: PictureLayout, written: Instruction, *, all_annotated: bool = False) -> None:
     """Raise AssertionError unless everything that an instruction says is so, and is all it says."""
     eye = Eye(layout, all_annotated)
     opening = re.match(r"Add <imagehere> to the ([a-z -]+?) of <imagehere>(.*)$", written.instruction)
@@ -442,5 +442,5 @@ def assert_proven(layout: Layout, written: Written, *, all_annotated: bool = Fal
     _check_objects(written, {thing.label for thing in layout.others}, layout.subject)
 
 
-def _check_objects(written: Written, labels: set[str], subject: Thing) -> None:
+def _check_objects(written: Instruction, labels: set[str], subject: PictureObject) -> None:
     assert all(r.subject == subject.label and r.object in labels for r in written.relations)

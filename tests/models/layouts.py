@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from datagen.models.grammar.phrases import noun
-from datagen.models.instructions.base import Layout, Thing
+from datagen.models.grammar import noun
+from datagen.models.instructions.base import PictureLayout, PictureObject
 
 _SIZES = [(640, 427), (512, 512), (384, 303), (600, 900), (1280, 720)]
 _TABLE = ["espresso cup", "teaspoon", "saucer", "plate", "croissant", "glass of water", "scissors", "vase", "candle"]
@@ -16,7 +16,7 @@ _SKY = ["rocket", "tower", "cloud", "airplane", "moon"]
 _ATTRIBUTES = ["silver", "red", "old", "small wooden", "round", "with a handle", "white", "striped"]
 
 
-def realistic(rng: np.random.Generator) -> Layout:
+def realistic(rng: np.random.Generator) -> PictureLayout:
     """A row or grid of like things, a table, a street, a sky, or one thing alone."""
     size = _SIZES[rng.integers(len(_SIZES))]
     kind = int(rng.integers(5))
@@ -24,26 +24,26 @@ def realistic(rng: np.random.Generator) -> Layout:
         return _grid(rng, size, "coin" if rng.random() < 0.5 else "galaxy")
     labels = [_TABLE, _STREET, _SKY, _TABLE][kind - 1]
     things = [_thing(rng, size, str(rng.choice(labels))) for _ in range(int(rng.integers(1, 7)))]
-    return Layout(size, things[0], tuple(things[1:]))
+    return PictureLayout(size, things[0], tuple(things[1:]))
 
 
-def _thing(rng: np.random.Generator, size: tuple[int, int], label: str) -> Thing:
+def _thing(rng: np.random.Generator, size: tuple[int, int], label: str) -> PictureObject:
     w, h = (float(side * rng.uniform(0.06, 0.6)) for side in size)
     x, y = float(rng.uniform(0, size[0] - w)), float(rng.uniform(0, size[1] - h))
     some = rng.choice(_ATTRIBUTES, size=int(rng.integers(0, 3)), replace=False)
-    return Thing(label, (x, y, x + w, y + h), tuple(map(str, some)))
+    return PictureObject(label, (x, y, x + w, y + h), tuple(map(str, some)))
 
 
-def _grid(rng: np.random.Generator, size: tuple[int, int], label: str) -> Layout:
+def _grid(rng: np.random.Generator, size: tuple[int, int], label: str) -> PictureLayout:
     columns, rows = int(rng.integers(2, 7)), int(rng.integers(1, 5))
     w, h = size[0] / columns, size[1] / rows
     things = []
     for i in range(columns * rows):
         x, y = (i % columns) * w, (i // columns) * h
         inner = rng.uniform(0.08, 0.25, size=4) * (w, h, w, h)
-        things.append(Thing(label, (x + inner[0], y + inner[1], x + w - inner[2], y + h - inner[3])))
+        things.append(PictureObject(label, (x + inner[0], y + inner[1], x + w - inner[2], y + h - inner[3])))
     at = int(rng.integers(len(things)))
-    return Layout(size, things[at], tuple(things[:at] + things[at + 1 :]))
+    return PictureLayout(size, things[at], tuple(things[:at] + things[at + 1 :]))
 
 
 _NUMBERS = (
@@ -83,7 +83,7 @@ _POSITION = r"(?<=^Add <imagehere> to the )[a-z -]+(?= of <imagehere>)"
 _BULK = r"\b(?:very small|small|large|medium-sized)\b"
 
 
-def skeleton(layout: Layout, instruction: str) -> str:
+def skeleton(layout: PictureLayout, instruction: str) -> str:
     """An instruction with everything masked that the layout decides.
 
     Names (with their articles and attributes), numbers, the position, spatial
@@ -108,7 +108,7 @@ def skeleton(layout: Layout, instruction: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def _forms(thing: Thing) -> set[str]:
+def _forms(thing: PictureObject) -> set[str]:
     word = noun(thing.label)
     described = {noun(thing.label, attributes=(attribute,)).words for attribute in thing.attributes}
     return {word.words, word.many or word.words, *described}

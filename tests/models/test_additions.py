@@ -12,7 +12,7 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted
 from datagen.models.extractors.rules import RulesExtractorConfig
-from datagen.models.grammar.additions import parsed
+from datagen.models.grammar import parse_addition
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_the_new_thing_gives_way(text: str, subject: str, instruction: str) -> N
     ],
 )
 def test_what_is_unclear_is_no_addition(text: str) -> None:
-    assert parsed(text) is None
+    assert parse_addition(text) is None
 
 
 @given(st.text(max_size=60))
 def test_of_any_text_nothing_is_lost(text: str) -> None:
-    found = parsed(f"add {text}")
+    found = parse_addition(f"add {text}")
     if found is not None:
         whole = " ".join(f"add {text}".split())
         assert whole.startswith(found.before)

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.core.stage import Runtime
-from datagen.models.language.rate_limit import Allowance, Amount, Bucket, Leave, Terms, Wish
-from datagen.models.language.sharing import Here, There, gate, leave, shared_here
+from datagen.models.language.rate_limit import Bucket, CallLimiter, Permit, PermitRequest, Terms, Usage
+from datagen.models.language.sharing import ActorGate, LocalGate, acquire, gate, shared_here
 
 TERMS = Terms("http://x/v1", "m", None, None, None, None)
 STEPS = st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 40)), max_size=40)
 """Seconds until a call asks, and how much it takes."""
 
 
-def wish(tokens: int = 0) -> Wish:
-    return Wish(Amount(tokens), longest_s=60)
+def wish(tokens: int = 0) -> PermitRequest:
+    return PermitRequest(Usage(tokens), longest_s=60)
 
 
 class Clock:
@@ -52,84 +52,84 @@ def test_no_span_of_time_sees_more_than_its_share(per_minute: float, steps: list
 def test_a_budget_is_never_broken_and_is_used_up(budget: int, calls: list[tuple[int, float, int]]) -> None:
     """Calls take a share of what they may take, and are settled some calls later."""
     clock = Clock()
-    allowance = Allowance(TERMS._replace(budget_tokens=budget), clock=clock)
+    limiter = CallLimiter(TERMS._replace(budget_tokens=budget), clock=clock)
     spent, flying = 0, []
     for most, share, lag in calls:
         clock.now += 1
-        leave = allowance.ask(wish(most))
-        if leave.refused:
+        permit = limiter.ask(wish(most))
+        if permit.refused:
             assert spent + most > budget
-        elif leave.ticket:
-            flying.append((leave.ticket, int(most * share), most))
+        elif permit.ticket:
+            flying.append((permit.ticket, int(most * share), most))
             assert spent + sum(guess for _, _, guess in flying) <= budget
         while len(flying) > lag:
             ticket, took, _ = flying.pop(0)
-            allowance.settle(ticket, Amount(took))
+            limiter.settle(ticket, Usage(took))
             spent += took
     assert spent <= budget
 
 
 def test_what_is_in_flight_may_leave_enough() -> None:
-    allowance = Allowance(TERMS._replace(budget_tokens=100), clock=Clock())
-    first = allowance.ask(wish(60))
-    waits = allowance.ask(wish(60))
+    limiter = CallLimiter(TERMS._replace(budget_tokens=100), clock=Clock())
+    first = limiter.ask(wish(60))
+    waits = limiter.ask(wish(60))
     assert first.ticket
     assert (waits.ticket, waits.refused) == (0, "")
     assert waits.wait > 0
-    allowance.settle(first.ticket, Amount(10))
-    assert allowance.ask(wish(60)).ticket
+    limiter.settle(first.ticket, Usage(10))
+    assert limiter.ask(wish(60)).ticket
 
 
 def test_a_call_whose_worker_is_gone_counts_as_spent() -> None:
     clock = Clock()
-    allowance = Allowance(TERMS._replace(budget_tokens=100), clock=clock)
-    lost = allowance.ask(wish(60))
+    limiter = CallLimiter(TERMS._replace(budget_tokens=100), clock=clock)
+    lost = limiter.ask(wish(60))
     clock.now += 61
-    assert allowance.ask(wish(60)).refused.startswith("60 of `budget_tokens: 100` are used, and the next call may")
-    allowance.settle(lost.ticket, Amount(60))
-    assert allowance.ask(wish(40)).ticket, "it is entered once"
+    assert limiter.ask(wish(60)).refused.startswith("60 of `budget_tokens: 100` are used, and the next call may")
+    limiter.settle(lost.ticket, Usage(60))
+    assert limiter.ask(wish(40)).ticket, "it is entered once"
 
 
 def test_tokens_that_were_not_taken_are_given_back() -> None:
     clock = Clock()
-    allowance = Allowance(TERMS._replace(tokens_per_minute=600), clock=clock)
-    first = allowance.ask(wish(100))
+    limiter = CallLimiter(TERMS._replace(tokens_per_minute=600), clock=clock)
+    first = limiter.ask(wish(100))
     assert first.wait == pytest.approx(9), "ten a second, ten of them at once"
-    allowance.settle(first.ticket, Amount(10))
-    assert allowance.ask(wish(10)).wait == pytest.approx(1)
+    limiter.settle(first.ticket, Usage(10))
+    assert limiter.ask(wish(10)).wait == pytest.approx(1)
 
 
 def test_a_pause_holds_back_all_that_ask() -> None:
     clock = Clock()
-    allowance = Allowance(TERMS, clock=clock, chance=iter([0, 0.5, 1]).__next__)
-    allowance.hold(4)
-    allowance.hold(2)
+    limiter = CallLimiter(TERMS, clock=clock, chance=iter([0, 0.5, 1]).__next__)
+    limiter.hold(4)
+    limiter.hold(2)
     clock.now += 1
-    assert [allowance.ask(wish()).wait for _ in range(3)] == [3, 4, 5], "not all at once"
+    assert [limiter.ask(wish()).wait for _ in range(3)] == [3, 4, 5], "not all at once"
     clock.now += 3
-    assert allowance.ask(wish()).wait == 0
+    assert limiter.ask(wish()).wait == 0
 
 
 def test_how_long_a_call_may_take_is_its_own_matter() -> None:
     clock = Clock()
-    allowance = Allowance(TERMS._replace(budget_tokens=100), clock=clock)
-    quick, slow = allowance.ask(Wish(Amount(40), 10)), allowance.ask(Wish(Amount(40), 1000))
+    limiter = CallLimiter(TERMS._replace(budget_tokens=100), clock=clock)
+    quick, slow = limiter.ask(PermitRequest(Usage(40), 10)), limiter.ask(PermitRequest(Usage(40), 1000))
     clock.now += 11
-    assert allowance.ask(wish(30)).wait > 0, "the slow one may leave enough, the quick one is lost"
-    allowance.settle(quick.ticket, Amount())
-    allowance.settle(slow.ticket, Amount())
-    assert allowance.ask(wish(60)).ticket
+    assert limiter.ask(wish(30)).wait > 0, "the slow one may leave enough, the quick one is lost"
+    limiter.settle(quick.ticket, Usage())
+    limiter.settle(slow.ticket, Usage())
+    assert limiter.ask(wish(60)).ticket
 
 
 def test_who_gives_up_while_it_waits_takes_nothing() -> None:
     async def run() -> None:
-        allowance = Allowance(TERMS._replace(budget_tokens=100))
-        allowance.hold(60)
-        waits = asyncio.ensure_future(leave(Here(allowance), wish(80)))
+        limiter = CallLimiter(TERMS._replace(budget_tokens=100))
+        limiter.hold(60)
+        waits = asyncio.ensure_future(acquire(LocalGate(limiter), wish(80)))
         await asyncio.sleep(0.05)
         waits.cancel()
         await asyncio.gather(waits, return_exceptions=True)
-        assert allowance.ask(wish(80)).ticket
+        assert limiter.ask(wish(80)).ticket
 
     asyncio.run(run())
 
@@ -138,12 +138,12 @@ def test_a_call_asks_again_as_often_as_it_makes_sense() -> None:
     """Where others come back after hours, a budget is not looked at five times a second."""
     asked: list[float] = []
 
-    class Slow(Here):
-        async def ask(self, wish: Wish) -> Leave:
+    class Slow(LocalGate):
+        async def ask(self, wish: PermitRequest) -> Permit:
             asked.append(time.monotonic())
-            return Leave(wait=0.01) if len(asked) < 3 else Leave(1)
+            return Permit(wait=0.01) if len(asked) < 3 else Permit(1)
 
-    assert asyncio.run(leave(Slow(Allowance(TERMS)), wish(), again_s=0.1)) == 1
+    assert asyncio.run(acquire(Slow(CallLimiter(TERMS)), wish(), again_s=0.1)) == 1
     assert asked[-1] - asked[0] >= 0.2
 
 
@@ -164,7 +164,7 @@ class Actor:
     """Stands for the actor that keeps an allowance: what is told to it, call by call."""
 
     def __init__(self) -> None:
-        self.allowance = Allowance(TERMS)
+        self.limiter = CallLimiter(TERMS)
         self.told: list[tuple[str, int, int]] = []
 
         class Method:
@@ -180,13 +180,13 @@ class Actor:
         self.ask_all = Method(self._ask_all)
         self.settle_all = Method(self._settle_all)
 
-    def _ask_all(self, wishes: list[Wish], took: list[tuple[int, Amount]]) -> list[Leave]:
+    def _ask_all(self, wishes: list[PermitRequest], took: list[tuple[int, Usage]]) -> list[Permit]:
         self.told.append(("ask", len(wishes), len(took)))
-        return self.allowance.ask_all(wishes, took)
+        return self.limiter.ask_all(wishes, took)
 
-    def _settle_all(self, took: list[tuple[int, Amount]]) -> None:
+    def _settle_all(self, took: list[tuple[int, Usage]]) -> None:
         self.told.append(("settle", 0, len(took)))
-        self.allowance.settle_all(took)
+        self.limiter.settle_all(took)
 
 
 @pytest.mark.ray
@@ -194,13 +194,13 @@ def test_what_calls_took_is_told_with_the_next_asking_or_soon() -> None:
     actor = Actor()
 
     async def work() -> None:
-        there = There(actor)
+        there = ActorGate(actor)
         first = await asyncio.gather(*(there.ask(wish(1)) for _ in range(3)))
         for given_one in first:
-            await there.settle(given_one.ticket, Amount(1))
+            await there.settle(given_one.ticket, Usage(1))
         second = await there.ask(wish(1))
         assert actor.told == [("ask", 3, 0), ("ask", 1, 3)]
-        await there.settle(second.ticket, Amount(1))
+        await there.settle(second.ticket, Usage(1))
         await asyncio.sleep(0.2)
         assert actor.told[2:] == [("settle", 0, 1)], "nobody asked meanwhile"
 
@@ -210,10 +210,10 @@ def test_what_calls_took_is_told_with_the_next_asking_or_soon() -> None:
 @pytest.mark.ray
 def test_the_ticket_of_a_call_that_was_cancelled_goes_back() -> None:
     actor = Actor()
-    actor.allowance = Allowance(TERMS._replace(budget_tokens=100))
+    actor.limiter = CallLimiter(TERMS._replace(budget_tokens=100))
 
     async def work() -> None:
-        there = There(actor)
+        there = ActorGate(actor)
         for _ in range(3):
             asking = asyncio.ensure_future(there.ask(wish(80)))
             await asyncio.sleep(0)
@@ -228,7 +228,7 @@ def test_the_ticket_of_a_call_that_was_cancelled_goes_back() -> None:
 
 def test_a_worker_of_a_cluster_asks_nobody_where_nothing_is_limited() -> None:
     """Whatever is limited has an actor; the runs on Ray with limits would wait for it in vain else."""
-    assert isinstance(gate(TERMS, runtime=Runtime(run="one", cluster=True)), Here)
+    assert isinstance(gate(TERMS, runtime=Runtime(run="one", cluster=True)), LocalGate)
     assert not TERMS.limit
     for name in ("requests_per_minute", "tokens_per_minute", "budget_usd", "budget_tokens"):
         assert TERMS._replace(**{name: 5}).limit

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.models.language.batcher import Gathered
+from datagen.models.language.batcher import Batcher
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
@@ -20,14 +20,14 @@ def test_each_gets_its_own_answer_and_those_that_wait_go_together(pauses: list[i
         await asyncio.sleep(0)
         return [item * 2 for item in items]
 
-    async def one(gathered: Gathered[int, int], number: int) -> int:
+    async def one(batcher: Batcher[int, int], number: int) -> int:
         for _ in range(pauses[number]):
             await asyncio.sleep(0)
-        return await gathered(number)
+        return await batcher(number)
 
     async def run() -> list[int]:
-        gathered = Gathered(ask)
-        return await asyncio.gather(*(one(gathered, number) for number in range(len(pauses))))
+        batcher = Batcher(ask)
+        return await asyncio.gather(*(one(batcher, number) for number in range(len(pauses))))
 
     assert asyncio.run(run()) == [2 * number for number in range(len(pauses))]
     assert sorted(number for items in asked for number in items) == list(range(len(pauses)))
@@ -42,15 +42,15 @@ def test_a_fault_is_told_to_all_that_were_asked_together_and_to_no_other() -> No
         return items
 
     async def run() -> None:
-        gathered = Gathered(ask)
-        first = asyncio.ensure_future(gathered(1))
+        batcher = Batcher(ask)
+        first = asyncio.ensure_future(batcher(1))
         await asyncio.sleep(0)
-        rest = [asyncio.ensure_future(gathered(number)) for number in (2, 3, 4)]
+        rest = [asyncio.ensure_future(batcher(number)) for number in (2, 3, 4)]
         rest[2].cancel()
         assert await first == 1
         for one in rest[:2]:
             with pytest.raises(ValueError, match="three"):
                 await one
-        assert await gathered(5) == 5
+        assert await batcher(5) == 5
 
     asyncio.run(run())

@@ -15,11 +15,11 @@ from chat_server import Act, Asked, Chat, chatting, says, words_of
 from datagen.core.errors import DataError
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
-from datagen.models.instructions.base import Layout, Relation, Thing, Written
+from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject, StatedRelation
 from datagen.models.instructions.language import LanguageWriterConfig
 
-SUBJECT = Thing("teaspoon", (10.0, 40.0, 40.0, 60.0), ("silver",))
-LAYOUT = Layout((120, 90), SUBJECT, (Thing("cup", (60.0, 30.0, 100.0, 70.0)),))
+SUBJECT = PictureObject("teaspoon", (10.0, 40.0, 40.0, 60.0), ("silver",))
+LAYOUT = PictureLayout((120, 90), SUBJECT, (PictureObject("cup", (60.0, 30.0, 100.0, 70.0)),))
 GOOD = "Add <imagehere> to the left part of <imagehere>. It lies beside the cup, 2.5 times smaller."
 RELATION = {"subject": "teaspoon", "predicate": "beside", "object": "cup"}
 
@@ -31,12 +31,12 @@ def chat() -> Iterator[Chat]:
         yield server
 
 
-def write(chat: Chat, layout: Layout = LAYOUT, **options: Any) -> Written:
+def write(chat: Chat, layout: PictureLayout = LAYOUT, **options: Any) -> Instruction:
     model = {"kind": "openai", "model": "m", "base_url": chat.address, "api_key_env": "", "repairs": 1}
     config = LanguageWriterConfig.model_validate({"model": model, **options})
     target = Image.of(np.zeros((90, 120, 3), np.uint8))
 
-    async def run() -> Written:
+    async def run() -> Instruction:
         writer = config.load("cpu", runtime=Runtime())
         try:
             return await writer.write(layout, target=target, record="a", rng=np.random.default_rng(0))
@@ -47,10 +47,10 @@ def write(chat: Chat, layout: Layout = LAYOUT, **options: Any) -> Written:
 
 
 def test_it_is_told_what_the_paper_tells_and_shown_the_picture(chat: Chat) -> None:
-    assert write(chat) == Written(
+    assert write(chat) == Instruction(
         GOOD,
         "Add a silver teaspoon to the left part of the picture. It lies beside the cup, 2.5 times smaller.",
-        (Relation("teaspoon", "beside", "cup"),),
+        (StatedRelation("teaspoon", "beside", "cup"),),
     )
     told = words_of(chat.asked[0])
     assert "The object is <data>teaspoon</data>, described as <data>silver</data>." in told
@@ -98,7 +98,7 @@ def obeys(asked: Asked, number: int) -> Act:
 def test_an_instruction_in_an_annotation_is_not_obeyed(chat: Chat) -> None:
     chat.act = obeys
     evil = SUBJECT._replace(label=f"cup{INJECTED}", attributes=(INJECTED,))
-    layout = LAYOUT._replace(subject=evil, others=(Thing(INJECTED, SUBJECT.box),))
+    layout = LAYOUT._replace(subject=evil, others=(PictureObject(INJECTED, SUBJECT.box),))
     assert write(chat, layout).instruction == GOOD
     assert words_of(chat.asked[0]).count("</data>") == words_of(chat.asked[0]).count("<data>")
     assert "OWNED" in words_of(chat.asked[0])

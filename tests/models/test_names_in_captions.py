@@ -10,21 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.names_in_captions import mention, with_determiner
-from datagen.models.grammar.placeholders import Span, replaced
+from datagen.models.grammar import Span, find_mention, replace_spans, with_determiner
 
 CAPTION = "A dog chases the red ball past a dog house, and the dogs bark."
 
 
 def pictured(caption: str, name: str) -> str | None:
-    span = mention(caption, name)
-    return replaced(caption, [span]) if span else None
+    span = find_mention(caption, name)
+    return replace_spans(caption, [span]) if span else None
 
 
 @given(st.permutations(["cat", "old dog", "big red ball"]))
 def test_names_are_found_wherever_they_stand(names: list[str]) -> None:
     caption = "With " + ", ".join(f"the {name}" for name in names) + " about."
-    spans = [mention(caption, name) for name in names]
+    spans = [find_mention(caption, name) for name in names]
     assert [caption[span.start : span.end] for span in spans if span] == [f"the {name}" for name in names]
 
 
@@ -44,7 +43,7 @@ def test_names_are_found_wherever_they_stand(names: list[str]) -> None:
     ],
 )
 def test_a_name_is_whole_words_with_the_article_before_it(name: str, found: str | None) -> None:
-    span = mention(CAPTION, name)
+    span = find_mention(CAPTION, name)
     assert (CAPTION[span.start : span.end] if span else None) == found
 
 
@@ -110,7 +109,7 @@ def test_what_determines_and_describes_a_thing_goes_along(caption: str, name: st
     ],
 )
 def test_what_allows_two_readings_is_passed_over(caption: str, name: str) -> None:
-    assert mention(caption, name) is None
+    assert find_mention(caption, name) is None
     start = caption.index(name)
     assert with_determiner(caption, Span(start, start + len(name))) is None
 
@@ -141,7 +140,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=10).map(" ".join), st.sampled_from(["dog", "dogs", "house", "red dog"]))
 def test_whatever_the_caption_a_mention_ends_with_the_name(caption: str, name: str) -> None:
-    span = mention(caption, name)
+    span = find_mention(caption, name)
     if span is not None:
         assert caption[span.start : span.end].endswith(name)
         assert not re.search(r"\w['’-]?$", caption[: span.start])  # noqa: RUF001
@@ -149,7 +148,7 @@ def test_whatever_the_caption_a_mention_ends_with_the_name(caption: str, name: s
 
 def test_a_long_caption_takes_no_time() -> None:
     began = time.monotonic()
-    mention("dog house " * 20_000, "dog")
-    mention("a " * 50_000 + "dog", "dog")
-    mention("-" * 100_000, "-")
+    find_mention("dog house " * 20_000, "dog")
+    find_mention("a " * 50_000 + "dog", "dog")
+    find_mention("-" * 100_000, "-")
     assert time.monotonic() - began < 3

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from datagen.core.errors import ConfigError, DataError
 from datagen.models import roles
 from datagen.models.instructions.language import LanguageWriterConfig
-from datagen.models.language.asking import AskingConfig
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped
+from datagen.models.language.role_config import LanguageRoleConfig
 
 SOUND = """---
 version: 3
@@ -104,8 +104,8 @@ def test_a_prompt_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_the_shipped_prompts_are_sound() -> None:
-    asking = [config for role in roles().values() for config in role if issubclass(config, AskingConfig)]
-    offers = {slot: kind for config in asking for slot, kind in config.slots.items()}
+    prompted = [config for role in roles().values() for config in role if issubclass(config, LanguageRoleConfig)]
+    offers = {slot: kind for config in prompted for slot, kind in config.slots.items()}
     offers |= {"fault": "text", "schema": "json"}
     for name in shipped():
         assert read_prompt(name, offers=offers).version >= 1  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.models.extractors.base import Extracted
-from datagen.models.extractors.language import honest
-from datagen.models.grammar.replacements import parsed
+from datagen.models.extractors.language import verify_extraction
+from datagen.models.grammar import parse_replacement
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from datagen.models.grammar.replacements import parsed
     ],
 )
 def test_the_examples_of_table_7(text: str, subject: str, instruction: str) -> None:
-    found = parsed(text)
+    found = parse_replacement(text)
     assert found is not None
     assert (found.subject, f"{found.before} <>{found.after}") == (subject, instruction)
 
@@ -59,7 +59,7 @@ def test_the_examples_of_table_7(text: str, subject: str, instruction: str) -> N
     ],
 )
 def test_what_is_read_and_what_is_not_guessed(text: str, subject: str | None, after: str | None) -> None:
-    found = parsed(text)
+    found = parse_replacement(text)
     assert (found and found.subject, found and found.after) == (subject, after)
 
 
@@ -93,7 +93,7 @@ WORD = st.sampled_from(
 
 @given(st.lists(WORD, max_size=12).map(" ".join).map("replace {}".format))
 def test_its_parts_are_all_of_it(text: str) -> None:
-    found = parsed(text)
+    found = parse_replacement(text)
     if found is not None:
         assert f"{found.before} {found.new}{found.after}" == " ".join(text.split())
         assert found.before.endswith(("with", "by"))
@@ -105,7 +105,7 @@ def test_its_parts_are_all_of_it(text: str) -> None:
 @given(st.text(max_size=80))
 def test_no_text_breaks_it(text: str) -> None:
     for whole in (text, f"replace {text}", f"replace the owl with {text}"):
-        found = parsed(whole)
+        found = parse_replacement(whole)
         assert found is None or f"{found.before} {found.new}{found.after}" == " ".join(whole.split())
 
 
@@ -138,7 +138,7 @@ TEXT = "Replace the  bird with a parrot on the branch."
 def test_a_models_answer_is_held_to_the_instructions_own_words(
     subject: str, instruction: str, told: str | None
 ) -> None:
-    found = honest(Extracted(subject, instruction), text=TEXT)
+    found = verify_extraction(Extracted(subject, instruction), text=TEXT)
     assert (found and found.instruction) == told
     assert found is None or found.subject == "parrot"
 
@@ -165,18 +165,18 @@ def test_a_models_answer_is_held_to_the_instructions_own_words(
 def test_what_opens_with_add_may_have_its_subject_next(
     text: str, subject: str, instruction: str, told: str | None
 ) -> None:
-    found = honest(Extracted(subject, instruction), text=text)
+    found = verify_extraction(Extracted(subject, instruction), text=text)
     assert (found and found.instruction) == told
 
 
 def test_another_one_is_called_what_it_replaces() -> None:
     said = Extracted("desk", "replace the desk with <imagehere> in the bottom middle")
-    assert honest(said, text="replace the desk with a white one in the bottom middle") == said
+    assert verify_extraction(said, text="replace the desk with a white one in the bottom middle") == said
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_what_is_taken_has_no_letter_of_the_models_own(before: str, subject: str, after: str) -> None:
-    found = honest(Extracted(subject, f"{before}<imagehere>{after}"), text=TEXT)
+    found = verify_extraction(Extracted(subject, f"{before}<imagehere>{after}"), text=TEXT)
     if found is not None:
         before, _, after = found.instruction.partition(" <imagehere>")
         assert TEXT.startswith(before)

@@ -17,8 +17,8 @@ from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.phrases import article, noun
-from datagen.models.instructions.base import Layout, Thing, Written
+from datagen.models.grammar.phrases import indefinite_article, noun
+from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 from datagen.models.instructions.rules import RulesConfig, RuleWriter
 
 WRITER = RuleWriter(RulesConfig())
@@ -26,14 +26,14 @@ SURE = RuleWriter(RulesConfig(all_annotated=True))
 SIZE = (120, 90)
 
 
-def write(layout: Layout, seed: int = 0) -> Written:
+def write(layout: PictureLayout, seed: int = 0) -> Instruction:
     return WRITER.compose(layout, rng=np.random.default_rng(seed))
 
 
 # --- form -------------------------------------------------------------------
 
 
-def assert_well_formed(written: Written) -> None:
+def assert_well_formed(written: Instruction) -> None:
     assert re.match(r"Add <imagehere> to the [a-z][a-z -]* of <imagehere>[ ,.]", written.instruction)
     assert written.instruction.count(PLACEHOLDER) == 2
     assert PLACEHOLDER not in written.text
@@ -60,7 +60,7 @@ def boxes() -> st.SearchStrategy[tuple[float, float, float, float]]:
 
 
 @st.composite
-def layouts(draw: st.DrawFn) -> Layout:
+def layouts(draw: st.DrawFn) -> PictureLayout:
     """Random boxes, and ones that touch, hold, lie inside or equal the subject's."""
     subject = draw(boxes())
     x0, y0, x1, y1 = subject
@@ -68,12 +68,12 @@ def layouts(draw: st.DrawFn) -> Layout:
     near += [(0, 0, *SIZE), (x0, y0 + 5, x1, y1 + 5), (x0 - 30, y0 - 30, x0, y0)]
     label = st.sampled_from(["coin", "coin", "cup", "plate", "tree"])
     others = draw(st.lists(st.tuples(label, st.one_of(boxes(), st.sampled_from(near))), max_size=5))
-    return Layout(SIZE, Thing(draw(label), subject), tuple(Thing(*other) for other in others))
+    return PictureLayout(SIZE, PictureObject(draw(label), subject), tuple(PictureObject(*other) for other in others))
 
 
 @settings(max_examples=example_count(500), deadline=None)
 @given(layouts(), st.integers(0, 2**32 - 1), st.booleans())
-def test_all_claims_are_true_for_any_boxes(layout: Layout, seed: int, sure: bool) -> None:
+def test_all_claims_are_true_for_any_boxes(layout: PictureLayout, seed: int, sure: bool) -> None:
     writer = SURE if sure else WRITER
     for number in range(4):
         written = writer.compose(layout, rng=np.random.default_rng(seed + number))
@@ -86,7 +86,7 @@ def test_all_claims_are_true_for_all_pairs_of_random_boxes() -> None:
     corners = np.sort(rng.integers(0, 101, size=(40, 2, 2)), axis=1) / 100 * SIZE
     some = [tuple(map(float, c.ravel())) for c in corners if (c[1] > c[0]).all()]
     for a, b in permutations(some, 2):
-        layout = Layout(SIZE, Thing("cup", a), (Thing("plate", b),))  # type: ignore[arg-type]
+        layout = PictureLayout(SIZE, PictureObject("cup", a), (PictureObject("plate", b),))  # type: ignore[arg-type]
         written = WRITER.compose(layout, rng=rng)
         assert_proven(layout, written)
 
@@ -98,7 +98,7 @@ def test_top_is_said_of_what_is_near_the_top_alone(down: float, words: set[str])
         box = (x * SIZE[0], down * SIZE[1], (x + 0.1) * SIZE[0], (down + 0.1) * SIZE[1])
         flipped = (box[0], SIZE[1] - box[3], box[2], SIZE[1] - box[1])
         for place, ends in ((box, ("top", "upper")), (flipped, ("bottom", "lower"))):
-            told = [write(Layout(SIZE, Thing("cup", place)), seed).instruction for seed in range(60)]
+            told = [write(PictureLayout(SIZE, PictureObject("cup", place)), seed).instruction for seed in range(60)]
             openings = [re.match(r"Add <imagehere> to the ([a-z -]+) of", text)[1] for text in told]  # type: ignore[index]
             assert {("top", "upper")[ends.index(w)] for o in openings for w in o.split() if w in ends} == words
             assert (ends[0] in openings) == (down == 0.02 and x == 0.45)
@@ -109,7 +109,7 @@ def test_top_is_said_of_what_is_near_the_top_alone(down: float, words: set[str])
 def test_positions_are_true_everywhere(across: float, side: float) -> None:
     for down in np.linspace(0, SIZE[1] - 4, 12):
         box = (across, down, min(across + side, SIZE[0]), min(down + side, SIZE[1]))
-        layout = Layout(SIZE, Thing("cup", box))
+        layout = PictureLayout(SIZE, PictureObject("cup", box))
         for seed in range(3):
             assert_proven(layout, write(layout, seed))
 
@@ -122,7 +122,7 @@ def test_realistic_layouts_are_told_truly() -> None:
 
 
 def test_checker_finds_lies() -> None:
-    layout = Layout(SIZE, Thing("cup", (10, 10, 40, 40)), (Thing("plate", (60, 10, 100, 40)),))
+    layout = PictureLayout(SIZE, PictureObject("cup", (10, 10, 40, 40)), (PictureObject("plate", (60, 10, 100, 40)),))
     told = write(layout)
     for lie in ("to the right of the plate", "within the area of the plate", "larger than the plate", "crooked"):
         false = f"Add {PLACEHOLDER} to the upper left of {PLACEHOLDER}. It is {lie}."
@@ -139,7 +139,7 @@ def test_nothing_is_claimed_of_the_third_dimension() -> None:
 
 
 def test_a_neighbour_is_always_mentioned_where_geometry_proves_a_relation() -> None:
-    layout = Layout(SIZE, Thing("cup", (10, 10, 40, 40)), (Thing("plate", (60, 10, 100, 40)),))
+    layout = PictureLayout(SIZE, PictureObject("cup", (10, 10, 40, 40)), (PictureObject("plate", (60, 10, 100, 40)),))
     for seed in range(50):
         written = write(layout, seed)
         assert "the plate" in written.text
@@ -153,13 +153,13 @@ def test_a_size_is_always_told() -> None:
 
 
 def test_a_thing_inside_the_subject_is_not_mentioned() -> None:
-    layout = Layout(SIZE, Thing("car", (10, 10, 100, 80)), (Thing("wheel", (20, 50, 40, 70)),))
+    layout = PictureLayout(SIZE, PictureObject("car", (10, 10, 100, 80)), (PictureObject("wheel", (20, 50, 40, 70)),))
     assert all("wheel" not in write(layout, seed).text for seed in range(40))
 
 
 def test_superlatives_need_complete_annotation() -> None:
-    coins = tuple(Thing("coin", (x, 30, x + 15, 45)) for x in (30, 60, 90))
-    layout = Layout(SIZE, Thing("coin", (2, 30, 17, 45)), coins)
+    coins = tuple(PictureObject("coin", (x, 30, x + 15, 45)) for x in (30, 60, 90))
+    layout = PictureLayout(SIZE, PictureObject("coin", (2, 30, 17, 45)), coins)
     sure = [SURE.compose(layout, rng=np.random.default_rng(s)).text for s in range(60)]
     assert any("the leftmost of the coins" in text for text in sure)
     unsure = [write(layout, s).text for s in range(60)]
@@ -167,7 +167,9 @@ def test_superlatives_need_complete_annotation() -> None:
 
 
 def test_relations_keep_the_labels_as_annotated() -> None:
-    layout = Layout(SIZE, Thing("Tea_Spoon", (10, 10, 40, 40)), (Thing("Espresso Cup!", (60, 10, 100, 40)),))
+    layout = PictureLayout(
+        SIZE, PictureObject("Tea_Spoon", (10, 10, 40, 40)), (PictureObject("Espresso Cup!", (60, 10, 100, 40)),)
+    )
     written = write(layout)
     assert {(r.subject, r.object) for r in written.relations} == {("Tea_Spoon", "Espresso Cup!")}
 
@@ -175,11 +177,11 @@ def test_relations_keep_the_labels_as_annotated() -> None:
 @pytest.mark.parametrize("box", [(10, 10, 10, 20), (200, 10, 300, 20), (30, 30, 10, 10), (float("nan"), 0, 10, 10)])
 def test_a_subject_that_covers_nothing_is_named(box: tuple[float, float, float, float]) -> None:
     with pytest.raises(DataError, match="the box of 'cup'"):
-        write(Layout(SIZE, Thing("cup", box)))
+        write(PictureLayout(SIZE, PictureObject("cup", box)))
 
 
 def test_neighbours_outside_the_picture_are_left_out() -> None:
-    layout = Layout(SIZE, Thing("cup", (10, 10, 40, 40)), (Thing("plate", (500, 10, 600, 40)),))
+    layout = PictureLayout(SIZE, PictureObject("cup", (10, 10, 40, 40)), (PictureObject("plate", (500, 10, 600, 40)),))
     assert all("plate" not in write(layout, seed).text for seed in range(20))
 
 
@@ -195,8 +197,10 @@ def test_same_layout_and_seed_give_the_same_text() -> None:
 @settings(max_examples=example_count(300), deadline=None)
 @given(st.text(max_size=90), st.text(max_size=90), st.lists(st.text(max_size=20), max_size=3), st.integers(0, 99))
 def test_no_label_breaks_the_sentences(label: str, other: str, attributes: list[str], seed: int) -> None:
-    subject = Thing(label, (10, 10, 40, 40), tuple(attributes))
-    assert_well_formed(write(Layout(SIZE, subject, (Thing(other, (60, 10, 100, 40), tuple(attributes)),)), seed))
+    subject = PictureObject(label, (10, 10, 40, 40), tuple(attributes))
+    assert_well_formed(
+        write(PictureLayout(SIZE, subject, (PictureObject(other, (60, 10, 100, 40), tuple(attributes)),)), seed)
+    )
 
 
 NASTY = [
@@ -208,7 +212,9 @@ NASTY = [
 @pytest.mark.parametrize("label", NASTY)
 def test_nasty_labels_stay_inside_the_sentence(label: str) -> None:
     for seed in range(12):
-        layout = Layout(SIZE, Thing(label, (10, 10, 40, 40), (label,)), (Thing(label, (60, 10, 100, 40), (label,)),))
+        layout = PictureLayout(
+            SIZE, PictureObject(label, (10, 10, 40, 40), (label,)), (PictureObject(label, (60, 10, 100, 40), (label,)),)
+        )
         assert_well_formed(write(layout, seed))
         assert len(write(layout, seed).text) < 600
 
@@ -315,12 +321,14 @@ def test_attributes_stand_in_english_order(attributes: tuple[str, ...], words: s
 
 @pytest.mark.parametrize("attribute", ["Large", "large wooden"])
 def test_a_thing_said_to_be_large_is_not_told_to_be_small(attribute: str) -> None:
-    layout = Layout(SIZE, Thing("coin", (10, 10, 20, 20), (attribute,)))
+    layout = PictureLayout(SIZE, PictureObject("coin", (10, 10, 20, 20), (attribute,)))
     assert not any(re.search(r"\bsmall\b", write(layout, seed).text) for seed in range(60))
 
 
 def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
-    layout = Layout(SIZE, Thing("scissors", (10, 10, 40, 40)), (Thing("cup", (60, 10, 100, 40)),))
+    layout = PictureLayout(
+        SIZE, PictureObject("scissors", (10, 10, 40, 40)), (PictureObject("cup", (60, 10, 100, 40)),)
+    )
     told = " ".join(write(layout, seed).text for seed in range(60))
     told = re.sub(r"than they are \w+", "", told)
     assert re.search(r"\b[Tt]hey (are|sit|span|lie|take)\b", told)
@@ -328,24 +336,30 @@ def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
 
 
 def test_several_of_a_kind_are_never_called_the_one() -> None:
-    cups = (Thing("cup", (60, 10, 80, 40), ("red",)), Thing("cup", (90, 10, 110, 40), ("blue",)))
-    told = " ".join(write(Layout(SIZE, Thing("spoon", (10, 10, 40, 40)), cups), s).text for s in range(80))
+    cups = (PictureObject("cup", (60, 10, 80, 40), ("red",)), PictureObject("cup", (90, 10, 110, 40), ("blue",)))
+    told = " ".join(
+        write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), cups), s).text for s in range(80)
+    )
     assert not re.search(r"\bthe cup\b", told)
     assert "the red cup" in told
     bare = tuple(cup._replace(attributes=()) for cup in cups)
-    told = " ".join(write(Layout(SIZE, Thing("spoon", (10, 10, 40, 40)), bare), s).text for s in range(80))
+    told = " ".join(
+        write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), bare), s).text for s in range(80)
+    )
     assert "one of the cups" in told
 
 
 def test_a_name_that_fits_the_subject_too_is_not_definite() -> None:
-    layout = Layout(SIZE, Thing("spiral galaxy", (10, 10, 40, 40)), (Thing("galaxy", (60, 10, 100, 40)),))
+    layout = PictureLayout(
+        SIZE, PictureObject("spiral galaxy", (10, 10, 40, 40)), (PictureObject("galaxy", (60, 10, 100, 40)),)
+    )
     assert all("the galaxy" not in write(layout, seed).text for seed in range(60))
 
 
 @settings(max_examples=example_count(200), deadline=None)
 @given(st.text(min_size=1))
 def test_article_of_anything(words: str) -> None:
-    assert article(words) in ("a", "an")
+    assert indefinite_article(words) in ("a", "an")
 
 
 # --- variety ----------------------------------------------------------------
@@ -370,7 +384,7 @@ def test_even_one_layout_is_told_in_many_ways(seed: int) -> None:
 
 
 def test_a_lone_object_is_told_in_many_ways() -> None:
-    layout = Layout(SIZE, Thing("rocket", (30, 20, 50, 80)))
+    layout = PictureLayout(SIZE, PictureObject("rocket", (30, 20, 50, 80)))
     skeletons = Counter(skeleton(layout, write(layout, s).instruction) for s in range(500))
     assert skeletons.most_common(1)[0][1] <= 50
 

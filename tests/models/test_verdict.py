@@ -31,7 +31,7 @@ def test_a_word_is_read_however_it_is_dressed(said: tuple[str, bool], around: st
 def test_a_reason_may_follow(said: tuple[str, bool], around: str, after: str, reason: str) -> None:
     word, means = said
     text = around.format(word) + after + reason
-    assert Verdict.from_words(text) == Verdict(answer=means, reason=" ".join(text.split()))
+    assert Verdict.from_text(text) == Verdict(answer=means, reason=" ".join(text.split()))
 
 
 @given(SAID, SAID, AROUND, st.sampled_from([". ", ", ", "\n", " and ", "; or ", ". But ", "\nAnswer: ", "/", " - "]))

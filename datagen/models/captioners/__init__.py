@@ -1,4 +1,4 @@
-"""Captioners: one sentence that says what a picture shows."""
+"""Captioners: they describe a picture in one sentence."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from datagen.models.captioners.given import GivenConfig
 from datagen.models.captioners.language import LanguageCaptionerConfig
 
 CaptionerConfig = Annotated[GivenConfig | LanguageCaptionerConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of captioner, told apart by `kind`."""
+"""Every kind of captioner, selected by `kind`."""

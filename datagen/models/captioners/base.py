@@ -1,4 +1,4 @@
-"""What says in a sentence what a picture shows."""
+"""The protocol of captioners."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Captioner(Protocol):
     """Writes captions."""
 
     async def caption(self, image: Image, *, given: str, record: str) -> str:
-        """A caption of one picture, of a record by its id; '' if there is none. `given` is what its source says of it.
+        """A caption for the picture of the record with this id; '' if there is none. `given` is the source's caption.
 
-        Raises `DataError` where no answer could be had; see also `LanguageModel`.
+        Raises `DataError` if there is no answer; see also `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

@@ -1,4 +1,4 @@
-"""Captions that the source gives."""
+"""Captions from the source."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class GivenConfig(ModelConfig):
     needs: ClassVar[tuple[str, ...]] = ("given_caption",)
 
     def load(self, device: str, *, runtime: Runtime) -> Captioner:  # noqa: ARG002
-        """The captioner; it needs no device, and nothing of the run."""
+        """The captioner; it needs no device and no runtime."""
         return GivenCaptioner()
 
 
 class GivenCaptioner:
-    """Looks at no picture."""
+    """Returns the source's caption, without looking at the picture."""
 
     async def caption(self, image: Image, *, given: str, record: str) -> str:  # noqa: ARG002
         """See `Captioner`."""
         return given
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""

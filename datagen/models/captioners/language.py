@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.captioners.base import Captioner
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageCaptionerConfig(AskingConfig):
+class LanguageCaptionerConfig(LanguageRoleConfig):
     """Has a vision-language model describe the picture; MIGE asks Qwen2-VL-7B (appendix A)."""
 
     kind: Literal["language"] = "language"
@@ -28,10 +28,8 @@ class LanguageCaptionerConfig(AskingConfig):
         return LanguageCaptioner(self, self.model.load(device, runtime=runtime))
 
 
-class CaptionForm(BaseModel):
+class CaptionForm(AnswerForm):
     """What the model has to give."""
-
-    model_config = ConfigDict(extra="forbid")
 
     caption: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600, pattern=r"^[^<>\n]*$")
@@ -40,7 +38,7 @@ class CaptionForm(BaseModel):
 
 
 class LanguageCaptioner:
-    """Asks a model that sees the picture, and nothing else."""
+    """Asks a model that gets the picture and nothing else."""
 
     def __init__(self, config: LanguageCaptionerConfig, model: LanguageModel) -> None:
         self._model = model
@@ -53,5 +51,5 @@ class LanguageCaptioner:
         return reply.value.caption
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

@@ -1,4 +1,4 @@
-"""Completeness judges: whether a cut-out subject is a whole object."""
+"""Completeness judges: they decide whether a cut-out subject is a whole object."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from datagen.models.completeness_judges.geometry import GeometryConfig
 from datagen.models.completeness_judges.language import LanguageCompletenessConfig
 
 CompletenessJudgeConfig = Annotated[GeometryConfig | LanguageCompletenessConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of judge, told apart by `kind`."""
+"""Every kind of judge, selected by `kind`."""

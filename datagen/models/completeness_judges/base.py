@@ -1,4 +1,4 @@
-"""Who says whether a cut-out subject is a whole thing: a picture and a mask in, a verdict out."""
+"""The protocol of completeness judges: they take a picture and a mask, and return a verdict."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class CompletenessJudge(Protocol):
-    """Says whether what a mask shows is complete, and a thing rather than background (MIGE, table 4)."""
+    """Decides whether a mask shows a complete object, and not background (MIGE, table 4)."""
 
     async def judge(self, image: Image, mask_HW: NDArray[bool_], *, record: str) -> Verdict:
-        """The verdict on a record's subject; the mask has the picture's size and is not empty.
+        """The verdict on the subject of the record with this id. The mask has the picture's size and is not empty.
 
-        Raises `DataError` where there is none; see also `LanguageModel`.
+        Raises `DataError` if there is no verdict; see also `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

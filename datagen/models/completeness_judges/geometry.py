@@ -1,4 +1,4 @@
-"""A subject whose mask is within the bounds counts as complete."""
+"""Completeness by the geometry of the mask, which the stage has checked already."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class GeometryConfig(ModelConfig):
     kind: Literal["geometry"] = "geometry"
 
     def load(self, device: str, *, runtime: Runtime) -> CompletenessJudge:  # noqa: ARG002
-        """The judge; it needs no device, and nothing of the run."""
+        """The judge; it needs no device and no runtime."""
         return GeometryCompleteness()
 
 
 class GeometryCompleteness:
-    """Has nothing to add to what was measured."""
+    """Always says yes: the stage has rejected masks beyond its bounds before."""
 
     async def judge(self, image: Image, mask_HW: NDArray[bool_], *, record: str) -> Verdict:  # noqa: ARG002
         """See `CompletenessJudge`."""
         return Verdict(answer=True)
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""

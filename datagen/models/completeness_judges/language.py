@@ -1,4 +1,4 @@
-"""Completeness by a vision-language model."""
+"""Completeness as a vision-language model judges it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.completeness_judges.base import CompletenessJudge
-from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.language.verdict import Verdict
 
 
-class LanguageCompletenessConfig(AskingConfig):
+class LanguageCompletenessConfig(LanguageRoleConfig):
     """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B, table 4)."""
 
     kind: Literal["language"] = "language"
@@ -35,7 +35,7 @@ class LanguageCompletenessConfig(AskingConfig):
 
 
 class LanguageCompleteness:
-    """Shows the subject and asks; "True." is true."""
+    """Shows the subject to a model; an answer in words, such as "True.", counts too."""
 
     def __init__(self, config: LanguageCompletenessConfig, model: LanguageModel) -> None:
         self._model = model
@@ -49,5 +49,5 @@ class LanguageCompleteness:
         return reply.value
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

@@ -1,4 +1,4 @@
-"""Entity finders: the things that a caption names, and where they are."""
+"""Entity finders: they find the objects that a caption names, and their boxes."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from datagen.models.entity_finders.boxes import BoxesConfig
 from datagen.models.entity_finders.language import LanguageFinderConfig
 
 EntityFinderConfig = Annotated[BoxesConfig | LanguageFinderConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of finder, told apart by `kind`."""
+"""Every kind of finder, selected by `kind`."""

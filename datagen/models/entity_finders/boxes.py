@@ -1,4 +1,4 @@
-"""Things that a caption names and its source has boxes of."""
+"""Objects that a caption names and that the source has boxes for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Literal
 from datagen.core.fields import Box
 from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
-from datagen.models.entity_finders.base import Entity, EntityFinder, Told
-from datagen.models.grammar.names_in_captions import mention, with_determiner
-from datagen.models.grammar.placeholders import Span
+from datagen.models.entity_finders.base import CaptionedPicture, Entity, EntityFinder
+from datagen.models.grammar import Span, find_mention, with_determiner
 
 
 class BoxesConfig(ModelConfig):
@@ -25,50 +24,50 @@ class BoxesConfig(ModelConfig):
     needs: ClassVar[tuple[str, ...]] = ("objects",)
 
     def load(self, device: str, *, runtime: Runtime) -> EntityFinder:  # noqa: ARG002
-        """The finder; it needs no device, and nothing of the run."""
+        """The finder; it needs no device and no runtime."""
         return BoxEntityFinder()
 
 
 class BoxEntityFinder:
-    """Compares words, and knows nothing else."""
+    """Compares the words of captions and labels."""
 
-    async def find(self, told: Told, *, record: str) -> list[Entity]:  # noqa: ARG002
-        """See `EntityFinder`; words with boxes of their own precede objects with labels."""
-        found = _of_words(told) if told.grounding else _of_objects(told)
+    async def find(self, picture: CaptionedPicture, *, record: str) -> list[Entity]:  # noqa: ARG002
+        """See `EntityFinder`. Labelled objects are used only if no words have boxes of their own."""
+        found = _from_words(picture) if picture.grounding else _from_objects(picture)
         return sorted(found, key=lambda entity: entity.span)
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""
 
 
-def _of_words(told: Told) -> Iterator[Entity]:
-    for words in told.grounding:
+def _from_words(picture: CaptionedPicture) -> Iterator[Entity]:
+    for words in picture.grounding:
         bare = Span(words["start"], words["end"])
-        if span := with_determiner(told.caption, bare):
+        if span := with_determiner(picture.caption, bare):
             for box in words["boxes"]:
-                yield Entity(told.caption[bare.start : bare.end], span, _pixels(box, told.size))
+                yield Entity(picture.caption[bare.start : bare.end], span, _to_pixels(box, picture.size))
 
 
-def _pixels(box: list[float], size: tuple[int, int]) -> Box:
-    """A box in 0 to 1 as one on a picture of (width, height)."""
+def _to_pixels(box: list[float], size: tuple[int, int]) -> Box:
+    """A box with edges in 0 to 1, scaled to a picture of (width, height) in pixels."""
     (x0, y0, x1, y1), (width, height) = box, size
     return x0 * width, y0 * height, x1 * width, y1 * height
 
 
-def _of_objects(told: Told) -> Iterator[Entity]:
-    for thing in unmistakable(told.objects).values():
-        if span := mention(told.caption, thing["label"]):
-            yield outlined(Entity(thing["label"], span), thing)
+def _from_objects(picture: CaptionedPicture) -> Iterator[Entity]:
+    for thing in objects_by_unique_label(picture.objects).values():
+        if span := find_mention(picture.caption, thing["label"]):
+            yield with_annotation(Entity(thing["label"], span), thing)
 
 
-def unmistakable(objects: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Objects with a sound box, of which no other has the same label; by that, in lower case."""
+def objects_by_unique_label(objects: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Objects with a valid box and a label that no other object has, by their labels in lower case."""
     things = [(" ".join(str(thing["label"]).lower().split()), thing) for thing in objects]
     often = Counter(label for label, _ in things)
     return {label: thing for label, thing in things if often[label] == 1 and None not in thing["box"]}
 
 
-def outlined(entity: Entity, thing: Mapping[str, Any]) -> Entity:
-    """The entity with what is annotated of an object."""
+def with_annotation(entity: Entity, thing: Mapping[str, Any]) -> Entity:
+    """The entity with the box and outline of an annotated object."""
     x0, y0, x1, y1 = thing["box"]
     return entity._replace(box=(x0, y0, x1, y1), polygons=thing["polygons"], mask=thing["mask"] or {})

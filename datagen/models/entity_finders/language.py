@@ -1,22 +1,22 @@
-"""Things that a caption names, as a language model reads it."""
+"""Objects that a caption names, according to a language model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from datagen.core.stage import Runtime
-from datagen.models.entity_finders.base import Entity, EntityFinder, Told
-from datagen.models.entity_finders.boxes import outlined, unmistakable
-from datagen.models.grammar.names_in_captions import mention
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.entity_finders.base import CaptionedPicture, Entity, EntityFinder
+from datagen.models.entity_finders.boxes import objects_by_unique_label, with_annotation
+from datagen.models.grammar import find_mention
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageFinderConfig(AskingConfig):
+class LanguageFinderConfig(LanguageRoleConfig):
     """Has a language model read the caption; what it names has to stand there word for word."""
 
     kind: Literal["language"] = "language"
@@ -32,35 +32,33 @@ class LanguageFinderConfig(AskingConfig):
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
-class EntitiesForm(BaseModel):
+class EntitiesForm(AnswerForm):
     """What the model has to give."""
-
-    model_config = ConfigDict(extra="forbid")
 
     entities: Annotated[list[_Name], Field(max_length=20)]
     """Names of things, each as the caption has it, without an article."""
 
 
 class LanguageEntityFinder:
-    """Asks a language model; a name that the caption does not say is nothing that a picture could stand for.
+    """Asks a language model for names. A name that is not in the caption is dropped, as a picture could not replace it.
 
-    Where the source has a box under that very name, and only one, it is taken; the others are for a detector.
+    If the source has exactly one box with that name, the entity gets it. The others are left to a detector.
     """
 
     def __init__(self, config: LanguageFinderConfig, model: LanguageModel) -> None:
         self._model = model
         self._prompt = config.read_prompt()
 
-    async def find(self, told: Told, *, record: str) -> list[Entity]:
+    async def find(self, picture: CaptionedPicture, *, record: str) -> list[Entity]:
         """See `EntityFinder`."""
-        question = self._prompt.render({"caption": told.caption})
+        question = self._prompt.render({"caption": picture.caption})
         reply = await self._model(question, shape=EntitiesForm, draw=Draw(record))
         names = dict.fromkeys(name.lower() for name in reply.value.entities)
-        spans = ((name, mention(told.caption, name)) for name in names)
+        spans = ((name, find_mention(picture.caption, name)) for name in names)
         found = sorted((Entity(name, span) for name, span in spans if span), key=lambda entity: entity.span)
-        known = unmistakable(told.objects)
-        return [outlined(one, known[one.label]) if one.label in known else one for one in found]
+        known = objects_by_unique_label(picture.objects)
+        return [with_annotation(one, known[one.label]) if one.label in known else one for one in found]
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

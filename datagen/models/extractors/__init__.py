@@ -1,4 +1,4 @@
-"""Subject extractors: the new subject that an instruction names."""
+"""Subject extractors: they extract the new subject from an instruction."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from datagen.models.extractors.language import LanguageExtractorConfig
 from datagen.models.extractors.rules import RulesExtractorConfig
 
 SubjectExtractorConfig = Annotated[RulesExtractorConfig | LanguageExtractorConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of extractor, told apart by `kind`."""
+"""Every kind of extractor, selected by `kind`."""

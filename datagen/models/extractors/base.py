@@ -1,4 +1,4 @@
-"""Who takes the new subject out of an instruction: `replace the bird with a parrot` in, `parrot` out."""
+"""The protocol of subject extractors: from `replace the bird with a parrot` they extract `parrot`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import NamedTuple, Protocol
 
 
 class Extracted(NamedTuple):
-    """What an instruction puts into the picture, and the instruction with `<imagehere>` in its place."""
+    """The new subject of an instruction, and the instruction with `<imagehere>` in its place."""
 
     subject: str
     instruction: str
 
 
 class SubjectExtractor(Protocol):
-    """Takes the new subject out of an instruction that replaces or adds one (MIGE, table 7)."""
+    """Extracts the new subject from an instruction that replaces or adds one (MIGE, table 7)."""
 
     async def extract(self, text: str, *, record: str) -> Extracted | None:
-        """The subject of a record's instruction, None where it cannot be told.
+        """The subject of the instruction of the record with this id; None if it is not clear.
 
-        Raises `DataError` where no answer could be had; see also `LanguageModel`.
+        Raises `DataError` if there is no answer; see also `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

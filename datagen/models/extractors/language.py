@@ -1,4 +1,4 @@
-"""Subjects taken out of instructions by a language model, and held to the instruction's own words."""
+"""Subjects that a language model extracts from instructions, verified against the instruction's words."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted, SubjectExtractor
-from datagen.models.grammar.first_words import ADDING
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.grammar import ADDING_WORDS
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageExtractorConfig(AskingConfig):
+class LanguageExtractorConfig(LanguageRoleConfig):
     """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 7).
 
     Whatever it answers, the words around `<imagehere>` have to be those of the instruction.
@@ -35,14 +35,12 @@ class LanguageExtractorConfig(AskingConfig):
 
 _ARTICLES = ("a", "an", "the", "some")
 _JOINED = re.compile(r"\b(with|by|for|into|to)$", re.IGNORECASE)
-_ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING)})\b", re.IGNORECASE)
+_ADDED = re.compile(rf"(?:please,?\s+)?(?:{'|'.join(ADDING_WORDS)})\b", re.IGNORECASE)
 _AGAIN = re.compile(r"\bones?\b", re.IGNORECASE)
 
 
-class ExtractionForm(BaseModel):
+class ExtractionForm(AnswerForm):
     """What the model has to give (table 7: "Output: a man, replace one woman with <imagehere>")."""
-
-    model_config = ConfigDict(extra="forbid")
 
     subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     instruction: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -56,7 +54,7 @@ class ExtractionForm(BaseModel):
 
 
 class LanguageExtractor:
-    """Asks, and takes no word that the instruction has not."""
+    """Asks a model, and accepts only words that the instruction has."""
 
     def __init__(self, config: LanguageExtractorConfig, model: LanguageModel) -> None:
         self._model = model
@@ -65,23 +63,24 @@ class LanguageExtractor:
     async def extract(self, text: str, *, record: str) -> Extracted | None:
         """See `SubjectExtractor`."""
         reply = await self._model(self._prompt.render({"text": text}), shape=ExtractionForm, draw=Draw(record))
-        return honest(Extracted(*dict(reply.value).values()), text=text)
+        return verify_extraction(Extracted(*dict(reply.value).values()), text=text)
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
 
 
-def honest(found: Extracted, *, text: str) -> Extracted | None:
-    """The answer with the instruction's own letters around the placeholder; None if it says anything else.
+def verify_extraction(found: Extracted, *, text: str) -> Extracted | None:
+    """The answer with the instruction's own letters around the placeholder; None if the answer has other words.
 
-    The placeholder has to come after "with" or the like, or right after "add" or the like where that opens the
-    instruction. The subject's words, but for an article, have to be those that
-    it stands for, or the instruction's where these are "a white one" and such.
+    The placeholder must come after "with" or the like, or directly after an "add" or the like that opens the
+    instruction. The words of the subject, without an article, must be among those that the placeholder replaces. If
+    these are "a white one" or the like, they must be among the words of the instruction.
     """
     before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
     spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
     match = re.fullmatch(r"\s*({})\s+(.+?)(\s*{}[\s.!]*)".format(*spaced), text, re.IGNORECASE | re.DOTALL)
+    # not repaired: whatever data makes the model say can only reject the record
     if match is None or not _is_new(match[1]):
         return None
     subject = " ".join(word for word in found.subject.split() if word.lower() not in _ARTICLES)
@@ -92,7 +91,7 @@ def honest(found: Extracted, *, text: str) -> Extracted | None:
 
 
 def _is_new(before: str) -> bool:
-    """Whether what comes after these words is new in the picture: not "the table" in "add a cup to the table"."""
+    """Whether the thing after these words is new in the picture: "the table" in "add a cup to the table" is not."""
     added = _ADDED.match(before)
     return added.end() == len(before) if added else bool(_JOINED.search(before))
 

@@ -1,4 +1,4 @@
-"""Subjects taken out of instructions by rules."""
+"""Subjects that rules extract from instructions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.extractors.base import Extracted, SubjectExtractor
-from datagen.models.grammar import additions, replacements
+from datagen.models.grammar import parse_addition, parse_replacement
 
 
 class RulesExtractorConfig(ModelConfig):
@@ -17,19 +17,19 @@ class RulesExtractorConfig(ModelConfig):
     kind: Literal["rules"] = "rules"
 
     def load(self, device: str, *, runtime: Runtime) -> SubjectExtractor:  # noqa: ARG002
-        """The extractor; it needs no device, and nothing of the run."""
+        """The extractor; it needs no device and no runtime."""
         return RulesExtractor()
 
 
 class RulesExtractor:
-    """See `replacements.parsed` and `additions.parsed` for what is understood."""
+    """Parses the instruction; see `parse_replacement` and `parse_addition` for the forms."""
 
     async def extract(self, text: str, *, record: str) -> Extracted | None:  # noqa: ARG002
         """See `SubjectExtractor`."""
-        found = replacements.parsed(text) or additions.parsed(text)
+        found = parse_replacement(text) or parse_addition(text)
         if found is None:
             return None
         return Extracted(found.subject, f"{found.before} {PLACEHOLDER}{found.after}")
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""

@@ -1,1 +1,47 @@
-"""Rules of English grammar: phrases, captions and instructions taken apart and put together."""
+"""Rules of English grammar: names as nouns, and captions and instructions taken apart and put together.
+
+These are the names that other packages use. They import them from here, not from the modules (`pyproject.toml` forbids
+that), so that the modules inside can change freely.
+"""
+
+from __future__ import annotations
+
+from datagen.models.grammar.additions import parse_addition
+from datagen.models.grammar.edit_scope import Scope, ScopeClassifier, ScopeWords
+from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
+from datagen.models.grammar.names_in_captions import find_mention, with_determiner
+from datagen.models.grammar.phrases import Noun, clean_label, head_word, kind_key, mentions_size, noun, pluralize
+from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
+from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
+from datagen.models.grammar.replacements import parse_replacement
+
+__all__ = [  # noqa: RUF022 - in groups
+    # labels as nouns of an English sentence
+    "Noun",
+    "clean_label",
+    "head_word",
+    "kind_key",
+    "mentions_size",
+    "noun",
+    "pluralize",
+    # names in a caption, and placeholders in their place
+    "Span",
+    "choose_disjoint",
+    "find_mention",
+    "refuse_placeholder",
+    "replace_spans",
+    "with_determiner",
+    # instructions: the kind of edit, and what it adds or replaces
+    "ADDING_WORDS",
+    "first_word",
+    "operation_of",
+    "parse_addition",
+    "parse_replacement",
+    # words for the edited picture, and how far an edit reaches
+    "PictureWords",
+    "Scope",
+    "ScopeClassifier",
+    "ScopeWords",
+    "find_picture_mention",
+    "picture_mentions",
+]

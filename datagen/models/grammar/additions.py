@@ -1,7 +1,7 @@
-"""`add X to Y` taken apart by rules.
+"""Parse instructions of the form `add X to Y` by rules.
 
-Understood is one sentence that adds one thing which it names. Where the thing ends, the
-first word that tells a place says: "add a cup of tea | on the table".
+An instruction is parsed if it is one sentence that adds one named thing. The name of the thing ends before the first
+preposition of place: "add a cup of tea | on the table".
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from typing import NamedTuple
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.first_words import ADDING
+from datagen.models.grammar.first_words import ADDING_WORDS
 from datagen.models.grammar.phrases import noun
 from datagen.models.grammar.replacements import ANOTHER
 
-_OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING)})\s+", re.IGNORECASE)
+_OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING_WORDS)})\s+", re.IGNORECASE)
 _PLACE = re.compile(
     r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|beneath|around|through"
     r"|across|along|against|next\s+to)\s",
@@ -24,22 +24,25 @@ _SEVERAL = re.compile(r"[;:?!]|[.,]\s+\S|\band\b|\bthen\b", re.IGNORECASE)
 _UNNAMED = frozenset(
     ("it", "them", "this", "that", "these", "those", "something", "anything", "someone", "one", "another")
 )
-"""Last words of what names nothing."""
+"""A phrase that ends with one of these names nothing."""
 
 
 class Addition(NamedTuple):
-    """An instruction in parts: `before`, the new thing and `after` are all of it."""
+    """An instruction in parts: `before`, then the new thing, then `after` make up the whole text."""
 
     before: str
-    """Up to the new thing, without the space in front of it: `add`."""
+    """The text up to the new thing, without the space before it: `add`."""
     after: str
-    """The rest, with the space in front of it: ` on the table`, or ''."""
+    """The text after the new thing, with its leading space: ` on the table`, or ''."""
     subject: str
-    """The new thing's name, without an article or "another"."""
+    """The name of the new thing, without an article or "another"."""
 
 
-def parsed(text: str) -> Addition | None:
-    """The parts of an instruction; None where it is none of this form, or names several things or none."""
+def parse_addition(text: str) -> Addition | None:
+    """The parts of an instruction; None if it has another form, or names several things or none.
+
+    An instruction that already holds a placeholder is not parsed.
+    """
     whole = " ".join(text.split())
     opening = _OPENING.match(whole)
     if opening is None or PLACEHOLDER in whole:
@@ -50,6 +53,6 @@ def parsed(text: str) -> Addition | None:
     if not new.strip() or _SEVERAL.search(new) or new.lower().split()[-1] in _UNNAMED:
         return None
     name = noun(ANOTHER.sub("", new)).words
-    if name == "object" and "object" not in new.lower():
+    if name == "object" and "object" not in new.lower():  # `noun` found no usable word
         return None
     return Addition(whole[: opening.end()].rstrip(), whole[stop:], name)

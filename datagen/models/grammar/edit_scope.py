@@ -1,21 +1,27 @@
-"""How far an edit reaches, by its words alone: over the whole picture, or to a part of it."""
+"""Classify an edit as global (the whole picture) or local (a part of it), from its words alone."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
-from datagen.models.grammar.picture_words import PictureWords, any_of, follows, mentions, unquoted
+from datagen.models.grammar.picture_words import (
+    PictureWords,
+    follows_preposition,
+    mask_quotes,
+    picture_mentions,
+    words_pattern,
+)
 
 _WORD = re.compile(r"[^\W_]")
 _THE = r"(?:the|an?|these|those|that|my|your|his|her|its|our|their)\s+"
 _OF_A_THING = rf"(?:(?:out|off|away)\s+)?(?:{_THE}|this\s+(?!\w*ly\b)[a-z])"
-"""What follows a verb that is done to a thing: `rotate the car`, `crop out the man`."""
+"""What follows a verb whose object is a thing: `rotate the car`, `crop out the man`."""
 _MADE = re.compile(
     rf"(?:(?:make|turn|paint|have)\s+{_THE}|{_THE}(?=.*\b(?:should|must|needs?)\b))(?:(?:whole|entire)\s+)?",
     re.IGNORECASE,
 )
-"""What comes before the noun of what is made so: `make the`."""
+"""The words before the noun that an edit changes: `make the`, or `the` in "the sky should be red"."""
 _OF = re.compile(rf"\s+of\s+{_THE}", re.IGNORECASE)
 _IN_THE = re.compile(r"\bin\s+(?:the|an?)\s+$", re.IGNORECASE)
 _NEARBY = 20
@@ -24,7 +30,7 @@ Scope = Literal["global", "local"]
 
 
 class ScopeWords(PictureWords):
-    """What speaks of the picture, and of all of it. Words in lower case; `*` stands for any ending."""
+    """Words for the picture, and words for all of it. They are in lower case; `*` stands for any ending."""
 
     global_starts: tuple[str, ...] = (
         "make it", "make this", "turn it", "turn this", "have it", "let it", "convert it", "transform it",
@@ -50,43 +56,43 @@ class ScopeWords(PictureWords):
     """
 
 
-class Scopes:
-    """Tells edits of the whole picture from those of a part."""
+class ScopeClassifier:
+    """Classifies edits as global or local."""
 
     def __init__(self, config: ScopeWords) -> None:
-        self._mention = config.mention()
+        self._mention = config.mention_pattern()
         self._local = _pattern(config.local_verbs, start=r"^")
         self._global = _pattern(config.global_words, start=r"(?<![\w-])")
         phrases = tuple(words for words in config.global_starts if " " in words)
         verbs = tuple(words for words in config.global_starts if " " not in words)
         self._begins = (_pattern(phrases, start=r"^"), _pattern(verbs, start=r"^", end=rf"(?!\s+{_OF_A_THING})"))
-        self._picture = re.compile(rf"(?:{any_of(config.nouns)}|scene|thing)(?![\w-])", re.IGNORECASE)
+        self._picture = re.compile(rf"(?:{words_pattern(config.nouns)}|scene|thing)(?![\w-])", re.IGNORECASE)
 
     def __call__(self, text: str) -> Scope:
-        """How far an edit reaches, by its words alone."""
-        said = unquoted(text)
-        if any(begins.search(said) for begins in self._begins):
+        """The scope of an instruction. The first rule that applies decides; without one the edit is local."""
+        unquoted = mask_quotes(text)
+        if any(begins.search(unquoted) for begins in self._begins):
             return "global"
-        if self._local.search(said):
+        if self._local.search(unquoted):
             return "local"
-        return "global" if self._is_about_it(said) or self._names_what_all_has(said) else "local"
+        return "global" if self._starts_with_picture(unquoted) or self._has_global_word(unquoted) else "local"
 
-    def _is_about_it(self, text: str) -> bool:
-        """Whether an edit begins by naming the picture, as "brighten the image" does."""
-        found = next(iter(mentions(text, self._mention)), None)
-        return bool(found and len(text[: found.start()].split()) < 2 and not follows(text, found.start()))
+    def _starts_with_picture(self, text: str) -> bool:
+        """Whether at most one word precedes the picture, as in "brighten the image"."""
+        found = next(iter(picture_mentions(text, self._mention)), None)
+        return bool(found and len(text[: found.start()].split()) < 2 and not follows_preposition(text, found.start()))
 
-    def _names_what_all_has(self, text: str) -> bool:
-        """Whether a word counts: of what is made so, that which names it, else any."""
+    def _has_global_word(self, text: str) -> bool:
+        """Whether a global word counts: in "make the X ..." only X is looked at, else every word."""
         made = _MADE.match(text)
         if made and not self._picture.match(text, made.end()):
             found = self._global.match(text, made.end())
-            return found is not None and self._is_whole(found)
+            return found is not None and self._is_of_picture(found)
         words = [*self._global.finditer(text)]
-        return any(map(self._is_whole, words)) and not any(_EXCEPT.match(text, found.end()) for found in words)
+        return any(map(self._is_of_picture, words)) and not any(_EXCEPT.match(text, found.end()) for found in words)
 
-    def _is_whole(self, found: re.Match[str]) -> bool:
-        """Whether a global word is meant of the whole picture: no "entire car", no "lighting of the lamp"."""
+    def _is_of_picture(self, found: re.Match[str]) -> bool:
+        """Whether a global word is about the whole picture; in "entire car" and "lighting of the lamp" it is not."""
         text, end = found.string, found.end()
         if found[0].lower() in ("whole", "entire"):
             return self._picture.match(text, end + 1) is not None or not _WORD.search(text, end)
@@ -96,4 +102,4 @@ class Scopes:
 
 
 def _pattern(words: tuple[str, ...], *, start: str, end: str = "") -> re.Pattern[str]:
-    return re.compile(rf"{start}(?:{any_of(words)})(?![\w-]){end}" if words else r"(?!)", re.IGNORECASE)
+    return re.compile(rf"{start}(?:{words_pattern(words)})(?![\w-]){end}" if words else r"(?!)", re.IGNORECASE)

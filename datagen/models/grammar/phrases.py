@@ -1,9 +1,8 @@
-"""Labels, which are whatever someone typed, as nouns that fit into an English sentence.
+"""Turn labels, as annotators typed them, into nouns that fit into an English sentence.
 
-The rules are our own. The package `inflect` was weighed and left: it takes
-two seconds to import, calls "bus", "lens" and "cactus" plurals, and says "a
-LED", "a 8-ball" and "a étoile". What neither knows is a label's number where
-spelling does not show it, such as one fish or many; it is taken as one.
+The package `inflect` was tried and not taken: it needs two seconds to import, calls "bus", "lens" and "cactus" plurals,
+and writes "a LED", "a 8-ball" and "a étoile". Neither can know the number of a word like "fish", whose plural is spelt
+the same. It is taken as singular.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 LONGEST = 60
-"""Characters of a label that are used."""
+"""Most characters of a label that are used."""
 SHORTEST_SHOUT = 5
-"""Letters in a word from which on capitals are taken for shouting, not for an acronym."""
+"""Least letters of a word in capitals that is lowered; a shorter one may be an acronym."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -27,7 +26,7 @@ PAIRED = _words(
     "scissors glasses sunglasses eyeglasses spectacles goggles binoculars pliers tweezers tongs shears jeans pants "
     "trousers shorts leggings tights pyjamas pajamas headphones earphones overalls clippers forceps"
 )
-"""Plurals that are one thing."""
+"""Plurals that name one object."""
 MASS = _words(
     "water bread rice sand snow grass milk coffee tea butter sugar fruit furniture luggage food fire smoke jewelry "
     "cheese wood paper jewellery hair equipment clothing cutlery pasta honey wine beer ice mud fog foliage"
@@ -76,23 +75,24 @@ _ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_](?![^\W_]))")
 _ASIDE = re.compile(r"<[^<>]*>|\([^()]*\)")
 _UNFIT = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs", "So", "Sk", "Pi", "Pf", "Ps", "Pe"))
 _MARKS = frozenset(',;!?…"`|<>*#\\=+~^@。！？；、،؟।')  # noqa: RUF001
+# `imagehere` goes too: a label must not forge a placeholder
 _STOP = re.compile(r"[.:]+(?!\d)|(?<!\d)[.:]|imagehere", re.IGNORECASE)
 _LETTERS_WITH_AN = frozenset("AEFHILMNORSX")
 
 
 class Noun(NamedTuple):
-    """A thing's name in a sentence."""
+    """A name with the forms that a sentence needs."""
 
     words: str
-    """Without article; with attributes, if it was given any."""
+    """The name without article, with its attributes if there are any."""
     article: str
-    """`the` or `''`, where the name has a determiner of its own."""
+    """`the`, or '' if the name has a determiner of its own."""
     indefinite: str
     """`a`, `an`, `some`, or `''`."""
     plural: bool
-    """Whether its verb is plural: "the scissors are"."""
+    """Whether its verb is in the plural: "the scissors are"."""
     many: str
-    """More than one of it, without attributes."""
+    """The plural without attributes, or '' if it is not certain."""
 
     @property
     def definite(self) -> str:
@@ -106,13 +106,16 @@ class Noun(NamedTuple):
 
 
 def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
-    """The noun for a label, described by at most two attributes that go before it and one that goes after."""
-    name = cleaned(label)
+    """The noun for a label, with at most two attributes before it and one after it.
+
+    A label without a usable word becomes "object".
+    """
+    name = clean_label(label)
     name = "object" if all(word in _ARTICLES for word in name.lower().split()) else name
     first, _, rest = name.partition(" ")
     if first.lower() in _ARTICLES and rest:
         name, first = rest, rest.partition(" ")[0]
-    head = head_of(name)
+    head = head_word(name)
     plural = is_plural(head) or first.lower() in _NUMERALS or _is_several(name)
     owned = first.lower() in _DETERMINERS
     words = name if owned else _described(name, attributes)
@@ -120,18 +123,18 @@ def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
     return Noun(words, "" if owned else "the", indefinite, plural, many=_many(name, head, plural))
 
 
-def key(label: str) -> str:
-    """What two labels share if they name the same kind of thing."""
+def kind_key(label: str) -> str:
+    """A key that is equal for labels that name the same kind of thing."""
     return noun(label).words.casefold()
 
 
-def cleaned(label: str) -> str:
-    """A label made fit to stand inside a sentence.
+def clean_label(label: str) -> str:
+    """A label that can stand inside a sentence; '' if no word is left.
 
-    One line, no markup, nothing that ends a sentence or opens a bracket, class names in lower case.
+    It is on one line, without markup, brackets or marks that end a sentence. Class names are in lower case.
     """
     text = unicodedata.normalize("NFC", label).replace("_", " ")
-    text = _ABBREVIATION.sub(r"\1", text)
+    text = _ABBREVIATION.sub(r"\1", text)  # "U.S. flag" becomes "US flag", before full stops go
     text = _ASIDE.sub(" ", text)
     text = "".join(" " if unicodedata.category(c) in _UNFIT or c in _MARKS else c for c in text)
     text = _STOP.sub(" ", text)
@@ -140,7 +143,7 @@ def cleaned(label: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """At most LONGEST characters, whole words where there are any."""
+    """The first LONGEST characters, cut between words if possible."""
     if len(text) <= LONGEST:
         return text
     return text[:LONGEST] if " " not in text[: LONGEST + 1] else text[: LONGEST + 1].rsplit(" ", 1)[0]
@@ -154,8 +157,8 @@ def _lowered(name: str) -> str:
     return " ".join(calm)
 
 
-def head_of(name: str) -> str:
-    """The word that decides the number: `glass` in "glass of water", `cat` in "black and white cat"."""
+def head_word(name: str) -> str:
+    """The word that decides the number, in lower case: `glass` in "glass of water", `cat` in "black and white cat"."""
     words = name.lower().split()
     stops = [i for i, word in enumerate(words) if i and word in _LINKS and word != "and"]
     return words[(stops[0] if stops else len(words)) - 1]
@@ -168,7 +171,7 @@ def _is_several(name: str) -> bool:
 
 
 def is_plural(word: str) -> bool:
-    """Whether a single word is a plural by its spelling."""
+    """Whether a single word is a plural, by its spelling."""
     word = word.lower().rpartition("-")[2]
     if word in _SINGULAR_IN_MEN:
         return False
@@ -177,8 +180,8 @@ def is_plural(word: str) -> bool:
     return len(word) > 2 and word.endswith("s") and not word.endswith(tuple(_SINGULAR_IN_S))
 
 
-def pluralized(word: str) -> str:
-    """The plural of a single word that is singular."""
+def pluralize(word: str) -> str:
+    """The plural of a single word in the singular."""
     lower = word.lower()
     if lower in _IRREGULAR:
         return _IRREGULAR[lower]
@@ -192,23 +195,23 @@ def pluralized(word: str) -> str:
 
 
 def _many(name: str, head: str, plural: bool) -> str:
-    """`cups`, `glasses of water`; '' where a plural cannot be formed safely."""
+    """The plural of a name: `cups`, `glasses of water`; '' if the rules cannot form it with certainty."""
     if plural or head in MASS or not head.isascii() or not head[-1].isalpha() or " and " in name:
         return ""
     words = name.split()
     at = next(i for i, word in enumerate(words) if word.lower() == head)
-    return " ".join([*words[:at], pluralized(words[at]), *words[at + 1 :]])
+    return " ".join([*words[:at], pluralize(words[at]), *words[at + 1 :]])
 
 
 def _indefinite(words: str, head: str, plural: bool) -> str:
-    """The article before words that name something new."""
+    """The article for something that was not mentioned before: `a`, `an`, `some` or `a pair of`."""
     if plural:
         return "a pair of" if head in PAIRED else "some"
-    return "some" if head in MASS else article(words)
+    return "some" if head in MASS else indefinite_article(words)
 
 
-def article(words: str) -> str:
-    """`a` or `an`, by the sound of the first word."""
+def indefinite_article(words: str) -> str:
+    """`a` or `an`, by the sound of the first of these words."""
     first = re.split(r"[\s-]", f"{words} ")[0]
     plain = "".join(c for c in unicodedata.normalize("NFD", first) if not unicodedata.combining(c))
     if _is_spelt(plain):
@@ -219,7 +222,7 @@ def article(words: str) -> str:
 
 
 def _is_spelt(word: str) -> bool:
-    """Whether a word is said letter by letter: "X", "MRI", "LED", but not "NASA"."""
+    """Whether a word is spoken letter by letter: "X", "MRI", "LED", but not "NASA"."""
     if not word.isascii() or not word.isalpha():
         return False
     if len(word) == 1 or word in ("LED", "SUV", "RIP"):
@@ -230,7 +233,7 @@ def _is_spelt(word: str) -> bool:
 def _described(name: str, attributes: tuple[str, ...]) -> str:
     """The name with its attributes: `round silver coin with a hole`."""
     known = set(name.lower().split())
-    clean = [word for word in dict.fromkeys(cleaned(a) for a in attributes) if word and word.lower() not in known]
+    clean = [word for word in dict.fromkeys(clean_label(a) for a in attributes) if word and word.lower() not in known]
     before = [word for word in clean if len(word.split()) <= 2 and word.lower().split()[0] not in _LINKS | _ARTICLES]
     after = [word for word in clean if len(word.split()) > 1 and word.lower().split()[0] in ("with", "made", "in")]
     return " ".join([_adjectives(before[:2]), name, *after[:1]]).strip()
@@ -239,14 +242,14 @@ def _described(name: str, attributes: tuple[str, ...]) -> str:
 def _adjectives(words: list[str]) -> str:
     """Adjectives in their English order: others, size, age, shape, colour, material; two colours are joined."""
     ordered = sorted(dict.fromkeys(part for word in words for part in _parts(word)), key=_rank)
-    said = ordered[:1]
+    joined = ordered[:1]
     for before, part in pairwise(ordered):
-        said += ["and", part] if _rank(before) == _rank(part) == _COLOUR_RANK else [part]
-    return " ".join(said)
+        joined += ["and", part] if _rank(before) == _rank(part) == _COLOUR_RANK else [part]
+    return " ".join(joined)
 
 
 def _parts(words: str) -> list[str]:
-    """The words of `small wooden`, which may stand apart; `dark red`, `deep blue` and `white gold` stay whole."""
+    """The adjectives of `small wooden`, one by one; `dark red`, `deep blue` and `white gold` stay together."""
     parts = words.split()
     ranks = [_rank(part) for part in parts]
     is_shade = parts[0].lower() in _SHADES and ranks[-1] == _COLOUR_RANK
@@ -258,6 +261,6 @@ def _rank(adjective: str) -> int:
     return next((rank for rank, group in enumerate(_ADJECTIVES, 1) if last in group), 0)
 
 
-def is_sized(attributes: tuple[str, ...]) -> bool:
-    """Whether attributes call a thing large or small for its kind, which its size in the picture may belie."""
-    return any(word in _SIZES for attribute in attributes for word in cleaned(attribute).lower().split())
+def mentions_size(attributes: tuple[str, ...]) -> bool:
+    """Whether an attribute is a size, such as "large": one for its kind, which may be small in the picture."""
+    return any(word in _SIZES for attribute in attributes for word in clean_label(attribute).lower().split())

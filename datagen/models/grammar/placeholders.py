@@ -1,4 +1,4 @@
-"""Captions in which things give way to pictures: `<imagehere>` in the place of the words that name them."""
+"""Replace words of a caption by the placeholder `<imagehere>`, one for each picture."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from datagen.core.fields import PLACEHOLDER
 
 
 class Span(NamedTuple):
-    """Characters of a text, the end excluded."""
+    """A range of characters of a text, the end excluded."""
 
     start: int
     end: int
 
-    def meets(self, other: Span) -> bool:
-        """Whether they share a character."""
+    def overlaps(self, other: Span) -> bool:
+        """Whether both have a character in common."""
         return self.start < other.end and other.start < self.end
 
 
-def replaced(caption: str, spans: Iterable[Span]) -> str:
-    """The caption with `<imagehere>` for each of the spans, none of which may meet another.
+def replace_spans(caption: str, spans: Iterable[Span]) -> str:
+    """The caption with each span replaced by `<imagehere>`; all other characters stay as they are.
 
-    All other characters stay as they are. Raises `DataError` for a caption that holds the placeholder
-    itself, and for spans that are empty, outside of it, or meet.
+    Raises `DataError` if the caption holds the placeholder itself, or if a span is empty, outside of the caption, or
+    overlaps another one.
     """
     refuse_placeholder(caption)
-    told, at = "", 0
+    result, at = "", 0
     for span in sorted(spans):
         if not at <= span.start < span.end <= len(caption):
             raise DataError(f"characters {span.start} to {span.end} cannot be replaced: empty, taken, or not there")
-        told, at = f"{told}{caption[at : span.start]}{PLACEHOLDER}", span.end
-    return told + caption[at:]
+        result, at = f"{result}{caption[at : span.start]}{PLACEHOLDER}", span.end
+    return result + caption[at:]
 
 
 def refuse_placeholder(caption: str) -> None:
-    """Raise `DataError` if a text from data holds the placeholder: no one could tell it from ours."""
+    """Raise `DataError` if a text from data holds the placeholder: it would look like one that we put there."""
     if PLACEHOLDER in caption:
         raise DataError(f"the caption holds {PLACEHOLDER} itself")
 
 
-def apart(spans: Sequence[Span]) -> list[int]:
-    """The numbers of spans of which no two meet: longer ones first, of equal ones the earlier, then the lower number.
+def choose_disjoint(spans: Sequence[Span]) -> list[int]:
+    """The indices of spans that do not overlap, in the order of the text.
 
-    They come in the order of the text.
+    A longer span is chosen before a shorter one. Of equally long spans the earlier one is chosen, then the lower index.
     """
     chosen: list[int] = []
     for number in sorted(range(len(spans)), key=lambda number: (_rank(spans[number]), number)):
-        if not any(spans[number].meets(spans[other]) for other in chosen):
+        if not any(spans[number].overlaps(spans[other]) for other in chosen):
             chosen.append(number)
     return sorted(chosen, key=lambda number: spans[number])
 

@@ -1,8 +1,8 @@
-"""`replace X with Y` taken apart by rules.
+"""Parse instructions of the form `replace X with Y` by rules.
 
-Understood are one sentence and one replacement, with the new thing named: what
-allows two readings, or none, is not guessed. Phrases that tell a place ("in the
-bottom left", "on the road", "in the image") are kept apart from the new thing.
+An instruction is parsed if it is one sentence with one replacement that names the new thing. Nothing is guessed if it
+can be read in two ways. A phrase of place ("in the bottom left", "on the road", "in the image") is not part of the new
+thing.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 from typing import NamedTuple
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.phrases import head_of, noun
+from datagen.models.grammar.phrases import head_word, noun
 from datagen.models.grammar.picture_words import PictureWords
 
 _JOINED_BY = {"replace": "with|by", "swap": "for", "exchange": "for", "change": "into", "turn": "into"}
 _OPENING = re.compile(rf"\s*(?:please\s+)?({'|'.join(_JOINED_BY)})\s+", re.IGNORECASE)
-_PICTURE = PictureWords().mention().pattern
+_PICTURE = PictureWords().mention_pattern().pattern
 _PLACE = re.compile(
     r"\s+(?:(?:in|at|on|to)\s+the\s+(?:[\w-]+\s+)*?"
     r"(?:bottom|top|left|right|middle|cent(?:er|re)|corner|side|background|foreground|distance)\b"
@@ -32,33 +32,36 @@ _NOTHING = frozenset(
     ("it", "them", "this", "that", "these", "those", "something", "anything", "nothing", "someone", "none", "else")
 )
 ANOTHER = re.compile(r"^(?:another|an?\s+different|an?other|different|some\s+other)\s+", re.IGNORECASE)
-"""Words before the name of a thing that is not the first of its kind."""
+"""Words before a name that mean a further thing of a kind: `another cup`."""
 
 
 class Replacement(NamedTuple):
-    """An instruction in parts: `before`, the new thing and `after` are all of it."""
+    """An instruction in parts: `before`, then `new`, then `after` make up the whole text."""
 
     before: str
-    """Up to the new thing, without the space in front of it: `replace the bird with`."""
+    """The text up to the new thing, without the space before it: `replace the bird with`."""
     old: str
-    """What is replaced, as written: `the bird`."""
+    """The replaced thing, as written: `the bird`."""
     new: str
-    """What comes in its place, as written: `a parrot`."""
+    """The new thing, as written: `a parrot`."""
     after: str
-    """The rest, with the space in front of it: ` on the branch`, or ''."""
+    """The text after the new thing, with its leading space: ` on the branch`, or ''."""
     subject: str
-    """The new thing's name without article, the old one's where it is another of that: `parrot`."""
+    """The name of the new thing without article: `parrot`. For "another one" it is that of the old thing."""
 
 
-def parsed(text: str) -> Replacement | None:
-    """The parts of an instruction; None where it is none of this form, or can be read in two ways."""
+def parse_replacement(text: str) -> Replacement | None:
+    """The parts of an instruction; None if it has another form, or can be read in two ways.
+
+    An instruction that already holds a placeholder is not parsed.
+    """
     whole = " ".join(text.split())
     opening = _OPENING.match(whole)
     if opening is None or PLACEHOLDER in whole or _SEVERAL.search(whole.rstrip(".! ")):
         return None
     joined = list(re.finditer(rf"\s(?:{_JOINED_BY[opening[1].lower()]})\s", whole[opening.end() :], re.IGNORECASE))
     if len(joined) != 1:
-        return None
+        return None  # "replace the man with a hat with a dog" can be read in two ways
     start, end = (opening.end() + at for at in joined[0].span())
     place = _PLACE.search(whole, end)
     stop = place.start() if place else len(whole.rstrip(".! "))
@@ -68,11 +71,11 @@ def parsed(text: str) -> Replacement | None:
 
 
 def _subject(new: str, old: str) -> str:
-    """`parrot` for "a parrot", `desk` for "a white one" in place of "the desk"; '' where nothing is named."""
+    """`parrot` for "a parrot", `desk` for "a white one" in place of "the desk"; '' if neither names a thing."""
     words = new.split()
     if not words or not old.strip() or {word.lower() for word in (words[-1], words[0])} & _NOTHING:
         return ""
     if words[-1].lower() in ("one", "ones"):
-        return head_of(noun(old).words) if noun(old).words != "object" else ""
+        return head_word(noun(old).words) if noun(old).words != "object" else ""
     name = noun(ANOTHER.sub("", new)).words
     return "" if name == "object" and "object" not in new.lower() else name

@@ -1,4 +1,4 @@
-"""Grounders: boxes for phrases, asked of a vision-language model."""
+"""Grounders: they find boxes for phrases with a vision-language model."""
 
 from __future__ import annotations
 

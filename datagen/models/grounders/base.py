@@ -1,4 +1,4 @@
-"""Who is asked where things are: a picture and phrases in, boxes out."""
+"""The protocol of grounders: they take a picture and phrases, and return boxes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
 
 
-class Told(NamedTuple):
-    """A thing that a model says is there; it says not how sure it is."""
+class GroundedBox(NamedTuple):
+    """A box that a model gave for a label. It has no score, as a language model gives none."""
 
     box: Box
-    """On the picture, and not empty."""
+    """In pixels, inside the picture, and not empty."""
     label: str
 
 
-class BoxAsker(Protocol):
-    """Says what is where."""
+class Grounder(Protocol):
+    """Finds boxes for phrases."""
 
-    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[Told]:
-        """The things that phrases name, the surest first, for the record with this id.
+    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[GroundedBox]:
+        """The objects that the phrases name, in the model's order, for the record with this id.
 
-        Raises `DataError` where there is no answer; see also `LanguageModel`.
+        Raises `DataError` if there is no answer; see also `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

@@ -1,27 +1,28 @@
-"""Boxes told by a vision-language model, and checked for being boxes."""
+"""Boxes by a vision-language model. That they are valid boxes is checked; that they fit the objects is not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from datagen.core.errors import DataError
+from datagen.core.fields import Box
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
-from datagen.models.grounders.base import BoxAsker, Told
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.grounders.base import GroundedBox, Grounder
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class BoxAskerConfig(AskingConfig):
+class BoxAskerConfig(LanguageRoleConfig):
     """Has a vision-language model tell boxes, and checks that they are boxes; that they fit is not checked."""
 
     kind: Literal["language"] = "language"
     slots: ClassVar[Mapping[str, Kind]] = {"phrases": "text", "most": "number", "extent": "number"}
-    """What is looked for, how many answers are taken, and what the far edges count as."""
+    """The phrases to find, the most boxes to return, and the coordinate of the right and lower edges."""
 
     prompt: str = "ask_boxes"
     most: int = Field(default=20, ge=1, le=200)
@@ -29,19 +30,15 @@ class BoxAskerConfig(AskingConfig):
     extent: int = Field(default=1000, ge=1, le=100_000)
     """What the picture's right and lower edges count as in the model's boxes; Qwen-VL's were trained on 1000."""
 
-    def load(self, device: str, *, runtime: Runtime) -> BoxAsker:
-        """Who is asked. Raises `SetupError` if its model cannot be used."""
-        return LanguageBoxAsker(self, self.model.load(device, runtime=runtime))
+    def load(self, device: str, *, runtime: Runtime) -> Grounder:
+        """The grounder. Raises `SetupError` if its model cannot be used."""
+        return LanguageGrounder(self, self.model.load(device, runtime=runtime))
 
 
 _MOST = 200
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ThingForm(_Form):
+class ThingForm(AnswerForm):
     """One thing, as the model gives it."""
 
     label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -56,41 +53,44 @@ class ThingForm(_Form):
         return box
 
 
-class BoxesForm(_Form):
+class BoxesForm(AnswerForm):
     """What the model has to give."""
 
     objects: Annotated[list[ThingForm], Field(max_length=_MOST)]
 
 
-class LanguageBoxAsker:
-    """Asks a model that sees the picture."""
+class LanguageGrounder:
+    """Asks a model that gets the picture."""
 
     def __init__(self, config: BoxAskerConfig, model: LanguageModel) -> None:
         self._config = config
         self._model = model
         self._prompt = config.read_prompt()
 
-    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[Told]:
-        """See `BoxAsker`."""
+    async def find(self, image: Image, phrases: Sequence[str], *, record: str) -> list[GroundedBox]:
+        """See `Grounder`."""
         extent = self._config.extent
         values = {"phrases": "; ".join(phrases), "most": self._config.most, "extent": extent}
         question = self._prompt.render(values)._replace(images=(image,))
         reply = await self._model(question, shape=BoxesForm, draw=Draw(record))
         things = reply.value.objects[: self._config.most]
         beyond = max((edge for thing in things for edge in thing.box), default=0)
-        if beyond > extent:
+        if beyond > extent:  # not clipped: a model with another scale would give wrong boxes without an error
             raise DataError(
                 f"{self._config.model.model} told a box that reaches to {beyond:g}, beyond the picture's edge at "
                 f"{extent}: is its own scale another one? See `extent`"
             )
         known = {phrase.casefold(): phrase for phrase in phrases}
-        return [_told(thing, image.size, extent, known.get(thing.label.casefold(), thing.label)) for thing in things]
+        labels = [known.get(thing.label.casefold(), thing.label) for thing in things]
+        boxes = [_to_pixels(thing.box, image.size, extent) for thing in things]
+        return [GroundedBox(box, label) for box, label in zip(boxes, labels, strict=True)]
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
 
 
-def _told(thing: ThingForm, size: tuple[int, int], extent: int, label: str) -> Told:
-    (width, height), (left, top, right, bottom) = size, thing.box
-    return Told((left * width / extent, top * height / extent, right * width / extent, bottom * height / extent), label)
+def _to_pixels(box: list[float], size: tuple[int, int], extent: int) -> Box:
+    """A box with edges in 0 to `extent`, scaled to a picture of (width, height) in pixels."""
+    (width, height), (left, top, right, bottom) = size, box
+    return left * width / extent, top * height / extent, right * width / extent, bottom * height / extent

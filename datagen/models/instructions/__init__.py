@@ -1,4 +1,4 @@
-"""Instruction writers: an edit in words."""
+"""Instruction writers: they describe an edit in words."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from datagen.models.instructions.language import LanguageWriterConfig
 from datagen.models.instructions.rules import RulesConfig
 
 InstructionWriterConfig = Annotated[RulesConfig | LanguageWriterConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of writer, told apart by `kind`."""
+"""Every kind of writer, selected by `kind`."""

@@ -1,4 +1,4 @@
-"""What tells an edit in words: an object and its surroundings in, an instruction out."""
+"""The protocol of instruction writers: they take an object and its surroundings, and return an instruction."""
 
 from __future__ import annotations
 
@@ -12,54 +12,56 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
 
 
-class Thing(NamedTuple):
-    """One object of a picture; its label and attributes are whatever the annotator typed."""
+class PictureObject(NamedTuple):
+    """One object of a picture. Its label and attributes are as the annotator typed them."""
 
     label: str
     box: Box
     attributes: tuple[str, ...] = ()
 
 
-class Layout(NamedTuple):
-    """A picture's `size` (width, height), the object to be added, and the objects that are there already."""
+class PictureLayout(NamedTuple):
+    """The `size` of a picture (width, height in pixels), the object to add, and the objects that are already there."""
 
     size: tuple[int, int]
-    subject: Thing
-    others: tuple[Thing, ...] = ()
+    subject: PictureObject
+    others: tuple[PictureObject, ...] = ()
 
 
-class Relation(NamedTuple):
-    """How one object stands to another, both by their labels as annotated."""
+class StatedRelation(NamedTuple):
+    """A relation between two objects that an instruction states. Objects are given by their annotated labels."""
 
     subject: str
     predicate: str
     object: str
 
 
-class Written(NamedTuple):
-    """An instruction in two sentences, which asserts `relations` about other objects, and no others."""
+class Instruction(NamedTuple):
+    """An instruction of two sentences. `relations` are all the relations to other objects that it states."""
 
     instruction: str
-    """With one `<imagehere>` for the object and one for the picture, in that order."""
+    """The text with one `<imagehere>` for the object and one for the picture, in this order."""
     text: str
-    """The same in plain words."""
-    relations: tuple[Relation, ...]
+    """The same text in words alone."""
+    relations: tuple[StatedRelation, ...]
 
 
 class InstructionWriter(Protocol):
     """Writes the instruction of a subject addition, in the form of MIGE's table 5.
 
-    It starts "Add <imagehere> to the [position] of <imagehere>" and tells the
-    object's size, position and relation to its surroundings, in two sentences.
+    It has two sentences. It starts "Add <imagehere> to the [position] of <imagehere>", and describes the object's size,
+    its position and its relation to its surroundings.
     """
 
-    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:
-        """The instruction of a record, by its id; `target` is the picture with the object in it.
+    async def write(
+        self, layout: PictureLayout, *, target: Image, record: str, rng: np.random.Generator
+    ) -> Instruction:
+        """The instruction of the record with this id; `target` is the picture with the object in it.
 
-        Raises `DataError` where none can be written; see also `LanguageModel`.
+        Raises `DataError` if none can be written; see also `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

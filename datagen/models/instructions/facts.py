@@ -1,8 +1,7 @@
-"""What can be truly said of an object in a picture, each as phrases that fit different places in a sentence.
+"""`Fact`: a true statement about an object in a picture, as phrases for different places in a sentence.
 
-A `Fact` holds only by the geometry of `datagen.imaging.box_relations` and the numbers
-below. Vague words have one meaning each, in shares of the picture, with a
-dead zone between those that exclude each other:
+A fact follows from the geometry of `datagen.imaging.box_relations` and the numbers below. Each vague word has one
+meaning, in shares of the picture. Between words that exclude each other is a zone where neither is used:
 
 - small: both sides at most SMALL; very small: at most TINY; medium-sized:
   the longer one in MEDIUM and the shorter at least MEDIUM_SHORT; large: both
@@ -12,8 +11,8 @@ dead zone between those that exclude each other:
 - larger, smaller: width and height both by the factor BIGGER
 - close to an edge: within NEAR_EDGE of it
 
-Sizes are told as shares, never in pixels, so that they survive resizing. Of
-area only upper bounds are told: the object need not fill its box.
+Sizes are shares, never pixels, so that they stay true after resizing. For areas there are only upper bounds, because an
+object need not fill its box.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from datagen.imaging.box_relations import Region
-from datagen.models.grammar.phrases import Noun
-from datagen.models.instructions.base import Relation
+from datagen.models.grammar import Noun
+from datagen.models.instructions.base import StatedRelation
 
 TINY = 0.1
 SMALL = 0.2
@@ -42,7 +41,7 @@ Topic = Literal["size", "shape", "comparison", "place", "relation"]
 
 
 class Verb(NamedTuple):
-    """A verb's forms; one without participle never opens a participial phrase."""
+    """The forms of a verb; without a participle it never opens a participial phrase."""
 
     third: str
     base: str
@@ -56,14 +55,14 @@ class Verb(NamedTuple):
 
 
 class Predicate(NamedTuple):
-    """A verb and all that follows it."""
+    """A verb and the words after it."""
 
     verb: Verb
     rest: str
 
 
 class Fact(NamedTuple):
-    """One true statement about the subject, in as many forms as read well."""
+    """One true statement about the subject, in every form that reads well."""
 
     topic: Topic
     predicates: tuple[Predicate, ...] = ()
@@ -77,13 +76,13 @@ class Fact(NamedTuple):
     clauses: tuple[str, ...] = ()
     """`its width is about a third of the picture's`."""
     about: frozenset[str] = frozenset()
-    """Kinds of things that it mentions besides the subject."""
-    stated: tuple[Relation, ...] = ()
-    """What it says, for machines."""
+    """The kinds of objects that it mentions besides the subject."""
+    stated: tuple[StatedRelation, ...] = ()
+    """The relations that it states, as data."""
 
 
 class Voice(NamedTuple):
-    """How the subject and the picture are called in one instruction."""
+    """The pronouns for the subject, and the word for the picture, in one instruction."""
 
     it: str
     its: str
@@ -92,7 +91,7 @@ class Voice(NamedTuple):
     picture: str
 
 
-def voice(subject: Noun, *, picture: str) -> Voice:
+def voice_of(subject: Noun, *, picture: str) -> Voice:
     """The pronouns for a subject."""
     words = ("they", "their", "them") if subject.plural else ("it", "its", "it")
     return Voice(*words, plural=subject.plural, picture=picture)
@@ -137,16 +136,16 @@ _MULTIPLES = (
 
 
 def shares(value: float) -> list[str]:
-    """All true ways to say a share of the whole, `about a third`; never none."""
-    said = [phrase for number, name in _FRACTIONS for phrase in _near(value / number - 1, name)]
-    said += [
+    """All true phrases for a share of the whole, such as `about a third`; at least one."""
+    phrases = [phrase for number, name in _FRACTIONS for phrase in _near(value / number - 1, name)]
+    phrases += [
         f"between {low} and {high}"
         for (least, low), (most, high) in pairwise(_COARSE)
         if least * (1 + ABOUT) <= value <= most * (1 - ABOUT)
     ]
     if value >= 0.94:
         return ["nearly all"]
-    return said or (["less than a tenth"] if value < 0.09 else [f"about {round(100 * value)} percent"])
+    return phrases or (["less than a tenth"] if value < 0.09 else [f"about {round(100 * value)} percent"])
 
 
 def _near(excess: float, name: str) -> list[str]:
@@ -158,25 +157,25 @@ def _near(excess: float, name: str) -> list[str]:
 
 
 def as_adjective(share: str) -> str:
-    """A share as it stands before `as wide as`."""
+    """A share as it is written before `as wide as`."""
     return "nearly" if share == "nearly all" else share
 
 
 def multiple(ratio: float, adjective: str) -> str:
-    """`about twice as wide as`, or '' if the ratio is no simple number."""
+    """`about twice as wide as`; '' if the ratio is near no simple number."""
     for number, words in _MULTIPLES:
         if abs(ratio / number - 1) <= ABOUT:
             return f"about {words.format(adjective)}"
     return ""
 
 
-def bound(area: float) -> str:
-    """`less than a tenth`: the smallest round number that an area is certainly below, or ''."""
+def area_bound(area: float) -> str:
+    """`less than a tenth`: the smallest simple fraction that is certainly above an area; '' if none is."""
     return next((f"less than {name}" for number, name in _BOUNDS if area <= 0.95 * number), "")
 
 
-def bulk(region: Region) -> str:
-    """`small` and the like, or '' in between."""
+def size_word(region: Region) -> str:
+    """`small`, `large` and the like; '' between them."""
     shorter, longer = sorted((region.width, region.height))
     if longer <= SMALL:
         return "very small" if longer <= TINY else "small"

@@ -1,4 +1,4 @@
-"""Instructions written by a language model, and checked for their form."""
+"""Instructions by a language model. Their form is checked; whether they are true is not."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from datagen.core.fields import PLACEHOLDER, Box
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
-from datagen.models.grammar.phrases import noun
-from datagen.models.instructions.base import InstructionWriter, Layout, Relation, Written
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.grammar import noun
+from datagen.models.instructions.base import Instruction, InstructionWriter, PictureLayout, StatedRelation
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 
 
-class LanguageWriterConfig(AskingConfig):
+class LanguageWriterConfig(LanguageRoleConfig):
     """Has a language model write, and checks the form of what it wrote; that it is true is not checked."""
 
     kind: Literal["language"] = "language"
@@ -29,7 +29,7 @@ class LanguageWriterConfig(AskingConfig):
         "others": "text",
         **dict.fromkeys(("x", "y", "w", "h", "width", "height"), "number"),
     }
-    """`x` and `y` are the box's left and upper edge, all numbers are pixels."""
+    """`x` and `y` are the left and upper edge of the box. All numbers are pixels."""
 
     prompt: str = "write_instruction"
     picture: Literal["target", "none"] = "target"
@@ -42,17 +42,13 @@ class LanguageWriterConfig(AskingConfig):
 
 OPENING = f"Add {PLACEHOLDER} to the "
 LONGEST = 600
-"""Characters of an instruction; two sentences rarely have half of them."""
+"""Most characters of an instruction; two sentences rarely have half as many."""
 _SENTENCE_ENDS = re.compile(r"[.!?](?=\s|$)")
 
 _Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RelationForm(_Form):
+class RelationForm(AnswerForm):
     """One relation, as the model gives it."""
 
     subject: _Short
@@ -60,7 +56,7 @@ class RelationForm(_Form):
     object: _Short
 
 
-class InstructionForm(_Form):
+class InstructionForm(AnswerForm):
     """What the model has to give, in the form of MIGE's table 5."""
 
     instruction: Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST)]
@@ -81,28 +77,35 @@ class InstructionForm(_Form):
 
 
 class LanguageWriter:
-    """Asks a language model, which sees the picture and is told the boxes; knows nothing itself."""
+    """Asks a language model, which gets the boxes and, unless the config says no, the picture."""
 
     def __init__(self, config: LanguageWriterConfig, model: LanguageModel) -> None:
         self._model = model
         self._prompt = config.read_prompt()
         self._shows = config.picture == "target"
 
-    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:  # noqa: ARG002
+    async def write(
+        self,
+        layout: PictureLayout,
+        *,
+        target: Image,
+        record: str,
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> Instruction:
         """See `InstructionWriter`."""
         question = self._prompt.render(_values(layout))
         if self._shows:
             question = question._replace(images=(target,))
         reply = await self._model(question, shape=InstructionForm, draw=Draw(record))
-        relations = tuple(Relation(one.subject, one.predicate, one.object) for one in reply.value.relations)
-        return Written(reply.value.instruction, _plain(reply.value.instruction, layout), relations)
+        relations = tuple(StatedRelation(one.subject, one.predicate, one.object) for one in reply.value.relations)
+        return Instruction(reply.value.instruction, _plain(reply.value.instruction, layout), relations)
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()
 
 
-def _values(layout: Layout) -> dict[str, str | float]:
+def _values(layout: PictureLayout) -> dict[str, str | float]:
     subject = layout.subject
     x0, y0, x1, y1 = subject.box
     others = "; ".join(f"{thing.label} {_xywh(thing.box)}" for thing in layout.others)
@@ -120,12 +123,12 @@ def _xywh(box: Box) -> str:
     return f"({x0:.6g}, {y0:.6g}, {x1 - x0:.6g}, {y1 - y0:.6g})"
 
 
-def _plain(instruction: str, layout: Layout) -> str:
-    """The instruction in words alone; `a cup` rather than `the cup`, as there may be another one."""
+def _plain(instruction: str, layout: PictureLayout) -> str:
+    """The instruction in words alone, with `a cup` rather than `the cup`, as there may be another one."""
     new = noun(layout.subject.label, attributes=layout.subject.attributes).new
     return instruction.replace(PLACEHOLDER, new, 1).replace(PLACEHOLDER, "the picture", 1)
 
 
 def _sentences(text: str) -> list[str]:
-    """Where a full stop, or the like, is followed by a space; a number's point is none."""
+    """The sentences of a text. A full stop ends one only before white space, so that decimal points do not."""
     return [part for part in _SENTENCE_ENDS.split(text) if part.strip()]

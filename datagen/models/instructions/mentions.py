@@ -1,4 +1,4 @@
-"""How the other things of a picture are called, so that a reader can tell which is meant."""
+"""Names for the other objects of a picture, chosen so that a reader knows which one is meant."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from datagen.imaging.box_relations import Region, distance, region, submerged
-from datagen.models.grammar.phrases import Noun, key, noun
-from datagen.models.instructions.base import Layout, Thing
+from datagen.models.grammar import Noun, kind_key, noun
+from datagen.models.instructions.base import PictureLayout, PictureObject
 
 CLEARLY_NEARER = 0.03
-"""By how much the nearest of several must be nearer than the next."""
+"""Least difference in distance, as a share of the picture, between the nearest object and the next."""
 
 
 class Neighbour(NamedTuple):
-    """A thing that is in the picture, before and after the subject is added."""
+    """An object that is in the picture before and after the subject is added."""
 
     label: str
     kind: str
@@ -26,23 +26,23 @@ class Neighbour(NamedTuple):
     attributes: tuple[str, ...]
 
 
-class Scene(NamedTuple):
-    """The subject's region and kind, and its neighbours, nearest first."""
+class Surroundings(NamedTuple):
+    """The region and kind of the subject, and its neighbours, the nearest first."""
 
     subject: Region
     kind: str
     neighbours: tuple[Neighbour, ...]
     kinds: Mapping[str, int]
-    """How many things of each kind are in the picture, those that are no neighbours included."""
+    """Number of objects of each kind in the picture, including those that are not neighbours."""
     all_annotated: bool
 
     @property
     def has_like_subject(self) -> bool:
-        """Whether the subject's name would also fit a thing that is there already."""
+        """Whether the subject's name also fits an object that is already there."""
         return self.count(self.kind) > 0
 
     def count(self, kind: str) -> int:
-        """How many things in the picture the name of a kind fits: a coffee cup is a cup."""
+        """Number of objects that the name of a kind fits; "cup" also fits a coffee cup."""
         return sum(number for other, number in self.kinds.items() if _fits(kind, other))
 
     def is_subject(self, kind: str) -> bool:
@@ -58,64 +58,66 @@ def _fits(kind: str, thing: str) -> bool:
     return f" {thing}".endswith(f" {kind}")
 
 
-def scene(layout: Layout, *, subject: Region, all_annotated: bool) -> Scene:
-    """What surrounds the subject.
+def find_surroundings(layout: PictureLayout, *, subject: Region, all_annotated: bool) -> Surroundings:
+    """The surroundings of the subject.
 
-    Left out are things outside the picture, and those that lie so far inside
-    the subject's box that they may be part of it and gone with it.
+    Objects outside the picture are left out. So are those so far inside the subject's box that they may be a part of
+    it: they disappear with it.
     """
     found = [_neighbour(other, layout.size) for other in layout.others]
-    seen = [other for other in found if other is not None]
-    there = [other for other in seen if not submerged(other.region, subject)]
-    ordered = sorted(there, key=lambda other: distance(subject, other.region))
-    kinds = Counter(other.kind for other in seen)
-    return Scene(subject, key(layout.subject.label), tuple(ordered), kinds, all_annotated)
+    visible = [other for other in found if other is not None]
+    apart = [other for other in visible if not submerged(other.region, subject)]
+    ordered = sorted(apart, key=lambda other: distance(subject, other.region))
+    kinds = Counter(other.kind for other in visible)
+    return Surroundings(subject, kind_key(layout.subject.label), tuple(ordered), kinds, all_annotated)
 
 
-def _neighbour(thing: Thing, size: tuple[int, int]) -> Neighbour | None:
+def _neighbour(thing: PictureObject, size: tuple[int, int]) -> Neighbour | None:
     place = region(thing.box, size=size)
     if place is None:
         return None
-    return Neighbour(thing.label, key(thing.label), place, noun(thing.label), thing.attributes)
+    return Neighbour(thing.label, kind_key(thing.label), place, noun(thing.label), thing.attributes)
 
 
-def name(neighbour: Neighbour, *, scene: Scene, rng: np.random.Generator) -> str:
-    """What to call a neighbour: `the cup`, `the red cup`, `another coin`, `one of the cups`, `the nearest coin`.
+def choose_name(neighbour: Neighbour, *, around: Surroundings, rng: np.random.Generator) -> str:
+    """A random name for a neighbour: `the cup`, `the red cup`, `another coin`, `one of the cups`, `the nearest coin`.
 
-    A definite article is only used where just one thing can be meant.
+    It has a definite article only if it can mean just one object.
     """
-    called = [*_by_attribute(neighbour, scene), *_by_kind(neighbour, scene)]
+    called = [*_by_attribute(neighbour, around), *_by_kind(neighbour, around)]
     return called[int(rng.integers(len(called)))]
 
 
-def _by_kind(neighbour: Neighbour, scene: Scene) -> list[str]:
-    word, alike = neighbour.noun, scene.count(neighbour.kind)
+def _by_kind(neighbour: Neighbour, around: Surroundings) -> list[str]:
+    word, alike = neighbour.noun, around.count(neighbour.kind)
     if not word.article:
         return [word.definite]
-    other = "other " if scene.is_subject(neighbour.kind) else ""
-    if alike == 1 and (not other or scene.all_annotated):
+    other = "other " if around.is_subject(neighbour.kind) else ""
+    if alike == 1 and (not other or around.all_annotated):
         return [f"the {other}{word.words}"]
     if word.plural:
         return [f"other {word.words}" if other else f"some of the {word.words}"]
     several = [f"one of the {other}{word.many}"] if word.many and alike > 1 else []
-    return [f"another {word.words}" if other else word.new, *several, *_nearest(neighbour, scene)]
+    return [f"another {word.words}" if other else word.new, *several, *_nearest(neighbour, around)]
 
 
-def _nearest(neighbour: Neighbour, scene: Scene) -> list[str]:
-    """`the nearest coin`, where no other can be nearer."""
-    rivals = [distance(scene.subject, rival.region) for rival in scene.alike(neighbour.kind) if rival is not neighbour]
-    if not scene.all_annotated or len(rivals) + 1 < scene.count(neighbour.kind) or not rivals:
+def _nearest(neighbour: Neighbour, around: Surroundings) -> list[str]:
+    """`the nearest coin`, if no other coin can be nearer."""
+    rivals = [
+        distance(around.subject, rival.region) for rival in around.alike(neighbour.kind) if rival is not neighbour
+    ]
+    if not around.all_annotated or len(rivals) + 1 < around.count(neighbour.kind) or not rivals:
         return []
-    nearer = min(rivals) - distance(scene.subject, neighbour.region) >= CLEARLY_NEARER
+    nearer = min(rivals) - distance(around.subject, neighbour.region) >= CLEARLY_NEARER
     return [f"the nearest {neighbour.noun.words}"] * 2 if nearer else []
 
 
-def _by_attribute(neighbour: Neighbour, scene: Scene) -> list[str]:
-    """`the red cup`, where every other cup is described and none as red."""
+def _by_attribute(neighbour: Neighbour, around: Surroundings) -> list[str]:
+    """`the red cup`, if every other cup has attributes and none is red."""
     word = neighbour.noun
-    rivals = [other for other in scene.alike(neighbour.kind) if other is not neighbour]
-    known = len(rivals) + 1 == scene.count(neighbour.kind) and all(rival.attributes for rival in rivals)
-    if not word.article or scene.is_subject(neighbour.kind) or not known:
+    rivals = [other for other in around.alike(neighbour.kind) if other is not neighbour]
+    known = len(rivals) + 1 == around.count(neighbour.kind) and all(rival.attributes for rival in rivals)
+    if not word.article or around.is_subject(neighbour.kind) or not known:
         return []
     theirs = {attribute.casefold() for rival in rivals for attribute in rival.attributes}
     own = [attribute for attribute in neighbour.attributes if attribute.casefold() not in theirs]

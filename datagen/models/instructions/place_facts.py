@@ -1,6 +1,6 @@
-"""Where in the picture the subject lies.
+"""Facts about where in the picture the subject is.
 
-Positions are told by the middle of the box, as shares of the picture:
+Positions depend on the middle of the box, in shares of the picture:
 
 - "left" and "right" never stand alone: "to the left of the picture" may mean outside it
 - "top" and "bottom" alone: the box within BY_EDGE of that edge and the middle within
@@ -51,7 +51,7 @@ _ENDS: dict[Axis, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def end(region: Region, axis: Axis) -> int | None:
-    """0 if it lies to the left (top), 1 to the right (bottom), None if neither."""
+    """0 for left (top), 1 for right (bottom), None for neither."""
     low, high = region.along(axis)
     middle = region.center[axis]
     if middle <= SIDE and high <= REACH:
@@ -60,14 +60,14 @@ def end(region: Region, axis: Axis) -> int | None:
 
 
 def is_central(region: Region, axis: Axis, *, within: float = INNER) -> bool:
-    """Whether it lies in the middle on one axis."""
+    """Whether a region is in the middle of one axis."""
     low, high = region.along(axis)
     spread = within == INNER and low <= ACROSS and high >= 1 - ACROSS
     return spread or abs(region.center[axis] - 0.5) <= within
 
 
 def positions(region: Region) -> list[str]:
-    """All true words for "to the ... of the picture"; never none."""
+    """All true words for "to the ... of the picture"; at least one."""
     column, row = end(region, 0), end(region, 1)
     found = [*_parts(region, 0), *_parts(region, 1)]
     if column is not None and row is not None:
@@ -98,7 +98,7 @@ def _both_axes(column: int, row: int) -> tuple[tuple[Axis, int], tuple[Axis, int
 
 
 def _sides(region: Region, axis: Axis, which: int) -> list[str]:
-    """Words for a thing at one side and at neither end of that side."""
+    """Words for an object at one side, away from both ends of that side."""
     return _columns(region, which) if axis == 0 else _rows(region, which)
 
 
@@ -120,18 +120,18 @@ def _rows(region: Region, which: int) -> list[str]:
 
 
 def _is_near_end(region: Region, axis: Axis, which: int) -> bool:
-    """Whether its middle is so near an end of the axis that a bare "top" or "bottom" says where it is."""
+    """Whether the middle is so near an end of the axis that "top" or "bottom" alone is right."""
     return sum(_depth(region, axis, which)) / 2 <= NEAR_END
 
 
 def _depth(region: Region, axis: Axis, which: int) -> tuple[float, float]:
-    """Where a region begins and ends, counted from the given end of the axis."""
+    """Where a region begins and ends, measured from the given end of the axis."""
     low, high = region.along(axis)
     return (low, high) if which == 0 else (1 - high, 1 - low)
 
 
 def _parts(region: Region, axis: Axis) -> list[str]:
-    """Halves, thirds and edges that hold the whole region."""
+    """The halves, thirds and edges of the picture that contain the whole region."""
     found = []
     for which in (0, 1):
         near, far = _depth(region, axis, which)
@@ -146,7 +146,7 @@ def _parts(region: Region, axis: Axis) -> list[str]:
 
 
 def place_facts(region: Region, *, voice: Voice) -> list[Fact]:
-    """Finer statements of where in the picture it is."""
+    """Statements that locate the subject more precisely."""
     return [*_centered(region, voice), *_at_edges(region, voice), *_ways(region, voice), *_inside(region, voice)]
 
 
@@ -183,7 +183,7 @@ def _at_edges(region: Region, voice: Voice) -> list[Fact]:
 
 
 def _ways(region: Region, voice: Voice) -> list[Fact]:
-    """How far in its middle lies, from the nearer side."""
+    """How far the middle is from the nearer side and from the top."""
     x, y = region.center
     across = ("left", x) if x <= 0.5 else ("right", 1 - x)
     facts = []

@@ -1,7 +1,7 @@
-"""How the subject stands to its neighbours, as far as their boxes prove it.
+"""Facts about the subject and its neighbours, as far as their boxes prove them.
 
-The predicates are those of `datagen.imaging.box_relations`. "just" is said of a gap of at
-most NEAR, "well" of one of at least FAR, "directly" of middles within LEVEL.
+The predicates are those of `datagen.imaging.box_relations`. "just" needs a gap of at most NEAR, "well" one of at least
+FAR, "directly" middles within LEVEL.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datagen.imaging import box_relations as spatial
-from datagen.models.instructions.base import Relation
+from datagen.imaging import box_relations as boxes
+from datagen.models.instructions.base import StatedRelation
 from datagen.models.instructions.facts import BE, Fact, Predicate, Verb, Voice
-from datagen.models.instructions.mentions import Neighbour, Scene, name
+from datagen.models.instructions.mentions import Neighbour, Surroundings, choose_name
 from datagen.models.instructions.size_facts import comparisons
 
 CLOSEST = 5
-"""How many neighbours are worth a word; the nearest ones."""
+"""Most neighbours that are mentioned; the nearest ones."""
 
-_OPPOSITE: dict[spatial.Side, spatial.Side] = {"left": "right", "right": "left", "above": "below", "below": "above"}
+_OPPOSITE: dict[boxes.Side, boxes.Side] = {"left": "right", "right": "left", "above": "below", "below": "above"}
 _SIT = Verb("sits", "sit", "sitting")
 _LIE = Verb("lies", "lie", "lying")
 _APPEAR = Verb("appears", "appear")
@@ -32,79 +32,81 @@ _PUT = ("place", "put", "position", "set")
 
 
 class Wording(NamedTuple):
-    """A relation's predicate, and the ways to put it before a neighbour's name."""
+    """The predicate of a relation, and phrases that go before a neighbour's name."""
 
     predicate: str
     phrases: tuple[str, ...]
     converses: tuple[str, ...] = ()
-    """The neighbour as seen from the subject, `{} to its right`."""
+    """The converse relation, with `{}` for the neighbour: `{} to its right`."""
 
 
-def relation_facts(scene: Scene, *, label: str, voice: Voice, rng: np.random.Generator) -> list[Fact]:
-    """What can be said of the subject, labelled `label`, and its nearest neighbours, the most telling first."""
-    nearest = [n for n in scene.neighbours[: CLOSEST + 3] if not spatial.submerged(scene.subject, n.region)][:CLOSEST]
-    around = [n for n in scene.neighbours if spatial.within(scene.subject, n.region)][:2]
-    facts = [*_to_all(scene, label, voice)]
-    facts += [fact for pair in combinations(nearest, 2) for fact in _to_two(scene, pair, label, voice, rng)]
-    return facts + [fact for one in [*around, *nearest] for fact in _to_one(scene, one, label, voice, rng)]
+def relation_facts(around: Surroundings, *, label: str, voice: Voice, rng: np.random.Generator) -> list[Fact]:
+    """Facts about the subject, labelled `label`, and its nearest neighbours; the most informative first."""
+    nearest = [n for n in around.neighbours[: CLOSEST + 3] if not boxes.submerged(around.subject, n.region)][:CLOSEST]
+    enclosing = [n for n in around.neighbours if boxes.within(around.subject, n.region)][:2]
+    facts = [*_to_all(around, label, voice)]
+    facts += [fact for pair in combinations(nearest, 2) for fact in _to_two(around, pair, label, voice, rng)]
+    return facts + [fact for one in [*enclosing, *nearest] for fact in _to_one(around, one, label, voice, rng)]
 
 
-def _to_one(scene: Scene, other: Neighbour, label: str, voice: Voice, rng: np.random.Generator) -> Iterator[Fact]:
-    called = name(other, scene=scene, rng=rng)
+def _to_one(
+    around: Surroundings, other: Neighbour, label: str, voice: Voice, rng: np.random.Generator
+) -> Iterator[Fact]:
+    called = choose_name(other, around=around, rng=rng)
     about = frozenset((other.kind,))
-    for wording in wordings(scene.subject, other.region, voice=voice):
-        yield _relation(wording, called, about, (Relation(label, wording.predicate, other.label),), voice)
-    if spatial.overlaps(scene.subject, other.region):
+    for wording in wordings(around.subject, other.region, voice=voice):
+        yield _relation(wording, called, about, (StatedRelation(label, wording.predicate, other.label),), voice)
+    if boxes.overlaps(around.subject, other.region):
         yield Fact(
             "relation",
             predicates=(Predicate(_OVERLAP, called),),
             commands=(f"let {voice.them} partly overlap {called}",),
             about=about,
-            stated=(Relation(label, "overlapping", other.label),),
+            stated=(StatedRelation(label, "overlapping", other.label),),
         )
     yield from comparisons(
-        scene.subject, other.region, name=called, labels=(label, other.label), kind=other.kind, voice=voice
+        around.subject, other.region, name=called, labels=(label, other.label), kind=other.kind, voice=voice
     )
 
 
-def wordings(a: spatial.Region, b: spatial.Region, *, voice: Voice) -> Iterator[Wording]:
-    """All true ways to say where `a` lies as seen from `b`."""
-    if side := spatial.side(a, b):
+def wordings(a: boxes.Region, b: boxes.Region, *, voice: Voice) -> Iterator[Wording]:
+    """All true phrases for where `a` is, relative to `b`."""
+    if side := boxes.side(a, b):
         yield Wording(_predicate(side), tuple(_beside(a, b, side)), _converses(a, b, side, voice))
-    if spatial.adjoins(a, b):
+    if boxes.adjoins(a, b):
         yield Wording("next to", ("next to", "close to", "near" if side in ("above", "below") else "right beside"))
-    if corner := spatial.diagonal(a, b):
+    if corner := boxes.diagonal(a, b):
         yield Wording(" and ".join(map(_predicate, corner)), _off_corner(corner))
-    if spatial.within(a, b):
+    if boxes.within(a, b):
         yield Wording("within", ("within the area of", "inside the area of", "within the area taken up by"))
     if not side and not corner:
         yield from _further(a, b, voice.picture)
 
 
-def _predicate(side: spatial.Side) -> str:
+def _predicate(side: boxes.Side) -> str:
     return side if side in ("above", "below") else f"to the {side} of"
 
 
-def _beside(a: spatial.Region, b: spatial.Region, side: spatial.Side) -> Iterator[str]:
-    axis: spatial.Axis = 0 if side in ("left", "right") else 1
+def _beside(a: boxes.Region, b: boxes.Region, side: boxes.Side) -> Iterator[str]:
+    axis: boxes.Axis = 0 if side in ("left", "right") else 1
     plain = [f"to the {side} of", f"{side} of"] if axis == 0 else [side]
-    free, straight = spatial.gap(a, b, axis), spatial.level(a, b, axis)
-    yield from (*plain, *(f"just {words}" for words in plain if free <= spatial.NEAR))
-    yield from (f"well {words}" for words in plain if free >= spatial.FAR)
+    free, straight = boxes.gap(a, b, axis), boxes.level(a, b, axis)
+    yield from (*plain, *(f"just {words}" for words in plain if free <= boxes.NEAR))
+    yield from (f"well {words}" for words in plain if free >= boxes.FAR)
     yield from (f"directly {words}" for words in plain if straight)
 
 
-def _converses(a: spatial.Region, b: spatial.Region, side: spatial.Side, voice: Voice) -> tuple[str, ...]:
-    """`with the cup to its right`; left out between things well apart, where it would say little."""
+def _converses(a: boxes.Region, b: boxes.Region, side: boxes.Side, voice: Voice) -> tuple[str, ...]:
+    """`with the cup to its right`; left out if both are far apart, as it would say little."""
     opposite = _OPPOSITE[side]
-    if spatial.distance(a, b) >= spatial.FAR:
+    if boxes.distance(a, b) >= boxes.FAR:
         return ()
     if side in ("left", "right"):
         return (f"{{}} to {voice.its} {opposite}", f"{{}} on {voice.its} {opposite}")
     return (f"{{}} {opposite} {voice.them}",)
 
 
-def _off_corner(corner: tuple[spatial.Side, spatial.Side]) -> tuple[str, ...]:
+def _off_corner(corner: tuple[boxes.Side, boxes.Side]) -> tuple[str, ...]:
     vertical, horizontal = corner
     high = "upper" if vertical == "above" else "lower"
     return (
@@ -115,16 +117,18 @@ def _off_corner(corner: tuple[spatial.Side, spatial.Side]) -> tuple[str, ...]:
     )
 
 
-def _further(a: spatial.Region, b: spatial.Region, picture: str) -> Iterator[Wording]:
-    """`lower than`, for boxes that overlap or touch."""
+def _further(a: boxes.Region, b: boxes.Region, picture: str) -> Iterator[Wording]:
+    """`lower than` and the like, for boxes that overlap or touch."""
     words = {"above": "higher", "below": "lower", "left": "further left", "right": "further right"}
-    axes: tuple[spatial.Axis, ...] = (0, 1)
+    axes: tuple[boxes.Axis, ...] = (0, 1)
     for axis in axes:
-        if (found := spatial.further(a, b, axis)) and not spatial.submerged(a, b):
+        if (found := boxes.further(a, b, axis)) and not boxes.submerged(a, b):
             yield Wording(f"{words[found]} than", (f"{words[found]} than", f"{words[found]} in the {picture} than"))
 
 
-def _relation(wording: Wording, called: str, about: frozenset[str], stated: tuple[Relation, ...], voice: Voice) -> Fact:
+def _relation(
+    wording: Wording, called: str, about: frozenset[str], stated: tuple[StatedRelation, ...], voice: Voice
+) -> Fact:
     phrases = [f"{phrase} {called}" for phrase in wording.phrases]
     converses = [text.format("\0").replace("\0", called) for text in wording.converses]
     return Fact(
@@ -142,38 +146,38 @@ def _relation(wording: Wording, called: str, about: frozenset[str], stated: tupl
 
 
 def _to_two(
-    scene: Scene, pair: tuple[Neighbour, Neighbour], label: str, voice: Voice, rng: np.random.Generator
+    around: Surroundings, pair: tuple[Neighbour, Neighbour], label: str, voice: Voice, rng: np.random.Generator
 ) -> Iterator[Fact]:
     """`between the cup and the plate`, `between two coins`, `with a coin on either side`."""
     first, second = pair
-    axis = spatial.between(scene.subject, first.region, second.region)
+    axis = boxes.between(around.subject, first.region, second.region)
     if axis is None:
         return
-    stated = tuple(Relation(label, "between", other.label) for other in pair)
+    stated = tuple(StatedRelation(label, "between", other.label) for other in pair)
     about = frozenset((first.kind, second.kind))
     if first.kind != second.kind:
-        names = " and ".join(name(other, scene=scene, rng=rng) for other in pair)
+        names = " and ".join(choose_name(other, around=around, rng=rng) for other in pair)
         yield _relation(Wording("between", ("between",)), names, about, stated, voice)
         return
-    for group in _pair_names(first, scene):
+    for group in _pair_names(first, around):
         yield _relation(Wording("between", ("between",)), group, about, stated, voice)
     if first.noun.article and not first.noun.plural:
-        around = "on either side" if axis == 0 else f"above and below {voice.them}"
-        yield _flanked(f"{first.noun.new} {around}" if axis == 0 else f"{first.noun.new} both {around}", about, stated)
+        flanks = "on either side" if axis == 0 else f"above and below {voice.them}"
+        yield _flanked(f"{first.noun.new} {flanks}" if axis == 0 else f"{first.noun.new} both {flanks}", about, stated)
 
 
-def _pair_names(other: Neighbour, scene: Scene) -> list[str]:
-    """What to call two of a kind: `two coins`, `two of the coins`, `the two coins`."""
+def _pair_names(other: Neighbour, around: Surroundings) -> list[str]:
+    """Names for two neighbours of one kind: `two coins`, `two of the coins`, `the two coins`."""
     many = other.noun.many
     if not many or not other.noun.article:
         return []
-    more = "other " if scene.is_subject(other.kind) else ""
-    if scene.all_annotated and scene.count(other.kind) == 2:
+    more = "other " if around.is_subject(other.kind) else ""
+    if around.all_annotated and around.count(other.kind) == 2:
         return [f"the two {more}{many}"]
     return [f"two {more}{many}", f"two of the {more}{many}"]
 
 
-def _flanked(words: str, about: frozenset[str], stated: tuple[Relation, ...]) -> Fact:
+def _flanked(words: str, about: frozenset[str], stated: tuple[StatedRelation, ...]) -> Fact:
     phrase = f"with {words}"
     return Fact(
         "relation",
@@ -185,12 +189,12 @@ def _flanked(words: str, about: frozenset[str], stated: tuple[Relation, ...]) ->
     )
 
 
-def _to_all(scene: Scene, label: str, voice: Voice) -> Iterator[Fact]:
-    """`the leftmost of the coins`, where all of them are known and there are at least three."""
-    alike = scene.alike(scene.kind)
-    if not scene.all_annotated or len(alike) < 2 or len(alike) < scene.count(scene.kind) or not alike[0].noun.many:
+def _to_all(around: Surroundings, label: str, voice: Voice) -> Iterator[Fact]:
+    """`the leftmost of the coins`, if all coins are annotated and there are at least three with the subject."""
+    alike = around.alike(around.kind)
+    if not around.all_annotated or len(alike) < 2 or len(alike) < around.count(around.kind) or not alike[0].noun.many:
         return
-    end = spatial.outermost(scene.subject, [other.region for other in alike])
+    end = boxes.outermost(around.subject, [other.region for other in alike])
     if end is None:
         return
     word = {"left": "leftmost", "right": "rightmost", "above": "topmost", "below": "lowest"}[end]
@@ -199,6 +203,6 @@ def _to_all(scene: Scene, label: str, voice: Voice) -> Iterator[Fact]:
         "relation",
         predicates=(Predicate(BE, phrase), Predicate(Verb("becomes", "become", "becoming"), phrase)),
         commands=(f"make {voice.them} {phrase}",),
-        about=frozenset((scene.kind,)),
-        stated=(Relation(label, f"{word} of", alike[0].label),),
+        about=frozenset((around.kind,)),
+        stated=(StatedRelation(label, f"{word} of", alike[0].label),),
     )

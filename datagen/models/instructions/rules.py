@@ -1,10 +1,8 @@
-"""Instructions composed by rules: facts that geometry proves, joined in many ways.
+"""Instructions by rules: facts that the geometry proves, combined in many ways.
 
-A writer first gathers all `Fact`s that hold, chooses a position for the
-opening, a size, a relation where there is one, and sometimes a detail more,
-then spreads them over the rest of the first sentence and the second. Every
-choice is drawn from the given random numbers, so the same layout and seed
-give the same words.
+The writer collects all true `Fact`s. It chooses a position for the opening, a size, a relation if there is one, and
+sometimes one more detail. It spreads them over the rest of the first sentence and the second one. Every choice is
+drawn from the given random generator, so that the same layout and seed give the same words.
 """
 
 from __future__ import annotations
@@ -12,28 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import permutations
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
+from datagen.core.stage import Runtime
 from datagen.imaging.box_relations import region
-from datagen.models.grammar.phrases import Noun, is_sized, noun
-from datagen.models.instructions.base import Layout, Written
-from datagen.models.instructions.facts import Fact, Voice, voice
-from datagen.models.instructions.mentions import Scene, scene
+from datagen.models.base import ModelConfig
+from datagen.models.grammar import Noun, mentions_size, noun
+from datagen.models.instructions.base import Instruction, InstructionWriter, PictureLayout
+from datagen.models.instructions.facts import Fact, Voice, voice_of
+from datagen.models.instructions.mentions import Surroundings, find_surroundings
 from datagen.models.instructions.place_facts import place_facts, positions
 from datagen.models.instructions.relation_facts import relation_facts
 from datagen.models.instructions.size_facts import bulk_facts, shape_facts, size_facts
 
 if TYPE_CHECKING:
     from datagen.imaging.image import Image
-from typing import Literal
-
-from datagen.core.stage import Runtime
-from datagen.models.base import ModelConfig
-from datagen.models.instructions.base import InstructionWriter
 
 
 class RulesConfig(ModelConfig):
@@ -47,7 +42,7 @@ class RulesConfig(ModelConfig):
     """
 
     def load(self, device: str, *, runtime: Runtime) -> InstructionWriter:  # noqa: ARG002
-        """The writer; it needs no device, and nothing of the run."""
+        """The writer; it needs no device and no runtime."""
         return RuleWriter(self)
 
 
@@ -55,17 +50,20 @@ _T = TypeVar("_T")
 _SLOT = re.compile(r"\{([A-Za-z]+)(\d?)\}")
 
 MOST_FACTS = 3
-"""Besides the position: what two short sentences hold."""
+"""Most facts besides the position: two short sentences hold no more."""
 WITH_TAIL = 0.55
-"""Share of drafts that tell something in the first sentence besides the position."""
+"""Share of drafts whose first sentence has a fact besides the position."""
 DRAFTS = 6
+"""Number of drafts of which the best is taken."""
 LONG_SENTENCE = 24
-"""Words."""
+"""Most words of a sentence that is not long."""
 
 PICTURE = ("picture", "picture", "image", "image", "frame")
 
+# A position and a fact with words of one group would say the same thing twice.
 _SAME_MATTER = (re.compile("half|third|quarter|corner|edge|side"), re.compile("cent(er|ral)|middle"))
 
+# A pattern that stands twice is drawn twice as often.
 _TAILS = (
     ", {adjunct0}",
     ", {adjunct0}",
@@ -110,71 +108,81 @@ _THREE = (
 
 
 class RuleWriter:
-    """Composes instructions from what boxes prove; knows nothing of the pixels."""
+    """Composes instructions from boxes alone, without the pixels."""
 
     def __init__(self, config: RulesConfig) -> None:
         self.config = config
 
-    async def write(self, layout: Layout, *, target: Image, record: str, rng: np.random.Generator) -> Written:  # noqa: ARG002
+    async def write(
+        self,
+        layout: PictureLayout,
+        *,
+        target: Image,  # noqa: ARG002
+        record: str,  # noqa: ARG002
+        rng: np.random.Generator,
+    ) -> Instruction:
         """See `InstructionWriter`."""
         return self.compose(layout, rng=rng)
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""
 
-    def compose(self, layout: Layout, *, rng: np.random.Generator) -> Written:
-        """The instruction for a layout. Raises `DataError` if the subject's box covers nothing of the picture."""
+    def compose(self, layout: PictureLayout, *, rng: np.random.Generator) -> Instruction:
+        """The instruction for a layout. Raises `DataError` if the subject's box is outside of the picture."""
         place = region(layout.subject.box, size=layout.size)
         if place is None:
             raise DataError(f"the box of '{layout.subject.label}', {layout.subject.box}, covers nothing of the picture")
-        around = scene(layout, subject=place, all_annotated=self.config.all_annotated)
+        around = find_surroundings(layout, subject=place, all_annotated=self.config.all_annotated)
         subject = noun(layout.subject.label, attributes=layout.subject.attributes)
-        speech = voice(subject, picture=_pick(PICTURE, rng))
+        pronouns = voice_of(subject, picture=_pick(PICTURE, rng))
         position = _pick(positions(place), rng)
-        facts = _chosen(_known(layout, around, speech, rng), position, rng)
-        return _composed(facts, _Style(position, layout.subject.label, subject, speech, around), rng)
+        facts = _choose_facts(_facts_by_topic(layout, around, pronouns, rng), position, rng)
+        return _compose_instruction(facts, _Style(position, layout.subject.label, subject, pronouns, around), rng)
 
 
 class _Style(NamedTuple):
-    """What all of an instruction's sentences have in common."""
+    """What all sentences of an instruction share."""
 
     position: str
     label: str
     subject: Noun
     voice: Voice
-    scene: Scene
+    around: Surroundings
 
 
 def _pick(choices: Sequence[_T], rng: np.random.Generator) -> _T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _known(layout: Layout, around: Scene, speech: Voice, rng: np.random.Generator) -> dict[str, list[Fact]]:
-    """All facts that hold, by topic."""
+def _facts_by_topic(
+    layout: PictureLayout, around: Surroundings, pronouns: Voice, rng: np.random.Generator
+) -> dict[str, list[Fact]]:
+    """All true facts, by topic."""
     facts = [
-        *size_facts(around.subject, voice=speech),
-        *shape_facts(around.subject, size=layout.size, voice=speech),
-        *place_facts(around.subject, voice=speech),
-        *relation_facts(around, label=layout.subject.label, voice=speech, rng=rng),
+        *size_facts(around.subject, voice=pronouns),
+        *shape_facts(around.subject, size=layout.size, voice=pronouns),
+        *place_facts(around.subject, voice=pronouns),
+        *relation_facts(around, label=layout.subject.label, voice=pronouns, rng=rng),
     ]
-    if not is_sized(layout.subject.attributes):
-        facts += bulk_facts(around.subject, voice=speech)
+    if not mentions_size(layout.subject.attributes):
+        facts += bulk_facts(around.subject, voice=pronouns)
     topics = ("size", "shape", "place", "relation", "comparison")
     return {topic: [fact for fact in facts if fact.topic == topic] for topic in topics}
 
 
-def _chosen(known: dict[str, list[Fact]], position: str, rng: np.random.Generator) -> list[Fact]:
-    """Two to four facts worth telling: always a size, a relation where there is one."""
+def _choose_facts(known: dict[str, list[Fact]], position: str, rng: np.random.Generator) -> list[Fact]:
+    """At most MOST_FACTS facts, in random order: always a size, and a relation if there is one."""
     chosen: list[Fact] = []
     for topic, chance in _plan(known, rng):
         fresh = [fact for fact in known[topic] if not _repeats(fact, chosen, position)]
         if fresh and rng.random() < chance:
-            chosen.append(fresh[int(rng.integers(len(fresh), size=2).min())])  # those told first matter more
+            earlier = int(rng.integers(len(fresh), size=2).min())  # of two draws, as earlier facts matter more
+            chosen.append(fresh[earlier])
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
 def _plan(known: dict[str, list[Fact]], rng: np.random.Generator) -> list[tuple[str, float]]:
-    """Topics in the order in which they are asked for, with the chance that each gets a word."""
+    """Topics in the order in which facts are chosen, each with the probability that it gets one."""
     extras = ["shape", "place"] if known["relation"] or known["comparison"] else ["shape"]
     extra = _pick([*extras, "comparison", "relation"], rng)
     if not known["relation"]:
@@ -183,21 +191,21 @@ def _plan(known: dict[str, list[Fact]], rng: np.random.Generator) -> list[tuple[
 
 
 def _repeats(fact: Fact, chosen: list[Fact], position: str) -> bool:
-    """Whether a fact would tell again what the position or another fact tells, or name a thing twice."""
+    """Whether a fact repeats the position or a chosen fact, mentions a kind twice, or is one too many."""
     if len(chosen) >= MOST_FACTS or any(other.about & fact.about for other in chosen):
         return True
     if fact.topic != "relation" and any(other.topic == fact.topic for other in chosen):
         return True
-    told = " ".join((*fact.adjuncts, *fact.clauses))
-    return fact.topic == "place" and any(words.search(position) and words.search(told) for words in _SAME_MATTER)
+    phrases = " ".join((*fact.adjuncts, *fact.clauses))
+    return fact.topic == "place" and any(words.search(position) and words.search(phrases) for words in _SAME_MATTER)
 
 
-def _composed(facts: list[Fact], style: _Style, rng: np.random.Generator) -> Written:
-    """The best of a few drafts of an instruction that tells `facts`."""
+def _compose_instruction(facts: list[Fact], style: _Style, rng: np.random.Generator) -> Instruction:
+    """The instruction with these facts: the least clumsy of a few drafts."""
     drafts = [_draft(facts, style, rng) for _ in range(DRAFTS)]
     tail, second = min(drafts, key=lambda draft: _clumsiness(draft, style))
     named, again = _subject_in_text(style, rng), f"the {style.voice.picture}"
-    return Written(
+    return Instruction(
         f"Add {PLACEHOLDER} to the {style.position} of {PLACEHOLDER}{tail}. {second}.",
         f"Add {named} to the {style.position} of {again}{tail}. {second}.",
         tuple(dict.fromkeys(relation for fact in facts for relation in fact.stated)),
@@ -205,30 +213,30 @@ def _composed(facts: list[Fact], style: _Style, rng: np.random.Generator) -> Wri
 
 
 def _draft(facts: list[Fact], style: _Style, rng: np.random.Generator) -> tuple[str, str]:
-    """What follows the opening, and the second sentence, without full stops."""
+    """The rest of the first sentence after the opening, and the second one, without full stops."""
     if len(facts) > 1 and rng.random() < WITH_TAIL:
         at = int(rng.integers(len(facts)))
-        tails = _fitting(_TAILS, [facts[at]])
+        tails = _fitting_patterns(_TAILS, [facts[at]])
         rest = [fact for i, fact in enumerate(facts) if i != at]
-        return _said(_pick(tails, rng), style, rng), _sentence(rest, style, rng)
+        return _fill_pattern(_pick(tails, rng), style, rng), _sentence(rest, style, rng)
     return "", _sentence(facts, style, rng)
 
 
 def _sentence(facts: list[Fact], style: _Style, rng: np.random.Generator) -> str:
     patterns = (_ONE, _TWO, _THREE)[len(facts) - 1]
-    said = _said(_pick(_fitting(patterns, facts), rng), style, rng)
-    return said[:1].upper() + said[1:]
+    text = _fill_pattern(_pick(_fitting_patterns(patterns, facts), rng), style, rng)
+    return text[:1].upper() + text[1:]
 
 
 class _Fitted(NamedTuple):
-    """A pattern, and the facts for its slots in order."""
+    """A pattern, with the facts for its slots in order."""
 
     pattern: str
     facts: tuple[Fact, ...]
 
 
-def _fitting(patterns: Sequence[str], facts: list[Fact]) -> list[_Fitted]:
-    """Every way to put all facts into one pattern."""
+def _fitting_patterns(patterns: Sequence[str], facts: list[Fact]) -> list[_Fitted]:
+    """Every pattern that can hold all facts, with every possible order of them."""
     return [
         _Fitted(pattern, order)
         for pattern in patterns
@@ -237,20 +245,20 @@ def _fitting(patterns: Sequence[str], facts: list[Fact]) -> list[_Fitted]:
     ]
 
 
-def _said(fitted: _Fitted, style: _Style, rng: np.random.Generator) -> str:
-    """A pattern with its slots filled; labels are never read as slots."""
+def _fill_pattern(fitted: _Fitted, style: _Style, rng: np.random.Generator) -> str:
+    """A pattern with its slots filled in one pass, so that a label with braces is not taken for a slot."""
 
     def fill(slot: re.Match[str]) -> str:
         form, index = slot.groups()
         if index:
             return _pick(_forms(fitted.facts[int(index)], form, plural=style.voice.plural), rng)
-        return _called(style, rng) if form == "Subject" else str(getattr(style.voice, form))
+        return _subject_name(style, rng) if form == "Subject" else str(getattr(style.voice, form))
 
     return _SLOT.sub(fill, fitted.pattern)
 
 
 def _forms(fact: Fact, form: str, *, plural: bool) -> tuple[str, ...]:
-    """The phrases of a fact that fit one kind of slot."""
+    """The phrases of a fact for one kind of slot."""
     match form:
         case "finite":
             return tuple(f"{verb.finite(plural=plural)} {rest}" for verb, rest in fact.predicates)
@@ -268,24 +276,24 @@ def _forms(fact: Fact, form: str, *, plural: bool) -> tuple[str, ...]:
             return fact.clauses
 
 
-def _called(style: _Style, rng: np.random.Generator) -> str:
-    """The subject at the head of a sentence: a pronoun, or its name where that cannot mean another thing."""
+def _subject_name(style: _Style, rng: np.random.Generator) -> str:
+    """The subject at the start of a sentence: a pronoun, or a name that cannot mean another object."""
     bare = noun(style.label)
     if not bare.article:
         return _pick((style.voice.it, bare.definite), rng)
-    names = [f"the new {bare.words}"] if style.scene.has_like_subject else [f"the {bare.words}"]
+    names = [f"the new {bare.words}"] if style.around.has_like_subject else [f"the {bare.words}"]
     return _pick((style.voice.it, style.voice.it, *names), rng)
 
 
 def _subject_in_text(style: _Style, rng: np.random.Generator) -> str:
-    """The subject in place of its placeholder; `the` only where it is the one of its kind."""
-    if style.scene.has_like_subject:
+    """The subject in place of its placeholder; with `the` only if it is the only one of its kind."""
+    if style.around.has_like_subject:
         return style.subject.new
     return _pick((style.subject.definite, style.subject.new), rng)
 
 
 def _clumsiness(draft: tuple[str, str], style: _Style) -> int:
-    """How often a draft does what an editor would strike out."""
+    """Number of faults of style in a draft: long sentences, repeated words, too many "and"."""
     tail, second = draft
     faults = sum(max(0, part.count(" and ") - 1) for part in draft)
     faults += sum(len(part.split()) > LONG_SENTENCE for part in draft)

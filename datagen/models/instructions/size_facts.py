@@ -1,9 +1,9 @@
-"""How large the subject is: in the picture, in itself, and beside a neighbour."""
+"""Facts about the size and shape of the subject, alone and compared with a neighbour."""
 
 from __future__ import annotations
 
 from datagen.imaging.box_relations import Region
-from datagen.models.instructions.base import Relation
+from datagen.models.instructions.base import StatedRelation
 from datagen.models.instructions.facts import (
     ABOUT,
     BE,
@@ -18,16 +18,16 @@ from datagen.models.instructions.facts import (
     Predicate,
     Verb,
     Voice,
+    area_bound,
     as_adjective,
-    bound,
-    bulk,
     multiple,
     shares,
+    size_word,
 )
 
 
 def size_facts(region: Region, *, voice: Voice) -> list[Fact]:
-    """Its width, its height, both, and a bound of its area."""
+    """Facts about the width, the height, both, and an upper bound of the area."""
     facts = [_length(share, "width", "wide", voice) for share in shares(region.width)]
     facts += [_length(share, "height", "tall", voice) for share in shares(region.height)]
     wide, tall = ([s for s in shares(v) if "between" not in s] for v in (region.width, region.height))
@@ -70,8 +70,8 @@ def _both(width: str, height: str, voice: Voice) -> Fact:
 
 
 def bulk_facts(region: Region, *, voice: Voice) -> list[Fact]:
-    """Whether it is small or large in the picture."""
-    word = bulk(region)
+    """Facts with one word for the size in the picture, such as "small"."""
+    word = size_word(region)
     if not word:
         return []
     keep = "keep" if "small" in word else "make"
@@ -88,7 +88,7 @@ def bulk_facts(region: Region, *, voice: Voice) -> list[Fact]:
 
 
 def _area(region: Region, voice: Voice) -> list[Fact]:
-    under = bound(region.area)
+    under = area_bound(region.area)
     if not under:
         return []
     of = f"{under} of the {voice.picture}"
@@ -99,24 +99,24 @@ def _area(region: Region, voice: Voice) -> list[Fact]:
 
 
 def shape_facts(region: Region, *, size: tuple[int, int], voice: Voice) -> list[Fact]:
-    """How its width stands to its height, in pixels of a picture of `size`."""
+    """The ratio of width to height, in pixels of a picture of `size` (width, height)."""
     ratio = region.width * size[0] / (region.height * size[1])
     if abs(ratio - 1) <= ABOUT:
-        said = [f"about as wide as {voice.it} {BE.finite(plural=voice.plural)} tall"]
+        phrases = [f"about as wide as {voice.it} {BE.finite(plural=voice.plural)} tall"]
     else:
         factor, longer, other = (ratio, "wide", "tall") if ratio > 1 else (1 / ratio, "tall", "wide")
         often = multiple(factor, longer) or _longer(factor, "wider" if longer == "wide" else "taller", "")
-        said = [f"{often} {voice.it} {BE.finite(plural=voice.plural)} {other}"] if often else []
+        phrases = [f"{often} {voice.it} {BE.finite(plural=voice.plural)} {other}"] if often else []
     return [
         Fact("shape", predicates=(Predicate(BE, words),), adjuncts=(words,), commands=(f"keep {voice.them} {words}",))
-        for words in said
+        for words in phrases
     ]
 
 
 def comparisons(
     subject: Region, other: Region, *, name: str, labels: tuple[str, str], kind: str, voice: Voice
 ) -> list[Fact]:
-    """How large it is beside a neighbour called `name`, whose kind is `kind`; `labels` are the two as annotated."""
+    """The size compared with a neighbour of this `name` and `kind`; `labels` are the annotated labels of both."""
     return [
         Fact(
             "comparison",
@@ -125,14 +125,14 @@ def comparisons(
             openers=(f"{words} {name}",),
             commands=(f"make {voice.them} {words} {name}", f"keep {voice.them} {words} {name}"),
             about=frozenset((kind,)),
-            stated=(Relation(labels[0], words, labels[1]),),
+            stated=(StatedRelation(labels[0], words, labels[1]),),
         )
         for words in compared(subject, other)
     ]
 
 
 def compared(a: Region, b: Region) -> list[str]:
-    """All true comparisons of the sizes of two things: `about half as wide as`, `larger than`."""
+    """All true comparisons of two sizes: `about half as wide as`, `larger than`."""
     wide, tall = a.width / b.width, a.height / b.height
     found = [multiple(wide, "wide"), multiple(tall, "tall")]
     found += [_longer(wide, "wider", "narrower"), _longer(tall, "taller", "shorter")]

@@ -1,1 +1,1 @@
-"""Language models: text and pictures in, an answer of a known shape out."""
+"""Language models: they take text and pictures, and return an answer of a given shape."""

@@ -1,10 +1,10 @@
-"""What a language model is asked, and what it answers."""
+"""The types of a call to a language model: question, answer, and the protocol of the model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from datagen.imaging.image import Image
@@ -13,36 +13,45 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Question(NamedTuple):
-    """What one call asks; `prompt.Prompt.render` makes its words."""
+    """The content of one call; `prompt.Prompt.render` makes its texts."""
 
     system: str
-    """Who the model is to be, and what it is to do."""
+    """The system text: the model's role and task."""
     text: str
-    """What it is about; text from data stands between delimiters."""
+    """The user text; text from data is between delimiters."""
     images: tuple[Image, ...] = ()
-    """Looked at in this order, before the text."""
+    """Pictures, sent in this order before the text."""
 
 
-class Spoken(BaseModel):
-    """A shape that can be read from words too, where a model answers in no JSON."""
+class AnswerForm(BaseModel):
+    """Base of the JSON objects that a model must give; additional fields are an error.
+
+    The name and docstring of a subclass are part of the schema that is sent to the model.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TextAnswer(BaseModel):
+    """An answer shape that can also be parsed from plain text, for models that do not answer in JSON."""
 
     @classmethod
-    def from_words(cls, text: str) -> Self:
-        """The answer that these words come to. Raises `ValueError` unless they allow one reading alone."""
+    def from_text(cls, text: str) -> Self:
+        """Parse an answer in plain text. Raises `ValueError` unless it has exactly one meaning."""
         raise NotImplementedError
 
 
 class Draw(NamedTuple):
-    """Which of the answers that chance could give: another draw is asked anew, the same one never again."""
+    """Which random sample of an answer is wanted. A new draw is a new call; the reply of an earlier draw is reused."""
 
     record: str
     """Id of the record."""
     call: int = 0
-    """Which of the record's calls it is."""
+    """Index of the call within the record."""
 
 
 class Reply(NamedTuple, Generic[Shape]):
-    """A checked answer and what it cost; nothing if it was known."""
+    """A validated answer, and its tokens and US dollars; both are 0 for a stored reply."""
 
     value: Shape
     tokens: int
@@ -50,16 +59,16 @@ class Reply(NamedTuple, Generic[Shape]):
 
 
 class LanguageModel(Protocol):
-    """Answers questions about text and pictures."""
+    """Answers questions about texts and pictures."""
 
     async def __call__(self, question: Question, *, shape: type[Shape], draw: Draw) -> Reply[Shape]:
-        """The answer, in the form of `shape`; what the calls cost is charged as they are made.
+        """The answer, parsed as `shape`. Each call is charged to the record when it returns.
 
-        Raises `DataError` where there is none for this question: a refusal, an empty answer, or none of that form.
-        Raises `AllowanceError` where no more calls may be made, `SetupError` where the service cannot be used at all.
+        Raises `DataError` if this question gets no answer: a refusal, an empty answer, or one of another form.
+        Raises `AllowanceError` if no more calls may be made, `SetupError` if the service cannot be used at all.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections, on the event loop that the calls were made on."""
+        """Close connections, on the event loop of the calls."""
         ...

@@ -1,4 +1,4 @@
-"""A server's batch endpoint, through the `openai` package: files go up, batches are made and looked after."""
+"""A server's batch endpoint, through the `openai` package: upload files, create batches, poll them, delete them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import openai
 from openai.types import Batch
 
 from datagen.core.errors import AllowanceError, DatagenError, SetupError
-from datagen.models.language.batch_notes import Note
-from datagen.models.language.completion import AgainError, raise_status, where
+from datagen.models.language.batch_state import BatchState
+from datagen.models.language.completion import RetryableError, endpoint, raise_status
 from datagen.models.language.config import OpenAIConfig
 
 ENDPOINT: Final = "/v1/chat/completions"
@@ -20,20 +20,20 @@ _RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
 _USED_UP = ("token_limit_exceeded", "insufficient_quota", "billing_hard_limit_reached", "rate_limit_exceeded")
 _FIRST_WAIT_S = 0.5
 _SEARCHED = 1000
-"""So many of the newest batches of the account are looked through for one that may have been made."""
+"""How many of the newest batches of the account are searched for one that may have been created."""
 
 
-class Ended(NamedTuple):
-    """A batch that runs no more."""
+class EndedBatch(NamedTuple):
+    """A batch that has ended."""
 
     status: str
     lines: Mapping[str, Any]
-    """What came of each call, by its key; some may be missing."""
+    """The output line of each call, by its key; some may be missing."""
     why: DatagenError | None = None
-    """Why the server took none of it."""
+    """Why the server rejected the batch as a whole."""
 
 
-class Service:
+class BatchService:
     """The batches of one account."""
 
     def __init__(self, config: OpenAIConfig, key: str) -> None:
@@ -47,33 +47,33 @@ class Service:
         await self._client.close()
 
     async def upload(self, name: str, lines: bytes) -> str:
-        """The id of a file of calls. Raises `SetupError` or `AllowanceError`."""
+        """Upload a file of calls; its id. Raises `SetupError` or `AllowanceError`."""
         try:
             return (await self._client.files.create(file=(f"{name}.jsonl", lines), purpose="batch")).id
         except openai.NotFoundError as error:
-            raise SetupError(f"{where(self._config)} has no batch endpoint: {error}; leave `batch` out") from error
+            raise SetupError(f"{endpoint(self._config)} has no batch endpoint: {error}; leave `batch` out") from error
         except openai.OpenAIError as error:
             self._raise(error)
 
-    async def make(self, note: Note) -> str:
-        """The id of a batch of what went up, made once, whatever became of the server's answer.
+    async def make(self, state: BatchState) -> str:
+        """Create a batch of an uploaded file; its id. It is created once, even if the server's answer is lost.
 
         Raises `SetupError` or `AllowanceError`.
         """
-        once = self._client.with_options(max_retries=0)
+        once = self._client.with_options(max_retries=0)  # the package would retry without looking for it first
         for attempt in range(self._config.retries + 1):
             try:
                 made = await once.batches.create(
-                    input_file_id=note.file,
+                    input_file_id=state.file,
                     endpoint=ENDPOINT,
                     completion_window="24h",
-                    metadata={"made_by": "datagen", "name": note.name},
+                    metadata={"made_by": "datagen", "name": state.name},
                 )
             except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError) as error:
                 if attempt == self._config.retries:
                     self._raise(error)
                 await asyncio.sleep(_FIRST_WAIT_S * 2**attempt)
-                if found := await self.find(note):
+                if found := await self.find(state):
                     return found
             except openai.OpenAIError as error:
                 self._raise(error)
@@ -81,45 +81,46 @@ class Service:
                 return made.id
         raise AssertionError
 
-    async def find(self, note: Note) -> str:
-        """The id of a batch that was made of this file; '' if none was. Raises `SetupError` or `AllowanceError`."""
-        seen = 0
+    async def find(self, state: BatchState) -> str:
+        """The id of the batch that was created from this file, or ''. Raises `SetupError` or `AllowanceError`."""
+        searched = 0
         try:
             async for batch in self._client.batches.list(limit=100):
-                seen += 1
-                if batch.input_file_id == note.file:
+                searched += 1
+                # by the file, as a kill right after the creation leaves no id of the batch
+                if batch.input_file_id == state.file:
                     return batch.id
-                if seen == _SEARCHED:
+                if searched == _SEARCHED:
                     break
         except openai.OpenAIError as error:
             self._raise(error)
         return ""
 
-    async def ended(self, note: Note, *, every_s: float) -> Ended:
-        """What a batch came to, once it has ended.
+    async def ended(self, state: BatchState, *, every_s: float) -> EndedBatch:
+        """Poll a batch every `every_s` seconds until it has ended; its result.
 
-        Raises `AgainError` if the server knows nothing of it; `SetupError` or `AllowanceError`.
+        Raises `RetryableError` if the server does not know it; `SetupError` or `AllowanceError`.
         """
         try:
-            while (batch := await self._client.batches.retrieve(note.batch)).status in _RUNNING:
+            while (batch := await self._client.batches.retrieve(state.batch)).status in _RUNNING:
                 await asyncio.sleep(every_s)
             if batch.status == "failed":
-                return Ended(batch.status, {}, self._why(batch))
+                return EndedBatch(batch.status, {}, self._why(batch))
             found: dict[str, Any] = {}
             for id in filter(None, (batch.output_file_id, batch.error_file_id)):
                 content = await self._client.files.content(id)
                 found.update(_read(await content.aread()))
-            return Ended(batch.status, found)
+            return EndedBatch(batch.status, found)
         except openai.NotFoundError as error:
-            raise AgainError(f"the server knows nothing of batch {note.batch}") from error
+            raise RetryableError(f"the server knows nothing of batch {state.batch}") from error
         except openai.OpenAIError as error:
             self._raise(error)
 
-    async def tidy(self, note: Note) -> None:
-        """Let the server forget what went up and came back; where it will not, it keeps them."""
-        ids = [note.file]
+    async def tidy(self, state: BatchState) -> None:
+        """Delete the files of a batch at the server. If that fails, they stay there."""
+        ids = [state.file]
         try:
-            batch = await self._client.batches.retrieve(note.batch)
+            batch = await self._client.batches.retrieve(state.batch)
             ids += [id for id in (batch.output_file_id, batch.error_file_id) if id]
             for id in ids:
                 await self._client.files.delete(id)
@@ -127,36 +128,36 @@ class Service:
             return
 
     def _why(self, batch: Batch) -> DatagenError:
-        """Why a server took no batch; nothing of it was asked."""
+        """The error for a batch that the server rejected as a whole; none of its calls was answered."""
         faults = (batch.errors and batch.errors.data) or []
-        told = "; ".join(f"{fault.message} (line {fault.line or '?'})" for fault in faults[:3]) or "it says not why"
+        reason = "; ".join(f"{fault.message} (line {fault.line or '?'})" for fault in faults[:3]) or "it says not why"
         if any(fault.code in _USED_UP for fault in faults):
             return AllowanceError(
-                f"{where(self._config)} takes no batch of that size now: {told}; the same command goes on from here, "
-                "see to `batch.most`"
+                f"{endpoint(self._config)} takes no batch of that size now: {reason}; "
+                "the same command goes on from here, see to `batch.most`"
             )
-        return SetupError(f"{where(self._config)} took the batch for wrong: {told}")
+        return SetupError(f"{endpoint(self._config)} took the batch for wrong: {reason}")
 
     def _raise(self, error: openai.OpenAIError) -> NoReturn:
-        """Tell what an error of the endpoint means for the run."""
-        told = str(error)
+        """Raise what an error of the endpoint means for the run: `SetupError`, `DataError` or `AllowanceError`."""
+        reason = str(error)
         if isinstance(error, openai.APIStatusError):
             try:
                 raise_status(error.status_code, error.response.content, self._config)
-            except AgainError as passing:
-                told = str(passing)
+            except RetryableError as passing:
+                reason = str(passing)
         raise AllowanceError(
-            f"the batch endpoint of {where(self._config)} cannot be used now: {told}; batches that were made go on "
-            "there, and the same command takes them up"
+            f"the batch endpoint of {endpoint(self._config)} cannot be used now: {reason}; "
+            "batches that were made go on there, and the same command takes them up"
         ) from error
 
 
 def _read(data: bytes) -> Iterator[tuple[str, Any]]:
-    """The lines of a file of answers, by the key of their call; what is no whole line is as if it were not there."""
+    """The lines of an output file, with the key of their call. Lines that are not whole are skipped."""
     for line in data.splitlines():
         try:
-            told = json.loads(line)
+            row = json.loads(line)
         except ValueError:
             continue
-        if isinstance(told, Mapping) and isinstance(told.get("custom_id"), str):
-            yield told["custom_id"], told
+        if isinstance(row, Mapping) and isinstance(row.get("custom_id"), str):
+            yield row["custom_id"], row

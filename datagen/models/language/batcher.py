@@ -1,4 +1,4 @@
-"""Many small askings on one event loop, made into few."""
+"""Combine many small requests of one event loop into few."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-class Gathered(Generic[Item, Found]):
-    """What is asked while one asking is under way goes together in the next one; `ask` answers in order."""
+class Batcher(Generic[Item, Result]):
+    """Sends one group of items at a time; items that come meanwhile form the next group.
 
-    def __init__(self, ask: Callable[[list[Item]], Awaitable[list[Found]]]) -> None:
+    `ask` answers a group in the order of its items.
+    """
+
+    def __init__(self, ask: Callable[[list[Item]], Awaitable[list[Result]]]) -> None:
         self._ask = ask
-        self._waiting: list[tuple[Item, asyncio.Future[Found]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def __call__(self, item: Item) -> Found:
-        """Its answer; what `ask` raises is raised for all that were asked together."""
+    async def __call__(self, item: Item) -> Result:
+        """The answer to one item. An exception of `ask` is raised for every item of its group."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Found] = loop.create_future()
+        answer: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, answer))
         if self._task is None:
             self._task = loop.create_task(self._work())
@@ -30,17 +33,17 @@ class Gathered(Generic[Item, Found]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                asked, self._waiting = self._waiting, []
-                await self._together([item for item, _ in asked], [answer for _, answer in asked])
+                group, self._waiting = self._waiting, []
+                await self._answer([item for item, _ in group], [answer for _, answer in group])
         finally:
             self._task = None
 
-    async def _together(self, items: list[Item], answers: list[asyncio.Future[Found]]) -> None:
+    async def _answer(self, items: list[Item], answers: list[asyncio.Future[Result]]) -> None:
         try:
             found = await self._ask(items)
         except Exception as error:
             for answer in answers:
-                if not answer.done():  # as it is where whoever asked was cancelled
+                if not answer.done():  # done if its caller was cancelled
                     answer.set_exception(error)
         else:
             for answer, value in zip(answers, found, strict=True):

@@ -1,4 +1,4 @@
-"""Which language model answers, how it is asked, and what it may cost."""
+"""The config of a language model: server, model, form of calls, limits and prices."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ class OpenAIConfig(ModelConfig):
 
     @property
     def revision(self) -> str:
-        """The model's name, and what pins its weights."""
+        """The name of the model, and what pins its weights."""
         return f"{self.kind}@{self.version}:{self.model}{f'@{self.weights}' if self.weights else ''}"
 
     @property
     def effective_license(self) -> str | None:
-        """As the config says, else as is known of a model of that name."""
+        """The licence from the config, else the known licence of a model with that name."""
         return self.weights_license or license_of(self.model)
 
     @property
     def terms(self) -> Terms:
-        """What calls to this model share with all others of the run that say the same."""
+        """The limits of these calls. All calls of a run under equal terms share one limiter."""
         return Terms(
             server=self.base_url,
             model=self.model,
@@ -98,12 +98,12 @@ class OpenAIConfig(ModelConfig):
 
     @property
     def lost_after_s(self) -> float:
-        """Seconds after which a call that nobody settled counts as lost, and as spent."""
+        """Seconds after which an unsettled call counts as lost, and its estimate as used."""
         return _DAYS_S if self.batch else self.timeout_s + _SPARE_S
 
     @property
     def lost_upload_s(self) -> float:
-        """Seconds after which a batch that is noted and not made will never be: longer than all tries take."""
+        """Seconds after which a stored batch without an id will never get one: longer than all retries take."""
         return 2 * self.timeout_s * (self.retries + 1) + _SPARE_S
 
     @model_validator(mode="after")
@@ -120,9 +120,9 @@ class OpenAIConfig(ModelConfig):
 
 
 _SPARE_S = 30.0
-"""Beyond its time-out, until a call that nobody settled counts as lost."""
+"""Seconds beyond the time-out until an unsettled call counts as lost."""
 _DAYS_S = 2 * 86_400.0
-"""The same for a batch, which takes a day at the most."""
+"""The same for a batch, which ends within a day."""
 
 LanguageModelConfig = OpenAIConfig
-"""Every kind of language model, told apart by `kind`."""
+"""Every kind of language model, selected by `kind`."""

@@ -1,8 +1,8 @@
-"""What calls to one service may take: so many a minute, so many tokens a minute, and so much in all.
+"""Limits of calls to one service: requests and tokens a minute, and a budget in tokens or US dollars.
 
-One `Allowance` stands for all workers of a run. A call asks for leave before it
-is made, is told how long to wait, first come first served, and says afterwards
-what it took. Nothing waits in here, so that one small actor can serve a cluster.
+One `CallLimiter` serves all workers of a run. A call asks for a permit, waits as long as the permit says, and settles
+what it used afterwards. Permits are given in the order of the requests. The limiter itself never waits, so that one
+small actor can serve a cluster.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 
 class Terms(NamedTuple):
-    """What is allowed, of which model of which server; calls under equal terms share one allowance."""
+    """The limits of one model on one server; None is no limit. Calls under equal terms share one limiter."""
 
     server: str
     model: str
@@ -27,68 +27,68 @@ class Terms(NamedTuple):
 
     @property
     def limit(self) -> bool:
-        """Whether they limit anything."""
+        """Whether anything is limited."""
         return any(limit is not None for limit in self[2:])
 
 
-class Amount(NamedTuple):
-    """What a call takes, or may take at the most."""
+class Usage(NamedTuple):
+    """Tokens and US dollars of a call: used, or an upper estimate."""
 
     tokens: int = 0
     usd: float = 0.0
 
 
-class Wish(NamedTuple):
-    """A call that is to be made."""
+class PermitRequest(NamedTuple):
+    """A call that asks for a permit."""
 
-    most: Amount
-    """What it takes at the most."""
+    most: Usage
+    """The most that it may use."""
     longest_s: float
-    """Seconds after which it counts as spent if it never said what it took; its worker is gone."""
+    """Seconds after which an unsettled call counts as lost, because its worker died; `most` then counts as used."""
 
 
-class Leave(NamedTuple):
-    """Whether a call may be made."""
+class Permit(NamedTuple):
+    """Whether, and when, a call may be made."""
 
     ticket: int = 0
-    """By which it says later what it took; 0 if it has to ask again after the wait."""
+    """The number to settle the call with; 0 if it must ask again after `wait`."""
     wait: float = 0.0
-    """Seconds."""
+    """Seconds to wait."""
     refused: str = ""
-    """Why it may not be made, nor any other."""
+    """Why neither this call nor any other may be made; '' if it may."""
 
 
 class Bucket:
-    """An even flow of so much a minute, of which one second's worth may come at once.
+    """A token bucket: an even flow of an amount a minute, with a burst of one second.
 
-    Released within any span of `s` seconds is never more than `room + rate * s`.
+    Within any span of `s` seconds it releases at most `room + rate * s`.
     """
 
     def __init__(self, per_minute: float, *, now: float) -> None:
         self.rate = per_minute / 60
-        self.room = max(1.0, self.rate)
+        self.room = max(1.0, self.rate)  # at least one call, also below one a second
         self._level = self.room
         self._at = now
 
     def take(self, amount: float, *, now: float) -> float:
-        """Seconds until this amount may go, all earlier ones before it. One larger than the room is paid off first."""
+        """Seconds until this amount may go, after all earlier ones. A level below 0 makes later ones wait."""
         self._level = min(self.room, self._level + max(0.0, now - self._at) * self.rate)
         self._at = max(now, self._at)
         self._level -= amount
         return max(0.0, -self._level / self.rate)
 
     def give_back(self, amount: float) -> None:
-        """Correct an estimate; below zero, more was taken than was thought."""
+        """Return what an estimate had too much; a negative amount if it had too little."""
         self._level = min(self.room, self._level + amount)
 
 
-class _Out(NamedTuple):
-    guess: Amount
+class _InFlight(NamedTuple):
+    guess: Usage
     until: float
 
 
-class Allowance:
-    """The books of one service in one run; any thread may ask."""
+class CallLimiter:
+    """The limits and the use of one service in one run. It is thread-safe."""
 
     def __init__(
         self,
@@ -102,85 +102,87 @@ class Allowance:
         self._chance = chance
         self._lock = threading.Lock()
         now = clock()
-        self._requests = Bucket(terms.requests_per_minute, now=now) if terms.requests_per_minute else None
-        self._tokens = Bucket(terms.tokens_per_minute, now=now) if terms.tokens_per_minute else None
-        self._held_until = now
+        self._request_bucket = Bucket(terms.requests_per_minute, now=now) if terms.requests_per_minute else None
+        self._token_bucket = Bucket(terms.tokens_per_minute, now=now) if terms.tokens_per_minute else None
+        self._paused_until = now
         self._pause = 0.0
-        """Seconds of the pause that lasts until then."""
-        self._look_at = now
-        """When calls that were lost are looked for next."""
-        self._spent = Amount()
-        self._out: dict[int, _Out] = {}
-        self._flying = Amount()
-        """What the calls in `_out` may take, in all."""
+        """Length of that pause, in seconds."""
+        self._next_lost_check = now
+        """When lost calls are searched next."""
+        self._used = Usage()
+        self._in_flight: dict[int, _InFlight] = {}
+        self._reserved = Usage()
+        """The estimates of the calls in `_in_flight`, summed up."""
         self._tickets = count(1)
 
-    def ask(self, wish: Wish) -> Leave:
-        """Leave for a call."""
-        guess = wish.most
+    def ask(self, request: PermitRequest) -> Permit:
+        """The permit for a call."""
+        guess = request.most
         with self._lock:
             now = self._clock()
-            self._enter_lost(now)
-            if refused := self._over(self._spent, guess):
-                return Leave(refused=refused)
-            if self._over(_sum(self._spent, self._flying), guess):
-                return Leave(wait=_AGAIN_S)
-            waits = [self._held(now)]
-            if self._requests:
-                waits.append(self._requests.take(1, now=now))
-            if self._tokens:
-                waits.append(self._tokens.take(guess.tokens, now=now))
+            self._settle_lost(now)
+            if refused := self._exceeded_budget(self._used, guess):
+                return Permit(refused=refused)
+            if self._exceeded_budget(_sum(self._used, self._reserved), guess):
+                return Permit(wait=_AGAIN_S)  # those in flight may use less than their estimates
+            waits = [self._pause_left(now)]
+            if self._request_bucket:
+                waits.append(self._request_bucket.take(1, now=now))
+            if self._token_bucket:
+                waits.append(self._token_bucket.take(guess.tokens, now=now))
             wait = max(0.0, *waits)
             ticket = next(self._tickets)
-            self._out[ticket] = _Out(guess, now + wait + wish.longest_s)
-            self._flying = _sum(self._flying, guess)
-            return Leave(ticket, wait)
+            self._in_flight[ticket] = _InFlight(guess, now + wait + request.longest_s)
+            self._reserved = _sum(self._reserved, guess)
+            return Permit(ticket, wait)
 
-    def ask_all(self, wishes: Sequence[Wish], took: Sequence[tuple[int, Amount]] = ()) -> list[Leave]:
-        """Leave for several calls, in their order, once it is entered what others took."""
+    def ask_all(self, requests: Sequence[PermitRequest], took: Sequence[tuple[int, Usage]] = ()) -> list[Permit]:
+        """The permits for several calls, in their order, after settling others."""
         self.settle_all(took)
-        return [self.ask(wish) for wish in wishes]
+        return [self.ask(request) for request in requests]
 
-    def settle_all(self, took: Sequence[tuple[int, Amount]]) -> None:
-        """Enter what several calls took, by their tickets."""
+    def settle_all(self, took: Sequence[tuple[int, Usage]]) -> None:
+        """Settle several calls: tickets, and what they used."""
         for ticket, amount in took:
             self.settle(ticket, amount)
 
-    def settle(self, ticket: int, took: Amount) -> None:
-        """Enter what a call took; its guess is let go."""
+    def settle(self, ticket: int, took: Usage) -> None:
+        """Replace the estimate of a call by what it used."""
         with self._lock:
-            if ticket not in self._out:
-                return  # it came back after it was given up, and is entered already
-            out = self._landed(ticket)
-            self._spent = _sum(self._spent, took)
-            if self._tokens:
-                self._tokens.give_back(out.guess.tokens - took.tokens)
+            if ticket not in self._in_flight:
+                return  # it came back after it counted as lost, when its estimate was added
+            out = self._release(ticket)
+            self._used = _sum(self._used, took)
+            if self._token_bucket:
+                self._token_bucket.give_back(out.guess.tokens - took.tokens)
 
     def hold(self, seconds: float) -> None:
-        """Let no call go for so long, as the service asked; they go one by one within half as long again."""
+        """Pause all calls, as the service requested. They resume spread over half of that time again."""
         with self._lock:
-            if (until := self._clock() + seconds) > self._held_until:
-                self._held_until, self._pause = until, seconds
+            if (until := self._clock() + seconds) > self._paused_until:
+                self._paused_until, self._pause = until, seconds
 
-    def _held(self, now: float) -> float:
-        """Seconds that a call has to wait for the end of a pause, each some other, so that not all come at once."""
-        return self._held_until - now + self._chance() * self._pause / 2 if now < self._held_until else 0.0
+    def _pause_left(self, now: float) -> float:
+        """Seconds until the end of a pause, plus a random part, so that calls do not all come at once."""
+        return self._paused_until - now + self._chance() * self._pause / 2 if now < self._paused_until else 0.0
 
-    def _enter_lost(self, now: float) -> None:
-        if now < self._look_at:
+    def _settle_lost(self, now: float) -> None:
+        if now < self._next_lost_check:
             return
-        self._look_at = now + 1
-        for ticket in [ticket for ticket, out in self._out.items() if out.until < now]:
-            self._spent = _sum(self._spent, self._landed(ticket).guess)
+        self._next_lost_check = now + 1
+        for ticket in [ticket for ticket, out in self._in_flight.items() if out.until < now]:
+            self._used = _sum(self._used, self._release(ticket).guess)
 
-    def _landed(self, ticket: int) -> _Out:
-        out = self._out.pop(ticket)
-        tokens, usd = self._flying.tokens - out.guess.tokens, self._flying.usd - out.guess.usd
-        self._flying = Amount(tokens, max(usd, 0.0)) if self._out else Amount()  # no error of rounding stays
+    def _release(self, ticket: int) -> _InFlight:
+        out = self._in_flight.pop(ticket)
+        tokens, usd = self._reserved.tokens - out.guess.tokens, self._reserved.usd - out.guess.usd
+        self._reserved = (
+            Usage(tokens, max(usd, 0.0)) if self._in_flight else Usage()
+        )  # an empty sum is exactly 0, without rounding errors
         return out
 
-    def _over(self, before: Amount, guess: Amount) -> str:
-        """Which budget a call would break, in words."""
+    def _exceeded_budget(self, before: Usage, guess: Usage) -> str:
+        """The budget that a call would exceed, in words; '' if none."""
         terms = self.terms
         if terms.budget_usd is not None and before.usd + guess.usd > terms.budget_usd:
             return (
@@ -196,8 +198,8 @@ class Allowance:
 
 
 _AGAIN_S = 0.2
-"""After which to ask again at the earliest, where those in flight may leave enough."""
+"""Seconds until the next request, if calls in flight may return enough of the budget."""
 
 
-def _sum(one: Amount, other: Amount) -> Amount:
-    return Amount(one.tokens + other.tokens, one.usd + other.usd)
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(one.tokens + other.tokens, one.usd + other.usd)

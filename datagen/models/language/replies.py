@@ -1,4 +1,4 @@
-"""What services replied, kept by what they were asked, so that nothing is paid for twice."""
+"""Stored replies of services, by a hash of the call, so that no call is paid for twice."""
 
 from __future__ import annotations
 
@@ -19,52 +19,55 @@ from datagen.storage.io_offload import IoOffloader
 from datagen.storage.store import Store
 
 
-class Said(NamedTuple):
-    """The text of one reply, and the tokens that it took."""
+class RawReply(NamedTuple):
+    """The text of one reply, and its tokens. The field names are the JSON keys of the stored reply."""
 
     text: str
     tokens_in: int
     tokens_out: int
     cut: bool
-    """Whether it broke off at `max_tokens`."""
+    """Whether it was cut off at `max_tokens`."""
 
 
 class Replies:
-    """Replies below one address, known from the start; nowhere, if it is ''. All of a process share what they know."""
+    """The stored replies below one address; with the address '' nothing is stored.
+
+    All instances of a process share one index, which is read at the start.
+    """
 
     def __init__(self, address: str) -> None:
         self._notes = _notes_at(address) if address else None
         self._offloader = IoOffloader()
 
     def close(self) -> None:
-        """Let its threads go."""
+        """End its threads."""
         self._offloader.close()
 
-    async def find(self, key: str) -> Said | None:
-        """What was kept; None if nothing was, or if it was damaged since. Raises `StoreError`."""
+    async def find(self, key: str) -> RawReply | None:
+        """A stored reply; None if there is none, or if it is damaged. Raises `StoreError`."""
         return await self._offloader.run(partial(self._found, key)) if self._notes else None
 
-    async def keep(self, key: str, said: Said) -> None:
-        """Keep a reply; a reader sees it whole or not at all. Raises `StoreError`."""
+    async def keep(self, key: str, reply: RawReply) -> None:
+        """Store a reply. A reader gets it whole or not at all. Raises `StoreError`."""
         if self._notes:
-            await self._offloader.run(partial(self._notes.add, key, bytes_of(said._asdict())))
+            await self._offloader.run(partial(self._notes.add, key, json_bytes(reply._asdict())))
 
     async def forget(self, keys: Sequence[str]) -> None:
-        """Let go of replies that were of no use, so that a retry asks again. Raises `StoreError`."""
+        """Remove replies that were of no use, so that a retry calls again. Raises `StoreError`."""
         if self._notes:
             for key in keys:
                 await self._offloader.run(partial(self._notes.forget, key))
 
-    async def look(self) -> None:
-        """Learn at once of what other workers kept, rather than within moments. Raises `StoreError`."""
+    async def refresh(self) -> None:
+        """Read now what other workers stored, instead of within moments. Raises `StoreError`."""
         if self._notes:
             await asyncio.to_thread(self._notes.refresh)
 
-    def _found(self, key: str) -> Said | None:
+    def _found(self, key: str) -> RawReply | None:
         assert self._notes is not None
         if data := self._notes.find(key):
-            with suppress(ValueError, TypeError):  # not what `keep` wrote
-                return Said(**json.loads(data))
+            with suppress(ValueError, TypeError):  # not written by `keep`
+                return RawReply(**json.loads(data))
         return None
 
 
@@ -73,7 +76,7 @@ _LOCK = threading.Lock()
 
 
 def _notes_at(address: str) -> AppendLog:
-    """The notes there, looked through once in a process."""
+    """The log at an address, one instance a process: reading its index takes a second for 200,000 replies."""
     with _LOCK:
         notes = _NOTES.get(address)
         if notes is None:
@@ -82,16 +85,16 @@ def _notes_at(address: str) -> AppendLog:
         return notes
 
 
-def bytes_of(value: Any) -> bytes:
-    """Plain data as JSON, the same for the same data in the same order."""
+def json_bytes(value: Any) -> bytes:
+    """Plain data as JSON; equal data in equal order gives equal bytes."""
     try:
         return to_json(value)
-    except PydanticSerializationError:  # half a character, which is no text
+    except PydanticSerializationError:  # a lone surrogate, which is not valid text
         return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def key_of(call: bytes, *, weights: str, draw: Sequence[str | int]) -> str:
-    """A hash of all that decides a reply: the call with its pictures as JSON, what pins the weights, and the draw."""
+def reply_key(call: bytes, *, weights: str, draw: Sequence[str | int]) -> str:
+    """A hash of what decides a reply: the JSON of the call with its pictures, the pin of the weights, and the draw."""
     digest = hashlib.sha256(call)
-    digest.update(bytes_of([weights, list(draw)]))
+    digest.update(json_bytes([weights, list(draw)]))
     return digest.hexdigest()

@@ -1,4 +1,8 @@
-"""The JSON schema of an answer, as servers take it that hold a model to one."""
+"""The JSON schema of an answer, for servers that constrain a model to it.
+
+The schema holds the class names and docstrings of the shapes. They are sent with each call and are part of the key of
+the stored reply: to change one asks every question anew.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_KEPT = ("type", "description", "enum", "anyOf", "items", "minItems", "maxItems", "properties", "$ref", "$defs")
-"""What OpenAI's strict mode, vLLM, SGLang and llama.cpp all know; the rest is checked when the answer is here."""
+_SUPPORTED = ("type", "description", "enum", "anyOf", "items", "minItems", "maxItems", "properties", "$ref", "$defs")
+"""Keywords that OpenAI's strict mode, vLLM, SGLang and llama.cpp all support. We check the rest in the answer."""
 _LONGEST_NAME = 64
 
 
 @cache
 def strict_schema(shape: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a shape: every property required, none besides, and only words that every server knows."""
+    """The schema of a shape, with all properties required, no others allowed, and only commonly supported keywords."""
     schema = _strict(shape.model_json_schema())
     assert isinstance(schema, dict)
     return schema
@@ -24,7 +28,7 @@ def strict_schema(shape: type[BaseModel]) -> dict[str, Any]:
 
 @cache
 def schema_name(shape: type[BaseModel]) -> str:
-    """A name for it of the signs that are allowed."""
+    """The name of the schema, of characters that servers allow."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", shape.__name__)[:_LONGEST_NAME]
 
 
@@ -33,14 +37,15 @@ def _strict(node: Any) -> Any:
         return [_strict(item) for item in node]
     if not isinstance(node, Mapping):
         return node
-    found = {**node, **_in_other_words(node)}
-    kept = {word: _below(word, found[word]) for word in _KEPT if word in found}
-    if "properties" in kept:
-        kept |= {"required": list(kept["properties"]), "additionalProperties": False}
-    return kept
+    found = {**node, **_equivalents(node)}
+    result = {word: _strict_value(word, found[word]) for word in _SUPPORTED if word in found}
+    if "properties" in result:
+        # strict mode refuses optional properties, and objects that may have others
+        result |= {"required": list(result["properties"]), "additionalProperties": False}
+    return result
 
 
-def _in_other_words(node: Mapping[str, Any]) -> dict[str, Any]:
+def _equivalents(node: Mapping[str, Any]) -> dict[str, Any]:
     words: dict[str, Any] = {}
     if "const" in node:
         words["enum"] = [node["const"]]
@@ -51,7 +56,7 @@ def _in_other_words(node: Mapping[str, Any]) -> dict[str, Any]:
     return words
 
 
-def _below(word: str, value: Any) -> Any:
+def _strict_value(word: str, value: Any) -> Any:
     if word in ("properties", "$defs"):
         return {name: _strict(part) for name, part in value.items()}
     return value if word in ("enum", "type") else _strict(value)

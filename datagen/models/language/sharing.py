@@ -1,8 +1,7 @@
-"""Where the allowance of a service is: in this process, or in one small actor for all workers of a cluster.
+"""Access to the call limiter of a service: in this process, or in one small actor for all workers of a cluster.
 
-The driver makes the actors, on its own machine, so that they end with the run
-and not with a worker. Each has a name of the run and the terms, by which
-workers find it.
+The driver creates the actors on its own machine, so that they end with the run and not with a worker. Workers find an
+actor by its name, which is made of the run and the terms.
 """
 
 from __future__ import annotations
@@ -17,101 +16,101 @@ from typing import Any, Protocol
 
 from datagen.core.errors import AllowanceError
 from datagen.core.stage import Runtime
-from datagen.models.language.batcher import Gathered
-from datagen.models.language.rate_limit import Allowance, Amount, Leave, Terms, Wish
+from datagen.models.language.batcher import Batcher
+from datagen.models.language.rate_limit import CallLimiter, Permit, PermitRequest, Terms, Usage
 
-_SOON_S = 0.05
-"""After which it is told what calls took, if none asks before."""
+_SEND_AFTER_S = 0.05
+"""Seconds until the use of calls is sent to the actor, if no request for a permit takes it along before."""
 
 
 class Gate(Protocol):
-    """An `Allowance`, wherever it is."""
+    """A `CallLimiter`, here or in an actor."""
 
-    async def ask(self, wish: Wish) -> Leave:
-        """See `Allowance.ask`. Raises `AllowanceError` if it is gone."""
+    async def ask(self, request: PermitRequest) -> Permit:
+        """See `CallLimiter.ask`. Raises `AllowanceError` if it is gone."""
         ...
 
-    async def settle(self, ticket: int, took: Amount) -> None:
-        """See `Allowance.settle`."""
+    async def settle(self, ticket: int, took: Usage) -> None:
+        """See `CallLimiter.settle`."""
         ...
 
     async def hold(self, seconds: float) -> None:
-        """See `Allowance.hold`."""
+        """See `CallLimiter.hold`."""
         ...
 
 
-class Here:
-    """An allowance in this process."""
+class LocalGate:
+    """A limiter in this process."""
 
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
+    def __init__(self, limiter: CallLimiter) -> None:
+        self._limiter = limiter
 
-    async def ask(self, wish: Wish) -> Leave:
+    async def ask(self, request: PermitRequest) -> Permit:
         """See `Gate`."""
-        return self._allowance.ask(wish)
+        return self._limiter.ask(request)
 
-    async def settle(self, ticket: int, took: Amount) -> None:
+    async def settle(self, ticket: int, took: Usage) -> None:
         """See `Gate`."""
-        self._allowance.settle(ticket, took)
+        self._limiter.settle(ticket, took)
 
     async def hold(self, seconds: float) -> None:
         """See `Gate`."""
-        self._allowance.hold(seconds)
+        self._limiter.hold(seconds)
 
 
-class There:
-    """An allowance in an actor of the cluster, which is asked for many calls at once.
+class ActorGate:
+    """A limiter in an actor of the cluster. Requests are combined, and use is sent with the next request or soon.
 
-    What calls took is told with the next asking, or soon: an actor's method costs a worker as much as a call.
+    This matters because a call of an actor's method costs a worker as much as the call to the service.
     """
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
-        self._asking: Gathered[Wish, Leave] = Gathered(self._ask_all)
-        self._took: list[tuple[int, Amount]] = []
-        self._telling: asyncio.TimerHandle | None = None
+        self._batcher: Batcher[PermitRequest, Permit] = Batcher(self._ask_all)
+        self._took: list[tuple[int, Usage]] = []
+        self._send_timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, wish: Wish) -> Leave:
-        """See `Gate`; of one that is cancelled the ticket goes back."""
-        asking = asyncio.ensure_future(self._asking(wish))
+    async def ask(self, request: PermitRequest) -> Permit:
+        """See `Gate`. If the caller is cancelled, its ticket is settled with no use."""
+        asking = asyncio.ensure_future(self._batcher(request))
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            asking.add_done_callback(self._give_back)
+            asking.add_done_callback(self._return_ticket)
             raise
 
-    async def settle(self, ticket: int, took: Amount) -> None:
+    async def settle(self, ticket: int, took: Usage) -> None:
         """See `Gate`."""
         self._settle(ticket, took)
 
-    def _give_back(self, asking: asyncio.Future[Leave]) -> None:
+    def _return_ticket(self, asking: asyncio.Future[Permit]) -> None:
         if not asking.cancelled() and not asking.exception() and asking.result().ticket:
-            self._settle(asking.result().ticket, Amount())
+            self._settle(asking.result().ticket, Usage())
 
-    def _settle(self, ticket: int, took: Amount) -> None:
+    def _settle(self, ticket: int, took: Usage) -> None:
         self._took.append((ticket, took))
-        self._telling = self._telling or asyncio.get_running_loop().call_later(_SOON_S, self._tell)
+        self._send_timer = self._send_timer or asyncio.get_running_loop().call_later(_SEND_AFTER_S, self._send_usage)
 
-    async def _ask_all(self, wishes: list[Wish]) -> list[Leave]:
-        leaves: list[Leave] = await _answer(self._actor.ask_all, wishes, self._told())
-        return leaves
+    async def _ask_all(self, requests: list[PermitRequest]) -> list[Permit]:
+        permits: list[Permit] = await _call_actor(self._actor.ask_all, requests, self._drain_usage())
+        return permits
 
-    def _tell(self) -> None:
-        if took := self._told():
+    def _send_usage(self) -> None:
+        if took := self._drain_usage():
             self._actor.settle_all.remote(took)
 
-    def _told(self) -> list[tuple[int, Amount]]:
-        if self._telling:
-            self._telling.cancel()
-        took, self._took, self._telling = self._took, [], None
+    def _drain_usage(self) -> list[tuple[int, Usage]]:
+        if self._send_timer:
+            self._send_timer.cancel()
+        took, self._took, self._send_timer = self._took, [], None
         return took
 
     async def hold(self, seconds: float) -> None:
         """See `Gate`."""
-        await _answer(self._actor.hold, seconds)
+        await _call_actor(self._actor.hold, seconds)
 
 
-async def _answer(method: Any, *arguments: Any) -> Any:
+async def _call_actor(method: Any, *arguments: Any) -> Any:
     from ray.exceptions import RayActorError
 
     try:
@@ -122,48 +121,49 @@ async def _answer(method: Any, *arguments: Any) -> Any:
         ) from error
 
 
-_OURS: dict[tuple[str, Terms], Allowance] = {}
-"""Of the runs of this process that go on."""
+_LIMITERS: dict[tuple[str, Terms], CallLimiter] = {}
+"""The limiters of the runs of this process, by run and terms."""
 _LOCK = threading.Lock()
 
 
 def gate(terms: Terms, *, runtime: Runtime) -> Gate:
-    """The allowance that all of a run share; one of its own for what runs outside a run.
+    """The limiter that all workers of a run share. Outside a run it is a new one.
 
-    Where nothing is limited each worker of a cluster has its own, which keeps the server's pauses: to ask for leave
-    elsewhere costs a worker as much as the call.
+    If nothing is limited, each worker of a cluster has its own one for the pauses that the server requests: to ask an
+    actor costs a worker as much as the call.
     """
     if runtime.cluster and terms.limit:
         import ray
 
-        return There(ray.get_actor(_name(terms, runtime.run)))
+        return ActorGate(ray.get_actor(_name(terms, runtime.run)))
     if not runtime.run:
-        return Here(Allowance(terms))
+        return LocalGate(CallLimiter(terms))
     with _LOCK:
-        return Here(_OURS.setdefault((runtime.run, terms), Allowance(terms)))
+        return LocalGate(_LIMITERS.setdefault((runtime.run, terms), CallLimiter(terms)))
 
 
 @contextmanager
 def shared_here(*, run: str) -> Iterator[None]:
-    """While the block lasts, the workers of a run in this process share their limits; then these are forgotten."""
+    """Remove the limiters of a run from this process after the block."""
     try:
         yield
     finally:
         with _LOCK:
-            for key in [key for key in _OURS if key[0] == run]:
-                del _OURS[key]
+            for key in [key for key in _LIMITERS if key[0] == run]:
+                del _LIMITERS[key]
 
 
 @contextmanager
 def shared(all_terms: Iterable[Terms], *, run: str) -> Iterator[None]:
-    """While the block lasts, the workers of a run on Ray find an actor for each of these terms."""
+    """Have an actor on Ray for each of these terms, for the workers of a run, while the block lasts."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    made: Callable[[type], Any] = ray.remote(num_cpus=0)
+    made: Callable[[type], Any] = ray.remote(num_cpus=0)  # it only counts, and must not take a core from stages
+    # on the driver's machine: it ends with the run, and no worker's death resets a budget
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actors = [
-        made(Allowance).options(name=_name(terms, run), scheduling_strategy=here).remote(terms)
+        made(CallLimiter).options(name=_name(terms, run), scheduling_strategy=here).remote(terms)
         for terms in dict.fromkeys(all_terms)
         if terms.limit
     ]
@@ -179,22 +179,23 @@ def _name(terms: Terms, run: str) -> str:
     return f"calls to {terms.model} {run} {digest}"
 
 
-async def leave(gate: Gate, wish: Wish, *, again_s: float = 0) -> int:
-    """Wait until a call may be made; the ticket to settle. Raises `AllowanceError` if a budget is spent.
+async def acquire(gate: Gate, request: PermitRequest, *, again_s: float = 0) -> int:
+    """Wait until a call may be made; the ticket to settle it with. Raises `AllowanceError` if a budget is used up.
 
-    Where calls in flight have to come back first, it asks every `again_s` seconds, or as often as the gate says.
+    If calls in flight have to return first, it asks again after `again_s` seconds, or after the permit's `wait` if that
+    is longer.
     """
     while True:
-        given = await gate.ask(wish)
-        if given.refused:
-            raise AllowanceError(given.refused)
-        if not given.ticket:
-            await asyncio.sleep(max(given.wait, again_s))
+        permit = await gate.ask(request)
+        if permit.refused:
+            raise AllowanceError(permit.refused)
+        if not permit.ticket:
+            await asyncio.sleep(max(permit.wait, again_s))
             continue
         try:
-            if given.wait:
-                await asyncio.sleep(given.wait)
+            if permit.wait:
+                await asyncio.sleep(permit.wait)
         except BaseException:
-            await gate.settle(given.ticket, Amount())  # it was never made
+            await gate.settle(permit.ticket, Usage())  # it was never made
             raise
-        return given.ticket
+        return permit.ticket

@@ -1,9 +1,8 @@
-"""`Verdict`: a yes or a no with its reason, the shape for any judge; give it as `shape` to a `LanguageModel`.
+"""`Verdict`, a yes or no with a reason: the answer shape of every judge. Pass it as `shape` to a `LanguageModel`.
 
-It is asked for as JSON, `{"answer": true, "reason": "..."}`. A model that
-answers in words ("True.", "**No**, it is cut off.", "Answer: yes") is
-understood too, where the words allow one reading; all else is an answer of the
-wrong form, which the model is asked to mend.
+The model is asked for JSON, `{"answer": true, "reason": "..."}`. An answer in words ("True.", "**No**, it is cut off.",
+"Answer: yes") is parsed too if it has one meaning. Any other answer has the wrong form, and the model is asked to
+repair it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, field_validator
 
-from datagen.models.language.base import Spoken
+from datagen.models.language.base import TextAnswer
 
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 _LABEL = r"(?:(?:so|thus|the|my|final|overall) )*(?:answer|verdict|judge?ment|result)"
@@ -29,7 +28,7 @@ _BREAKS = re.compile(r"[.,;:!?\n\r\u3001\u3002]|\s[-\u2013\u2014]+\s")
 _BULLET = re.compile(r"^[-\u2013\u2014\s\d]+|[-\u2013\u2014\s\d]+$")
 
 
-class Verdict(Spoken):
+class Verdict(TextAnswer):
     """A yes or a no, and why."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -37,7 +36,7 @@ class Verdict(Spoken):
     answer: bool
     """Whether it is so."""
     reason: str = ""
-    """In the model's words, which nobody checked."""
+    """The model's words, unchecked."""
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -45,36 +44,36 @@ class Verdict(Spoken):
         return read_verdict(answer) if isinstance(answer, str) else answer
 
     @classmethod
-    def from_words(cls, text: str) -> Self:
-        """See `Spoken`; the whole text is the reason."""
+    def from_text(cls, text: str) -> Self:
+        """See `TextAnswer`; the whole text is the reason."""
         return cls(answer=read_verdict(text), reason=" ".join(text.split()))
 
 
 def read_verdict(text: str) -> bool:
-    """The yes or no that words come to, never a guess.
+    """Parse a yes or no from text, without guessing.
 
-    It stands alone at the beginning or the end, or after "answer:"; nothing else there says the contrary, or doubts.
-    Raises `ValueError` for all else.
+    The answer must stand alone in the first or last clause, or follow "answer:". No other clause may contradict it or
+    express doubt. Raises `ValueError` otherwise.
     """
     plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).casefold()
     clauses = [" ".join(clause.split()) for part in _BREAKS.split(plain) if (clause := _BULLET.sub("", part))]
-    told = {_WORDS[word] for word in _told(clauses)}
-    said = {_WORDS[word] for clause in clauses for word in _perhaps_told(clause) if word in _WORDS}
-    if len(told) != 1 or said - told or _UNSURE.search(plain):
+    clear = {_WORDS[word] for word in _clear_answers(clauses)}
+    possible = {_WORDS[word] for clause in clauses for word in _possible_answers(clause) if word in _WORDS}
+    if len(clear) != 1 or possible - clear or _UNSURE.search(plain):
         raise ValueError("it is neither a clear yes nor a clear no; the answer has to be true or false")
-    return told.pop()
+    return clear.pop()
 
 
-def _told(clauses: list[str]) -> list[str]:
-    """The words that stand where an answer does."""
+def _clear_answers(clauses: list[str]) -> list[str]:
+    """The words in the places of an answer."""
     alone = [*clauses[:1], *clauses[-1:]]
     labelled = [after for before, after in pairwise(clauses) if _LABEL_ALONE.fullmatch(before)]
     named = [match[1] for clause in clauses if (match := _ANSWER_IS.fullmatch(clause))]
     return [*(clause for clause in [*alone, *labelled] if clause in _WORDS), *named]
 
 
-def _perhaps_told(clause: str) -> list[str]:
-    """The words of a clause that may be an answer too: its last one, and all of a short one."""
+def _possible_answers(clause: str) -> list[str]:
+    """The words of a clause that may be another answer: its last word, and every word of a short clause."""
     words = _LETTERS.findall(clause)
     return words if len(words) <= _SHORT else words[-1:]
 

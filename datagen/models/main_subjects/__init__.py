@@ -1,4 +1,4 @@
-"""Main-subject judges: whether an edit changes the main subject of a picture."""
+"""Main-subject judges: they decide whether an edit changes the main subject of a picture."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ from datagen.models.main_subjects.rules import RulesMainSubjectConfig
 MainSubjectJudgeConfig = Annotated[
     RulesMainSubjectConfig | LanguageMainSubjectConfig, pydantic.Field(discriminator="kind")
 ]
-"""Every kind of judge, told apart by `kind`."""
+"""Every kind of judge, selected by `kind`."""

@@ -1,4 +1,4 @@
-"""Who says whether an edit is about a picture's main subject: an instruction in, a verdict out."""
+"""The protocol of main-subject judges: they take an instruction, and return a verdict."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 class MainSubjectJudge(Protocol):
-    """Says whether an edit is about the main subject, which in MIGE is a person or an animal (table 6)."""
+    """Decides whether an edit is about the main subject. In MIGE that is a person or an animal (table 6)."""
 
     async def judge(self, text: str, *, record: str) -> Verdict:
-        """The verdict on a record's instruction.
+        """The verdict on the instruction of the record with this id.
 
-        Raises `DataError` where there is none; see also `LanguageModel`.
+        Raises `DataError` if there is no verdict; see also `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

@@ -1,4 +1,4 @@
-"""Main subjects by a language model."""
+"""Main subjects as a language model judges them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from datagen.core.stage import Runtime
-from datagen.models.language.asking import AskingConfig
 from datagen.models.language.base import Draw, LanguageModel
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.language.verdict import Verdict
 from datagen.models.main_subjects.base import MainSubjectJudge
 
 
-class LanguageMainSubjectConfig(AskingConfig):
+class LanguageMainSubjectConfig(LanguageRoleConfig):
     """Asks a language model; MIGE asks Qwen2.5-14B-Instruct (appendix B, table 6)."""
 
     kind: Literal["language"] = "language"
@@ -27,7 +27,7 @@ class LanguageMainSubjectConfig(AskingConfig):
 
 
 class LanguageMainSubject:
-    """Asks about the instruction alone, as MIGE does."""
+    """Asks about the instruction alone, without a picture, as MIGE does."""
 
     def __init__(self, config: LanguageMainSubjectConfig, model: LanguageModel) -> None:
         self._model = model
@@ -39,5 +39,5 @@ class LanguageMainSubject:
         return reply.value
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

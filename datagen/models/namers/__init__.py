@@ -1,4 +1,4 @@
-"""Subject namers: a name for a cut-out subject."""
+"""Subject namers: they name a cut-out subject."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from datagen.models.namers.label import LabelConfig
 from datagen.models.namers.language import LanguageNamerConfig
 
 SubjectNamerConfig = Annotated[LabelConfig | LanguageNamerConfig, pydantic.Field(discriminator="kind")]
-"""Every kind of namer, told apart by `kind`."""
+"""Every kind of namer, selected by `kind`."""

@@ -1,4 +1,4 @@
-"""Who names a subject: what annotators call it, and its pixels in, a name out."""
+"""The protocol of subject namers: they take an annotated label and the pixels, and return a name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Look(NamedTuple):
-    """A picture, and which of its pixels are the subject."""
+    """A picture, and the mask of the subject."""
 
     image: Image
     mask: NDArray[bool_]
@@ -23,12 +23,13 @@ class SubjectNamer(Protocol):
     """Names a subject with a short noun phrase, such as `red cup`."""
 
     async def name(self, annotated: str, *, look: Look | None, record: str) -> str:
-        """The name of a record's subject, which annotators call `annotated`; `look` is there for those that need it.
+        """The name of the subject of the record with this id. `annotated` is its annotated label.
 
-        Raises `DataError` where there is none; see also `LanguageModel`.
+        `look` is given if the config's `needs` name its fields. Raises `DataError` if there is no name; see also
+        `LanguageModel`.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what it opened."""
+        """Close what it opened."""
         ...

@@ -1,4 +1,4 @@
-"""Subjects called as their annotators called them."""
+"""Subjects named by their annotated labels."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class LabelConfig(ModelConfig):
     kind: Literal["label"] = "label"
 
     def load(self, device: str, *, runtime: Runtime) -> SubjectNamer:  # noqa: ARG002
-        """The namer; it needs no device, and nothing of the run."""
+        """The namer; it needs no device and no runtime."""
         return LabelNamer()
 
 
 class LabelNamer:
-    """Gives the label back."""
+    """Returns the label."""
 
     async def name(self, annotated: str, *, look: Look | None, record: str) -> str:  # noqa: ARG002
         """See `SubjectNamer`."""
         return annotated
 
     async def close(self) -> None:
-        """It opened nothing."""
+        """Nothing to close."""

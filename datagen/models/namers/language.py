@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+from pydantic import StringConstraints, field_validator
 
 from datagen.core.errors import DataError
 from datagen.core.stage import Runtime
-from datagen.models.grammar.phrases import cleaned
-from datagen.models.language.asking import AskingConfig
-from datagen.models.language.base import Draw, LanguageModel
+from datagen.models.grammar import clean_label
+from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.crops import crop, cut_out
 from datagen.models.language.prompt import Kind
+from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.namers.base import Look, SubjectNamer
 
 
-class LanguageNamerConfig(AskingConfig):
+class LanguageNamerConfig(LanguageRoleConfig):
     """Asks a vision-language model, which is shown the subject; MIGE asks Qwen2-VL-7B (appendix B)."""
 
     kind: Literal["language"] = "language"
@@ -37,10 +37,8 @@ MOST_WORDS = 6
 _ARTICLES = ("a", "an", "the")
 
 
-class NameForm(BaseModel):
+class NameForm(AnswerForm):
     """What the model has to give: a name of a few words that fits into a sentence."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -48,14 +46,15 @@ class NameForm(BaseModel):
     @classmethod
     def _short(cls, name: str) -> str:
         text = name.rstrip(".")
-        if len(text.split()) > MOST_WORDS or cleaned(text).casefold() != " ".join(text.casefold().split()):
+        # a name that cleaning changes holds markup, brackets or a sentence
+        if len(text.split()) > MOST_WORDS or clean_label(text).casefold() != " ".join(text.casefold().split()):
             raise ValueError(f"it has to be a noun of at most {MOST_WORDS} words, such as: red cup")
         first, _, rest = text.partition(" ")
         return rest if first.lower() in _ARTICLES and rest else text
 
 
 class LanguageNamer:
-    """Shows the subject and asks what it is."""
+    """Shows the subject to a model and asks for its name."""
 
     def __init__(self, config: LanguageNamerConfig, model: LanguageModel) -> None:
         self._model = model
@@ -71,5 +70,5 @@ class LanguageNamer:
         return reply.value.name
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self._model.close()

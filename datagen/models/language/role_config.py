@@ -1,4 +1,4 @@
-"""Roles that a language model fills: which model, and what it is told."""
+"""The base config of all roles that a language model fills: the model and the prompt."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from datagen.models.language.config import LanguageModelConfig
 from datagen.models.language.prompt import Kind, Prompt, read_prompt
 
 
-class AskingConfig(ModelConfig):
-    """Has a language model answer what a prompt asks; subclasses say what fills the prompt's slots."""
+class LanguageRoleConfig(ModelConfig):
+    """A language model with a prompt. Subclasses declare which slots the prompt may have."""
 
     remote: ClassVar[bool] = True
     deterministic: ClassVar[bool] = False
     slots: ClassVar[Mapping[str, Kind]] = {}
-    """What a prompt for this role may ask for."""
+    """The slots that a prompt for this role may have, with their kinds."""
 
     model: LanguageModelConfig
     """The model that is asked."""
@@ -37,9 +37,9 @@ class AskingConfig(ModelConfig):
 
     @property
     def revision(self) -> str:
-        """The version of the checks, and the words of the prompt; the model has a revision of its own."""
+        """The version of the implementation and the digest of the prompt. The model has a revision of its own."""
         return f"{super().revision}:{self.read_prompt().revision}"
 
     def read_prompt(self) -> Prompt:
-        """The prompt as it is now. Raises `ConfigError`."""
+        """The prompt, read anew from its file. Raises `ConfigError`."""
         return read_prompt(self.prompt, offers=self.slots)
