@@ -56,6 +56,7 @@ def _span(weights: NDArray[np.float32]) -> tuple[float, float]:
     """
     places = (np.arange(len(weights)) + 0.5) / len(weights)
     mean = float(np.average(places, weights=weights))
+    # The half-width of a uniform distribution is sqrt(3) times its standard deviation.
     spread = float(np.sqrt(3 * np.average((places - mean) ** 2, weights=weights)))
     half = max(spread, 0.5 / len(weights))
     return max(0.0, mean - half), min(1.0, mean + half)

@@ -241,6 +241,7 @@ def _canonical_json(value: Any) -> Any:
 
 
 def _canonical_mask(value: Mask) -> Mask:
+    # A view is copied: the stage could still change it through the array that it is a view of.
     if value.base is not None and value.flags.writeable:
         value = value.copy()
     value.setflags(write=False)
@@ -301,6 +302,7 @@ _CODECS: dict[str, _Codec] = {
         True,
     ),
     "text": _Codec("text in valid Unicode", _is_text, _identity, _as_json, _as_json),
+    # `type() is`: a bool is an instance of int.
     "int": _Codec("a whole number", lambda value: type(value) is int, _identity, _as_json, _as_json),
     "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _as_json),
     "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _as_json),

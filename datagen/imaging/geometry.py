@@ -60,6 +60,7 @@ def draw_polygons(polygons: Iterable[Polygon], size: tuple[int, int]) -> Mask:
     mask_HW = np.zeros((size[1], size[0]), np.bool_)
     for outline in filter(len, polygons):
         corners = np.asarray(outline, np.float64)
+        # Half a pixel off: scikit-image puts the centre of pixel i at i, here it is at i + 0.5.
         rows, columns = polygon(corners[:, 1] - 0.5, corners[:, 0] - 0.5, mask_HW.shape)
         mask_HW[rows, columns] = True
     return mask_HW

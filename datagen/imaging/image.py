@@ -72,7 +72,7 @@ class Image:
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
             raise DataError(f"a picture is HWC uint8 RGB, this array is {array.dtype} {array.shape}")
         frozen = np.ascontiguousarray(array)
-        if frozen is array or frozen.base is not None:
+        if frozen is array or frozen.base is not None:  # else the caller could still change the pixels
             frozen = frozen.copy()
         frozen.setflags(write=False)
         return cls(array=frozen, data=None, format="png", size=(array.shape[1], array.shape[0]))

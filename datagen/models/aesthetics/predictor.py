@@ -105,7 +105,7 @@ def aesthetic_predictor(config: HeadConfig, *, device: str) -> LinearHeadPredict
 
 
 def _encoder(config: ClipConfig | OpenClipConfig | Siglip2Config, *, device: str) -> ImageEmbedder:
-    # CLIP and SigLIP are loaded without their text towers: the head reads pictures alone.
+    # CLIP and SigLIP are loaded without their text towers: the head needs embeddings of pictures only.
     if isinstance(config, ClipConfig):
         return clip_images(config, device=device)
     if isinstance(config, Siglip2Config):

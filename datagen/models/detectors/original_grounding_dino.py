@@ -174,7 +174,7 @@ def _build_model(config: OriginalGroundingDinoConfig, *, tokenizer: Any, shape: 
     models = _part("models")
     file = _ARCHITECTURES.get(config.architecture)
     path = Path(_part("config").__path__[0]) / file if file else Path(config.architecture).expanduser()
-    options = _part("util.slconfig").SLConfig.fromfile(str(path))
+    options = _part("util.slconfig").SLConfig.fromfile(str(path))  # runs the file: it is Python
     options.use_checkpoint = options.use_transformer_ckpt = False  # gradient checkpoints save memory only in training
     with _patched_text_encoder(tokenizer, GroundingDinoBert(shape)):
         return models.build_model(options)

@@ -279,7 +279,7 @@ class PatchSearch:
         around = (_SAMPLES[:, None] * width + _SAMPLES).ravel()
         flat = self.image_HWC.reshape(-1, 4)
         cost = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), 16384):
+        for start in range(0, len(rows), 16384):  # in parts, to bound the memory of the gathered samples
             part = slice(start, start + 16384)
             mine = flat[(self.ys[rows[part]] * width + self.xs[rows[part]])[:, None] + around]
             mine -= flat[(ys[part] * width + xs[part])[:, None] + around]

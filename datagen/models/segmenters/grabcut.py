@@ -47,11 +47,11 @@ class GrabCutSegmenter:
         x0, y0, x1, y1 = _whole_pixels(box, width=width, height=height)
         pad_x, pad_y = round((x1 - x0) * self.margin) + 2, round((y1 - y0) * self.margin) + 2
         left, top = max(0, x0 - pad_x), max(0, y0 - pad_y)
-        part_HWC = np.ascontiguousarray(image_HWC[top : y1 + pad_y, left : x1 + pad_x, ::-1])
+        part_HWC = np.ascontiguousarray(image_HWC[top : y1 + pad_y, left : x1 + pad_x, ::-1])  # BGR, as OpenCV has it
         label_HW = np.full(part_HWC.shape[:2], cv2.GC_BGD, np.uint8)
         label_HW[y0 - top : y1 - top, x0 - left : x1 - left] = cv2.GC_PR_FGD
         mask_HW = np.zeros((height, width), np.bool_)
-        if (label_HW == cv2.GC_BGD).any():
+        if (label_HW == cv2.GC_BGD).any():  # GrabCut needs background pixels; a box may fill the whole picture
             cv2.setRNGSeed(_SEED)  # GrabCut's k-means draws from OpenCV's global generator
             colours, others = np.zeros((1, 65)), np.zeros((1, 65))
             cv2.grabCut(part_HWC, label_HW, (0, 0, 1, 1), others, colours, self.rounds, cv2.GC_INIT_WITH_MASK)

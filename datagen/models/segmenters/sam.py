@@ -116,6 +116,7 @@ def _encoder(state: Mapping[str, Any]) -> ImageEncoderViT:
 
     width, _, patch, _ = state["image_encoder.patch_embed.proj.weight"].shape
     grid = state["image_encoder.pos_embed"].shape[1]
+    # A table of relative positions has 2 n - 1 rows for attention over n patches: a window's, or the whole grid's.
     spans = [(len(state[name]) + 1) // 2 for name in _names(state, "image_encoder.blocks.{}.attn.rel_pos_h")]
     return ImageEncoderViT(
         img_size=grid * patch,

@@ -35,6 +35,7 @@ class WeightsSourceConfig(ModelConfig):
     fetched: ClassVar[tuple[str, ...]] = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
     """Glob patterns of the files to download from a repository: others may hold the same weights in other formats."""
 
+    # PACE: where weights lie differs between machines. The fingerprint has `revision`, which names and pins them.
     weights: Annotated[str, PACE] = Field(min_length=1)
     """A repository of the hub, `owner/name`, or a folder or file here, which starts with `/`, `./`, `../` or `~`."""
     commit: str = ""
