@@ -25,6 +25,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = datagen.Mapp
 
 
+@pytest.mark.subprocess
 def test_dir_imports_nothing() -> None:
     program = (
         "import sys, datagen; names = dir(datagen); print(*names, sep='\\n'); sys.exit('datagen.core' in sys.modules)"
