@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 _HIDDEN = "***"
 _SECRET_NAME = re.compile(r"key|token|secret|password|passwd|credential", re.IGNORECASE)
 _SHORTEST_SECRET = 8
+"""In characters. Shorter values, such as `1`, would be replaced all over a message."""
 _LOGIN = re.compile(r"(\b\w{1,20}://)(?:[^/\s@:]{0,200}:(?!\d{1,5}/)[^\s@?#]{1,200}|[^/\s@]{1,200})@")
 """User and password in an address. The password may contain slashes, as Amazon's do; a port is not a password."""
 _PASSWORD = re.compile(r"\b\w{1,20}://[^/\s@:]{0,200}:(?!\d{1,5}/)[^\s@?#]{1,200}@")

@@ -67,7 +67,7 @@ def parse_part(uri: str) -> FilePart:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18
+    return text.isascii() and text.isdigit() and len(text) <= 18  # fits into 64 bits
 
 
 def scheme_of(uri: str) -> str:

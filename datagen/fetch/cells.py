@@ -19,6 +19,7 @@ from datagen.fetch.addresses import FilePart
 
 _ROWS = 8
 """Pictures of a Parquet file that are decoded at once."""
+# What pyarrow raises for damaged or foreign bytes.
 _FAULTS = (pa.ArrowException, ValueError, KeyError, IndexError, TypeError, NotImplementedError, MemoryError)
 
 

@@ -96,7 +96,7 @@ def _fetch_with_retries(url: str, web: Web, max_bytes: int, schemes: tuple[str, 
 def _fetch_once(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) -> bytes:
     with _deadline(web.timeout_s) as deadline:
         for _ in range(_MOST_REDIRECTS + 1):
-            target = _target(url, web, schemes)
+            target = _target(url, web, schemes)  # a redirect is checked like the first URL
             with _connected(target, web, deadline) as connection:
                 connection.request("GET", target.path, headers=_HEADERS)
                 with connection.getresponse() as response:
@@ -106,6 +106,7 @@ def _fetch_once(url: str, web: Web, max_bytes: int, schemes: tuple[str, ...]) ->
     raise DataError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
+# `identity`: the bytes that are counted and stored are then those of the file.
 _HEADERS = {"User-Agent": "datagen", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 

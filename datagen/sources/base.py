@@ -60,4 +60,5 @@ class ForeignOptions(SourceOptions):
 
 def escape_id(id: str) -> str:
     """An id with `#`, `+` and `%` percent-encoded: datagen uses these signs in the ids of derived records."""
+    # `%` comes first, else it would be escaped again in what the others become.
     return id.replace("%", "%25").replace("#", "%23").replace("+", "%2B")

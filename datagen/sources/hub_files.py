@@ -215,6 +215,7 @@ def _values(found: HubFile, file: Any, wanted: list[str], address: str) -> Itera
                 return
             batches = table.iter_batches(_ROWS, columns=wanted)
         else:
+            # A path is memory-mapped, a file object is read.
             name = getattr(file, "name", None)
             batches = arrow_batches(name if isinstance(name, str) and scheme_of(address) == "file" else file)
         for batch in batches:

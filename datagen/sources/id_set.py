@@ -28,7 +28,7 @@ class IdSet:
         if not _insert(self._slots, _digest(id)):
             return False
         self._number += 1
-        if 2 * self._number > len(self._slots):
+        if 2 * self._number > len(self._slots):  # at most half full, so that probing stays short
             self._grow()
         return True
 

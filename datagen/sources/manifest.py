@@ -121,6 +121,7 @@ def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
 def _parse_fast(line: bytes) -> ManifestRow | None:
     """The row on a line without peculiarities; None for any other line: `parse_object` is slower, but its errors are
     exact."""
+    # An escaped quote would spoil the count of quotes below.
     if b"\\" in line or len(line) > LONGEST_LINE:
         return None
     try:

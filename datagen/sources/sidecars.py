@@ -61,6 +61,7 @@ class SidecarTable:
         self.path, self.key = path, key
         self._folder = tempfile.TemporaryDirectory(prefix="datagen-")
         self._rows = sqlite3.connect(f"{self._folder.name}/rows.sqlite", isolation_level=None)
+        # Without a journal, as the database never outlives this process.
         self._rows.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE annotations"

@@ -195,6 +195,7 @@ def _opened(path: str) -> Any:
 def _csv_rows(path: str) -> Iterator[TableRow]:
     """The rows of a CSV file, with cells as text. Bytes that are no UTF-8 become lone surrogates, which fail only
     their row."""
+    # A limit of the whole process: never lower what others set.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     with _opened(path) as file:
         text = io.TextIOWrapper(_WithoutMark(file), encoding="utf-8", errors="surrogateescape", newline="")

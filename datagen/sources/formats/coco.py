@@ -104,6 +104,7 @@ class Coco:
 
     def _fill(self, database: sqlite3.Connection) -> Iterator[SourceRow]:
         """Read both files into the database, and yield a failed row for each entry that belongs to no image."""
+        # Without a journal, as the database never outlives this process.
         database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;"
             + "".join(f"CREATE TABLE {name} (id INTEGER, image INTEGER, data TEXT);" for name in (*_TABLES, "captions"))
@@ -115,6 +116,7 @@ class Coco:
             put = _inserter(database, self._captions, faults)
             _read_entries(self._captions, ("annotations",), lambda _, number, entry: put("captions", number, entry))
         database.execute("COMMIT")
+        # Indexes come after the inserts: to fill an indexed table takes longer.
         database.execute("CREATE INDEX of_image ON annotations (image)")
         database.execute("CREATE INDEX captions_of_image ON captions (image)")
         yield from faults

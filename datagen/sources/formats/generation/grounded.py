@@ -111,6 +111,7 @@ def _boxes(place: re.Match[str]) -> Iterator[tuple[float, ...]]:
 
 def _name_at_end(text: str) -> tuple[int, int] | None:
     """The characters [start, end) of the name at the end of a text; None if there is no name."""
+    # Only the end is searched: all of a long caption again for each of its names would take quadratic time.
     words = [*_WORD.finditer(text, max(0, len(text) - 200))]
     taken: list[re.Match[str]] = []
     end = len(text.rstrip())

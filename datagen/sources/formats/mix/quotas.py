@@ -36,6 +36,7 @@ def sample_counts(quotas: Sequence[Quota]) -> list[int]:
     Datasets with a weight are sampled in proportion to their weights, to within one sample; the numbers are as large
     as the scarcest of them allows. Datasets without a weight are taken whole.
     """
+    # Fractions are exact: a rounded quotient could lose a sample.
     weighted = [(quota.most, Fraction(quota.weight)) for quota in quotas if quota.weight is not None]
     unit = min((most / weight for most, weight in weighted), default=Fraction(0))
     return [quota.most if quota.weight is None else int(unit * Fraction(quota.weight)) for quota in quotas]
