@@ -77,7 +77,6 @@ def run(graph: Graph, *, out: str, options: RunOptions, watcher: RunObserver) ->
     store = Store(out)
     refuse_foreign(store, graph)
     with locked(store, options.share):
-        # Before any other file of the run: `refuse_foreign` takes files without a config for those of a stranger.
         store.write(CONFIG, resolved_text(graph).encode())
         settled = settle_code(graph, store=store, choice=options.code)
         for note in settled.notes:
