@@ -1,21 +1,37 @@
-# Two commands: `make demo` makes the demo dataset, `make test` runs every check.
-# Both make a virtual environment on first use, and print the plain commands that they run.
+# `make demo` makes the demo dataset. Three commands run the checks, each more than the one before:
+#   make check     lint, types, import contracts, and the tests without Ray, torch, S3, a browser or another process
+#   make test      what CI runs: nearly every test, with a quarter of the examples
+#   make test-all  every test with all of its examples, and branch coverage
+# All make a virtual environment on first use, and print the plain commands that they run.
 
 PYTHON ?= python3
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
+# What one process compiles the next ones read: pytest's workers, Ray's and the commands.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check clean
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo check test test-all lint clean
 
 demo: $(VENV)/base
 	$(BIN)/python -m datagen run configs/subject_add.yaml
 
-test: $(VENV)/dev
+check: lint
+	$(PYTEST) --ring check
+
+test: lint
+	$(PYTEST) --ring test
+
+test-all: lint
+	$(PYTEST) --ring all --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from datagen.imaging.perceptual_hash import Words
-from datagen.shards.near import near_pairs
+from datagen.shards.hamming_search import near_pairs
 
 COPIES = 20
 FLIPPED = 6

@@ -1,7 +1,7 @@
 """datagen builds training sets for instruction-based image editing.
 
-This is what stages and readers import; each name is loaded when it is first
-asked for, so that `import datagen` costs nothing.
+Stages, plugins and programs that read datasets import their names from here. A name's module is imported on the first
+use of the name, so that `import datagen` takes no time. `dir(datagen)` lists all public names, used or not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
     from datagen.shards.reader import open_dataset as open
 
-_HOMES = {
+_MODULES = {
     "datagen.core.errors": ("ConfigError", "DataError", "DatagenError", "SetupError", "StoreError"),
     "datagen.core.fields": ("Box", "Field", "Polygon"),
     "datagen.imaging.image": ("Image",),
@@ -43,7 +43,7 @@ _HOMES = {
         *("Map", "Merged", "Reject", "Stage", "StageConfig", "Threshold"),
     ),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Answer", "AsyncMap", "Box", "Children", "Combine", "ConfigError", "DataError", "DatagenError",
@@ -55,6 +55,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "open":
         return import_module("datagen.shards.reader").open_dataset
-    if name in _HOME_OF:
-        return getattr(import_module(_HOME_OF[name]), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module 'datagen' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""`python -m datagen`, and the installed command."""
+"""The entry point of `python -m datagen` and of the installed command `datagen`."""
 
 import atexit
 import os
@@ -9,18 +9,18 @@ from datagen.cli import main
 
 
 def leave() -> None:
-    """Run the command line, and end with its exit code, whatever the threads of libraries do meanwhile.
+    """Run the command line, and end the process with its exit code.
 
-    An interpreter that ends while pyarrow starts its threads may abort instead: with pyarrow 26.0.1 on
-    two busy cores 10 of 100 did that read a small Parquet file last.
+    It ends by `os._exit`, because an interpreter that exits while pyarrow starts its threads may abort: with pyarrow
+    26.0.1 on two busy cores 10 of 100 processes did that read a small Parquet file last.
     """
     try:
         main()
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # `os._exit` runs none of them, and flushes no stream
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it is gone
+        with suppress(OSError):  # a closed pipe, as in `datagen ... | head`
             stream.flush()
     os._exit(code)
 

@@ -1,4 +1,4 @@
-"""Lets an instruction speak of its source picture by a placeholder."""
+"""Add a placeholder for the source picture to an instruction."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ _ENDS_IN = re.compile(r"\bin$", re.IGNORECASE)
 
 
 class AddPlaceholder(Map):
-    """Turn what a dataset asks for into a multi-modal instruction (MIGE, appendix B), `text` being what it was.
+    """Turn a dataset's edit request into an instruction with one placeholder (MIGE, appendix B).
 
-    "in the image" and "to the image" become "in <imagehere>" and "to <imagehere>", as does any other mention of the
-    picture; where there is none, "of <imagehere>" is added for an edit of the whole picture and "in <imagehere>" for
-    one of a part ("on <imagehere>" after "zoom in"), before the full stop. Of several mentions one is replaced, the
-    first after "in" or "to" if there is one: each placeholder stands for an input, and there is but one. A text that
-    has a placeholder keeps it. A picture that hangs in the picture is no mention ("remove the picture above the bed"),
-    nor are words in quotes.
+    Reads the request from `text`. Writes `instruction`, in which `<imagehere>` stands for the source picture, and
+    `scope`, which is `local` or `global`.
 
-    `scope` is what the dataset says by `reach`. Where it does not, words decide: an edit is global if it begins
-    "make it" or the like, or with "flip" or the like and no thing after that; else local if its first word adds,
-    removes or replaces things; else global if it names the picture first of all. Of "make the X ..." and "the X should
-    ..." then X alone decides, of others any word: global is what names what the whole picture has, all else is local.
+    A mention of the picture becomes the placeholder: "in the image" becomes "in <imagehere>". Of several mentions one
+    is replaced, because there is one input: the first after "in" or "to", else the first. Without a mention, "of
+    <imagehere>" is added for a global edit and "in <imagehere>" for a local one ("on <imagehere>" after "zoom in"),
+    before the full stop. A text that has a placeholder keeps it. Two things are no mention: a picture inside the
+    picture ("remove the picture above the bed"), and words in quotes.
+
+    `reach` is the scope if the dataset gives it. Else words decide, and the first rule that applies wins:
+
+    - The edit is global if it begins with "make it" or the like, or with "flip" or the like and no thing follows.
+    - It is local if its first word adds, removes or replaces things.
+    - It is global if it names the picture first of all.
+    - It is global if it names something that the whole picture has, and local otherwise. In "make the X ..." and "the X
+      should ..." only X is looked at.
+
+    Rejects a text without words as `no_words`, and one with two or more placeholders as `several_placeholders`.
     """
 
     reads = ("text", "reach", "operation", "source_caption")
@@ -38,7 +45,7 @@ class AddPlaceholder(Map):
     version = 2
 
     class Config(ScopeWords):
-        """What speaks of the picture, and of all of it."""
+        """Words for the picture, and words for all of it."""
 
     config: Config
 
@@ -48,7 +55,7 @@ class AddPlaceholder(Map):
         self._scope_of = Scopes(config)
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Reword each text."""
+        """Put a placeholder into each text."""
         return [self._reworded(record) for record in batch]
 
     def _reworded(self, record: Record) -> Answer:
@@ -73,6 +80,7 @@ class AddPlaceholder(Map):
         chosen = told_in(text, self._mention)
         if chosen:
             return f"{text[: chosen.start()]}{PLACEHOLDER}{text[chosen.end() :]}"
-        said = text.rstrip(_STOPS)
-        joined = "on" if _ENDS_IN.search(said) else "of" if scope == "global" else "in"
-        return f"{said} {joined} {PLACEHOLDER}{text[len(said) :].strip()}"
+        words = text.rstrip(_STOPS)
+        # "zoom in in <imagehere>" has one "in" too many
+        joined = "on" if _ENDS_IN.search(words) else "of" if scope == "global" else "in"
+        return f"{words} {joined} {PLACEHOLDER}{text[len(words) :].strip()}"

@@ -1,4 +1,4 @@
-"""Ask a vision-language model for the objects of a picture that nobody annotated."""
+"""Ask a vision-language model for the objects of pictures that have no annotations."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from datagen.models.grounders import BoxAskerConfig
 
 
 class AskBoxes(AsyncMap):
-    """Have a model tell boxes of what phrases name, or of all that stands out.
+    """Ask a vision-language model for boxes of named things, or of everything that stands out.
 
-    What is `annotated` of a picture already is taken as it is, and no model is asked.
-    Where the source gives `objects`, both are renamed: `map: {annotated: objects, objects: found_objects}`.
+    If a picture has `annotated` objects, they are used and no model is called. If the source itself gives `objects`,
+    rename both: `map: {annotated: objects, objects: found_objects}`. Rejects a picture as `no_object` if the model
+    finds nothing, or if there is no phrase to look for.
     """
 
     reads = ("image",)
@@ -42,16 +43,16 @@ class AskBoxes(AsyncMap):
         self.asker = self.config.asker.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The objects of one picture."""
+        """Find the objects of one picture."""
         if record.get("annotated"):
             return {"objects": record["annotated"]}
         phrases = phrases_for(record, self.config.phrases)
         if not phrases:
             return Reject("no_object", "there is nothing to look for")
-        told = await self.asker.find(record["image"], phrases, record=record.id)
-        if not told:
+        found = await self.asker.find(record["image"], phrases, record=record.id)
+        if not found:
             return Reject("no_object", f"the model sees none of: {'; '.join(phrases):.200}")
-        return {"objects": [object_of(one.label, box=one.box) for one in told]}
+        return {"objects": [object_of(one.label, box=one.box) for one in found]}
 
     async def close(self) -> None:
         """Let go of the model's connections, if it was loaded."""

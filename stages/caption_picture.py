@@ -1,4 +1,4 @@
-"""Say what a picture shows."""
+"""Write a caption for a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from datagen.models.captioners.given import GivenConfig
 
 
 class CaptionPicture(AsyncMap):
-    """Propose a caption of the picture, which `review_caption` holds against a person's."""
+    """Propose a caption for the picture; a person corrects it later (`review_caption`).
+
+    Rejects a record as `no_caption` if the captioner returns no text.
+    """
 
     reads = ("image",)
     writes = ("proposed_caption",)
@@ -36,7 +39,7 @@ class CaptionPicture(AsyncMap):
         self.captioner = self.config.captioner.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The caption of one picture."""
+        """Caption one picture."""
         given = record.get("given_caption", "")
         found = await self.captioner.caption(record["image"], given=given, record=record.id)
         return {"proposed_caption": found} if found.strip() else Reject("no_caption", "nothing is said of the picture")

@@ -1,4 +1,4 @@
-"""Keep subjects that are whole things, and wholly in the picture."""
+"""Keep subjects that are whole and wholly in the picture."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from datagen.models.completeness_judges.geometry import GeometryConfig
 
 
 class CheckCompleteness(AsyncMap):
-    """Drop subjects that the frame cuts off or something in front cuts up, and those that the judge finds incomplete.
+    """Drop subjects that the frame cuts off, that are in pieces, or that the judge finds incomplete.
 
-    MIGE asks Qwen2-VL alone (appendix B, table 4). What geometry can tell is measured first, and costs nothing; with
-    bounds of null the judge is asked about every subject.
+    MIGE asks only Qwen2-VL (appendix B, table 4). Here geometry is measured first, because it costs nothing, and only
+    subjects within both bounds go to the judge. With both bounds null the judge sees every subject.
+
+    Rejects as `leaves_frame`, `in_pieces` or `incomplete`. If the record has its `image`, a mask that is empty or of
+    another size fails the record.
     """
 
     reads = ("mask",)
@@ -84,14 +87,15 @@ class CheckCompleteness(AsyncMap):
 
 
 def _border_contact(mask_HW: NDArray[np.bool_]) -> float:
-    """Share of the sides between mask and not mask, the frame counting as not mask, that lie on the frame."""
+    """Share of the mask's outline, counted in sides of pixels, that lies on the frame; from 0 to 1."""
     on_frame = sum(int(edge.sum()) for edge in (mask_HW[0], mask_HW[-1], mask_HW[:, 0], mask_HW[:, -1]))
-    padded = np.pad(mask_HW, 1)
+    padded = np.pad(mask_HW, 1)  # so that sides on the frame are steps too
     sides = sum(int((np.diff(padded, axis=axis)).sum()) for axis in (0, 1))
     return round(on_frame / sides, 4) if sides else 0.0
 
 
 def _largest_piece(mask_HW: NDArray[np.bool_]) -> float:
+    """Share of the mask in its largest connected piece, from 0 to 1; 0 for an empty mask."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return round(float(areas.max() / areas.sum()), 4) if len(areas) else 0.0

@@ -1,4 +1,4 @@
-"""Keep edits that are about the picture's main subject."""
+"""Keep edits of the picture's main subject."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from datagen.models.main_subjects.rules import RulesMainSubjectConfig
 
 
 class CheckMainSubject(AsyncMap):
-    """Drop edits of background and surroundings; in MIGE people and animals alone are main subjects (table 6)."""
+    """Drop edits of background and surroundings; in MIGE only people and animals are main subjects (table 6).
+
+    Rejects them as `not_main_subject`.
+    """
 
     reads = ("text",)
     rejects = ("not_main_subject",)

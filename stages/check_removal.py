@@ -8,7 +8,12 @@ from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 
 
 class CheckRemoval(Map):
-    """Drop removals that touched what they should not, left the subject, or show, by what `measure_removal` found."""
+    """Drop bad removals, by the scores of `measure_removal`.
+
+    Rejects for the first of these faults: pixels outside the hole changed (`outside_changed`), the subject is still
+    there (`unchanged`), the edge of the hole shows (`visible_seam`), the hole lacks texture (`smeared`), or it is
+    unlike the rest of the picture (`implausible`).
+    """
 
     reads = ("outside_change", "inside_change", "seam", "texture", "strangeness")
     rejects = ("outside_changed", "unchanged", "visible_seam", "smeared", "implausible")

@@ -10,11 +10,11 @@ from datagen.models.grammar.phrases import key
 
 
 class ChooseSubject(Map):
-    """Take box and outline of the annotated object that is called like the subject.
+    """Take box and outline of the annotated object whose label matches the subject's name.
 
-    One whose whole name is the subject's goes before one whose name ends in it, or begins with it: a "lightning tower"
-    is a "tower". Several that fit equally well are none: which one is meant cannot be told. Objects that a stage before
-    it found are taken in place of those that the source gives.
+    A label that equals the name goes first. Else whole words have to match at the beginning or the end: a "lightning
+    tower" is a "tower". If an earlier stage wrote `found_objects`, they replace the source's `objects`. Rejects as
+    `no_subject` if nothing matches, and as `several_subjects` if several objects match equally well.
     """
 
     reads = ("objects", "subject")
@@ -49,6 +49,8 @@ _LOOK = (
 
 
 def _is_like(label: str, wanted: str) -> bool:
+    """Whether the longer of two names begins or ends with the shorter, by whole words."""
+    # spaces around, so that "cat" is no end of "tomcat"
     one, other = (f" {name} " for name in (label, wanted))
     shorter, longer = sorted((one, other), key=len)
     return longer.endswith(shorter) or longer.startswith(shorter)

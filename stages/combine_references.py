@@ -1,4 +1,4 @@
-"""Join the things of one picture to one instruction with several references."""
+"""Join the things of one picture into one instruction with several references."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from datagen.models.grammar.placeholders import Span, apart, replaced
 
 
 class CombineReferences(Combine):
-    """Put a picture of each thing in the place of its name in the caption, in the caption's order.
+    """Replace the names of things in the caption by their pictures, in the caption's order.
 
-    A thing that was rejected on the way stays a word; so does one whose words overlap those of a longer name, or
-    that is by and large the same pixels as one named earlier. The target is all new, as on a blank canvas: the
-    record has no `source`. Its scores are those of its first reference; the ledger has those of the others.
+    Some things stay words: those that an earlier stage rejected, those whose words overlap a longer name, and those
+    whose pixels are mostly the same as another's. The target is all new, as on a blank canvas, so that the record has
+    no `source`. Its scores are those of its first reference; the ledger has those of the others. Rejects a picture with
+    fewer than `min_references` as `too_few_references`.
     """
 
     reads = ("caption", "entity", "span", "mask", "cutouts")
@@ -51,7 +52,7 @@ class CombineReferences(Combine):
     config: Config
 
     def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
-        """One record of one picture's things."""
+        """Make one record of the things of one picture."""
         chosen = self._chosen(records)
         if len(chosen) < self.config.min_references:
             gone = f"; {len(lost)} were lost on the way" if lost else ""
@@ -60,6 +61,7 @@ class CombineReferences(Combine):
 
     def _chosen(self, records: Sequence[Record]) -> list[Record]:
         """The things that become pictures, in the order of the caption."""
+        # ids break ties, so that the order in which records arrive decides nothing
         by_size = sorted(records, key=lambda record: (-int(record["mask"].sum()), record.id))
         distinct = [by_size[number] for number in apart([_span(record) for record in by_size])]
         different: list[Record] = []
@@ -75,6 +77,7 @@ def _span(record: Record) -> Span:
 
 
 def _overlap(record: Record, other: Record) -> float:
+    """Intersection over union of two masks."""
     one, two = record["mask"], other["mask"]
     return float((one & two).sum() / max(1, (one | two).sum()))
 
@@ -86,7 +89,7 @@ def _fields(things: Sequence[Record]) -> dict[str, Any]:
         "text": caption,
         "subject": ", ".join(thing["entity"] for thing in things),
         "refs": [thing["cutouts"][0] for thing in things],
-        "masks": [np.ones_like(masks[0]), *masks],
+        "masks": [np.ones_like(masks[0]), *masks],  # mask_0 is what may differ: on a blank canvas, all of it
         "inputs": [reference_row(thing["entity"], number=number) for number, thing in enumerate(things)],
         "instances": [_instance(number, thing) for number, thing in enumerate(things, 1)],
         "edits": [],

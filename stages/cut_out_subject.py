@@ -17,10 +17,10 @@ _LEVELS = {"white": 255, "black": 0}
 
 
 class CutOutSubject(Map):
-    """Write the subject alone on a plain square, as the edit's reference picture.
+    """Cut the subject out onto a plain square, as the reference picture.
 
-    MIGE puts it on white at 224 x 224; here it is kept as large as it is, up to
-    `max_size`, and never enlarged.
+    MIGE scales it to 224 x 224 on white. Here it keeps its size, up to `max_size`, and is never enlarged. A mask that
+    is empty or of another size than the picture fails the record.
     """
 
     reads = ("image", "mask")

@@ -1,4 +1,4 @@
-"""Keep benchmarks out of training sets."""
+"""Keep pictures of benchmarks out of training sets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from datagen.models.hashers.benchmark_list import BenchmarkListConfig, Nearest, 
 
 
 class Decontaminate(Map):
-    """Reject records whose picture is that of a benchmark, or nearly.
+    """Drop pictures that are in a benchmark, or nearly equal to one that is.
 
-    The picture's hash is held against every item of every list; the rejection names
-    the list, the item and the distance. Lists hold hashes, never pictures.
+    Compares the picture's hash with every item of every list. The rejection `in_benchmark` names the list, the item and
+    the distance in bits. Lists hold hashes, never pictures. A hash that was made otherwise than those of a list fails
+    the record.
     """
 
     reads = ("picture_hash",)
@@ -38,7 +39,7 @@ class Decontaminate(Map):
 
     @classmethod
     def hash_makers(cls, config: Config) -> Mapping[str, tuple[str, ...]]:
-        """Those of which every list has hashes."""
+        """The hashers of which every list has hashes."""
         makers = [set(chosen.load()) for chosen in config.lists]
         return {"picture_hash": tuple(sorted(set.intersection(*makers)))}
 
@@ -54,7 +55,7 @@ class Decontaminate(Map):
         hash = read_hash(text)
         if self.config.min_bits > hash.bits // 2:
             return Failed(_too_many(self.config.min_bits, hash))
-        found = [Nearest(hash.bits, "", "")]
+        found = [Nearest(hash.bits, "", "")]  # as far as hashes can be, if all lists are empty
         for name, items in self.lists.items():
             if hash.by not in items:
                 return Failed(_other(name, hash.by, sorted(items)))
@@ -62,8 +63,8 @@ class Decontaminate(Map):
         closest = min(found)
         scores = {"benchmark_distance": float(closest.distance)}
         if closest.distance < self.config.min_bits:
-            told = f"'{closest.item}' of '{closest.list}', {closest.distance} of {hash.bits} bits differ"
-            return Reject("in_benchmark", told, scores)
+            detail = f"'{closest.item}' of '{closest.list}', {closest.distance} of {hash.bits} bits differ"
+            return Reject("in_benchmark", detail, scores)
         return scores
 
 

@@ -1,4 +1,4 @@
-"""Put together what a sample tells of an addition."""
+"""Write what a sample says of an addition."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datagen.core.sample_rows import edit_row, reference_row, source_row
 
 
 class DescribeAddition(Map):
-    """Write the edit, its mask and its inputs: the reference, for which the first placeholder stands, then the source.
+    """Write the edit, the masks and the inputs of a sample that adds a subject.
 
-    `masks` are all pixels that differ, and the new subject's own. Box and mask are of the target, which has to be
-    as large as the source.
+    The inputs are the reference, for which the first placeholder stands, then the source. `masks[0]` is all pixels that
+    differ and those of the new subject, `masks[1]` the new subject alone. Box and masks are in pixels of the target.
+    Rejects as `sizes_differ` a pair whose target is not as large as its source.
     """
 
     reads = ("source", "target", "text", "subject", "mask", "box")
@@ -30,6 +31,7 @@ def _described(record: Record) -> Answer:
     subject, mask_HW = record["subject"], record["mask"]
     changed_HW = (record["source"].array != record["target"].array).any(axis=2)
     return {
+        # a pixel of the subject may have the colour of what it covers: it belongs to the edit all the same
         "masks": [changed_HW | mask_HW, mask_HW],
         "edits": [edit_row(record["text"], operation="add", subject=subject, box=record["box"], mask="mask_0.png")],
         "inputs": [reference_row(subject), source_row()],

@@ -1,4 +1,4 @@
-"""Put together what a sample tells of a replacement."""
+"""Write what a sample says of a replacement."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Size = tuple[int, int]
 
 
 class DescribeReplacement(Map):
-    """Write the edit, its mask and its inputs: the reference, for which the placeholder stands, then the source.
+    """Write the edit, the masks and the inputs of a sample that replaces a subject.
 
-    `masks` are all pixels that differ, and the new subject's own where it was found in the target. Box and masks are
-    told in pixels of the source, which may be larger or smaller than the target, but has to be of its shape. Of two
-    sizes no pixel equals another, so that the first mask is all of the picture.
+    The inputs are the reference, for which the first placeholder stands, then the source. `masks[0]` is all pixels that
+    may differ; `masks[1]` is the new subject, if it was found in the target. Box and masks are in pixels of the source.
+    The target may have another size but needs the same shape: other pairs are rejected as `shapes_differ`. If the sizes
+    differ, no pixels can be compared, so that `masks[0]` covers the whole picture.
     """
 
     reads = ("source", "target", "text", "subject")
@@ -43,8 +44,8 @@ class DescribeReplacement(Map):
     def _described(self, record: Record) -> Answer:
         source, target = record["source"].size, record["target"].size
         if abs(_shape(target) / _shape(source) - 1) > self.config.max_shape_change:
-            told = "the source is {}x{}, the target {}x{}".format(*source, *target)
-            return Reject("shapes_differ", f"{told}: one is not the other edited")
+            detail = "the source is {}x{}, the target {}x{}".format(*source, *target)
+            return Reject("shapes_differ", f"{detail}: one is not the other edited")
         masks = _masks(record, source)
         box = _moved(record["box"], target, source) if "box" in record else []
         subject = record["subject"]
@@ -80,9 +81,10 @@ def _changed(record: Record) -> NDArray[np.bool_]:
 def _scaled(mask_HW: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
     if mask_HW.shape == size[::-1]:
         return mask_HW
+    # nearest: a mask has no values in between
     return cv2.resize(mask_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
 
 
 def _moved(box: Box, old: Size, new: Size) -> list[float]:
-    """A box on a picture of one size as it lies on the same picture of another."""
+    """A box in pixels of a picture of size `old`, in pixels of the same picture at size `new`."""
     return [float(edge) * new[axis % 2] / old[axis % 2] for axis, edge in enumerate(box)]

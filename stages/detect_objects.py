@@ -1,4 +1,4 @@
-"""Find the objects of a picture that nobody annotated."""
+"""Detect the objects of pictures that have no annotations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from datagen.models.segmenters.base import Scene
 
 
 class DetectObjects(Map):
-    """Box all that phrases name, best first, and mask it where a segmenter is given.
+    """Detect objects by phrases, best first, and mask them if a segmenter is given.
 
-    What is `annotated` of a picture already is taken as it is, and no model is asked.
-    Where the source gives `objects`, both are renamed: `map: {annotated: objects, objects: found_objects}`.
-    Its bounds decide which boxes are masked: with another one, both models run over all pictures again.
+    If a picture has `annotated` objects, they are used and no model is called. If the source itself gives `objects`,
+    rename both: `map: {annotated: objects, objects: found_objects}`. Rejects a picture without any as `no_object`. The
+    bounds decide which boxes are masked, so another bound runs both models again on all pictures.
     """
 
     reads = ("image",)
@@ -58,25 +58,26 @@ class DetectObjects(Map):
         self.segmenter = self.config.segmenter.load(device) if self.config.segmenter else None
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Detect in the pictures of which nothing is annotated, then mask what was found."""
-        asked = [[] if record.get("annotated") else phrases_for(record, self.config.phrases) for record in batch]
-        places = [place for place, phrases in enumerate(asked) if phrases]
+        """Detect objects in the pictures that have no annotations, then mask them."""
+        phrases_of = [[] if record.get("annotated") else phrases_for(record, self.config.phrases) for record in batch]
+        places = [place for place, phrases in enumerate(phrases_of) if phrases]
         images = [batch[place]["image"].array for place in places]
-        found = self.detector(images, [asked[place] for place in places])
-        objects = dict(zip(places, self._objects(images, [self._kept(things) for things in found]), strict=True))
+        found = self.detector(images, [phrases_of[place] for place in places])
+        objects = dict(zip(places, self._objects(images, [self._select(things) for things in found]), strict=True))
         best = {place: things[0].score for place, things in zip(places, found, strict=True) if things}
         return [self._answer(record, objects.get(n, []), best.get(n)) for n, record in enumerate(batch)]
 
-    def _kept(self, found: list[Detection]) -> list[Detection]:
+    def _select(self, found: list[Detection]) -> list[Detection]:
+        """The boxes that count: sure, distinct, and not too many."""
         sure = [one for one in found if one.score >= self.config.min_score]
         return distinct(sure, max_overlap=self.config.max_overlap)[: self.config.max_objects]
 
-    def _objects(self, images: list[Pixels], kept: list[list[Detection]]) -> list[list[dict[str, Any]]]:
+    def _objects(self, images: list[Pixels], selected: list[list[Detection]]) -> list[list[dict[str, Any]]]:
         if self.segmenter is None:
-            return [[_object(one) for one in things] for things in kept]
-        scenes = [Scene(image, [one.box for one in things]) for image, things in zip(images, kept, strict=True)]
+            return [[_object(one) for one in things] for things in selected]
+        scenes = [Scene(image, [one.box for one in things]) for image, things in zip(images, selected, strict=True)]
         masks = self.segmenter(scenes)
-        pairs = [zip(things, found, strict=True) for things, found in zip(kept, masks, strict=True)]
+        pairs = [zip(things, found, strict=True) for things, found in zip(selected, masks, strict=True)]
         return [[_object(one, found.mask) for one, found in pair if found.mask.any()] for pair in pairs]
 
     def _answer(self, record: Record, objects: list[dict[str, Any]], best: float | None) -> Answer:

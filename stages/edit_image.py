@@ -10,11 +10,11 @@ from datagen.models.generated import Declined
 
 
 class EditImage(Map):
-    """Write the picture as an editing model makes it of the source and the instruction, at the source's size.
+    """Edit the source as the instruction says, with an editing model; the target has the source's size.
 
-    The model is told the instruction as it stands; one with `<imagehere>` fails, as no editor knows what that means:
-    `map: {instruction: text}`. What the model's own safety checker objects to is rejected as `unsafe`, and what no rule
-    covers, where rules edit, as `not_understood`.
+    The model gets the instruction unchanged. An instruction with `<imagehere>` fails, because no editor understands it:
+    use `map: {instruction: text}`. Rejects as `unsafe` what the model's own safety checker refuses, and as
+    `not_understood`, where rules edit, what no rule covers.
     """
 
     reads = ("source", "instruction")
@@ -45,6 +45,7 @@ class EditImage(Map):
         made = self.editor(
             [record["source"].array for record in records],
             [record["instruction"] for record in records],
+            # a seed of each record's own: how records are batched changes no picture
             seeds=[int(self.rng(record).integers(2**63)) for record in records],
         )
         return [Reject(*one) if isinstance(one, Declined) else {"target": Image.of(one)} for one in made]

@@ -1,4 +1,4 @@
-"""One record for each thing that a caption names."""
+"""Make one record of each thing that a caption names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datagen import Children, Expand, Record
 
 
 class ExpandEntities(Expand):
-    """Make a record of each entity, so that it can be cut out; `combine_references` joins them again.
+    """Make one record of each entity, so that it can be cut out; `combine_references` joins them again.
 
-    One without a box gets a box of NaN, for a detector to find.
+    An entity without a box gets a box of NaN, for a detector to fill.
     """
 
     reads = ("entities",)

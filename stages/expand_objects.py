@@ -1,4 +1,4 @@
-"""One record for each annotated object of a picture."""
+"""Make one record of each annotated object of a picture."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from datagen.imaging.geometry import check_box
 
 
 class ExpandObjects(Expand):
-    """Make a record of each annotated object, which becomes its subject.
+    """Make one record of each annotated object, which becomes the record's subject.
 
-    Every record also knows the objects of its picture, as `instances`: those
-    whose boxes are sound, and lie on the `image` where that is at hand. An
-    object whose box is not is a record of its own all the same, to fail alone
-    where its box is first used. Where a stage before wrote `found_objects`, they stand in the place of `objects`.
+    Each record also lists the picture's objects as `instances`: those whose box is valid, and on the `image` if there
+    is one. An object with an invalid box still becomes a record, and fails alone where its box is first used. If an
+    earlier stage wrote `found_objects`, they replace `objects`.
     """
 
     reads = ("objects",)
@@ -56,4 +55,4 @@ def _instance(thing: dict[str, Any]) -> dict[str, Any]:
 
 
 _ANY_SIZE = (2**63, 2**63)
-"""A box may be anywhere but left of or above the picture."""
+"""The size to check boxes against if the picture is unknown: only what lies left of it or above is refused."""

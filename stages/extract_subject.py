@@ -1,4 +1,4 @@
-"""Take the new subject out of an instruction, and put a placeholder there."""
+"""Extract the new subject from an instruction, and put a placeholder in its place."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ _POSITION = re.compile(
     r"\b(?:middle|cent(?:er|re)|top|bottom|left|right|corner|side|row|edge|half|foreground|background)$",
     re.IGNORECASE,
 )
-"""What ends with a position: `to the top row`, which is one of the picture."""
+"""Text that ends with a position in the picture, such as `to the top row`."""
 _IN = re.compile(r"^in\b", re.IGNORECASE)
 _WITHIN = re.compile(r"(?:^|\s+)(?:in|from|of|on|within)\s+$", re.IGNORECASE)
 _RESUMED = re.compile(r"\s+(?=(?:with|by|for|into)\s)|\s*,\s*", re.IGNORECASE)
 
 
 class ExtractSubject(AsyncMap):
-    """Write what an edit puts into the picture, and the instruction with `<imagehere>` in its place (MIGE, table 7).
+    """Extract what an edit puts into the picture, and put `<imagehere>` in its place (MIGE, table 7).
 
-    A second placeholder stands for the picture that is edited: in the place of the words that speak of it after the
-    first ("add <imagehere> to the image"), else added at the end, as MIGE adds it to instructions for local edits
-    (appendix B): "replace the bird with <imagehere> in <imagehere>", or with "of" after a position (table 5): "add
-    <imagehere> to the middle of <imagehere>". "In the image" before the first goes, as that is said by the second.
+    A second placeholder stands for the picture that is edited. It replaces the words that mention the picture after the
+    first placeholder ("add <imagehere> to the image"). Without such words it is added at the end, as MIGE adds it to
+    instructions for local edits (appendix B): "replace the bird with <imagehere> in <imagehere>". After a position it
+    is added with "of" (table 5): "add <imagehere> to the middle of <imagehere>". An "in the image" before the first
+    placeholder is removed, because the second one says it. Rejects an instruction as `unclear` if it has no single new
+    subject.
     """
 
     reads = ("text",)
@@ -72,26 +74,26 @@ class ExtractSubject(AsyncMap):
         return {"subject": found.subject, "instruction": self._with_source(found.instruction)}
 
     def _with_source(self, instruction: str) -> str:
-        """The instruction with a placeholder for the source, after that for the subject."""
+        """Add the placeholder for the source, after the one for the subject."""
         instruction = self._without_mention(instruction)
         after = instruction.index(PLACEHOLDER) + len(PLACEHOLDER)
         said = told_in(instruction, self._mention, start=after)
         if said:
             return f"{instruction[: said.start()]}{PLACEHOLDER}{instruction[said.end() :]}"
-        words, stop = _parted(instruction)
+        words, stop = _split_stop(instruction)
         is_position = _POSITION.search(words, after)
         phrase = _IN.sub("of", self.config.source_phrase) if is_position else self.config.source_phrase
         return f"{words} {phrase}{stop}"
 
     def _without_mention(self, instruction: str) -> str:
-        """The instruction without an "in the image" before the subject, which would say twice what the source says."""
+        """Remove an "in the image" before the subject, because the placeholder for the source says the same."""
         for found in mentions(instruction, self._mention):
             before, rest = _WITHIN.search(instruction[: found.start()]), _RESUMED.match(instruction, found.end())
             if before and rest and found.end() < instruction.index(PLACEHOLDER):
-                told = instruction[rest.end() :]
+                tail = instruction[rest.end() :]
                 if before.start():
-                    return f"{instruction[: before.start()]} {told}"
-                return f"{told[0].upper() if before[0][0].isupper() else told[0]}{told[1:]}"
+                    return f"{instruction[: before.start()]} {tail}"
+                return f"{tail[0].upper() if before[0][0].isupper() else tail[0]}{tail[1:]}"
         return instruction
 
     async def close(self) -> None:
@@ -100,7 +102,7 @@ class ExtractSubject(AsyncMap):
             await self.extractor.close()
 
 
-def _parted(instruction: str) -> tuple[str, str]:
-    """A sentence, and what it ends with."""
+def _split_stop(instruction: str) -> tuple[str, str]:
+    """A sentence without its full stop, and the full stop."""
     words = re.sub(r"[\s.!]+$", "", instruction)
     return words, instruction[len(words) :].strip()

@@ -1,4 +1,4 @@
-"""Drop pictures that people would not like to look at."""
+"""Keep pictures that people would like to look at."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datagen.models.aesthetics import PredictorConfig
 class FilterAesthetic(Filter):
     """Keep pictures that an aesthetic predictor scores high enough.
 
-    MIGE (appendix B) keeps pictures above 5 for additions and above 5.5 for other edits; which predictor
-    it took is not said. Each has a scale of its own, so that the bound stands beside the predictor. Here the bound
-    itself is kept, as of every threshold.
+    MIGE keeps pictures above 5 for additions and above 5.5 for other edits (appendix B), and does not say which
+    predictor it took. Each predictor has its own scale, so set `min_score` together with it. A score equal to the bound
+    is kept, as for every threshold. Rejects the others as `low_aesthetic`.
     """
 
     reads = ("image",)

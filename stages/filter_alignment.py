@@ -1,4 +1,4 @@
-"""Keep pairs whose target lies where its source does."""
+"""Keep pairs whose target is not moved against its source."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from datagen.imaging.alignment import alignment
 
 
 class FilterAlignment(Map):
-    """Reject pairs whose target is moved or scaled against its source, as editing models do to whole pictures.
+    """Drop pairs whose target is moved or scaled against its source.
 
-    A model that is trained on such pairs learns to move what it should keep. Both
-    are estimated by phase correlation; what cannot be told counts as unmoved,
-    such as pairs that have next to nothing in common.
+    Editing models do so to whole pictures, and a model that is trained on such pairs learns to move what it should
+    keep. `shift` (pixels of the source) and `zoom` are estimated by phase correlation. A pair counts as unmoved where
+    that is not possible, such as one whose pictures have almost nothing in common. Rejects as `moved`, `scaled`, or as
+    `other_shape` if width over height differs.
     """
 
     reads = ("source", "target")
@@ -48,10 +49,11 @@ class FilterAlignment(Map):
             sizes = "{}x{} and {}x{}".format(*source.size, *target.size)
             return Reject("other_shape", f"source and target are {sizes}")
         found = alignment(source.array, target.array)
+        # rounded before they are judged, so that a score and its rejection agree
         scores = {"shift": round(found.shift, 2), "zoom": round(found.zoom, 4)}
-        told = f"moved by {found.x:.1f} right, {found.y:.1f} down, scaled by {found.scale:.3f}"
+        detail = f"moved by {found.x:.1f} right, {found.y:.1f} down, scaled by {found.scale:.3f}"
         if scores["shift"] > self.config.max_shift:
-            return Reject("moved", told, scores)
+            return Reject("moved", detail, scores)
         if scores["zoom"] > self.config.max_zoom:
-            return Reject("scaled", told, scores)
+            return Reject("scaled", detail, scores)
         return scores

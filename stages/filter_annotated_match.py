@@ -1,4 +1,4 @@
-"""Keep edits that match their words, by what their dataset annotates."""
+"""Keep edits that match their words, by a score that the dataset annotates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 
 
 class FilterAnnotatedMatch(Map):
-    """Drop edits whose annotated match score is low, or that have none.
+    """Drop edits whose annotated match score is low or missing.
 
-    MIGE keeps SEED-Data-Edit's pairs above 0.3 (appendix B); here 0.3 itself is kept. No model is asked: who measured
-    it, and how, is the dataset's to tell.
+    MIGE keeps SEED-Data-Edit's pairs above 0.3 (appendix B); here 0.3 itself is kept too. No model runs: what the score
+    means depends on the dataset. Rejects as `poor_match` or `no_match_score`.
     """
 
     optional = ("annotated_match",)

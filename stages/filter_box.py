@@ -1,4 +1,4 @@
-"""Keep things whose box is of a useful size."""
+"""Keep things whose box has a useful size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from datagen.imaging.geometry import check_box, clipped
 class FilterBox(Filter):
     """Keep things whose box covers neither too little nor too much of the picture.
 
-    Cheaper than `filter_foreground`, as it needs no mask. A thing without a box, which is one of NaN, is rejected
-    as `no_box`; a box that is not on its picture fails its record.
+    It needs no mask, so it is cheaper than `filter_foreground`. Rejects as `too_small` or `too_large`, and as `no_box`
+    a thing without a box, which is one of NaN. A box that is not on its picture fails its record.
     """
 
     reads = ("image", "box")
@@ -46,6 +46,7 @@ class FilterBox(Filter):
 
 def _measured(record: Record) -> Answer:
     size = record["image"].size
+    # NaN is how `expand_objects` and `expand_entities` write that there is no box
     if all(map(math.isnan, record["box"])):
         return Reject("no_box", "nothing tells where in the picture it is")
     if fault := check_box(record["box"], size):

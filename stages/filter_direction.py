@@ -13,11 +13,12 @@ Embeddings = NDArray[np.float32]
 
 
 class FilterDirection(Filter):
-    """Keep pairs that match their captions, are alike, and differ in the direction in which the captions do.
+    """Keep pairs whose pictures match their captions and change in the same direction as these.
 
-    InstructPix2Pix, section 3.1.2: with CLIP ViT-L/14 its code keeps cosines of at least 0.2 between each
-    picture and its caption, 0.2 between the two differences and 0.7 between the pictures. Pictures or captions that
-    are equal have no direction, it counts as 0. A pair that lacks a caption is rejected as `no_text`.
+    From InstructPix2Pix, section 3.1.2. With CLIP ViT-L/14 its code keeps cosines of at least 0.2 between each picture
+    and its caption, 0.2 between the difference of the pictures and that of the captions, and 0.7 between the pictures.
+    Equal pictures or captions have no direction; the cosine is then 0. Rejects as `source_mismatch`, `target_mismatch`,
+    `wrong_direction` or `too_different`, and as `no_text` a pair that lacks a caption.
     """
 
     reads = ("source", "target", "source_caption", "target_caption")
@@ -59,6 +60,7 @@ class FilterDirection(Filter):
         return [next(scores) if fault is None else fault for fault in faults]
 
     def _scores(self, records: list[Record]) -> list[dict[str, float]]:
+        # embeddings have length 1, but their differences have not: `_cosines` divides by it
         sources, targets = (self.scorer([record[name].array for record in records]) for name in _SIDES)
         before, after = (self.scorer.texts([record[f"{name}_caption"] for record in records]) for name in _SIDES)
         found = {
@@ -79,7 +81,7 @@ def _fault(record: Record) -> Reject | None:
 
 
 def _cosines(one_ND: Embeddings, other_ND: Embeddings) -> Embeddings:
-    """Row by row; 0 where a row is all zeros."""
+    """The cosine of each row with the row of the other array, as (N,); 0 where a row is all zeros."""
     lengths = np.linalg.norm(one_ND, axis=1) * np.linalg.norm(other_ND, axis=1)
     inner: Embeddings = np.sum(one_ND * other_ND, axis=1)
     inner[lengths > 0] /= lengths[lengths > 0]

@@ -1,4 +1,4 @@
-"""Keep subjects of a useful size."""
+"""Keep subjects that have a useful size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datagen import Answer, Filter, Record, StageConfig, Threshold
 class FilterForeground(Filter):
     """Keep subjects that cover neither too little nor too much of the picture.
 
-    The share is of mask pixels, as in MIGE's code, not of the box.
+    The share is of mask pixels, as in MIGE's code, not of the box. Rejects as `too_small` or `too_large`.
     """
 
     reads = ("mask",)

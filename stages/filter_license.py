@@ -9,10 +9,10 @@ from datagen.core.licenses import CommercialUse, commercial_use, is_among
 
 
 class FilterLicense(Map):
-    """Reject records whose picture may not be used commercially, or of which nobody knows.
+    """Drop pictures whose licence forbids commercial use, or of whose licence nothing is known.
 
-    What a licence allows stands in `datagen/core/licenses.toml`, with where it was read.
-    It is no legal advice: whoever publishes a dataset answers for it.
+    `datagen/core/licenses.toml` says what each licence allows, and where that was read. Rejects as `license_forbids` or
+    `license_unknown`. This is no legal advice: whoever publishes a dataset answers for it.
     """
 
     reads = ("license",)

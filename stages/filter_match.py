@@ -16,8 +16,8 @@ from datagen.models.templates import fields_in, worded
 class FilterMatch(Filter):
     """Keep pictures that match a text, by the cosine of their embeddings.
 
-    MIGE (appendix B) asks for 0.255 between a picture and its caption, and again between a segmented
-    subject and "a photo of {subject}". A record whose text is blank is rejected as `no_text`.
+    MIGE (appendix B) requires 0.255 between a picture and its caption, and again between a segmented subject and "a
+    photo of {subject}". Rejects as `no_match`, and as `no_text` a record whose text is blank.
     """
 
     reads = ("image",)

@@ -1,4 +1,4 @@
-"""Drop pictures that not everyone wants to see."""
+"""Drop pictures that are not safe for work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from datagen.models.nsfw_filters import NsfwConfig
 
 
 class FilterNsfw(Filter):
-    """Keep pictures that a classifier holds for harmless."""
+    """Keep pictures that a classifier finds harmless.
+
+    Rejects a picture as `nsfw` if the probability of the chosen labels is above `max_score`.
+    """
 
     reads = ("image",)
     writes = ("nsfw",)

@@ -13,7 +13,11 @@ Word = Annotated[str, StringConstraints(pattern=r"^[a-z]+$")]
 
 
 class FilterOperation(Map):
-    """Keep the edits of one kind: by what their source says, and where it says nothing, by their first word."""
+    """Keep edits of one kind, such as replacements.
+
+    The source's `operation` decides, or the first word of the text if that is empty. MIGE takes only the replacements
+    of SEED-Data-Edit (appendix B). Rejects the others as `other_operation`.
+    """
 
     reads = ("text", "operation")
     rejects = ("other_operation",)

@@ -9,10 +9,11 @@ from datagen.imaging.alignment import outside_l1
 
 
 class FilterOutside(Filter):
-    """Reject pairs whose pixels changed outside the edit's mask.
+    """Drop pairs whose pixels changed outside the edit's mask.
 
-    The mean difference is taken in float, each pixel outside once: AnyEdit's filter
-    subtracts unsigned bytes, so that 10 - 20 is 246 there and its bounds mean nothing.
+    `outside_l1` is the mean absolute difference of the pixels outside the mask, from 0 to 1, computed in floats.
+    AnyEdit's filter subtracts unsigned bytes, so that 10 - 20 is 246 there and its bounds mean nothing. Rejects as
+    `changed_outside`.
     """
 
     reads = ("source", "target", "mask")

@@ -1,4 +1,4 @@
-"""Drop pictures that no model should learn from."""
+"""Drop pictures of poor technical quality."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 from datagen.imaging.image import Pixels
 
 _LONG_SIDE = 512
+"""Sharpness depends on the size of a picture, so that larger ones are reduced to this long side first."""
 
 
 class FilterQuality(Map):
     """Keep pictures that are sharp, have contrast and are not blown out.
 
-    An honest stand-in for the aesthetic score of MIGE's appendix B, which no
-    rule can compute.
+    An honest stand-in for the aesthetic score of MIGE's appendix B, which no rule can compute. Rejects as `flat`,
+    `blurred` or `clipped`, whichever applies first.
     """
 
     reads = ("image",)
@@ -68,6 +69,7 @@ def _measure(image_HWC: Pixels) -> dict[str, float]:
 
 
 def _small(luma_HW: Pixels) -> Pixels:
+    """The picture at long side 512; smaller ones as they are."""
     scale = _LONG_SIDE / max(luma_HW.shape)
     if scale >= 1:
         return luma_HW

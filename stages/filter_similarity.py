@@ -1,4 +1,4 @@
-"""Drop pairs that are too unlike, or too alike."""
+"""Drop pairs whose pictures are too different, or too similar."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from datagen.models.embedders import EmbedderConfig
 
 
 class FilterSimilarity(Filter):
-    """Keep pairs whose pictures are alike enough, by the cosine of their embeddings, and not the same.
+    """Keep pairs whose pictures are similar but not the same, by the cosine of their embeddings.
 
-    UltraEdit asks for 0.4 of DINOv2, on pictures that its code does not normalise; its upper bounds are commented out.
+    UltraEdit requires 0.4 with DINOv2, on pictures that its code does not normalise; its upper bounds are commented
+    out. Rejects as `too_different` or `too_similar`.
     """
 
     reads = ("source", "target")

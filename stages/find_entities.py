@@ -13,9 +13,10 @@ from datagen.models.grammar.placeholders import refuse_placeholder
 
 
 class FindEntities(AsyncMap):
-    """Write which things the caption names, and where, so that pictures can take the place of their names.
+    """Find the things that the caption names, so that pictures can take the place of their names.
 
-    MIGE takes them from BLIP3-GROUNDING's boxes, or asks a language model (appendix B).
+    Writes each thing's label, its place in the caption, and its box and mask where they are known. MIGE takes them from
+    BLIP3-GROUNDING's boxes, or asks a language model (appendix B). Rejects a caption that names nothing as `no_entity`.
     """
 
     reads = ("image", "caption")
@@ -43,14 +44,14 @@ class FindEntities(AsyncMap):
         self.finder = self.config.finder.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """What one caption names."""
+        """Find the things that one caption names."""
         refuse_placeholder(record["caption"])
         told = Told(record["caption"], record["image"].size, record.get("objects") or (), record.get("grounding") or ())
         found = await self.finder.find(told, record=record.id)
         if not found:
             what = "the caption is empty" if not told.caption.strip() else "it names nothing that can be cut out"
             return Reject("no_entity", what)
-        return {"entities": [_told(entity) for entity in found]}
+        return {"entities": [_entity_row(entity) for entity in found]}
 
     async def close(self) -> None:
         """Let go of what the finder opened, if it was loaded."""
@@ -58,7 +59,7 @@ class FindEntities(AsyncMap):
             await self.finder.close()
 
 
-def _told(entity: Entity) -> Mapping[str, Any]:
+def _entity_row(entity: Entity) -> Mapping[str, Any]:
     return {
         "label": entity.label,
         "start": entity.span.start,

@@ -1,4 +1,4 @@
-"""Bring a picture to a size that models work at."""
+"""Resize a picture to a size that image models work at."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from datagen.imaging.image import Image
 
 
 class FitImage(Map):
-    """Write the picture at a size that models work at, so that what they make of it needs no resizing afterwards.
+    """Resize the picture to a size that image models work at, so that their result needs no resizing.
 
-    Its sides become multiples of `multiple`, which may stretch it by less than that many pixels; one that has such a
-    size stays as it is. What would have to be enlarged more than `max_enlarged` times is rejected as `too_small`.
+    Width times height becomes about `pixels`, and both sides become multiples of `multiple`, which may stretch the
+    picture by less than that many pixels. A picture of such a size stays as it is. Rejects as `too_small` a picture
+    that would be enlarged more than `max_enlarged` times.
     """
 
     reads = ("image",)
@@ -42,6 +43,7 @@ class FitImage(Map):
         if size == image.size:
             return {"source": image}
         enlarged = size[0] * size[1] / (image.size[0] * image.size[1])
+        # `enlarged` is of areas, the option of sides
         if enlarged > self.config.max_enlarged**2:
             return Reject("too_small", f"{image.size[0]}x{image.size[1]} would become {size[0]}x{size[1]}")
         return {"source": Image.of(resized(image.array, size))}

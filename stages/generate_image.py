@@ -1,4 +1,4 @@
-"""Make a picture of a caption."""
+"""Generate a picture from a caption."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datagen.models.generators import TextToImageConfig
 
 
 class GenerateImage(Map):
-    """Write a picture of what the caption says.
+    """Generate a picture of what the caption says.
 
-    What the model's own safety checker objects to is rejected as `unsafe`; an empty caption fails.
+    Rejects as `unsafe` what the model's own safety checker refuses. An empty caption fails its record.
     """
 
     reads = ("caption",)
@@ -33,13 +33,14 @@ class GenerateImage(Map):
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Make a picture for each record."""
-        told = [record for record in batch if record["caption"].strip()]
-        made = dict(zip([record.id for record in told], self._made(told), strict=True))
+        captioned = [record for record in batch if record["caption"].strip()]
+        made = dict(zip([record.id for record in captioned], self._made(captioned), strict=True))
         return [made.get(record.id, Failed("the caption is empty")) for record in batch]
 
     def _made(self, records: list[Record]) -> list[Answer]:
         made = self.generator(
             [record["caption"] for record in records],
+            # a seed of each record's own: how records are batched changes no picture
             seeds=[int(self.rng(record).integers(2**63)) for record in records],
         )
         return [Reject(*one) if isinstance(one, Declined) else {"image": Image.of(one)} for one in made]

@@ -1,4 +1,4 @@
-"""Find the subject of a picture by its name, and its pixels."""
+"""Find the box and the pixels of a subject by its name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from datagen.models.segmenters.base import NOTHING, Segmentation, segment_each
 
 
 class GroundSubject(Filter):
-    """Box what the subject's name finds best, and mask it: Grounded-SAM (arXiv:2401.14159) in one stage.
+    """Find the subject's best box by its name, and mask it: Grounded-SAM (arXiv:2401.14159) in one stage.
 
-    Records of one picture are segmented together, so that it is encoded once for all their boxes.
-    A subject of which the detector finds nothing is rejected as `no_subject`, one without a pixel as `no_mask`.
+    Records of one picture are segmented together, so that it is encoded once for all their boxes. Rejects as
+    `no_subject` if no box reaches `min_score`, as `no_mask` if no pixel belongs to the subject, and as `box_mismatch`
+    if the mask lies elsewhere than its box.
     """
 
     reads = ("image", "subject")
@@ -52,8 +53,8 @@ class GroundSubject(Filter):
         images = [record["image"].array for record in batch]
         found = self.detector(images, [[record["subject"]] for record in batch])
         best = {place: things[0] for place, things in enumerate(found) if things}
-        asked = [(images[place], thing.box, NOTHING) for place, thing in best.items()]
-        masks = iter(segment_each(self.segmenter, each=asked))
+        jobs = [(images[place], thing.box, NOTHING) for place, thing in best.items()]
+        masks = iter(segment_each(self.segmenter, each=jobs))
         return [_answer(best[n], next(masks)) if n in best else _nothing(record) for n, record in enumerate(batch)]
 
 
@@ -62,8 +63,8 @@ def _nothing(record: Record) -> Answer:
 
 
 def _answer(thing: Detection, found: Segmentation) -> Answer:
-    told = {"box": thing.box, "box_score": round(thing.score, 4)}
+    fields = {"box": thing.box, "box_score": round(thing.score, 4)}
     if not found.mask.any():
         box = [round(edge, 1) for edge in thing.box]
-        return Reject("no_mask", f"no pixel of box {box} belongs to the subject", {**told, "mask_fit": 0})
-    return {**told, "mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), thing.box), 4)}
+        return Reject("no_mask", f"no pixel of box {box} belongs to the subject", {**fields, "mask_fit": 0})
+    return {**fields, "mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), thing.box), 4)}

@@ -1,4 +1,4 @@
-"""Make hashes of what an edit changed, so that two edits of one picture are told apart."""
+"""Hash what an edit changed, so that two edits of one picture can be distinguished."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from datagen.models.hashers.phash import PhashConfig
 class HashChange(Map):
     """Write where source and target differ, and a hash of their difference there.
 
-    A hash of a whole picture hardly notices a small edit: two coins put into one
-    picture, one after the other, are two edits and yet nearly the same pictures.
-    Where nothing differs, or the pictures' shapes do, it is the whole frame.
+    A hash of a whole picture hardly notices a small edit: two coins added to one picture, one after the other, are two
+    edits and yet nearly the same pictures. If nothing differs, or the pictures' shapes do, the whole frame is hashed.
     """
 
     reads = ("source", "target")
@@ -37,7 +36,7 @@ class HashChange(Map):
 
     @classmethod
     def hash_bits(cls, config: Config) -> Mapping[str, int]:
-        """Those of the place and of the hasher."""
+        """Bits of the place and of the hasher."""
         return {"change_place": PLACE_BITS, "change_hash": config.hasher.bits}
 
     def setup(self, device: str) -> None:

@@ -1,4 +1,4 @@
-"""Make a hash of a picture, by which near copies are found."""
+"""Hash pictures, so that near copies can be found."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from datagen.models.hashers.phash import PhashConfig
 
 
 class HashPicture(Map):
-    """Write a hash of each picture: what looks alike differs in few bits.
+    """Write a hash of the picture; similar pictures differ in few bits.
 
-    `output.near_duplicates` and `decontaminate` compare them.
+    `output.near_duplicates` and `decontaminate` compare the hashes.
     """
 
     reads = ("image",)
@@ -31,7 +31,7 @@ class HashPicture(Map):
 
     @classmethod
     def hash_bits(cls, config: Config) -> Mapping[str, int]:
-        """Those of the hasher."""
+        """Bits of the hasher."""
         return {"picture_hash": config.hasher.bits}
 
     @classmethod

@@ -7,9 +7,10 @@ from datagen.imaging.removal_scores import measure
 
 
 class MeasureRemoval(Map):
-    """Compare the picture before and after a removal, inside and outside the hole.
+    """Compare the picture before and after a removal, inside and outside the hole; `check_removal` judges the scores.
 
-    All differences are taken in floats: unsigned bytes would wrap.
+    All differences are computed in floats, because unsigned bytes would wrap around. A record whose pictures and masks
+    differ in size fails.
     """
 
     reads = ("image", "source", "mask", "hole")

@@ -1,4 +1,4 @@
-"""Say what the subject is called."""
+"""Give the subject a name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from datagen.models.namers.label import LabelConfig
 
 
 class NameSubject(AsyncMap):
-    """Give the subject the name that instructions call it by.
+    """Give the subject the name by which instructions call it.
 
-    Annotators' labels may tell nothing: SA-1B's objects have none, and share one. The `instances` keep the
-    annotators' labels.
+    Annotators' labels may say nothing: SA-1B's objects all have the same one. The `instances` keep the annotators'
+    labels.
     """
 
     reads = ("annotated_subject",)
@@ -41,7 +41,7 @@ class NameSubject(AsyncMap):
         self.namer = self.config.namer.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The record's subject."""
+        """Name the record's subject."""
         look = Look(record["image"], record["mask"]) if {"image", "mask"} <= set(record) else None
         return {"subject": await self.namer.name(record["annotated_subject"], look=look, record=record.id)}
 

@@ -9,10 +9,10 @@ from datagen.models.grammar.placeholders import refuse_placeholder, replaced
 
 
 class PlaceReference(Map):
-    """Write the caption with `<imagehere>` for the subject, whose reference picture is there already.
+    """Replace the subject's name in the caption by `<imagehere>`.
 
-    The target is all new, as on a blank canvas: the record has no `source`. A caption that does not name
-    its subject is rejected as `unnamed`.
+    The record already has the reference picture. The target is all new, as on a blank canvas, so that there is no
+    `source`. Rejects as `unnamed` a caption that does not name its subject.
     """
 
     reads = ("caption", "subject")
@@ -26,7 +26,7 @@ class PlaceReference(Map):
 
 
 def _placed(caption: str, subject: str) -> Answer:
-    refuse_placeholder(caption)
+    refuse_placeholder(caption)  # nobody could distinguish it from the one that is put in here
     span = mention(caption, subject)
     if span is None:
         return Reject("unnamed", f"the caption does not say '{subject:.100}'")

@@ -1,4 +1,4 @@
-"""Reads which objects of a picture SA-1B has masks of."""
+"""Read the objects of a picture from SA-1B's masks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageCo
 from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.rle import Runs, runs_of
 
+# SA-1B's annotations have further keys, which nothing here needs
 _LENIENT = with_config(ConfigDict(extra="ignore", strict=True))
 _Side = Annotated[int, Field(gt=0, le=2**16)]
 
@@ -38,17 +39,20 @@ _FILE = TypeAdapter(_File)
 
 
 class _Found(NamedTuple):
+    """A mask that may be an object."""
+
     runs: Runs
     box: Box
     share: float
+    """Of the picture's pixels, from 0 to 1."""
 
 
 class ReadAnnotations(Map):
-    """Choose the whole objects among the masks of SA-1B, which has them at every scale and names none.
+    """Choose the whole objects among SA-1B's masks, which have every scale and no names.
 
-    A mask is an object if its size is between the bounds, the model that drew
-    it was sure, and it is no part: not mostly inside a larger one that could be
-    an object itself. Objects come in the order of the file, all under one label.
+    A mask is an object if its size is within the bounds, if the model that drew it was sure, and if it is no part: not
+    mostly inside a larger mask that could be an object itself. Objects come in the order of the file, all under one
+    label. Rejects a picture without any as `no_object`.
     """
 
     reads = ("annotation", "base")
@@ -95,12 +99,12 @@ class ReadAnnotations(Map):
         sized = [one for one in found if one is not None]
         whole = [one for one in sized if not any(self._is_part(one, other) for other in sized)]
         if not whole:
-            told = f"of {len(found)} masks, {len(found) - len(sized)} are too small, too large or unsure"
-            return Reject("no_object", f"{told}, and {len(sized)} are parts of others")
+            detail = f"of {len(found)} masks, {len(found) - len(sized)} are too small, too large or unsure"
+            return Reject("no_object", f"{detail}, and {len(sized)} are parts of others")
         return {"objects": [self._object(one) for one in whole]}
 
     def _found(self, annotation: _Annotation) -> _Found | None:
-        """A mask that may be an object. Raises `DataError`."""
+        """The mask if its size is within the bounds and its model was sure, else None. Raises `DataError`."""
         height, width = annotation["segmentation"]["size"]
         runs = runs_of(annotation["segmentation"]["counts"], height=height, width=width)
         share, box, config = runs.area / (height * width), runs.box, self.config
@@ -111,7 +115,8 @@ class ReadAnnotations(Map):
         return _Found(runs, box, share)
 
     def _is_part(self, one: _Found, other: _Found) -> bool:
-        """Whether a mask lies inside a larger one so far that it is a part of it."""
+        """Whether more than `max_inside` of a mask lies in a larger one."""
+        # cheap tests first: a picture has about a hundred masks, so thousands of pairs
         if other.share <= one.share or not _touch(one.box, other.box) or not one.runs.fits(other.runs):
             return False
         return one.runs.shared(other.runs) > self.config.max_inside * one.runs.area
@@ -126,7 +131,7 @@ def _touch(a: Box, b: Box) -> bool:
 
 
 def _parsed(data: bytes) -> _File:
-    """An annotation file. Raises `DataError`."""
+    """Parse an annotation file. Raises `DataError`."""
     try:
         return _FILE.validate_python(json.loads(data))
     except ValidationError as error:

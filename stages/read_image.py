@@ -1,4 +1,4 @@
-"""Opens the file that a record names."""
+"""Read the picture file that a record names."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from datagen.fetch import SCHEMES, Web, check_host, forget, read_file
 from datagen.imaging.image import MAX_PIXELS, PILLOW_LIMIT, Image
 
 _SIDE_BY_SIDE = 8
+"""URLs of a batch that are fetched at the same time."""
 
 
 class ReadImage(Map):
-    """Read each record's picture and bring it to 8-bit upright sRGB.
+    """Read each record's picture, as 8-bit upright sRGB.
 
-    A file that is missing, damaged, no picture, too large, not allowed, or not
-    the one whose checksum the source gives fails its record.
+    A record fails if its file is missing, damaged, no picture, too large, not allowed, or has another checksum than the
+    source gives.
     """
 
     reads = ("uri", "base", "sha256")
@@ -53,7 +54,7 @@ class ReadImage(Map):
     config: Config
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        """Read and decode each file; those on the web are fetched side by side, as a server is waited for."""
+        """Read and decode each file. URLs are fetched in parallel, because fetching is mostly waiting for a server."""
         if self.config.hosts:
             with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
                 read = list(pool.map(self._read, batch))
@@ -74,7 +75,7 @@ class ReadImage(Map):
                 sha256=record["sha256"],
             )
         except DataError as error:
-            return error
+            return error  # not raised, as it would end the other downloads of the batch too
 
     def _decoded(self, record: Record, data: bytes | DataError) -> Answer:
         uri, expected = record["uri"], record["sha256"]
@@ -86,6 +87,7 @@ class ReadImage(Map):
                 raise DataError(f"its checksum is {found}, the manifest says {expected}")
             image = Image.decode(data, max_pixels=self.config.max_pixels)
         except DataError as error:
+            # a bad copy in the cache would fail every later run as well
             forget(uri, base=record["base"])
             return Failed(f"{uri:.300}: {error}")
         return {"image": image, "original_sha256": found}

@@ -1,4 +1,4 @@
-"""Reads a sample of a finished dataset."""
+"""Read samples of finished datasets, to mix them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.image import Image
 
 _NUMBERED = re.compile(r"(ref|mask)_(\d+)")
-_TOLD = ("json", "txt")
+_NOT_IMAGES = ("json", "txt")
 _TEXTS = ("label", "task", "subject", "instruction", "text")
 _LISTS = ("steps", "instances", "relations", "edits")
 _REASONS = {
@@ -25,11 +25,11 @@ _REASONS = {
 
 
 class ReadSample(Map):
-    """Read what a mix takes of a finished dataset, and reject, unread, what it does not.
+    """Read the samples of finished datasets that a mix takes; reject the others without reading them.
 
-    All but the source picture, which `read_image` reads where there is one (`canvas: picture`). What the sample was
-    told, its scores, what was unchecked, and the run and seed that made it come along. A sample with members that no
-    field is for fails.
+    Reads all members except the source picture, which `read_image` reads where there is one (`canvas: picture`). The
+    instruction, the scores, what was unchecked, and the run and seed that made the sample are carried over. A sample
+    with members for which there is no field fails. Rejects as `beyond_share`, `beyond_cap` or `other_split`.
     """
 
     reads = ("members", "base", "mix_says")
@@ -63,8 +63,9 @@ class ReadSample(Map):
             return Failed(f"{record['base']}: {error}")
 
     def _read(self, members: Mapping[str, str], base: str) -> dict[str, Any]:
-        named = {name.split(".")[0]: name for name in members if name not in _TOLD}
-        strange = [name for stem, name in named.items() if stem not in ("source", "target") and not _fits(stem)]
+        named = {name.split(".")[0]: name for name in members if name not in _NOT_IMAGES}
+        known = ("source", "target")
+        strange = [name for stem, name in named.items() if stem not in known and not _NUMBERED.fullmatch(stem)]
         if strange:
             raise DataError(f"the sample has members that are not carried: {', '.join(strange):.200}")
         if "json" not in members or "target" not in named:
@@ -76,19 +77,15 @@ class ReadSample(Map):
         info = _parsed(data("json"))
         refs, masks = ([data(name) for name in _numbered(named, kind)] for kind in ("ref", "mask"))
         return {
-            **_told(info),
+            **_sample_fields(info),
             "target": Image.decode(data(named["target"])),
             "refs": [Image.decode(ref) for ref in refs],
             "masks": [Image.decode(mask).array[:, :, 0] > 127 for mask in masks],
         }
 
 
-def _fits(stem: str) -> bool:
-    return bool(_NUMBERED.fullmatch(stem))
-
-
 def _numbered(named: Mapping[str, str], kind: str) -> list[str]:
-    """The members `kind`_0, `kind`_1 and so on, in their order."""
+    """The members `kind`_0, `kind`_1 and so on, in order. Raises `DataError` if a number is missing."""
     found = [
         (int(match[2]), name)
         for stem, name in named.items()
@@ -111,8 +108,8 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return info
 
 
-def _told(info: Mapping[str, Any]) -> dict[str, Any]:
-    """What KEY.json says, as fields. Raises `DataError`."""
+def _sample_fields(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that KEY.json holds. Raises `DataError`."""
     try:
         inputs = zip(info["inputs"], info["input_info"], strict=True)
         return {
@@ -121,7 +118,7 @@ def _told(info: Mapping[str, Any]) -> dict[str, Any]:
             "original_sha256": info["source"]["sha256"],
             "source_caption": info["captions"]["source"],
             "target_caption": info["captions"]["target"],
-            "inputs": [{**told, "member": name.split(".")[0]} for name, told in inputs],
+            "inputs": [{**info_row, "member": name.split(".")[0]} for name, info_row in inputs],
             "edits": [_stemmed(edit, "mask") for edit in info["edits"]],
             "steps": [_stemmed(step, "image") for step in info["steps"]],
             "instances": [_stemmed(instance, "mask") for instance in info["instances"]],
@@ -132,5 +129,5 @@ def _told(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stemmed(row: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A row whose member is named without its ending, as another format may be stored."""
+    """A row with its member's name without the extension, because the mix may store another image format."""
     return {**row, key: str(row[key]).split(".")[0]}

@@ -16,11 +16,13 @@ from datagen.models.inpainters.patch import PatchConfig
 
 
 class RemoveSubject(Map):
-    """Write the picture as it would be without the subject, and the pixels painted for it.
+    """Paint the subject out of the picture; the result is the edit's source.
 
-    `masks` are the hole, in which alone the two pictures may differ, and the subject's own pixels.
-    The mask is grown by `dilate_px` with an elliptic kernel of 2 * dilate_px + 1
-    pixels, as in MIGE's code. Pixels outside the hole equal the original's exactly.
+    The original photograph becomes the target (`map: {image: target}`), so that putting the subject back is the edit.
+
+    The hole is the mask grown by `dilate_px` with an elliptic kernel of 2 * dilate_px + 1 pixels, as in MIGE's code.
+    Pixels outside the hole equal the original's exactly. `masks[0]` is the hole, where alone the two pictures may
+    differ; `masks[1]` is the subject's own pixels. Rejects as `no_background` a hole that covers the whole picture.
     """
 
     reads = ("image", "mask")
@@ -64,21 +66,24 @@ class RemoveSubject(Map):
         filled = self.inpainter(
             [image_HWC for image_HWC, _ in shown],
             [hole_HW for _, hole_HW in shown],
+            # a seed of each record's own: how records are batched changes no picture
             seeds=[int(self.rng(record).integers(2**63)) for record, _ in jobs],
         )
         for (record, hole_HW), filled_HWC in zip(jobs, filled, strict=True):
             image_HWC = record["image"].array
             whole_HWC = _resized(filled_HWC, record["image"].size, cv2.INTER_CUBIC)
+            # the original outside the hole, whatever the model changed there
             source = Image.of(np.where(hole_HW[..., None], whole_HWC, image_HWC))
             yield {"source": source, "hole": hole_HW, "masks": [hole_HW, record["mask"]]}
 
     def _shown(self, image_HWC: Pixels, hole_HW: Mask) -> tuple[Pixels, Mask]:
-        """Picture and hole at the size at which they are painted; a pixel that the hole touches is in it."""
+        """Picture and hole at the size at which they are inpainted. A pixel that the hole touches is in the hole."""
         height, width = hole_HW.shape
         scale = (self.config.long_side or max(height, width)) / max(height, width)
         if scale >= 1:
             return image_HWC, hole_HW
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        # INTER_AREA averages, so that every pixel that the hole touches is above 0
         touched_HW = cv2.resize(hole_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
         return _resized(image_HWC, size, cv2.INTER_AREA), touched_HW
 

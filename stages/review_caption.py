@@ -1,4 +1,4 @@
-"""Describe targets as a person does."""
+"""Take captions that people corrected."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datagen import Answer, Map, Record, Reject
 
 
 class ReviewCaption(Map):
-    """Take the target's caption from the sheet that a person filled in; without one it is rejected as `undecided`.
+    """Take the target's caption from the sheet that a person filled in.
 
-    MIGE's people take out what is not to be seen (appendix A).
+    In MIGE people remove from captions what the picture does not show (appendix A). Rejects as `undecided` a record
+    whose caption nobody has looked at yet.
     """
 
     reads = ("proposed_caption", "reviewed_caption")

@@ -1,4 +1,4 @@
-"""Call subjects what a person calls them."""
+"""Take names that people corrected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from datagen import Answer, Map, Record, Reject
 
 
 class ReviewName(Map):
-    """Take the subject's name from the sheet that a person filled in; without one it is rejected as `undecided`."""
+    """Take the subject's name from the sheet that a person filled in.
+
+    Rejects as `undecided` a record whose name nobody has looked at yet.
+    """
 
     reads = ("proposed_name", "reviewed_name")
     writes = ("subject",)

@@ -6,13 +6,15 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig
 
-_UNTOLD = "neither its source nor its first word tells which kind it is"
+_NO_OPERATION = "neither its source nor its first word tells which kind it is"
 
 
 class ReviewPair(Map):
-    """Hold each pair against a person's decision, which its source read from a sheet (MIGE, appendix A).
+    """Keep the pairs that a person kept on the review sheet (MIGE, appendix A).
 
-    What nobody decided yet is rejected as `undecided`, and the run writes it onto the sheet.
+    The source has read the sheet. Rejects as `other_operation` the kinds of edit that nobody is asked about, as
+    `undecided` what nobody has decided yet (the run writes it onto the sheet), as `dropped` what a person dropped, and
+    as `over_cap` what was kept beyond the cap of its kind.
     """
 
     reads = ("operation", "decision", "decision_reason", "over_cap")
@@ -34,7 +36,7 @@ class ReviewPair(Map):
     def _judged(self, record: Record) -> Answer:
         if record["operation"] not in self.config.operations:
             called = f"its source calls it '{record['operation']:.100}'"
-            return Reject("other_operation", called if record["operation"] else _UNTOLD)
+            return Reject("other_operation", called if record["operation"] else _NO_OPERATION)
         if not record["decision"]:
             return Reject("undecided", "nobody decided about it yet")
         if record["decision"] == "drop":

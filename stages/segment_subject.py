@@ -1,4 +1,4 @@
-"""Find the pixels of a boxed object."""
+"""Find the pixels of an object in a box."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from datagen.models.segmenters.base import Annotation, Segmentation, segment_eac
 class SegmentSubject(Filter):
     """Mask the object in the record's box.
 
-    Fails a record whose box is not on its picture. A mask that lies elsewhere
-    than its box is rejected as `box_mismatch`: the instruction is written from
-    the box, and would tell a place where nothing changes.
+    A box that is not on its picture fails its record. Rejects as `no_mask` an object without a pixel, and as
+    `box_mismatch` a mask that lies elsewhere than its box: the instruction is written from the box, and would name a
+    place where nothing changes.
     """
 
     reads = ("image", "box")
@@ -49,10 +49,10 @@ class SegmentSubject(Filter):
         self.segmenter = self.config.segmenter.load(device)
 
     def measure(self, batch: list[Record]) -> list[Answer]:
-        """Segment the records whose boxes are sound; a picture of several is encoded once."""
+        """Segment the records whose boxes are valid. A picture with several records is encoded once."""
         faults = [_fault(record) for record in batch]
         sound = [record for record, fault in zip(batch, faults, strict=True) if fault is None]
-        found = iter(segment_each(self.segmenter, each=[_asked(record) for record in sound]))
+        found = iter(segment_each(self.segmenter, each=[_job(record) for record in sound]))
         pairs = zip(batch, faults, strict=True)
         return [Failed(fault) if fault else _answer(record, next(found)) for record, fault in pairs]
 
@@ -66,7 +66,7 @@ def _answer(record: Record, found: Segmentation) -> Answer:
     return {"mask": found.mask, "mask_fit": round(overlap(bounds(found.mask), clipped(box, size)), 4)}
 
 
-def _asked(record: Record) -> tuple[Pixels, Box, Annotation]:
+def _job(record: Record) -> tuple[Pixels, Box, Annotation]:
     annotation = Annotation(record.get("polygons", []), record.get("annotated_mask", {}))
     return record["image"].array, record["box"], annotation
 

@@ -1,4 +1,4 @@
-"""Take a picture of two panels apart into pairs of reference and target."""
+"""Split a picture of two panels into pairs of reference and target."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _RATINGS = {
 
 
 class SplitPanels(Expand):
-    """Make a record of each panel as target, the other one being its reference, as OminiControl trains on Subjects200K.
+    """Make a record of each panel: the panel is the target, and the other panel its reference.
 
-    Panels are squares beside each other, with as much padding around and between them. A pair that its
-    dataset rates below `min_rating`, does not rate, or says to be no pair, is rejected.
+    OminiControl trains on Subjects200K in this way. Panels are squares side by side, with equal padding around and
+    between them. Rejects as `low_rating` a pair that its dataset rates below `min_rating`, as `unrated` one that it
+    does not rate, and as `invalid` one that it marks as no pair.
     """
 
     reads = ("image", "panels")
@@ -79,8 +80,9 @@ class SplitPanels(Expand):
 
 
 def _panels(image: Image, padding: int | None) -> list[Image]:
-    """The left and the right panel. Raises `DataError` if the picture cannot be of two squares."""
+    """The left and the right panel. Raises `DataError` if the picture cannot hold two squares."""
     width, height = image.size
+    # width = 2 * side + 3 * around and height = side + 2 * around, solved for `around`
     around = 2 * height - width if padding is None else padding
     side = height - 2 * around
     if around < 0 or side < 1 or 2 * side + 2 * around > width:

@@ -1,4 +1,4 @@
-"""Take the reference picture that the source gives."""
+"""Use a reference picture that the source gives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WHITE = 255
 
 
 class SquareReference(Map):
-    """Write a reference picture that is a file of its own, whole, in the middle of a white square.
+    """Put a reference picture that is a file of its own into the middle of a white square.
 
-    So it has the form of what `cut_out_subject` cuts out of a target: up to `max_size`, and never enlarged.
+    The result has the form of what `cut_out_subject` writes: at most `max_size`, and never enlarged.
     """
 
     reads = ("reference",)

@@ -1,4 +1,4 @@
-"""Tell in words where an object is to be added."""
+"""Write in words where an object is to be added."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from datagen.models.instructions.rules import RulesConfig
 
 
 class WriteInstruction(AsyncMap):
-    """Write the instruction that adds the subject, as MIGE's table 5 asks, and the same without placeholders.
+    """Write the instruction that adds the subject (MIGE, table 5), with placeholders and as plain text.
 
-    The subject's position, size and neighbours are those of the target. `relations` are what the instruction says.
+    The subject's position, size and neighbours are those of the target. `relations` are the facts that the instruction
+    states.
     """
 
     reads = ("target", "subject", "box", "attributes", "instances")
@@ -36,7 +37,7 @@ class WriteInstruction(AsyncMap):
         self.writer = self.config.writer.load(device, runtime=self.runtime)
 
     async def process_one(self, record: Record) -> Answer:
-        """The record's instruction."""
+        """Write the record's instruction."""
         rng = self.rng(record)
         written = await self.writer.write(_layout(record), target=record["target"], record=record.id, rng=rng)
         return _fields(record, written)
@@ -48,10 +49,11 @@ class WriteInstruction(AsyncMap):
 
 
 def _layout(record: Record) -> Layout:
+    """The subject and the other things of its picture: `instances` without the subject itself."""
     subject = Thing(record["subject"], tuple(record["box"]), tuple(record["attributes"]))
     things = [_thing(instance) for instance in record["instances"]]
     lying = [i for i, thing in enumerate(things) if thing.box == subject.box]
-    same = [i for i in lying if things[i].label == subject.label] or lying  # it may be named anew
+    same = [i for i in lying if things[i].label == subject.label] or lying  # a stage may have renamed the subject
     others = (thing for i, thing in enumerate(things) if i not in same[:1])
     return Layout(record["target"].size, subject, tuple(others))
 

@@ -173,6 +173,8 @@ def batching() -> Iterator[Batches]:
         batches.address = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield batches
-        server.shutdown()
-        thread.join()
+        try:
+            yield batches
+        finally:
+            server.shutdown()
+            thread.join()

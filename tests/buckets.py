@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
 BUCKET = "bucket"
@@ -39,6 +38,8 @@ class Bucket(NamedTuple):
 @contextmanager
 def served_bucket() -> Iterator[Bucket]:
     """A server with one empty bucket; the environment names it, so that other processes find it too."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

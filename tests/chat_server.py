@@ -135,7 +135,9 @@ def chatting() -> Iterator[Chat]:
         chat.address = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield chat
-        server.stopping.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield chat
+        finally:
+            server.stopping.set()
+            server.shutdown()
+            thread.join()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import ray
 from filelock import FileLock
+
+pytest_plugins = ["rings"]
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_SECONDS = 300
@@ -68,6 +69,8 @@ def _make_demo(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def two_core_ray() -> Iterator[None]:
     """One small Ray for a module's tests."""
+    import ray
+
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,18 +45,32 @@ class Example(NamedTuple):
         return f"{self.node.origin.partition(':')[0]}:{self.node.id}"
 
 
-@cache
-def examples(folder: Path) -> dict[str, Example]:
-    """One example for each stage that a shipped config or one over tiny models uses, by the stage's name."""
+class Examples:
+    """One example for each stage that a shipped config or one over tiny models uses.
+
+    Pipelines run only until the stages that are looked up have been found, those over tiny models last: they need torch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._graphs = _graphs(folder)
+        self._found: dict[str, Example] = {}
+
+    def get(self, use: str) -> Example | None:
+        """The first example of a stage, by its name, that has inputs; else one without; None if no config uses it."""
+        while use not in self._found or not self._found[use].inputs:
+            graph = next(self._graphs, None)
+            if graph is None:
+                break
+            for example in _of_graph(graph):
+                if example.node.use not in self._found or not self._found[example.node.use].inputs:
+                    self._found[example.node.use] = example
+        return self._found.get(use)
+
+
+def _graphs(folder: Path) -> Iterator[Graph]:
     manifest = small_manifest(folder)
-    graphs = [_shipped(config, manifest) for config in CONFIGS]
-    graphs += [build(load(make(folder, manifest), sets=["seed=0"])) for make in tiny_configs.MAKERS]
-    found: dict[str, Example] = {}
-    for graph in graphs:
-        for example in _of_graph(graph):
-            if (use := example.node.use) not in found or not found[use].inputs:
-                found[use] = example
-    return found
+    yield from (_shipped(config, manifest) for config in CONFIGS)
+    yield from (build(load(make(folder, manifest), sets=["seed=0"])) for make in tiny_configs.MAKERS)
 
 
 def _shipped(config: Path, manifest: Path) -> Graph:
@@ -145,4 +158,4 @@ def exact(value: Any) -> Any:
     return value
 
 
-__all__ = ["CONFIGS", "Example", "LiveRecord", "exact", "examples", "told"]
+__all__ = ["CONFIGS", "Example", "Examples", "LiveRecord", "exact", "told"]

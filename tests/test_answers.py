@@ -83,7 +83,7 @@ def test_single_answers_are_there_until_the_slice_is_kept(tmp_path: Path) -> Non
     assert not one.has_any()
     one.append("slice", "r0", CachedAnswer({"caption": "a"}, Cost()))
     one.append("slice", "odd/../id \N{SNOWMAN}", CachedAnswer({"caption": "b"}, Cost()))
-    assert other.any()
+    assert other.has_any()
     assert {id: kept.answer["caption"] for id, kept in other.load("slice").items()} == {
         "r0": "a",
         "odd/../id \N{SNOWMAN}": "b",

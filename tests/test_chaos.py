@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos import QUICK_TO_NOTICE, Torment, chaos_config, differences, running
+from chaos import QUICK_TO_NOTICE, Torment, Victim, chaos_config, differences, running
 from chaos import kill as kill_it
 from judge import Judge, judge
 
 from datagen.cli import BROKEN, SOME_FAILED
+
+pytestmark = [pytest.mark.ray, pytest.mark.subprocess]
 
 
 @pytest.fixture
@@ -21,18 +23,29 @@ def asked() -> Iterator[Judge]:
         yield found
 
 
-def test_a_run_killed_again_and_again_equals_an_unbroken_one(tmp_path: Path, asked: Judge) -> None:
-    config = chaos_config(tmp_path, rows=260, port=asked.port)
+EIGHT: list[Victim] = ["driver", "actor", "raylet", "actor", "driver", "driver", "raylet", "driver"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "plan", "least"),
+    [
+        pytest.param(160, ["driver", "actor"], 2, id="two kills"),
+        # The same law as with two kills, and three times as long; a raylet alone is killed below, too.
+        pytest.param(260, EIGHT, 6, id="eight kills", marks=pytest.mark.full),
+    ],
+)
+def test_a_run_killed_again_and_again_equals_an_unbroken_one(
+    tmp_path: Path, asked: Judge, rows: int, plan: list[Victim], least: int
+) -> None:
+    config = chaos_config(tmp_path, rows=rows, port=asked.port)
     with running(config, tmp_path / "unbroken") as run:
         assert run.finish() == SOME_FAILED
     assert asked.repeated() == 0
     asked.forget()
     torment = Torment(config, tmp_path / "killed", asked, random.Random(5))
-    torment.until_done(
-        ["driver", "actor", "raylet", "actor", "driver", "driver", "raylet", "driver"], ended=SOME_FAILED
-    )
-    assert torment.toll.kills.total() >= 6, torment.toll
-    assert len(torment.toll.kills) == 3, "a driver, an actor and a raylet were killed"
+    torment.until_done(plan, ended=SOME_FAILED)
+    assert torment.toll.kills.total() >= least, torment.toll
+    assert set(torment.toll.kills) == set(plan), "each kind of process was killed"
     assert differences(tmp_path / "unbroken", tmp_path / "killed") == []
     assert asked.faults() == []
 

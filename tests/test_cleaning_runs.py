@@ -87,6 +87,7 @@ def test_a_run_that_accepts_nothing_packs_nothing_and_is_no_fault(folder: Path) 
     assert read_dataset(Store(str(folder / "none"))).totals.accepted == 0
 
 
+@pytest.mark.torch
 def test_profile_gpu_runs_on_tiny_models(folder: Path) -> None:
     import tiny_scorers
 

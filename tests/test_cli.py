@@ -21,6 +21,7 @@ from datagen.pipeline.describe import describe
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 
 
+@pytest.mark.subprocess
 def test_help_is_a_page_that_teaches_by_examples() -> None:
     told = subprocess.run([sys.executable, "-m", "datagen", "--help"], capture_output=True, text=True, check=True)
     assert "python -m datagen run configs/subject_add.yaml" in told.stdout
@@ -30,12 +31,14 @@ def test_help_is_a_page_that_teaches_by_examples() -> None:
         assert len(helped.output.splitlines()) > 5
 
 
+@pytest.mark.subprocess
 def test_importing_datagen_imports_neither_ray_nor_torch_nor_pixels() -> None:
     code = "import sys, datagen, datagen.cli; print([m for m in ('ray', 'torch', 'numpy', 'cv2') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
 
 
+@pytest.mark.subprocess
 def test_check_imports_neither_ray_nor_the_reader_of_parquet() -> None:
     code = (
         "import sys\nfrom datagen.pipeline.config import load\nfrom datagen.pipeline.graph import build\nfrom pathlib import Path\n"
@@ -181,6 +184,7 @@ def test_the_resolved_config_runs_again_to_the_same_dataset(tmp_path: Path, capf
     assert "3 of 3 slices were done before" in told
 
 
+@pytest.mark.subprocess
 def test_ctrl_c_ends_after_the_slices_in_flight_and_the_same_command_goes_on(tmp_path: Path) -> None:
     config = toy_config(tmp_path, [{"use": "dawdle"}, PAINT], rows=plain_rows(9))
     words = [sys.executable, "-m", "datagen", "run", str(config), "--engine", "local", "--out"]

@@ -21,9 +21,13 @@ from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.maintain.verify import verify
 from datagen.execute.run import RunOptions, run
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"  # Ray's own test cluster leaves it
-)
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.subprocess,
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"  # Ray's own test cluster leaves it
+    ),
+]
 
 
 @pytest.fixture

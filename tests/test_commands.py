@@ -128,6 +128,7 @@ def test_a_slip_of_the_keyboard_is_told_with_what_was_meant(
     assert "Traceback" not in said.err
 
 
+@pytest.mark.subprocess
 def test_a_reader_that_leaves_early_ends_it_quietly(out: Path) -> None:
     line = f"{shlex.quote(sys.executable)} -m datagen describe config | head -1"
     told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=PLAIN, check=True)
@@ -163,6 +164,7 @@ def _in_bash(folder: Path, script: str) -> str:
     return told.stdout
 
 
+@pytest.mark.subprocess
 def test_completion_is_installed_for_the_command_that_a_shell_can_complete(shell: Path) -> None:
     python = shlex.quote(sys.executable)
     told = _in_bash(shell, f"{python} -m datagen --install-completion")
@@ -172,6 +174,7 @@ def test_completion_is_installed_for_the_command_that_a_shell_can_complete(shell
     assert _in_bash(shell, "datagen --show-completion").strip() == script.strip()
 
 
+@pytest.mark.subprocess
 def test_bash_completes_commands_configs_profiles_stages_folders_and_keys(shell: Path) -> None:
     (shell / "toy.yaml").write_text((shell / "toy.yaml").read_text() + "profiles: {small: {}, large: {}}\n")
     [key, *_] = sorted(sample.key for sample in datagen.open(str(shell / "out" / "toy")))

@@ -14,6 +14,7 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, plain_rows, run_local, toy_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.errors import StoreError
 from datagen.execute import run as run_module
@@ -101,7 +102,7 @@ def test_compaction_keeps_the_rows_and_tells_the_names_in_its_footer(tmp_path: P
     assert compact(ledger, at_least=0) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=example_count(30), deadline=None)
 @given(left=st.sets(st.integers(0, 4)), later=st.sets(st.integers(0, 7)), second=st.booleans())
 def test_a_compaction_that_is_killed_loses_nothing_and_counts_nothing_twice(
     tmp_path_factory: pytest.TempPathFactory, left: set[int], later: set[int], second: bool

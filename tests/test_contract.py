@@ -13,14 +13,16 @@ from types import NoneType
 from typing import Any, get_args
 
 import pytest
-from examples import Example, exact, examples, told
+from examples import CONFIGS, Example, Examples, exact, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.fields import catalogue
 from datagen.core.record import Record
 from datagen.core.stage import AsyncMap, Combine, Expand, Failed, Map, Reject, Stage, stage_name
 from datagen.imaging.codecs import check_value
+from datagen.pipeline.config import Loaded, StageEntry, load
 from datagen.pipeline.registry import find_stage, stage_names
 
 STAGES = sorted(stage_names())
@@ -28,9 +30,19 @@ GOLDEN = Path(__file__).parent / "golden"
 LONGEST_FILE = 150
 
 
+def _run_by(config: Loaded) -> set[str]:
+    """The stages that a config's default profile runs."""
+    entries = (entry for entry in config.pipeline.stages if isinstance(entry, StageEntry))
+    return {entry.use for entry in entries if (entry.id or entry.use) not in config.leaves_out}
+
+
+WITH_WEIGHTS = set(STAGES).difference(*(_run_by(load(config)) for config in CONFIGS))
+"""Stages that only the configs over tiny models use, which need torch."""
+
+
 @pytest.fixture(scope="session")
-def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
-    return examples(tmp_path_factory.mktemp("examples"))
+def every(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    return Examples(tmp_path_factory.mktemp("examples"))
 
 
 @pytest.fixture(params=STAGES)
@@ -38,12 +50,13 @@ def stage(request: pytest.FixtureRequest) -> type[Stage]:
     return find_stage(request.param)
 
 
-@pytest.fixture(params=STAGES)
-def example(request: pytest.FixtureRequest, every: dict[str, Example]) -> Example:
-    assert request.param in every, (
+@pytest.fixture(params=[pytest.param(use, marks=pytest.mark.torch if use in WITH_WEIGHTS else ()) for use in STAGES])
+def example(request: pytest.FixtureRequest, every: Examples) -> Example:
+    found = every.get(request.param)
+    assert found, (
         f"no shipped config uses '{request.param}': only tests could reach it (one with weights: tiny_configs.py)"
     )
-    return every[request.param]
+    return found
 
 
 def _process(stage: Stage, batch: list[Record]) -> list[Any]:
@@ -152,7 +165,7 @@ def test_it_writes_what_it_promises(example: Example) -> None:
                 check_value(catalogue(example.stage.fields)[name], value)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_batching_and_order_never_change_an_answer(example: Example, data: st.DataObject) -> None:
     inputs = list(example.inputs[:3])

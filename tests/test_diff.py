@@ -14,6 +14,7 @@ from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
 from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen import cli
 from datagen.compare.diff import Diff, Transition, diff
@@ -176,7 +177,7 @@ _STAGES = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=example_count(8), deadline=None)
 @given(a=_STAGES, b=_STAGES)
 def test_every_accepted_sample_of_both_sides_is_told_once(a: list[Any], b: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -7,9 +7,11 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from building import PAINT, ledger_rows, run_local, toy_graph
+from commands import call
 from conftest import ROOT, Demo
 
 from datagen.execute.inspect.plan import as_mermaid
@@ -31,13 +33,37 @@ def _commands() -> list[str]:
     return list(dict.fromkeys(line.partition(" #")[0].strip() for line in lines if line.strip()))
 
 
-@pytest.mark.parametrize("command", _commands())
-def test_a_command_in_the_docs_runs(demo: Demo, command: str) -> None:
-    done = demo.call(*shlex.split(command))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+WITHOUT_A_DATASET = ("check", "describe")
+OWN_PROCESS = ("run", "retry")
+"""What may start Ray; runs on the local engine do not."""
 
 
+def _command(text: str) -> Any:
+    """A command as a parameter, with the markers of what it needs: most need the demo's dataset."""
+    words = shlex.split(text)
+    alone = words[1:3] == ["-m", "datagen"] and words[3] in WITHOUT_A_DATASET
+    return pytest.param(words, id=text, marks=[] if alone else [pytest.mark.ray, pytest.mark.subprocess])
+
+
+@pytest.mark.parametrize("words", [_command(text) for text in _commands()])
+def test_a_command_in_the_docs_runs(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """Those of datagen that start no Ray run in this process, which has imported everything already."""
+    name = words[3] if words[1:3] == ["-m", "datagen"] else ""
+    if name and (name not in OWN_PROCESS or "local" in words):
+        monkeypatch.chdir(ROOT if name in WITHOUT_A_DATASET else request.getfixturevalue("demo").folder)
+        monkeypatch.setenv("COLUMNS", "200")
+        code, out, errors = call(*words[3:], capfd=capfd)
+    else:
+        done = request.getfixturevalue("demo").call(*words)
+        code, out, errors = done.returncode, done.stdout, done.stderr
+    assert code == 0, errors
+    assert out
+
+
+@pytest.mark.ray
+@pytest.mark.subprocess
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "python")], ids=lambda page: page.name)
 def test_a_program_in_the_docs_runs(demo: Demo, page: Path) -> None:
     for block in _blocks(page, "python"):

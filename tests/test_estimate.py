@@ -17,6 +17,7 @@ from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rings import example_count
 
 from datagen import cli
 from datagen.core.errors import ConfigError
@@ -24,7 +25,7 @@ from datagen.execute.inspect.bootstrap import LEVEL, NOTHING, Forecast, forecast
 from datagen.execute.inspect.estimate import Estimate, draw, estimate
 from datagen.execute.inspect.status import status
 from datagen.pipeline.graph_model import Graph
-from datagen.progress.estimated import estimate_lines
+from datagen.progress.estimate_text import estimate_lines
 
 Population = Callable[[np.random.Generator], NDArray[np.float64]]
 ROWS = 5000
@@ -57,7 +58,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says(name: str, size: 
     assert LEVEL - slack <= held / trials <= LEVEL + slack
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(values=st.lists(st.floats(0, 1000), min_size=10, max_size=30), more=st.integers(0, 1000))
 def test_a_forecast_lies_within_its_bounds(values: list[float], more: int) -> None:
     rows = len(values) + more
@@ -228,6 +229,7 @@ def test_a_fault_leaves_nothing_either(
     assert not list(own_temp.iterdir())
 
 
+@pytest.mark.subprocess
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     config = toy_config(tmp_path, [{"use": "dawdle"}, PAINT], rows=plain_rows(60))
     temp = tmp_path / "temp"

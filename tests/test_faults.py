@@ -44,7 +44,8 @@ def _remount(place: Path, option: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{option}", str(place)], check=True)
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.subprocess
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path, engine: str) -> None:
     config = toy_config(tmp_path, STAGES, rows=ROWS)
     run_local(toy_graph(tmp_path, STAGES, rows=ROWS), tmp_path / "unbroken")
@@ -70,6 +71,7 @@ def _committed(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (out / "run" / "ledger").rglob("0*.parquet")}
 
 
+@pytest.mark.subprocess
 def test_an_out_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     config = toy_config(tmp_path, STAGES, rows=ROWS)
     with _disk(tmp_path / "disk", size="1m") as disk:
@@ -82,6 +84,7 @@ def test_an_out_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.subprocess
 def test_a_dataset_on_a_disk_that_was_made_read_only_can_be_verified(tmp_path: Path) -> None:
     with _disk(tmp_path / "disk", size="16m") as disk:
         run_local(toy_graph(tmp_path, STAGES, rows=ROWS), disk / "out")

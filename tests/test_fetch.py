@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from foreign import PNG, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rings import example_count
 from web_server import Server, serving
 
 from datagen.core.errors import DataError, SetupError
@@ -94,7 +95,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     return "arrow", str(path)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.integers(0, 23), max_size=12))
 def test_cells_of_tables_in_any_order(table: tuple[str, str], rows: list[int]) -> None:
     scheme, path = table
@@ -125,7 +126,7 @@ def test_a_table_in_a_bucket(table: tuple[str, str]) -> None:
     assert read(cell_of("memory://t/table", scheme=scheme, row=21, column="image")) == b"p21"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 2**16), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_table_fails_its_record(table: tuple[str, str], at: int, byte: int, cut: bool) -> None:
     scheme, path = table

@@ -13,6 +13,7 @@ import pytest
 from building import PAINT, plain_rows, run_fingerprint, run_local, toy_graph
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from rings import example_count
 from toys.note import SEEN, TEXTS, Note
 
 from datagen.core.errors import ConfigError
@@ -261,7 +262,7 @@ def givens(graph: Graph, out: Path) -> tuple[dict[tuple[str, str], Any], set[str
     return dict(SEEN), set(Ledger(Store(str(out)), run_fingerprint(graph)).listing().locations)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=example_count(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_stage_whose_fingerprint_stays_is_given_the_same_for_every_record(data: st.DataObject) -> None:
     stages = data.draw(graphs())
@@ -323,7 +324,7 @@ def _all_before(direct: Mapping[str, set[str]], id: str) -> Iterator[str]:
         yield from _all_before(direct, other)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=example_count(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_an_option_changes_exactly_the_stages_that_its_values_reach(data: st.DataObject) -> None:
     stages = data.draw(graphs())

@@ -30,6 +30,7 @@ from picture_files import (
 )
 from PIL import Image as Pillow
 from PIL import ImageSequence
+from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.core.fields import Format
@@ -449,7 +450,7 @@ def coming_from(origin: str, array: NDArray[np.uint8]) -> Image:
     return Image.carried(image.encoded()) if "carried" in origin else image
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40), deadline=None)
 @given(array=ARRAYS, origin=ORIGINS, format=st.sampled_from(["png", "jpg", "webp"]), quality=st.integers(1, 100))
 def test_without_originals_equal_pixels_are_equal_bytes_wherever_they_came_from(
     array: NDArray[np.uint8], origin: str, format: Format, quality: int
@@ -461,7 +462,7 @@ def test_without_originals_equal_pixels_are_equal_bytes_wherever_they_came_from(
     assert Image.decode(made).format == format
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40), deadline=None)
 @given(array=ARRAYS, origin=ORIGINS)
 def test_pixels_survive_every_journey(array: NDArray[np.uint8], origin: str) -> None:
     image = coming_from(origin, array)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import datasets as hub
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tiny_scorers
 from building import ledger_rows, run_local
 from foreign_edits import MAKERS
 from picture_files import saved
@@ -97,7 +95,10 @@ def test_the_turns_of_a_session_are_never_torn_between_train_and_val(tmp_path: P
     assert {split for found in splits.values() for split in found} == {"train", "val"}
 
 
+@pytest.mark.torch
 def test_what_datasets_itself_writes_is_read(tmp_path: Path) -> None:
+    import datasets as hub
+
     features = hub.Features(
         {name: hub.Image() for name in ("input_image", "output_image")}
         | {name: hub.Value("string") for name in ("input", "edit", "inverse_edit", "output")}
@@ -111,7 +112,10 @@ def test_what_datasets_itself_writes_is_read(tmp_path: Path) -> None:
     assert (summary.counts.accepted, summary.counts.failed) == (4, 0)
 
 
+@pytest.mark.torch
 def test_profile_gpu_keeps_targets_above_the_bound_of_its_predictor(tmp_path: Path) -> None:
+    import tiny_scorers
+
     clip = str(tiny_scorers.clip(tmp_path / "clip"))
     head = str(tiny_scorers.laion_v2(tmp_path / "laion.pth"))
     sets = [

@@ -127,6 +127,7 @@ def test_a_budget_ends_the_run_and_the_same_command_goes_on(tmp_path: Path, chat
     assert verify(str(tmp_path / "out")) == []
 
 
+@pytest.mark.subprocess
 def test_a_killed_run_repeats_no_more_calls_than_were_in_flight(tmp_path: Path, chat: Chat) -> None:
     chat.delay = 0.1
     config = toy_config(tmp_path, stages(chat, concurrency=6), rows=plain_rows(60), slice_size=30)
@@ -145,6 +146,7 @@ def test_a_killed_run_repeats_no_more_calls_than_were_in_flight(tmp_path: Path, 
     assert verify(str(out)) == []
 
 
+@pytest.mark.subprocess
 def test_a_run_killed_while_it_waits_for_a_batch_takes_it_up_and_sends_nothing_twice(tmp_path: Path) -> None:
     with batching() as server:
         server.polls = 10**9
@@ -171,6 +173,7 @@ def test_a_run_killed_while_it_waits_for_a_batch_takes_it_up_and_sends_nothing_t
     assert verify(str(out)) == []
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("two_core_ray")
 def test_limits_hold_for_all_workers_on_ray(tmp_path: Path, chat: Chat) -> None:
     limits = {"budget_tokens": 400, "max_tokens": 100, "requests_per_minute": 600}

@@ -10,6 +10,7 @@ import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_fingerprint, run_local, toy_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.maintain.verify import verify
@@ -67,7 +68,7 @@ def _check_same(one: Path, other: Path) -> None:
     assert dataset_bytes(one) == dataset_bytes(other)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=example_count(25), deadline=None)
 @given(stages=stage_lists(), number=st.integers(1, 13), sizes=st.tuples(*[st.integers(1, 7)] * 4))
 def test_slices_and_batches_never_change_the_dataset(
     stages: Stages, number: int, sizes: tuple[int, int, int, int]
@@ -82,8 +83,9 @@ def test_slices_and_batches_never_change_the_dataset(
         _check_same(*outs)
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("two_core_ray")
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stages=stage_lists(), sizes=st.tuples(*[st.integers(1, 7)] * 2), replicas=st.integers(1, 2), split=st.booleans())
 def test_both_engines_give_the_same_dataset(stages: Stages, sizes: tuple[int, int], replicas: int, split: bool) -> None:
     """For any slices, batches, numbers of workers, and whether the last stage has workers of its own."""
@@ -98,7 +100,7 @@ def test_both_engines_give_the_same_dataset(stages: Stages, sizes: tuple[int, in
         _check_same(Path(folder) / "local", Path(folder) / "ray")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=example_count(20), deadline=None)
 @given(stages=stage_lists(), stop_after=st.integers(0, 4))
 def test_stopped_and_continued_equals_unbroken(stages: Stages, stop_after: int) -> None:
     with TemporaryDirectory() as folder:
@@ -145,7 +147,7 @@ def _with_durable(stage: dict[str, Any], durable: bool | None) -> dict[str, Any]
     return plain if durable is None else {**plain, "durable": durable}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40), deadline=None)
 @given(data=st.data())
 def test_kept_answers_never_change_the_dataset(data: st.DataObject) -> None:
     """Whatever was run into OUT before, to its end or not, with whatever options: what comes out is as if nothing was."""
@@ -163,7 +165,7 @@ def test_kept_answers_never_change_the_dataset(data: st.DataObject) -> None:
         _check_same(Path(folder) / "fresh", Path(folder) / "out")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=example_count(20), deadline=None)
 @given(batch=st.integers(1, 64), cpus=st.integers(1, 4))
 def test_resources_are_not_in_the_fingerprint(batch: int, cpus: int) -> None:
     with TemporaryDirectory() as folder:

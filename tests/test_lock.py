@@ -46,7 +46,9 @@ def test_the_lock_is_given_back(tmp_path: Path) -> None:
     run_local(graph, tmp_path / "out")
 
 
-@pytest.mark.parametrize("case", ["a process that is gone", "not seen for long", "torn"])
+@pytest.mark.parametrize(
+    "case", [pytest.param("a process that is gone", marks=pytest.mark.subprocess), "not seen for long", "torn"]
+)
 def test_a_dead_lock_is_taken_over(tmp_path: Path, case: str) -> None:
     if case == "a process that is gone":
         _leave(tmp_path, pid=_pid_that_is_gone())
@@ -58,6 +60,7 @@ def test_a_dead_lock_is_taken_over(tmp_path: Path, case: str) -> None:
         assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
 
 
+@pytest.mark.subprocess
 def test_a_run_on_another_machine_counts_while_it_is_seen(tmp_path: Path) -> None:
     _leave(tmp_path, host="elsewhere", pid=_pid_that_is_gone())
     with pytest.raises(ConfigError, match="on elsewhere, seen"), locked(Store(str(tmp_path))):
@@ -74,6 +77,7 @@ def test_a_holder_is_seen_again_and_again(tmp_path: Path, monkeypatch: pytest.Mo
             time.sleep(0.02)
 
 
+@pytest.mark.subprocess
 def test_of_two_that_take_over_one_dead_lock_the_earlier_gives_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

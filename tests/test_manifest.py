@@ -13,6 +13,7 @@ from building import PAINT, ledger_rows, run_local, toy_graph
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.errors import ConfigError
 from datagen.execute.maintain.verify import verify
@@ -245,7 +246,7 @@ def test_what_is_not_finite_in_a_box_becomes_null_and_leaves_the_siblings(tmp_pa
     assert [thing["box"][0] for thing in row.fields["objects"]] == [None, None, None, None, 1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(st.lists(st.text(alphabet="ab#+%235BL\ud800", min_size=1), min_size=2, max_size=8, unique=True))
 def test_escaping_keeps_ids_apart_and_out_of_derived_ones(ids: list[str]) -> None:
     assert len({escaped(id) for id in ids}) == len(ids)
@@ -340,7 +341,7 @@ _LINE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=example_count(400), deadline=None)
 @given(_LINE, st.booleans(), st.sampled_from(["", ' "id": "twice",', ' "caption": "c", "caption": "d",', "-0"]))
 def test_a_line_read_at_once_is_what_it_is_read_slowly(data: dict[str, Any], ascii: bool, odd: str) -> None:
     text = json.dumps(data, ensure_ascii=ascii)
@@ -361,7 +362,7 @@ def test_rows_are_counted_where_they_lie_on_this_machine(tmp_path: Path) -> None
     assert Manifest("memory://nowhere/m.jsonl").count() is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=example_count(20), deadline=None)
 @given(st.lists(st.text(max_size=3)))
 def test_what_was_seen_is_remembered(ids: list[str]) -> None:
     seen, known = Seen(), set[str]()

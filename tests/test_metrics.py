@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import ray
 from building import PAINT, Quiet, ledger_rows, plain_rows, toy_graph
 from conftest import ROOT
 
@@ -54,6 +53,8 @@ class Ran(NamedTuple):
 
 
 def _scraped() -> list[Sample]:
+    import ray
+
     node = ray.nodes()[0]  # type: ignore[no-untyped-call]
     address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
     with urllib.request.urlopen(address, timeout=10) as answer:
@@ -78,6 +79,9 @@ def _settled(committed: int) -> list[Sample]:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    import ray
+    from ray.util.state import list_actors, list_tasks
+
     folder = tmp_path_factory.mktemp("metrics")
     rows = plain_rows(30)
     rows[4]["caption"] = "bomb"
@@ -91,14 +95,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         found = ledger_rows(folder / "out")
         changed = toy_graph(folder, [*STAGES[:-1], {**PAINT, "with": {"side": 5}}], rows=rows)
         second = run(changed, out=str(folder / "out"), options=RunOptions(), watcher=Quiet())
-        from ray.util.state import list_actors, list_tasks
-
         samples, place = _settled(20), f"http://{context.dashboard_url}"
         yield Ran(first, second, found, samples, list_actors(place, detail=True), list_tasks(place, limit=1000))
     finally:
         ray.shutdown()
 
 
+@pytest.mark.ray
 def test_records_by_stage_are_those_of_the_ledger(ran: Ran) -> None:
     ends = [(row["status"], row["stage"]) for row in ran.rows.values()]
     accepted = sum(status == "accepted" for status, _ in ends)
@@ -115,6 +118,7 @@ def test_records_by_stage_are_those_of_the_ledger(ran: Ran) -> None:
     assert ran.value("ray_datagen_records_failed_total", stage="blow_up") == 2
 
 
+@pytest.mark.ray
 def test_money_and_seconds_are_those_of_the_summaries(ran: Ran) -> None:
     def both(stage: str) -> StageCounters:
         total = StageCounters()
@@ -131,6 +135,7 @@ def test_money_and_seconds_are_those_of_the_summaries(ran: Ran) -> None:
     assert ran.value("ray_datagen_seconds_total", stage="paint") == pytest.approx(both("paint").seconds)
 
 
+@pytest.mark.ray
 def test_pools_are_exported_by_operator(ran: Ran) -> None:
     operators = {one.labels["operator"] for one in ran.samples if one.name == "ray_datagen_workers"}
     assert operators == {"sift", "ask", "blow_up+paint"}
@@ -147,6 +152,7 @@ def _queries(node: Any) -> Iterator[str]:
         yield from (query for value in node for query in _queries(value))
 
 
+@pytest.mark.ray
 def test_all_that_the_grafana_dashboard_draws_is_exported(ran: Ran) -> None:
     told = json.loads(DASHBOARD.read_text())
     queries = [query for query in _queries(told) if isinstance(query, str) and query != "prometheus"]
@@ -171,6 +177,7 @@ def test_the_grafana_dashboard_can_be_imported() -> None:
     assert len(set(numbers)) == len(numbers)
 
 
+@pytest.mark.ray
 def test_actors_and_tasks_carry_the_stages_names(ran: Ran) -> None:
     actors = {(actor.class_name, actor.repr_name) for actor in ran.actors}
     assert {("sift", "sift"), ("ask", "ask"), ("blow_up+paint", "blow_up > paint")} <= actors

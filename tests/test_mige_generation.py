@@ -148,6 +148,7 @@ def test_a_language_model_finds_entities_and_boxes_come_from_the_source(tmp_path
     assert (told["rocket#1"], told["coins"], told["hubble#0"]) == ("no_box", "no_entity", "no_box")
 
 
+@pytest.mark.torch
 def test_tiny_models_stand_in_every_stage_of_the_gpu_profiles(tmp_path: Path, chat: Chat) -> None:
     import tiny_grounding
     import tiny_scorers
@@ -177,6 +178,7 @@ def test_tiny_models_stand_in_every_stage_of_the_gpu_profiles(tmp_path: Path, ch
     assert "box_score" in json.loads(found["rocket#0"]["scores"])
 
 
+@pytest.mark.torch
 def test_a_benchmark_is_grounded_by_tiny_models(tmp_path: Path, chat: Chat) -> None:
     import tiny_grounding
 

@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_grounding
-import tiny_scorers
-import torch
 import yaml
 from building import dataset_bytes, ledger_rows, run_local, write_manifest
 from chat_server import Act, Asked, Chat, chatting, says, words_of
@@ -201,6 +198,7 @@ def test_profile_api_asks_about_text_and_takes_known_objects(tmp_path: Path, cha
 
 def grounding_dino(folder: Path) -> Path:
     """At 64 pixels a square picture would be one pixel in the model's last layer."""
+    import tiny_grounding
     import transformers
 
     processor = transformers.GroundingDinoProcessor.from_pretrained(tiny_grounding.save_grounding_dino(folder))
@@ -209,8 +207,12 @@ def grounding_dino(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.torch
 def test_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
     """Tiny ones, of random weights: what they find means nothing, that every stage runs on what the last one gave does."""
+    import tiny_grounding
+    import tiny_scorers
+
     clip = str(tiny_scorers.clip(tmp_path / "clip"))
     weights = {
         "filter_aesthetic.predictor.weights": tiny_scorers.laion_v2(tmp_path / "laion.pth"),
@@ -240,13 +242,6 @@ def test_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
     assert all(np.isfinite(value) for found in scores.values() for value in found.values())
 
 
-class Shaped(torch.nn.Module):
-    """Takes and gives what LaMa's TorchScript file does; paints grey."""
-
-    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return image * (1 - mask) + 0.5 * mask
-
-
 def knows_all(asked: Asked, number: int) -> Act:
     """Says yes to everything, and calls it a small thing."""
     instruction = {"instruction": "Add <imagehere> to the top of <imagehere>. It is small.", "relations": []}
@@ -254,14 +249,19 @@ def knows_all(asked: Asked, number: int) -> Act:
     return says({"Verdict": "True.", "NameForm": {"name": "small thing"}, "InstructionForm": instruction}[wanted])
 
 
+@pytest.mark.torch
 def test_subject_addition_in_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
     """As above; one picture has annotated objects, and those of the other are looked for."""
+    import tiny_grounding
+    import tiny_inpainter
+    import tiny_scorers
+
     chat.act = knows_all
     rows = [json.loads(line) for line in small_manifest(tmp_path).read_text().splitlines()]
     bare = {**rows[0], "id": "bare", "objects": []}
     manifest = write_manifest(tmp_path / "two.jsonl", [rows[1], bare])
     with pytest.warns(FutureWarning, match="deprecated"):
-        torch.jit.script(Shaped()).save(str(tmp_path / "lama.pt"))
+        tiny_inpainter.save(tmp_path / "lama.pt")
     clip = f"{{kind: clip, weights: {tiny_scorers.clip(tmp_path / 'clip')}}}"
     options = {
         "source.path": manifest,

@@ -26,6 +26,8 @@ from datagen.execute.run import RunOptions, committer_of, run, worker_context_of
 from datagen.execute.workers.operators import fuse
 from datagen.pipeline.graph_model import Graph
 
+pytestmark = pytest.mark.ray
+
 Engine = Literal["ray", "local"]
 
 
@@ -72,6 +74,7 @@ run(build(load(Path(sys.argv[1]))), out=sys.argv[2], options=RunOptions("ray"), 
 """
 
 
+@pytest.mark.subprocess
 def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> None:
     stages = [
         {"use": "sift", "resources": {"cpus": 0.25}},
@@ -114,7 +117,13 @@ def test_a_slow_stage_gets_the_cores_of_an_idle_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("resources", [{"gpus": 0.5}, {"cpus": 0.5}], ids=["gpu", "half a core"])
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param({"gpus": 0.5}, id="gpu"),
+        pytest.param({"cpus": 0.5}, id="half a core", marks=pytest.mark.full),  # the same law as of half a GPU
+    ],
+)
 def test_batches_are_filled_across_slices(tmp_path: Path, resources: dict[str, Any]) -> None:
     """A slice leaves less than one record of eight; halves of one GPU serve two stages at once."""
     stages = [
@@ -234,6 +243,7 @@ def test_too_many_failures_stop_a_run_which_goes_on_later(tmp_path: Path, engine
     assert (rest.counts.failed, rest.counts.accepted) == (60, 60)
 
 
+@pytest.mark.subprocess
 def test_the_command_that_stops_early_says_why_and_exits_with_1(tmp_path: Path) -> None:
     config = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(60))
     for words, code in ((("--max-failed", "0.05"), BROKEN), ((), SOME_FAILED)):

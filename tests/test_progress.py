@@ -29,9 +29,9 @@ from datagen.execute.run import RunOptions, run
 from datagen.execute.workers.commit import CommitReport
 from datagen.execute.workers.operators import fuse
 from datagen.progress import Watcher
-from datagen.progress.lines import closing, line, span
 from datagen.progress.log import KEPT_BYTES, LOG, MOST_BYTES, RunLog, redacted
 from datagen.progress.panel import Panel
+from datagen.progress.progress_text import format_duration, progress_line, summary_lines
 
 
 class Clock:
@@ -228,11 +228,11 @@ TOLD = RunProgress(
 
 
 def test_a_line_has_all_that_a_person_needs() -> None:
-    assert line(TOLD) == (
+    assert progress_line(TOLD) == (
         "17 of 40 slices (5 before), 1,200 sources: 3,000 accepted, 410 rejected, 2 failed; 45.5 records/s; "
         "slowest is detect_every_subject_with_a_very_long_name, 93% busy; 1,234 tokens, $4.50; about 5 min 12 s left"
     )
-    assert line(RunProgress(0, Counts())) == "0 slices, 0 sources: 0 accepted, 0 rejected, 0 failed"
+    assert progress_line(RunProgress(0, Counts())) == "0 slices, 0 sources: 0 accepted, 0 rejected, 0 failed"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_line_has_all_that_a_person_needs() -> None:
     ],
 )
 def test_spans_are_told_in_two_units(seconds: float, words: str) -> None:
-    assert span(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def _drawn(panel: Panel, width: int, height: int = 24) -> str:
@@ -293,7 +293,7 @@ def test_without_a_terminal_a_line_comes_every_ten_seconds(
         for seconds in range(32):
             watcher.on_progress(TOLD._replace(seconds=float(seconds)))
     told = capsys.readouterr().out
-    assert told == f"toy: {line(TOLD)}\n" * 3
+    assert told == f"toy: {progress_line(TOLD)}\n" * 3
 
 
 def test_the_log_has_all_that_was_said_with_the_time(tmp_path: Path, clock: Clock) -> None:
@@ -307,7 +307,7 @@ def test_the_log_has_all_that_was_said_with_the_time(tmp_path: Path, clock: Cloc
     told = (tmp_path / LOG).read_text().splitlines()
     assert told[:4] == [
         f"2026-01-02T03:04:05Z toy into {tmp_path}",
-        f"2026-01-02T03:04:15Z {line(TOLD)}",
+        f"2026-01-02T03:04:15Z {progress_line(TOLD)}",
         "2026-01-02T03:04:16Z slice 3 is computed again:",
         "2026-01-02T03:04:16Z its part is gone",
     ]
@@ -420,7 +420,7 @@ def test_the_summary_says_what_came_out_what_it_cost_and_what_next() -> None:
         example="a__0",
         failed=["r 3"],
     )
-    assert list(closing(summary, "out/my set")) == [
+    assert list(summary_lines(summary, "out/my set")) == [
         "10 sources became 1,510 records in 1 min 15 s, 1 of 4 slices were done before",
         "      1,500 accepted",
         "          7 rejected by pack/duplicate",
@@ -452,6 +452,7 @@ def test_the_help_says_what_to_look_at() -> None:
     assert "docs/monitoring.md" in told
 
 
+@pytest.mark.subprocess
 def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     """On a real terminal: the panel is drawn, taken away again, and the cursor is back."""
     config = toy_config(tmp_path, [{"use": "dawdle"}, PAINT], rows=plain_rows(30))

@@ -20,6 +20,8 @@ from datagen.execute.run import RunOptions, committer_of, run, worker_context_of
 from datagen.execute.workers.operators import fuse
 from datagen.execute.workers.slices import Job, cut
 
+pytestmark = pytest.mark.ray
+
 STAGES = [{"use": "sift"}, {"use": "ask"}, {"use": "fan_out"}, {"use": "gather"}, {"use": "blow_up"}, PAINT]
 
 
@@ -90,6 +92,7 @@ run(build(load(Path(sys.argv[1]))), out=sys.argv[2], options=RunOptions("ray"), 
 """
 
 
+@pytest.mark.subprocess
 def test_a_record_that_takes_all_memory_fails_by_name_and_its_neighbours_do_not(tmp_path: Path) -> None:
     """Ray ends several workers at once when memory runs short, those of other slices too."""
     rows = plain_rows(24)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as reference
+from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.imaging.geometry import bounds, decode_runs
@@ -25,7 +26,7 @@ def read(mask_HW: np.ndarray) -> Runs:
     return runs_of(coco_text(runs(mask_HW)), height=height, width=width)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(MASKS | BLOBS)
 def test_text_that_coco_wrote_is_read_as_coco_reads_it(mask: np.ndarray) -> None:
     height, width = mask.shape
@@ -36,7 +37,7 @@ def test_text_that_coco_wrote_is_read_as_coco_reads_it(mask: np.ndarray) -> None
     assert found.area == int(mask.sum()) == int(reference.area(told))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(MASKS | BLOBS)
 def test_area_and_box_are_those_of_the_pixels(mask: np.ndarray) -> None:
     found = read(mask)
@@ -44,7 +45,7 @@ def test_area_and_box_are_those_of_the_pixels(mask: np.ndarray) -> None:
     assert found.box == (bounds(mask) if mask.any() else None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(st.data())
 def test_what_two_masks_share_is_counted(data: st.DataObject) -> None:
     shape = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -52,7 +53,7 @@ def test_what_two_masks_share_is_counted(data: st.DataObject) -> None:
     assert read(one).shared(read(other)) == (one & other).sum() == read(other).shared(read(one))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300), deadline=None)
 @given(st.text(alphabet=st.characters(min_codepoint=30, max_codepoint=130), max_size=40) | st.text(max_size=5))
 def test_any_text_is_a_mask_of_its_size_or_refused(text: str) -> None:
     try:

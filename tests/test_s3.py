@@ -30,6 +30,8 @@ from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import read_dataset
 from datagen.storage.store import Store
 
+pytestmark = pytest.mark.s3
+
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 
 
@@ -255,6 +257,7 @@ def test_a_server_that_cannot_be_reached_is_told(bucket: Bucket, out: str, monke
     type(store._fs).clear_instance_cache()
 
 
+@pytest.mark.ray
 def test_ray_workers_commit_into_a_bucket(bucket: Bucket, out: str, tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
     run_local(graph, tmp_path / "out")

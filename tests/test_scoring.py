@@ -28,6 +28,7 @@ def graph_of(config: Path, *sets: str) -> Graph:
     return build(load(config, sets=sets))
 
 
+@pytest.mark.torch
 def test_samples_say_what_each_score_is_by_and_rejected_records_keep_theirs(config: Path, tmp_path: Path) -> None:
     first = run_local(graph_of(config), tmp_path / "out")
     assert all(first.stage_counters[id].calls for id in SCORED)

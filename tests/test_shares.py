@@ -194,6 +194,7 @@ def start(config: Path, out: Path, share: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.subprocess
 def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, SLOW, rows=plain_rows(20)), tmp_path / "whole")
     config, out = toy_config(tmp_path, SLOW, rows=plain_rows(20)), tmp_path / "out"
@@ -207,6 +208,7 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     assert verify(str(out)) == []
 
 
+@pytest.mark.subprocess
 def test_a_share_that_is_killed_goes_on_and_packs(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, SLOW, rows=plain_rows(20)), tmp_path / "whole")
     config, out = toy_config(tmp_path, SLOW, rows=plain_rows(20)), tmp_path / "out"
@@ -229,6 +231,7 @@ def test_a_share_that_is_killed_goes_on_and_packs(tmp_path: Path) -> None:
     assert dataset_bytes(out) == dataset_bytes(tmp_path / "whole")
 
 
+@pytest.mark.subprocess
 def test_a_wrong_share_is_told_by_the_command(tmp_path: Path) -> None:
     wrong = start(toy_config(tmp_path, STAGES), tmp_path / "out", "3/2")
     _, told = wrong.communicate(timeout=60)

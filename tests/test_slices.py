@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.errors import ConfigError
 from datagen.execute.workers.slices import Slice, cut
@@ -80,7 +81,7 @@ def test_a_name_is_fit_for_a_file() -> None:
     assert Slice(7, (SourceRow("../\ud800", {"caption": "\0"}),)).name.startswith("000007-")
 
 
-@settings(max_examples=200)
+@settings(max_examples=example_count(200))
 @given(
     st.lists(st.tuples(st.sampled_from("abcdef!"), st.integers(1, 5)), max_size=8, unique_by=lambda run: run[0]),
     st.integers(1, 7),

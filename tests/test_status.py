@@ -17,8 +17,8 @@ from commands import call
 
 from datagen import cli
 from datagen.core.errors import StoreError
-from datagen.execute import ledger as ledger_module
 from datagen.execute.inspect.status import Status, status
+from datagen.execute.ledger import ledger as ledger_module
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.lock import locked
 from datagen.execute.ledger.partitions import Partition

@@ -24,7 +24,7 @@ def bucket() -> Iterator[Bucket]:
         yield served
 
 
-@pytest.fixture(params=["local", "file", "memory", "s3"])
+@pytest.fixture(params=["local", "file", "memory", pytest.param("s3", marks=pytest.mark.s3)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "s3":
         yield Store(f"{request.getfixturevalue('bucket').address}/{uuid.uuid4().hex}/out")
@@ -251,6 +251,7 @@ def test_of_threads_that_create_one_file_one_wins(tmp_path: Path) -> None:
     assert len(store.names("")) == ROUNDS
 
 
+@pytest.mark.subprocess
 def test_of_processes_that_create_one_file_one_wins(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     gate, results = context.Barrier(2), context.Queue()

@@ -14,6 +14,8 @@ from conftest import Demo
 
 import datagen
 
+pytestmark = [pytest.mark.ray, pytest.mark.subprocess]
+
 OUTCOMES = Path(__file__).parent / "demo_outcomes.json"
 
 

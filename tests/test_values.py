@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from picture_files import noise, saved
+from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.core.fields import Field, catalogue
@@ -98,7 +99,7 @@ def all_settled(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: settled(KNOWN[name], value) for name, value in fields.items()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(FIELDS)
 def test_fields_arrive_as_they_were(fields: dict[str, Any]) -> None:
     sent, blobs = all_settled(fields), Blobs()
@@ -111,7 +112,7 @@ def test_fields_arrive_as_they_were(fields: dict[str, Any]) -> None:
         assert same(settled(KNOWN[name], value), value), "settling twice changes nothing"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(FIELDS)
 def test_what_a_ledger_tells_is_json_for_any_reader(fields: dict[str, Any]) -> None:
     text = told_fields(all_settled(fields), catalogue=KNOWN)
@@ -119,7 +120,7 @@ def test_what_a_ledger_tells_is_json_for_any_reader(fields: dict[str, Any]) -> N
     assert set(told) == set(fields) & {"caption", "verdict", "number", "share", "flag", "box", "notes"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40), deadline=None)
 @given(
     records=st.lists(FIELDS, max_size=4),
     seconds=st.dictionaries(TEXT, st.floats(0, 1e6), max_size=3),
@@ -161,7 +162,7 @@ def test_equal_blobs_are_stored_once_and_shared_on_arrival() -> None:
     assert found[5].record["pile"][0] is found[0].record["target"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100), deadline=None)
 @given(MASKS)
 def test_masks_survive_as_runs(mask: np.ndarray) -> None:
     found = mask_from_runs(mask_to_runs(mask))

@@ -82,7 +82,7 @@ def test_a_config_that_is_huge_or_endless_is_not_read_to_its_end(
     (tmp_path / "huge.yaml").write_text("#" * 1_000_001)
     for path in (tmp_path / "huge.yaml", Path("/dev/zero")):
         assert "is larger than 1,000,000 bytes; a config is a page or two" in refused("check", path, capfd=capfd)
-    monkeypatch.setattr(yamlfile, "_MOST_NODES", 1000)
+    monkeypatch.setattr(yamlfile, "_MAX_NODES", 1000)
     (tmp_path / "many.yaml").write_text("pipeline: [" + "1," * 2000 + "]")
     assert "many.yaml:1: not valid YAML: more than" in refused("check", tmp_path / "many.yaml", capfd=capfd)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_grounding
 from building import PAINT, ledger_rows, toy_config
 from commands import call, refused
 
@@ -95,10 +94,13 @@ def _run(config: Path, capfd: pytest.CaptureFixture[str]) -> str:
     return said
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("segmenter", ["sam", "sam2"])
 def test_weights_that_are_not_there_end_the_run_before_any_record(
     tmp_path: Path, segmenter: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    import tiny_grounding
+
     detector = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_grounding_dino(tmp_path / "dino"))}
     wanting = {"kind": segmenter, "weights": str(tmp_path / "nowhere")}
     config = _config(
@@ -107,9 +109,12 @@ def test_weights_that_are_not_there_end_the_run_before_any_record(
     assert f"there are no weights at {tmp_path}/nowhere (`weights` of kind '{segmenter}')" in _run(config, capfd)
 
 
+@pytest.mark.torch
 def test_weights_of_another_model_end_the_run_before_any_record(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    import tiny_grounding
+
     other = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_sam2(tmp_path / "sam2"))}
     config = _config(tmp_path, "detect_objects", {**DETECT, "detector": other}, named="annotated")
     told = _run(config, capfd)
@@ -117,7 +122,10 @@ def test_weights_of_another_model_end_the_run_before_any_record(
     assert "sam2" in told
 
 
+@pytest.mark.torch
 def test_a_tokenizer_without_its_words_ends_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import tiny_grounding
+
     folder = tiny_grounding.save_grounding_dino(tmp_path / "dino")
     for name in ("tokenizer.json", "vocab.txt"):
         (folder / name).unlink(missing_ok=True)
@@ -126,7 +134,10 @@ def test_a_tokenizer_without_its_words_ends_the_run(tmp_path: Path, capfd: pytes
     assert "tokenizer" in _run(config, capfd)
 
 
+@pytest.mark.torch
 def test_a_phrase_without_a_word_fails_its_record_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import tiny_grounding
+
     detector = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_grounding_dino(tmp_path / "dino"))}
     options = {"detector": detector, "phrases": ["{caption}"], "min_score": 0}
     rows = [

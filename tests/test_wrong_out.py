@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import ray
 from building import PAINT, plain_rows, run_local, toy_config, toy_graph
 from commands import call, refused
 
@@ -22,7 +21,6 @@ import datagen
 from datagen import cli
 from datagen.core.errors import SetupError, StoreError
 from datagen.core.fields import catalogue
-from datagen.execute.engines.cluster import start_ray
 from datagen.execute.ledger.lock import LOCK
 from datagen.execute.reuse.answer_cache import AnswerCache
 from datagen.shards.index import DATASET, INDEX
@@ -359,7 +357,12 @@ def test_a_lock_that_nobody_can_hold_bars_nobody(out: Path, capfd: pytest.Captur
         assert call("gc", out, capfd=capfd).code == cli.OK
 
 
+@pytest.mark.ray
 def test_rays_dashboard_listens_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from datagen.execute.engines.cluster import start_ray
+
     asked: dict[str, Any] = {}
 
     class Context:
@@ -371,7 +374,12 @@ def test_rays_dashboard_listens_on_this_machine_alone(monkeypatch: pytest.Monkey
     assert asked["dashboard_host"] == "127.0.0.1"
 
 
+@pytest.mark.ray
 def test_a_ray_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from datagen.execute.engines.cluster import start_ray
+
     def init(**_: Any) -> None:
         raise Exception("The current node timed out during startup. This could happen because ...")
 

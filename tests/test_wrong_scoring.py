@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_scorers
 from building import PAINT, toy_config
 from commands import refused
 
@@ -89,6 +88,7 @@ def _run(folder: Path, use: str, options: dict[str, Any], capfd: pytest.CaptureF
     return refused("run", config, "--engine", "local", "--out", folder / "out", capfd=capfd)
 
 
+@pytest.mark.torch
 def test_weights_that_are_not_there_end_the_run_before_any_record(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,9 +98,12 @@ def test_weights_that_are_not_there_end_the_run_before_any_record(
     assert "put them there on every machine, or name a repository" in told
 
 
+@pytest.mark.torch
 def test_weights_of_another_model_end_the_run_before_any_record(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    import tiny_scorers
+
     dinov2 = str(tiny_scorers.dinov2(tmp_path / "dinov2"))
     told = _run(tmp_path, "filter_match", {**MATCH, "scorer": {"kind": "clip", "weights": dinov2}}, capfd)
     assert "stage 'filter_match' cannot start" in told
@@ -115,7 +118,10 @@ def test_weights_of_another_model_end_the_run_before_any_record(
     assert "takes embeddings of 768 numbers" in told
 
 
+@pytest.mark.torch
 def test_a_checksum_that_is_another_ends_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import tiny_scorers
+
     head = {"kind": "laion_v2", "weights": str(tiny_scorers.laion_v2(tmp_path / "head.pth")), "sha256": "0" * 64}
     told = _run(tmp_path, "filter_aesthetic", {"predictor": head, "min_score": 5}, capfd)
     assert f"not {'0' * 64} (`sha256`): it is damaged or another file" in told

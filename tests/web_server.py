@@ -62,7 +62,9 @@ def serving(*, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
             served.address = f"https://localhost:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield served
-        served.stopping.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield served
+        finally:
+            served.stopping.set()
+            server.shutdown()
+            thread.join()

@@ -1,1 +1,1 @@
-"""Records as sheets to look at: pictures, outlines, boxes, words and history on a page or in a picture."""
+"""Sheets of single records: pictures with outlines and boxes, texts and history, as an HTML page or one picture."""

@@ -1,4 +1,4 @@
-"""What a sheet shows of one record."""
+"""The content of a record's card: everything that a sheet shows of one record."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 from datagen.report.pictures import Sheet
 
 LONGEST = 600
-"""Characters of a value that are shown."""
+"""Most characters of a value that are shown."""
 
 
-class Step(NamedTuple):
-    """A stage that a record went through."""
+class StageTime(NamedTuple):
+    """The time that a stage took for a record or one of its ancestors."""
 
     record: str
-    """The record, or the one that it was made of."""
+    """Id of the record or the ancestor."""
     stage: str
     seconds: float
 
 
 class Sound(NamedTuple):
-    """A member to be heard."""
+    """An audio member, in FLAC."""
 
     name: str
     data: bytes
@@ -31,35 +31,35 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """One record."""
+    """The content of a card, for one record."""
 
     title: str
     ended: str
-    """Such as `accepted`, or `rejected by sift: unlucky`."""
+    """Its outcome, such as `accepted` or `rejected by sift: unlucky`."""
     sheet: Sheet
     detail: str = ""
-    """Why it was rejected, or what failed."""
+    """The detail of a rejection, or the error."""
     instruction: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     """Names and values."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[StageTime, ...] = ()
     sounds: tuple[Sound, ...] = ()
 
 
-def ended(row: Mapping[str, Any]) -> str:
-    """How a record ended, from its row of the ledger."""
+def format_outcome(row: Mapping[str, Any]) -> str:
+    """The outcome of a record in one line, from its row of the ledger."""
     place = f" by {row['stage']}" if row["stage"] else ""
     reason = f": {row['reason']}" if row["reason"] else ""
     return f"{row['status']}{place}{reason}"
 
 
-def steps_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
-    """What a record went through, from its row of the ledger and those of all it descends from, the oldest first."""
+def steps_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[StageTime]:
+    """The stages of a record and its ancestors, from their rows of the ledger, oldest first."""
     for row in rows:
-        yield from (Step(row["id"], stage, seconds) for stage, seconds in json.loads(row["seconds"]).items())
+        yield from (StageTime(row["id"], stage, seconds) for stage, seconds in json.loads(row["seconds"]).items())
 
 
-def told(value: Any) -> str:
-    """A value in one line, not endless."""
+def format_value(value: Any) -> str:
+    """A value as text in one line, cut after `LONGEST` characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

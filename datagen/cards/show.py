@@ -1,4 +1,4 @@
-"""One sample, or one record that became none, with its history: as text, as data, as a sheet."""
+"""Finds one sample or rejected record, and shows it with its history: as text, as plain data, or as a sheet."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-from datagen.cards.card import Card, Sound, ended, steps_of, told
+from datagen.cards.card import Card, Sound, format_outcome, format_value, steps_of
 from datagen.core.errors import ConfigError, StoreError
 from datagen.core.fields import Field, catalogue
 from datagen.execute.maintain.verify import find_rows
 from datagen.execute.reuse.run_manifest import read_stages
 from datagen.execute.run import CONFIG
-from datagen.report.pictures import Reading, Sheet, of_row, of_sample
-from datagen.report.rejected_fields import kept_fields
+from datagen.report.pictures import ReadLimits, Sheet, sheet_of_row, sheet_of_sample
+from datagen.report.rejected_fields import stored_fields
 from datagen.shards.index import INDEX, read_dataset
 from datagen.shards.reader import Sample, open_dataset
 from datagen.shards.sample import key_of
@@ -30,22 +30,22 @@ _PARSED = ("scores", "fields", "seconds", "members")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A record, and where it is."""
+class FoundRecord:
+    """A record with its history and, if it was accepted, its sample."""
 
     address: str
     rows: list[dict[str, Any]]
-    """Its row of the ledger, and before it those of all it descends from, the oldest first."""
+    """The rows of the ledger of its ancestors, oldest first, and its own row last."""
     sample: Sample | None
     """None if it was not accepted."""
 
     @property
     def row(self) -> dict[str, Any]:
-        """How it ended."""
+        """Its own row of the ledger."""
         return self.rows[-1]
 
-    def told(self) -> dict[str, Any]:
-        """All that is known, as plain data."""
+    def as_data(self) -> dict[str, Any]:
+        """Rows of the ledger and KEY.json as plain data, for JSON."""
         rows = [
             {name: json.loads(value) if name in _PARSED else value for name, value in row.items()} for row in self.rows
         ]
@@ -55,12 +55,12 @@ class Found:
         return {"records": rows, "sample": {**self.sample.info, **where}}
 
 
-def find(address: str, name: str) -> Found:
-    """The record with this key or id. Raises `StoreError` if there is none, or if its sample is not there."""
+def find(address: str, name: str) -> FoundRecord:
+    """Find a record by key or id. Raises `StoreError` if there is none, or if its sample is missing."""
     rows = find_rows(address, name)
     if not rows:
         raise StoreError(f"{address}: there is no sample with the key '{name}' and no record with that id")
-    return Found(address, rows, _sample(address, rows[-1]))
+    return FoundRecord(address, rows, _sample(address, rows[-1]))
 
 
 def _sample(address: str, row: Mapping[str, Any]) -> Sample | None:
@@ -74,14 +74,14 @@ def _sample(address: str, row: Mapping[str, Any]) -> Sample | None:
         ) from error
 
 
-def shown(found: Found) -> str:
-    """Everything that is known of a record, for a terminal."""
+def record_text(found: FoundRecord) -> str:
+    """A record with its history as text, for a terminal."""
     return "\n".join([*_history(found.rows), *_members(found.sample)])
 
 
 def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
-        yield f"{row['id']}  {ended(row)}"
+        yield f"{row['id']}  {format_outcome(row)}"
         if row["detail"]:
             yield f"  {row['detail']}"
         for stage, seconds in json.loads(row["seconds"]).items():
@@ -104,12 +104,12 @@ def _members(sample: Sample | None) -> Iterator[str]:
     yield json.dumps(sample.info, indent=2, ensure_ascii=False)
 
 
-def sheet_file(found: Found) -> Path:
-    """What a record's sheet is called where nobody names it: its key, whatever its id is made of."""
+def sheet_file(found: FoundRecord) -> Path:
+    """The default file name of a record's sheet: KEY.html, because an id may hold any characters."""
     return Path(f"{key_of(found.row['id'])}.html")
 
 
-def write_sheet(found: Found, file: Path) -> None:
+def write_sheet(found: FoundRecord, file: Path) -> None:
     """Write a record's sheet as .html or .png.
 
     Raises `ConfigError` if it is neither, or if the file cannot be written.
@@ -124,34 +124,34 @@ def write_sheet(found: Found, file: Path) -> None:
         raise ConfigError(f"{file} cannot be written: {error.strerror}; give another --to") from error
 
 
-def _as_html(found: Found) -> bytes:
-    from datagen.cards.page import Group, page
+def _as_html(found: FoundRecord) -> bytes:
+    from datagen.cards.html_page import Group, cards_page
 
-    return page([Group("", [card_of(found)])], title=f"{found.row['id']} in {found.address}").encode()
+    return cards_page([Group("", [card_of(found)])], title=f"{found.row['id']} in {found.address}").encode()
 
 
-def _as_png(found: Found) -> bytes:
-    from datagen.cards.contact import contact_sheet
+def _as_png(found: FoundRecord) -> bytes:
+    from datagen.cards.contact_sheet import contact_sheet
 
     return contact_sheet(card_of(found))
 
 
-def card_of(found: Found, *, side: int = _SIDE) -> Card:
-    """What a sheet shows of a record, its pictures no larger than `side`."""
+def card_of(found: FoundRecord, *, side: int = _SIDE) -> Card:
+    """The card of a record; no side of its pictures is longer than `side` pixels."""
     row, sample = found.row, found.sample
     return Card(
         title=row["id"],
-        ended=ended(row),
+        ended=format_outcome(row),
         detail=row["detail"],
         instruction=row["instruction"] or str(json.loads(row["fields"]).get("instruction", "")),
-        sheet=of_sample(sample, side=side) if sample else _rejected(found, side),
+        sheet=sheet_of_sample(sample, side=side) if sample else _rejected(found, side),
         facts=tuple(fact for fact in _facts(found) if fact[1]),
         steps=tuple(steps_of(found.rows)),
         sounds=tuple(_sounds(sample)) if sample else (),
     )
 
 
-def _facts(found: Found) -> Iterator[tuple[str, str]]:
+def _facts(found: FoundRecord) -> Iterator[tuple[str, str]]:
     row, sample = found.row, found.sample
     for name, value in json.loads(row["scores"]).items():
         yield name, f"{value:g}"
@@ -162,7 +162,7 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
         yield "members", ", ".join(sample.members)
         yield "in", f"{sample.shard}, {sample.split}"
     else:
-        yield from ((name, told(value)) for name, value in json.loads(row["fields"]).items() if value)
+        yield from ((name, format_value(value)) for name, value in json.loads(row["fields"]).items() if value)
     yield "licence", row["license"]
     yield "source", f"{row['source_uri']} sha256 {row['source_sha256']}"
     yield "spent", f"{row['tokens']} tokens, ${row['usd']:.4f}" if row["tokens"] or row["usd"] else ""
@@ -172,22 +172,22 @@ def _sounds(sample: Sample) -> Iterator[Sound]:
     yield from (Sound(name, sample.read(name)) for name in sample.members if name.endswith(".flac"))
 
 
-def _rejected(found: Found, side: int) -> Sheet:
+def _rejected(found: FoundRecord, side: int) -> Sheet:
     store = Store(found.address)
     try:
-        reading = Reading.of_config(yaml.safe_load(store.read(CONFIG)))
+        reading = ReadLimits.of_config(yaml.safe_load(store.read(CONFIG)))
     except (StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):
-        reading = Reading()
-    sheet = of_row(found.row, reading=reading, kept=_kept(store, found.rows), side=side)
-    unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be kept under two names
+        reading = ReadLimits()
+    sheet = sheet_of_row(found.row, reading=reading, stored=_stored(store, found.rows), side=side)
+    unique = {path: name for name, path in sheet.outlines.items()}  # a mask may be stored under two names
     return sheet._replace(outlines={name: path for path, name in unique.items()})
 
 
-def _kept(store: Store, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Pictures and masks that stages made of a record, and of what it descends from, where they were kept."""
+def _stored(store: Store, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Pictures and masks of a record and its ancestors, from the stored answers of stages."""
     dataset = read_dataset(store)
     fields = catalogue(Field(row.name, row.kind, row.doc, member=row.member) for row in dataset.fields)
     wanted = [(row["slice"], row["id"]) for row in rows]
-    known = kept_fields(store, read_stages(store, dataset.fingerprint), wanted, catalogue=fields)
+    known = stored_fields(store, read_stages(store, dataset.fingerprint), wanted, catalogue=fields)
     found = {name: value for row in rows for name, value in known.get(row["id"], {}).items()}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

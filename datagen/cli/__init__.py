@@ -1,4 +1,7 @@
-"""The command line. Commands import what they need, so that help is instant."""
+"""The command line: `main` and all commands.
+
+Commands import what they need inside their functions, so that `--help` and shell completion take no time.
+"""
 
 from __future__ import annotations
 
@@ -32,31 +35,30 @@ _COMPLETION = {"--install-completion", "--show-completion"}
 
 
 def main() -> NoReturn:
-    """Run the command line; faults that datagen explains end without a stack trace."""
+    """Run the command line and exit. Errors that datagen raises end it without a stack trace."""
     try:
         app(prog_name=_name())
         sys.exit(OK)
     except (ConfigError, SetupError, StoreError) as error:
-        typer.echo(f"error: {_told(error)}", err=True)
+        typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(WRONG)
     except DatagenError as error:
-        typer.echo(f"error: {_told(error)}", err=True)
+        typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(BROKEN)
 
 
-def _told(error: Exception) -> str:
-    """A fault as it is shown: no secrets, nothing that a terminal obeys, and not endless."""
+def _format_error(error: Exception) -> str:
+    """The message of an error: without secrets and control characters, at most 40 lines of 4,000 characters."""
     lines = printable(redacted(str(error))).split("\n")
-    more = [f"... and {len(lines) - _MOST_LINES:,} more"] if len(lines) > _MOST_LINES else []
-    return "\n".join(
-        [*(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in lines[:_MOST_LINES]), *more]
-    )
+    more = [f"... and {len(lines) - _MAX_LINES:,} more"] if len(lines) > _MAX_LINES else []
+    short = [line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]}..." for line in lines[:_MAX_LINES]]
+    return "\n".join([*short, *more])
 
 
-_MOST_LINES = 40
-_LONGEST = 4000
+_MAX_LINES = 40
+_MAX_LENGTH = 4000
 
 
 def _name() -> str | None:
-    """What the command is called; a shell completes `datagen`, and cannot complete `python -m datagen`."""
+    """The name of the program in help texts. A shell can complete `datagen`, but not `python -m datagen`."""
     return "datagen" if _COMPLETION.intersection(sys.argv[1:2]) else None

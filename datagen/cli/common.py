@@ -1,4 +1,4 @@
-"""What commands share: the application, its exit codes, common options, and how a config becomes a graph."""
+"""What commands share: the application, exit codes, common arguments and options, output, and loading a config."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ RayAddress = Annotated[str, typer.Option(help="A running Ray cluster: auto or HO
 
 
 class Code(StrEnum):
-    """What becomes of results whose stage's code changed though its version did not."""
+    """What to do with results of a stage whose code changed but whose version did not."""
 
     rerun = "rerun"
     reuse = "reuse"
@@ -90,25 +90,25 @@ CodeOption = Annotated[
 ]
 
 
-def chosen(code: Code | None) -> Literal["", "rerun", "reuse"]:
-    """What was said of changed code; '' for nothing."""
+def code_choice(code: Code | None) -> Literal["", "rerun", "reuse"]:
+    """The value of `--code`; '' if it is not given."""
     return code.value if code else ""
 
 
-def tell(text: str) -> None:
-    """Say something on standard output; of what came with the data, a terminal shows all and obeys nothing."""
+def print_text(text: str) -> None:
+    """Print text to standard output. Control characters are escaped, because data may hold some."""
     typer.echo(printable(text))
 
 
 def finite(value: float | None) -> float | None:
-    """A number that was given; `nan` is between no bounds, and infinity is no amount."""
+    """Check that an option is a finite number. typer's bounds let `nan` pass, and some have no upper end."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is no number that can be kept to")
     return value
 
 
 def graph_of(config: Path, profile: str, sets: list[str] | None) -> Graph:
-    """The graph of a config. Raises `ConfigError`."""
+    """Load a config file and build its graph. Raises `ConfigError`."""
     from datagen.pipeline.config import load
     from datagen.pipeline.graph import build
 
@@ -117,16 +117,16 @@ def graph_of(config: Path, profile: str, sets: list[str] | None) -> Graph:
 
 
 def import_from_here() -> None:
-    """Let `stages/` and plugins of the current folder be imported, also by the installed command."""
+    """Put the current folder on the import path, for `stages/` and plugins. `python -m` does so itself."""
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
 
 
-def tell_json(value: Any) -> None:
-    """Plain data, or a dataclass of it, on standard output."""
+def print_json(value: Any) -> None:
+    """Print plain data, or a dataclass of it, to standard output as JSON."""
     import json
     from dataclasses import asdict, is_dataclass
 
-    told = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    typer.echo(json.dumps(told, indent=2))
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    typer.echo(json.dumps(plain, indent=2))

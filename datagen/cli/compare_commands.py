@@ -1,4 +1,4 @@
-"""Commands that look at runs as a whole: status, diff."""
+"""Commands that look at whole runs: status, diff."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Annotated, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.cli.common import JsonOption, Out, app, tell_json
+from datagen.cli.common import JsonOption, Out, app, print_json
 
 
 @app.command()
 def status(out: Out, as_json: JsonOption = False) -> None:
-    """Tell how a run stands, and which command comes next.
+    """Show how far a run is, and which command to run next.
 
-    A run goes on, was broken off, or is finished; what came of its records, stage by stage, failures by
-    their kind. Nothing is written, and a run that goes on is not disturbed. Counted are the slices that are
-    committed. The folder is best that in which the pipeline is run, so that its source can be counted.
+    Says whether the run is active, interrupted or finished, and shows records by stage and failures by
+    kind. Only committed slices are counted. Nothing is written, and an active run is not disturbed. Call
+    it from the folder in which the pipeline runs, so that the source can be counted.
 
     \b
     python -m datagen status out/subject_add
@@ -29,7 +29,7 @@ def status(out: Out, as_json: JsonOption = False) -> None:
 
     found = status_of(out)
     if as_json:
-        tell_json(found.as_json())
+        print_json(found.as_json())
     else:
         typer.echo("\n".join(status_lines(found)))
 
@@ -46,11 +46,11 @@ def diff(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two datasets: what was gained and lost, and why.
+    """Compare two datasets: which samples were gained, lost or changed, and why.
 
-    Told are what the two runs had set differently, what became of records by stage and reason, and how
-    scores moved. Records are the same if their ids are. Of one that was never made, as what it would be made of was
-    rejected, the reason of that is told. A sample counts as changed if it shows or says something else.
+    Shows the options that differ, the records by stage and reason, and how scores moved. Records are
+    matched by id. If a record was never made because its parent was rejected, the parent's reason is
+    shown. A sample counts as changed if its pictures or its words differ.
 
     \b
     python -m datagen run configs/subject_add.yaml --set filter_foreground.min_ratio=0.01 --out out/stricter
@@ -59,7 +59,7 @@ def diff(
     python -m datagen diff out/subject_add out/stricter --json | jq '.transitions[] | select(.kind == "lost")'
     """
     from datagen.compare.diff import diff as diff_of
-    from datagen.compare.page import write_page
+    from datagen.compare.diff_page import write_page
     from datagen.compare.text import diff_lines
 
     found = diff_of(a, b)
@@ -67,6 +67,6 @@ def diff(
         write_page(found, to)
         typer.echo(f"{to}: open it in a browser", err=True)
     if as_json:
-        tell_json(found)
+        print_json(found)
     else:
         typer.echo("\n".join(diff_lines(found)))

@@ -1,4 +1,4 @@
-"""Commands that keep datasets clean: hashes."""
+"""The command that hashes the pictures of a benchmark: hashes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from datagen.cli.common import SOME_FAILED, app, import_from_here, tell
+from datagen.cli.common import SOME_FAILED, app, import_from_here, print_text
 from datagen.cli.setup_commands import ForceOption, Kind, refuse_to_replace, source_at
 
 if TYPE_CHECKING:
     from datagen.models.hashers.base import Hasher
 
-_MOST_TOLD = 100
+_MAX_LISTED = 100
+"""Faults that are listed; the others are counted."""
 
 
 @app.command()
@@ -31,8 +32,8 @@ def hashes(
 ) -> None:
     """Write the hashes of a benchmark's pictures, so that `decontaminate` keeps them out of a dataset.
 
-    Make them with the same hasher as the pipeline's `hash_picture`. The list holds hashes and names
-    alone, and may be passed on. What cannot be read is left out and listed at the end.
+    Use the same hasher as the pipeline's `hash_picture`. The list holds only hashes and names, so it can
+    be shared. Pictures that cannot be read are left out and listed.
 
     \b
     python -m datagen hashes mige_bench/images --to manifests/benchmarks/mige_bench.jsonl
@@ -48,21 +49,21 @@ def hashes(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host") from error
     import_from_here()
-    loaded = _hasher(hasher)
+    loaded = _load_hasher(hasher)
     rows = failed = 0
     for done in write_hashes(source_at(place, kind, []).rows(), to, hasher=loaded, web=Web(hosts)):
         rows, failed = done.rows, done.failed
-        if done.fault and failed <= _MOST_TOLD:
-            tell(f"left out: {done.fault}")
+        if done.fault and failed <= _MAX_LISTED:
+            print_text(f"left out: {done.fault}")
     if failed == rows:
         raise ConfigError(f"{to} is not written: of {rows:,} pictures at {place} none can be read")
-    tell(f"{to}: {rows - failed:,} hashes; {failed:,} left out")
+    print_text(f"{to}: {rows - failed:,} hashes; {failed:,} left out")
     if failed:
         raise typer.Exit(SOME_FAILED)
 
 
-def _hasher(text: str) -> Hasher:
-    """The hasher that was described, loaded. Raises `ConfigError`, or `SetupError` if something is missing."""
+def _load_hasher(text: str) -> Hasher:
+    """Load the hasher of `--hasher`. Raises `ConfigError`, or `SetupError` if packages or weights are missing."""
     from datagen.models.hashers import HasherOptions
     from datagen.pipeline.config import validated
     from datagen.pipeline.yaml_file import parse_yaml

@@ -1,4 +1,4 @@
-"""Commands that look at what there is: describe, verify, show."""
+"""Commands that look at stages, datasets and single records: describe, verify, show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, tell, tell_json
+from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, print_json, print_text
 
 
 @app.command()
@@ -20,7 +20,7 @@ def describe(
     plugin: Annotated[Optional[list[str]], typer.Option(help="A package of further stages.")] = None,  # noqa: UP045
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what there is to build from, or everything about one stage.
+    """List stages, fields, sources, models or config keys, or describe one stage.
 
     \b
     python -m datagen describe stages
@@ -33,7 +33,7 @@ def describe(
 
     import_from_here()
     if as_json:
-        tell_json(described(what, plugins=plugin or []))
+        print_json(described(what, plugins=plugin or []))
     else:
         typer.echo(describe_it(what, plugins=plugin or []))
 
@@ -59,8 +59,8 @@ def verify(
         typer.echo(str(line))
     problems = verify_it(out)
     if as_json:
-        told = {"repaired": [each._asdict() for each in repaired], "problems": [each._asdict() for each in problems]}
-        tell_json({"out": out, "whole": not problems, **told})
+        results = {"repaired": [each._asdict() for each in repaired], "problems": [each._asdict() for each in problems]}
+        print_json({"out": out, "whole": not problems, **results})
     else:
         for problem in problems:
             typer.echo(str(problem), err=True)
@@ -86,10 +86,10 @@ def show(
     open_it: Annotated[bool, typer.Option("--open", help="Open that sheet; it is KEY.html, if not named.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one sample and how it came about, or why a record was rejected.
+    """Show one sample and how it was made, or why a record was rejected.
 
-    The sheet has all pictures, the outlines of the masks, boxes and words, and what each stage took. Of
-    a record that was rejected it has what was made of it by then, as far as that was kept.
+    The sheet has all pictures, the outlines of masks, boxes and texts, and the seconds of each stage. For a
+    rejected record it has what earlier stages made of it, as far as that is stored.
 
     \b
     python -m datagen show out/subject_add coins__3
@@ -97,7 +97,7 @@ def show(
     python -m datagen show out/subject_add astronaut#1 --to rejected.png
     python -m datagen show out/subject_add coins__3 --json | jq .sample.scores
     """
-    from datagen.cards.show import find, sheet_file, shown, write_sheet
+    from datagen.cards.show import find, record_text, sheet_file, write_sheet
 
     found = find(out, key)
     if to or open_it:
@@ -107,6 +107,6 @@ def show(
         if open_it:
             typer.launch(str(file))
     if as_json:
-        tell_json(found.told())
+        print_json(found.as_data())
     else:
-        tell(shown(found))
+        print_text(record_text(found))

@@ -1,4 +1,4 @@
-"""The command that tells what came out of a run: report."""
+"""The command that writes the report of a run: report."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def report(
 ) -> None:
     """Write a page that shows a run: where records went, scores, pictures, failures, time and money.
 
-    It is one file, needs no network, and opens from disk. `run` writes it too, unless told
-    --no-report. docs/report.md tells what is on it.
+    The page is one file, needs no network, and opens from disk. `run` writes it too, except with
+    --no-report. docs/report.md explains it.
 
     \b
     python -m datagen report out/subject_add

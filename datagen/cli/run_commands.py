@@ -21,12 +21,12 @@ from datagen.cli.common import (
     RayAddress,
     SetOption,
     app,
-    chosen,
+    code_choice,
     finite,
     graph_of,
     import_from_here,
-    tell,
-    tell_json,
+    print_json,
+    print_text,
 )
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def run(
 ) -> None:
     """Run a pipeline and pack its dataset.
 
-    A terminal shows slices, stages, the slowest one, the time left and what was spent; OUT/run/log
-    keeps it, and Ray's dashboard, whose address is printed, shows the same by actors and tasks.
-    OUT/report/index.html tells what came out. docs/monitoring.md and docs/report.md say more.
+    The terminal shows slices, stages, the slowest stage, the time left and the cost. OUT/run/log has the
+    same, and so has Ray's dashboard, by actors and tasks; its address is printed. OUT/report/index.html
+    shows the result. See docs/monitoring.md and docs/report.md.
 
-    Ctrl-C once ends it after the slices in flight, twice at once. Run the same command
-    again and it goes on: slices that are done are not computed twice.
+    Ctrl-C ends the run after the slices in flight; a second Ctrl-C ends it at once. The same command
+    resumes it: finished slices are not computed again.
 
     \b
     python -m datagen run configs/subject_add.yaml
@@ -90,12 +90,12 @@ def run(
 
     share = Partition.parse(slices) if slices else None
     graph = graph_of(config, profile, sets)
-    options = RunOptions(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=chosen(code))
+    options = RunOptions(engine.value, limit, max_failed, in_flight_mb, ray_address, share, code=code_choice(code))
     _run_to_end(graph, out or f"out/{graph.loaded.pipeline.pipeline}", options, with_report=with_report)
 
 
 def _run_to_end(graph: Graph, out: str, options: RunOptions, *, with_report: bool) -> NoReturn:
-    """Run, watched by whoever sits there, and end with the exit code that tells how it went."""
+    """Run the graph with a progress display, write report and review sheet, and exit with the run's exit code."""
     from datagen.execute.run import run as run_graph
     from datagen.progress import Watcher
 
@@ -106,15 +106,16 @@ def _run_to_end(graph: Graph, out: str, options: RunOptions, *, with_report: boo
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
     watcher.close(summary)
+    # with --slices the driver that ends last packs: before that there is no dataset to report on
     if not summary.waits_for:
         if with_report:
-            _report(out)
-        _review(graph, out)
+            _write_report(out)
+        _update_review_sheet(graph, out)
     raise typer.Exit(SOME_FAILED if summary.counts.failed else OK)
 
 
-def _review(graph: Graph, out: str) -> None:
-    """Write onto the source's sheet what waits for a person, if the source has one, and say so."""
+def _update_review_sheet(graph: Graph, out: str) -> None:
+    """Add what waits for a person's decision to the source's review sheet, if it has one, and print the counts."""
     from datagen.sources.config import ReviewedConfig
 
     source = graph.loaded.pipeline.source
@@ -122,11 +123,11 @@ def _review(graph: Graph, out: str) -> None:
         from datagen.review import update
 
         if (waiting := update(out, path=source.path)).stages:
-            tell(str(waiting))
+            print_text(str(waiting))
 
 
-def _report(out: str) -> None:
-    """Write the report. The dataset is whole without it, so that a fault is told and ends nothing."""
+def _write_report(out: str) -> None:
+    """Write the report. If that fails, print why and go on, because the dataset is whole without it."""
     from datagen.core.redact import redacted
     from datagen.report import write_report
 
@@ -148,8 +149,8 @@ def retry(
 ) -> None:
     """Run the records that failed again, and only those, then pack anew.
 
-    The config is the one that the last run into OUT wrote there, and so is its `--limit`. What a GPU,
-    a model or a service answered before is not asked again.
+    Uses the config and the `--limit` of the last run into OUT. Stored answers of GPUs, models and
+    services are used again.
 
     \b
     python -m datagen retry out/subject_add
@@ -181,8 +182,9 @@ def check(
 ) -> None:
     """Find what is wrong with a config, without GPU, network or weights.
 
-    With --commercial, all models (of a mix's datasets too) and every row of the source have to be under a licence
-    that is known and does not forbid commercial use: exit code 2 names the others. It is no legal advice.
+    With --commercial, the licence of every model (also of those that made a mix's datasets) and of every
+    row of the source must be known and must not forbid commercial use. Others are listed, with exit code 2.
+    This is no legal advice.
 
     \b
     python -m datagen check configs/subject_add.yaml
@@ -191,33 +193,37 @@ def check(
     python -m datagen check configs/subject_add.yaml --json | jq .faults
     """
     from datagen.core.errors import ConfigError
-    from datagen.pipeline.graph import not_weighed
+    from datagen.pipeline.graph import gpu_memory_notes
 
-    told = {"config": str(config), "sound": True, "faults": [], "notes": []}
-    told |= {"pipeline": "", "profile": "", "stages": []}
+    answer = {"config": str(config), "sound": True, "faults": [], "notes": []}
+    answer |= {"pipeline": "", "profile": "", "stages": []}
     if allow and not commercial:
         raise typer.BadParameter("--allow goes with --commercial")
     try:
         graph = graph_of(config, profile, sets)
-        bound = _licences(graph, allow or []) if commercial else []
+        bound = _conditional_licences(graph, allow or []) if commercial else []
     except ConfigError as error:
         if not as_json:
             raise
-        tell_json({**told, "sound": False, "faults": str(error).splitlines()})
+        print_json({**answer, "sound": False, "faults": str(error).splitlines()})
         raise typer.Exit(WRONG) from None
-    pipeline, stages, notes = graph.loaded.pipeline.pipeline, [node.id for node in graph.nodes], [*not_weighed(graph)]
+    pipeline, stages, notes = (
+        graph.loaded.pipeline.pipeline,
+        [node.id for node in graph.nodes],
+        [*gpu_memory_notes(graph)],
+    )
     if as_json:
         names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages, "notes": notes}
-        tell_json({**told, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
+        print_json({**answer, **names, **({"licences": [found._asdict() for found in bound]} if commercial else {})})
         return
     for line in [*map(str, bound), *(f"note: {note}" for note in notes)]:
-        tell(line)
+        print_text(line)
     licences = "; no licence forbids commercial use" if commercial else ""
     typer.echo(f"{config}: sound; {len(stages)} stages, profile {graph.loaded.profile}{licences}")
 
 
-def _licences(graph: Graph, allow: list[str]) -> list[Licensed]:
-    """What is used under conditions. Raises `ConfigError` where a licence forbids commercial use, or is not known."""
+def _conditional_licences(graph: Graph, allow: list[str]) -> list[Licensed]:
+    """The licences that have conditions. Raises `ConfigError` if one forbids commercial use or is unknown."""
     from datagen.core.errors import ConfigError
     from datagen.pipeline.commercial import licences
 
@@ -246,13 +252,13 @@ def plan(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what would run: the graph, the operators, what is done already, and why the rest is not.
+    """Show what would run: the graph, the operators, which slices are done, and why the others are not.
 
-    Nothing is written. All rows of the source are read, to tell which slices are done.
+    Nothing is written. All rows of the source are read, to find out which slices are done.
 
-    With --estimate, rows drawn evenly from the source go through the real stages instead, in a
-    temporary folder: what would be accepted, and what it takes in hours, money and bytes.
-    Services are really asked, for as many records.
+    With --estimate, N rows drawn evenly from the source run through the real stages in a temporary
+    folder. Shows how many samples the whole run would give, and what it takes in hours,
+    money and bytes. Services are really called for these rows.
 
     \b
     python -m datagen plan configs/subject_add.yaml
@@ -269,11 +275,11 @@ def plan(
         raise typer.BadParameter("--mermaid prints a diagram alone, without --json and --estimate")
     graph = graph_of(config, profile, sets)
     if draws is not None:
-        from datagen.progress.estimated import estimate_lines
+        from datagen.progress.estimate_text import estimate_lines
 
-        forecast = _estimated(graph, draws, seed or 0, rows)
+        forecast = _run_estimate(graph, draws, seed or 0, rows)
         if as_json:
-            tell_json(forecast)
+            print_json(forecast)
         else:
             typer.echo("\n".join(estimate_lines(forecast)))
         return
@@ -285,20 +291,21 @@ def plan(
     from datagen.storage.store import Store
 
     out = out or f"out/{graph.loaded.pipeline.pipeline}"
-    settled = settle_code(graph, store=Store(out), choice=chosen(code))
+    settled = settle_code(graph, store=Store(out), choice=code_choice(code))
     found = plan_resume(settled, out=out)
     if as_json:
-        tell_json(found)
+        print_json(found)
     else:
-        tell(f"{as_text(settled.context)}\n\n{resume_plan_text(found)}")
+        print_text(f"{as_text(settled.context)}\n\n{resume_plan_text(found)}")
 
 
-def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
+def _run_estimate(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimate:
+    """Run `draws` rows in a temporary folder, and forecast a run of `rows`, or of all rows if None."""
     from datagen.execute.inspect.estimate import estimate
-    from datagen.progress.estimated import Trial
+    from datagen.progress.estimate_text import EstimateDisplay
 
     try:
-        with Trial() as trial:
+        with EstimateDisplay() as trial:
             return estimate(graph, draws=draws, watcher=trial, seed=seed, rows=rows)
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing is left of it", err=True)
@@ -308,13 +315,13 @@ def _estimated(graph: Graph, draws: int, seed: int, rows: int | None) -> Estimat
 @app.command()
 def gc(
     out: Out,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be freed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be freed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Free what neither the dataset nor the last run refers to: older results, broken-off files.
+    """Delete what neither the dataset nor the last run uses: older results, incomplete files.
 
-    Kept are the dataset, and all that makes the last run go on where it stopped. Run it in the
-    folder in which the pipeline is run, so that it finds the source.
+    The dataset stays, and so does everything that the last run needs to resume. Call it from the folder
+    in which the pipeline runs, so that it finds the source.
 
     \b
     python -m datagen gc out/subject_add --dry-run
@@ -325,6 +332,6 @@ def gc(
     import_from_here()
     freed = collect_garbage(out, dry=dry_run)
     if as_json:
-        tell_json(freed)
+        print_json(freed)
     else:
-        tell(freed_text(freed, out, dry=dry_run))
+        print_text(freed_text(freed, out, dry=dry_run))

@@ -1,4 +1,4 @@
-"""Commands to begin with: manifest, init."""
+"""Commands to start with: manifest, init."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from datagen.cli.common import SOME_FAILED, app, import_from_here
 if TYPE_CHECKING:
     from datagen.sources.base import Source
 
-_MOST_TOLD = 100
+_MAX_LISTED = 100
 """Faults that are listed; the others are counted."""
-_EVERY = 1000
-"""Rows after which the progress is told again."""
+_PROGRESS_EVERY = 1000
+"""Rows between two lines of progress."""
 
 
 class Kind(StrEnum):
@@ -50,11 +50,11 @@ def manifest(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write a manifest of pictures: address, checksum, size, licence, and what else is told of each.
+    """Write a manifest of pictures: address, checksum, size, licence, and the other fields of each row.
 
-    Every file is read once. A run from a manifest begins at once where listing a bucket or the
-    headers of tars takes long, and fails a picture that was changed since. Pictures are not
-    decoded; what is no picture, or cannot be read, is left out and listed at the end.
+    Every file is read once. A run from a manifest starts at once, where listing a bucket or the headers
+    of tars takes long, and it fails pictures that have changed since. Pictures are not decoded. Files
+    that are no pictures, or cannot be read, are left out and listed at the end.
 
     \b
     python -m datagen manifest photos --to manifests/photos.jsonl --license CC-BY-4.0
@@ -74,10 +74,10 @@ def manifest(
     rows = failed = 0
     for done in write_manifest(source.rows(), to, license=license, web=Web(hosts)):
         rows = done.rows
-        if done.fault and len(faults) < _MOST_TOLD:
+        if done.fault and len(faults) < _MAX_LISTED:
             faults.append(done.fault)
         failed = done.failed
-        if rows % _EVERY == 0:
+        if rows % _PROGRESS_EVERY == 0:
             typer.echo(f"{rows:,} pictures, {failed:,} of them faulty", err=True)
     for fault in faults:
         typer.echo(f"left out: {_printable(fault)}", err=True)
@@ -92,12 +92,12 @@ def manifest(
 
 
 def _printable(text: str) -> str:
-    """Text whose characters cannot steer a terminal."""
+    """Text without control characters."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def refuse_to_replace(path: Path, force: bool) -> None:
-    """Raise `ConfigError` if a file is there already, unless it may be replaced."""
+    """Raise `ConfigError` if the path is a folder, or a file that must not be replaced."""
     from datagen.core.errors import ConfigError
 
     if path.is_dir():
@@ -107,7 +107,10 @@ def refuse_to_replace(path: Path, force: bool) -> None:
 
 
 def source_at(place: str, kind: Kind | None, sets: Iterable[str]) -> Source:
-    """The source at a place, of the kind that was said, or that it looks like. Raises `ConfigError`."""
+    """The source at a place, of the given kind, else of the kind that it looks like. Raises `ConfigError`.
+
+    `sets` are options of the source as `key=value`.
+    """
     from datagen.core.errors import ConfigError
     from datagen.pipeline.config import validated
     from datagen.pipeline.yaml_file import Located, parse_yaml
@@ -135,10 +138,10 @@ def init(
     to: Annotated[Path, typer.Option(help="The config to write.")] = Path("configs/mine.yaml"),
     force: ForceOption = False,
 ) -> None:
-    """Write a starter config for your own pictures: commented, and sound as it is.
+    """Write a starter config for your own pictures, with comments; it is valid as it is.
 
-    It looks at what lies there: pictures with files beside them, a manifest, COCO's or SA-1B's
-    annotations, tars, Parquet. Without a folder it writes one for the demo's photographs.
+    Recognises pictures with files beside them, a manifest, COCO's or SA-1B's annotations, tars and
+    Parquet. Without a folder it writes a config for the demo's photographs.
 
     \b
     python -m datagen init photos
@@ -152,20 +155,20 @@ def init(
     import_from_here()
     refuse_to_replace(to, force)
     text, remark = starter(folder, file=str(to))
-    passing = to.with_name(f"{to.name}.{os.getpid()}.tmp")
+    temporary = to.with_name(f"{to.name}.{os.getpid()}.tmp")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        passing.write_text(text, encoding="utf-8")
-        build(load(passing))
-        os.replace(passing, to)
+        temporary.write_text(text, encoding="utf-8")
+        build(load(temporary))  # under a temporary name, so that a faulty config replaces nothing
+        os.replace(temporary, to)
     except OSError as error:
         raise ConfigError(f"{to}: cannot be written: {error.strerror or error}") from error
     except ConfigError as error:
-        told = str(error).replace(str(passing), str(to))
-        raise ConfigError(f"{told}; nothing is written") from error
+        message = str(error).replace(str(temporary), str(to))
+        raise ConfigError(f"{message}; nothing is written") from error
     finally:
         with suppress(OSError):
-            passing.unlink()
+            temporary.unlink()
     typer.echo(f"{to}: {remark}")
     config = shlex.quote(str(to))
     typer.echo(f"\n  python -m datagen check {config}\n  python -m datagen run {config} --limit 4")

@@ -1,4 +1,4 @@
-"""The config that `init` writes: subject addition over the user's own pictures, with a comment at each choice."""
+"""The config that `init` writes: subject addition on the user's own pictures, with a comment for each choice."""
 
 from __future__ import annotations
 
@@ -110,9 +110,10 @@ _READ_ANNOTATIONS = """\
 
 
 def starter(place: str, *, file: str) -> tuple[str, str]:
-    """The text of a config, and what was found at the place; for the demo's pictures if there is none.
+    """The text of a config for the pictures at `place`, and a remark on what was found there.
 
-    Raises `ConfigError` if no source reads what is there.
+    `place` '' gives a config for the demo's pictures. `file` is where the config will be, for its commands and its
+    name. Raises `ConfigError` if no source can read what is there.
     """
     if place:
         options, what = recognise(place)
@@ -139,7 +140,7 @@ def starter(place: str, *, file: str) -> tuple[str, str]:
 
 
 def _lines(options: Mapping[str, str]) -> list[str]:
-    """The options of a source as YAML, texts in quotes where they need them, and a hint for what is not said."""
+    """The options of a source as lines of YAML, with quotes where needed, and a hint to add a licence."""
     lines = [f"  {key}: {value if _is_plain(value) else json.dumps(value)}" for key, value in options.items()]
     if options["kind"] != "manifest":
         lines.append("  # license: CC-BY-4.0             # of every picture that names none")
@@ -155,6 +156,6 @@ def _one_line(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A pipeline's name that is like a file's."""
+    """A valid name for a pipeline, made from a file's name."""
     name = re.sub(r"[^a-z0-9_]+", "_", text.lower()).strip("_")[:40]
     return name if name[:1].isalpha() else f"mine_{name}".rstrip("_")

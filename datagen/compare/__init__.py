@@ -1,1 +1,1 @@
-"""Two datasets side by side: which records were gained and lost, where, and what else is different."""
+"""Comparison of two datasets: gained, lost and changed records, and differences of configs and scores."""

@@ -1,4 +1,4 @@
-"""What two runs had set differently."""
+"""Differences between the configs of two runs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from datagen.execute.reuse.run_manifest import changes, last_run, leaves, read_s
 from datagen.execute.run import CONFIG
 
 _FOLLOWS = "depends on '"
-"""How a change that only follows from another stage's begins."""
+"""Prefix of a change that only follows from a change of another stage."""
 _ELSEWHERE = ("stages", "profiles")
-"""Keys of a config whose differences are told by stage."""
+"""Keys of a config whose differences are listed by stage."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing that is set differently."""
+    """One difference between two configs."""
 
     stage: str
-    """'' for what is set for the whole pipeline."""
+    """'' for an option of the whole pipeline."""
     change: str
     """Such as `option min_ratio: 0.001 -> 0.2`, from A to B."""
 
 
 def settings(one: Side, other: Side) -> list[Setting]:
-    """What B has set differently from A, stages in B's order, then the ones that B has not."""
+    """The differences from A to B: options of the pipeline, then stages in B's order, then stages that B lacks."""
     whole = list(_of_pipeline(one, other))
-    told = any(setting.change.startswith("seed:") for setting in whole)
-    return [*whole, *(each for each in _of_stages(one, other) if not (told and each.change.startswith("seed ")))]
+    seed_differs = any(setting.change.startswith("seed:") for setting in whole)
+    own = _of_stages(one, other)
+    # another seed of the pipeline is another seed of each stage: one line is enough
+    return [*whole, *(setting for setting in own if not (seed_differs and setting.change.startswith("seed ")))]
 
 
 def _of_pipeline(one: Side, other: Side) -> Iterator[Setting]:
@@ -44,7 +46,7 @@ def _of_pipeline(one: Side, other: Side) -> Iterator[Setting]:
 
 
 def _config(side: Side) -> dict[str, str]:
-    """The config that a dataset was made with, by dotted paths; {} if OUT has kept only a later one."""
+    """The config of a dataset as values by dotted path; {} if OUT holds only the config of a later run."""
     if last_run(side.ledger.store) != side.dataset.fingerprint:
         return {}
     with suppress(StoreError, yaml.YAMLError, UnicodeDecodeError, AttributeError):

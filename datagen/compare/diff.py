@@ -1,4 +1,4 @@
-"""What became of the same records in two datasets."""
+"""Compares the outcomes of the same records in two datasets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datagen.compare.config import Setting, settings
-from datagen.compare.outcomes import ABSENT, ACCEPTED, INNER, NOT_MADE, Codes, Names, Side, read_side
+from datagen.compare.outcomes import ABSENT, ACCEPTED, INNER, NOT_MADE, Codes, OutcomeNames, Side, read_side
 from datagen.shards.columns import Digests, Flags, digests, found_in
 
 Kind = Literal["lost", "gained", "changed", "moved"]
 KINDS: tuple[Kind, ...] = ("lost", "gained", "changed", "moved")
 
 _MARK = r"[#+][0-9]+$"
-"""What a stage that makes new records puts behind the id of the one it made them of."""
+"""The mark that a stage appends to the id of a record for the records that it makes of it."""
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,25 @@ class Example:
 
     id: str
     key: str
-    """Of its sample, in A or else in B."""
+    """Key of its sample, in A or else in B."""
 
 
 @dataclass
 class Transition:
-    """Records that ended alike in A, and alike in B."""
+    """Records with the same outcome in A and the same outcome in B."""
 
     kind: Kind
-    """'lost' and 'gained' are told of accepted samples; 'moved' were accepted in neither."""
+    """'lost': accepted only in A; 'gained': only in B; 'changed': in both, with another sample; 'moved': in neither."""
     before: str
     after: str
     records: int
     examples: list[Example]
-    """Some of them, the same ones every time; drawn by a hash of their ids."""
+    """Some of the records, always the same ones: chosen by a hash of their ids."""
 
 
 @dataclass
 class Shift:
-    """A score of the records that have it on both sides."""
+    """The change of a score, over the records that have it on both sides."""
 
     name: str
     records: int
@@ -55,12 +55,12 @@ class Shift:
     after: float
     """Mean in B."""
     changed: int
-    """Records for which it is another number."""
+    """Number of records with another value."""
 
 
 @dataclass
-class Told:
-    """One of the two."""
+class DatasetSummary:
+    """One of the two compared datasets."""
 
     out: str
     pipeline: str
@@ -72,18 +72,18 @@ class Told:
 
 @dataclass
 class Diff:
-    """What is different between two datasets, A and B."""
+    """The differences between two datasets, A and B."""
 
-    a: Told
-    b: Told
+    a: DatasetSummary
+    b: DatasetSummary
     settings: list[Setting]
-    """What the two runs had set differently; at first hand, not what follows from it."""
+    """Differences between the configs, without changes that only follow from others."""
     transitions: list[Transition]
-    """By kind, the most records first."""
+    """Sorted by kind, then by number of records, largest first."""
     kept: int
-    """Samples that are in both, and show and say the same."""
+    """Samples that are in both with the same content."""
     unchanged: int
-    """Records that were accepted in neither and ended alike."""
+    """Records that were accepted in neither and have the same outcome."""
     scores: list[Shift]
     notes: list[str]
 
@@ -91,18 +91,19 @@ class Diff:
 def diff(a: str, b: str, *, examples: int = 5) -> Diff:
     """Compare the finished datasets at two addresses by the ids of their records.
 
-    A record that was made of another is missing where that ended before it was made; it counts there
-    as ended for the same reason. Raises `StoreError` if there is no finished dataset at one of them.
+    If an ancestor of a record ended on one side before the record was made, the record counts there with the outcome of
+    the ancestor. Raises `StoreError` if there is no finished dataset at one of the addresses.
     """
-    names = Names()
+    names = OutcomeNames()
     one, other = read_side(a, names=names), read_side(b, names=names)
-    found = _joined(one, other)
+    found = _join_sides(one, other)
     pairs = _pairs(found)
+    # ids are sorted by digest, so the first ones are an arbitrary but fixed choice
     chosen = [found.ids[places[:examples]] for _, _, _, places in pairs]
-    known = _named(np.concatenate([digests([]), *chosen]), (one, other))
+    known = _examples_by_digest(np.concatenate([digests([]), *chosen]), (one, other))
     return Diff(
-        a=_told(one),
-        b=_told(other),
+        a=_summary(one),
+        b=_summary(other),
         settings=settings(one, other),
         transitions=[
             Transition(
@@ -121,9 +122,9 @@ def diff(a: str, b: str, *, examples: int = 5) -> Diff:
     )
 
 
-def _told(side: Side) -> Told:
+def _summary(side: Side) -> DatasetSummary:
     totals = side.dataset.totals
-    return Told(
+    return DatasetSummary(
         side.address, side.dataset.pipeline, side.dataset.fingerprint, totals.records, totals.accepted, totals.failed
     )
 
@@ -135,27 +136,31 @@ def _notes(one: Side, other: Side) -> Iterator[str]:
         yield "no record of one is in the other: do both take their records from the same source?"
 
 
-class _Joined(NamedTuple):
-    """The ends of all records that ended on one side at least, sorted by digest."""
+class _JoinedEnds(NamedTuple):
+    """The outcomes on both sides of all records that ended on at least one, sorted by the digest of their ids."""
 
     ids: Digests
     before: Codes
     after: Codes
     changed: Flags
-    """Accepted on both sides, with another sample."""
+    """Whether it was accepted on both sides with different samples."""
 
 
-def _joined(one: Side, other: Side) -> _Joined:
+def _join_sides(one: Side, other: Side) -> _JoinedEnds:
     ids = np.union1d(one.ids, other.ids)
     before, after = one.end_of(ids), other.end_of(ids)
     inner = ((before == INNER) & (after != ACCEPTED)) | ((after == INNER) & (before != ACCEPTED))
-    ids, before, after = ids[~inner], before[~inner], after[~inner]  # those that were made of a record stand for it
+    ids, before, after = (
+        ids[~inner],
+        before[~inner],
+        after[~inner],
+    )  # the records that were made of it are compared instead
     _trace(ids, before, other, one)
     _trace(ids, after, one, other)
     both = (before == ACCEPTED) & (after == ACCEPTED)
     changed = np.zeros(len(ids), np.bool_)
     changed[both] = _samples(one, ids[both]) != _samples(other, ids[both])
-    return _Joined(ids, before, after, changed)
+    return _JoinedEnds(ids, before, after, changed)
 
 
 def _samples(side: Side, ids: Digests) -> Digests:
@@ -163,7 +168,7 @@ def _samples(side: Side, ids: Digests) -> Digests:
 
 
 def _trace(ids: Digests, ends: Codes, there: Side, missing: Side) -> None:
-    """Give the records that one side is missing the end of what they would have been made of there."""
+    """Give records that the side `missing` lacks the outcome of their ancestors on that side; fills in `ends`."""
     wanted = np.flatnonzero(ends == ABSENT)
     if not len(wanted):
         return
@@ -182,14 +187,15 @@ def _end_of_ancestors(ids: pa.ChunkedArray, side: Side) -> Codes:
         derived = pc.not_equal(parents, ids).to_numpy()
         ids, open = parents.filter(pa.array(derived)), open[derived]
         found = side.end_of(digests(ids))
+        # the ancestor went on, but on this side the record was not made of it
         ends[open] = np.where(np.isin(found, (INNER, ACCEPTED)), NOT_MADE, found)
         above = found == ABSENT
         ids, open = ids.filter(pa.array(above)), open[above]
     return ends
 
 
-def _pairs(found: _Joined) -> list[tuple[Kind, int, int, NDArray[np.int64]]]:
-    """Each kind of transition, and where its records are."""
+def _pairs(found: _JoinedEnds) -> list[tuple[Kind, int, int, NDArray[np.int64]]]:
+    """The transitions (kind, code before, code after, rows of their records), by kind, the largest first."""
     other = (found.before != found.after) | found.changed
     places = np.flatnonzero(other)
     if not len(places):
@@ -209,8 +215,8 @@ def _kind(before: int, after: int) -> Kind:
     return "lost" if before == ACCEPTED else "gained" if after == ACCEPTED else "moved"
 
 
-def _named(wanted: Digests, sides: Iterable[Side]) -> Mapping[bytes, Example]:
-    """The names of some records, by their digest."""
+def _examples_by_digest(wanted: Digests, sides: Iterable[Side]) -> Mapping[bytes, Example]:
+    """Ids and keys of the records with the digests `wanted`, by digest."""
     found: dict[bytes, Example] = {}
     left = np.sort(wanted)
     for side in sides:
@@ -225,7 +231,7 @@ def _named(wanted: Digests, sides: Iterable[Side]) -> Mapping[bytes, Example]:
 
 
 def _shifts(one: Side, other: Side) -> Iterator[Shift]:
-    """Of records that ended on both sides; those that were made into others are told by these."""
+    """Changes of scores, over records with an outcome on both sides; records that became others are left out."""
     ended = np.flatnonzero((other.ends != INNER) & ~np.isin(one.end_of(other.ids), (INNER, ABSENT)))
     places = found_in(one.ids, other.ids[ended])[0]
     for name in sorted(one.scores.keys() & other.scores.keys()):

@@ -1,4 +1,4 @@
-"""How each record of a dataset ended, as columns that can be joined with another's."""
+"""The outcome of each record of a dataset, as arrays that can be joined with those of another dataset."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from datagen.storage.store import Store
 Codes = NDArray[np.int32]
 
 ACCEPTED, INNER, NOT_MADE, ABSENT = range(4)
-"""Codes of ends that every comparison has; those of rejections and failures follow."""
+"""Codes of outcomes that every comparison has; those of rejections and failures follow."""
 
 _COLUMNS = ("id", "status", "stage", "reason", "content", "instruction", "scores")
 _INNER = pa.array(["expanded", "combined"])
 
 
 @dataclass
-class Names:
-    """What codes of ends stand for, the same for both sides."""
+class OutcomeNames:
+    """The texts of outcome codes, shared by both sides."""
 
     texts: list[str] = field(default_factory=lambda: ["accepted", "made into others", "not made", "not there"])
 
     def code(self, text: str) -> int:
-        """The code of an end; a new one, if it was not met before."""
+        """The code of an outcome text; a new code for a new text."""
         if text not in self.texts:
             self.texts.append(text)
         return self.texts.index(text)
@@ -41,7 +41,7 @@ class Names:
 
 @dataclass
 class Side:
-    """One dataset's records, sorted by the digest of their id: 36 bytes each, and 8 for each score."""
+    """The records of one dataset, sorted by the digest of their ids: 36 bytes each, and 8 for each score."""
 
     address: str
     dataset: DatasetInfo
@@ -49,22 +49,22 @@ class Side:
     ids: Digests
     ends: Codes
     samples: Digests
-    """Of what an accepted sample shows and says; its scores and the run that made it are not in it."""
+    """Digests of pictures and instruction of accepted samples, without scores and run."""
     scores: dict[str, NDArray[np.float64]]
     """By name; NaN where a record has none."""
 
     def end_of(self, ids: Digests) -> Codes:
-        """The code of each record's end; `ABSENT` where there is no such record."""
+        """The outcome codes of records; `ABSENT` if there is no such record."""
         places, known = found_in(self.ids, ids)
         return np.where(known, self.ends[places] if len(self.ends) else 0, ABSENT).astype(np.int32)
 
     def names(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """All its records in the named columns of the ledger, as a stream."""
+        """Stream the named columns of the ledger, over all records."""
         return self.ledger.tables(self.ledger.slices(), columns=columns)
 
 
-def read_side(address: str, *, names: Names) -> Side:
-    """The records of the finished dataset at `address`. Raises `StoreError` if there is none, or its ledger is torn."""
+def read_side(address: str, *, names: OutcomeNames) -> Side:
+    """Read the records of a finished dataset. Raises `StoreError` if there is none, or its ledger is damaged."""
     store = Store(address)
     dataset = read_dataset(store)
     ledger = Ledger(store, dataset.fingerprint)
@@ -98,12 +98,12 @@ class _Part:
     scores: dict[str, NDArray[np.float64]]
 
 
-def _coded(table: pa.Table, names: Names) -> _Part:
-    told = pc.binary_join_element_wise(table["content"], table["instruction"], "|")
-    return _Part(digests(table["id"]), _ends(table, names), digests(told), _scores(table["scores"].to_pylist()))
+def _coded(table: pa.Table, names: OutcomeNames) -> _Part:
+    content = pc.binary_join_element_wise(table["content"], table["instruction"], "|")
+    return _Part(digests(table["id"]), _ends(table, names), digests(content), _scores(table["scores"].to_pylist()))
 
 
-def _ends(table: pa.Table, names: Names) -> Codes:
+def _ends(table: pa.Table, names: OutcomeNames) -> Codes:
     place = pc.binary_join_element_wise(table["stage"], table["reason"], "/")
     texts = pc.case_when(
         pc.make_struct(
@@ -139,8 +139,8 @@ def _joined_scores(parts: Sequence[_Part]) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _drop(side: Side, dropped: dict[str, str], names: Names) -> None:
-    """Enter what packing rejected over how it ended before."""
+def _drop(side: Side, dropped: dict[str, str], names: OutcomeNames) -> None:
+    """Replace the outcomes of the records that packing rejected."""
     if not dropped:
         return
     places, known = found_in(side.ids, digests(dropped))

@@ -1,4 +1,4 @@
-"""A pipeline's config: frozen models, and how a file, a profile and `--set` make one."""
+"""A pipeline's config: its pydantic models, and how it is loaded from a file, a profile and `--set`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Scalar = bool | int | float | str
 
 
-def _listed_or_alone(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Names = Annotated[tuple[Name, ...], BeforeValidator(_listed_or_alone)]
-Condition = dict[str, Annotated[tuple[Scalar, ...], BeforeValidator(_listed_or_alone)]]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list)]
+Condition = dict[str, Annotated[tuple[Scalar, ...], BeforeValidator(_as_list)]]
 DEFAULT_PROFILE = "embedded"
 
 
@@ -174,7 +174,7 @@ class Pipeline(Options):
 
 
 class Loaded(NamedTuple):
-    """A config as written, and where each part of it was written."""
+    """A validated config, its profile, and where each value was written."""
 
     pipeline: Pipeline
     profile: str
@@ -194,28 +194,29 @@ class Loaded(NamedTuple):
 
 
 def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
-    """Read a config, lay the profile and then each `a.b=c` of `sets` over it. Raises `ConfigError`.
+    """Read a config, apply the profile, then each `a.b=c` of `sets`, and validate. Raises `ConfigError`.
 
-    A set that changes a profile is laid before the profile, which would hide it otherwise.
+    `profile` is the name of a profile; '' chooses the default. A set that changes a profile is applied before the
+    profile is, because it would have no effect afterwards.
     """
     return loaded(read_yaml(path), profile=profile, sets=sets)
 
 
 def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
-    """A config that was read already; see `load`."""
-    to_profiles, to_rest = _parted(sets)
+    """Do the same as `load` for a config that was read already. Changes `located`. Raises `ConfigError`."""
+    to_profiles, to_rest = _split_sets(sets)
     for text in to_profiles:
-        _lay_set(located, text)
+        _apply_set(located, text)
     chosen = _choose_profile(located, profile)
-    _lay_profile(located, chosen)
+    _apply_profile(located, chosen)
     for text in to_rest:
-        _lay_set(located, text)
-    _refuse_secrets(located)
+        _apply_set(located, text)
+    _refuse_secrets(located)  # before validation, whose messages show values
     return Loaded(validated(Pipeline, located, ()), chosen, located)
 
 
 def _refuse_secrets(located: Located) -> None:
-    """Raise `ConfigError` if a password or key stands in a config: it is saved with the dataset, and shown."""
+    """Raise `ConfigError` if the config holds a password or key, because it is saved with the dataset and shown."""
     faults = []
     for place, text in texts(located.data, ()):
         what = secret_in(text)
@@ -223,19 +224,19 @@ def _refuse_secrets(located: Located) -> None:
             what = "a secret, by its name"
         if what:
             path = ".".join(map(str, place))
-            faults.append(f"{located.origin(place)}: '{path}' holds {what}; {_FROM_ENVIRONMENT}")
+            faults.append(f"{located.origin(place)}: '{path}' holds {what}; {_USE_ENVIRONMENT}")
     if faults:
         raise ConfigError("\n".join(faults))
 
 
-_FROM_ENVIRONMENT = (
+_USE_ENVIRONMENT = (
     "configs are saved with the dataset and shown in reports: take it out and put it into the environment, "
     "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, OPENAI_API_KEY or HF_TOKEN"
 )
 
 
 def texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    """Every text in plain data, and where it stands."""
+    """Every text in plain data, with its place."""
     if isinstance(data, str):
         yield place, data
     elif isinstance(data, dict | list):
@@ -244,7 +245,7 @@ def texts(data: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 def validated(model: type[M], located: Located, place: Place) -> M:
-    """The part of a file at `place` as `model`; every fault becomes a line of one `ConfigError`."""
+    """Validate the part of a file at `place` as `model`. Raises one `ConfigError` with a line for each fault."""
     data: Any = located.data
     for step in place:
         data = data.get(step, {}) if isinstance(data, dict) else data[step]
@@ -255,19 +256,20 @@ def validated(model: type[M], located: Located, place: Place) -> M:
 
 
 def stage_places(data: Mapping[str, Any]) -> dict[str, Place]:
-    """The path of every stage entry in a config's plain data, by the stage's id."""
+    """The place of every stage entry in a config's plain data, by the stage's id."""
     found: dict[str, Place] = {}
-    for index, entry in enumerate(_listed(data.get("stages"))):
+    for index, entry in enumerate(_mappings(data.get("stages"))):
         repeat = entry.get("repeat")
         if isinstance(repeat, dict):
-            for inner, repeated in enumerate(_listed(repeat.get("stages"))):
+            for inner, repeated in enumerate(_mappings(repeat.get("stages"))):
                 found[_id_of(repeated)] = ("stages", index, "repeat", "stages", inner)
         else:
             found[_id_of(entry)] = ("stages", index)
     return found
 
 
-def _listed(value: Any) -> list[dict[str, Any]]:
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    """The mappings of a list. The data is not validated yet, so that anything may be in its place."""
     return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
 
 
@@ -275,25 +277,25 @@ def _id_of(entry: Mapping[str, Any]) -> str:
     return str(entry.get("id") or entry.get("use") or "")
 
 
-def _choose_profile(located: Located, asked: str) -> str:
-    """The profile asked for; else the only one there is, as in the config that a run writes; else the default."""
+def _choose_profile(located: Located, requested: str) -> str:
+    """The requested profile; else the only one, as in the config that a run writes; else the default."""
     profiles = located.data.get("profiles")
     names = list(profiles) if isinstance(profiles, dict) else []
-    wanted = asked or (names[0] if len(names) == 1 else DEFAULT_PROFILE)
-    if wanted in names or (not names and not asked):
+    wanted = requested or (names[0] if len(names) == 1 else DEFAULT_PROFILE)
+    if wanted in names or (not names and not requested):
         return wanted
     where = located.origin(("profiles",))
-    if not asked:
+    if not requested:
         raise ConfigError(f"{where}: there is no profile '{wanted}'; name one with --profile: {', '.join(names)}")
-    raise ConfigError(f"{where}: there is no profile '{asked}'; {nearest(asked, names)}")
+    raise ConfigError(f"{where}: there is no profile '{requested}'; {nearest(requested, names)}")
 
 
-def _lay_profile(located: Located, chosen: str) -> None:
-    """Lay a profile's options over the stages' own. What is malformed is left for the model to name."""
+def _apply_profile(located: Located, chosen: str) -> None:
+    """Merge a profile's options into the stages' own. Malformed values stay, so that validation reports them."""
     place: Place = ("profiles", chosen, "stages")
-    overrides = _at(located.data, place)
+    overrides = _value_at(located.data, place)
     places = stage_places(located.data)
-    left_out = _at(located.data, ("profiles", chosen, "leaves_out"))
+    left_out = _value_at(located.data, ("profiles", chosen, "leaves_out"))
     for index, id in enumerate(left_out if isinstance(left_out, list) else ()):
         if id not in places:
             where = located.origin(("profiles", chosen, "leaves_out", index))
@@ -310,34 +312,35 @@ def _lay_profile(located: Located, chosen: str) -> None:
             )
         for part in ("with", "resources"):
             if isinstance(override, dict) and isinstance(override.get(part), dict):
-                _lay(located, (*places[id], part), override[part], origin_from=(*place, id, part))
+                _merge_at(located, (*places[id], part), override[part], origin_from=(*place, id, part))
 
 
-def _lay(located: Located, place: Place, new: Any, *, origin_from: Place) -> None:
-    """Put `new` at `place`; mappings are merged, unless their `kind` changes."""
-    old = _at(located.data, place)
+def _merge_at(located: Located, place: Place, new: Any, *, origin_from: Place) -> None:
+    """Put `new` at `place`. Mappings are merged, unless `kind` changes: another kind has other options."""
+    old = _value_at(located.data, place)
     merge = isinstance(old, dict) and isinstance(new, dict) and new.get("kind", old.get("kind")) == old.get("kind")
     if merge:
-        _unpin(located, place, {**old, **new})
+        _unpin(located, place, {**old, **new})  # before the loop, as it compares with the old values
         for key, value in new.items():
-            _lay(located, (*place, key), value, origin_from=(*origin_from, key))
+            _merge_at(located, (*place, key), value, origin_from=(*origin_from, key))
         return
-    parent = _at(located.data, place[:-1])
+    parent = _value_at(located.data, place[:-1])
     parent[place[-1]] = deepcopy(new)
     _move_origins(located, place, origin_from)
 
 
-_SAID = {
+_DESCRIBED_BY = {
     "weights": ("commit", "sha256", "weights_license"),
     "model": ("weights", "weights_license"),  # of a language model, which goes by its name
     "path": ("license", "credit"),  # of a source's pictures
 }
+"""Keys that describe the value of another key, and mean nothing beside another value of it."""
 
 
 def _unpin(located: Located, place: Place, new: Mapping[str, Any]) -> None:
-    """Drop what the file says of weights or pictures, where others come in their place; what was set by hand stays."""
-    old = _at(located.data, place)
-    for key, about in _SAID.items():
+    """Drop pins and licences that belong to replaced weights or pictures; what `--set` gave stays."""
+    old = _value_at(located.data, place)
+    for key, about in _DESCRIBED_BY.items():
         if isinstance(old.get(key), str) and new.get(key) != old[key]:
             for name in about:
                 if not located.origin((*place, name)).startswith("--set "):
@@ -345,6 +348,7 @@ def _unpin(located: Located, place: Place, new: Mapping[str, Any]) -> None:
 
 
 def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
+    """Let errors about the value at `place` name the line that it was written on, in the profile or `--set`."""
     origins = located.origins
     moved = {
         (*place, *old[len(origin_from) :]): at for old, at in origins.items() if old[: len(origin_from)] == origin_from
@@ -354,7 +358,8 @@ def _move_origins(located: Located, place: Place, origin_from: Place) -> None:
     origins.update(moved)
 
 
-def _at(data: Any, place: Place) -> Any:
+def _value_at(data: Any, place: Place) -> Any:
+    """The value at a place of plain data; None if there is none."""
     for step in place:
         if isinstance(data, dict):
             data = data.get(str(step))
@@ -365,7 +370,7 @@ def _at(data: Any, place: Place) -> Any:
     return data
 
 
-def _parted(sets: Iterable[str]) -> tuple[list[str], list[str]]:
+def _split_sets(sets: Iterable[str]) -> tuple[list[str], list[str]]:
     """The sets that change a profile, and the others."""
     to_profiles: list[str] = []
     to_rest: list[str] = []
@@ -375,7 +380,8 @@ def _parted(sets: Iterable[str]) -> tuple[list[str], list[str]]:
     return to_profiles, to_rest
 
 
-def _lay_set(located: Located, text: str) -> None:
+def _apply_set(located: Located, text: str) -> None:
+    """Put the value of one `a.b=c` into the data. Raises `ConfigError`."""
     path, equals, value = text.partition("=")
     steps = path.split(".")
     origin = f"--set {text}"
@@ -383,28 +389,29 @@ def _lay_set(located: Located, text: str) -> None:
         raise ConfigError(f"{origin}: write it as --set key=value or --set stage.option=value")
     place = _place_of_set(located.data, steps, origin)
     for depth in range(1, len(place)):
-        holder = _at(located.data, place[:depth])
+        holder = _value_at(located.data, place[:depth])
         if holder is None:
-            _at(located.data, place[: depth - 1])[place[depth - 1]] = {}
+            _value_at(located.data, place[: depth - 1])[place[depth - 1]] = {}
         elif isinstance(holder, list) and isinstance(place[depth], str):
             whole = ".".join(steps[: len(steps) - len(place) + depth])
             raise ConfigError(f"{origin}: '{whole}' is a list; set it as a whole: --set {whole}=[a, b]")
         elif not isinstance(holder, dict | list):
             raise ConfigError(f"{origin}: '{place[depth - 1]}' is a plain value, nothing can be set inside it")
     parsed = parse_yaml(f"value: {value}", name=origin)
-    if not value.strip() and isinstance(_at(located.data, place), str):
+    if not value.strip() and isinstance(_value_at(located.data, place), str):
         parsed.data["value"] = ""  # a text that is there, emptied
     spot: Place = ("--set", text)
     located.origins.update({(*spot, *inner[1:]): origin for inner in parsed.origins if inner})
-    holder = _at(located.data, place[:-1])
+    holder = _value_at(located.data, place[:-1])
     if place[-1] == "kind" and holder.get("kind") != parsed.data["value"]:
-        holder.clear()
+        holder.clear()  # the options of one kind are unknown keys of another
     if isinstance(holder, dict):
         _unpin(located, place[:-1], {**holder, str(place[-1]): parsed.data["value"]})
-    _lay(located, place, parsed.data["value"], origin_from=spot)
+    _merge_at(located, place, parsed.data["value"], origin_from=spot)
 
 
 def _place_of_set(data: Mapping[str, Any], steps: list[str], origin: str) -> Place:
+    """The place that the path of a `--set` means: a stage's option by the stage's id, else a key of the file."""
     places = stage_places(data)
     first, rest = steps[0], steps[1:]
     if first in places:

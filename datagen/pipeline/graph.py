@@ -1,7 +1,6 @@
-"""From a config to the graph of its stages.
+"""Build the graph of a config's stages, and check it.
 
-The stages of a branched graph run one after the other, in an order that the
-branches allow and that puts cheap stages first.
+The stages of a branched graph run one after another, in an order that `after` allows and that puts cheap stages first.
 """
 
 from __future__ import annotations
@@ -23,45 +22,46 @@ from datagen.shards.distance_limit import furthest
 
 
 def build(loaded: Loaded) -> Graph:
-    """The graph of a config. Raises `ConfigError` that names all faults it can find at once."""
+    """The checked graph of a config. Raises one `ConfigError` for all faults that can be found together."""
     nodes = _ordered(_unrolled(loaded))
     try:
         known = catalogue(field for node in nodes for field in node.stage.fields)
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
-    with _told_at_source(loaded):
+    with _errors_at_source(loaded):
         graph.source.writes  # noqa: B018 - of some sources it is read from a file
-    checks = (faults, _too_large, _not_compared, _not_together, _too_far, _made_otherwise)
-    _refuse(*(check(graph) for check in checks))
-    with _told_at_source(loaded):
-        graph.source.check()
-    _refuse(_not_scored(graph))
+    checks = (faults, _gpu_memory_faults, _near_duplicate_faults, _split_faults, _distance_faults, _hasher_faults)
+    _raise_faults(*(check(graph) for check in checks))
+    with _errors_at_source(loaded):
+        graph.source.check()  # after the checks of the config alone, as it looks at files
+    _raise_faults(_missing_score_faults(graph))
     return graph
 
 
 @contextmanager
-def _told_at_source(loaded: Loaded) -> Iterator[None]:
-    """Errors with the line in front that names the file or folder which they begin with."""
+def _errors_at_source(loaded: Loaded) -> Iterator[None]:
+    """Put the config line of the file or folder in front of an error that begins with its path."""
     try:
         yield
     except ConfigError as error:
-        said = texts(loaded.located.data["source"], ("source",))
-        begun = [(len(text), place) for place, text in said if text and str(error).startswith(text)]
+        written = texts(loaded.located.data["source"], ("source",))
+        begun = [(len(text), place) for place, text in written if text and str(error).startswith(text)]
+        # the longest text is the most special path: one option may name a folder, another a file in it
         place = max(begun, key=lambda found: found[0], default=(0, ("source", "path")))[1]
         raise ConfigError(f"{loaded.located.origin(place)}: {error}") from error
 
 
-def _refuse(*found: Iterable[str]) -> None:
-    """Raise `ConfigError` if there are faults."""
-    if told := list(dict.fromkeys(itertools.chain(*found))):
-        raise ConfigError("\n".join(told))
+def _raise_faults(*found: Iterable[str]) -> None:
+    """Raise one `ConfigError` with a line for each fault, if there are any."""
+    if lines := list(dict.fromkeys(itertools.chain(*found))):
+        raise ConfigError("\n".join(lines))
 
 
-def _too_large(graph: Graph) -> Iterator[str]:
-    """Stages whose models take more GPU memory than their share of a GPU has, as the profile gives it.
+def _gpu_memory_faults(graph: Graph) -> Iterator[str]:
+    """Stages whose models need more GPU memory than their share of a GPU has, by the profile's `gpu_memory_gb`.
 
-    A worker's models all go onto one GPU, however many it has.
+    All models of a worker are loaded onto one GPU, even if it reserves several.
     """
     profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
     if profile is None or profile.gpu_memory_gb is None:
@@ -79,8 +79,8 @@ def _too_large(graph: Graph) -> Iterator[str]:
             )
 
 
-def not_weighed(graph: Graph) -> Iterator[str]:
-    """Stages with models on a GPU whose memory nothing is held against, as the profile does not say how much it is."""
+def gpu_memory_notes(graph: Graph) -> Iterator[str]:
+    """Notes about stages with models on a GPU, if the profile does not say `gpu_memory_gb` to check them against."""
     profile = graph.loaded.pipeline.profiles.get(graph.loaded.profile)
     if profile is not None and profile.gpu_memory_gb is not None:
         return
@@ -94,47 +94,47 @@ def not_weighed(graph: Graph) -> Iterator[str]:
             )
 
 
-def _not_compared(graph: Graph) -> Iterator[str]:
-    """Fields that packing is to compare, and cannot."""
+def _near_duplicate_faults(graph: Graph) -> Iterator[str]:
+    """Fields of `output.near_duplicates` and `output.one_split` that no stage writes, or that are no hash or score."""
     output, located = graph.loaded.pipeline.output, graph.loaded.located
     written = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
-    hashes = sorted(name for name in written if _is(graph, name, "text") and graph.catalogue[name].unit == "bits")
-    scores = sorted(name for name in written if _is(graph, name, "score"))
+    hashes = sorted(name for name in written if _is_kind(graph, name, "text") and graph.catalogue[name].unit == "bits")
+    scores = sorted(name for name in written if _is_kind(graph, name, "score"))
     near = output.near_duplicates
     rules = [("near_duplicates", "any_of", number) for number in range(len(near.any_of))] if near else []
     for place, rule in [*zip(rules, near.any_of if near else (), strict=True), (("one_split",), output.one_split)]:
         for name in rule:
             if name not in hashes:
                 where = located.origin(("output", *place, name))
-                yield f"{where}: no stage writes a hash '{name}', which is to be compared; {_there_are(name, hashes)}"
+                yield f"{where}: no stage writes a hash '{name}', which is to be compared; {_hint(name, hashes)}"
     if near and near.keep and near.keep not in scores:
         where = located.origin(("output", "near_duplicates", "keep"))
-        yield f"{where}: no stage writes a score '{near.keep}', by which to keep; {_there_are(near.keep, scores)}"
+        yield f"{where}: no stage writes a score '{near.keep}', by which to keep; {_hint(near.keep, scores)}"
     for name in near.same if near and "same" in near.model_fields_set else ():
         if name not in written:
             where = located.origin(("output", "near_duplicates", "same"))
             yield f"{where}: no stage writes '{name}', which is to be the same; {nearest(name, written)}"
 
 
-def _too_far(graph: Graph) -> Iterator[str]:
-    """Bits in which hashes are to differ that are too many for those that the stages make."""
+def _distance_faults(graph: Graph) -> Iterator[str]:
+    """Hamming distances, in bits, that are too large for the hashes that the stages make."""
     bits = {name: count for node in graph.nodes for name, count in node.hash_bits.items()}
-    yield from _beyond_search(graph, bits)
+    yield from _search_limit_faults(graph, bits)
     located = graph.loaded.located
     for node in graph.nodes:
         has = sorted({bits[name] for name in node.reads if name in bits})
-        for option in _bits_asked(graph, node):
-            asked = getattr(node.config, option) or 0
-            for count in (count for count in has if asked > count // 2):
+        for option in _min_bits_options(graph, node):
+            least = getattr(node.config, option) or 0
+            for count in (count for count in has if least > count // 2):
                 where = located.origin((*stage_places(located.data)[node.entry], "with", option))
                 yield (
-                    f"{where}: '{node.id}' asks for {asked} of the {count} bits that its hashes have, but unrelated "
+                    f"{where}: '{node.id}' asks for {least} of the {count} bits that its hashes have, but unrelated "
                     f"pictures differ in some {count // 2}, so that most would be rejected; take fewer, or more bits"
                 )
 
 
-def _made_otherwise(graph: Graph) -> Iterator[str]:
-    """Hashes that a stage is to compare with others that were made otherwise, which fails every record."""
+def _hasher_faults(graph: Graph) -> Iterator[str]:
+    """Stages that compare hashes of different hashers, which would fail every record."""
     for node in graph.nodes:
         compared = {name: makers for name, makers in node.hash_makers.items() if name in node.reads}
         for other in graph.nodes:
@@ -147,16 +147,16 @@ def _made_otherwise(graph: Graph) -> Iterator[str]:
                     )
 
 
-def _bits_asked(graph: Graph, node: Node) -> Iterator[str]:
-    """Options of a stage that are the least distance of hashes, in bits."""
+def _min_bits_options(graph: Graph, node: Node) -> Iterator[str]:
+    """Options of a stage that are the least Hamming distance of hashes, in bits."""
     for threshold in node.stage.thresholds:
         name = node.renamed.get(threshold.score, threshold.score)
         if threshold.keeps == "least" and name in graph.catalogue and graph.catalogue[name].unit == "bits":
             yield threshold.option
 
 
-def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
-    """Rules by which packing cannot find what is near: of each, one field has to be near enough."""
+def _search_limit_faults(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
+    """Rules of `output` with distances that packing cannot search for: each rule needs one field within the limit."""
     output = graph.loaded.pipeline.output
     near = output.near_duplicates.any_of if output.near_duplicates else ()
     rules: list[tuple[tuple[str | int, ...], dict[str, int]]] = [
@@ -174,9 +174,9 @@ def _beyond_search(graph: Graph, bits: Mapping[str, int]) -> Iterator[str]:
             )
 
 
-def _not_scored(graph: Graph) -> Iterator[str]:
-    """Stages that judge by a score which records bring along, and which none has, so that all would be rejected."""
-    always = getattr(graph.source, "always", {})
+def _missing_score_faults(graph: Graph) -> Iterator[str]:
+    """Stages that judge by a score which nothing gives, so that they would reject every record."""
+    always = getattr(graph.source, "always", {})  # fields with the same value in every row, to evaluate `when`
     before = ancestors(graph.nodes)
     for node in graph.nodes:
         has = {name for other in graph.nodes if other.id in before[node.id] for name in other.writes}
@@ -191,10 +191,10 @@ def _not_scored(graph: Graph) -> Iterator[str]:
             )
 
 
-def _not_together(graph: Graph) -> Iterator[str]:
-    """Fields by which samples are to stay together, and cannot."""
+def _split_faults(graph: Graph) -> Iterator[str]:
+    """Fields of `output.together` and `output.split_from` that no stage writes as text."""
     texts = {name for node in graph.nodes for name in node.writes} | set(graph.source.writes)
-    known = sorted(name for name in texts if _is(graph, name, "text"))
+    known = sorted(name for name in texts if _is_kind(graph, name, "text"))
     output = graph.loaded.pipeline.output
     if output.split_from and output.split_from not in known:
         where = graph.loaded.located.origin(("output", "split_from"))
@@ -205,16 +205,17 @@ def _not_together(graph: Graph) -> Iterator[str]:
             yield f"{where}: there is no text '{name}', by which samples are to stay together; {nearest(name, known)}"
 
 
-def _is(graph: Graph, name: str, kind: str) -> bool:
-    """Whether a field is of this kind; one that is declared nowhere, which is told elsewhere, is of none."""
+def _is_kind(graph: Graph, name: str, kind: str) -> bool:
+    """Whether a field is of this kind. An undeclared field is of none; `graph_checks` reports it."""
     return name in graph.catalogue and graph.catalogue[name].kind == kind
 
 
-def _there_are(name: str, names: list[str]) -> str:
+def _hint(name: str, names: list[str]) -> str:
     return nearest(name, names) if names else "there is none; add the stage `hash_picture`, or one that scores"
 
 
 def _unrolled(loaded: Loaded) -> list[Node]:
+    """The nodes of all entries, repeat blocks unrolled, without those that the profile leaves out."""
     wrong: list[str] = []
     nodes: list[Node] = []
     last_round: dict[str, tuple[str, ...]] = {}
@@ -223,12 +224,12 @@ def _unrolled(loaded: Loaded) -> list[Node]:
             try:
                 node = _node(loaded, uses, previous=nodes[-1].id if nodes else "")
             except ConfigError as error:
-                wrong.append(str(error))
+                wrong.append(str(error))  # the other entries are read all the same, to report all faults at once
                 continue
             if node.id in {other.id for other in nodes}:
                 wrong.append(f"{node.origin}: a second stage is called '{node.id}'; give it another `id`")
             if node.entry in loaded.leaves_out:
-                last_round[node.entry] = node.after
+                last_round[node.entry] = node.after  # what follows it follows what it would have followed
                 continue
             nodes.append(node)
             last_round[node.entry] = (node.id,)
@@ -238,14 +239,19 @@ def _unrolled(loaded: Loaded) -> list[Node]:
         where = loaded.located.origin(("profiles", loaded.profile, "leaves_out"))
         raise ConfigError(f"{where}: profile '{loaded.profile}' leaves out every stage; keep one at least")
     last_round.update({node.id: (node.id,) for node in nodes if node.id not in last_round})
-    return [_with_after(node, last_round, loaded.leaves_out) for node in nodes]
+    return [_with_real_after(node, last_round, loaded.leaves_out) for node in nodes]
 
 
 class _Use(NamedTuple):
+    """One round of an entry."""
+
     entry: StageEntry
     round: int
+    """From 1."""
     block: str
+    """The id of the first stage of its repeat block; '' outside of blocks."""
     until: tuple[Clause, ...]
+    """Conditions to run this round, from the block's `until`."""
 
 
 def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
@@ -257,10 +263,12 @@ def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
     until = tuple(Clause(field, values, negated=True) for field, values in entry.repeat.until.items())
     for number in range(1, entry.repeat.times + 1):
         for stage in stages:
+            # before the first round no stage has written the field that `until` tests
             yield _Use(stage, number, block, until if number > 1 else ())
 
 
 def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
+    """The node of one use. `previous` is the id of the node above it, which it follows by default."""
     entry = use.entry
     name = entry.id or entry.use
     place = stage_places(loaded.located.data)[name]
@@ -270,7 +278,7 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
     config = validated(stage.Config, loaded.located, (*place, "with"))
-    _check_bounds(loaded, name, stage, config)
+    _check_profile_bounds(loaded, name, stage, config)
     if entry.durable is False and not is_deterministic(stage, config):
         raise ConfigError(
             f"{loaded.located.origin((*place, 'durable'))}: '{name}' does not give the same answer twice, so that "
@@ -296,12 +304,12 @@ def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
         origin=origin,
         entry=name,
         block=use.block,
-        kept=entry.durable,
+        durable_option=entry.durable,
     )
 
 
-def _check_bounds(loaded: Loaded, name: str, stage: type[Stage], config: StageConfig) -> None:
-    """Refuse a profile that names another model for a score and leaves the bound on it: it fits no other model."""
+def _check_profile_bounds(loaded: Loaded, name: str, stage: type[Stage], config: StageConfig) -> None:
+    """Refuse a profile that changes the model of a score but not the bound on it: scales differ between models."""
     profile = loaded.pipeline.profiles.get(loaded.profile)
     over = profile.stages[name].with_ if profile and name in profile.stages else {}
     for threshold in stage.thresholds:
@@ -316,7 +324,7 @@ def _check_bounds(loaded: Loaded, name: str, stage: type[Stage], config: StageCo
 
 
 def _names_model(options: Any) -> bool:
-    """Whether options of a model, or of one inside it, say which one it is."""
+    """Whether the options of a model, or of a model inside it, select another model."""
     if not isinstance(options, dict):
         return False
     return not options.keys().isdisjoint(("kind", "weights")) or any(map(_names_model, options.values()))
@@ -338,36 +346,38 @@ def _check_map(entry: StageEntry, stage: type[Stage], config: StageConfig, origi
             )
 
 
-def _with_after(node: Node, meant: Mapping[str, tuple[str, ...]], left_out: Collection[str]) -> Node:
-    """The node after real ids; `meant` maps what a config may say to them.
+def _with_real_after(node: Node, meaning: Mapping[str, tuple[str, ...]], left_out: Collection[str]) -> Node:
+    """The node with the ids of nodes in `after`; `meaning` maps the ids of the config to these.
 
-    A repeated stage is its last round; one that the profile leaves out is what that one would have followed.
+    A repeated stage means its last round. A stage that the profile leaves out means the stages that it would follow.
     """
 
     def real(ids: Iterable[str], passed: tuple[str, ...] = ()) -> Iterator[str]:
         for id in ids:
-            if id not in meant:
+            if id not in meaning:
                 raise ConfigError(
-                    f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meant)}"
+                    f"{node.origin}: '{node.id}' is `after` '{id}', but no stage is; {nearest(id, meaning)}"
                 )
             if id in passed:
                 raise ConfigError(
                     f"{node.origin}: stages wait for each other in a circle: {' after '.join((*passed, id))}"
                 )
-            yield from real(meant[id], (*passed, id)) if id in left_out else meant[id]
+            yield from real(meaning[id], (*passed, id)) if id in left_out else meaning[id]
 
+    # in a block, `after` is the node before, by its real id
     after = tuple(dict.fromkeys(real(node.after)))
     return node if node.block else replace(node, after=after)
 
 
 def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
-    """Nodes after all that they follow; among those that are ready, the cheapest first."""
+    """Nodes in an order in which each comes after those that it follows. Of the ready ones the cheapest comes first."""
     waiting = dict(enumerate(nodes))
     done: dict[str, Node] = {}
     while waiting:
         ready = [index for index, node in waiting.items() if all(id in done for id in node.after)]
         if not ready:
             raise ConfigError(_cycle(list(waiting.values())))
+        # ties go by the order of the file, so that a config has one order
         index = min(ready, key=lambda index: (nodes[index].cost, index))
         node = waiting.pop(index)
         done[node.id] = node
@@ -375,6 +385,7 @@ def _ordered(nodes: list[Node]) -> tuple[Node, ...]:
 
 
 def _cycle(nodes: list[Node]) -> str:
+    """The message for a circle of `after` among nodes that all wait."""
     by_id = {node.id: node for node in nodes}
     path = [nodes[0].id]
     while path[-1] not in path[:-1]:

@@ -1,7 +1,7 @@
-"""Checks of a graph, route by route.
+"""Check that every stage of a graph finds the fields it reads, whatever values a record has.
 
-Records differ in their route: which values the fields have that `when` and
-`until` ask about. There are finitely many routes, and each is checked.
+A route is one combination of the values that `when` and `until` test. All records of a route meet the same stages.
+There are finitely many routes, and each is checked.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from datagen.pipeline.validation_errors import in_yaml
 
 SAMPLE_NEEDS = ("target", "instruction")
 """Fields without which a record is no sample."""
-_MOST_ROUTES = 50_000
+_MAX_ROUTES = 50_000
 _OTHER = "any other value"
 _TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 _IN_YAML = {"text": "text; put it in quotes", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def faults(graph: Graph) -> list[str]:
-    """Everything that is wrong with a graph, each with its place in the config.
+    """All faults of a graph, each with its place in the config; [] if it is sound.
 
-    Routes are followed only where names and branches are sound, lest one slip be told many times.
+    Routes are checked only if names and branches are sound. Otherwise one fault would be reported on many routes.
+    Raises `ConfigError` if there are too many routes.
     """
     found = [*_field_faults(graph), *_trunk_faults(graph), *_clause_faults(graph)]
     if found:
         return found
-    told = {fault: "" for route in _routes(graph) for fault in _route_faults(graph, route)}
-    return list(told) or list(_end_faults(graph))
+    unique = {fault: "" for route in _routes(graph) for fault in _route_faults(graph, route)}
+    return list(unique) or list(_end_faults(graph))
 
 
 def _field_faults(graph: Graph) -> Iterator[str]:
@@ -44,7 +45,7 @@ def _field_faults(graph: Graph) -> Iterator[str]:
 
 
 def _trunk_faults(graph: Graph) -> Iterator[str]:
-    """New records can be made only where no branch runs beside, or it would be unclear which record goes on there."""
+    """Stages that make new records beside another branch, where it is unclear which record continues on that one."""
     before = ancestors(graph.nodes)
     for node in graph.nodes:
         if node.branches_out:
@@ -63,6 +64,7 @@ def _combine_faults(graph: Graph, node: Node, before: set[str]) -> Iterator[str]
     field = node.renamed.get(by, by)
     if not by and not any(issubclass(other.stage, Expand) for other in graph.nodes if other.id in before):
         yield f"{node.origin}: '{node.id}' combines the children of one record, but no stage before it makes children"
+    # a group has to lie in one slice, and only the source can keep its rows together
     if by and graph.loaded.pipeline.source.group_by != field:
         where = graph.loaded.located.origin(("source",))
         yield f"{where}: '{node.id}' combines records by '{field}'; add `group_by: {field}` to the source"
@@ -80,22 +82,22 @@ def _clause_faults(graph: Graph) -> Iterator[str]:
                 yield f"{node.origin}: '{node.id}' asks about '{clause.field}', a {field.kind}, not a plain value"
                 continue
             for value in clause.values:
-                if type(value) not in _TYPES[field.kind]:
+                if type(value) not in _TYPES[field.kind]:  # not isinstance: `true` is an int in Python
                     yield f"{node.origin}: '{clause.field}' is never {in_yaml(value)}; it is {_IN_YAML[field.kind]}"
                 elif field.choices and value not in field.choices:
                     yield f"{node.origin}: '{clause.field}' is never '{value}'; {nearest(str(value), field.choices)}"
 
 
 def _routes(graph: Graph) -> Iterator[dict[str, Any]]:
-    """Every combination of values that the conditions can tell apart."""
+    """Every combination of values that the conditions distinguish; a value they do not list counts as `_OTHER`."""
     values: dict[str, list[Any]] = {}
     for node in graph.nodes:
         for clause in node.clauses:
             values.setdefault(clause.field, []).extend(clause.values)
-    choices = [_distinct([*asked, *_unasked(graph, field)]) for field, asked in values.items()]
+    choices = [_distinct([*listed, *_other_values(graph, field)]) for field, listed in values.items()]
     for count, combination in enumerate(itertools.product(*choices)):
-        if count >= _MOST_ROUTES:
-            raise ConfigError(f"more than {_MOST_ROUTES} routes; ask about fewer fields in `when`")
+        if count >= _MAX_ROUTES:
+            raise ConfigError(f"more than {_MAX_ROUTES} routes; ask about fewer fields in `when`")
         yield dict(zip(values, combination, strict=True))
 
 
@@ -103,7 +105,8 @@ def _distinct(values: list[Any]) -> list[Any]:
     return [value for n, value in enumerate(values) if not any(is_same(value, other) for other in values[:n])]
 
 
-def _unasked(graph: Graph, field: str) -> tuple[str, ...]:
+def _other_values(graph: Graph, field: str) -> tuple[str, ...]:
+    """The choices of a field that has a fixed list of them; else one value for all that no condition lists."""
     known = graph.catalogue.get(field)
     return known.choices if known and known.choices else (_OTHER,)
 
@@ -119,14 +122,14 @@ def _route_faults(graph: Graph, route: Mapping[str, Any]) -> Iterator[str]:
         for name in dict.fromkeys([*node.reads, *(clause.field for clause in node.clauses)]):
             if name not in has:
                 yield _missing(graph, node, name, has, before)
-        yield from _beside(node, active, before)
+        yield from _parallel_writers(node, active, before)
         for name in dict.fromkeys(node.writes):
             yield from _second_writer(graph, node, name, writers.setdefault(name, []))
             writers[name].append(node)
 
 
-def _beside(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) -> Iterator[str]:
-    """Fields that a stage may read, and that a branch beside it writes: which of the two runs first is not said."""
+def _parallel_writers(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) -> Iterator[str]:
+    """Optional fields of a stage that a parallel branch writes: the order of the two depends on resources."""
     for other in active:
         if other.id in {node.id, *before[node.id]} or node.id in before[other.id]:
             continue
@@ -139,24 +142,25 @@ def _beside(node: Node, active: Iterable[Node], before: Mapping[str, set[str]]) 
 
 
 def _end_faults(graph: Graph) -> Iterator[str]:
-    """The first route that ends without a whole sample."""
+    """The first route that ends without the fields a sample needs."""
     for route in _routes(graph):
         written = {name for node in graph.nodes if node.accepts(route) for name in node.writes}
         lacking = [name for name in SAMPLE_NEEDS if name not in written.union(graph.source.writes)]
         if lacking:
             names = ", ".join(f"'{name}'" for name in lacking)
             where = graph.loaded.located.origin(("stages",))
-            yield f"{where}: the pipeline ends{_on(route)} without {names}, which samples need; let a stage write them"
+            ends = f"the pipeline ends{_route_text(route)} without {names}, which samples need"
+            yield f"{where}: {ends}; let a stage write them"
             return
 
 
 def _second_writer(graph: Graph, node: Node, name: str, earlier: list[Node]) -> Iterator[str]:
     if node.branches_out:
-        return
+        return  # new records may replace fields of the record that they are made of
     if name in graph.source.writes:
         yield f"{node.origin}: '{node.id}' writes '{name}', which the source gives already; rename it with `map`"
     for other in earlier:
-        if node.entry != other.entry:
+        if node.entry != other.entry:  # rounds of one repeat block write the same fields, the last one counts
             yield (
                 f"{node.origin}: '{node.id}' writes '{name}', and so does '{other.id}' ({other.origin}); "
                 "rename one with `map`, or let `when` keep them apart"
@@ -175,5 +179,6 @@ def _missing(graph: Graph, node: Node, name: str, has: set[str], before: Mapping
     return f"{start} nothing before it writes '{name}'; it has: {', '.join(sorted(has))}{'; ' + hint if hint else ''}"
 
 
-def _on(route: Mapping[str, Any]) -> str:
+def _route_text(route: Mapping[str, Any]) -> str:
+    """The route as an error shows it; '' if there are no conditions."""
     return f" (where {', '.join(f'{field} = {value}' for field, value in route.items())})" if route else ""

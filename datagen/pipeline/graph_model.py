@@ -1,4 +1,4 @@
-"""What a checked graph consists of."""
+"""The graph of a pipeline: its nodes, their conditions, and what follows from both."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def is_deterministic(stage: type[Stage], config: StageConfig) -> bool:
 
 
 class Clause(NamedTuple):
-    """A field is among `values`, or, if `negated`, is not."""
+    """A condition: the field is one of `values`, or none of them if `negated`."""
 
     field: str
     values: tuple[Any, ...]
     negated: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether a record with this value of the field passes."""
-        return any(is_same(value, asked) for asked in self.values) != self.negated
+        """Whether the condition is true for this value of the field."""
+        return any(is_same(value, listed) for listed in self.values) != self.negated
 
     def __str__(self) -> str:
         values = ", ".join(str(value) for value in self.values)
@@ -42,7 +42,7 @@ class Clause(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """One use of a stage. Field names are the pipeline's, `map` applied."""
+    """One use of a stage. Field names are those of the pipeline, after `map`."""
 
     id: str
     use: str
@@ -58,42 +58,43 @@ class Node:
     origin: str
     """Where it stands in the config, such as `configs/x.yaml:14`."""
     entry: str
-    """The id of the config's entry that it comes from, its own but for later rounds of a repeat block."""
+    """The id of its entry in the config; it differs from `id` only in later rounds of a repeat block."""
     block: str = ""
-    """The repeat block it was unrolled from, whose rounds may write the same fields."""
-    kept: bool | None = None
-    """Whether the config says that its answers are to be kept."""
+    """The repeat block it was unrolled from, '' if none. The rounds of a block may write the same fields."""
+    durable_option: bool | None = None
+    """The option `durable` of the config; None if it is not given."""
 
     def accepts(self, values: Mapping[str, Any]) -> bool:
-        """Whether a record, or a route, with these field values meets this stage."""
+        """Whether a record, or a route, with these field values runs through this stage."""
         return all(clause.holds(values.get(clause.field)) for clause in self.clauses)
 
     @property
     def branches_out(self) -> bool:
-        """Whether it makes new records."""
+        """Whether the stage makes new records."""
         return issubclass(self.stage, Expand | Combine)
 
     @property
     def durable(self) -> bool:
-        """Whether its answers are kept: as the config says, else where they are dear, or would not come out again."""
-        if self.kept is not None:
-            return self.kept
+        """Whether its answers are stored. By default if a model, GPU or service makes them, or if they are not
+        deterministic."""
+        if self.durable_option is not None:
+            return self.durable_option
         return bool(models_in(self.config)) or self.cost > 0 or not self.deterministic
 
     @property
     def deterministic(self) -> bool:
-        """Whether the same record always gets the same answer, by the stage and by its models."""
+        """Whether the stage and its models give the same record the same answer every time."""
         return is_deterministic(self.stage, self.config)
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """The options that a Filter judges by and its fingerprint leaves out; {} of any other stage."""
+        """The thresholds that a Filter's fingerprint leaves out, by option; {} for other stages."""
         if not issubclass(self.stage, Filter) or self.stage.bounds_in_fingerprint:
             return {}
         return {threshold.option: getattr(self.config, threshold.option) for threshold in self.stage.thresholds}
 
     def measured_by(self, score: str) -> str:
-        """What a score is by: the models that a threshold on it names, with their weights and pins; else the stage."""
+        """Who measures a score: the models that its threshold names, with weights and pins; else the stage's id."""
         own = next((name for name, field in self.renamed.items() if field == score), score)
         named = {threshold.by for threshold in self.stage.thresholds if threshold.score == own and threshold.by}
         models = [model for option in sorted(named) for model in models_in(getattr(self.config, option))]
@@ -101,31 +102,31 @@ class Node:
 
     @property
     def hash_bits(self) -> dict[str, int]:
-        """How many bits the hashes have that it writes, by field."""
-        told = self.stage.hash_bits(self.config)
-        return {self.renamed.get(name, name): bits for name, bits in told.items()}
+        """The number of bits of the hashes that it writes, by field."""
+        by_name = self.stage.hash_bits(self.config)
+        return {self.renamed.get(name, name): bits for name, bits in by_name.items()}
 
     @property
     def hash_makers(self) -> dict[str, tuple[str, ...]]:
-        """What made the hashes that it writes, or compares with those that it reads, by field."""
-        told = self.stage.hash_makers(self.config)
-        return {self.renamed.get(name, name): makers for name, makers in told.items()}
+        """The hashers of the hashes that it writes, or that it compares those it reads with, by field."""
+        by_name = self.stage.hash_makers(self.config)
+        return {self.renamed.get(name, name): makers for name, makers in by_name.items()}
 
     @property
     def gpu_memory_gb(self) -> float:
-        """GPU memory that its models say they take, in GiB."""
+        """GPU memory of all its models together, as they declare it, in GiB."""
         return sum(model.gpu_memory_gb for model in models_in(self.config) if isinstance(model, WeightsConfig))
 
     @property
     def cost(self) -> int:
-        """0 for a core, 1 for a GPU, 2 for a service."""
+        """0 if it needs only cores, 1 for a GPU, 2 for a service."""
         remote = self.stage.remote or any(model.remote for model in models_in(self.config))
         return 2 if remote else int(self.resources.gpus > 0)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A checked pipeline: nodes in the order in which they run."""
+    """A pipeline: its config, its source, and its nodes in the order in which they run."""
 
     loaded: Loaded
     source: Source
@@ -134,14 +135,14 @@ class Graph:
 
     @property
     def score_writers(self) -> dict[str, str]:
-        """What each score is by, by the field's name; `source` for what came with the data."""
+        """Who measures each score, by field; `source` for scores that come with the data."""
         by = [("source", name) for name in self.source.writes]
         by += [(node.measured_by(name), name) for node in self.nodes for name in node.writes]
         return {name: who for who, name in by if self.catalogue[name].kind == "score"}
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:
-    """All that runs before each node for certain; `nodes` in the order in which they run."""
+    """The nodes that every node follows, directly or not, by id. `nodes` are in the order in which they run."""
     found: dict[str, set[str]] = {}
     for node in nodes:
         found[node.id] = set(node.after).union(*(found[id] for id in node.after))

@@ -1,4 +1,4 @@
-"""Finds stages by name: `stages/detect_subject.py` holds `DetectSubject`."""
+"""Find stages by name: `stages/detect_subject.py` holds `DetectSubject`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ BUILT_IN = "stages"
 
 
 def stage_names(plugins: Iterable[str] = ()) -> dict[str, str]:
-    """The module of every stage, by the stage's name; nothing is imported but the packages."""
+    """The module of every stage, by the stage's name. Imports the packages, but no stage.
+
+    Raises `ConfigError` if a package is missing, or if two packages have a stage of the same name.
+    """
     found: dict[str, str] = {}
     for package in (BUILT_IN, *plugins):
         for info in pkgutil.iter_modules(_folders(package)):
             module = f"{package}.{info.name}"
             if info.name.startswith("_"):
-                continue
+                continue  # a helper of the package's stages
             if info.name in found:
                 raise ConfigError(f"stage '{info.name}' is both {found[info.name]} and {module}; rename one of them")
             found[info.name] = module
@@ -32,12 +35,12 @@ def stage_names(plugins: Iterable[str] = ()) -> dict[str, str]:
 
 
 def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
-    """The class of the stage called `name`. Raises `ConfigError` if there is none."""
+    """The class of the stage called `name`. Raises `ConfigError` if there is none, or if it cannot be imported."""
     known = stage_names(plugins)
     if name not in known:
         raise ConfigError(f"there is no stage '{name}'; {nearest(name, known)}")
     try:
-        with redirect_stdout(sys.stderr):  # what it prints is no part of what the command was asked
+        with redirect_stdout(sys.stderr):  # a plugin may print on import: stdout is for the command's own answer
             module = import_module(known[name])
     except (Exception, SystemExit) as error:  # a plugin's code may raise anything
         what = f"{type(error).__name__}: {error}"
@@ -51,10 +54,8 @@ def _folders(package: str) -> list[str]:
             spec = find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a dotted name imports the package around it, whose code may raise anything
+    except (Exception, SystemExit) as error:
+        # a dotted name imports the package around it, whose code may raise anything
         what = f"{type(error).__name__}: {error}"
         raise ConfigError(f"package '{package}' cannot be imported to take stages from: {what}") from error
     if spec is None or spec.submodule_search_locations is None:
@@ -63,6 +64,7 @@ def _folders(package: str) -> list[str]:
 
 
 def _stage_in(module: ModuleType, name: str) -> type[Stage]:
+    """The stage class that the module itself defines under this name; classes that it imports do not count."""
     classes = [
         value
         for value in vars(module).values()

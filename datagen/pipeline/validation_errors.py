@@ -1,4 +1,4 @@
-"""Pydantic's validation errors, told with file, line and the nearest name."""
+"""Turn pydantic's validation errors into lines with file, line number and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ _WANTED = {
     "too_short": "a {container} of at least {min_length}",
     "too_long": "a {container} of at most {max_length}",
 }
-"""What would do, in YAML's words, by Pydantic's type of fault."""
-_LONGEST = 80
-"""Letters of a value that are shown."""
+"""What the value has to be, in the words of YAML, by pydantic's type of error."""
+_MAX_SHOWN = 80
+"""Characters of a value that are shown."""
 
 
 def explain(error: ValidationError, model: type[BaseModel], located: Located, place: Place) -> list[str]:
-    """One line for each fault in `model`, which was read at `place`."""
+    """One line for each place with an error. `place` is where `model` was read from in the file."""
     faults = error.errors(include_url=False)
     deep = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
     # a list whose items are wrong is also reported as too short
-    told = [fault for fault in faults if not (fault["type"] == "too_short" and fault["loc"] in deep)]
+    relevant = [fault for fault in faults if not (fault["type"] == "too_short" and fault["loc"] in deep)]
     by_place: dict[Place, list[Any]] = {}
-    for fault in told:
-        by_place.setdefault(_walk(fault, located.data, place), []).append(fault)
+    for fault in relevant:
+        by_place.setdefault(_real_place(fault, located.data, place), []).append(fault)
     return [_line(spot, group, model, located.origin((*place, *spot))) for spot, group in by_place.items()]
 
 
 def in_yaml(value: Any) -> str:
-    """A value as it may stand in a message: short, and `null`, `true` and `false` as YAML has them."""
+    """A value for a message: at most 80 characters, and `null`, `true` and `false` as in YAML."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     text = repr(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def _line(spot: Place, group: list[Any], model: type[BaseModel], where: str) -> str:
-    """All faults of one place: one, or one for each type that it may have."""
+    """The line for one place. A union gives one error for each of its types; they become one line."""
     path = ".".join(str(step) for step in spot) or "the config"
     wanted = [_wanted(fault, model) for fault in group]
     if all(wanted):
         none = " (for none, write '')" if group[0]["input"] is None and wanted == ["text"] else ""
         return f"{where}: '{path}' is {in_yaml(group[0]['input'])}; it has to be {_either(wanted)}{none}"
     others = [fault for fault, words in zip(group, wanted, strict=True) if not words]
-    return f"{where}: {_tell(others[0], model, path)}"
+    return f"{where}: {_describe_fault(others[0], model, path)}"
 
 
 def _either(words: list[str]) -> str:
@@ -68,7 +68,7 @@ def _either(words: list[str]) -> str:
 
 
 def _wanted(fault: Any, model: type[BaseModel]) -> str:
-    """What type the value has to be of, in YAML's words; '' if its type is not what is wrong."""
+    """The type that the value needs, in the words of YAML; '' if its type is not the problem."""
     context = fault.get("ctx", {})
     container = "mapping" if context.get("field_type") == "Dictionary" else "list"
     words = _WANTED.get(fault["type"], "").format(**{**context, "container": container})
@@ -79,10 +79,10 @@ def _wanted(fault: Any, model: type[BaseModel]) -> str:
     return words
 
 
-def _walk(fault: Any, data: Any, place: Place) -> Place:
-    """The steps of a fault's location that are in the data, and a last one if it is what is missing.
+def _real_place(fault: Any, data: Any, place: Place) -> Place:
+    """The place of an error in the data, relative to `place`; a missing key is its last step.
 
-    Pydantic's locations also name the chosen members of unions, which are no part of the file.
+    Pydantic's locations also name the members of unions, which are not in the file: these steps are left out.
     """
     loc = fault["loc"]
     for step in place:
@@ -100,16 +100,19 @@ def _walk(fault: Any, data: Any, place: Place) -> Place:
     return tuple(real)
 
 
-def _tell(fault: Any, model: type[BaseModel], path: str) -> str:
+def _describe_fault(fault: Any, model: type[BaseModel], path: str) -> str:
+    """The message for an error that is not about the type of a value."""
     kind, found = fault["type"], fault["input"]
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     context = fault.get("ctx", {})
     if kind == "extra_forbidden":
-        known = {name for owner in _models_at(model, fault["loc"][:-1]) for name in _keys(owner)}
+        owners = _models_at(model, fault["loc"][:-1])
+        known = {field.alias or name for owner in owners for name, field in owner.model_fields.items()}
         return f"unknown key '{path}'; {nearest(key, known)}"
     if kind == "missing":
         return f"'{path}' is missing; add it"
     if kind == "union_tag_invalid":
+        # pydantic gives the valid tags, and below the literals, as one text
         tags = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
         return f"'{path}' has no kind '{context['tag']}'; {nearest(str(context['tag']), tags)}"
     if kind == "union_tag_not_found":
@@ -117,18 +120,13 @@ def _tell(fault: Any, model: type[BaseModel], path: str) -> str:
     if kind == "literal_error":
         choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
         return f"'{path}' is {found!r}; {nearest(str(found), choices)}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    shown = "" if isinstance(found, dict | list) and len(repr(found)) > _LONGEST else f" is {in_yaml(found)}"
+    message = str(fault["msg"]).removeprefix("Value error, ")  # pydantic's words before those of our validators
+    shown = "" if isinstance(found, dict | list) and len(repr(found)) > _MAX_SHOWN else f" is {in_yaml(found)}"
     return f"'{path}'{shown}: {message[0].lower()}{message[1:]}"
 
 
-def _keys(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield field.alias or name
-
-
 def _models_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[type[BaseModel]]:
-    """The models that a location of a validation error may stand in."""
+    """The models that a location of a validation error may belong to."""
     owners = {model}
     for step in loc:
         inside: set[type[BaseModel]] = set()
@@ -136,17 +134,14 @@ def _models_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[type[B
             for name, field in owner.model_fields.items():
                 if step in (name, field.alias):
                     inside |= set(_models_in(field.annotation))
-        tagged = {owner for owner in owners if _is_tagged(owner, step)}
+        # in a union a step of the location is a class's name, or the `kind` that selects the class
+        tagged = {owner for owner in owners if step in (owner.__name__, _kind(owner))}
         owners = inside or tagged or owners
     return owners
 
 
-def _is_tagged(model: type[BaseModel], step: int | str) -> bool:
-    return model.__name__ == step or (isinstance(step, str) and _kind(model) == step)
-
-
 def _kind(model: type[BaseModel]) -> str:
-    """The `kind` that chooses this model among others; '' if it has none."""
+    """The `kind` that selects this model in a union; '' if it has none."""
     field = model.model_fields.get("kind")
     return field.default if field and isinstance(field.default, str) else ""
 

@@ -1,4 +1,4 @@
-"""YAML read as plain data, remembering the line that each value stands on."""
+"""Read YAML as plain data, with the line number of every value."""
 
 from __future__ import annotations
 
@@ -11,47 +11,51 @@ import yaml
 from datagen.core.errors import ConfigError
 
 Place = tuple[str | int, ...]
-_MOST_BYTES = 1_000_000
-_MOST_NODES = 100_000
-_DEEPEST = 64
-_LONGEST_NUMBER = 1000
+"""A path into plain data: keys of mappings and indices of lists."""
+_MAX_BYTES = 1_000_000
+_MAX_NODES = 100_000
+_MAX_DEPTH = 64
+_MAX_NUMBER_LENGTH = 1000
+"""Characters of a number; `int` raises ValueError above 4,300 digits."""
 _TAG = "tag:yaml.org,2002:"
 
 
 class Located(NamedTuple):
-    """Data, and for each path into it where it was written, such as `configs/x.yaml:14`."""
+    """Plain data, and where each value was written, such as `configs/x.yaml:14` or `--set seed=1`."""
 
     data: dict[str, Any]
     origins: dict[Place, str]
 
     def origin(self, place: Place) -> str:
-        """Where the value at `place` was written, or the nearest thing around it."""
+        """Where the value at `place` was written, or the nearest value around it."""
         while place and place not in self.origins:
             place = place[:-1]
         return self.origins.get(place, "")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars: `yes` and `on` are words, `1e-5` is a number, `010` is ten, `1_000` is text."""
+    """PyYAML with the scalars of YAML 1.2: `yes`, `on` and `1_000` are text, `1e-5` is a number, `010` is ten."""
 
+    # empty, without those of YAML 1.1 that PyYAML has
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     _depth = 0
     _nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """One node and all inside it; refused where Python would run out of stack, or of time."""
+        """Compose one node and all inside it. Refuses what would exhaust Python's stack, or take too long."""
         self._depth += 1
         self._nodes += 1
-        problem = _TOO_DEEP if self._depth > _DEEPEST else _TOO_MANY if self._nodes > _MOST_NODES else ""
+        problem = _TOO_DEEP if self._depth > _MAX_DEPTH else _TOO_MANY if self._nodes > _MAX_NODES else ""
         if problem:
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
 
-_TOO_DEEP = f"nested more than {_DEEPEST} deep"
-_TOO_MANY = f"more than {_MOST_NODES:,} values; a config is a page or two"
+_TOO_DEEP = f"nested more than {_MAX_DEPTH} deep"
+_TOO_MANY = f"more than {_MAX_NODES:,} values; a config is a page or two"
 _SCALARS = {
     "bool": (re.compile(r"true|false"), "tf"),
     "null": (re.compile(r"~|null|"), ["~", "n", ""]),
@@ -61,16 +65,18 @@ _SCALARS = {
         "-+.0123456789",
     ),
 }
+# \Z, as $ also matches before a newline at the end
 for _kind, (_pattern, _starts) in _SCALARS.items():
     _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_starts))
 
 
 def read_yaml(path: Path) -> Located:
-    """The mapping in a YAML file. Raises `ConfigError` with the line of the fault."""
+    """Read the mapping in a YAML file. Raises `ConfigError` with the line of the error."""
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        text = data.decode("utf-8-sig") if len(data) <= _MOST_BYTES else ""
+            data = file.read(_MAX_BYTES + 1)  # one more than allowed; a path may also be a device without end
+        # with or without a byte order mark, which some editors write
+        text = data.decode("utf-8-sig") if len(data) <= _MAX_BYTES else ""
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
@@ -82,13 +88,13 @@ def read_yaml(path: Path) -> Located:
         raise ConfigError(f"{path}: is no text in UTF-8 ({error.reason} at {place}); a config is YAML") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > _MOST_BYTES:
-        raise ConfigError(f"{path}: is larger than {_MOST_BYTES:,} bytes; a config is a page or two of YAML")
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {_MAX_BYTES:,} bytes; a config is a page or two of YAML")
     return parse_yaml(text, name=str(path))
 
 
 def parse_yaml(text: str, *, name: str) -> Located:
-    """The mapping in `text`; `name` stands before line numbers in errors."""
+    """Parse the mapping in `text`. `name` stands before line numbers. Raises `ConfigError`."""
     reader = _Reader(name)
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -106,6 +112,8 @@ def parse_yaml(text: str, *, name: str) -> Located:
 
 
 class _Reader:
+    """Builds plain data from YAML nodes, and notes the line of every value and key."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.origins: dict[Place, str] = {}
@@ -113,12 +121,13 @@ class _Reader:
         self._open: set[int] = set()
 
     def value(self, node: yaml.Node, place: Place) -> Any:
-        """The plain data of a node; notes where each part of it stands."""
+        """The plain data of a node at `place`. Raises `ConfigError`."""
         self.origins.setdefault(place, self._line(node))
         self._nodes += 1
-        if self._nodes > _MOST_NODES or id(node) in self._open:
+        # counted again here, as aliases repeat nodes that were composed once: a few lines can stand for millions
+        if self._nodes > _MAX_NODES or id(node) in self._open:
             raise ConfigError(f"{self._line(node)}: aliases make this file endless or huge; write the values out")
-        if len(place) >= _DEEPEST:
+        if len(place) >= _MAX_DEPTH:
             raise ConfigError(f"{self._line(node)}: {_TOO_DEEP}")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
@@ -150,7 +159,7 @@ class _Reader:
             raise self._tagged(node)
         if kind == "str":
             return text
-        if not _SCALARS[kind][0].fullmatch(text) or len(text) > _LONGEST_NUMBER:
+        if not _SCALARS[kind][0].fullmatch(text) or len(text) > _MAX_NUMBER_LENGTH:
             raise ConfigError(
                 f"{self._line(node)}: '{text[:40]}' is no {kind}; correct it, or put it in quotes as text"
             )
@@ -164,7 +173,7 @@ class _Reader:
 
 
 def _plain(kind: str, text: str) -> bool | int | float | None:
-    """The value of a scalar that has the form of its kind; whole numbers are decimal, whatever they begin with."""
+    """The value of a scalar whose text has the form of its kind. Whole numbers are decimal, also with a leading 0."""
     if kind == "null":
         return None
     if kind == "bool":

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live panel on a terminal, plain lines elsewhere, and a log beside the dataset."""
+"""The display of a run: a live panel on a terminal, plain lines elsewhere, and a log in OUT."""
 
 from datagen.progress.watcher import Watcher
 

@@ -1,4 +1,4 @@
-"""`run/log`: what was told of a run, with the time, kept beside the dataset."""
+"""`run/log` in OUT: the messages of its runs, each line with the time, without secrets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from datagen.storage.store import Store
 LOG = "run/log"
 MOST_BYTES = 2_000_000
 KEPT_BYTES = 1_500_000
-"""A log that has grown over the most is cut to the last so many."""
+"""A log longer than `MOST_BYTES` is cut to about this many bytes at its end."""
 SECONDS_BETWEEN_WRITES = 30.0
-"""Where nothing can be appended, as on S3, the whole log is written, at most so often."""
+"""Where files cannot be appended to, as on S3, the whole log is written, at most this often."""
 
 
 class RunLog:
-    """The log of one OUT; each run goes on behind the earlier ones. Nothing is written before the first line."""
+    """The log of one OUT; each run appends to it. No file is created before the first line."""
 
     def __init__(self, address: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._address = address
@@ -34,13 +34,14 @@ class RunLog:
 
     @property
     def begun(self) -> bool:
-        """Whether something was written."""
+        """Whether this run has written a line."""
         return self._store is not None
 
     def write(self, text: str) -> None:
-        """Enter text, each line with the time. Raises `StoreError` where the log cannot be written."""
+        """Append text, each line with the time. Raises `StoreError` if the log cannot be written."""
         stamp = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         lines = [printable(entry) for entry in redacted(text).splitlines() if entry.strip()]
+        # backslashreplace: an id may hold lone surrogates
         data = "".join(f"{stamp} {entry}\n" for entry in lines).encode("utf-8", "backslashreplace")
         if self._store is None:
             self._store = self._opened()
@@ -52,7 +53,7 @@ class RunLog:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what is held back. Raises `StoreError`."""
+        """Write lines that are not yet stored. Raises `StoreError`."""
         if self._store is not None and not self._local:
             self._written = self._now()
             self._store.write(LOG, self._bytes)
@@ -78,5 +79,5 @@ class RunLog:
 
 
 def _cut(data: bytes) -> bytes:
-    """The last lines of what is too long."""
+    """The last whole lines, if the log is too long."""
     return data if len(data) <= MOST_BYTES else data[-KEPT_BYTES:].partition(b"\n")[2]

@@ -1,4 +1,4 @@
-"""How a run stands, as plain lines."""
+"""The status of a run as text lines, for `status`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from datagen.execute.inspect.status import Status
 from datagen.execute.ledger.lock import Holder
 from datagen.execute.ledger.stage_counters import CountersByStage
-from datagen.progress.lines import money, printable, span
+from datagen.progress.progress_text import format_cost, format_duration, short_printable
 
 
 def status_lines(status: Status, *, now: float | None = None) -> Iterator[str]:
-    """A status for a terminal; `now` is in seconds since 1970."""
+    """The lines of a status, for a terminal; `now` is in seconds since 1970."""
     yield f"{status.pipeline} in {status.out}: {_state(status)}"
     for holder in status.drivers:
         yield f"  {_driver(holder, time.time() if now is None else now)}"
@@ -21,7 +21,7 @@ def status_lines(status: Status, *, now: float | None = None) -> Iterator[str]:
     yield f"slices      {status.slices_done:,}{of} done"
     yield from _records(status)
     yield from _stages(status.stages)
-    if spent := money(status.tokens, status.usd):
+    if spent := format_cost(status.tokens, status.usd):
         yield f"spent       {spent}"
     yield f"dataset     {_dataset(status)}"
     yield from (f"note        {note}" for note in status.notes)
@@ -38,7 +38,7 @@ def _state(status: Status) -> str:
 def _driver(holder: Holder, now: float) -> str:
     share = holder.lock.rpartition("/")[2].replace("-of-", "/")
     what = {"lock": "holds it", "pack": "packs"}.get(share, f"takes share {share}")
-    begun = "" if holder.begun is None else f", for {span(max(now - holder.begun, 0))}"
+    begun = "" if holder.begun is None else f", for {format_duration(max(now - holder.begun, 0))}"
     return f"process {holder.pid} on {holder.host} {what}{begun}, seen {max(now - holder.seen, 0):.0f} s ago"
 
 
@@ -51,8 +51,8 @@ def _records(status: Status) -> Iterator[str]:
     for reason, number in sorted(counts.rejected.items(), key=lambda item: -item[1]):
         yield f"  {number:>9,} rejected by {reason}"
     for failure in status.failures:
-        id = printable(failure.example)
-        yield f"  {failure.records:>9,} failed in {failure.stage}, such as {id}: {printable(failure.error)}"
+        id = short_printable(failure.example)
+        yield f"  {failure.records:>9,} failed in {failure.stage}, such as {id}: {short_printable(failure.error)}"
 
 
 def _stages(stages: CountersByStage) -> Iterator[str]:

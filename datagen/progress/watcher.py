@@ -1,4 +1,4 @@
-"""Shows a run to whoever sits there, and writes its log."""
+"""Shows the progress of a run on a terminal or as lines, handles Ctrl-C, and writes the log."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rich.live import Live
 from datagen.core.errors import StoreError
 from datagen.core.redact import printable, redacted
 from datagen.execute.engines.progress_events import RunProgress, Summary
-from datagen.progress.lines import closing, line
 from datagen.progress.log import RunLog
 from datagen.progress.panel import Panel
+from datagen.progress.progress_text import progress_line, summary_lines
 
 SECONDS_BETWEEN_LINES = 10.0
 _REDRAWN = 4
@@ -25,7 +25,7 @@ _REDRAWN = 4
 
 
 class Watcher:
-    """Shows how far a run is, and at its end what came out."""
+    """Shows the progress of a run, and at its end the result. A context manager: it takes over Ctrl-C."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Watcher:
         self._address = address
         self._clock = clock
         self._log: RunLog | None = RunLog(address, now=now)
-        self._told: RunProgress | None = None
-        self._heard = clock()
+        self._progress: RunProgress | None = None
+        self._received_at = clock()
         self._logged = 0.0
         self._live: Live | None = None
         self._handler: Any = None
@@ -59,7 +59,7 @@ class Watcher:
         return self
 
     def _stop(self, *_: object) -> None:
-        """Ctrl-C once ends the run after the slices in flight, twice at once."""
+        """The first Ctrl-C ends the run after the slices in flight, the second one immediately."""
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True
@@ -72,57 +72,57 @@ class Watcher:
         if self._live:
             self._live.stop()
             self._live = None
-        if error and self._log and self._log.begun:
-            if self._told:
-                self._enter(line(self._told))
-            self._enter("interrupted" if isinstance(error, KeyboardInterrupt) else f"ended by an error: {error}")
+        if error and self._log and self._log.begun:  # a run that failed before it began leaves no log
+            if self._progress:
+                self._write_log(progress_line(self._progress))
+            self._write_log("interrupted" if isinstance(error, KeyboardInterrupt) else f"ended by an error: {error}")
             self._flush()
 
     def panel(self) -> Panel:
-        """What a terminal shows now."""
-        return Panel(self._pipeline, self._told, since=self._clock() - self._heard, stopping=self.stopping)
+        """The panel of the current state."""
+        return Panel(self._pipeline, self._progress, since=self._clock() - self._received_at, stopping=self.stopping)
 
     def notify(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line of text, and log it."""
         self._show(text)
-        self._enter(text)
+        self._write_log(text)
 
-    def on_progress(self, told: RunProgress) -> None:
-        """Show how far the run is: at once on a terminal, else a line now and then."""
-        if self._told is None:
-            self._enter(f"{self._pipeline} into {self._address}")
-        self._told, self._heard = told, self._clock()
-        if told.seconds - self._logged >= SECONDS_BETWEEN_LINES:
-            self._logged = told.seconds
-            self._enter(line(told))
+    def on_progress(self, progress: RunProgress) -> None:
+        """Show the progress: immediately in the panel, elsewhere as a line every 10 seconds."""
+        if self._progress is None:
+            self._write_log(f"{self._pipeline} into {self._address}")
+        self._progress, self._received_at = progress, self._clock()
+        if progress.seconds - self._logged >= SECONDS_BETWEEN_LINES:
+            self._logged = progress.seconds
+            self._write_log(progress_line(progress))
             if not self._live:
-                self._show(f"{self._pipeline}: {line(told)}")
+                self._show(f"{self._pipeline}: {progress_line(progress)}")
 
     def close(self, summary: Summary) -> None:
-        """What came out, where it is, and what to do next."""
+        """Show the result of the run, and complete the log."""
         self._show("")
-        for text in closing(summary, self._address):
+        for text in summary_lines(summary, self._address):
             self.notify(text)
         self._flush()
 
     def _show(self, text: str) -> None:
-        """On standard output; above the panel, where both are the same terminal."""
+        """Print on standard output; above the panel if both are the same terminal."""
         text = printable(redacted(text))
         if self._live and self._out.is_terminal:
             self._terminal.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             self._out.print(text, markup=False)
 
-    def _enter(self, text: str) -> None:
+    def _write_log(self, text: str) -> None:
         if self._log:
-            self._try(lambda log: log.write(text))
+            self._try_log(lambda log: log.write(text))
 
     def _flush(self) -> None:
         if self._log:
-            self._try(RunLog.flush)
+            self._try_log(RunLog.flush)
 
-    def _try(self, write: Callable[[RunLog], None]) -> None:
-        """A log that cannot be written does not end the run; that is said once."""
+    def _try_log(self, write: Callable[[RunLog], None]) -> None:
+        """Write to the log. If that fails, report it once and continue the run without a log."""
         assert self._log
         try:
             write(self._log)

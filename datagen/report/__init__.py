@@ -1,4 +1,4 @@
-"""What came out of a run, as one page that opens from disk: numbers, pictures, and why."""
+"""The report of a run: one HTML page that opens from disk, with numbers, pictures, and reasons of rejections."""
 
 from datagen.report.page import write_report
 

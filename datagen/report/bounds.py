@@ -1,4 +1,4 @@
-"""How scores are spread, and what another bound on one would do to the stage that judges by it."""
+"""Histograms of scores, and how many records another threshold of a stage would keep."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from datagen.report.cells import is_number
 
 MOST = 100_000
-"""Records whose scores are kept of a stage; of more, those are taken that rank lowest."""
+"""Records a stage whose scores are collected; of more records, those with the lowest ranks."""
 BARS = 48
+"""Bars of a histogram."""
 STEPS = 160
-"""Places to which a bound can be moved on the page, its own not counted."""
+"""Positions to which a threshold can be moved on the page, its own position not counted."""
 _BEYOND = 0.005
-"""Share of the records on either side that may lie beyond the axis, so that one that is far off does not fill it."""
+"""Share of the records on either side that may lie outside the axis, so that outliers do not stretch it."""
 
 
 class Bound(NamedTuple):
-    """A score is held against a number; that number itself is kept."""
+    """A threshold on a score. A score equal to the threshold is kept."""
 
     score: str
     keeps: str
@@ -34,7 +35,7 @@ class Bound(NamedTuple):
 
     @classmethod
     def of(cls, row: Mapping[str, Any], about: Mapping[str, Any]) -> Self | None:
-        """A threshold as a run noted it, with the option's value; None where nothing is asked."""
+        """A threshold of the run manifest, with the value of its option; None if the option is not set."""
         score, keeps, option, reason = (str(row.get(name)) for name in ("score", "keeps", "option", "reason"))
         value = (about.get("options") or {}).get(option)
         if not is_number(value) or keeps not in ("least", "most"):
@@ -42,45 +43,45 @@ class Bound(NamedTuple):
         return cls(score, keeps, option, reason, float(value))
 
     def holds(self, values: NDArray[np.float64], at: float | None = None) -> NDArray[np.bool_]:
-        """Which values are kept by it, or by one `at` another place; what was not measured is not."""
+        """Which values the threshold keeps, or one at `at` would keep. NaN (not measured) is not kept."""
         limit = self.value if at is None else at
         return values >= limit if self.keeps == "least" else values <= limit
 
 
 class Move(NamedTuple):
-    """What a stage would keep if one bound lay elsewhere and the others where they are."""
+    """How many records a stage would keep if one threshold moved and the others stayed."""
 
     bound: Bound
     places: list[float]
-    """Rising; its own is among them."""
+    """Positions of the threshold, ascending; its own is among them."""
     kept: list[int]
-    """Records that the stage would keep, for each place."""
+    """Records that the stage would keep, by position."""
     samples: list[int]
-    """Accepted samples that came of these in this run; what later stages would say of new ones is not known."""
+    """Accepted samples that these records gave in this run; of newly kept records, the result is not known."""
 
 
 class Spread(NamedTuple):
-    """One score over the records that met a stage."""
+    """The histogram of one score over the records that reached a stage."""
 
     score: str
     edges: list[float]
-    """Of the bars, one more than there are."""
+    """The edges of the bars, one more than there are bars."""
     kept: list[int]
-    """Records in each bar that the stage kept; the first and last bars also hold what lies beyond them."""
+    """Records by bar that the stage kept; the first and last bar include the values outside the axis."""
     rejected: list[int]
     unmeasured: int
-    """Records without this score: rejected before it was measured, or it is no finite number."""
+    """Records without this score: rejected before it was measured, or the score is not finite."""
     moves: list[Move]
 
 
 @dataclass
-class Judge:
-    """Collects the scores of the records that meet one stage."""
+class StageScores:
+    """Collects the scores of the records that reach one stage."""
 
     scores: tuple[str, ...]
     bounds: tuple[Bound, ...]
     met: int = 0
-    """Records in all."""
+    """Number of all records that reached the stage."""
 
     def __post_init__(self) -> None:
         self._ranks = array("Q")
@@ -88,13 +89,13 @@ class Judge:
         self._reasons = {bound.reason for bound in self.bounds}
 
     def add(self, rank: int, scores: Mapping[str, float], reason: str, samples: int) -> None:
-        """Take in a record: why the stage rejected it ('' if it did not), and how many samples came of it."""
+        """Add a record: the reason if the stage rejected it, else '', and the number of samples that came of it."""
         self.met += 1
         values = [scores.get(name, math.nan) for name in self.scores]
         other = reason != "" and reason not in self._reasons
         self._values.extend((*values, float(reason == ""), float(other), float(samples)))
         self._ranks.append(rank)
-        if len(self._ranks) >= 2 * MOST:
+        if len(self._ranks) >= 2 * MOST:  # not at MOST: sorting then costs little for each record
             self._cut()
 
     def _cut(self) -> None:
@@ -104,11 +105,11 @@ class Judge:
         self._ranks = array("Q", ranks[lowest].tobytes())
 
     def _table(self) -> NDArray[np.float64]:
-        """A row a record: its scores, whether it was kept, whether rejected for what no bound says, its samples."""
+        """One row a record: scores, whether kept, whether rejected for a reason without a threshold, samples."""
         return np.array(self._values, np.float64).reshape(-1, len(self.scores) + 3)
 
     def spreads(self) -> list[Spread]:
-        """One for each score that some record has."""
+        """One histogram for each score that at least one record has."""
         if len(self._ranks) > MOST:
             self._cut()
         rows = self._table()
@@ -120,7 +121,7 @@ class Judge:
 
     @property
     def share(self) -> float:
-        """Of the records that met the stage, how many are counted: 1 unless there were too many."""
+        """The share of the records that is counted: 1 up to `MOST` records."""
         return min(1.0, MOST / self.met) if self.met else 1.0
 
     def _spread(self, rows: NDArray[np.float64], name: str, values: NDArray[np.float64]) -> Spread:
@@ -141,11 +142,12 @@ class Judge:
     def _move(
         self, rows: NDArray[np.float64], bound: Bound, values: NDArray[np.float64], axis: tuple[float, float]
     ) -> Move:
-        others = rows[:, -2] == 0
+        others = rows[:, -2] == 0  # what another reason rejects stays rejected, wherever the thresholds are
         for other in self.bounds:
             if other is not bound:
                 others &= other.holds(rows[:, self.scores.index(other.score)])
-        steps = (float(f"{place:.4g}") for place in np.linspace(*axis, STEPS))  # as a config would spell them
+        # four digits, as a person would write them in a config
+        steps = (float(f"{place:.4g}") for place in np.linspace(*axis, STEPS))
         places = np.unique([*steps, bound.value])
         passing = [others & bound.holds(values, place) for place in places]
         return Move(
@@ -157,11 +159,11 @@ class Judge:
 
 
 def _axis(values: NDArray[np.float64], marks: list[float]) -> tuple[float, float]:
-    """From where to where a score is drawn: nearly all values, and all bounds."""
+    """The range of a score that is drawn: nearly all values, and all thresholds."""
     ends = np.quantile(values[np.isfinite(values)], (_BEYOND, 1 - _BEYOND))
     low, high = float(min(ends[0], *marks, math.inf)), float(max(ends[1], *marks, -math.inf))
     room = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
-    least = float(np.nanmin(values))
+    least = float(np.nanmin(values))  # a score that is never negative gets no negative axis
     return (max(low - room, 0.0) if least >= 0 and low >= 0 else low - room), high + room
 
 

@@ -1,4 +1,4 @@
-"""JSON on its way into a page: cells of the ledger as they are found, of which what is no use counts as nothing."""
+"""JSON for a page: tolerant reading of ledger cells (what is invalid counts as empty), and escaping for HTML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 
 def mapping_in(text: Any) -> dict[str, Any]:
-    """The mapping that a cell holds; {} if it holds none."""
+    """The JSON mapping in a cell; {} if the cell is empty or invalid."""
     try:
         found = json.loads(text or "{}")
     except (ValueError, TypeError, RecursionError):
@@ -17,12 +17,12 @@ def mapping_in(text: Any) -> dict[str, Any]:
 
 
 def numbers_in(text: Any) -> dict[str, float]:
-    """The finite numbers of the mapping that a cell holds."""
+    """The finite numbers of the JSON mapping in a cell."""
     return {name: float(value) for name, value in mapping_in(text).items() if is_number(value)}
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether it is a finite number, and no truth value."""
+    """Whether a value is a finite number. Booleans are not numbers here."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats
@@ -30,8 +30,8 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def as_json(data: Any) -> str:
-    """JSON that may stand in an HTML script element: nothing in it can end that, or begin a comment."""
+    """JSON for an HTML script element: nothing in it can end the element or begin a comment."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for sign in "<>&\u2028\u2029":
+    for sign in "<>&\u2028\u2029":  # the last two end a line in older JavaScript
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text

@@ -1,4 +1,4 @@
-"""Where records went, stage by stage, as the nodes and links of a Sankey diagram."""
+"""The nodes and links of a Sankey diagram: the stages that lost records, and the outcomes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from datagen.report.survey import End, Path
 SOURCE = "source"
 
 
-class Node(NamedTuple):
-    """A stage that loses records, or an end."""
+class FlowNode(NamedTuple):
+    """The source, a stage that loses records, or an outcome."""
 
     label: str
     kind: Literal["source", "stage", "accepted", "rejected", "failed"]
 
 
 class Link(NamedTuple):
-    """So many records went from one node to another, both by number."""
+    """The number of records that went from one node to another; nodes are given by index."""
 
     start: int
     end: int
@@ -28,27 +28,28 @@ class Link(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """Every record once, from the source to its end."""
+    """The diagram: every record once, from the source to its outcome."""
 
-    nodes: list[Node]
+    nodes: list[FlowNode]
     links: list[Link]
 
     def entering(self, kind: str) -> int:
-        """Records that end in nodes of a kind."""
+        """The number of records that end in nodes of this kind."""
         return sum(link.records for link in self.links if self.nodes[link.end].kind == kind)
 
 
 def flow(ends: Mapping[tuple[Path, End], int]) -> Flow:
-    """The way of every record, from `source` over the stages that lose some to its end.
+    """The diagram of all records, from `source` through the stages that lose records to the outcomes.
 
-    What became several records counts as often from the start; a stage that loses none is left out.
+    A source row that gave several records counts once for each of them, from the start. Stages that lose no record are
+    left out.
     """
     losing = {end.stage for _, end in ends if end.stage}
-    counted: Counter[tuple[Node, Node]] = Counter()
+    counted: Counter[tuple[FlowNode, FlowNode]] = Counter()
     for (path, end), number in ends.items():
-        way = [Node(SOURCE, "source"), *(Node(stage, "stage") for stage in path if stage in losing)]
+        way = [FlowNode(SOURCE, "source"), *(FlowNode(stage, "stage") for stage in path if stage in losing)]
         if end.stage not in ("", SOURCE, way[-1].label):
-            way.append(Node(end.stage, "stage"))
+            way.append(FlowNode(end.stage, "stage"))
         way.append(_last(end))
         for one, other in pairwise(way):
             counted[one, other] += number
@@ -57,9 +58,9 @@ def flow(ends: Mapping[tuple[Path, End], int]) -> Flow:
     return Flow(nodes, [Link(places[one], places[other], number) for (one, other), number in counted.items()])
 
 
-def _last(end: End) -> Node:
+def _last(end: End) -> FlowNode:
     if end.status == "accepted":
-        return Node("accepted", "accepted")
+        return FlowNode("accepted", "accepted")
     if end.status == "failed":
-        return Node(f"{end.stage}: failed", "failed")
-    return Node(f"{end.stage}/{end.reason}", "rejected")
+        return FlowNode(f"{end.stage}: failed", "failed")
+    return FlowNode(f"{end.stage}/{end.reason}", "rejected")

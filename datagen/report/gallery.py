@@ -1,4 +1,4 @@
-"""The records that a report shows: what is known of each, with small pictures."""
+"""The records that a report shows: their data and small pictures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import dropped_tables
 from datagen.execute.reuse.run_manifest import StageManifest
 from datagen.report.cells import as_json, mapping_in, numbers_in
-from datagen.report.pictures import SIDE, Reading, Sheet, of_row, of_sample
-from datagen.report.rejected_fields import kept_fields
-from datagen.report.survey import Chosen
+from datagen.report.pictures import SIDE, ReadLimits, Sheet, sheet_of_row, sheet_of_sample
+from datagen.report.rejected_fields import stored_fields
+from datagen.report.survey import ChosenRecord
 from datagen.shards.reader import Dataset, open_dataset
 
 MOST_BYTES = 23_000_000
-"""Of all that a page holds of its records; the chart library takes five million more."""
+"""Bytes of all records on a page. The chart library takes five million more, and the report stays below 30 MB."""
 _THREADS = 4
 _LONGEST = 600
 """Characters of a text."""
@@ -37,51 +37,51 @@ Shown = TypeVar("Shown")
 
 
 class Gallery(NamedTuple):
-    """Records as plain data, and what there was no room for."""
+    """The shown records as plain data, and how many lack pictures."""
 
     records: list[dict[str, Any]]
     without_pictures: int
-    """Records whose pictures would have made the page too large."""
+    """Records without their pictures, because the page would be too large."""
 
 
 def gallery(
     ledger: Ledger,
-    chosen: Sequence[Chosen],
+    chosen: Sequence[ChosenRecord],
     *,
     stages: Mapping[str, StageManifest],
     catalogue: Mapping[str, Field],
-    reading: Reading,
+    reading: ReadLimits,
     side: int = SIDE,
 ) -> Gallery:
-    """What there is to see of the chosen records, in their order.
+    """The chosen records as plain data with pictures no larger than `side` pixels, in the given order.
 
     Raises `StoreError` if the ledger, the index or a shard cannot be read.
     """
     rows = _rows_of(ledger, chosen)
     dataset = open_dataset(ledger.store.address)
     lost = [item for item in chosen if item.end.status != "accepted"]
-    kept = kept_fields(ledger.store, stages, ((item.slice, item.id) for item in lost), catalogue=catalogue)
+    stored = stored_fields(ledger.store, stages, ((item.slice, item.id) for item in lost), catalogue=catalogue)
 
-    def look(item: Chosen) -> dict[str, Any]:
+    def look(item: ChosenRecord) -> dict[str, Any]:
         row = rows[item.id]
         if item.end.status == "accepted":
             sheet = _sheet_of(dataset, row["key"], side)
         else:
-            sheet = of_row(row, reading=reading, kept=kept.get(item.id, {}), side=side)
-        return {**_told(row, sheet, ledger.store.address), "path": list(item.path)}
+            sheet = sheet_of_row(row, reading=reading, stored=stored.get(item.id, {}), side=side)
+        return {**_record_data(row, sheet, ledger.store.address), "path": list(item.path)}
 
     return _within(_side_by_side(look, chosen))
 
 
 def _sheet_of(dataset: Dataset, key: str, side: int) -> Sheet:
     try:
-        return of_sample(dataset.by_key(key), side=side)
+        return sheet_of_sample(dataset.by_key(key), side=side)
     except KeyError:
         return Sheet(notes=("the dataset has no such sample, though its ledger has; `verify` says what is wrong",))
 
 
-def _rows_of(ledger: Ledger, chosen: Iterable[Chosen]) -> dict[str, dict[str, Any]]:
-    """The ledger's rows of some records, as packing left them."""
+def _rows_of(ledger: Ledger, chosen: Iterable[ChosenRecord]) -> dict[str, dict[str, Any]]:
+    """The ledger rows of the chosen records by id; for a dropped record, the row that packing wrote."""
     slices = {item.slice for item in chosen}
     ids = pa.array([item.id for item in chosen], pa.string())
     if not slices:
@@ -103,7 +103,7 @@ def _side_by_side(look: Callable[[Item], Shown], items: Sequence[Item]) -> list[
         return list(threads.map(look, items))
 
 
-def _told(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
+def _record_data(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
     fields = mapping_in(row["fields"])
     name = row["key"] or row["id"]
     return {
@@ -138,7 +138,8 @@ def _told(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str, Any]:
 
 
 def _within(records: list[dict[str, Any]]) -> Gallery:
-    """The records with as many pictures as there is room for."""
+    """Add pictures to the records until the page is full."""
+    # texts take their room first: every record is listed, with or without pictures
     drawn = [{name: record.pop(name) for name in ("pictures", "outlines", "boxes")} for record in records]
     left, without = MOST_BYTES - len(as_json(records).encode()), 0
     for record, parts in zip(records, drawn, strict=True):

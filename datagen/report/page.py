@@ -1,8 +1,8 @@
-"""Writes a run's report: one HTML file that needs nothing beside it and asks nothing of any network.
+"""Writes the report of a run: one HTML file without other files and without network access.
 
-What comes from data reaches the page in two ways only: through a template that escapes it, or as JSON in
-a script element that no browser runs. The page's policy lets two scripts run, told by their hashes, and
-nothing load.
+Data reaches the page in two ways only: through a template that escapes it, or as JSON in a script element that no
+browser runs. The content security policy of the page allows two scripts, identified by their hashes, and forbids
+loading anything.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from datagen.execute.ledger.cost_ledger import RunCost, read_run_cost
 from datagen.execute.ledger.ledger import SLICES, Ledger
 from datagen.execute.reuse.run_manifest import StageManifest, read_stages
 from datagen.execute.run import CONFIG
-from datagen.report.bounds import Judge, Move, Spread
+from datagen.report.bounds import Move, Spread, StageScores
 from datagen.report.cells import as_json
 from datagen.report.flow import Flow, flow
 from datagen.report.gallery import Gallery, gallery
-from datagen.report.pictures import Reading
-from datagen.report.survey import DUPLICATE, Errors, Survey, survey
+from datagen.report.pictures import ReadLimits
+from datagen.report.survey import DUPLICATE, ErrorKind, Survey, survey
 from datagen.shards.index import DatasetInfo, read_dataset
 from datagen.storage.store import Store
 
 FOLDER = "report"
-"""Below OUT."""
+"""The folder of the report in OUT."""
 PAGE = "index.html"
 SAMPLES = 120
-"""Accepted samples that are shown, unless told otherwise."""
+"""Accepted samples that are shown by default."""
 _OF_A_REASON = 10
-"""Of so many samples shown, one rejected record of each reason is."""
+"""For each 10 samples shown, one rejected record of each reason is shown."""
 
 
-class Written(NamedTuple):
-    """A report that was written."""
+class WrittenReport(NamedTuple):
+    """A written report."""
 
     address: str
     bytes: int
@@ -57,19 +57,19 @@ class Written(NamedTuple):
     """Records that are shown."""
     seconds: float
     notes: tuple[str, ...]
-    """What is not as it should be."""
+    """Warnings about the report's data."""
 
 
-def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> Written:
-    """Write the report of the dataset in OUT, with so many samples, into OUT/report or another folder.
+def write_report(out: str, *, to: str = "", samples: int = SAMPLES) -> WrittenReport:
+    """Write the report of the dataset in `out`, with up to `samples` samples, into OUT/report or the folder `to`.
 
-    Raises `StoreError` where there is no finished dataset with its ledger, or nothing can be written.
+    Raises `StoreError` if there is no finished dataset with its ledger, or the report cannot be written.
     """
     begun = time.perf_counter()
     store = Store(out)
     data = _gather(store, samples=samples)
     page = render(data)
-    return Written(
+    return WrittenReport(
         address=_write(page, Store(to), PAGE) if to else _write(page, store, f"{FOLDER}/{PAGE}"),
         bytes=len(page),
         samples=len(data["accepted"]),
@@ -88,7 +88,7 @@ def _write(page: bytes, store: Store, name: str) -> str:
 
 
 def _gather(store: Store, *, samples: int) -> dict[str, Any]:
-    """All that the page says, as plain data without secrets."""
+    """All data of the page as plain data, with secrets redacted."""
     dataset = read_dataset(store)
     ledger = Ledger(store, dataset.fingerprint)
     stages = _sound(read_stages(store, dataset.fingerprint)) or _barely_known(dataset)
@@ -104,15 +104,15 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
         [*found.accepted(), *found.rejected()],
         stages=stages,
         catalogue=_catalogue(dataset),
-        reading=Reading.of_config(config),
+        reading=ReadLimits.of_config(config),
     )
-    told = _told(dataset, found, stages, read_run_cost(ledger), shown, out=store.address)
-    page: dict[str, Any] = _clean({**told, "description": config.get("description", ""), "config": text})
+    data = _page_data(dataset, found, stages, read_run_cost(ledger), shown, out=store.address)
+    page: dict[str, Any] = _redact({**data, "description": config.get("description", ""), "config": text})
     return page
 
 
 def _config(store: Store) -> tuple[str, Mapping[str, Any]]:
-    """The resolved config of the last run, as text and as data."""
+    """The resolved config of the last run, as text and as data; empty if it is missing or damaged."""
     text = store.read(CONFIG).decode("utf-8", "replace") if store.exists(CONFIG) else ""
     try:
         found = yaml.safe_load(text)
@@ -122,7 +122,7 @@ def _config(store: Store) -> tuple[str, Mapping[str, Any]]:
 
 
 def _sound(stages: Mapping[str, StageManifest]) -> dict[str, StageManifest]:
-    """The stages without what is not of the kind that runs note."""
+    """The stages without facts of unexpected types, as in a damaged manifest."""
     return {
         id: stage._replace(about={k: v for k, v in stage.about.items() if _is_sound(k, v)})
         for id, stage in stages.items()
@@ -138,7 +138,7 @@ def _is_sound(name: str, value: Any) -> bool:
 
 
 def _barely_known(dataset: DatasetInfo) -> dict[str, StageManifest]:
-    """The stages as dataset.json has them, where nothing else is known of them."""
+    """The stages as in dataset.json, for a dataset without a run manifest."""
     rows = [row for run in dataset.runs if run.fingerprint == dataset.fingerprint for row in run.stages]
     return {
         row.id: StageManifest("", {"use": row.use, "version": row.version, "models": [row.revision]}) for row in rows
@@ -151,7 +151,7 @@ def _catalogue(dataset: DatasetInfo) -> dict[str, Field]:
     return {**known, **own}
 
 
-def _told(
+def _page_data(
     dataset: DatasetInfo,
     found: Survey,
     stages: Mapping[str, StageManifest],
@@ -182,7 +182,7 @@ def _told(
         "tried_again": found.tried_again,
         "flow": {"nodes": [node._asdict() for node in went.nodes], "links": [list(link) for link in went.links]},
         "stages": [_stage(id, stages, found, spent) for id in _in_order(stages, found.stage_counters)],
-        "scores": [told for id, judge in found.judges.items() for told in _scores(id, judge, fields)],
+        "scores": [row for id, collected in found.stage_scores.items() for row in _scores(id, collected, fields)],
         "errors": [_error(kind, out) for kind in found.errors],
         "accepted": accepted,
         "rejected": rejected,
@@ -198,10 +198,10 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
 
 
 def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, StageManifest], shown: Gallery) -> Iterator[str]:
-    """What a reader should know before trusting the page."""
+    """Warnings that a reader needs to interpret the page."""
     totals = dataset.totals
-    told = totals.accepted, sum(totals.rejected.values()), totals.failed
-    if told != tuple(went.entering(kind) for kind in ("accepted", "rejected", "failed")):
+    listed = totals.accepted, sum(totals.rejected.values()), totals.failed
+    if listed != tuple(went.entering(kind) for kind in ("accepted", "rejected", "failed")):
         yield "dataset.json and the ledger do not agree; `verify` tells where, and the numbers here are the ledger's"
     if not any(stage.about.get("options") is not None for stage in stages.values()):
         yield "what the stages' options were is not known, so that no thresholds are drawn; run again, which notes it"
@@ -210,7 +210,7 @@ def _notes(dataset: DatasetInfo, went: Flow, stages: Mapping[str, StageManifest]
 
 
 def _in_order(stages: Mapping[str, StageManifest], counted: Iterable[str]) -> list[str]:
-    """Ids of stages as they run, then the others that are counted, such as the source."""
+    """Ids of stages in the order of the run, then others with counters, such as the source."""
     return [*stages, *(id for id in counted if id not in stages)]
 
 
@@ -244,13 +244,13 @@ def _stage(id: str, stages: Mapping[str, StageManifest], found: Survey, spent: R
     }
 
 
-def _scores(stage: str, judge: Judge, fields: Mapping[str, Field]) -> Iterator[dict[str, Any]]:
-    for spread in judge.spreads():
+def _scores(stage: str, collected: StageScores, fields: Mapping[str, Field]) -> Iterator[dict[str, Any]]:
+    for spread in collected.spreads():
         field = fields.get(spread.score)
         yield {
             "stage": stage,
-            "met": judge.met,
-            "share": judge.share,
+            "met": collected.met,
+            "share": collected.share,
             "doc": field.doc if field else "",
             "unit": field.unit if field else "",
             **_spread(spread),
@@ -265,7 +265,7 @@ def _move(move: Move) -> dict[str, Any]:
     return {**move.bound._asdict(), "places": move.places, "kept": move.kept, "samples": move.samples}
 
 
-def _error(kind: Errors, out: str) -> dict[str, Any]:
+def _error(kind: ErrorKind, out: str) -> dict[str, Any]:
     return {
         "stage": kind.stage,
         "error": kind.error,
@@ -276,21 +276,21 @@ def _error(kind: Errors, out: str) -> dict[str, Any]:
     }
 
 
-def _clean(value: Any) -> Any:
-    """Plain data without what is secret; pictures, which are bytes in text, are left alone."""
+def _redact(value: Any) -> Any:
+    """Plain data with secrets redacted. Pictures (`data`, base64) are not searched."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, dict):
-        return {name: inner if name == "data" else _clean(inner) for name, inner in value.items()}
+        return {name: inner if name == "data" else _redact(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
+        return [_redact(item) for item in value]
     return value
 
 
 def render(data: Mapping[str, Any]) -> bytes:
-    """The page of some data: what `page.html` and `page.js` ask for.
+    """The HTML of the page; `data` has the keys that `page.html` and `page.js` read.
 
-    Raises `SetupError` where the chart library is not installed.
+    Raises `SetupError` if the chart library is not installed.
     """
     charts, script = _charts(), _asset("page.js")
     environment = Environment(
@@ -310,7 +310,7 @@ def render(data: Mapping[str, Any]) -> bytes:
         script=Markup(script),
         hashes=[_hash(charts), _hash(script)],
     )
-    return page.encode("utf-8", "backslashreplace")
+    return page.encode("utf-8", "backslashreplace")  # texts from data may hold lone surrogates
 
 
 def _hash(script: str) -> str:
@@ -318,11 +318,12 @@ def _hash(script: str) -> str:
 
 
 def _asset(name: str) -> str:
+    # a browser turns CRLF into LF before it hashes a script, so the hashes in the policy must be those of LF
     return (files("datagen.report") / "assets" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def _charts() -> str:
-    """The chart library's script, as its package carries it; that is not imported, which would take a second."""
+    """The script of the chart library, from its package. The package is not imported: that would take a second."""
     spec = find_spec("plotly")
     path = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec and spec.origin else None
     if path is None or not path.exists():
@@ -343,7 +344,7 @@ def _number(value: float | None) -> str:
 
 
 def _span(seconds: float | None) -> str:
-    """A time in the unit that suits it."""
+    """A duration in a suitable unit."""
     if seconds is None:
         return _UNKNOWN
     for limit, divisor, unit in ((1, 0.001, "ms"), (120, 1, "s"), (7200, 60, "min"), (float("inf"), 3600, "h")):

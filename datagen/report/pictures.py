@@ -1,7 +1,7 @@
-"""Small pictures of samples and of records that became none, with the outlines and boxes to be drawn over them.
+"""Small pictures of samples and of rejected records, with outlines of masks and boxes to draw over them.
 
-Outlines and boxes are told in pixels of the original pictures, so that they fit a picture shown at any
-size: as SVG over it, with `viewBox` as wide and high as `Sheet.size`.
+Outlines and boxes are in pixels of the original pictures, so that they fit a picture shown at any size: as SVG over the
+picture, with a `viewBox` of `Sheet.size`.
 """
 
 from __future__ import annotations
@@ -23,86 +23,86 @@ from datagen.report.cells import is_number, mapping_in
 from datagen.shards.reader import Sample
 
 SIDE = 360
-"""Longest side of a small picture, in pixels, unless told otherwise."""
+"""Default longest side of a small picture, in pixels."""
 _QUALITY = 80
 _QUICK = 2
-"""WebP's effort, of 0 to 6."""
+"""WebP's effort, from 0 (fastest) to 6."""
 _MOST_PIECES = 100
-"""Of an outline: the largest ones are kept."""
+"""Most contours of an outline; of more, the largest ones are drawn."""
 _PICTURE = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.(png|jpg|webp)")
 _MASK = re.compile(r"mask_\d+")
 _LAST = ("source", "target")
-"""References and turns are shown before the pair."""
+"""Shown last: references and turns come before the pair."""
 
 
 class Picture(NamedTuple):
-    """A small picture: WebP, no side longer than it was asked for, never enlarged."""
+    """A small picture in WebP; no side is longer than requested, and it is never enlarged."""
 
     name: str
-    """As its member is called, without number of the sample and extension: `source`, `target`, `ref_0`."""
+    """The name of its member without key and extension, such as `source`, `target` or `ref_0`."""
     data: bytes
     width: int
     height: int
     """Of `data`, in pixels."""
 
 
-class Marked(NamedTuple):
-    """A box and what is in it; xyxy in pixels of the original picture."""
+class LabelledBox(NamedTuple):
+    """A box (xyxy in pixels of the original picture) and the label of its object."""
 
     label: str
     box: Box
 
 
 class Sheet(NamedTuple):
-    """What there is to see of one record."""
+    """The pictures, outlines and boxes of one record."""
 
     pictures: tuple[Picture, ...] = ()
     """References first, then turns, then source and target."""
     outlines: Mapping[str, str] = {}
     """SVG path data by mask, `mask_0` and so on, in pixels of the original picture."""
-    boxes: tuple[Marked, ...] = ()
+    boxes: tuple[LabelledBox, ...] = ()
     size: tuple[int, int] = (0, 0)
     """Width and height of the original: the source's, or the target's where there is no source."""
     notes: tuple[str, ...] = ()
-    """Why something cannot be shown."""
+    """Reasons why something cannot be shown."""
     inputs: tuple[str, ...] = ()
-    """Names of the pictures that the instruction's placeholders stand for, in their order."""
+    """Names of the pictures for the placeholders of the instruction, in their order."""
 
     def named(self, name: str) -> Picture | None:
-        """The picture of this name, if there is one."""
+        """The picture with this name, or None."""
         return next((picture for picture in self.pictures if picture.name == name), None)
 
     @property
     def bytes(self) -> int:
-        """Of all its pictures."""
+        """The size of all pictures, in bytes."""
         return sum(len(picture.data) for picture in self.pictures)
 
 
-class Reading(NamedTuple):
-    """Which originals may be read: nothing is asked of the web for the sake of a look."""
+class ReadLimits(NamedTuple):
+    """Limits for reading original pictures. The web is never accessed only to show a picture."""
 
     schemes: tuple[str, ...] = ("file", PACKAGE)
     max_bytes: int = 200_000_000
     max_pixels: int = MAX_PIXELS
 
     @classmethod
-    def of_config(cls, config: Mapping[str, Any]) -> Reading:
-        """What a run's resolved config let its stages read, but for the web."""
+    def of_config(cls, config: Mapping[str, Any]) -> ReadLimits:
+        """The limits of a resolved config: the schemes that its stages may read, except http and https."""
         options = [use["with"] for use in _uses(config.get("stages")) if isinstance(use.get("with"), dict)]
         listed = [each["schemes"] for each in options if isinstance(each.get("schemes"), list)]
         allowed = [scheme for schemes in listed for scheme in schemes if isinstance(scheme, str)]
-        kept = dict.fromkeys(scheme for scheme in allowed if scheme not in ("http", "https"))
-        return cls(schemes=tuple(kept) or cls().schemes)
+        local = dict.fromkeys(scheme for scheme in allowed if scheme not in ("http", "https"))
+        return cls(schemes=tuple(local) or cls().schemes)
 
 
-NEARBY = Reading()
-"""Files of this machine."""
+LOCAL_FILES = ReadLimits()
+"""Only files of this machine."""
 
 
-def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
+def sheet_of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     """The pictures, outlines and boxes of a sample of a finished dataset.
 
-    What is damaged or missing is told in `notes`.
+    Damaged or missing members are listed in `notes`.
     """
     stems = {match["stem"]: name for name in sample.members if (match := _PICTURE.fullmatch(name))}
     notes: list[str] = []
@@ -123,37 +123,36 @@ def of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     return _sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs)
 
 
-def of_row(
+def sheet_of_row(
     row: Mapping[str, Any],
     *,
-    reading: Reading = NEARBY,
-    kept: Mapping[str, Any] = {},
+    reading: ReadLimits = LOCAL_FILES,
+    stored: Mapping[str, Any] = {},
     side: int = SIDE,
 ) -> Sheet:
-    """What can be seen of a record that became no sample: its original, and what was made of it.
+    """The pictures, outlines and boxes of a record that was rejected or failed.
 
-    `row` is its row of the ledger; `kept` are field values that stages made of it, where they were
-    kept: pictures and masks. Without a picture among them the original is read, where `reading`
-    allows it; if it cannot be, `notes` says why.
+    `row` is its row of the ledger. `stored` has pictures and masks by field, from the stored answers of stages. Without
+    a `target` among them, the original picture is read within the limits `reading`; if that fails, `notes` says why.
     """
     fields = mapping_in(row.get("fields"))
     notes: list[str] = []
-    images = {name: value for name, value in kept.items() if isinstance(value, Image)}
-    for name, values in kept.items():
+    images = {name: value for name, value in stored.items() if isinstance(value, Image)}
+    for name, values in stored.items():
         if isinstance(values, list) and values and all(isinstance(value, Image) for value in values):
             images |= {f"{_SINGULAR.get(name, name)}_{number}": value for number, value in enumerate(values)}
     if "target" not in images:
         images |= _original(str(row.get("source_uri") or ""), fields, reading, notes)
     label = str(fields.get("subject") or "")
     boxes = [*_boxes_of([{"box": fields.get("box"), "object": label}]), *_boxes_of(fields.get("edits"))]
-    return _sheet(images, dict(_masks_of(kept)), tuple(dict.fromkeys(boxes)), notes, side)
+    return _sheet(images, dict(_masks_of(stored)), tuple(dict.fromkeys(boxes)), notes, side)
 
 
 _SINGULAR = {"refs": "ref"}
 
 
 def _uses(entries: Any) -> Iterator[Mapping[str, Any]]:
-    """The stages of a resolved config, those of repeat blocks too."""
+    """The stages of a resolved config, including those in repeat blocks."""
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("repeat"), dict):
             yield from _uses(entry["repeat"].get("stages"))
@@ -161,7 +160,7 @@ def _uses(entries: Any) -> Iterator[Mapping[str, Any]]:
             yield entry
 
 
-def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list[str]) -> dict[str, Image]:
+def _original(uri: str, fields: Mapping[str, Any], reading: ReadLimits, notes: list[str]) -> dict[str, Image]:
     if not uri:
         return {}
     if scheme_of(uri) in ("http", "https"):
@@ -178,14 +177,14 @@ def _original(uri: str, fields: Mapping[str, Any], reading: Reading, notes: list
 def _sheet(
     images: Mapping[str, Image],
     masks: Mapping[str, Mask],
-    boxes: Sequence[Marked],
+    boxes: Sequence[LabelledBox],
     notes: Iterable[str],
     side: int,
 ) -> Sheet:
     main = images.get("source") or images.get("target") or images.get("original") or next(iter(images.values()), None)
     fitting = {name: mask for name, mask in masks.items() if main and mask.shape == main.size[::-1]}
     return Sheet(
-        pictures=tuple(small(images[name], name=name, side=side) for name in sorted(images, key=_place)),
+        pictures=tuple(thumbnail(images[name], name=name, side=side) for name in sorted(images, key=_place)),
         outlines={name: outline(mask, side=side) for name, mask in sorted(fitting.items())},
         boxes=tuple(boxes),
         size=main.size if main else (0, 0),
@@ -198,8 +197,8 @@ def _place(name: str) -> tuple[int, int, str]:
     return (_LAST.index(name) + 1 if name in _LAST else 0, number, name)
 
 
-def small(image: Image, *, name: str, side: int = SIDE) -> Picture:
-    """A picture no larger than `side`."""
+def thumbnail(image: Image, *, name: str, side: int = SIDE) -> Picture:
+    """A copy of a picture with no side longer than `side` pixels."""
     pixels_HWC: Pixels = image.array
     picture = Pillow.fromarray(pixels_HWC)
     picture.thumbnail((side, side), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
@@ -209,7 +208,7 @@ def small(image: Image, *, name: str, side: int = SIDE) -> Picture:
 
 
 def outline(mask_HW: Mask, *, side: int = SIDE) -> str:
-    """The edge of a mask as SVG path data, as fine as a picture of `side` pixels shows it; '' if it is empty."""
+    """The edge of a mask as SVG path data, at the resolution of a picture of `side` pixels; '' for an empty mask."""
     scale = max(1.0, max(mask_HW.shape) / side)
     size = (max(1, round(mask_HW.shape[1] / scale)), max(1, round(mask_HW.shape[0] / scale)))
     small_HW = cv2.resize(mask_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5
@@ -220,23 +219,23 @@ def outline(mask_HW: Mask, *, side: int = SIDE) -> str:
 
 
 def _ring(corners: Any, across: tuple[float, float]) -> str:
-    """A closed line; the half pixel is that of pixel centres, the whole one that of the padding."""
+    """A closed path. 0.5 = 1 pixel of padding - 0.5, because contours go through pixel centres."""
     points = (f"{(x - 0.5) * across[0]:.0f} {(y - 0.5) * across[1]:.0f}" for x, y in corners.tolist())
     return f"M{'L'.join(points)}Z"
 
 
-def _boxes_of(edits: Any) -> Iterator[Marked]:
-    """The sound boxes among rows that have `box` and `object`."""
+def _boxes_of(edits: Any) -> Iterator[LabelledBox]:
+    """The valid boxes among rows with `box` and `object`."""
     for edit in edits if isinstance(edits, list) else ():
         box = edit.get("box") if isinstance(edit, Mapping) else None
         if isinstance(box, list | tuple) and len(box) == 4 and all(is_number(edge) for edge in box):
-            yield Marked(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
+            yield LabelledBox(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
 
 
-def _masks_of(kept: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
-    if isinstance(masks := kept.get("masks"), list):
+def _masks_of(stored: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
+    if isinstance(masks := stored.get("masks"), list):
         yield from ((f"mask_{number}", mask) for number, mask in enumerate(masks))
         return
-    for name, value in kept.items():
+    for name, value in stored.items():
         if isinstance(value, np.ndarray) and value.dtype == np.bool_:
             yield name, value

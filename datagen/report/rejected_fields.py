@@ -1,4 +1,4 @@
-"""What stages made of records that were rejected later, as far as their answers were kept."""
+"""Reads the fields of rejected records from the stored answers of stages."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from datagen.execute.reuse.run_manifest import StageManifest
 from datagen.storage.store import Store
 
 MOST_BYTES = 400_000_000
-"""Of kept answers that are read for the sake of a few pictures."""
-_SEEN = ("image", "images", "mask", "masks")
+"""Most bytes of stored answers that are read for a few pictures."""
+_SHOWN_KINDS = ("image", "images", "mask", "masks")
 
 
-def kept_fields(
+def stored_fields(
     store: Store,
     stages: Mapping[str, StageManifest],
     wanted: Iterable[tuple[str, str]],
     *,
     catalogue: Mapping[str, Field],
 ) -> dict[str, dict[str, Any]]:
-    """Pictures and masks that stages made of the `wanted` records, given by slice and id: fields by id.
+    """Pictures and masks of the `wanted` records (slice, id) from stored answers: fields by id.
 
-    Later stages win. What cannot be read, or would be too much, is left out.
+    Of several values of a field, the one of the latest stage counts. Unreadable files, and those beyond `MOST_BYTES`,
+    are left out.
     """
     slices: dict[str, set[str]] = {}
     for slice, id in wanted:
@@ -36,24 +37,24 @@ def kept_fields(
     left = MOST_BYTES
     for stage in stages.values():
         writes = stage.about.get("writes") or {}
-        if stage.about.get("durable") and any(kind in _SEEN for kind in writes.values()):
+        if stage.about.get("durable") and any(kind in _SHOWN_KINDS for kind in writes.values()):
             sizes = store.sizes(f"{CHECKPOINTS}/{stage.fingerprint}")
             answers = AnswerCache(store, stage.fingerprint, catalogue=catalogue)
             for slice, ids in slices.items():
                 left -= sizes.get(f"{slice}{SUFFIX}", 0)
                 if left > 0 and f"{slice}{SUFFIX}" in sizes:
-                    for id, fields in _seen(answers, slice, ids, catalogue):
+                    for id, fields in _shown_fields(answers, slice, ids, catalogue):
                         found.setdefault(id, {}).update(fields)
     return found
 
 
-def _seen(
+def _shown_fields(
     answers: AnswerCache, slice: str, ids: set[str], catalogue: Mapping[str, Field]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         known = answers.load(slice)
     except (DatagenError, pa.ArrowException, KeyError, ValueError):
         return
-    for id, kept in known.items():
-        if id in ids and isinstance(kept.answer, Mapping):
-            yield id, {name: value for name, value in kept.answer.items() if catalogue[name].kind in _SEEN}
+    for id, stored in known.items():
+        if id in ids and isinstance(stored.answer, Mapping):
+            yield id, {name: value for name, value in stored.answer.items() if catalogue[name].kind in _SHOWN_KINDS}

@@ -1,4 +1,4 @@
-"""What waits for a person: runs write it onto a sheet, and read what the person decided."""
+"""Human review: a run adds the records that wait for a decision to a sheet, and reads the decisions from it."""
 
 from datagen.review.sheet import Waiting, update
 

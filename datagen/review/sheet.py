@@ -1,4 +1,4 @@
-"""The sheet of a run: its rows, and those that it adds for records which wait for a person."""
+"""Updates the review sheet after a run: adds the records that wait for a decision, and keeps what people wrote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.reuse.run_manifest import last_run
 from datagen.fetch import resolved
 from datagen.fetch.addresses import reason
-from datagen.review.page import page_of
+from datagen.review.sheet_page import page_of
 from datagen.sources.review_sheet import COLUMNS, PROPOSED, TOLD, escaped, sheet_rows
 from datagen.sources.tables import kind_of
 from datagen.storage.store import Store
@@ -24,19 +24,19 @@ from datagen.storage.store import Store
 UNDECIDED = "undecided"
 PAGE = "report/review.html"
 _READ = ("id", "status", "stage", "reason", "fields")
-_KEPT = {"operation", "text", "proposed_name", "proposed_caption"}
-"""Columns that are fields of the record, by the same names."""
+_FROM_FIELDS = {"operation", "text", "proposed_name", "proposed_caption"}
+"""Columns that are copied from the fields of the record with the same names."""
 
 Row = dict[str, str]
 
 
 class Waiting(NamedTuple):
-    """How many records wait for a person, by the stage that asks."""
+    """The number of records that wait for a decision, by stage."""
 
     path: str
     stages: Counter[str]
     page: str
-    """Where to look at them."""
+    """Address of the page with their pictures."""
 
     def __str__(self) -> str:
         each = ", ".join(f"{number} at {stage}" for stage, number in self.stages.items())
@@ -49,22 +49,23 @@ class Waiting(NamedTuple):
 
 
 def update(out: str, *, path: str) -> Waiting:
-    """Write what of the last run into `out` waits for a person onto the sheet at `path`, which may not be there yet.
+    """Add the waiting records of the last run into `out` to the sheet at `path`; the sheet is created if missing.
 
-    A page beside the report shows the pictures. What a person wrote stays as it is, and so do proposals that
-    they took over. Raises `ConfigError` if the sheet cannot be read or written, `StoreError` if the ledger is damaged.
+    Also writes a page with their pictures beside the report. Cells that a person filled in stay unchanged, and so do
+    the proposals that they accepted. Raises `ConfigError` if the sheet cannot be read or written, `StoreError` if the
+    ledger is damaged.
     """
     rows = {
         row["id"]: row for row in ({name: _cell(row.data.get(name)) for name in COLUMNS} for row in sheet_rows(path))
     }
     before = json.dumps(list(rows.values()))
     stages: Counter[str] = Counter()
-    for told in _told(out):
-        if told["awaits"]:
-            stages[told["awaits"]] += 1
-            rows[told["id"]] = _merged(rows.get(told["id"]), told)
-        elif told["id"] in rows:
-            rows[told["id"]]["awaits"] = ""
+    for found in _run_rows(out):
+        if found["awaits"]:
+            stages[found["awaits"]] += 1
+            rows[found["id"]] = _merged(rows.get(found["id"]), found)
+        elif found["id"] in rows:  # decided by now, or not asked any more
+            rows[found["id"]]["awaits"] = ""
     if json.dumps(list(rows.values())) != before:
         _write(path, list(rows.values()))
     store = Store(out)
@@ -72,8 +73,8 @@ def update(out: str, *, path: str) -> Waiting:
     return Waiting(path, stages, f"{store.address}/{PAGE}")
 
 
-def _told(out: str) -> Iterator[Row]:
-    """What the ledger tells of each record, in the order of the source; `awaits` is '' for those that do not wait."""
+def _run_rows(out: str) -> Iterator[Row]:
+    """A row for each record of the last run, in the order of the source; `awaits` is '' if it does not wait."""
     ledger = Ledger(Store(out), last_run(Store(out)))
     for table in ledger.tables(ledger.slices(), columns=_READ):
         for row in table.to_pylist():
@@ -82,20 +83,17 @@ def _told(out: str) -> Iterator[Row]:
                 continue
             fields: Mapping[str, object] = json.loads(row["fields"])
             base = str(fields.get("base", ""))
-            told = {name: str(fields.get(name, "")) for name in _KEPT}
-            told |= {"source": resolved(str(fields.get("uri", "")), base), "target": _target(fields, base)}
-            yield {"id": row["id"], "awaits": row["stage"], **{name: escaped(text) for name, text in told.items()}}
+            target = resolved(str(fields["target_uri"]), base) if fields.get("target_uri") else ""
+            cells = {name: str(fields.get(name, "")) for name in _FROM_FIELDS}
+            cells |= {"source": resolved(str(fields.get("uri", "")), base), "target": target}
+            yield {"id": row["id"], "awaits": row["stage"], **{name: escaped(text) for name, text in cells.items()}}
 
 
-def _target(fields: Mapping[str, object], base: str) -> str:
-    return resolved(str(fields["target_uri"]), base) if fields.get("target_uri") else ""
-
-
-def _merged(row: Row | None, told: Row) -> Row:
-    """A sheet's row with what a run tells; a proposal that a person took over is no longer the run's."""
+def _merged(row: Row | None, found: Row) -> Row:
+    """A row of the sheet with the cells of a run; a proposal that a person accepted is not replaced."""
     row = row or dict.fromkeys(COLUMNS, "")
     taken = {proposed for column, proposed in PROPOSED.items() if row[column]}
-    return {**row, "id": told["id"], **{name: told[name] for name in TOLD if name not in taken}}
+    return {**row, "id": found["id"], **{name: found[name] for name in TOLD if name not in taken}}
 
 
 def _cell(value: object) -> str:
@@ -103,7 +101,7 @@ def _cell(value: object) -> str:
 
 
 def _write(path: str, rows: list[Row]) -> None:
-    """Replace the sheet at once, so that a write that breaks off harms nothing."""
+    """Replace the sheet in one step, so that an interrupted write leaves the old sheet."""
     data = _encoded(kind_of(path), path, rows)
     try:
         filesystem, inside = fsspec.core.url_to_fs(path)

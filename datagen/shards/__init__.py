@@ -1,1 +1,1 @@
-"""What a dataset is on disk: its samples, parts, shards and index, written and read."""
+"""The dataset on disk: samples, parts, shards and index; packing, reading and verification."""

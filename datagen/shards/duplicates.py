@@ -1,4 +1,4 @@
-"""Which of several samples with one content stays: that of the lowest slice, and there of the lowest id."""
+"""Exact duplicates: of samples with equal content, the one with the lowest slice, then the lowest id, stays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DUPLICATE = "duplicate"
 SAME = "same content as"
 
 
-class Twins(NamedTuple):
+class SampleHashes(NamedTuple):
     """Hashes of samples, sorted by key."""
 
     keys: Digests
@@ -26,19 +26,19 @@ class Twins(NamedTuple):
 
 
 class Drops(NamedTuple):
-    """Samples that the dataset has no place for, sorted by key: 20 bytes each, and text."""
+    """Samples that packing drops, sorted by key: 20 bytes each, and text."""
 
     keys: Digests
     slices: NDArray[np.int32]
     why: pa.Table
-    """By sample, in text: the `reason`, the key `of` the one that stays, and a `detail`."""
+    """One row a sample, with the columns of `WHY`: the reason, the key of the sample that stays, a detail."""
 
 
 WHY = pa.schema([(name, pa.large_string()) for name in ("reason", "of", "detail")])
 
 
 class Dropped:
-    """Samples that the dataset has no place for, and why."""
+    """All samples that packing drops, looked up by key, with the reason of each."""
 
     def __init__(self, *kinds: Drops, seed: int) -> None:
         keys = np.concatenate([digests([]), *(drops.keys for drops in kinds)])
@@ -47,19 +47,19 @@ class Dropped:
         self._why = pa.concat_tables([WHY.empty_table(), *(drops.why for drops in kinds)]).take(pa.array(order))
         self._seed = seed
         self.slices = frozenset(int(number) for drops in kinds for number in np.unique(drops.slices))
-        """Numbers of the slices that they are of."""
+        """Numbers of the slices that these samples belong to."""
 
     def __len__(self) -> int:
         return len(self._keys)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many were dropped for which reason."""
+        """Number of dropped samples by reason."""
         found = pc.value_counts(self._why["reason"]).to_pylist()
         return {row["values"]: row["counts"] for row in sorted(found, key=itemgetter("values"))}
 
     def rows(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """Of tables of samples the rows that were dropped; columns `why.reason`, `why.of` and `why.detail` say why."""
+        """The dropped rows of tables of samples, with the columns `why.reason`, `why.of` and `why.detail` added."""
         for table in tables:
             wanted = digests(table["key"], seed=self._seed)
             places, known = found_in(self._keys, wanted)
@@ -71,10 +71,10 @@ class Dropped:
                 yield chosen
 
 
-def drop_duplicates(samples: Twins, rows: Rows, *, seed: int) -> tuple[Flags, Drops]:
-    """Which samples stay, and the others.
+def drop_duplicates(samples: SampleHashes, rows: Rows, *, seed: int) -> tuple[Flags, Drops]:
+    """Which samples stay, and the dropped ones with their reasons.
 
-    Neither the order of the rows nor how they are cut into tables changes which one stays.
+    The result depends neither on the order of the rows nor on how they are cut into tables.
     """
     first = _first_of_content(samples, rows, seed)
     stays = first == np.arange(len(first))
@@ -84,21 +84,22 @@ def drop_duplicates(samples: Twins, rows: Rows, *, seed: int) -> tuple[Flags, Dr
 
 
 def why(reason: str, of: pa.Array, details: Sequence[str]) -> pa.Table:
-    """Why samples were dropped, all for one reason."""
+    """A table with the columns of `WHY` for samples that are all dropped for the same reason."""
     size = len(of)
     return pa.table(
         [pa.array([reason] * size, pa.large_string()), of, pa.array(details, pa.large_string())], schema=WHY
     )
 
 
-def _first_of_content(samples: Twins, rows: Rows, seed: int) -> Numbers:
-    """For each sample the one of its content that stays."""
+def _first_of_content(samples: SampleHashes, rows: Rows, seed: int) -> Numbers:
+    """For each sample, the row of the sample with the same content that stays."""
     _, codes = np.unique(samples.contents, return_inverse=True)
     order = np.lexsort((samples.slices, codes))
     sorted_codes, sorted_slices = codes[order], samples.slices[order]
     begins = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
     first = order[begins]
     lowest = sorted_slices == sorted_slices[begins][sorted_codes]
+    # the order of rows is not fixed within a slice, so ids decide; they are read only where there is a tie
     tied = np.flatnonzero(np.bincount(sorted_codes[lowest], minlength=len(first)) > 1)
     if len(tied):
         rivals = np.sort(order[lowest & np.isin(sorted_codes, tied)])
@@ -109,7 +110,7 @@ def _first_of_content(samples: Twins, rows: Rows, seed: int) -> Numbers:
 
 
 def _lowest_ids(rows: Rows, keys: Digests, codes: Numbers, rivals: Numbers, *, seed: int) -> Iterator[tuple[int, int]]:
-    """For each content whose rivals are of one slice the sample of the lowest id: a second look, at ids."""
+    """The sample with the lowest id for each content that occurs several times in its lowest slice; reads the ids."""
     best: dict[int, tuple[str, int]] = {}
     known_keys = keys[rivals]
     for table in rows(["id", "key"]):
@@ -123,7 +124,7 @@ def _lowest_ids(rows: Rows, keys: Digests, codes: Numbers, rivals: Numbers, *, s
 
 
 def names_of(rows: Rows, wanted: Digests, *, seed: int) -> pa.Array:
-    """The keys that have these hashes, in their order."""
+    """The keys with these hashes, in the order of `wanted`."""
     if not len(wanted):
         return pa.array([], pa.large_string())
     known = np.unique(wanted)

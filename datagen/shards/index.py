@@ -1,4 +1,4 @@
-"""dataset.json and index.parquet: what a dataset consists of, and where each sample lies."""
+"""The formats of dataset.json and index.parquet: the shards of a dataset, and the place of each sample in them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ShardInfo(Options):
 
 
 class Totals(Options):
-    """What became of all records: accepted, rejected and failed add up to `records`."""
+    """Records by outcome: accepted, rejected and failed add up to `records`."""
 
     sources: int
     records: int
@@ -50,7 +50,7 @@ class Totals(Options):
 
 
 class StageRow(Options):
-    """A stage as it ran."""
+    """A stage of a run, as dataset.json and the card list it."""
 
     id: str
     use: str
@@ -58,7 +58,7 @@ class StageRow(Options):
     model: str = ""
     revision: str = ""
     licenses: dict[str, str] | None = None
-    """By model, '' where nobody knows; models without weights have none. None in what was written without them."""
+    """Licence by model, '' if unknown; models without weights are not listed. None in files that older runs wrote."""
 
 
 class RunRow(Options):
@@ -80,7 +80,7 @@ class FieldRow(Options):
 
 
 class DatasetInfo(Options):
-    """What dataset.json holds; it is written last, and without it there is no dataset."""
+    """The content of dataset.json. It is written last: without it there is no dataset."""
 
     format: Literal[1] = FORMAT
     pipeline: str
@@ -94,16 +94,16 @@ class DatasetInfo(Options):
     runs: list[RunRow]
 
     def samples(self, split: Split) -> int:
-        """How many samples a split has."""
+        """The number of samples of a split."""
         return sum(shard.samples for shard in self.shards if shard.split == split)
 
     def encoded(self) -> bytes:
-        """JSON to be read by people too."""
+        """The bytes of dataset.json: indented JSON."""
         return self.model_dump_json(indent=1).encode() + b"\n"
 
 
 class About(NamedTuple):
-    """What a run knows of itself, for dataset.json and the card."""
+    """Facts about a run, for dataset.json and the card."""
 
     pipeline: str
     description: str
@@ -112,7 +112,7 @@ class About(NamedTuple):
     sources: int
     records: int
     rejected: Mapping[str, int]
-    """By `stage/reason`, all but what pack itself rejects."""
+    """By `stage/reason`, without those that packing rejects."""
     failed: int
     stages: Sequence[StageRow]
     non_deterministic: Sequence[str]
@@ -120,13 +120,13 @@ class About(NamedTuple):
     model_licenses: Mapping[str, str]
     """Licence by model."""
     unchecked: Sequence[str]
-    """What the profile cannot check."""
+    """Properties of samples that the profile cannot check."""
     earlier: Sequence[RunRow] = ()
-    """Runs whose samples this one took over."""
+    """Runs whose samples this run read as its source."""
 
 
 def read_dataset(store: Store) -> DatasetInfo:
-    """The dataset that a folder holds. Raises `StoreError` where there is no finished one."""
+    """The dataset.json of a store. Raises `StoreError` if it is missing, damaged, or of another format version."""
     if not store.exists(DATASET):
         raise StoreError(f"{store.address} {_missing(store)}")
     try:
@@ -159,7 +159,7 @@ def _missing(store: Store) -> str:
 
 
 def index_schema() -> pa.Schema:
-    """Columns of index.parquet; offsets are in the shard, members by name."""
+    """The columns of index.parquet. Offsets of members are byte offsets in the shard; members are sorted by name."""
     import pyarrow as pa
 
     member = pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64())])

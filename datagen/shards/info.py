@@ -1,4 +1,4 @@
-"""KEY.json: one schema for every task, all keys always there, empty where they do not apply."""
+"""The schema of KEY.json: the same for every task. All keys are always there; those that do not apply are empty."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ StoredBox = Annotated[list[float], AfterValidator(_ordered)]
 
 
 class InputInfo(Options):
-    """What one placeholder stands for."""
+    """The input that one placeholder stands for."""
 
     role: str = ""
     label: str = ""
     appears: bool = True
-    """It is to be seen in the target; false for what only lends its style, say."""
+    """Whether the input is visible in the target; false if it only lends its style, for example."""
     caption: str = ""
 
 
 class Captions(Options):
-    """What the pictures show."""
+    """Captions of the pictures."""
 
     source: str = ""
     target: str = ""
@@ -76,7 +76,7 @@ class Instance(Options):
 
 
 class Relation(Options):
-    """How one object stands to another."""
+    """A relation between two objects, such as `cup` `on` `table`."""
 
     subject: str = ""
     predicate: str = ""
@@ -100,7 +100,7 @@ class Origin(Options):
 
 
 class SampleInfo(Options):
-    """What KEY.json holds."""
+    """The content of KEY.json."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -143,7 +143,7 @@ class SampleInfo(Options):
         return self
 
     def members(self) -> list[str]:
-        """Names of the members that it refers to, each as often as it does."""
+        """Names of the members that KEY.json refers to; a name occurs as often as it is used."""
         named = [*self.inputs, self.target]
         named += [edit.mask for edit in self.edits] + [step.image for step in self.steps]
         named += [instance.mask for instance in self.instances]

@@ -1,4 +1,8 @@
-"""Samples that are near each other by the hashes in the ledger: of several one stays, and none straddle the splits."""
+"""Near duplicates, by the hashes in the ledger.
+
+Of samples that are near each other, one stays. Sources whose samples are near each other, or belong to one group, go to
+the same split.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from datagen.imaging.perceptual_hash import Words, distances, read_hash
 from datagen.shards.columns import Digests, Flags, Numbers, Rows, digests, found_in
 from datagen.shards.distance_limit import CHUNK, furthest
 from datagen.shards.duplicates import Drops, names_of, why
-from datagen.shards.near import Accept, Near, TooManyError, chunks_of, flips_of, near_pairs
+from datagen.shards.hamming_search import Accept, NearPairs, TooManyPairsError, chunks_of, flips_of, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 
 NEAR = "near_duplicate"
@@ -24,21 +28,21 @@ Rule = Mapping[str, int]
 
 
 class Traits(NamedTuple):
-    """What packing compares of samples, in the order of their keys."""
+    """The values that packing compares, as arrays with one row a sample, in the order of the sorted keys."""
 
     hashes: Mapping[str, Words]
-    """By field, N x words."""
+    """Hashes by field, N x words."""
     there: Mapping[str, Flags]
-    """By field, which samples have it."""
+    """By field, whether the sample has a hash in it."""
     same: Digests
-    """Equal where the fields are that have to be."""
+    """A digest of the fields that must be equal (`same`)."""
     scores: NDArray[np.float64]
-    """The higher stays; -inf where there is none."""
+    """The sample with the higher score stays; -inf without a score."""
     groups: Mapping[str, Digests] = {}
-    """By field, equal where its values are, and b'' where there is none."""
+    """By field, a digest of the value; b'' without a value."""
 
     def take(self, rows: Numbers | Flags) -> Traits:
-        """Those of some samples."""
+        """The traits of some samples."""
         hashes = {name: words[rows] for name, words in self.hashes.items()}
         there = {name: flags[rows] for name, flags in self.there.items()}
         groups = {name: values[rows] for name, values in self.groups.items()}
@@ -46,30 +50,27 @@ class Traits(NamedTuple):
 
 
 def read_traits(rows: Rows, keys: Digests, *, options: OutputOptions, seed: int) -> Traits:
-    """The traits of the samples with the sorted `keys`. Raises `StoreError` where a field is no hash."""
+    """The traits of the samples with the sorted `keys`. Raises `StoreError` if a field holds no valid hash."""
     near = options.near_duplicates
-    read = _Reader(keys, options.compared, near.same if near else (), near.keep if near else "", _grouping(options))
+    same, score = (near.same, near.keep) if near else ((), "")
+    together = (*options.together, *([options.split_from] if options.split_from else []))
+    read = _TraitsReader(keys, options.compared, same, score, together)
     for table in rows(["key", "fields", "scores"]):
         places, known = found_in(keys, digests(table["key"], seed=seed))
         texts = zip(*(table[name].to_pylist() for name in ("key", "fields", "scores")), strict=True)
-        for place, there, told in zip(places.tolist(), known.tolist(), texts, strict=True):
+        for place, there, cells in zip(places.tolist(), known.tolist(), texts, strict=True):
             if there:
-                read.take(place, *told)
+                read.take(place, *cells)
     return read.done()
 
 
-def _grouping(options: OutputOptions) -> tuple[str, ...]:
-    """The fields whose equal values count."""
-    return (*options.together, *([options.split_from] if options.split_from else []))
-
-
 def group_of(value: Any) -> bytes:
-    """What stands for a value in `Traits.groups`."""
+    """The digest of a value, as in `Traits.groups`."""
     return hashlib.sha256(json.dumps(value).encode()).digest()[:16]
 
 
-class _Reader:
-    """Fills arrays from the texts of the ledger."""
+class _TraitsReader:
+    """Fills the arrays of `Traits` from JSON cells of the ledger."""
 
     def __init__(
         self, keys: Digests, fields: Sequence[str], same: Sequence[str], score: str, together: Sequence[str]
@@ -86,16 +87,16 @@ class _Reader:
         self._groups = {name: np.zeros(len(keys), "S16") for name in together}
 
     def take(self, place: int, key: str, fields: str, scores: str) -> None:
-        """Read one sample."""
-        told: dict[str, Any] = json.loads(fields or "{}")
+        """Read the cells of one sample into row `place`."""
+        values: dict[str, Any] = json.loads(fields or "{}")
         for name in self._fields:
-            if told.get(name):
-                self._take_hash(name, place, key, told[name])
-        equal = json.dumps([told.get(name) for name in self._same], sort_keys=True).encode()
+            if values.get(name):
+                self._take_hash(name, place, key, values[name])
+        equal = json.dumps([values.get(name) for name in self._same], sort_keys=True).encode()
         self._equal[place] = hashlib.sha256(equal).digest()[:16]
         for name, group in self._groups.items():
-            if told.get(name):
-                group[place] = group_of(told[name])
+            if values.get(name):
+                group[place] = group_of(values[name])
         if self._score:
             self._scores[place] = json.loads(scores or "{}").get(self._score, -np.inf)
 
@@ -116,7 +117,7 @@ class _Reader:
         self._there[name][place] = True
 
     def done(self) -> Traits:
-        """What was read."""
+        """The traits of all samples that were read."""
         hashes = {name: self._hashes.get(name, np.zeros((self._size, 1), np.uint64)) for name in self._fields}
         return Traits(hashes, self._there, self._equal, self._scores, self._groups)
 
@@ -124,44 +125,45 @@ class _Reader:
 def drop_near(
     traits: Traits, keys: Digests, slices: NDArray[np.int32], rows: Rows, *, near: NearOptions, seed: int
 ) -> tuple[Flags, Drops]:
-    """Which samples stay, and the others.
+    """Which samples stay, and the dropped ones with their reasons.
 
-    From the best to the least, a sample stays if none that stays is near it: by score, then by slice,
-    then by key. So each that is dropped is near one that stays, whatever the order of the rows.
+    Samples are ranked by score (highest first), then slice, then key. In this order, a sample stays if no sample that
+    stays is near it. So every dropped sample is near one that stays, and the order of the rows changes nothing.
     """
     order = np.lexsort((np.arange(len(keys)), slices, -traits.scores))
     ranked = traits.take(order)
     few, equal = _first_of_equals(ranked, near.any_of)
-    of = _kept_neighbours(*_near_any(ranked, few, near.any_of), len(order))
+    of = _best_neighbours(*_near_any(ranked, few, near.any_of), len(order))
     first, later = equal.T
+    # a sample equal to the best of its kind is replaced by it, or by what replaces it
     of[later] = np.where(of[first] < 0, first, of[first])
     gone = np.flatnonzero(of >= 0)
-    details = [_told(ranked, int(row), int(of[row]), near.any_of) for row in gone]
+    details = [_detail(ranked, int(row), int(of[row]), near.any_of) for row in gone]
     places = order[gone]
     by_place = np.argsort(places)
     names = names_of(rows, keys[order[of[gone]]][by_place], seed=seed)
     stays = np.ones(len(keys), np.bool_)
     stays[places] = False
-    told = why(NEAR, names, [details[at] for at in by_place])
-    return stays, Drops(keys[places[by_place]], slices[places[by_place]], told)
+    reasons = why(NEAR, names, [details[at] for at in by_place])
+    return stays, Drops(keys[places[by_place]], slices[places[by_place]], reasons)
 
 
-def _kept_neighbours(one: Numbers, other: Numbers, size: int) -> Numbers:
-    """For each sample, the best that stays of those near it, or -1 where it stays itself; lower is better."""
+def _best_neighbours(one: Numbers, other: Numbers, size: int) -> Numbers:
+    """For each sample, the best (lowest) row that stays and is near it, or -1 if the sample itself stays."""
     by_worse = np.lexsort((one, other))
     one, other = one[by_worse], other[by_worse]
     of = np.full(size, -1, np.int64)
     worse, begins, counts = np.unique(other, return_index=True, return_counts=True)
     for row, begin, count in zip(worse, begins, counts, strict=True):
         better = one[begin : begin + count]
-        kept = better[of[better] < 0]
-        if len(kept):
-            of[row] = kept[0]
+        staying = better[of[better] < 0]
+        if len(staying):
+            of[row] = staying[0]
     return of
 
 
 def _near_any(traits: Traits, few: Numbers, rules: Sequence[Rule]) -> tuple[Numbers, Numbers]:
-    """Pairs among a few samples that are near by one of the rules, the better first."""
+    """Pairs of the samples `few` that are near by at least one rule, the better (lower) row first."""
     chosen = traits.take(few)
     pairs = [np.empty((0, 2), np.int64)]
     for rule in rules:
@@ -172,9 +174,10 @@ def _near_any(traits: Traits, few: Numbers, rules: Sequence[Rule]) -> tuple[Numb
 
 
 def _first_of_equals(traits: Traits, rules: Sequence[Rule]) -> tuple[Numbers, Numbers]:
-    """Samples to be compared, of those with equal hashes the best alone; and pairs of a best and one equal to it.
+    """The samples to compare, and pairs (best, equal) of samples with equal hashes.
 
-    What is near the best is near its equals too, so that they share its end. Left out is what has no rule's fields.
+    Of samples with equal hashes only the best is compared: a sample near it is near its equals too, so they share its
+    outcome. Samples that lack a field of every rule are left out.
     """
     whole = np.any([np.all([traits.there[name] for name in rule], axis=0) for rule in rules], axis=0)
     chosen = np.flatnonzero(whole)
@@ -189,8 +192,8 @@ def _bytes(column: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(column).view(np.uint8).reshape(len(column), column.itemsize * column.shape[1])
 
 
-def _near_by(traits: Traits, rule: Rule) -> Near:
-    """Pairs that are near in all fields of a rule, and equal in what has to be; found by the field that tells most."""
+def _near_by(traits: Traits, rule: Rule) -> NearPairs:
+    """Pairs that are near in all fields of a rule and equal in `same`; searched by the cheapest field."""
     rows = np.flatnonzero(np.all([traits.there[name] for name in rule], axis=0))
     by = min(rule, key=lambda name: (_is_far(traits, name, rule[name]), _cost(traits.hashes[name][rows], rule[name])))
 
@@ -207,19 +210,19 @@ def _near_by(traits: Traits, rule: Rule) -> Near:
 
 
 def _is_far(traits: Traits, name: str, within: int) -> bool:
-    """Whether so many bits can be asked of found pairs alone."""
+    """Whether the search cannot reach `within` bits, so that this field can only filter pairs found by another."""
     return within > furthest(64 * traits.hashes[name].shape[1])
 
 
-def _searched(words: Words, name: str, within: int, accept: Accept | None = None) -> Near:
-    if len(words) > 1 and within > furthest(64 * words.shape[1]):  # of a hash that nothing has the width is unknown
+def _searched(words: Words, name: str, within: int, accept: Accept | None = None) -> NearPairs:
+    if len(words) > 1 and within > furthest(64 * words.shape[1]):  # with no hash at all, the width is unknown
         raise StoreError(
             f"output: '{name}' within {within} bits: hashes of {64 * words.shape[1]} bits can be searched for up to "
             f"{furthest(64 * words.shape[1])}; take fewer, or name another field in the same rule that is nearer"
         )
     try:
         return near_pairs(words, within=within, accept=accept)
-    except TooManyError as error:
+    except TooManyPairsError as error:
         raise StoreError(
             f"output: {error} pairs are within {within} bits by '{name}', more than can be held; take fewer bits, "
             "or name more fields in one rule"
@@ -227,13 +230,13 @@ def _searched(words: Words, name: str, within: int, accept: Accept | None = None
 
 
 def _cost(words: Words, within: int) -> int:
-    """About how many pairs a search by these hashes looks at."""
+    """About how many candidate pairs a search by these hashes compares."""
     buckets = (1, 1 + CHUNK, 1 + CHUNK + CHUNK * (CHUNK - 1) // 2)[flips_of(words, within)]
     return buckets * sum(int((np.bincount(column, minlength=1) ** 2).sum()) for column in chunks_of(words).T)
 
 
-def _told(traits: Traits, row: int, of: int, rules: Sequence[Rule]) -> str:
-    """By how many bits a sample differs from the one that stays, in the fields of the first rule that holds."""
+def _detail(traits: Traits, row: int, of: int, rules: Sequence[Rule]) -> str:
+    """Text for a dropped sample: its distance in bits to the one that stays, by field of the first rule that holds."""
     for rule in rules:
         bits = {name: int(distances(traits.hashes[name][row], traits.hashes[name][of])) for name in rule}
         if all(traits.there[name][[row, of]].all() and bits[name] <= rule[name] for name in rule):
@@ -244,11 +247,12 @@ def _told(traits: Traits, row: int, of: int, rules: Sequence[Rule]) -> str:
 def joined_sources(
     sources: NDArray[np.uint64], traits: Traits, *, within: Rule, together: Sequence[str]
 ) -> NDArray[np.uint64]:
-    """For each sample the lowest source of all that are near its own or of its group, however many steps apart."""
+    """For each sample, the lowest source that near hashes or groups link to its own, over any number of steps."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     known, source = np.unique(sources, return_inverse=True)
+    # nodes of the graph: sources first, then the distinct hashes of each field, then the values of each group
     edges = [np.empty((0, 2), np.int64)]
     nodes = len(known)
     for name, bits in within.items():

@@ -1,4 +1,4 @@
-"""How samples are stored, split and packed."""
+"""The `output:` options of a config: how samples are stored, deduplicated, split and packed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last phase of a run: parts become the shards of a dataset."""
+"""Packing, the last phase of a run: the samples in the parts become the shards of a dataset."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from datagen.core.errors import StoreError
-from datagen.shards.card import Counts, dataset_card
 from datagen.shards.columns import Rows
+from datagen.shards.dataset_card import SampleCounts, dataset_card
 from datagen.shards.duplicates import Dropped
 from datagen.shards.index import (
     CARD,
@@ -30,29 +30,29 @@ from datagen.shards.index import (
 )
 from datagen.shards.options import OutputOptions
 from datagen.shards.packed import PACKED, PackedInfo, Recipe, sha256_file, sha256_of, unchanged
-from datagen.shards.partition_columns import spread
+from datagen.shards.partition_columns import partition_rows
 from datagen.shards.plan import Plan, Shard, plan_shards
 from datagen.shards.shard import ShardDone, ShardJob, fragment_file, marker_file, read_marker, write_shard
 from datagen.storage.store import Store
 
 PACK = "pack"
-"""What stands in the place of a stage where packing drops a sample."""
+"""The stage name of a rejection by packing, such as `pack/duplicate`."""
 WORK = "run/pack"
 _AT_ONCE = 16
-"""Shards whose markers and parts of the index are looked at side by side."""
+"""Shards whose markers and index fragments are read at once."""
 
 MapJobs = Callable[[Callable[[ShardJob], ShardDone], Iterable[ShardJob]], Iterable[ShardDone]]
-"""Calls a function of a module with each job, anywhere and in any order, and yields what each call returned."""
+"""Calls a module-level function with each job, on any machine and in any order, and yields the results."""
 
 
 class Packed(NamedTuple):
-    """What came out."""
+    """The result of packing."""
 
     dataset: DatasetInfo
     dropped: Dropped | None
-    """Accepted samples that the dataset has no place for; None where there was nothing to do."""
+    """Accepted samples that packing dropped; None if the dataset was up to date."""
     written: Sequence[str]
-    """Paths of the shards that were written now; the others were there."""
+    """Paths of the shards that this call wrote; the others were already there."""
 
 
 def _nothing(dropped: Dropped) -> None:
@@ -69,32 +69,31 @@ def pack(
     map_jobs: MapJobs = map,
     before_shards: Callable[[Dropped], None] = _nothing,
 ) -> Packed:
-    """Write the dataset of the samples that `rows` streams, and dataset.json last.
+    """Write the dataset of the samples that `rows` streams; dataset.json is written last.
 
-    The same samples give the same bytes, in whatever order and tables they come. Samples are planned
-    from hashes, 52 bytes each, 24 of which stay while shards are written; nothing else grows with
-    the dataset but a few hundred bytes a shard. Shards are written by `map_jobs`, one job each; one
-    that was written for the same plan before, and has its size, is left as it is.
+    The same samples give the same bytes, whatever their order and the cuts between tables. Memory: the plan takes 52
+    bytes a sample, 24 of them while shards are written, and some hundred bytes a shard. `map_jobs` runs a job a shard.
+    A shard that was written for the same plan before, and still has its size, is not written again.
 
-    `entries` tells one state of the rows from another: where it is that of the dataset that is
-    there, nothing is done at all. '' says nothing. An older dataset of the store is kept as
-    `run/history/*.json` and gone from the moment anything is replaced; what is killed before the
-    end leaves no dataset.json, and the next one goes on from there. `before_shards` is told of the
-    dropped samples once the old one is gone: what has to agree with dataset.json is written there.
+    `entries` identifies the state of the rows. If the finished dataset was packed from the same state, nothing is done;
+    '' means unknown. An older dataset.json moves to `run/history/` before any file is replaced. A killed call leaves no
+    dataset.json, and the next call continues its work. `before_shards` is called with the dropped samples when the old
+    dataset.json is gone, to write files that must agree with the new one. Raises `StoreError`.
     """
     recipe = Recipe(entries=entries, options=options, about=about)
     if (dataset := unchanged(store, recipe)) is not None:
         return Packed(dataset, None, [])
     plan = plan_shards(rows, options=options, seed=about.seed)
+    # shard names are fixed, so the old dataset.json would be wrong as soon as one shard is replaced
     set_aside(store, about.pipeline)
     before_shards(plan.dropped)
     folder = work_folder(store, plan)
     done = finished_shards(store, plan)
     missing = [number for number, shard in enumerate(plan.shards) if shard.path not in done]
-    spread(store, rows, plan=plan, folder=folder, wanted=missing)
+    partition_rows(store, rows, plan=plan, folder=folder, wanted=missing)
     jobs = [shard_job(store, plan, number) for number in missing]
     written = {found.info.path: found for found in map_jobs(write_shard, jobs)}
-    dataset = close(store, plan, recipe, {**done, **written})
+    dataset = write_dataset(store, plan, recipe, {**done, **written})
     return Packed(dataset, plan.dropped, [job.path for job in jobs])
 
 
@@ -105,7 +104,7 @@ def shard_job(store: Store, plan: Plan, number: int) -> ShardJob:
 
 
 def work_folder(store: Store, plan: Plan) -> str:
-    """Where the markers of a plan's shards lie; those of others go, as their shards are about to be replaced."""
+    """The folder of a plan's markers. Removes those of other plans, because their shards are about to be replaced."""
     for name in store.folders(WORK):
         if name != plan.digest:
             store.remove(f"{WORK}/{name}")
@@ -113,7 +112,7 @@ def work_folder(store: Store, plan: Plan) -> str:
 
 
 def finished_shards(store: Store, plan: Plan) -> dict[str, ShardDone]:
-    """By path the shards that were written for this plan, and are there with their size and part of the index."""
+    """By path, the shards that were written for this plan and still have their size and index fragment."""
     folder = f"{WORK}/{plan.digest}"
     there, shards = store.sizes(folder), store.sizes(SHARDS)
     found: dict[str, ShardDone] = {}
@@ -130,12 +129,12 @@ def finished_shards(store: Store, plan: Plan) -> dict[str, ShardDone]:
 
 
 def _files(shard: Shard) -> tuple[str, str]:
-    """Names of the marker and the part of the index that are left of a shard's job."""
+    """Names of the marker and the index fragment of a shard."""
     return marker_file(shard.stem), fragment_file(shard.stem)
 
 
-def close(store: Store, plan: Plan, recipe: Recipe, done: dict[str, ShardDone]) -> DatasetInfo:
-    """Join what the jobs wrote: index, card, and dataset.json last."""
+def write_dataset(store: Store, plan: Plan, recipe: Recipe, done: dict[str, ShardDone]) -> DatasetInfo:
+    """Join the results of the jobs: write index.parquet, README.md, and dataset.json last."""
     shards = [done[shard.path] for shard in plan.shards]
     _sweep(store, SHARDS, {shard.path for shard in plan.shards})
     _join_index(store, plan)
@@ -147,15 +146,16 @@ def close(store: Store, plan: Plan, recipe: Recipe, done: dict[str, ShardDone]) 
     packed = PackedInfo(recipe=recipe, plan=plan.digest, index_bytes=size, **files)
     folder = f"{WORK}/{plan.digest}"
     _sweep(store, folder, {f"{folder}/{name}" for shard in plan.shards for name in _files(shard)})
+    # packed.json first: it holds the checksum of dataset.json, and a dataset is finished once dataset.json is there
     store.write(PACKED, packed.model_dump_json(indent=1).encode() + b"\n")
     store.write(DATASET, dataset.encoded())
     return dataset
 
 
 def set_aside(store: Store, pipeline: str) -> None:
-    """Keep the old dataset.json in the history, and take it away while the dataset changes.
+    """Move the old dataset.json to `run/history/`, so that there is none while the dataset changes.
 
-    One that cannot be read is kept too. Raises `StoreError` if it is another pipeline's.
+    A damaged one is moved too. Raises `StoreError` if it belongs to another pipeline.
     """
     if not store.exists(DATASET):
         return
@@ -167,29 +167,30 @@ def set_aside(store: Store, pipeline: str) -> None:
         raise StoreError(
             f"{store.address} holds the dataset of pipeline '{owner}', not of '{pipeline}'; give another --out"
         )
-    kept = store.names(HISTORY)
+    history = store.names(HISTORY)
+    # a run that was killed between the next two writes has stored this one already
     data = store.read(DATASET)
-    if not kept or store.read(f"{HISTORY}/{kept[-1]}") != data:
-        store.write(f"{HISTORY}/{len(kept):06d}.json", data)
+    if not history or store.read(f"{HISTORY}/{history[-1]}") != data:
+        store.write(f"{HISTORY}/{len(history):06d}.json", data)
     store.remove(DATASET)
 
 
 def _sweep(store: Store, folder: str, keep: set[str]) -> None:
-    """Remove files that are not of this dataset: readers take all shards that lie there."""
+    """Remove all other files of a folder: readers take every shard that is there."""
     for name in store.names(folder):
         if f"{folder}/{name}" not in keep:
             store.remove(f"{folder}/{name}")
 
 
 def _join_index(store: Store, plan: Plan) -> None:
-    """Write index.parquet from its fragments, a row group a shard."""
+    """Write index.parquet from its fragments, one row group for each shard."""
     folder = f"{WORK}/{plan.digest}"
     with store.writing(INDEX) as file, pq.ParquetWriter(file, index_schema()) as writer:
         for shard in plan.shards:
             writer.write_table(pq.read_table(io.BytesIO(store.read(f"{folder}/{fragment_file(shard.stem)}"))))
 
 
-def _counts(shards: Iterable[ShardDone]) -> Counts:
+def _counts(shards: Iterable[ShardDone]) -> SampleCounts:
     members: set[str] = set()
     licenses: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
@@ -197,7 +198,7 @@ def _counts(shards: Iterable[ShardDone]) -> Counts:
         members.update(shard.members)
         licenses.update(shard.licenses)
         tasks.update(shard.tasks)
-    return Counts(sorted(members), dict(sorted(licenses.items())), dict(sorted(tasks.items())))
+    return SampleCounts(sorted(members), dict(sorted(licenses.items())), dict(sorted(tasks.items())))
 
 
 def _dataset(about: About, shards: list[ShardInfo], dropped: Mapping[str, int]) -> DatasetInfo:

@@ -1,4 +1,4 @@
-"""run/packed.json: what the finished dataset was packed from, so that it is not done twice, and can be mended."""
+"""run/packed.json: the inputs of the finished dataset, to skip packing that changes nothing, and to repair files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ PACKED = "run/packed.json"
 
 
 class Recipe(Options):
-    """All that decides a dataset, but for the rows themselves."""
+    """Everything that determines a dataset, except the rows themselves."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
     entries: str
-    """Tells one state of the rows from another; '' if it is not known."""
+    """Identifies the state of the rows; '' if unknown."""
     options: OutputOptions
     about: About
 
 
 class PackedInfo(Options):
-    """What was packed, and the checksums of what came out."""
+    """The content of packed.json: what was packed, and the checksums of the resulting files."""
 
     recipe: Recipe
     plan: str
-    """Digest of the plan; the markers of its shards lie below `run/pack` under that name."""
+    """Digest of the plan. The markers of its shards lie in `run/pack/DIGEST/`."""
     dataset: str
     card: str
     index: str
@@ -39,7 +39,7 @@ class PackedInfo(Options):
 
 
 def read_packed(store: Store) -> PackedInfo:
-    """What is known of the last packing. Raises `StoreError` if that is missing or damaged."""
+    """Read packed.json. Raises `StoreError` if it is missing or damaged."""
     try:
         return PackedInfo.model_validate_json(store.read(PACKED))
     except ValidationError as error:
@@ -47,14 +47,14 @@ def read_packed(store: Store) -> PackedInfo:
 
 
 def unchanged(store: Store, recipe: Recipe) -> DatasetInfo | None:
-    """The finished dataset, if `recipe` is what it was packed from and all its files are there and of their size."""
+    """The finished dataset, if it was packed from `recipe` and all its files have their sizes; else None."""
     if not recipe.entries or not store.exists(DATASET):
         return None
     try:
         packed, dataset = read_packed(store), read_dataset(store)
         card = sha256_of(store.read(CARD))
     except StoreError:
-        return None  # then it is packed anew
+        return None  # damaged or incomplete: it is packed again
     same = packed.recipe.model_dump_json() == recipe.model_dump_json() and packed.card == card
     if not same or packed.dataset != sha256_of(store.read(DATASET)):
         return None
@@ -64,12 +64,12 @@ def unchanged(store: Store, recipe: Recipe) -> DatasetInfo | None:
 
 
 def sha256_of(data: bytes) -> str:
-    """The checksum of bytes that are held."""
+    """The sha256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_file(store: Store, name: str) -> tuple[str, int]:
-    """Checksum and size of a file, read in blocks of 1 MB."""
+    """The sha256 of a file, in hexadecimal, and its size; read in blocks of 1 MiB."""
     digest = hashlib.sha256()
     size = 0
     with store.reading(name) as file:

@@ -1,4 +1,4 @@
-"""Brings the wide columns of samples to the shard that each belongs to, in bounded memory."""
+"""Distributes the wide columns of samples to their shards through buckets on disk, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from datagen.storage.store import Store
 _BUCKET_ROWS = 50_000
 _MOST_BUCKETS = 256
 _HELD = 16 << 20
-"""Bytes of rows that are held before they are brought to their buckets."""
+"""Bytes of rows that are collected before they are written to their buckets."""
 
 _ROWS = pa.schema([ACCEPTED.field(name) for name in WIDE])
 _PLACED = pa.schema([("shard", pa.int32()), ("place", pa.int32()), *_ROWS])
@@ -25,16 +25,15 @@ _PACKED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def rows_file(folder: str, stem: str) -> str:
-    """Where the rows of a shard lie until it is written."""
+    """The file with the rows of a shard, until the shard is written."""
     return f"{folder}/{stem}.rows.arrow"
 
 
-def spread(store: Store, rows: Rows, *, plan: Plan, folder: str, wanted: Collection[int]) -> None:
-    """Write the rows of each of the `wanted` shards, in their order, into its own file.
+def partition_rows(store: Store, rows: Rows, *, plan: Plan, folder: str, wanted: Collection[int]) -> None:
+    """Write the rows of each of the `wanted` shards, in their order, into a file of its own.
 
-    Rows go through at most 256 buckets of neighbouring shards. Held are 16 MB of rows while they
-    are brought to the buckets, then one bucket: 50,000 rows, or a 256th of all where that is more,
-    or one shard.
+    Rows go through at most 256 buckets of neighbouring shards. Memory: 16 MB of rows while buckets are filled, then one
+    bucket at a time. A bucket has about 50,000 rows, or a 256th of all rows if that is more, but at least one shard.
     """
     if not wanted:
         return
@@ -50,17 +49,18 @@ def spread(store: Store, rows: Rows, *, plan: Plan, folder: str, wanted: Collect
             for number in np.flatnonzero(np.diff(ends)):
                 writers[number].write_table(table.slice(ends[number], ends[number + 1] - ends[number]))
     for name in files:
-        _deal(store, name, plan=plan, folder=folder)
+        _write_shard_rows(store, name, plan=plan, folder=folder)
         store.remove(name)
 
 
 def _buckets(samples: Sequence[int], wanted: Collection[int]) -> NDArray[np.int32]:
-    """By shard the number of its bucket, -1 where it is not wanted."""
+    """The number of the bucket by shard; -1 if the shard is not wanted."""
     found = np.full(len(samples), -1, np.int32)
     chosen = sorted(wanted)
     counts = np.array([samples[number] for number in chosen])
     limit = max(_BUCKET_ROWS, -(-int(counts.sum()) // _MOST_BUCKETS))
     found[chosen] = (np.cumsum(counts) - counts) // limit
+    # consecutive numbers: a shard larger than the limit leaves gaps, and each number opens a file
     _, found[chosen] = np.unique(found[chosen], return_inverse=True)
     return found
 
@@ -71,7 +71,7 @@ def _writer(store: Store, name: str, stack: ExitStack) -> pa.ipc.RecordBatchStre
 
 
 def _placed(rows: Rows, plan: Plan, bucket_of: NDArray[np.int32]) -> Iterator[pa.Table]:
-    """The rows of wanted shards, with the shard and the place of each."""
+    """The rows of wanted shards, with the columns `shard` and `place` added."""
     for table in rows(WIDE):
         at, known = plan.find(table["key"])
         known &= bucket_of[plan.shard[at]] >= 0 if len(plan.keys) else False
@@ -86,7 +86,7 @@ def _typed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of about `_HELD` bytes."""
+    """The same rows in tables of about `_HELD` bytes, so that each write to a bucket is large."""
     held: list[pa.Table] = []
     size = 0
     for table in tables:
@@ -99,8 +99,8 @@ def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _deal(store: Store, bucket: str, *, plan: Plan, folder: str) -> None:
-    """Bring the rows of one bucket to their shards."""
+def _write_shard_rows(store: Store, bucket: str, *, plan: Plan, folder: str) -> None:
+    """Write the rows of one bucket to the files of their shards."""
     with store.reading(bucket) as file, pa.ipc.open_stream(file) as stream:
         table = stream.read_all()
     table = table.sort_by([("shard", "ascending"), ("place", "ascending")])
@@ -114,6 +114,6 @@ def _deal(store: Store, bucket: str, *, plan: Plan, folder: str) -> None:
 
 
 def read_rows(store: Store, folder: str, stem: str) -> pa.Table:
-    """The rows of a shard, in their order; columns as in `WIDE`."""
+    """The rows of a shard, in their order, with the columns `WIDE`."""
     with store.reading(rows_file(folder, stem)) as file, pa.ipc.open_stream(file) as stream:
         return stream.read_all()

@@ -1,4 +1,4 @@
-"""Which sample goes where: duplicates, split, shuffle and cut, over hashes alone."""
+"""Plans the shards from hashes alone: drops duplicates, splits, shuffles, and cuts into shards."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from datagen.core.errors import StoreError
 from datagen.shards.columns import NARROW, Digests, Flags, Numbers, Rows, digests, filled, found_in
-from datagen.shards.duplicates import Dropped, Twins, drop_duplicates
+from datagen.shards.duplicates import Dropped, SampleHashes, drop_duplicates
 from datagen.shards.index import SHARDS, SPLITS, Split
 from datagen.shards.near_duplicates import drop_near, group_of, joined_sources, read_traits
 from datagen.shards.options import OutputOptions
 
 MB = 1_000_000
 _DERIVED = re.compile("[#+]")
-"""What stages put behind the id of a row, of which all that come of it share the rest."""
+"""Marks that stages append to an id for derived records. All records of one source row share the part before."""
 _VERSION = 1
-"""Raised when the same samples are to be packed otherwise: what an older pack left half done is of no use then."""
+"""Increase it when the same samples are packed differently: unfinished work of older code is then not used."""
 
 
 class Shard(NamedTuple):
-    """A shard that is to be."""
+    """A planned shard."""
 
     path: str
     split: Split
@@ -34,32 +34,32 @@ class Shard(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """Its file's name without folder and ending."""
+        """The file name without folder and extension."""
         return self.path.rpartition("/")[2].removesuffix(".tar")
 
 
 class Plan(NamedTuple):
-    """Where each sample goes; 24 bytes a sample."""
+    """The shard and place of every sample; 24 bytes a sample."""
 
     seed: int
     shards: Sequence[Shard]
     keys: Digests
-    """Of the samples that stay, sorted."""
+    """Hashes of the keys of the samples that stay, sorted."""
     shard: NDArray[np.int32]
-    """By sample, the number of its shard."""
+    """The number of its shard, by sample."""
     place: NDArray[np.int32]
-    """By sample, its place in that shard."""
+    """Its place in that shard, by sample."""
     dropped: Dropped
     digest: str
-    """Of the samples, their places and the options: equal plans make equal shards."""
+    """Hash of the samples, their places and the options. Equal digests give equal shards."""
 
     def find(self, keys: pa.ChunkedArray) -> tuple[Numbers, Flags]:
-        """Where in the plan each key stands, and whether it stands there at all."""
+        """The index of each key in the plan, and whether the plan has it."""
         return found_in(self.keys, digests(keys, seed=self.seed))
 
 
 class _Samples(NamedTuple):
-    """What is known of the samples while they are planned: 52 bytes each."""
+    """The narrow columns as arrays: 52 bytes a sample."""
 
     keys: Digests
     contents: Digests
@@ -75,28 +75,28 @@ _NONE = _Samples._make(np.empty(0, kind) for kind in ("S16", "S16", np.uint64, n
 
 
 def plan_shards(rows: Rows, *, options: OutputOptions, seed: int) -> Plan:
-    """Plan the shards of all samples, first train then val, each split shuffled by `seed`.
+    """Plan the shards of all samples: first train, then val, each split shuffled by `seed`.
 
-    Reads narrow columns alone, and holds 52 bytes a sample at the end of that pass, some 170 at the
-    most while they are sorted; and besides the hashes that `options` has compared. Neither the order
-    of the rows nor how tables cut them changes anything.
-    Raises `StoreError` if two samples share a key.
+    Reads only the narrow columns. Memory: 52 bytes a sample after that pass, about 170 at most while sorting, and the
+    hashes that `options` compares. The result depends neither on the order of the rows nor on how they are cut into
+    tables. Raises `StoreError` if two samples share a key.
     """
     samples, state = _read(rows, seed)
+    # keys are hashed with the seed, so sorting by them is the shuffle
     samples = samples.take(np.argsort(samples.keys, kind="stable"))
-    _refuse_twins(rows, samples.keys, seed)
+    _refuse_equal_keys(rows, samples.keys, seed)
     kept, dropped, in_val = _chosen(samples, rows, options, seed)
     shards, shard, place = _cut_shards(kept.sizes, in_val, int(options.shard_mb * MB))
-    told = f"{_VERSION}|{seed}|{state}|{options.model_dump_json(exclude={'images'})}"
-    digest = hashlib.sha256(told.encode())
+    inputs = f"{_VERSION}|{seed}|{state}|{options.model_dump_json(exclude={'images'})}"
+    digest = hashlib.sha256(inputs.encode())
     for column in (kept.keys, shard, place):
         digest.update(np.ascontiguousarray(column).view(np.uint8).data)
     return Plan(seed, shards, kept.keys, shard, place, dropped, digest.hexdigest()[:16])
 
 
 def _chosen(samples: _Samples, rows: Rows, options: OutputOptions, seed: int) -> tuple[_Samples, Dropped, Flags]:
-    """The samples that stay, the others, and which of those that stay go to val."""
-    stays, same = drop_duplicates(Twins(samples.keys, samples.contents, samples.slices), rows, seed=seed)
+    """The samples that stay, the dropped ones, and for each that stays whether it goes to val."""
+    stays, same = drop_duplicates(SampleHashes(samples.keys, samples.contents, samples.slices), rows, seed=seed)
     kept = samples.take(stays)
     if not (options.compared or options.together or options.split_from):
         return kept, Dropped(same, seed=seed), _in_val(kept.sources, options.val_fraction)
@@ -108,15 +108,15 @@ def _chosen(samples: _Samples, rows: Rows, options: OutputOptions, seed: int) ->
         drops.append(near)
     sources = joined_sources(kept.sources, traits, within=options.one_split, together=options.together)
     if options.split_from:
-        said = traits.groups[options.split_from] == group_of("val")
-        in_val = said & ~np.isin(sources, sources[~said])
+        marked_val = traits.groups[options.split_from] == group_of("val")
+        in_val = marked_val & ~np.isin(sources, sources[~marked_val])
     else:
         in_val = _in_val(sources, options.val_fraction)
     return kept, Dropped(*drops, seed=seed), in_val
 
 
 def cut(sizes: Numbers, limit: int) -> Iterator[tuple[int, int]]:
-    """Consecutive runs that sum to `limit` at most; what is larger stands alone."""
+    """Cut into consecutive runs (start, stop) whose sizes sum to at most `limit`; a larger item is a run of its own."""
     ends = np.cumsum(sizes)
     start = 0
     while start < len(sizes):
@@ -127,18 +127,20 @@ def cut(sizes: Numbers, limit: int) -> Iterator[tuple[int, int]]:
 
 
 def _read(rows: Rows, seed: int) -> tuple[_Samples, str]:
-    """The narrow columns of all samples, and a hash of all their bytes, in whatever order they come."""
+    """The narrow columns of all samples, and a hash of keys and checksums that does not depend on their order."""
     tables = [_NONE]
     total = np.zeros(2, np.uint64)
     for table in rows(NARROW):
         tables.append(_hashed(table, seed))
-        told = (f"{key}|{sha}" for key, sha in zip(filled(table["key"]), filled(table["sha256"]), strict=True))
-        total += digests(told).view(">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+        pairs = (f"{key}|{sha}" for key, sha in zip(filled(table["key"]), filled(table["sha256"]), strict=True))
+        # a sum does not depend on the order of the rows
+        total += digests(pairs).view(">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
     columns = zip(*tables, strict=True)
     return _Samples._make(np.concatenate(column) for column in columns), total.tobytes().hex()
 
 
 def _hashed(table: pa.Table, seed: int) -> _Samples:
+    # the prefix keeps the draw of the split apart from the shuffle, which hashes keys with the same seed
     sources = digests((f"split|{source}" for source in _sources(table)), seed=seed)
     return _Samples(
         keys=digests(table["key"], seed=seed),
@@ -150,7 +152,7 @@ def _hashed(table: pa.Table, seed: int) -> _Samples:
 
 
 def _sources(table: pa.Table) -> Iterator[str]:
-    """What tells each sample's source: its checksum; where no file was read, its address, or its row of the source."""
+    """The identity of each sample's source: its sha256; if no file was read, its address or source row."""
     names = ("id", "source_uri", "source_sha256")
     for id, uri, sha256 in zip(*(filled(table[name]) for name in names), strict=True):
         yield sha256 or (f"uri|{uri}" if uri else f"id|{_DERIVED.split(id, maxsplit=1)[0]}")
@@ -161,7 +163,7 @@ def slice_number(slice: str) -> int:
     return int(slice.partition("-")[0])
 
 
-def _refuse_twins(rows: Rows, keys: Digests, seed: int) -> None:
+def _refuse_equal_keys(rows: Rows, keys: Digests, seed: int) -> None:
     twice = keys[1:][keys[1:] == keys[:-1]]
     if not len(twice):
         return
@@ -172,9 +174,9 @@ def _refuse_twins(rows: Rows, keys: Digests, seed: int) -> None:
 
 
 def _in_val(sources: NDArray[np.uint64], fraction: float) -> Flags:
-    """Whether each row's source goes to val; a source stays where it is when others come.
+    """Whether each sample's source goes to val. The draw depends on the source alone, so new sources move no old one.
 
-    Where chance leaves val empty, or train, the source at that end goes there.
+    If the draw leaves val empty, the source nearest to it goes there; likewise train.
     """
     chosen = sources / 2.0**64 < fraction
     if len(sources) and fraction > 0 and not chosen.any():
@@ -185,7 +187,7 @@ def _in_val(sources: NDArray[np.uint64], fraction: float) -> Flags:
 
 
 def _cut_shards(sizes: Numbers, in_val: Flags, limit: int) -> tuple[list[Shard], NDArray[np.int32], NDArray[np.int32]]:
-    """The shards, and each sample's shard and place in it."""
+    """The shards, and for each sample the number of its shard and its place there."""
     shards: list[Shard] = []
     shard = np.empty(len(sizes), np.int32)
     place = np.empty(len(sizes), np.int32)

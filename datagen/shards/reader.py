@@ -1,4 +1,4 @@
-"""Random access to a finished dataset, by number or key, through ranged reads."""
+"""Random access to a finished dataset, by index or key, with ranged reads of the shards."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _COLUMNS = ["key", "split", "shard", "members"]
 
 
 def open_dataset(address: str, *, split: str | None = None) -> Dataset:
-    """The finished dataset at `address`, any fsspec address, or one split of it.
+    """Open the finished dataset at `address`, a folder or any fsspec address, or one `split` of it.
 
-    Raises `StoreError` if there is none, or it is not whole.
+    Raises `StoreError` if there is no finished dataset or its index is damaged, `ConfigError` for an unknown split.
     """
     if split is not None and split not in SPLITS:
         raise ConfigError(f"a dataset has no split '{split}'; {nearest(split, SPLITS)}")
@@ -41,8 +41,8 @@ def open_dataset(address: str, *, split: str | None = None) -> Dataset:
 class Dataset(Sequence["Sample"]):
     """Samples in the order of the shards; a slice is a Dataset too.
 
-    Reads nothing but the index until a sample is asked for its members, and
-    carries no data when it is sent to a worker.
+    Only the index is read, until a member of a sample is used. Pickling leaves out the index, so a Dataset is cheap to
+    send to a worker; the worker reads the index again.
     """
 
     def __init__(self, store: Store, rows: NDArray[np.int64], *, table: pa.Table | None = None) -> None:
@@ -74,7 +74,7 @@ class Dataset(Sequence["Sample"]):
         return f"Dataset({self._store.address!r}, {len(self)} samples)"
 
     def by_key(self, key: str) -> Sample:
-        """The sample called `key`. Raises `KeyError` if this dataset, or split, has none."""
+        """The sample with this key. Raises `KeyError` if this dataset or split has none."""
         row = self._index["key"].index(key).as_py()
         if row < 0 or row not in self._rows:
             raise KeyError(key)
@@ -93,7 +93,7 @@ class Dataset(Sequence["Sample"]):
 
 
 class Sample:
-    """One sample; each member is read when it is asked for."""
+    """One sample; each member is read when it is used."""
 
     def __init__(self, store: Store, *, key: str, split: str, shard: str, members: dict[str, tuple[int, int]]) -> None:
         self._store = store
@@ -119,7 +119,7 @@ class Sample:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What KEY.json says."""
+        """The content of KEY.json. Raises `StoreError` if it is damaged."""
         try:
             found = json.loads(self.read("json"))
         except (ValueError, RecursionError) as error:
@@ -130,7 +130,7 @@ class Sample:
 
     @property
     def instruction(self) -> str:
-        """The edit as told."""
+        """The edit instruction."""
         return str(self.info.get("instruction", ""))
 
     def image(self, name: str) -> Pixels:
@@ -179,9 +179,9 @@ class Sample:
 
 
 def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:
-    """Key, split, shard and members of every sample, and what is `also` asked for.
+    """The index with key, split, shard and members of every sample, and the columns in `also`.
 
-    Raises `StoreError` if there is no index, or it is not whole.
+    Raises `StoreError` if the index is missing or damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -193,7 +193,7 @@ def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(
             columns=[*_COLUMNS, *also], use_threads=False
         )
-        table.validate(full=True)  # or text that is no UTF-8 would fail where it is looked at
+        table.validate(full=True)  # else invalid UTF-8 would fail later, where the text is used
         fault = _fault(table, shards, [*_COLUMNS, *also])
     except (pa.ArrowException, OSError, ValueError) as error:
         fault = str(error)
@@ -204,7 +204,7 @@ def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:
 
 
 def _fault(table: pa.Table, shards: Sequence[ShardInfo], columns: Sequence[str]) -> str:
-    """What keeps an index from being that of these shards; '' for nothing."""
+    """Why a table is not the index of these shards; '' if it is."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -223,6 +223,7 @@ def _fault(table: pa.Table, shards: Sequence[ShardInfo], columns: Sequence[str])
     members = lists.flatten()
     start, size = members.field("offset"), members.field("size")
     end = pa.array([shard.bytes for shard in shards], pa.int64()).take(at.take(pc.list_parent_indices(lists)))
+    # checked addition: a damaged offset may overflow and then look valid
     within = [pc.greater_equal(start, 0), pc.greater_equal(size, 0), pc.less_equal(pc.add_checked(start, size), end)]
     sound = sum(int(pc.sum(part).as_py() or 0) for part in within)
     return "" if sound == 3 * len(members) else "a member lies outside its shard"

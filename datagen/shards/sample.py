@@ -1,4 +1,4 @@
-"""From a finished record to the members of its sample."""
+"""Composes the sample of an accepted record: its key, its members and KEY.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from datagen.shards.options import ImageOptions
 
 MAX_KEY = 80
 MAX_MEMBER = 19
-"""With the longest key it fills the 100 characters of a USTAR name."""
+"""Characters of a member name. With the longest key and the dot it fills the 100 characters of a USTAR name."""
 
 _DIGEST = 16
 _SIGNED = re.compile(rf"(^|-)[a-z2-7]{{{_DIGEST}}}$")
@@ -32,64 +32,66 @@ _MEMBER = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9]+")
 
 
 class SampleSettings(NamedTuple):
-    """What all samples of one run are made by."""
+    """The settings that all samples of one run share."""
 
     catalogue: Mapping[str, Field]
-    """The fields, by name; members follow from it."""
+    """The fields by name; they determine the members."""
     scored_by: Mapping[str, str]
-    """Which stage or model wrote each score field."""
+    """The stage or model that wrote each score field, by field."""
     unchecked: Sequence[str]
-    """What the run's profile does not check."""
+    """Properties of samples that the run's profile cannot check."""
     run: str
-    """The run's fingerprint."""
+    """The fingerprint of the run."""
     seed: int
     images: ImageOptions
 
 
 class StoredSample(NamedTuple):
-    """A sample as it goes into a part."""
+    """A sample as it is written into a part."""
 
     key: str
     members: dict[str, bytes]
     """By name without the key, such as `source.png`."""
     content: str
-    """Equal for exact duplicates: the same pictures, masks and sounds, and the same thing done to them.
+    """A digest that is equal for exact duplicates: the same pictures, masks and sounds, and the same edit.
 
-    What is done are the task, the label, the subject and the edits (operation, object and box). How it
-    is worded counts only where no edit says it, as the wording may be drawn anew for every record.
+    The edit is the task, the label, the subject and the edits (operation, object and box). The wording counts only if
+    there are no edits, because it may be drawn at random for each record.
     """
     info: SampleInfo
 
 
 def key_of(id: str) -> str:
-    """The key of a record: its id where that may be one, else what can stay of it and a digest.
+    """The key of a record: its id if that is a valid key, else a readable part of the id and a digest of it.
 
-    The marks of derived ids stay readable: `coins#3` is `coins__3`, `coins#3+0` is
-    `coins__3--0`. At most 80 of a-z, 0-9, `-` and `_`, beginning with a letter or
-    digit. A different id has a different key, but for a collision of 80 bits.
+    The marks of derived ids stay readable: `coins#3` becomes `coins__3`, `coins#3+0` becomes `coins__3--0`. A key has
+    at most 80 of a-z, 0-9, `-` and `_`, and begins with a letter or digit. Different ids have different keys, except
+    for a collision of 80 bits.
     """
-    told = id.replace("#", "__").replace("+", "--")
+    readable = id.replace("#", "__").replace("+", "--")
+    # an id that looks like the key of another id gets a digest too
     ambiguous = "__" in id or "--" in id or _SIGNED.search(id)
-    if _READABLE.fullmatch(id) and len(told) <= MAX_KEY and not ambiguous:
-        return told
+    if _READABLE.fullmatch(id) and len(readable) <= MAX_KEY and not ambiguous:
+        return readable
     slug = re.sub(r"[^a-z0-9_]+", "-", id[: 4 * MAX_KEY].lower()).lstrip("-_")
     digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).digest()[:10]
+    # 80 bits are exactly 16 base32 letters, without padding
     signature = base64.b32encode(digest).decode().lower()
-    kept = slug[: MAX_KEY - _DIGEST - 1].rstrip("-_")
-    return f"{kept}-{signature}" if kept else signature
+    prefix = slug[: MAX_KEY - _DIGEST - 1].rstrip("-_")
+    return f"{prefix}-{signature}" if prefix else signature
 
 
 def compose(record: Record, *, settings: SampleSettings) -> StoredSample:
     """The sample of an accepted record.
 
-    Members follow from the catalogue, KEY.json from the well-known fields. What
-    a finished sample brings along (`carried`) stays: scores, unchecked, run, seed.
-    Raises `DataError` where the record contradicts itself or the schema.
+    The catalogue determines the members, the well-known fields KEY.json. A record from a finished dataset (field
+    `carried`) keeps its scores, unchecked, run and seed. Raises `DataError` if the record contradicts itself or the
+    schema.
     """
     members = _members(record, settings.catalogue, settings.images)
     stems = {name.split(".")[0]: name for name in members}
     carried = record.get("carried") or {}
-    values = _described(record, _Names(record.id, stems)) | {
+    values = _info_values(record, _MemberNames(record.id, stems)) | {
         "key": key_of(record.id),
         "scores": _scores(record, settings, carried.get("scores", ())),
         "unchecked": [*dict.fromkeys([*carried.get("unchecked", ()), *settings.unchecked])],
@@ -102,12 +104,12 @@ def compose(record: Record, *, settings: SampleSettings) -> StoredSample:
     return StoredSample(info.key, {**members, "json": info.encoded()}, content, info)
 
 
-class _Names(NamedTuple):
+class _MemberNames(NamedTuple):
     id: str
     stems: Mapping[str, str]
 
     def full(self, stem: object) -> str:
-        """The member called `stem`, with its extension; '' for nothing."""
+        """The name of the member `stem` with its extension; '' for an empty stem."""
         name = str(stem or "")
         if not name or name in self.stems.values():
             return name
@@ -159,8 +161,8 @@ def _mask_png(mask: Mask) -> bytes:
     return data.tobytes()
 
 
-def _described(record: Record, names: _Names) -> dict[str, Any]:
-    """What the well-known fields say, as KEY.json has it."""
+def _info_values(record: Record, names: _MemberNames) -> dict[str, Any]:
+    """The values of KEY.json that come from well-known fields."""
     inputs = _rows(record, "inputs")
     instruction = str(record.get("instruction") or "")
     text = str(record.get("text") or instruction)
@@ -186,8 +188,8 @@ def _described(record: Record, names: _Names) -> dict[str, Any]:
     }
 
 
-def _rows(record: Record, field: str, *, naming: tuple[str, _Names] | None = None) -> list[dict[str, Any]]:
-    """A list field's rows without what is None, the member that `naming` speaks of in full."""
+def _rows(record: Record, field: str, *, naming: tuple[str, _MemberNames] | None = None) -> list[dict[str, Any]]:
+    """The rows of a list field without None values; `naming` (column, names) completes member names in a column."""
     rows = []
     for row in record.get(field) or ():
         if not isinstance(row, Mapping):
@@ -209,7 +211,7 @@ def _sha256(record: Record) -> str:
 
 
 def _scores(record: Record, settings: SampleSettings, carried: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The record's scores, and before them those it brought along and that were not measured anew."""
+    """The carried scores that were not measured again, then the record's own scores."""
     named = (name for name, field in settings.catalogue.items() if field.kind == "score")
     own = [
         {"name": name, "by": settings.scored_by.get(name, ""), "value": float(record[name])}
@@ -222,7 +224,7 @@ def _scores(record: Record, settings: SampleSettings, carried: Iterable[Mapping[
 def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
     try:
         info = SampleInfo.model_validate(values)
-        info.encoded()
+        info.encoded()  # fails for lone surrogates, which the validation accepts
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
@@ -234,15 +236,16 @@ def _checked(id: str, values: dict[str, Any]) -> SampleInfo:
 
 def _content(members: Mapping[str, bytes], info: SampleInfo, *, copy: int) -> str:
     digest = hashlib.sha256()
-    deed = [*_deed(info), copy] if copy else _deed(info)  # a copy that was asked for is no duplicate
-    for name, data in [("", json.dumps(deed).encode()), *sorted(members.items())]:
+    edit = [*_edit_content(info), copy] if copy else _edit_content(info)  # a copy that a mix wants is no duplicate
+    for name, data in [("", json.dumps(edit).encode()), *sorted(members.items())]:
+        # with lengths, so that no two sets of members hash the same bytes
         digest.update(f"{len(name)}:{name}:{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()
 
 
-def _deed(info: SampleInfo) -> list[object]:
-    """What is done to the pictures."""
+def _edit_content(info: SampleInfo) -> list[object]:
+    """The parts of KEY.json that say what is done to the pictures."""
     edits = [[edit.op, edit.object, edit.box] for edit in info.edits if edit.op]
     words = [] if edits else [info.instruction, info.text, *(step.instruction for step in info.steps)]
     return [info.task, info.label, info.subject, edits, words]

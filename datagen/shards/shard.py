@@ -1,4 +1,4 @@
-"""One job of packing: a shard is copied from parts, and its fragment of the index with it."""
+"""One packing job: copies the samples of a shard from parts, and writes its fragment of the index."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from datagen.shards.writer import ending
 from datagen.storage.store import Store
 
 _CHUNK = 16 * MB
-"""Bytes of samples that are held at once."""
+"""Bytes of samples in memory at once."""
 
 
 class ShardJob(NamedTuple):
-    """All that a worker needs to write a shard; its rows lie in `folder` of the store."""
+    """Everything that a worker needs to write a shard. The rows of the shard lie in `folder` of the store."""
 
     address: str
     folder: str
@@ -36,21 +36,21 @@ class ShardJob(NamedTuple):
 
 
 class ShardDone(Options):
-    """A shard that is written. Its marker holds the same."""
+    """A written shard; also the content of its marker file."""
 
     info: ShardInfo
     fragment: str
-    """Checksum of its part of the index."""
+    """The sha256 of its index fragment."""
     members: list[str]
     licenses: dict[str, int]
-    """How many samples have each licence."""
+    """Number of samples by licence."""
     tasks: dict[str, int]
 
 
 def write_shard(job: ShardJob) -> ShardDone:
-    """Write one shard, its fragment of the index, and its marker last; holds some 16 MB of samples.
+    """Write one shard, its index fragment, and its marker last. Holds about 16 MB of samples in memory.
 
-    Raises `StoreError` where a sample's bytes in its part are not those that the ledger lists.
+    Raises `StoreError` if the bytes of a sample do not match the checksum in the ledger.
     """
     store = Store(job.address)
     shard = Shard(job.path, job.split, job.samples)
@@ -77,25 +77,25 @@ def write_shard(job: ShardJob) -> ShardDone:
 
 
 def fragment_file(stem: str) -> str:
-    """The name of a shard's part of the index."""
+    """The file name of a shard's index fragment."""
     return f"{stem}.index.parquet"
 
 
 def marker_file(stem: str) -> str:
-    """The name of what says that a shard is written."""
+    """The file name of the marker of a finished shard."""
     return f"{stem}.json"
 
 
 def read_marker(data: bytes) -> ShardDone | None:
-    """What a marker says; None if it is damaged."""
+    """The content of a marker; None if it is damaged."""
     try:
         return ShardDone.model_validate_json(data)
     except ValidationError:
         return None
 
 
-class Hashed:
-    """Counts and hashes what is written through it."""
+class HashingWriter:
+    """A writer that counts and hashes the bytes that pass through it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -111,7 +111,7 @@ class Hashed:
 
 def _copy(store: Store, shard: Shard, rows: pa.Table) -> ShardInfo:
     with store.writing(shard.path) as file:
-        passing = Hashed(file)
+        passing = HashingWriter(file)
         for sample in _samples(store, rows):
             passing.write(sample)
         passing.write(ending(passing.size))
@@ -125,7 +125,7 @@ def _copy(store: Store, shard: Shard, rows: pa.Table) -> ShardInfo:
 
 
 def _samples(store: Store, rows: pa.Table) -> Iterator[bytes]:
-    """The tar blocks of each sample, in order."""
+    """The tar blocks of each sample, in the order of the rows."""
     narrow = rows.select(["key", "part", "offset", "size", "sha256"])
     for start, stop in cut(rows["size"].to_numpy(), _CHUNK):
         chunk = narrow.slice(start, stop - start).to_pylist()
@@ -160,7 +160,7 @@ def _score_rows(text: str) -> list[dict[str, object]]:
 
 
 def _shifted(rows: pa.Table) -> Iterator[list[dict[str, object]]]:
-    """Members of each sample, their offsets counted in the shard."""
+    """The members of each sample, with their offsets converted from the part to the shard."""
     start = 0
     columns = (rows[name].to_pylist() for name in ("members", "offset", "size"))
     for text, offset, size in zip(*columns, strict=True):
@@ -174,5 +174,5 @@ def _member_names(index: pa.Table) -> list[str]:
 
 
 def _counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value is there."""
+    """How often each value occurs."""
     return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}

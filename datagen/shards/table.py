@@ -1,4 +1,4 @@
-"""index.parquet read by shards, and source pictures by split, for those who check them."""
+"""Reads index.parquet one shard at a time, and tracks source pictures by split; for verification."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from datagen.shards.index import INDEX, ShardInfo, Split, index_schema
 from datagen.storage.store import Store
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError)
-"""What pyarrow raises where a Parquet file is damaged: errors of its own, and some of Python's."""
+"""Exceptions that pyarrow raises on a damaged Parquet file: its own, and some of Python's."""
 
 
 class DamagedIndexError(StoreError):
@@ -27,7 +27,7 @@ class DamagedIndexError(StoreError):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _damage_as_index_error() -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
@@ -35,13 +35,13 @@ def _told() -> Iterator[None]:
 
 
 class IndexFile:
-    """index.parquet, of which one row group is held at a time; packing writes one a shard.
+    """index.parquet, read one row group at a time; packing writes one row group for each shard.
 
-    Raises `DamagedIndexError` wherever it cannot be read.
+    All methods raise `DamagedIndexError` if it cannot be read.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        with _told():
+        with _damage_as_index_error():
             self._file = pq.ParquetFile(file)
         if not self._file.schema_arrow.equals(index_schema()):
             names = ", ".join(self._file.schema_arrow.names)
@@ -53,11 +53,11 @@ class IndexFile:
 
     @property
     def num_rows(self) -> int:
-        """How many samples it has."""
+        """The number of samples."""
         return int(self._file.metadata.num_rows)
 
     def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """All rows, by row groups."""
+        """All rows with these columns, one table for each row group."""
         return (self._group(number, list(columns)) for number in range(self._file.num_row_groups))
 
     def of_shard(self, path: str) -> pa.Table:
@@ -66,9 +66,9 @@ class IndexFile:
         return pa.concat_tables([index_schema().empty_table(), *(_of(table, path) for table in found)])
 
     def _group(self, number: int, columns: list[str] | None) -> pa.Table:
-        with _told():
+        with _damage_as_index_error():
             table = self._file.read_row_group(number, columns=columns)
-            table.validate(full=True)  # pyarrow reads text that is no UTF-8, and fails where it is looked at
+            table.validate(full=True)  # pyarrow reads invalid UTF-8 and fails where the text is used
             return table
 
 
@@ -86,7 +86,7 @@ def opened_index(store: Store) -> Iterator[IndexFile]:
 
 
 class Sources:
-    """Which source pictures were seen in which split; 16 bytes and a shard's number each."""
+    """Which source pictures occur in which split; 16 bytes and the number of a shard for each source."""
 
     def __init__(self) -> None:
         self._shards: list[ShardInfo] = []
@@ -95,7 +95,7 @@ class Sources:
         self._joined: dict[Split, tuple[Digests, NDArray[np.int64]]] = {}
 
     def elsewhere(self, source: str, shard: ShardInfo) -> str:
-        """Note that a shard has `source`; the path of a shard of the other split that has it too, or ''."""
+        """Add `source` (its sha256) to the current shard; returns a shard of the other split that has it too, or ''."""
         digest = digests([source])
         self._open.add(digest.tobytes())
         known, shards = self._of_split("val" if shard.split == "train" else "train")
@@ -103,7 +103,7 @@ class Sources:
         return self._shards[shards[place[0]]].path if there[0] else ""
 
     def close(self, shard: ShardInfo) -> None:
-        """A shard is at its end."""
+        """End the current shard."""
         self._shards.append(shard)
         found = np.frombuffer(b"".join(sorted(self._open)), "S16")
         self._seen[shard.split].append((len(self._shards) - 1, found))
@@ -111,7 +111,7 @@ class Sources:
         self._open.clear()
 
     def _of_split(self, split: Split) -> tuple[Digests, NDArray[np.int64]]:
-        """All sources of a split, sorted, and the first shard that has each."""
+        """All sources of a split, sorted, and the number of the first shard with each."""
         if split not in self._joined:
             parts = self._seen[split]
             every = np.concatenate([digests([]), *(found for _, found in parts)])

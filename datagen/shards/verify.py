@@ -1,4 +1,4 @@
-"""Whether a finished dataset is what its index says, byte by byte."""
+"""Verifies a finished dataset: every byte of the shards against dataset.json and the index."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ from datagen.shards.packed import PACKED, read_packed, sha256_of
 from datagen.shards.table import DamagedIndexError, IndexFile, Sources, opened_index
 from datagen.storage.store import Store
 
-_MEND = "`verify OUT --repair` writes it anew from run/parts"
-_AGAIN = "run the pipeline into it again, which writes it anew"
+_REPAIR_HINT = "`verify OUT --repair` writes it anew from run/parts"
+_RUN_HINT = "run the pipeline into it again, which writes it anew"
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 _PICTURES = ("png", "jpg", "webp")
 _BLOCK = 1 << 20
 
-Place = tuple[int, int]
-"""Offset of a member's data in its shard, and its size."""
+ByteRange = tuple[int, int]
+"""Offset of a member's data in its shard, and its size, in bytes."""
 
 
 class Problem(NamedTuple):
-    """What is wrong, where, and what mends it."""
+    """A fault: where it is, what is wrong, and what to do."""
 
     file: str
     key: str
     fault: str
-    remedy: str = _MEND
+    remedy: str = _REPAIR_HINT
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
         return printable("; ".join(filter(None, [f"{place}: {self.fault}", self.remedy])))
 
 
-class _Indexed(NamedTuple):
-    """A sample as the index has it."""
+class _IndexRow(NamedTuple):
+    """A sample in the index."""
 
-    places: dict[str, Place]
-    told: dict[str, object]
-    """Columns that repeat what its json says."""
+    places: dict[str, ByteRange]
+    columns: dict[str, object]
+    """The columns that repeat values of KEY.json."""
 
 
-class _Found(NamedTuple):
-    """A sample as the tar has it."""
+class _TarSample(NamedTuple):
+    """A sample in the tar."""
 
     key: str
-    places: dict[str, Place]
+    places: dict[str, ByteRange]
     members: dict[str, bytes]
     odd: list[str]
-    """Names of what is no plain file: links, devices, folders."""
+    """Names of entries that are no plain files: links, devices, folders."""
 
 
-class _Hashing(io.RawIOBase):
-    """Counts and hashes what is read through it."""
+class _HashingReader(io.RawIOBase):
+    """A reader that counts and hashes the bytes that pass through it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -82,15 +82,15 @@ class _Hashing(io.RawIOBase):
 
 
 def verify_dataset(store: Store) -> list[Problem]:
-    """All that is wrong with the dataset in `store`; [] if nothing is.
+    """All faults of the dataset in `store`; [] if it is sound.
 
-    Reads every byte of every shard once. Held are one sample, the index rows of one shard, and 24
-    bytes for each sample of the dataset.
+    Reads every byte of every shard once. Memory: one sample, the index rows of one shard, and 24 bytes for each sample
+    of the dataset.
     """
     try:
         dataset = read_dataset(store)
     except StoreError as error:
-        return [Problem(DATASET, "", str(error), _AGAIN)]
+        return [Problem(DATASET, "", str(error), _RUN_HINT)]
     problems = [*_total_problems(dataset), *_listing_problems(store, dataset), *_card_problems(store)]
     try:
         with opened_index(store) as index:
@@ -111,10 +111,10 @@ def _total_problems(dataset: DatasetInfo) -> Iterator[Problem]:
     ends = totals.accepted + sum(totals.rejected.values()) + totals.failed
     if totals.accepted != in_shards:
         fault = f"{totals.accepted} records were accepted, the shards list {in_shards} samples"
-        yield Problem(DATASET, "", fault, _AGAIN)
+        yield Problem(DATASET, "", fault, _RUN_HINT)
     if totals.records != ends:
         fault = f"{totals.records} records, but accepted, rejected and failed add up to {ends}"
-        yield Problem(DATASET, "", fault, _AGAIN)
+        yield Problem(DATASET, "", fault, _RUN_HINT)
 
 
 def _listing_problems(store: Store, dataset: DatasetInfo) -> Iterator[Problem]:
@@ -126,11 +126,11 @@ def _listing_problems(store: Store, dataset: DatasetInfo) -> Iterator[Problem]:
 
 
 def _card_problems(store: Store) -> Iterator[Problem]:
-    """Whether README.md is what packing wrote."""
+    """Compare README.md with the checksum that packing stored."""
     try:
         packed = read_packed(store)
     except StoreError as error:
-        yield Problem(PACKED, "", str(error), _AGAIN)
+        yield Problem(PACKED, "", str(error), _RUN_HINT)
         packed = None
     if not store.exists(CARD):
         yield Problem(CARD, "", "is missing")
@@ -161,7 +161,7 @@ def _distinct(table: pa.Table, names: list[str]) -> list[dict[str, str]]:
 
 
 def _repeated(index: IndexFile, keys: list[Digests]) -> dict[str, int]:
-    """Keys that are there several times, and how often; a second look finds their names."""
+    """Keys that occur several times, and how often. Only if there are any, a second pass reads their names."""
     found, counts = np.unique(np.concatenate(keys) if keys else digests([]), return_counts=True)
     twice = found[counts > 1]
     names: Counter[str] = Counter()
@@ -172,21 +172,21 @@ def _repeated(index: IndexFile, keys: list[Digests]) -> dict[str, int]:
 
 
 def _shard_problems(
-    store: Store, shard: ShardInfo, index: Mapping[str, _Indexed], sources: Sources
+    store: Store, shard: ShardInfo, index: Mapping[str, _IndexRow], sources: Sources
 ) -> Iterator[Problem]:
     if not store.exists(shard.path):
         yield Problem(shard.path, "", "is missing")
         return
     seen: set[str] = set()
     with store.reading(shard.path) as opened:
-        file = _Hashing(opened)
+        file = _HashingReader(opened)
         try:
             for sample in _samples(file):
                 seen.add(sample.key)
-                yield from _sample_problems(shard, sample, index.get(sample.key, _Indexed({}, {})), sources)
+                yield from _sample_problems(shard, sample, index.get(sample.key, _IndexRow({}, {})), sources)
         except _NO_TAR as error:
             yield Problem(shard.path, "", f"is no whole tar: {error}")
-        while file.read(_BLOCK):
+        while file.read(_BLOCK):  # the checksum covers the whole file, also what follows the end of the tar
             pass
     sources.close(shard)
     yield from _file_problems(shard, file, found=len(seen))
@@ -195,10 +195,10 @@ def _shard_problems(
 
 
 _NO_TAR = (tarfile.TarError, EOFError, ValueError, LookupError, ArithmeticError)
-"""What tarfile raises where headers are damaged, or made to deceive it."""
+"""Exceptions that tarfile raises on damaged or malicious headers."""
 
 
-def _file_problems(shard: ShardInfo, file: _Hashing, *, found: int) -> Iterator[Problem]:
+def _file_problems(shard: ShardInfo, file: _HashingReader, *, found: int) -> Iterator[Problem]:
     if file.count != shard.bytes:
         yield Problem(shard.path, "", f"has {file.count} bytes, {shard.bytes} are listed")
     elif file.digest.hexdigest() != shard.sha256:
@@ -207,16 +207,17 @@ def _file_problems(shard: ShardInfo, file: _Hashing, *, found: int) -> Iterator[
         yield Problem(shard.path, "", f"has {found} samples, {shard.samples} are listed")
 
 
-def _samples(file: _Hashing) -> Iterator[_Found]:
-    """Samples of a tar: what follows one another under one key."""
-    sample: _Found | None = None
+def _samples(file: _HashingReader) -> Iterator[_TarSample]:
+    """The samples of a tar: consecutive entries with one key."""
+    sample: _TarSample | None = None
+    # a stream without seeking, so that the same pass hashes the file
     with tarfile.open(fileobj=file, mode="r|") as tar:
         for entry in tar:
             key, _, name = entry.name.partition(".")
             if sample is None or sample.key != key:
                 if sample is not None:
                     yield sample
-                sample = _Found(key, {}, {}, [])
+                sample = _TarSample(key, {}, {}, [])
             if not entry.isreg():
                 sample.odd.append(name)
                 continue
@@ -227,7 +228,7 @@ def _samples(file: _Hashing) -> Iterator[_Found]:
         yield sample
 
 
-def _sample_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, sources: Sources) -> Iterator[Problem]:
+def _sample_problems(shard: ShardInfo, sample: _TarSample, indexed: _IndexRow, sources: Sources) -> Iterator[Problem]:
     places = indexed.places
     if not _KEY.fullmatch(sample.key):
         yield Problem(shard.path, sample.key, "is no key: at most 80 of a-z, 0-9, '-' and '_'")
@@ -244,7 +245,7 @@ def _sample_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, source
     yield from _info_problems(shard, sample, indexed, sources)
 
 
-def _info_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, sources: Sources) -> Iterator[Problem]:
+def _info_problems(shard: ShardInfo, sample: _TarSample, indexed: _IndexRow, sources: Sources) -> Iterator[Problem]:
     try:
         info = SampleInfo.model_validate_json(sample.members.get("json", b""))
     except ValidationError as error:
@@ -254,15 +255,15 @@ def _info_problems(shard: ShardInfo, sample: _Found, indexed: _Indexed, sources:
         return
     if info.key != sample.key:
         yield Problem(shard.path, sample.key, f"its json is that of '{info.key}'")
-    says = _told(info)
-    for name, value in indexed.told.items():
-        if value != says[name]:
-            yield Problem(INDEX, sample.key, f"{name} is {value!r:.80}, its json says {says[name]!r:.80}")
+    expected = _index_columns(info)
+    for name, value in indexed.columns.items():
+        if value != expected[name]:
+            yield Problem(INDEX, sample.key, f"{name} is {value!r:.80}, its json says {expected[name]!r:.80}")
     for name in sorted(set(info.members()) - sample.members.keys()):
         yield Problem(shard.path, sample.key, f"its json speaks of {name}, which it has not")
     if info.source.sha256 and (other := sources.elsewhere(info.source.sha256, shard)):
         fault = f"its source picture is also in {other}, the other split"
-        yield Problem(shard.path, sample.key, fault, _AGAIN)
+        yield Problem(shard.path, sample.key, fault, _RUN_HINT)
 
 
 def _picture_fault(data: bytes) -> str:
@@ -274,10 +275,10 @@ def _picture_fault(data: bytes) -> str:
     return ""
 
 
-def _indexed(rows: pa.Table) -> dict[str, _Indexed]:
-    """What the index has of each sample, by key."""
+def _indexed(rows: pa.Table) -> dict[str, _IndexRow]:
+    """The rows of the index by key."""
     return {
-        row["key"]: _Indexed(
+        row["key"]: _IndexRow(
             {member["name"]: (member["offset"], member["size"]) for member in row["members"] or ()},
             {
                 "task": row["task"],
@@ -290,8 +291,8 @@ def _indexed(rows: pa.Table) -> dict[str, _Indexed]:
     }
 
 
-def _told(info: SampleInfo) -> dict[str, object]:
-    """What the index should repeat."""
+def _index_columns(info: SampleInfo) -> dict[str, object]:
+    """The index columns that follow from KEY.json."""
     return {
         "task": info.task,
         "instruction": info.instruction,

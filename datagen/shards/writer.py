@@ -1,4 +1,4 @@
-"""Tars of samples: USTAR, fixed owner and time, so that the same samples are the same bytes."""
+"""Writes samples as tar blocks: USTAR with fixed owner and time, so that equal samples give equal bytes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from datagen.shards.sample import StoredSample
 
 
 class Placed(NamedTuple):
-    """Where a sample lies in a part."""
+    """The position of a sample in a part."""
 
     key: str
     offset: int
     size: int
-    """Bytes of all its tar blocks; they follow one another from `offset`."""
+    """Bytes of all its tar blocks, which are contiguous from `offset`."""
     members: dict[str, tuple[int, int]]
-    """Offset of each member's data in the part, and its size."""
+    """Offset of each member's data in the part, and its size, in bytes."""
     content: str
     sha256: str
-    """Of those blocks, by which whoever copies them knows that they are whole."""
+    """Of those blocks; packing checks it when it copies them."""
 
 
 def write_part(file: IO[bytes], samples: Iterable[StoredSample]) -> list[Placed]:
-    """Write samples as one tar, in their order, the members of each by name."""
+    """Write samples as one tar, in their order; the members of a sample are sorted by name."""
     placed = []
     offset = 0
     for sample in samples:
@@ -37,7 +37,7 @@ def write_part(file: IO[bytes], samples: Iterable[StoredSample]) -> list[Placed]
 
 
 def ending(size: int) -> bytes:
-    """What closes a tar of `size` bytes: two empty blocks, and zeros up to a whole tar record."""
+    """The end of a tar of `size` bytes: two zero blocks, and zeros up to a full tar record."""
     closed = size + 2 * tarfile.BLOCKSIZE
     return bytes(2 * tarfile.BLOCKSIZE + -closed % tarfile.RECORDSIZE)
 
@@ -60,4 +60,5 @@ def _header(name: str, size: int) -> bytes:
     entry = tarfile.TarInfo(name)
     entry.size = size
     entry.mode = 0o644
+    # USTAR and `strict`: a name that does not fit raises, and needs no extra header entry
     return entry.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")

@@ -189,6 +189,7 @@ class Actor:
         self.allowance.settle_all(took)
 
 
+@pytest.mark.ray
 def test_what_calls_took_is_told_with_the_next_asking_or_soon() -> None:
     actor = Actor()
 
@@ -206,6 +207,7 @@ def test_what_calls_took_is_told_with_the_next_asking_or_soon() -> None:
     asyncio.run(work())
 
 
+@pytest.mark.ray
 def test_the_ticket_of_a_call_that_was_cancelled_goes_back() -> None:
     actor = Actor()
     actor.allowance = Allowance(TERMS._replace(budget_tokens=100))

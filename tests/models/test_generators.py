@@ -37,6 +37,8 @@ from stages.edit_image import EditImage
 from stages.generate_image import GenerateImage
 from stages.remove_subject import RemoveSubject
 
+pytestmark = pytest.mark.torch
+
 STEPS = {"num_inference_steps": 2}
 SHORT = {"max_sequence_length": 32}
 KLEIN = {**STEPS, **SHORT, "text_encoder_out_layers": [1, 2]}

@@ -17,6 +17,7 @@ import transformers
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+from rings import example_count
 from segment_anything import SamPredictor, sam_model_registry
 
 from datagen.core.errors import ConfigError, DataError, SetupError
@@ -30,6 +31,8 @@ from datagen.models.segmenters.base import NOTHING, Scene, Segmentation, segment
 from datagen.models.segmenters.sam import SamConfig, read_sam
 from datagen.models.segmenters.sam2 import Sam2Config, Sam3Config
 from datagen.models.weights.batches import Batches
+
+pytestmark = pytest.mark.torch
 
 TINY = tiny.vocabulary()
 BOXES = [(5.0, 5.0, 30.0, 40.0), (10.5, 12.25, 70.0, 50.0), (40.0, 3.0, 79.0, 59.0)]
@@ -110,7 +113,7 @@ def test_boxes_lie_on_their_picture_best_first_and_bear_their_phrase(detectors: 
 
 
 @pytest.mark.parametrize("kind", DETECTORS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=example_count(6), deadline=None)
 @given(order=st.permutations(range(3)), size=st.integers(1, 3))
 def test_no_detection_hangs_on_the_batch(detectors: dict[str, Any], kind: str, order: list[int], size: int) -> None:
     model, asked = detectors[kind], [["a cat", "red cup"], ["dog"], ["cup"]]
@@ -164,7 +167,7 @@ def _tokenizer() -> Any:
     return tiny.BertTokenizer(vocab=tiny.vocabulary())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(st.lists(st.text("abcDOG .?[]", min_size=1, max_size=12), min_size=1, max_size=12), st.integers(12, 40))
 def test_every_phrase_stands_in_one_text_that_fits(phrases: list[str], limit: int) -> None:
     tokenizer = _tokenizer()
@@ -278,7 +281,7 @@ def test_masks_have_the_size_of_their_picture_and_channels_count(segmenters: dic
 
 
 @pytest.mark.parametrize("kind", SEGMENTERS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=example_count(5), deadline=None)
 @given(order=st.permutations(range(6)), pictures=st.integers(1, 3), boxes=st.integers(1, 3))
 def test_no_mask_hangs_on_other_boxes_or_pictures(
     segmenters: dict[str, Any], kind: str, order: list[int], pictures: int, boxes: int

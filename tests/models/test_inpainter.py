@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import demo_object, disc, noise
+from rings import example_count
 
 from datagen import DataError
 from datagen.imaging.geometry import dilate, draw
@@ -85,7 +86,7 @@ def test_the_answer_hangs_on_neither_batch_nor_threads(config):
     assert np.array_equal(batch[0], batch[2])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=example_count(25), deadline=None)
 @given(height=st.integers(1, 24), width=st.integers(1, 24), data=st.data())
 def test_patches_bear_any_shape_of_picture_and_mask(height, width, data):
     bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))

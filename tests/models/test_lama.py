@@ -14,6 +14,8 @@ from pictures import disc, photograph
 from datagen import SetupError
 from datagen.models.inpainters.lama import LamaConfig
 
+pytestmark = pytest.mark.torch
+
 
 class Fourier(torch.nn.Module):
     """LaMa's Fourier unit: a convolution of 1 x 1 over the real and imaginary parts of a picture's frequencies."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import realistic, skeleton
 from pydantic import ValidationError
+from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
@@ -70,7 +71,7 @@ def layouts(draw: st.DrawFn) -> Layout:
     return Layout(SIZE, Thing(draw(label), subject), tuple(Thing(*other) for other in others))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=example_count(500), deadline=None)
 @given(layouts(), st.integers(0, 2**32 - 1), st.booleans())
 def test_all_claims_are_true_for_any_boxes(layout: Layout, seed: int, sure: bool) -> None:
     writer = SURE if sure else WRITER
@@ -191,7 +192,7 @@ def test_same_layout_and_seed_give_the_same_text() -> None:
     assert len({write(layout, seed).instruction for seed in range(20)}) > 15
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300), deadline=None)
 @given(st.text(max_size=90), st.text(max_size=90), st.lists(st.text(max_size=20), max_size=3), st.integers(0, 99))
 def test_no_label_breaks_the_sentences(label: str, other: str, attributes: list[str], seed: int) -> None:
     subject = Thing(label, (10, 10, 40, 40), tuple(attributes))
@@ -341,7 +342,7 @@ def test_a_name_that_fits_the_subject_too_is_not_definite() -> None:
     assert all("the galaxy" not in write(layout, seed).text for seed in range(60))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200), deadline=None)
 @given(st.text(min_size=1))
 def test_article_of_anything(words: str) -> None:
     assert article(words) in ("a", "an")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image as Pillow
+from rings import example_count
 from torch import nn
 from torchvision import transforms as tv
 from torchvision.transforms import InterpolationMode as Mode
@@ -40,6 +41,8 @@ from datagen.models.hashers.embedding import EmbeddingHashConfig
 from datagen.models.nsfw_filters.classifier import ImageClassifierConfig
 from datagen.models.scorers.clip import ClipConfig, Siglip2Config
 from datagen.models.scorers.open_clip import OpenClipConfig
+
+pytestmark = pytest.mark.torch
 
 Pixels = NDArray[np.uint8]
 SIDE = tiny.SIDE
@@ -339,7 +342,7 @@ def _odd() -> list[Pixels]:
     return [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in sizes]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.integers(0, 4), max_size=7))
 def test_an_embedding_has_length_1_and_does_not_depend_on_its_company(embedder: Any, order: list[int]) -> None:
     embed, alone = embedder

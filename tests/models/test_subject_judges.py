@@ -15,6 +15,7 @@ from chat_server import Act, Asked, Chat, chatting, says, words_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+from rings import example_count
 
 from datagen import Failed, Record, Reject
 from datagen.core.errors import DataError
@@ -110,7 +111,7 @@ DRESSED = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=DRESSED)
 def test_a_reply_is_read_leniently(chat: Chat, said: tuple[str, str]) -> None:
     word, dress = said

@@ -15,6 +15,7 @@ from building import context_of, run_local, toy_config
 from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.execute.inspect.plan import as_text
@@ -25,6 +26,8 @@ from datagen.models.weights.config import WeightsConfig
 from datagen.models.weights.packages import package
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
+
+pytestmark = pytest.mark.torch
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -132,7 +135,7 @@ def test_number_formats() -> None:
     assert ToyConfig(weights="owner/name", precision="bfloat16").ready("cpu") is torch.bfloat16
 
 
-@settings(max_examples=25)  # each collects garbage, as torch's memory is to be let go
+@settings(max_examples=example_count(25))  # each collects garbage, as torch's memory is to be let go
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 16), st.integers(1, 16))
 def test_a_batch_that_does_not_fit_is_halved_and_stays_small(items: list[int], size: int, fits: int) -> None:
     sizes: list[int] = []

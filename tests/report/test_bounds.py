@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.report import bounds
-from datagen.report.bounds import Bound, Judge
+from datagen.report.bounds import Bound, StageScores
 
 SCORES = ("a", "b")
 Row = tuple[dict[str, float], str, int]
@@ -34,8 +35,8 @@ def _judged(scores: dict[str, float], limits: tuple[Bound, ...]) -> str:
     return ""
 
 
-def _collected(rows: list[Row], limits: tuple[Bound, ...]) -> Judge:
-    judge = Judge(SCORES, limits)
+def _collected(rows: list[Row], limits: tuple[Bound, ...]) -> StageScores:
+    judge = StageScores(SCORES, limits)
     for rank, (scores, reason, samples) in enumerate(rows):
         judge.add(rank, scores, reason, samples)
     return judge
@@ -44,7 +45,7 @@ def _collected(rows: list[Row], limits: tuple[Bound, ...]) -> Judge:
 values = st.floats(-100, 100).map(lambda value: round(value, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(
     scores=st.lists(st.tuples(values, values, st.integers(0, 3)), min_size=1, max_size=40),
     limits=st.tuples(values, values, values),
@@ -81,7 +82,7 @@ def test_what_was_rejected_for_no_bound_is_gained_by_none() -> None:
 
 def test_of_too_many_records_those_count_that_rank_lowest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST", 50)
-    judge = Judge(("a",), ())
+    judge = StageScores(("a",), ())
     ranks = np.random.default_rng(0).permutation(1000)
     for rank in ranks:
         judge.add(int(rank), {"a": float(rank)}, "", 0)
@@ -94,7 +95,7 @@ def test_of_too_many_records_those_count_that_rank_lowest(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [0.0], [-1e9, 1e9], [1e-9, 2e-9], [math.nan, 1.0]])
 def test_an_axis_holds_its_values(values: list[float]) -> None:
-    judge = Judge(("a",), (Bound("a", "least", "min_a", "small", 0.5),))
+    judge = StageScores(("a",), (Bound("a", "least", "min_a", "small", 0.5),))
     for rank, value in enumerate(values):
         judge.add(rank, {} if math.isnan(value) else {"a": value}, "", 0)
     [spread] = judge.spreads()

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rings import example_count
 from running import finished
 
 from datagen.core.errors import DatagenError
@@ -40,7 +41,7 @@ def _reported(out: Path) -> str:
         return f"error: {error}"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_ledger_with_odd_cells_is_reported_or_refused(whole: Path, tmp_path: Path, data: st.DataObject) -> None:
     out = tmp_path / "out"

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.report.flow import SOURCE, Flow, Node, flow
+from datagen.report.flow import SOURCE, Flow, FlowNode, flow
 from datagen.report.survey import DUPLICATE, End
 
 STAGES = ("a", "b", "c", "d")
@@ -63,5 +63,5 @@ def test_a_route_passes_by_the_stages_that_it_does_not_meet() -> None:
 
 def test_stages_that_lose_nothing_are_left_out() -> None:
     found = flow({(("a", "b"), End("accepted")): 3})
-    assert found.nodes == [Node(SOURCE, "source"), Node("accepted", "accepted")]
+    assert found.nodes == [FlowNode(SOURCE, "source"), FlowNode("accepted", "accepted")]
     assert flow({}).nodes == []

@@ -18,7 +18,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium is on the PATH, as any of {', '.join(NAMES)}")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium is on the PATH, as any of {', '.join(NAMES)}"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import disc, noise
 from PIL import Image as Pillow
+from rings import example_count
 from shards.making import packed, record
 
 from datagen.imaging.image import Image
-from datagen.report.pictures import NEARBY, Marked, Reading, of_row, of_sample, outline, small
+from datagen.report.pictures import (
+    LOCAL_FILES,
+    LabelledBox,
+    ReadLimits,
+    outline,
+    sheet_of_row,
+    sheet_of_sample,
+    thumbnail,
+)
 from datagen.shards.reader import open_dataset
 from datagen.storage.store import Store
 
@@ -39,10 +48,10 @@ def _mask_of(path: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bo
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=example_count(25), deadline=None)
 @given(width=st.integers(1, 900), height=st.integers(1, 900), side=st.integers(16, 400))
 def test_a_small_picture_keeps_its_shape_and_never_grows(width: int, height: int, side: int) -> None:
-    picture = small(Image.of(np.full((height, width, 3), 90, np.uint8)), name="x", side=side)
+    picture = thumbnail(Image.of(np.full((height, width, 3), 90, np.uint8)), name="x", side=side)
     assert max(picture.width, picture.height) == min(side, max(width, height))
     with Pillow.open(io.BytesIO(picture.data)) as opened:
         assert opened.format == "WEBP"
@@ -66,10 +75,10 @@ def test_an_outline_of_nothing_is_empty_and_one_of_noise_is_short() -> None:
 def test_a_sample_shows_its_pictures_masks_and_boxes(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     packed(store, [record("one", refs=2, masks=2)])
-    sheet = of_sample(open_dataset(str(tmp_path))[0])
+    sheet = sheet_of_sample(open_dataset(str(tmp_path))[0])
     assert [picture.name for picture in sheet.pictures] == ["ref_0", "ref_1", "source", "target"]
     assert set(sheet.outlines) == {"mask_0", "mask_1"}
-    assert sheet.boxes[0] == Marked("coin", (1, 2, 3.5, 4))
+    assert sheet.boxes[0] == LabelledBox("coin", (1, 2, 3.5, 4))
     assert sheet.size == (12, 8)
     assert sheet.notes == ()
     assert sheet.bytes == sum(len(picture.data) for picture in sheet.pictures)
@@ -81,7 +90,7 @@ def test_a_damaged_member_is_told_and_the_others_are_shown(tmp_path: Path) -> No
     sample = open_dataset(str(tmp_path))[0]
     whole = sample.read
     sample.read = lambda name: b"no picture" if name == "target.png" else whole(name)  # type: ignore[method-assign]
-    sheet = of_sample(sample)
+    sheet = sheet_of_sample(sample)
     assert sheet.named("target") is None
     assert sheet.named("source") is not None
     assert sheet.notes[0].startswith("target.png: not a picture")
@@ -89,20 +98,20 @@ def test_a_damaged_member_is_told_and_the_others_are_shown(tmp_path: Path) -> No
 
 def test_a_rejected_record_shows_its_original_and_its_box(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(Image.of(noise(50, 80)).encoded())
-    sheet = of_row(_row("a.png", base=f"{tmp_path}/", box=[1, 2, 30, 40], subject="a <b>cup</b>"))
+    sheet = sheet_of_row(_row("a.png", base=f"{tmp_path}/", box=[1, 2, 30, 40], subject="a <b>cup</b>"))
     assert [picture.name for picture in sheet.pictures] == ["original"]
-    assert sheet.boxes == (Marked("a <b>cup</b>", (1, 2, 30, 40)),)
+    assert sheet.boxes == (LabelledBox("a <b>cup</b>", (1, 2, 30, 40)),)
     assert sheet.size == (80, 50)
 
 
 def test_what_stages_made_of_it_is_shown_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(Image.of(noise(50, 80)).encoded())
     mask = disc(50, 80, x=30, y=20, radius=9)
-    kept = {"source": Image.of(noise(50, 80)), "hole": mask, "masks": [mask, mask], "refs": [Image.of(noise(5, 5))]}
-    sheet = of_row(_row(tmp_path / "a.png"), kept=kept)
+    stored = {"source": Image.of(noise(50, 80)), "hole": mask, "masks": [mask, mask], "refs": [Image.of(noise(5, 5))]}
+    sheet = sheet_of_row(_row(tmp_path / "a.png"), stored=stored)
     assert [picture.name for picture in sheet.pictures] == ["original", "ref_0", "source"]
     assert set(sheet.outlines) == {"mask_0", "mask_1"}
-    assert of_row(_row(tmp_path / "a.png"), kept={"mask": mask}).outlines.keys() == {"mask"}
+    assert sheet_of_row(_row(tmp_path / "a.png"), stored={"mask": mask}).outlines.keys() == {"mask"}
 
 
 @pytest.mark.parametrize(
@@ -116,14 +125,14 @@ def test_what_stages_made_of_it_is_shown_with_it(tmp_path: Path) -> None:
     ],
 )
 def test_why_an_original_cannot_be_shown_is_told(uri: str, says: str) -> None:
-    sheet = of_row(_row(uri))
+    sheet = sheet_of_row(_row(uri))
     assert sheet.pictures == ()
     assert says in sheet.notes[0]
 
 
 @pytest.mark.parametrize("fields", ["", "{", "[]", '{"box": [1, 2]}', '{"box": [NaN, 0, 1, 1]}', '{"box": "x"}'])
 def test_fields_that_are_no_use_are_passed_over(fields: str) -> None:
-    assert of_row({"source_uri": "", "fields": fields}).boxes == ()
+    assert sheet_of_row({"source_uri": "", "fields": fields}).boxes == ()
 
 
 def test_what_may_be_read_is_what_the_run_read_but_for_the_web() -> None:
@@ -133,5 +142,5 @@ def test_what_may_be_read_is_what_the_run_read_but_for_the_web() -> None:
             {"repeat": {"stages": [{"use": "b", "with": {"schemes": ["s3"]}}, {"use": "c"}]}},
         ]
     }
-    assert Reading.of_config(config).schemes == ("file", "s3")
-    assert Reading.of_config({}) == NEARBY
+    assert ReadLimits.of_config(config).schemes == ("file", "s3")
+    assert ReadLimits.of_config({}) == LOCAL_FILES

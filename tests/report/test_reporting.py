@@ -69,6 +69,7 @@ def test_what_cannot_be_noted_of_a_run_is_said(tmp_path: Path, monkeypatch: pyte
     assert "what stages took is not noted: the disk is full" in watcher.said
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize(
     ("words", "says"),
     [

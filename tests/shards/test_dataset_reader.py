@@ -117,6 +117,7 @@ def test_what_is_no_whole_dataset_is_told(tmp_path: Path, out: str, change: str,
     assert message in str(caught.value)
 
 
+@pytest.mark.subprocess
 def test_the_reader_is_light_to_import() -> None:
     code = "import sys, datagen.shards.reader; print(*sys.modules, sep='\\n')"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

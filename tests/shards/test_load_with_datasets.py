@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from datagen.core.record import Record
 from datagen.imaging.image import Image
-from datagen.shards.card import features
+from datagen.shards.dataset_card import features
 from datagen.shards.index import CARD
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import OutputOptions
@@ -98,7 +98,7 @@ def pack_plain_first(items: list[Record], out: Path) -> None:
         seed += 1
 
 
-@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("streaming", [False, pytest.param(True, marks=pytest.mark.torch)])
 def test_nothing_is_lost(hub: ModuleType, tmp_path: Path, streaming: bool) -> None:
     items = varied()
     out = tmp_path / "out"

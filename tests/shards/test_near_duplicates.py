@@ -12,12 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from making import streamed
+from rings import example_count
 
 from datagen.core.errors import StoreError
 from datagen.imaging.perceptual_hash import hash_text
 from datagen.shards.columns import ACCEPTED, Digests, digests
 from datagen.shards.distance_limit import furthest
-from datagen.shards.near import TooManyError, near_pairs
+from datagen.shards.hamming_search import TooManyPairsError, near_pairs
 from datagen.shards.options import NearOptions, OutputOptions
 from datagen.shards.plan import Plan, plan_shards
 
@@ -34,7 +35,7 @@ def random_hashes(rng: np.random.Generator, *, number: int, words: int, spread: 
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60), deadline=None)
 @given(seed=st.integers(0, 2**32), number=st.integers(1, 60), words=st.integers(1, 9), data=st.data())
 def test_all_near_pairs_are_found_and_no_other(seed: int, number: int, words: int, data: st.DataObject) -> None:
     within = data.draw(st.integers(0, min(furthest(64 * words), 40)))
@@ -47,7 +48,7 @@ def test_all_near_pairs_are_found_and_no_other(seed: int, number: int, words: in
 
 
 def test_more_pairs_than_can_be_held_are_refused() -> None:
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyPairsError):
         near_pairs(np.zeros((300, 4), np.uint64), within=0, most=1000)
 
 
@@ -125,7 +126,7 @@ SAMPLES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(drawn=SAMPLES, within=st.integers(0, 3), seed=st.integers(0, 2**32))
 @example(drawn=[{"a": 1, "b": 1, "score": None, "slice": n} for n in range(3)], within=0, seed=0)
 def test_the_best_stays_and_who_goes_is_near_it_whatever_the_order(
@@ -169,7 +170,7 @@ def test_another_task_or_label_is_no_duplicate() -> None:
     assert len(planned(table, near_duplicates=near({"a": 4}, same=())).keys) == 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=example_count(80), deadline=None)
 @given(values=st.lists(st.integers(0, 63), min_size=1, max_size=25), within=st.integers(0, 2), seed=st.integers(0, 99))
 def test_what_is_near_is_never_in_two_splits(values: list[int], within: int, seed: int) -> None:
     table = rows_of([{"fields": {"a": bits_text(value << 7)}, "source": f"{value % 5}"} for value in values])

@@ -81,17 +81,18 @@ from making import about, streamed
 from datagen.shards import shard
 from datagen.storage.store import Store
 from test_packing_again import packing
-whole, left = shard.Hashed.write, [int(sys.argv[3])]
+whole, left = shard.HashingWriter.write, [int(sys.argv[3])]
 def write(self, data):
     left[0] -= 1
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     whole(self, data)
-shard.Hashed.write = write
+shard.HashingWriter.write = write
 packing(Store(sys.argv[1]), streamed(pickle.load(open(sys.argv[2], "rb"))))
 """
 
 
+@pytest.mark.subprocess
 def test_a_pack_killed_by_the_system_goes_on_and_leaves_nothing_behind(
     store: Store, accepted: pa.Table, tmp_path: Path
 ) -> None:

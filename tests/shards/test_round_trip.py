@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import composed, packed, record
+from rings import example_count
 
 from datagen.core.record import Record
 from datagen.shards.index import read_dataset
@@ -24,10 +25,6 @@ from datagen.shards.reader import open_dataset
 from datagen.shards.verify import verify_dataset
 from datagen.shards.writer import write_part
 from datagen.storage.store import Store
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import webdataset
 
 
 @contextmanager
@@ -58,7 +55,7 @@ def _is_text(id: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in id)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40), deadline=None)
 @given(records())
 def test_what_goes_in_comes_out(items: list[Record]) -> None:
     with memory() as store:
@@ -77,7 +74,7 @@ def test_what_goes_in_comes_out(items: list[Record]) -> None:
             assert found.instruction == item["instruction"]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=example_count(10), deadline=None)
 @given(records(), st.randoms(use_true_random=False))
 def test_the_same_samples_are_the_same_bytes_in_any_order(items: list[Record], random: Any) -> None:
     with memory() as store, memory() as other:
@@ -122,8 +119,13 @@ def test_a_part_is_what_tarfile_writes() -> None:
     assert ours.getvalue() == theirs.getvalue()
 
 
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset leaves closing to the collector
 def test_webdataset_reads_it(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import webdataset
+
     items = [record(f"picture.{number}", refs=number % 3, masks=number % 2, seed=number) for number in range(8)]
     dataset = packed(Store(str(tmp_path)), items).dataset
     urls = [str(tmp_path / shard.path) for shard in dataset.shards]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import OPTIONS, about, committed, composed, packed, record, stored, streamed
+from rings import example_count
 
 from datagen.shards.index import DATASET, INDEX
 from datagen.shards.pack import pack
@@ -37,7 +38,7 @@ def test_a_whole_dataset_has_no_problem(store: Store) -> None:
     assert verify_dataset(store) == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_flipped_byte_is_found(store: Store, data: st.DataObject) -> None:
     whole = store.read(SHARD)

@@ -14,6 +14,8 @@ from datagen.fetch import SCHEMES, read_file
 from datagen.sources.base import Source
 from datagen.sources.config import HuggingFaceConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig
 
+pytestmark = pytest.mark.s3
+
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:

@@ -16,6 +16,7 @@ from foreign_generation import MAKERS as GENERATION
 from foreign_pairs import MAKERS as PAIRS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rings import example_count
 
 from datagen.core.errors import DatagenError
 from datagen.core.options import Options
@@ -86,7 +87,7 @@ def test_a_count_is_that_of_the_rows(kind: str, tmp_path: Path) -> None:
     assert counted in (None, sum(1 for row in source.rows() if not row.id.startswith("%")))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_fail_rows_or_are_told(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

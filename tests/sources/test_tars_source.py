@@ -15,7 +15,7 @@ from building import run_local, toy_graph
 from foreign import JPG, MASKS, PNG, SAMPLES, sa1b_file, write_files, write_tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from webdataset.tariterators import base_plus_ext
+from rings import example_count
 
 from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
@@ -54,7 +54,10 @@ def test_samples_of_a_tar(tmp_path: Path) -> None:
     assert (fields["caption"], fields["license"], fields["credit"]) == ("from json", "CC0-1.0", "me")
 
 
+@pytest.mark.torch
 def test_keys_are_those_of_webdataset(tmp_path: Path) -> None:
+    from webdataset.tariterators import base_plus_ext
+
     names = ["a.jpg", "a.x.png", "b/c.d.jpg", "b/c.txt", "./e.jpg", "f", ".g.jpg", "h.jpg", "i/.j.jpg"]
     path = write_tar(tmp_path / "a.tar", dict.fromkeys(names, JPG))
     theirs = [base_plus_ext(name)[0] for name in names if base_plus_ext(name)[0]]
@@ -172,7 +175,7 @@ def test_tars_that_are_not_whole_say_where_they_end(tmp_path: Path) -> None:
     assert found["z/z"] == [""]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150), deadline=None)
 @given(at=st.integers(0, 4000), data=st.binary(min_size=1, max_size=12), end=st.integers(100, 6000))
 def test_a_damaged_tar_never_raises(tmp_path_factory: pytest.TempPathFactory, at: int, data: bytes, end: int) -> None:
     whole = bytearray(_whole())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from photographs import NAMES, edited, jpeg, moved, photograph, resized
+from rings import example_count
 
 from datagen.core.record import Record
 from datagen.core.stage import Answer, Reject
@@ -26,7 +27,7 @@ def judged(source: Pixels, target: Pixels, **options: float) -> Answer:
     return answer
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=example_count(8), deadline=None)
 @given(name=PICTURES, x=SHIFTS, y=SHIFTS)
 def test_a_shift_is_found(name: str, x: float, y: float) -> None:
     found = alignment(photograph(name), moved(photograph(name), x=x, y=y))
@@ -34,7 +35,7 @@ def test_a_shift_is_found(name: str, x: float, y: float) -> None:
     assert found.zoom < 0.01
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=example_count(8), deadline=None)
 @given(name=PICTURES, scale=st.floats(0.85, 1.2), x=st.floats(-8, 8), y=st.floats(-8, 8))
 def test_a_scale_is_found_with_a_shift(name: str, scale: float, x: float, y: float) -> None:
     found = alignment(photograph(name), moved(photograph(name), x=x, y=y, scale=scale))
@@ -42,7 +43,7 @@ def test_a_scale_is_found_with_a_shift(name: str, scale: float, x: float, y: flo
     assert (found.x, found.y) == pytest.approx((x, y), abs=1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=example_count(8), deadline=None)
 @given(name=PICTURES, other=PICTURES, x=st.floats(-12, 12), at=st.tuples(st.floats(0, 0.7), st.floats(0, 0.7)))
 def test_an_edit_and_a_codec_hide_no_shift(name: str, other: str, x: float, at: tuple[float, float]) -> None:
     target = jpeg(edited(moved(photograph(name), x=x), photograph(other), at=at), 85)
@@ -50,7 +51,7 @@ def test_an_edit_and_a_codec_hide_no_shift(name: str, other: str, x: float, at: 
     assert (found.x, found.y) == pytest.approx((x, 0), abs=1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=example_count(8), deadline=None)
 @given(name=PICTURES, other=PICTURES, quality=st.integers(50, 100), at=st.tuples(st.floats(0, 0.7), st.floats(0, 0.7)))
 def test_what_was_edited_in_place_is_kept(name: str, other: str, quality: int, at: tuple[float, float]) -> None:
     target = jpeg(edited(photograph(name), photograph(other), at=at), quality)

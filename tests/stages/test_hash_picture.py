@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from photographs import NAMES, cropped, edited, jpeg, photograph, resized
 from PIL import Image as Pillow
+from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.core.record import Record
@@ -72,7 +73,7 @@ def test_other_text_is_no_hash(text: str) -> None:
         read_hash(text)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=example_count(15), deadline=None)
 @given(seed=st.integers(0, 999), cosine=st.floats(0.8, 1))
 def test_the_bits_of_embeddings_tell_their_angle(seed: int, cosine: float) -> None:
     rng = np.random.default_rng(seed)

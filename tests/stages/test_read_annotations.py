@@ -13,6 +13,7 @@ from foreign import runs, sa1b_annotation, sa1b_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rings import example_count
 
 from datagen.core.record import Record
 from datagen.core.stage import Failed, Reject
@@ -140,7 +141,7 @@ def test_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:
         ReadAnnotations.Config(min_area=0.6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     corners=st.lists(
         st.tuples(st.integers(0, 48), st.integers(0, 38), st.integers(1, 30), st.integers(1, 30)), max_size=6
@@ -158,7 +159,7 @@ def test_no_chosen_object_is_a_part_of_another(tmp_path: Path, corners: list[tup
         assert any(list(bounds(mask)) == box for mask in fit)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_never_raises(tmp_path: Path, data: st.DataObject) -> None:
     whole = bytearray(sa1b_file(1, [CAR, WHEEL], width=WIDTH, height=HEIGHT))

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pydantic
 import pytest
 from building import ledger_rows, run_local, toy_graph
+from fsspec.registry import known_implementations
 from picture_files import header, noise, png_of, saved, smooth
 
 from datagen.core.errors import SetupError
@@ -137,8 +137,9 @@ def test_a_chain_behind_a_plain_path_is_only_a_name(folder: str) -> None:
     assert fault(f"file://{folder}a.png::http://127.0.0.1/a.png") == "there is no such file"
 
 
-def test_a_scheme_whose_package_is_missing_stops_the_run() -> None:
-    fsspec.register_implementation("tape", "nowhere.Tape", errtxt="Install tapefs to read tapes", clobber=True)
+def test_a_scheme_whose_package_is_missing_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"class": "nowhere.Tape", "err": "Install tapefs to read tapes"}
+    monkeypatch.setitem(known_implementations, "tape", known)
     with pytest.raises(SetupError, match="'tape' addresses cannot be read here: Install tapefs to read tapes"):
         read("tape://a.png", schemes=("tape",))
 

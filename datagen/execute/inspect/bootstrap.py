@@ -1,4 +1,7 @@
-"""From what some rows came to, to what all rows come to: a number and an interval."""
+"""Forecasts: from the values of a random sample of rows, the total over all rows with an interval.
+
+Yes-or-no values use Wilson's interval, all others a bootstrap over rows.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Values = NDArray[np.float64]
-"""What each row that was drawn came to."""
+"""One value for each drawn row."""
 
 LEVEL = 0.9
-"""Share of the intervals that are to hold the truth."""
+"""Nominal coverage of the intervals, 0 to 1."""
 _RESAMPLES = 2000
-_AT_ONCE = 100
-"""Resamples that are held at once."""
+_BATCH = 100
+"""Resamples that are in memory at once; without a limit SciPy makes all of them at once."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is expected, and from where to where it may be: 19 times of 20 not below, 19 of 20 not above."""
+    """An expected value and its 90 % interval: the true value is below `low` or above `high` in 5 % of cases each."""
 
     value: float
     low: float
     high: float
 
     def times(self, factor: float) -> Forecast:
-        """The same in another unit."""
+        """The forecast in another unit, multiplied by `factor`."""
         return Forecast(self.value * factor, self.low * factor, self.high * factor)
 
 
@@ -36,47 +39,49 @@ NOTHING = Forecast(0.0, 0.0, 0.0)
 
 
 def forecast_count(values: Values, *, rows: int, seed: int) -> Forecast:
-    """How many there are in all rows; what was not seen once may still be there."""
+    """Forecast a count over `rows` rows. If every value is 0, the upper bound is still above 0."""
     if set(np.unique(values)) <= {0.0, 1.0}:
         found = stats.binomtest(int(values.sum()), len(values)).proportion_ci(LEVEL, "wilson")
-        return _scaled(float(values.mean()), float(found.low), float(found.high), len(values), rows)
-    return _of_values(values, rows, seed)
+        return _scale_to_rows(float(values.mean()), float(found.low), float(found.high), len(values), rows)
+    return _forecast_mean(values, rows, seed)
 
 
 def forecast_amount(values: Values, *, rows: int, seed: int) -> Forecast:
-    """How much of something all rows take; what no row took counts as taken by none."""
-    return _of_values(values, rows, seed) if values.any() else NOTHING
+    """Forecast an amount over `rows` rows, in the unit of `values`. If every value is 0, so is the forecast."""
+    return _forecast_mean(values, rows, seed) if values.any() else NOTHING
 
 
-def _of_values(values: Values, rows: int, seed: int) -> Forecast:
+def _forecast_mean(values: Values, rows: int, seed: int) -> Forecast:
     mean = float(values.mean())
     if len(values) >= rows:
         return Forecast(mean * rows, mean * rows, mean * rows)
-    if np.ptp(values) == 0:  # some that were not drawn may be of another kind, as many as may go unseen
+    if np.ptp(values) == 0:
+        # There is no spread to resample. The interval allows for rows of another kind, as many as a sample may miss.
         unseen = float(stats.binomtest(0, len(values)).proportion_ci(LEVEL, "wilson").high)
         low, high = mean * (1 - unseen), mean * (1 + unseen)
     else:
-        low, high = _bootstrapped(values, seed)
-    return _scaled(mean, low, high, len(values), rows)
+        low, high = _bootstrap_bounds(values, seed)
+    return _scale_to_rows(mean, low, high, len(values), rows)
 
 
-def _bootstrapped(values: Values, seed: int) -> tuple[float, float]:
-    """Bounds of the mean: bias-corrected and accelerated, and as wide as so few values ask for.
+def _bootstrap_bounds(values: Values, seed: int) -> tuple[float, float]:
+    """Bounds of the mean, by the bias-corrected and accelerated (BCa) bootstrap, widened for small samples.
 
-    The wider level is Hesterberg's (2015, The American Statistician 69, section 4.2): percentiles of few values are
-    too narrow as normal bounds are against Student's.
+    Percentiles of few values give intervals that are too narrow, as normal bounds are compared with Student's. The
+    wider level is that of Hesterberg (2015, The American Statistician 69, section 4.2).
     """
     size = len(values)
     quantile = stats.t.ppf((1 + LEVEL) / 2, size - 1) * np.sqrt(size / (size - 1))
     level = float(1 - 2 * stats.norm.sf(quantile))
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as of values of which too few differ; then the bounds are NaN
+            # If too few values differ, BCa warns and returns NaN. Then percentiles are used.
+            warnings.simplefilter("ignore")
             found = stats.bootstrap(
                 (values,),
                 np.mean,
                 n_resamples=_RESAMPLES,
-                batch=_AT_ONCE,
+                batch=_BATCH,
                 confidence_level=level,
                 method=method,
                 rng=np.random.default_rng(seed),
@@ -86,8 +91,9 @@ def _bootstrapped(values: Values, seed: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _scaled(mean: float, low: float, high: float, drawn: int, rows: int) -> Forecast:
-    """Of all rows; the interval shrinks as fewer are left that were not drawn."""
-    left = np.sqrt(max(0.0, 1 - drawn / rows))
+def _scale_to_rows(mean: float, low: float, high: float, draws: int, rows: int) -> Forecast:
+    """Scale a mean to all rows. The interval shrinks with the number of rows that were not drawn, to nothing."""
+    # Finite population correction: the drawn rows are known exactly.
+    left = np.sqrt(max(0.0, 1 - draws / rows))
     bounds = (max(0.0, mean + float(bound - mean) * left) * rows for bound in (low, high))
     return Forecast(mean * rows, *bounds)

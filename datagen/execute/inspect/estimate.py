@@ -1,4 +1,4 @@
-"""What a whole run would give and take, from a few rows of its source run through the real stages."""
+"""`plan --estimate`: forecasts the yield and the cost of a run from a sample of rows, run through the real stages."""
 
 from __future__ import annotations
 
@@ -28,20 +28,18 @@ from datagen.sources.base import Source, SourceRow
 from datagen.storage.store import Store
 
 Resource = Literal["core", "gpu", "call"]
-"""What hours are told of: a core, a GPU, or a call to a service, of which many wait side by side."""
+"""What the hours of an estimate are hours of: a core, a GPU, or an open call of a service (many are open at once)."""
 
-FEWEST = 10
-"""Draws; fewer tell next to nothing."""
 _COLUMNS = ("slice", "id", "parent", "status", "stage", "reason", "seconds", "tokens", "usd", "size")
-_HOURS = 1 / 3600
+_HOURS_PER_SECOND = 1 / 3600
 
 
 @dataclass
 class Estimate:
-    """A forecast of a whole run that finds nothing done."""
+    """A forecast of a whole run into an empty OUT."""
 
     rows: int
-    """Of the source."""
+    """Rows of the source."""
     draws: int
     """Rows that were drawn."""
     seed: int
@@ -49,9 +47,9 @@ class Estimate:
     """Before packing drops duplicates."""
     failed: Forecast
     rejected: dict[str, Forecast]
-    """By `stage/reason`, those that were met."""
+    """By `stage/reason`, for reasons that rejected some drawn record."""
     unmet: Forecast
-    """What any one reason that was not met may still reject."""
+    """Records that any single other reason may reject."""
     hours: dict[Resource, Forecast]
     """By resource, all workers together."""
     stages: dict[str, dict[Resource, Forecast]]
@@ -60,78 +58,78 @@ class Estimate:
     usd: Forecast
     dataset_bytes: Forecast
     run_bytes: Forecast
-    """Of what lies below `run/` besides: parts, ledger, kept answers."""
+    """Of `run/`, in addition: parts, ledger, stored answers."""
     seconds: float
-    """That the estimate took."""
+    """Wall time of the estimate itself."""
     notes: list[str] = field(default_factory=list)
 
 
 def estimate(graph: Graph, *, draws: int, watcher: RunObserver, seed: int = 0, rows: int | None = None) -> Estimate:
-    """Run some rows of the source through all stages, and forecast what the whole of it comes to.
+    """Run a sample of source rows through all stages, and forecast the result of running all rows.
 
-    The source is cut into `draws` spans of equal length, and one row is drawn of each; with it comes the rest
-    of its group. `rows` is how many rows there are; they are counted if it is not given. All is done in a
-    temporary folder that is removed whatever happens; OUT is not looked at.
+    The source is cut into `draws` spans of equal length. One row is drawn from each span, together with the other rows
+    of its group. `rows` is the number of rows of the source; if it is None, they are counted. The sample runs in a
+    temporary folder, which is always removed. OUT is not used, because earlier rows are no random sample.
 
-    Raises `ConfigError` if there are fewer rows than `rows` says.
+    Raises `ConfigError` if the source has fewer than `rows` rows.
     """
     begun = time.perf_counter()
-    total = _counted(graph.source) if rows is None else rows
+    total = _count_rows(graph.source) if rows is None else rows
     units, drawn = draw(graph, draws=draws, rows=total, seed=seed)
-    source = _Drawn(graph.source, tuple(row for unit in units for row in unit.rows))
+    source = _SampledSource(graph.source, tuple(row for unit in units for row in unit.rows))
     with tempfile.TemporaryDirectory(prefix="datagen-estimate-") as out:
         sampled = replace(graph, source=source)
         summary = run(sampled, out=out, options=RunOptions("local"), watcher=watcher)
-        books = _booked(out, units, summary)
-    return _told(graph, books, drawn, rows=total, seed=seed, seconds=time.perf_counter() - begun)
+        totals = _collect_totals(out, units, summary)
+    return _forecast_all(graph, totals, drawn, rows=total, seed=seed, seconds=time.perf_counter() - begun)
 
 
-class _Drawn:
-    """Some rows of a source, as a source."""
+class _SampledSource:
+    """A source of the drawn rows only."""
 
     def __init__(self, source: Source, rows: tuple[SourceRow, ...]) -> None:
         self.writes = source.writes
         self._rows = rows
 
     def check(self) -> None:
-        """There is nothing to find wrong."""
+        """Does nothing, as the rows have been read already."""
 
     def count(self) -> int:
-        """How many were drawn."""
+        """The number of drawn rows."""
         return len(self._rows)
 
     def rows(self) -> Iterator[SourceRow]:
-        """Those that were drawn, in the source's order."""
+        """The drawn rows, in the order of the source."""
         return iter(self._rows)
 
 
-def _counted(source: Source) -> int:
+def _count_rows(source: Source) -> int:
     number = source.count()
     return sum(1 for _ in source.rows()) if number is None else number
 
 
 def draw(graph: Graph, *, draws: int, rows: int, seed: int) -> tuple[list[Slice], list[int]]:
-    """Rows or whole groups of the source, in its order, and for each draw which of them it took.
+    """The drawn units, each a row or a whole group, in the order of the source, and the unit index of each draw.
 
-    Two draws may take the same group. Raises `ConfigError` if the source ends before `rows`.
+    Two draws may take the same group. Raises `ConfigError` if the source has fewer than `rows` rows.
     """
-    places = _places(min(draws, rows), rows, seed)
+    positions = _draw_positions(min(draws, rows), rows, seed)
     units: list[Slice] = []
     drawn: list[int] = []
-    seen = 0
+    walked = 0
     for unit in cut(graph.source, size=1, group_by=graph.loaded.pipeline.source.group_by):
-        seen += len(unit.rows)
-        taken = sum(place < seen for place in places[len(drawn) : len(drawn) + len(unit.rows)])
+        walked += len(unit.rows)
+        taken = sum(position < walked for position in positions[len(drawn) : len(drawn) + len(unit.rows)])
         if taken:
             drawn += [len(units)] * taken
             units.append(unit)
-        if len(drawn) == len(places):
+        if len(drawn) == len(positions):
             return units, drawn
-    raise ConfigError(f"--rows says that the source has {rows:,} rows, but it has {seen:,}")
+    raise ConfigError(f"--rows says that the source has {rows:,} rows, but it has {walked:,}")
 
 
-def _places(draws: int, rows: int, seed: int) -> list[int]:
-    """One place in each of `draws` spans of equal length, in order."""
+def _draw_positions(draws: int, rows: int, seed: int) -> list[int]:
+    """One random row index in each of `draws` spans of equal length, ascending. So a sorted source is covered."""
     edges = [span * rows // draws for span in range(draws + 1)]
     found: list[int] = np.random.default_rng(seed).integers(edges[:-1], edges[1:]).tolist()
     return found
@@ -139,7 +137,7 @@ def _places(draws: int, rows: int, seed: int) -> list[int]:
 
 @dataclass
 class _UnitTotals:
-    """What each unit came to, as columns; each is as long as there are units."""
+    """Results and costs of the drawn units; every array has one value for each unit."""
 
     sizes: Values
     """Rows."""
@@ -152,16 +150,16 @@ class _UnitTotals:
     dataset: Values
     """Bytes."""
     run: Values
-    """Bytes besides."""
+    """Bytes of `run/`."""
 
 
-def _booked(out: str, units: Sequence[Slice], summary: Summary) -> _UnitTotals:
+def _collect_totals(out: str, units: Sequence[Slice], summary: Summary) -> _UnitTotals:
     store = Store(out)
     ledger = Ledger(store, last_run(store))
     rows = pa.concat_tables(ledger.tables(ledger.slices()))
     unit_of = {row.id: number for number, unit in enumerate(units) for row in unit.rows}
     empty = np.zeros(len(units))
-    books = _UnitTotals(
+    totals = _UnitTotals(
         sizes=np.array([len(unit.rows) for unit in units], np.float64),
         counts=defaultdict(empty.copy, accepted=empty.copy()),
         seconds=defaultdict(empty.copy),
@@ -170,58 +168,65 @@ def _booked(out: str, units: Sequence[Slice], summary: Summary) -> _UnitTotals:
         dataset=empty.copy(),
         run=empty.copy(),
     )
+    # All parents first: the row of a record's parent may come after its own.
     parents: dict[str, str] = {}
     for row in rows.select(list(_COLUMNS)).to_pylist():
         parents[row["id"]] = row["parent"]
     slices: dict[str, list[int]] = defaultdict(list)
     for row in rows.select(list(_COLUMNS)).to_pylist():
-        unit = unit_of[_root(row["id"], parents)]
+        unit = unit_of[_source_row_of(row["id"], parents)]
         slices[row["slice"]].append(unit)
-        _enter(books, unit, row)
-    _enter_writing(books, summary)
-    _enter_files(books, store, slices, ledger_bytes=len(as_parquet(rows)))
-    return books
+        _add_row(totals, unit, row)
+    _add_writing(totals, summary)
+    _add_files(totals, store, slices, ledger_bytes=len(as_parquet(rows)))
+    return totals
 
 
-def _root(id: str, parents: Mapping[str, str]) -> str:
-    """The row of the source that a record descends from."""
+def _source_row_of(id: str, parents: Mapping[str, str]) -> str:
+    """The id of the source row that a record descends from."""
     while parent := parents.get(id):
         id = parent
     return id
 
 
-def _enter(books: _UnitTotals, unit: int, row: Mapping[str, Any]) -> None:
+def _add_row(totals: _UnitTotals, unit: int, row: Mapping[str, Any]) -> None:
     if row["status"] in ("accepted", "failed"):
-        books.counts[row["status"]][unit] += 1
+        totals.counts[row["status"]][unit] += 1
     elif row["status"] == "rejected":
-        books.counts[f"{row['stage']}/{row['reason']}"][unit] += 1
+        totals.counts[f"{row['stage']}/{row['reason']}"][unit] += 1
     for stage, seconds in json.loads(row["seconds"]).items():
-        books.seconds[stage][unit] += seconds
-    books.tokens[unit] += row["tokens"]
-    books.usd[unit] += row["usd"]
-    books.dataset[unit] += row["size"]
+        totals.seconds[stage][unit] += seconds
+    totals.tokens[unit] += row["tokens"]
+    totals.usd[unit] += row["usd"]
+    totals.dataset[unit] += row["size"]
 
 
-def _enter_writing(books: _UnitTotals, summary: Summary) -> None:
-    """Storing samples is not booked by record: each accepted one bears the same."""
-    accepted = books.counts["accepted"]
+def _add_writing(totals: _UnitTotals, summary: Summary) -> None:
+    """Divide the seconds of storing samples, which no ledger row has, equally among the accepted records."""
+    accepted = totals.counts["accepted"]
     if accepted.any() and WRITE in summary.stage_counters:
-        books.seconds[WRITE] = summary.stage_counters[WRITE].seconds * accepted / accepted.sum()
+        totals.seconds[WRITE] = summary.stage_counters[WRITE].seconds * accepted / accepted.sum()
 
 
-def _enter_files(books: _UnitTotals, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:
-    """Parts are as large as the dataset; what is kept by slice, its records bear alike, and all bear the ledger."""
-    books.run += books.dataset + ledger_bytes * books.sizes / books.sizes.sum()
+def _add_files(totals: _UnitTotals, store: Store, slices: Mapping[str, list[int]], *, ledger_bytes: int) -> None:
+    """Add the bytes of `run/`: parts, answers, ledger.
+
+    Parts are as large as the dataset. The answers of a slice are divided equally among its records, and the ledger
+    among all rows.
+    """
+    totals.run += totals.dataset + ledger_bytes * totals.sizes / totals.sizes.sum()
     for path, size in store.files(CHECKPOINTS).items():
         units = slices[path.rpartition("/")[2].partition(".")[0]]
-        np.add.at(books.run, units, size / len(units))
+        np.add.at(totals.run, units, size / len(units))
 
 
-def _told(graph: Graph, books: _UnitTotals, drawn: Sequence[int], *, rows: int, seed: int, seconds: float) -> Estimate:
-    shares = 1 / books.sizes[list(drawn)]  # a draw stands for one row, also where its group was run with it
+def _forecast_all(
+    graph: Graph, totals: _UnitTotals, drawn: Sequence[int], *, rows: int, seed: int, seconds: float
+) -> Estimate:
+    weights = 1 / totals.sizes[list(drawn)]  # a draw stands for one row, also if it brought a whole group
 
     def per_row(values: Values) -> Values:
-        return values[list(drawn)] * shares
+        return values[list(drawn)] * weights
 
     def count(values: Values) -> Forecast:
         return forecast_count(per_row(values), rows=rows, seed=seed)
@@ -229,43 +234,43 @@ def _told(graph: Graph, books: _UnitTotals, drawn: Sequence[int], *, rows: int, 
     def amount(values: Values) -> Forecast:
         return forecast_amount(per_row(values), rows=rows, seed=seed)
 
-    nothing = np.zeros(len(books.sizes))
-    used = _used(graph, books.seconds)
-    totals: dict[Resource, Values] = defaultdict(nothing.copy)
+    nothing = np.zeros(len(totals.sizes))
+    used = _seconds_by_resource(graph, totals.seconds)
+    seconds_of: dict[Resource, Values] = defaultdict(nothing.copy)
     for by_resource in used.values():
         for resource, values in by_resource.items():
-            totals[resource] += values
-    reasons = [name for name in books.counts if "/" in name]
+            seconds_of[resource] += values
+    reasons = [name for name in totals.counts if "/" in name]
     return Estimate(
         rows=rows,
         draws=len(drawn),
         seed=seed,
-        accepted=count(books.counts["accepted"]),
-        failed=count(books.counts.get("failed", nothing)),
-        rejected={name: count(books.counts[name]) for name in reasons},
+        accepted=count(totals.counts["accepted"]),
+        failed=count(totals.counts.get("failed", nothing)),
+        rejected={name: count(totals.counts[name]) for name in reasons},
         unmet=NOTHING if len(drawn) >= rows else count(nothing),
-        hours={resource: amount(values).times(_HOURS) for resource, values in totals.items()},
+        hours={resource: amount(values).times(_HOURS_PER_SECOND) for resource, values in seconds_of.items()},
         stages={
-            stage: {resource: amount(values).times(_HOURS) for resource, values in by_resource.items()}
+            stage: {resource: amount(values).times(_HOURS_PER_SECOND) for resource, values in by_resource.items()}
             for stage, by_resource in used.items()
         },
-        tokens=amount(books.tokens),
-        usd=amount(books.usd),
-        dataset_bytes=amount(books.dataset),
-        run_bytes=amount(books.run),
+        tokens=amount(totals.tokens),
+        usd=amount(totals.usd),
+        dataset_bytes=amount(totals.dataset),
+        run_bytes=amount(totals.run),
         seconds=seconds,
         notes=list(_notes(graph)),
     )
 
 
-def _used(graph: Graph, seconds: Mapping[str, Values]) -> dict[str, dict[Resource, Values]]:
-    """Seconds of each resource by stage, in the order in which they run."""
+def _seconds_by_resource(graph: Graph, seconds: Mapping[str, Values]) -> dict[str, dict[Resource, Values]]:
+    """Seconds of each resource by stage, in the order in which the stages run."""
     stages = [(node.id, operator) for operator in fuse(graph) for node in operator.nodes] + [(WRITE, None)]
     return {id: dict(_resources(seconds[id], operator)) for id, operator in stages if id in seconds}
 
 
 def _resources(seconds: Values, operator: Operator | None) -> Iterator[tuple[Resource, Values]]:
-    """What a stage reserves while it works; None stands for storing the samples."""
+    """The seconds of the resources that a stage reserves while it works. `operator` is None for storing samples."""
     if operator is None:
         yield "core", seconds
         return

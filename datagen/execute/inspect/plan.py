@@ -1,4 +1,4 @@
-"""What a graph would run, told before it runs."""
+"""Text and Mermaid diagrams of a graph, for `plan`: stages, fields, models, operators."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from datagen.pipeline.graph_model import Graph, Node
 
 
 def as_text(context: RunContext) -> str:
-    """The graph of a run and its operators, for a terminal."""
+    """Format the stages and operators of a run as text for a terminal."""
     return "\n".join([*_head(context), "", *_stages(context), "", *_operators(context.graph)])
 
 
 def as_mermaid(graph: Graph) -> str:
-    """The graph as a Mermaid flowchart; dashed arrows lead to rejections."""
+    """Format a graph as a Mermaid flowchart; dashed arrows lead to rejections."""
     lines = ["flowchart LR", f'  source(["{graph.loaded.pipeline.source.kind}"])']
     lines += [f'  {node.id}["{_label(node)}"]' for node in graph.nodes]
     lines += ['  samples[("shards")]']
@@ -50,14 +50,14 @@ def _head(context: RunContext) -> Iterator[str]:
         yield f"unchecked in this profile: {', '.join(graph.loaded.unchecked)}"
     yield f"source: {pipeline.source.kind} {pipeline.source.path}, {pipeline.slice_size} rows a slice"
     if pipeline.source.kind == "mix":
-        yield from _mixed(graph)
+        yield from _mix_parts(graph)
     for node in graph.nodes:
         for model in models_of(node):
             if isinstance(model, PlacedConfig) and not model.is_pinned:
                 yield f"not pinned: '{node.id}' takes whatever {model.weights} is at the time; give its `commit`"
 
 
-def _mixed(graph: Graph) -> Iterator[str]:
+def _mix_parts(graph: Graph) -> Iterator[str]:
     from datagen.sources.formats.mix.mix import Mix
 
     if isinstance(graph.source, Mix):

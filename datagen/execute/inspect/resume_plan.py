@@ -1,4 +1,4 @@
-"""What a run into an OUT would find done, what it would use again, and what it would do and why."""
+"""`plan` for an existing OUT: what a run would find done, what it would reuse, what it would compute and why."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 from datagen.core.errors import StoreError
 from datagen.execute.ledger.ledger import Ledger
+from datagen.execute.reuse.answer_cache import CHECKPOINTS, SUFFIX
 from datagen.execute.reuse.code_versions import Settled
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import changes, last_run, read_stages, stages_of
@@ -15,22 +16,21 @@ from datagen.execute.run import refuse_foreign
 from datagen.execute.workers.slices import cut
 from datagen.storage.store import Store
 
-CHECKPOINTS = "run/checkpoints"
 NOT_DURABLE = "no answers are kept for it (not durable): it runs again where a slice is not committed"
 
 
 @dataclass
 class StagePlan:
-    """What is to be done at one stage."""
+    """What a run would do at one stage."""
 
     id: str
     fingerprint: str
     state: Literal["done", "reused", "to do"]
-    """'reused' where nothing is asked again as all answers are kept."""
+    """'reused' if the stage is not called, because all its answers are stored."""
     kept: int
-    """Slices that are not committed, but for which its answers are kept."""
+    """Slices that are not committed, but have stored answers of the stage."""
     why: list[str]
-    """Why it is to be done, or what changed since the last run."""
+    """Why the stage has to run, or what changed since the last run."""
 
 
 @dataclass
@@ -40,34 +40,34 @@ class ResumePlan:
     out: str
     fingerprint: str
     begun: bool
-    """Whether a run was begun into OUT before."""
+    """Whether OUT has an earlier run."""
     slices: int = 0
     rows: int = 0
     done_slices: int = 0
     done_rows: int = 0
     new_slices: int = 0
-    """Slices that the last finished run did not have, as rows were added or changed."""
+    """Slices that the last finished run did not have, because rows were added or changed."""
     stages: list[StagePlan] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     salts: Mapping[str, str] = field(default_factory=dict)
-    """By stage, what `--code rerun` sets its results apart with."""
+    """By stage, the salt with which `--code rerun` separates its results from those of older code."""
 
 
 def plan_resume(settled: Settled, *, out: str) -> ResumePlan:
-    """Compare a run with what OUT holds; walks all rows of the source, and writes nothing.
+    """Compare a run with what OUT has. Reads all rows of the source; writes nothing.
 
-    `out` is how OUT is to be called. Raises `ConfigError` if it is another pipeline's.
+    `out` is the name of OUT in the result. Raises `ConfigError` if OUT belongs to another pipeline.
     """
     context, store = settled.context, settled.context.store
     refuse_foreign(store, context.graph)
     last = last_run(store)
     found = ResumePlan(out, context.fingerprint, begun=bool(last), notes=settled.notes, salts=context.salts)
-    todo = _walk(context, found, known=_known(store, last))
+    todo = _count_slices(context, found, known=_dataset_slices(store, last))
     old = read_stages(store, last) if last else {}
     why = changes(stages_of(settled), old) if old else {}
     for node in context.graph.nodes:
         print = context.stage_fingerprints[node.id]
-        kept = len(todo & _kept(store, print)) if todo and node.durable else 0
+        kept = len(todo & _cached_slices(store, print)) if todo and node.durable else 0
         state: Literal["done", "reused", "to do"] = (
             "done" if not todo else "reused" if node.durable and kept == len(todo) else "to do"
         )
@@ -76,16 +76,16 @@ def plan_resume(settled: Settled, *, out: str) -> ResumePlan:
     return found
 
 
-def _known(store: Store, last: str) -> set[str] | None:
-    """The slices of the dataset that the last run made; None if it made none."""
+def _dataset_slices(store: Store, last: str) -> set[str] | None:
+    """The slices of the dataset of the last run; None if it made no dataset."""
     try:
         return set(Ledger(store, last).slices()) if last else None
     except StoreError:
         return None
 
 
-def _walk(context: RunContext, found: ResumePlan, *, known: set[str] | None) -> set[str]:
-    """Count slices and rows; the names of the slices that are not committed."""
+def _count_slices(context: RunContext, found: ResumePlan, *, known: set[str] | None) -> set[str]:
+    """Count slices and rows into `found`; returns the names of the slices that are not committed."""
     pipeline = context.graph.loaded.pipeline
     committed = Ledger(context.store, context.fingerprint).listing().locations
     todo: set[str] = set()
@@ -102,13 +102,13 @@ def _walk(context: RunContext, found: ResumePlan, *, known: set[str] | None) -> 
     return todo
 
 
-def _kept(store: Store, fingerprint: str) -> set[str]:
-    """The slices for which a stage's answers are kept."""
-    return {name.partition(".")[0] for name in store.names(f"{CHECKPOINTS}/{fingerprint}") if name.endswith(".arrow")}
+def _cached_slices(store: Store, fingerprint: str) -> set[str]:
+    """The slices that have stored answers of a stage."""
+    return {name.partition(".")[0] for name in store.names(f"{CHECKPOINTS}/{fingerprint}") if name.endswith(SUFFIX)}
 
 
 def resume_plan_text(found: ResumePlan) -> str:
-    """An outlook for a terminal."""
+    """Format a plan for a terminal."""
     return "\n".join(_lines(found))
 
 

@@ -117,6 +117,7 @@ def number_of(slice: str) -> int:
 def as_parquet(table: pa.Table) -> bytes:
     """Encode rows as a Parquet file with page checksums."""
     buffer = io.BytesIO()
+    # A single file has no digest in its name; checksums of its pages detect damage instead.
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()
 
@@ -218,7 +219,7 @@ def _split_by_slice(rows: pa.Table) -> Iterator[pa.Table]:
 
 
 def _may_contain(file: pq.ParquetFile, group: int, slices: Sequence[str]) -> bool:
-    found = file.metadata.row_group(group).column(0).statistics
+    found = file.metadata.row_group(group).column(0).statistics  # column 0 is `slice`
     return found is None or not found.has_min_max or (found.min <= max(slices) and min(slices) <= found.max)
 
 

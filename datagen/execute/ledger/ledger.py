@@ -209,6 +209,8 @@ class Ledger:
         files: dict[str, list[str]] = {}
         for slice in slices:
             files.setdefault(found[slice].file if found[slice].is_compacted else "", []).append(slice)
+        # One cursor a file: `slices` and the rows of a compacted file are both sorted by number, so that each file is
+        # read once, from its start to its end.
         cursors = {
             file: slices_of(self.store, f"{self.folder}/{file}", slices=names, columns=columns)
             if file

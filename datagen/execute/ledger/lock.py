@@ -114,7 +114,7 @@ def _take_over(store: Store, lock: str, token: str, begun: float) -> None:
     _refuse_if_alive(store, lock)
     store.write(lock, _signed(token, begun))
     time.sleep(SETTLE_SECONDS)
-    if (_read_holder(store, lock) or {}).get("token") != token:
+    if (_read_holder(store, lock) or {}).get("token") != token:  # another process wrote last, so that it has the lock
         _refuse_if_alive(store, lock)
 
 
@@ -173,6 +173,7 @@ def _read_holder(store: Store, lock: str) -> dict[str, Any] | None:
         holder = {**found, **own}
     except (StoreError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    # `os.kill` takes 0 and negative numbers for process groups.
     return holder if math.isfinite(holder["seen"]) and 0 < holder["pid"] < 2**31 else None
 
 
@@ -183,6 +184,6 @@ def _is_gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
+    except PermissionError:  # it exists, but belongs to another user
         return False
     return False

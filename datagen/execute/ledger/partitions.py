@@ -73,6 +73,7 @@ class PackReceipt:
 
     def enter(self, state: str) -> None:
         """Record that `state`, a `pack_digest`, is packed."""
+        # A new token each time, so that packing the same state again is noticed too.
         self._store.write(PACKED, json.dumps({"state": state, "token": uuid.uuid4().hex}).encode())
 
     def _read(self) -> dict[str, Any]:

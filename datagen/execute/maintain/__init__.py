@@ -1,1 +1,1 @@
-"""Care for a finished run: verify, repair and garbage collection."""
+"""Maintenance of an OUT: verify, repair and garbage collection."""

@@ -1,4 +1,8 @@
-"""Frees what no run refers to any more."""
+"""Garbage collection: removes files of an OUT that neither its dataset nor its last run needs.
+
+Only files whose path matches a pattern of `KINDS` are removed. If it cannot be determined what a run needs, because the
+source cannot be read for example, everything of that run stays.
+"""
 
 from __future__ import annotations
 
@@ -28,28 +32,28 @@ from datagen.shards.packed import read_packed
 from datagen.shards.table import UNREADABLE
 from datagen.storage.store import Store
 
-_PRINT = r"(?P<print>[0-9a-f]{16})"
+_FINGERPRINT = r"(?P<print>[0-9a-f]{16})"
 _SLICE = r"(?P<slice>\d{6,}-[0-9a-f]{12})"
 KINDS = {
-    "parts": re.compile(rf"run/parts/{_PRINT}/{_SLICE}-[0-9a-f]+\.tar"),
+    "parts": re.compile(rf"run/parts/{_FINGERPRINT}/{_SLICE}-[0-9a-f]+\.tar"),
     "ledgers": re.compile(
-        rf"run/ledger/{_PRINT}/({_SLICE}(\.r(?P<round>\d+))?\.parquet|compact-[\w.-]+\.parquet|pack\.parquet|[\w-]+\.(txt|json))"
+        rf"run/ledger/{_FINGERPRINT}/({_SLICE}(\.r(?P<round>\d+))?\.parquet|compact-[\w.-]+\.parquet|pack\.parquet|[\w-]+\.(txt|json))"
     ),
-    "kept answers": re.compile(rf"run/checkpoints/{_PRINT}/{_SLICE}(\.\d+)?\.arrow"),
-    "cache": re.compile(rf"run/cache/{_PRINT}/{_SLICE}/([0-9a-f]+(\.arrow)?|log-[0-9a-f]+)"),
+    "kept answers": re.compile(rf"run/checkpoints/{_FINGERPRINT}/{_SLICE}(\.\d+)?\.arrow"),
+    "cache": re.compile(rf"run/cache/{_FINGERPRINT}/{_SLICE}/([0-9a-f]+(\.arrow)?|log-[0-9a-f]+)"),
     "journals": re.compile(r"run/journals/[0-9a-f]{32}\.json"),
     "pack leftovers": re.compile(r"run/pack/.+"),
     "unfinished files": re.compile(r"((run|shards|report)/.+|[^/]+)\.[0-9a-f]{8}\.tmp"),
 }
-"""The files that can be freed, by what they are; others are never touched."""
+"""Patterns of the files that may be removed, by kind. Other files are never touched."""
 
 
 @dataclass
 class Freed:
-    """What was freed, or would be."""
+    """The files that were removed, or would be."""
 
     files: dict[str, int] = field(default_factory=dict)
-    """How many, by kind."""
+    """Number of files, by kind."""
     bytes: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -59,26 +63,26 @@ class Freed:
         self.bytes[kind] = self.bytes.get(kind, 0) + size
 
 
-class Wanted(NamedTuple):
-    """What is kept of a run. Where something cannot be told, it is None and all is kept."""
+class RunNeeds(NamedTuple):
+    """What a run needs. A field is None if that is unknown; then everything of its kind stays."""
 
     slices: set[str] | None
-    prints: set[str] | None
+    fingerprints: set[str] | None
     """Fingerprints of its stages."""
 
 
 def collect_garbage(out: str, *, dry: bool = False) -> Freed:
-    """Free what neither the dataset nor the run begun last refers to; only tell it, if `dry`.
+    """Remove what neither the dataset nor the run that began last needs; with `dry`, only list it.
 
-    Raises `ConfigError` if a run is writing into OUT, `StoreError` if it cannot be told what is needed.
+    Raises `ConfigError` if a run writes into OUT, `StoreError` if it cannot be determined what is needed.
     """
     store = Store(out)
     if not store.exists(CONFIG):
         raise ConfigError(f"{store.address} holds no run of datagen; give the folder that a run wrote to")
-    with locked(store):
+    with locked(store):  # a run would write files that nothing refers to yet
         freed = Freed()
-        wanted = _wanted(store, freed.notes)
-        for path, kind, size in list(_unreferenced(store, wanted)):
+        needs = _needs_by_run(store, freed.notes)
+        for path, kind, size in list(_unreferenced(store, needs)):
             freed.add(kind, size)
             if not dry:
                 store.remove(path)
@@ -87,20 +91,20 @@ def collect_garbage(out: str, *, dry: bool = False) -> Freed:
         return freed
 
 
-def _wanted(store: Store, notes: list[str]) -> dict[str, Wanted]:
-    """What is kept, by the run's fingerprint."""
-    graph = _graph(store, notes)
+def _needs_by_run(store: Store, notes: list[str]) -> dict[str, RunNeeds]:
+    """What the last run and the dataset's run need, by the run's fingerprint."""
+    graph = _build_graph(store, notes)
     source = _source_slices(graph, notes) if graph else None
-    last = last_run(store) or _fingerprint(graph, store)
+    last = last_run(store) or _config_fingerprint(graph, store)
     found = {last: source}
     if store.exists(DATASET):
         dataset = read_dataset(store).fingerprint
         found[dataset] = None if source is None else source.union(Ledger(store, dataset).slices())
-    return {print: Wanted(slices, _stage_prints(store, print, notes)) for print, slices in found.items()}
+    return {print: RunNeeds(slices, _stage_fingerprints(store, print, notes)) for print, slices in found.items()}
 
 
-def _graph(store: Store, notes: list[str]) -> Graph | None:
-    """The graph of the config that the last run left; None, and a note, if it cannot be built here."""
+def _build_graph(store: Store, notes: list[str]) -> Graph | None:
+    """The graph of the config that the last run stored; None and a note if it cannot be built here."""
     try:
         return build(stored_config(store.address))
     except DatagenError as error:
@@ -118,14 +122,14 @@ def _source_slices(graph: Graph, notes: list[str]) -> set[str] | None:
         return None
 
 
-def _fingerprint(graph: Graph | None, store: Store) -> str:
-    """Of the run that the config describes, for an OUT that does not say which one was begun last."""
+def _config_fingerprint(graph: Graph | None, store: Store) -> str:
+    """The fingerprint of the stored config's run, for an OUT that does not say which run began last."""
     if graph is None:
         raise StoreError(f"{store.address} does not say which run was begun last; run again, which notes it")
     return settle_code(graph, store=store).context.fingerprint
 
 
-def _stage_prints(store: Store, print: str, notes: list[str]) -> set[str] | None:
+def _stage_fingerprints(store: Store, print: str, notes: list[str]) -> set[str] | None:
     stages = read_stages(store, print)
     if stages:
         return {stage.fingerprint for stage in stages.values()}
@@ -133,19 +137,19 @@ def _stage_prints(store: Store, print: str, notes: list[str]) -> set[str] | None
     return None
 
 
-def _unreferenced(store: Store, wanted: Mapping[str, Wanted]) -> Iterator[tuple[str, str, int]]:
-    """Files to free, what they are, and their bytes."""
+def _unreferenced(store: Store, needs: Mapping[str, RunNeeds]) -> Iterator[tuple[str, str, int]]:
+    """Yield the path, the kind and the bytes of each file that nothing needs."""
     files = {**store.files("run"), **store.files("shards"), **store.files("report")}
     files |= store.sizes("")
-    needed = _needed_of_ledgers(store, list(files), wanted) | _needed_of_pack(store, list(files))
+    needed = _needed_of_ledgers(store, list(files), needs) | _needed_of_pack(store, list(files))
     for path, size in files.items():
         kind = next((kind for kind, pattern in KINDS.items() if pattern.fullmatch(path)), "")
-        if kind and path not in needed and not path.startswith(LOCK) and not _is_kept_answer(path, kind, wanted):
+        if kind and path not in needed and not path.startswith(LOCK) and not _is_needed_answer(path, kind, needs):
             yield path, kind, size
 
 
 def _needed_of_pack(store: Store, files: list[str]) -> set[str]:
-    """What the dataset that is there can be mended from."""
+    """Files of the last packing, from which the dataset can be repaired."""
     try:
         folder = f"run/pack/{read_packed(store).plan}/"
     except StoreError:
@@ -153,20 +157,21 @@ def _needed_of_pack(store: Store, files: list[str]) -> set[str]:
     return {path for path in files if path.startswith(folder)}
 
 
-def _is_kept_answer(path: str, kind: str, wanted: Mapping[str, Wanted]) -> bool:
+def _is_needed_answer(path: str, kind: str, needs: Mapping[str, RunNeeds]) -> bool:
     match = KINDS[kind].fullmatch(path)
     if kind not in ("kept answers", "cache") or match is None:
         return False
     return any(
-        (run.prints is None or match["print"] in run.prints) and (run.slices is None or match["slice"] in run.slices)
-        for run in wanted.values()
+        (run.fingerprints is None or match["print"] in run.fingerprints)
+        and (run.slices is None or match["slice"] in run.slices)
+        for run in needs.values()
     )
 
 
-def _needed_of_ledgers(store: Store, files: list[str], wanted: Mapping[str, Wanted]) -> set[str]:
-    """The ledger files that count, and the parts that they name."""
+def _needed_of_ledgers(store: Store, files: list[str], needs: Mapping[str, RunNeeds]) -> set[str]:
+    """The ledger files that count, and the parts that their rows name."""
     needed: set[str] = set()
-    for print, run in wanted.items():
+    for print, run in needs.items():
         folder = f"run/ledger/{print}/"
         own = [path for path in files if path.startswith(folder)]
         needed.update(path for path in own if path.endswith((".txt", ".json", "/pack.parquet")))
@@ -175,26 +180,29 @@ def _needed_of_ledgers(store: Store, files: list[str], wanted: Mapping[str, Want
             for slice, round in _slices_in(store, path).items():
                 if run.slices is None or slice in run.slices:
                     entries.setdefault(slice, []).append((round, "/compact-" in path, path))
-        needed.update(_counting(store, entries))
+        needed.update(_needed_rounds(store, entries))
     return needed
 
 
 def _slices_in(store: Store, path: str) -> dict[str, int]:
-    """The slices that a ledger file has entries of, and the round of each."""
+    """The slices in a ledger file, and the round of each. Raises `StoreError` if it is damaged."""
     match = KINDS["ledgers"].fullmatch(path)
     if match and match["slice"]:
         return {match["slice"]: int(match["round"] or 0)}
     if "/compact-" not in path:
         return {}
     try:
-        told = json.loads((_opened(store, path).metadata.metadata or {})[b"slices"])
-        return {str(slice): int(round) for slice, round in told.items()}
+        listed = json.loads((_open_parquet(store, path).metadata.metadata or {})[b"slices"])
+        return {str(slice): int(round) for slice, round in listed.items()}
     except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise StoreError(f"{store.address}/{path} is damaged: it does not list its slices") from error
 
 
-def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) -> Iterator[str]:
-    """For each slice the entry of the highest round that can be read, what is damaged above it, and the parts named."""
+def _needed_rounds(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) -> Iterator[str]:
+    """Yield, for each slice, the file of its highest readable round and the parts that its rows name.
+
+    Damaged files of higher rounds are needed too: a run reports the damage, and does not fall back to an older round.
+    """
     slices: dict[str, set[str]] = {}
     for slice, rounds in entries.items():
         for _, _, path in sorted(rounds, reverse=True):
@@ -203,7 +211,7 @@ def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) 
                 slices.setdefault(path, set()).add(slice)
                 break
     for path, names in slices.items():
-        for part in pc.unique(_parts_of(store, path)).to_pylist():
+        for part in pc.unique(_read_parts(store, path)).to_pylist():
             match = KINDS["parts"].fullmatch(part or "")
             if match and match["slice"] in names:
                 yield part
@@ -211,25 +219,25 @@ def _counting(store: Store, entries: Mapping[str, list[tuple[int, bool, str]]]) 
 
 def _is_readable(store: Store, path: str) -> bool:
     try:
-        _parts_of(store, path)
+        _read_parts(store, path)
     except StoreError:
         return False
     return True
 
 
-def _opened(store: Store, path: str) -> pq.ParquetFile:
-    with _damage_told(store, path):
+def _open_parquet(store: Store, path: str) -> pq.ParquetFile:
+    with _damage_as_store_error(store, path):
         return pq.ParquetFile(io.BytesIO(store.read(path)))
 
 
-def _parts_of(store: Store, path: str) -> pa.ChunkedArray:
-    file = _opened(store, path)
-    with _damage_told(store, path):
+def _read_parts(store: Store, path: str) -> pa.ChunkedArray:
+    file = _open_parquet(store, path)
+    with _damage_as_store_error(store, path):
         return file.read(["part"])["part"]
 
 
 @contextmanager
-def _damage_told(store: Store, path: str) -> Iterator[None]:
+def _damage_as_store_error(store: Store, path: str) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
@@ -237,7 +245,7 @@ def _damage_told(store: Store, path: str) -> Iterator[None]:
 
 
 def _remove_empty_folders(store: Store) -> None:
-    """Folders of runs and stages of which nothing is left."""
+    """Remove the empty folders of runs and stages."""
     left = list(store.files("run"))
     for kind in ("parts", "ledger", "checkpoints", "cache", "pack"):
         for name in store.folders(f"run/{kind}"):
@@ -247,7 +255,7 @@ def _remove_empty_folders(store: Store) -> None:
 
 
 def freed_text(freed: Freed, out: str, *, dry: bool) -> str:
-    """What was freed, for a terminal."""
+    """Format the result for a terminal."""
     verb = "would be freed" if dry else "freed"
     lines = [f"{kind:<16}  {number} files, {format_bytes(freed.bytes[kind])}" for kind, number in freed.files.items()]
     total = f"{out}: {format_bytes(sum(freed.bytes.values()))} {verb}" if lines else f"{out}: nothing to free"
@@ -255,7 +263,7 @@ def freed_text(freed: Freed, out: str, *, dry: bool) -> str:
 
 
 def format_bytes(bytes: float) -> str:
-    """A size for a person."""
+    """Format a number of bytes with a unit, such as "1.5 MB"; the units are powers of 1024."""
     for unit, power in (("GB", 30), ("MB", 20), ("kB", 10)):
         if bytes >= 1 << power:
             return f"{bytes / (1 << power):.1f} {unit}"

@@ -1,12 +1,10 @@
-"""Whether the samples in the parts are what the ledger lists, byte by byte."""
+"""Audit of parts: compares the bytes of each sample with the checksum in the ledger."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
-
-import pyarrow as pa
 
 from datagen.execute.ledger.ledger import Ledger
 from datagen.execute.ledger.ledger_audit import accepted_tables
@@ -18,8 +16,8 @@ _CHUNK = 16 * MB
 _REMEDY = "`verify OUT --repair` removes the part, then the same run command computes its slice anew"
 
 
-class _Place(NamedTuple):
-    """Where a sample's bytes should be."""
+class _SampleLocation(NamedTuple):
+    """Where the bytes of a sample should be."""
 
     key: str
     part: str
@@ -29,32 +27,29 @@ class _Place(NamedTuple):
 
 
 def part_problems(ledger: Ledger, slices: Iterable[str]) -> Iterator[Problem]:
-    """Samples whose bytes in their part are not those that the ledger lists.
+    """Yield a problem for each sample whose bytes in its part differ from those that the ledger lists.
 
-    A part that is not there at all is no problem of the dataset: what needs it computes its slice
-    anew. Holds 16 MB of samples at a time.
+    A missing part is no problem of the dataset: a run that needs it computes its slice again. At most some 16 MB of
+    samples are in memory at a time.
     """
     folder = parts_folder(ledger.fingerprint)
     sizes = {f"{folder}/{name}": size for name, size in ledger.store.sizes(folder).items()}
-    for table in accepted_tables(ledger, slices, columns=_Place._fields):
+    for table in accepted_tables(ledger, slices, columns=_SampleLocation._fields):
         for start, stop in cut(table["size"].to_numpy(), _CHUNK):
-            yield from _faults(ledger, _places(table.slice(start, stop - start)), sizes)
+            samples = [_SampleLocation(**row) for row in table.slice(start, stop - start).to_pylist()]
+            yield from _chunk_problems(ledger, samples, sizes)
 
 
-def _places(table: pa.Table) -> list[_Place]:
-    return [_Place(**row) for row in table.to_pylist()]
-
-
-def _faults(ledger: Ledger, places: list[_Place], sizes: Mapping[str, int]) -> Iterator[Problem]:
-    there = [place for place in places if place.part in sizes]
-    within = [place for place in there if min(place.offset, place.size) >= 0]
-    long_enough = [place for place in within if place.offset + place.size <= sizes[place.part]]
-    for place in there:
-        if place not in within:
-            yield Problem(place.part, place.key, "the ledger places the sample before the part begins", _REMEDY)
-        elif place.offset + place.size > sizes[place.part]:
-            yield Problem(place.part, place.key, "the part ends before the sample does", _REMEDY)
-    found = ledger.store.read_ranges([(place.part, place.offset, place.size) for place in long_enough])
-    for place, data in zip(long_enough, found, strict=True):
-        if hashlib.sha256(data).hexdigest() != place.sha256:
-            yield Problem(place.part, place.key, "its bytes are not those that the ledger lists", _REMEDY)
+def _chunk_problems(ledger: Ledger, samples: list[_SampleLocation], sizes: Mapping[str, int]) -> Iterator[Problem]:
+    present = [sample for sample in samples if sample.part in sizes]
+    within = [sample for sample in present if min(sample.offset, sample.size) >= 0]
+    long_enough = [sample for sample in within if sample.offset + sample.size <= sizes[sample.part]]
+    for sample in present:
+        if sample not in within:
+            yield Problem(sample.part, sample.key, "the ledger places the sample before the part begins", _REMEDY)
+        elif sample.offset + sample.size > sizes[sample.part]:
+            yield Problem(sample.part, sample.key, "the part ends before the sample does", _REMEDY)
+    found = ledger.store.read_ranges([(sample.part, sample.offset, sample.size) for sample in long_enough])
+    for sample, data in zip(long_enough, found, strict=True):
+        if hashlib.sha256(data).hexdigest() != sample.sha256:
+            yield Problem(sample.part, sample.key, "its bytes are not those that the ledger lists", _REMEDY)

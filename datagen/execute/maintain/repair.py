@@ -1,4 +1,4 @@
-"""Mends what is damaged under OUT from what is not."""
+"""`verify --repair`: rewrites damaged files of an OUT from undamaged ones."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from datagen.execute.ledger.lock import locked
 from datagen.execute.maintain.part_audit import part_problems
 from datagen.shards.index import CARD, DATASET, INDEX, SHARDS, DatasetInfo, read_dataset
 from datagen.shards.packed import PackedInfo, read_packed, sha256_file, sha256_of
-from datagen.shards.repair import mend
+from datagen.shards.repair import repair_files
 from datagen.storage.store import Store
 
 _RUN = "run the same command again"
 
 
 class Repair(NamedTuple):
-    """What was found, and what became of it."""
+    """A damaged file, and what was done about it."""
 
     file: str
     key: str
     done: str
     remedy: str = ""
-    """What is left to do, and mends it; '' if nothing is."""
+    """What the user has to do to finish the repair; '' if nothing."""
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
@@ -36,40 +36,40 @@ class Repair(NamedTuple):
 
 
 def repair(address: str) -> list[Repair]:
-    """Mend OUT: damaged parts are removed, damaged shards written anew from parts, index and card too.
+    """Repair OUT: remove damaged parts, and rewrite damaged shards, index and card from parts.
 
-    Takes the lock of OUT. What cannot be mended here says which command mends it.
-    Raises `ConfigError` if a run holds OUT, `StoreError` if there is nothing of datagen in it.
+    Takes the lock of OUT. A result that could not be repaired here names the command that does it. Raises `ConfigError`
+    if a run writes into OUT, `StoreError` if OUT has nothing of datagen.
     """
     store = Store(address)
     if not store.exists("run"):
-        read_dataset(store)  # tells that there is none
+        read_dataset(store)  # raises the error that says that there is none
     with locked(store):
-        return list(_repaired(store))
+        return list(_repair_all(store))
 
 
-def _repaired(store: Store) -> Iterator[Repair]:
+def _repair_all(store: Store) -> Iterator[Repair]:
     try:
         dataset = read_dataset(store)
     except StoreError as error:
         for fingerprint in store.folders("run/ledger"):
-            yield from _parts_removed(Ledger(store, fingerprint))
+            yield from _remove_damaged_parts(Ledger(store, fingerprint))
         yield Repair("dataset.json", "", str(error))
         return
     ledger = Ledger(store, dataset.fingerprint)
-    yield from _parts_removed(ledger)
+    yield from _remove_damaged_parts(ledger)
     try:
         packed = read_packed(store)
     except StoreError as error:
         yield Repair("run/packed.json", "", str(error), f"{_RUN}, which writes it anew")
         return
-    damaged = list(_damaged(store, dataset, packed))
+    damaged = list(_damaged_files(store, dataset, packed))
     if damaged:
-        yield from _mended(ledger, packed, damaged)
+        yield from _rewrite_damaged(ledger, packed, damaged)
 
 
-def _parts_removed(ledger: Ledger) -> Iterator[Repair]:
-    """Remove parts with a damaged sample: a run finds them missing, and computes their slices anew."""
+def _remove_damaged_parts(ledger: Ledger) -> Iterator[Repair]:
+    """Remove parts with a damaged sample. The next run finds them missing and computes their slices again."""
     try:
         problems = list(part_problems(ledger, ledger.slices()))
     except StoreError as error:
@@ -80,8 +80,8 @@ def _parts_removed(ledger: Ledger) -> Iterator[Repair]:
         yield Repair(problem.file, problem.key, f"{problem.fault}; removed", f"{_RUN}, which computes its slice anew")
 
 
-def _damaged(store: Store, dataset: DatasetInfo, packed: PackedInfo) -> Iterator[tuple[str, str]]:
-    """Files of the dataset that are not what was packed, and what is wrong with each."""
+def _damaged_files(store: Store, dataset: DatasetInfo, packed: PackedInfo) -> Iterator[tuple[str, str]]:
+    """Yield each file of the dataset that differs from what was packed, and its fault."""
     listed = {shard.path: (shard.sha256, shard.bytes) for shard in dataset.shards}
     for name in store.names(SHARDS):
         if f"{SHARDS}/{name}" not in listed:
@@ -97,13 +97,13 @@ def _damaged(store: Store, dataset: DatasetInfo, packed: PackedInfo) -> Iterator
         yield CARD, "was missing or edited"
 
 
-def _mended(ledger: Ledger, packed: PackedInfo, damaged: Sequence[tuple[str, str]]) -> Iterator[Repair]:
+def _rewrite_damaged(ledger: Ledger, packed: PackedInfo, damaged: Sequence[tuple[str, str]]) -> Iterator[Repair]:
     slices = ledger.slices()
 
     def rows(columns: Sequence[str]) -> Iterator[pa.Table]:
         return accepted_tables(ledger, slices, columns=columns)
 
-    left = mend(ledger.store, rows, packed, damaged=[path for path, _ in damaged])
+    left = repair_files(ledger.store, rows, packed, damaged=[path for path, _ in damaged])
     for path, fault in damaged:
         if path in left:
             yield Repair(path, "", f"{fault}, and cannot be written anew: {left[path]}", _RUN)

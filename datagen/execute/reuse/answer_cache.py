@@ -125,6 +125,7 @@ class AnswerCache:
         """Append one answer to the log of the slice, so that a kill loses none before `save`."""
         if slice not in self._logs:
             self._logs[slice] = self._open_log(slice)
+        # An id may have lone surrogates, which strict UTF-8 refuses.
         key = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
         self._logs[slice].add(key, self._note_to_bytes(id, answer))
 

@@ -20,8 +20,9 @@ from datagen.pipeline.graph_model import Clause, Graph, Node
 def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[str, str]:
     """The fingerprint of each node, by id: a hash of its version, options, models, fields and upstream fingerprints.
 
-    `salts`, by node, separate its answers from those of its older code. Resources are not part of a fingerprint.
-    Thresholds of Filters are part of a Combine's fingerprint only, because it receives the rejected records.
+    `salts`, by node, set answers apart from those of the stage's older code. Resources are not in it. Nor are the
+    bounds of a Filter, unless it sets `bounds_in_fingerprint`. A Combine behind a Filter has its bounds, since it
+    receives the records that failed.
     """
     found: dict[str, str] = {}
     needs = dependencies(graph)
@@ -34,6 +35,7 @@ def stage_fingerprints(graph: Graph, *, salts: Mapping[str, str] = {}) -> dict[s
 def stage_fingerprint(node: Node, *, graph: Graph, upstream: Mapping[str, str], salt: str | None = None) -> str:
     """The hash of one node; `upstream` has the hashes of those it depends on, in the order of `dependencies`."""
     own, bounds = own_part(graph, node.id), node.bounds
+    # Scores are stored and compared with the thresholds in each run, so that another threshold needs no new answers.
     own["options"] = {name: value for name, value in own["options"].items() if name not in bounds}
     if issubclass(node.stage, Combine):
         own["bounds"] = bounds_of(other for other in graph.nodes if other.id in upstream)
@@ -103,6 +105,7 @@ def run_fingerprint(graph: Graph, *, stage_fingerprints: Mapping[str, str]) -> s
             "seed": pipeline.seed,
             "stages": dict(stage_fingerprints),
             "bounds": bounds_of(graph.nodes),
+            # The order of filters decides which of them rejects a record, but not what any stage answers.
             "after": {node.id: sorted(node.after) for node in graph.nodes},
             "images": pipeline.output.images.model_dump(),
             "unchecked": graph.loaded.unchecked,

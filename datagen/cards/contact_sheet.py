@@ -1,4 +1,4 @@
-"""A card as one picture."""
+"""Draws a card as one PNG picture."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _GAP = 16
 _FONT = 15
 _LINE = 20
 _COLUMNS = 110
-"""Characters of a line of text."""
+"""Characters of a line of text, at which it is wrapped."""
 _INK, _SOFT, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 _BOX, _OUTLINES = (255, 61, 127), ((0, 190, 220), (255, 160, 0))
 _MARKED = ("source", "target", "original")
 
 
 def contact_sheet(card: Card) -> bytes:
-    """A PNG of the card's pictures side by side, with outlines and boxes, its words below."""
+    """A PNG with the pictures side by side, outlines and boxes drawn over them, and the texts below."""
     lines = [line for text in _texts(card) for line in (textwrap.wrap(text, _COLUMNS) or [""])]
     width = max(sum(picture.width + _GAP for picture in card.sheet.pictures) + _GAP, _COLUMNS * 9)
     tall = max((picture.height for picture in card.sheet.pictures), default=0)
@@ -60,6 +60,7 @@ def _marked(picture: Picture, sheet: Sheet) -> Pillow.Image:
     draw = ImageDraw.Draw(opened)
     across, down = picture.width / sheet.size[0], picture.height / sheet.size[1]
     for number, path in enumerate(sheet.outlines.values()):
+        # outlines are SVG paths of straight lines alone: M x y L x y ... Z (report.pictures.outline)
         for ring in re.findall(r"M([^MZ]+)Z", path):
             corners = [tuple(map(float, corner.split())) for corner in ring.split("L")]
             points = [(x * across, y * down) for x, y in corners]

@@ -1,4 +1,4 @@
-"""Cards as one HTML file that needs nothing else: no network, no script."""
+"""Renders cards as one HTML file without scripts and network access."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Group(NamedTuple):
     cards: Sequence[Card]
 
 
-def page(groups: Iterable[Group], *, title: str, lines: Sequence[str] = ()) -> str:
-    """The page's HTML; `lines` stand above the cards. All text is escaped."""
+def cards_page(groups: Iterable[Group], *, title: str, lines: Sequence[str] = ()) -> str:
+    """The HTML of a page; `lines` are shown above the cards. All text is escaped."""
     environment = Environment(
         loader=PackageLoader("datagen.cards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

@@ -1,4 +1,4 @@
-"""A difference as a page with pictures of what was lost, gained and changed."""
+"""The HTML page of a comparison, with pictures of lost, gained and changed samples."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datagen.cards.card import Card
-from datagen.cards.page import Group, page
+from datagen.cards.html_page import Group, cards_page
 from datagen.compare.diff import Diff, Example, Transition
 from datagen.compare.text import diff_lines, headline
 from datagen.core.errors import ConfigError, StoreError
-from datagen.report.pictures import of_sample
+from datagen.report.pictures import sheet_of_sample
 from datagen.shards.reader import Dataset, Sample, open_dataset
 
 
 def write_page(found: Diff, file: Path) -> None:
-    """Write the page. Raises `ConfigError` if it is no .html file, or cannot be written."""
+    """Write the page to `file`. Raises `ConfigError` if that is no .html file, or cannot be written."""
     if file.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{file}: the page is a .html file; give --to FILE.html")
     a, b = open_dataset(found.a.out), open_dataset(found.b.out)
@@ -24,9 +24,9 @@ def write_page(found: Diff, file: Path) -> None:
         for transition in found.transitions
         if transition.kind != "moved"
     ]
-    told = page(groups, title=f"From {found.a.out} to {found.b.out}", lines=list(diff_lines(found)))
+    page = cards_page(groups, title=f"From {found.a.out} to {found.b.out}", lines=list(diff_lines(found)))
     try:
-        file.write_text(told, encoding="utf-8")
+        file.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}; give another --to") from error
 
@@ -51,5 +51,5 @@ def _sample(dataset: Dataset, example: Example) -> Sample:
 def _card(sample: Sample, side: str) -> Card:
     scores = tuple((score["name"], f"{score['value']:g}") for score in sample.info["scores"])
     return Card(
-        title=sample.info["id"], ended=side, sheet=of_sample(sample), instruction=sample.instruction, facts=scores
+        title=sample.info["id"], ended=side, sheet=sheet_of_sample(sample), instruction=sample.instruction, facts=scores
     )

@@ -1,4 +1,4 @@
-"""An estimate while it is made, and what it says."""
+"""The display of `plan --estimate`: its progress while it runs, and its result as text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from datagen.execute.engines.progress_events import RunProgress
 from datagen.execute.inspect.bootstrap import Forecast
 from datagen.execute.inspect.estimate import Estimate, Resource
 from datagen.execute.maintain.gc import format_bytes
-from datagen.progress.lines import slices, span
+from datagen.progress.progress_text import format_duration, slices_text
 
 _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU", "call": "time of calls"}
 
 
-class Trial:
-    """Shows on a terminal how far an estimate is; all else that is said goes to standard error."""
+class EstimateDisplay:
+    """Shows the progress of an estimate on a terminal; messages go to standard error."""
 
     stopping = False
 
@@ -25,7 +25,7 @@ class Trial:
         self._console = Console(stderr=True)
         self._shown = self._console.status("estimating")
 
-    def __enter__(self) -> Trial:
+    def __enter__(self) -> EstimateDisplay:
         if self._console.is_terminal:
             self._shown.start()
         return self
@@ -36,23 +36,22 @@ class Trial:
         self._shown.stop()
 
     def notify(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line of text."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def on_progress(self, told: RunProgress) -> None:
-        """How far it is now."""
-        self._shown.update(f"estimating: {slices(told)}")
+    def on_progress(self, progress: RunProgress) -> None:
+        """Update the progress."""
+        self._shown.update(f"estimating: {slices_text(progress)}")
 
 
 def estimate_lines(found: Estimate) -> Iterator[str]:
-    """An estimate for a terminal."""
+    """The lines of an estimate, for a terminal."""
     what = "every row was run" if found.draws >= found.rows else "in brackets what holds 9 times of 10"
-    yield (
-        f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {span(found.seconds)}; {what}:"
-    )
+    took = format_duration(found.seconds)
+    yield f"estimated from {found.draws:,} of {found.rows:,} rows, seed {found.seed}, in {took}; {what}:"
     lines = list(_lines(found))
     width = max(len(name) for name, _ in lines)
-    yield from (f"  {name:<{width}}  {told}" for name, told in lines)
+    yield from (f"  {name:<{width}}  {value}" for name, value in lines)
     yield from (f"note: {note}" for note in found.notes)
 
 
@@ -80,12 +79,12 @@ def _number(value: float) -> str:
 
 
 def _time(hours: float) -> str:
-    """Hours in the unit in which they can be read."""
+    """A duration in hours, as text in a suitable unit."""
     unit, factor = ("h", 1) if hours >= 1 else ("min", 60) if hours * 60 >= 1 else ("s", 3600)
     value = hours * factor
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
-def _between(found: Forecast, told: Callable[[float], str]) -> str:
-    bounds = f"  [{told(found.low)} to {told(found.high)}]" if found.low < found.high else ""
-    return f"{told(found.value)}{bounds}"
+def _between(forecast: Forecast, formatted: Callable[[float], str]) -> str:
+    bounds = f"  [{formatted(forecast.low)} to {formatted(forecast.high)}]" if forecast.low < forecast.high else ""
+    return f"{formatted(forecast.value)}{bounds}"

@@ -1,4 +1,4 @@
-"""How far a run is and what came of it, as plain lines."""
+"""Progress and result of a run as text lines, and the formats of numbers in them."""
 
 from __future__ import annotations
 
@@ -8,59 +8,60 @@ from collections.abc import Iterator, Mapping
 from datagen.execute.engines.progress_events import RunProgress, Summary
 from datagen.execute.ledger.stage_counters import StageCounters
 
-_LONGEST_ID = 100
+_LONGEST = 100
+"""Characters of an id or message that are shown."""
 _NEGLIGIBLE_SECONDS = 0.05
 
 
-def line(told: RunProgress) -> str:
-    """How far a run is, in one line."""
-    counts = told.counts
+def progress_line(progress: RunProgress) -> str:
+    """The progress of a run in one line."""
+    counts = progress.counts
     parts = [
-        f"{slices(told)}, {counts.sources:,} sources: "
+        f"{slices_text(progress)}, {counts.sources:,} sources: "
         f"{counts.accepted:,} accepted, {sum(counts.rejected.values()):,} rejected, {counts.failed:,} failed"
     ]
-    if told.rate is not None:
-        parts.append(f"{rate(told.rate)} records/s")
-    if told.bottleneck:
-        parts.append(f"slowest is {told.bottleneck}{_busy(told)}")
-    if spent := money(told.tokens, told.usd):
+    if progress.rate is not None:
+        parts.append(f"{format_rate(progress.rate)} records/s")
+    if progress.bottleneck:
+        parts.append(f"slowest is {progress.bottleneck}{_busy(progress)}")
+    if spent := format_cost(progress.tokens, progress.usd):
         parts.append(spent)
-    if left := time_left(told):
+    if left := time_left(progress):
         parts.append(left)
     return "; ".join(parts)
 
 
-def slices(told: RunProgress) -> str:
-    """Slices that are done, of how many."""
-    of = f" of {told.total:,}" if told.total is not None else ""
-    before = f" ({told.before:,} before)" if told.before else ""
-    return f"{told.slices + told.before:,}{of} slices{before}"
+def slices_text(progress: RunProgress) -> str:
+    """The number of finished slices, and of how many."""
+    of = f" of {progress.total:,}" if progress.total is not None else ""
+    before = f" ({progress.before:,} before)" if progress.before else ""
+    return f"{progress.slices + progress.before:,}{of} slices{before}"
 
 
-def time_left(told: RunProgress) -> str:
-    """How long it will still take, if that can be told."""
-    return f"about {span(told.seconds_left)} left" if told.seconds_left else ""
+def time_left(progress: RunProgress) -> str:
+    """The estimated time that is left; '' if unknown."""
+    return f"about {format_duration(progress.seconds_left)} left" if progress.seconds_left else ""
 
 
-def _busy(told: RunProgress) -> str:
-    busy = next((stage.busy for stage in told.stages if stage.stage == told.bottleneck), None)
+def _busy(progress: RunProgress) -> str:
+    busy = next((stage.busy for stage in progress.stages if stage.stage == progress.bottleneck), None)
     return "" if busy is None else f", {busy:.0%} busy"
 
 
-def money(tokens: int, usd: float) -> str:
-    """Tokens and money; nothing where nothing was charged."""
+def format_cost(tokens: int, usd: float) -> str:
+    """Tokens and US dollars; '' if both are 0."""
     return ", ".join([f"{tokens:,} tokens"] * bool(tokens) + [f"${usd:,.2f}"] * bool(usd))
 
 
-def rate(value: float | None) -> str:
-    """So many a second, in few digits."""
+def format_rate(value: float | None) -> str:
+    """A rate with about three digits; '' for None."""
     return (
         "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
     )
 
 
-def span(seconds: float) -> str:
-    """A while in words, in two units at most."""
+def format_duration(seconds: float) -> str:
+    """A duration in words, in at most two units."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -70,8 +71,8 @@ def span(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 2880 else f"{minutes / 1440:.1f} days"
 
 
-def closing(summary: Summary, address: str) -> Iterator[str]:
-    """What came out, where it is, and what to do next."""
+def summary_lines(summary: Summary, address: str) -> Iterator[str]:
+    """The result of a run: counts, times of stages, the place of the dataset, and the next commands."""
     counts = summary.counts
     reused = summary.slices - summary.computed
     note = f", {reused:,} of {summary.slices:,} slices were done before" if reused else ""
@@ -90,11 +91,11 @@ def closing(summary: Summary, address: str) -> Iterator[str]:
 
 
 def _taken(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else span(seconds)
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)
 
 
 def _stages(stage_counters: Mapping[str, StageCounters]) -> Iterator[str]:
-    """What each stage did now, the slowest first, and what was spent in all."""
+    """The counters of each stage in this run, slowest first, and the total cost."""
     did = {
         stage: counters
         for stage, counters in stage_counters.items()
@@ -107,9 +108,9 @@ def _stages(stage_counters: Mapping[str, StageCounters]) -> Iterator[str]:
     for stage, counters in sorted(did.items(), key=lambda item: -item[1].seconds):
         notes = [f"{counters.taken:,} in, {counters.passed:,} out"]
         notes += [f"{counters.reused:,} answers kept from before"] * bool(counters.reused)
-        notes += [spent] if (spent := money(counters.tokens, counters.usd)) else []
+        notes += [spent] if (spent := format_cost(counters.tokens, counters.usd)) else []
         yield f"  {counters.seconds:>9,.1f} s  {stage}: {'; '.join(notes)}"
-    spent = money(sum(one.tokens for one in did.values()), sum(one.usd for one in did.values()))
+    spent = format_cost(sum(one.tokens for one in did.values()), sum(one.usd for one in did.values()))
     if spent:
         yield f"  spent in this run: {spent}"
 
@@ -122,8 +123,8 @@ def _place(summary: Summary, address: str) -> Iterator[str]:
 
 def _next(summary: Summary, out: str) -> Iterator[str]:
     if summary.counts.failed and summary.failed:
-        yield f"some that failed:    {', '.join(printable(id) for id in summary.failed)}"
-        yield f"why one failed:      python -m datagen show {out} {shlex.quote(printable(summary.failed[0]))}"
+        yield f"some that failed:    {', '.join(short_printable(id) for id in summary.failed)}"
+        yield f"why one failed:      python -m datagen show {out} {shlex.quote(short_printable(summary.failed[0]))}"
     if summary.counts.failed:
         yield f"try them again:      python -m datagen retry {out}"
     yield f"prove it whole:      python -m datagen verify {out}"
@@ -131,7 +132,7 @@ def _next(summary: Summary, out: str) -> Iterator[str]:
         yield f"look at one:         python -m datagen show {out} {shlex.quote(summary.example)}"
 
 
-def printable(id: str) -> str:
-    """An id as a terminal may show it: no control characters, and not too long."""
-    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in id[:_LONGEST_ID])
-    return shown if len(id) <= _LONGEST_ID else f"{shown}..."
+def short_printable(text: str) -> str:
+    """A text for a terminal: control characters escaped, at most 100 characters."""
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text[:_LONGEST])
+    return shown if len(text) <= _LONGEST else f"{shown}..."

@@ -1,4 +1,4 @@
-"""README.md: the dataset card, which `datasets` and the Hugging Face hub read."""
+"""README.md of a dataset: the dataset card that `datasets` and the Hugging Face hub read."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _HUB_LICENSE = re.compile(
     r"|cc-by-(2\.0|2\.5|3\.0|4\.0)|cc-by-(sa|nc|nc-nd|nc-sa)-[34]\.0|cc-by-nc(-sa)?-2\.0|cc-by-nd-4\.0"
     r"|(a|l)?gpl-3\.0|gpl-2\.0|(creativeml-)?openrail(-m)?"
 )
-"""https://huggingface.co/docs/hub/repositories-licenses"""
+"""Licence identifiers of the hub: https://huggingface.co/docs/hub/repositories-licenses"""
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _VALUES = {str: "string", int: "int64", float: "float64", bool: "bool"}
 _MEMBERS = {"png": "image", "jpg": "image", "webp": "image", "txt": "string"}
-"""All others are bytes: `datasets` reads its Audio type only where torchcodec is installed."""
+"""Type by file extension. All others are binary: `datasets` reads its Audio type only if torchcodec is installed."""
 
 
-class Counts(NamedTuple):
-    """What was found in the samples."""
+class SampleCounts(NamedTuple):
+    """Counts over all samples of a dataset."""
 
     members: Sequence[str]
-    """Names of all members that any sample has."""
+    """All member names that occur."""
     licenses: Mapping[str, int]
     tasks: Mapping[str, int]
 
 
-def dataset_card(dataset: DatasetInfo, *, about: About, counts: Counts) -> str:
-    """Front matter with all features, then what a person wants to know.
+def dataset_card(dataset: DatasetInfo, *, about: About, counts: SampleCounts) -> str:
+    """The text of README.md: YAML front matter with all features, then sections for people.
 
-    Text from data or config is quoted by a YAML writer there and escaped here.
+    Text from data or config is quoted by the YAML writer in the front matter, and escaped in the sections.
     """
     front = yaml.safe_dump(_front_matter(dataset, counts), sort_keys=False, width=1000)
     sections = (*_introduction(dataset, about), *_contents(dataset, counts), *_history(dataset, about))
@@ -47,7 +47,7 @@ def dataset_card(dataset: DatasetInfo, *, about: About, counts: Counts) -> str:
 
 
 def features(members: Iterable[str]) -> list[dict[str, Any]]:
-    """The columns that `datasets` shows, as a card writes them."""
+    """The columns of the dataset, in the form of `dataset_info` in a card; `members` are member names."""
     columns = [{"name": name, **_member_feature(name)} for name in sorted({"json", "txt", *members})]
     return [*columns, {"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
 
@@ -59,13 +59,14 @@ def _member_feature(name: str) -> dict[str, Any]:
 
 
 def _feature(kind: Any) -> dict[str, Any]:
-    """The type of a value of KEY.json."""
+    """The type of a value of KEY.json, in the form of `dataset_info`."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _feature(get_args(kind)[0])
     if origin is Literal:
         return _feature(type(get_args(kind)[0]))
     if origin is list:
+        # `datasets` writes a list of plain values or structs without the inner key: `list: string`
         item = _feature(get_args(kind)[0])
         return {"list": next(iter(item.values())) if set(item) in ({"dtype"}, {"struct"}) else item}
     if issubclass(kind, BaseModel):
@@ -74,15 +75,16 @@ def _feature(kind: Any) -> dict[str, Any]:
     return {"dtype": _VALUES[kind]}
 
 
-def _front_matter(dataset: DatasetInfo, counts: Counts) -> dict[str, Any]:
+def _front_matter(dataset: DatasetInfo, counts: SampleCounts) -> dict[str, Any]:
     splits = [split for split in SPLITS if dataset.samples(split)] or ["train"]
+    samples = dataset.totals.accepted
     licenses = sorted({_hub_license(name) for name in counts.licenses}) or ["other"]
     return {
         "pretty_name": _line(dataset.pipeline),
         "license": licenses[0] if len(licenses) == 1 else licenses,
         "task_categories": ["image-to-image"],
         "tags": ["webdataset", "image-editing", "datagen"],
-        "size_categories": [_size(dataset.totals.accepted)],
+        "size_categories": [next((name for limit, name in _SIZES if samples < limit), "n>1M")],
         "configs": [
             {
                 "config_name": "default",
@@ -102,10 +104,6 @@ def _front_matter(dataset: DatasetInfo, counts: Counts) -> dict[str, Any]:
 def _hub_license(name: str) -> str:
     lowered = name.lower()
     return lowered if _HUB_LICENSE.fullmatch(lowered) else "other"
-
-
-def _size(samples: int) -> str:
-    return next((name for limit, name in _SIZES if samples < limit), "n>1M")
 
 
 def _bytes(dataset: DatasetInfo, split: str) -> int:
@@ -129,7 +127,7 @@ def _introduction(dataset: DatasetInfo, about: About) -> Iterator[str]:
     )
 
 
-def _contents(dataset: DatasetInfo, counts: Counts) -> Iterator[str]:
+def _contents(dataset: DatasetInfo, counts: SampleCounts) -> Iterator[str]:
     splits = [(split, _number(dataset.samples(split)), _number(_bytes(dataset, split))) for split in SPLITS]
     yield "## What is in it\n\n" + _table(("split", "samples", "bytes"), splits)
     yield "No source picture has samples in both splits."
@@ -167,7 +165,7 @@ def _outcomes(dataset: DatasetInfo) -> list[tuple[str, str]]:
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> str:
-    """A table of how often each value is there; of more than a page shows, the most frequent."""
+    """A table of how many samples have each value; of more than `_MOST_ROWS` values, the most frequent ones."""
     shown = sorted(counts, key=lambda name: -counts[name])[:_MOST_ROWS] if len(counts) > _MOST_ROWS else list(counts)
     rows = [(_cut(name) or "(none stated)", _number(counts[name])) for name in shown]
     if rest := len(counts) - len(shown):
@@ -201,6 +199,6 @@ def _line(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that is neither Markdown nor HTML, on one line."""
+    """Text on one line, with the characters of Markdown and HTML escaped."""
     plain = printable(_line(text))
     return re.sub(r"([\\`*_{}\[\]()#|~$!])", r"\\\1", html.escape(plain, quote=False))
