@@ -223,7 +223,7 @@ def _finish_share(ending: _FinishedSlices, *, share: Partition, receipt: PackRec
             summary.waits_for = "all shares are done; another one has packed the dataset"
         else:
             ending.pack()
-            receipt.enter(state)
+            receipt.enter(state)  # after packing: if this driver dies before, another one packs
 
 
 def _report_unreadable_dataset(store: Store, watcher: RunObserver) -> None:
