@@ -77,7 +77,6 @@ def run(graph: Graph, *, out: str, options: RunOptions, watcher: RunObserver) ->
     store = Store(out)
     refuse_foreign(store, graph)
     with locked(store, options.share):
-        # Before any other file of the run: `refuse_foreign` takes files without a config for those of a stranger.
         store.write(CONFIG, resolved_text(graph).encode())
         settled = settle_code(graph, store=store, choice=options.code)
         for note in settled.notes:
@@ -224,7 +223,7 @@ def _finish_share(ending: _FinishedSlices, *, share: Partition, receipt: PackRec
             summary.waits_for = "all shares are done; another one has packed the dataset"
         else:
             ending.pack()
-            receipt.enter(state)
+            receipt.enter(state)  # after packing: if this driver dies before, another one packs
 
 
 def _report_unreadable_dataset(store: Store, watcher: RunObserver) -> None:

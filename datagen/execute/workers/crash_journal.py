@@ -35,7 +35,7 @@ class CrashJournal:
 
     def last(self) -> tuple[tuple[str, str] | None, float]:
         """Stage and id of the record that was tried last, and how many seconds ago; None and 0 if there is none."""
-        with suppress(StoreError):
+        with suppress(StoreError):  # no file: the worker died before it tried a record
             stage, id, at = json.loads(self._store.read(self.name))
             return (stage, id), time.time() - at
         return None, 0.0

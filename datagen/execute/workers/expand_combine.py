@@ -109,6 +109,7 @@ class CombineRunner(StageRunner):
 
     def _new_record(self, like: Record, fields: Mapping[str, Any], number: int) -> LiveRecord:
         stage = self.stage
+        # Siblings are replaced by a sibling; members that a field groups have no common parent.
         parent = like.id if isinstance(stage, Combine) and stage.by else like.parent
         return LiveRecord(Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent))
 

@@ -123,11 +123,11 @@ class SliceState:
     @property
     def rows(self) -> list[Row]:
         """Ledger rows of the records that have ended so far."""
-        return [*(Row(**row) for row in _join_cluster(self._past).to_pylist()), *self._new]
+        return [*(Row(**row) for row in _concat_streams(self._past).to_pylist()), *self._new]
 
     def ended(self) -> pa.Table:
         """The same rows as a table with the columns of the ledger."""
-        return pa.concat_tables([_join_cluster(self._past), to_table(self._new)])
+        return pa.concat_tables([_concat_streams(self._past), to_table(self._new)])
 
     @property
     def slice(self) -> str:
@@ -166,6 +166,7 @@ class SliceState:
                 source_sha256=str(record.get("original_sha256") or record.get("sha256", "")),
                 stage=end.stage,
                 reason=end.reason,
+                # Arrow stores UTF-8 only: a lone surrogate, as in the name of a broken file, becomes an escape.
                 detail=detail.encode("utf-8", "backslashreplace").decode(),
                 scores=json.dumps(scores_of(record, catalogue=self.catalogue)),
                 fields=dump_ledger_fields(record, catalogue=self.catalogue),
@@ -206,7 +207,7 @@ class SliceState:
             for live in self.live
         ]
         new = tuple(pa.py_buffer(item) for item in blobs.items[before:])
-        rows = (*self._past, _stream(to_table(self._new))) if self._new else self._past
+        rows = (*self._past, _to_stream(to_table(self._new))) if self._new else self._past
         return Parcel(self.order, records, rows, (*known, new) if new else known, len(known))
 
     def _is_mostly_needed(self) -> bool:
@@ -245,12 +246,12 @@ _ADDRESSES = ("uri", "base")
 """Fields that are addresses even without `://`: one may be relative to the other."""
 
 
-def _stream(table: pa.Table) -> pa.Buffer:
+def _to_stream(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
 
-def _join_cluster(streams: Iterable[pa.Buffer]) -> pa.Table:
+def _concat_streams(streams: Iterable[pa.Buffer]) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *(pa.ipc.open_stream(stream).read_all() for stream in streams)])
