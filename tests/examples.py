@@ -94,7 +94,7 @@ def _of_graph(graph: Graph) -> list[Example]:
             taken.append(Example(run.node, run.stage, graph, inputs))
             run.run_slices([state], isolation=None)
             if isinstance(run, AsyncRunner):
-                run._stop()  # the loop alone: the stage is used on
+                run.stop_loop()  # the loop alone: the stage is used on
             assert state.live, f"nothing is left for what follows {run.node.id}: {[row.detail for row in state.rows]}"
     return taken
 

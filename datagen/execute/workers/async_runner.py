@@ -60,10 +60,14 @@ class AsyncRunner(StageRunner):
             self._wait_for(self.stage.close())
         finally:
             self._offloader.close()
-            if self._waits:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join()
-            self._loop.close()
+            self.stop_loop()
+
+    def stop_loop(self) -> None:
+        """End the event loop alone; the stage and its connections stay usable on another loop."""
+        if self._waits:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
 
     def _wait_for(self, work: Coroutine[Any, Any, _Done]) -> _Done:
         """Run a coroutine on the loop and return its result. If the caller is interrupted, it is cancelled."""
