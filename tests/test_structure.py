@@ -150,6 +150,7 @@ def test_no_function_or_class_has_a_name_that_says_nothing() -> None:
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.subprocess
 def test_check_imports_neither_torch_nor_ray() -> None:
     with_models = [
         f"configs/{path.name}"
@@ -304,6 +305,7 @@ def test_a_name_that_says_nothing_is_found(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.subprocess
 def test_a_heavy_package_that_check_imports_is_found(tmp_path: Path) -> None:
     def stage(name: str, *, lazy: str = "pass", eager: str = "") -> str:
         return f"""

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
 from functools import cached_property
@@ -14,6 +15,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NamedTuple
 
 FRAMEWORK = "datagen"
+
+_PARSING = threading.Lock()
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _IMPORTS = (ast.Import, ast.ImportFrom)
@@ -148,7 +151,10 @@ class SourceModules:
         spec = self._spec(name)
         try:
             source = spec.loader.get_source(name) if spec and isinstance(spec.loader, InspectLoader) else None
-            tree = ast.parse(source) if source is not None else None
+            # CPython 3.11 counts the depth of the tree per interpreter, not per thread: of two threads that parse at
+            # once, one may fail with "AST constructor recursion depth mismatch".
+            with _PARSING:
+                tree = ast.parse(source) if source is not None else None
         except (ImportError, ValueError, AttributeError, SyntaxError, OSError):
             return None
         is_package = spec is not None and spec.submodule_search_locations is not None
