@@ -683,6 +683,7 @@ def test_a_change_of_the_framework_is_noticed_where_it_decides_answers(
 def test_no_source_is_parsed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     from datagen.execute.reuse import source_code
 
+    source_code.parse_module.cache_clear()
     graph, parse, parsed = graph_of("subject_add", "gpu"), ast.parse, list[str]()
     monkeypatch.setattr(source_code.ast, "parse", lambda text: parsed.append(text) or parse(text))
     found = code_hashes(graph)

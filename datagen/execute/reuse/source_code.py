@@ -9,7 +9,7 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NamedTuple
@@ -125,8 +125,21 @@ class Module:
         return self._used[statement]
 
 
+@lru_cache(maxsize=512)
+def parse_module(source: str, *, name: str, is_package: bool) -> Module:
+    """The module of this source text. Raises `SyntaxError` and `ValueError` as `ast.parse` does.
+
+    Modules are cached by their text, since a process may hash the same code several times: `plan` and `run`, or many
+    runs one after another.
+    """
+    # CPython 3.11 counts the depth of the tree per interpreter, not per thread: of two threads that parse at once, one
+    # may fail with "AST constructor recursion depth mismatch".
+    with _PARSING:
+        return Module(ast.parse(source), name=name, is_package=is_package)
+
+
 class SourceModules:
-    """Modules by name, each read and parsed once. Make a new one when a source may have changed.
+    """Modules by name, each read once. Make a new one when a source may have changed.
 
     `base` is the class that all model configs derive from. Names are followed into the framework and inside the
     top-level package of the module that imports them, never into other packages.
@@ -151,14 +164,10 @@ class SourceModules:
         spec = self._spec(name)
         try:
             source = spec.loader.get_source(name) if spec and isinstance(spec.loader, InspectLoader) else None
-            # CPython 3.11 counts the depth of the tree per interpreter, not per thread: of two threads that parse at
-            # once, one may fail with "AST constructor recursion depth mismatch".
-            with _PARSING:
-                tree = ast.parse(source) if source is not None else None
+            is_package = spec is not None and spec.submodule_search_locations is not None
+            return parse_module(source, name=name, is_package=is_package) if source is not None else None
         except (ImportError, ValueError, AttributeError, SyntaxError, OSError):
             return None
-        is_package = spec is not None and spec.submodule_search_locations is not None
-        return Module(tree, name=name, is_package=is_package) if tree else None
 
     def _spec(self, name: str) -> ModuleSpec | None:
         """Where a module lies; unlike `find_spec` of importlib, this imports no package above it."""
