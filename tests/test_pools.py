@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from chaos import ROOT, running
 
 from datagen.cli import BROKEN, SOME_FAILED
 from datagen.core.errors import DatagenError
+from datagen.execute.engines import scheduler
+from datagen.execute.engines.cluster import Machines
 from datagen.execute.engines.progress_events import EngineEvent, Summary
 from datagen.execute.engines.ray import RayEngine
 from datagen.execute.engines.slice_queue import SliceQueue
@@ -92,6 +95,25 @@ def test_one_core_is_enough_for_whole_and_fractional_workers(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     run_local(toy_graph(tmp_path, stages, rows=plain_rows(20)), tmp_path / "local")
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "local")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_workers_that_wait_for_cores_which_are_gone_hold_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.monotonic()
+
+    def machines() -> Machines:
+        """As Ray says, but for the first seconds: then there is a machine more, whose cores no worker ever gets."""
+        found = known()
+        return found if time.monotonic() - begun > 6 else found._replace(cpus=found.cpus + 4, most_cpus=8.0)
+
+    known = scheduler.machines
+    monkeypatch.setattr(scheduler, "machines", machines)
+    stages = [_log(tmp_path, "one", seconds=0.1, cpus=1), _log(tmp_path, "two", seconds=0.1, cpus=1), PAINT]
+    graph = toy_graph(tmp_path, stages, rows=plain_rows(60))
+    reports = [event.report for event in _on_ray(graph, tmp_path / "out") if event.report]
+    assert len(reports) == 20
 
 
 @pytest.mark.usefixtures("cluster")

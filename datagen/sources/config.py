@@ -46,7 +46,7 @@ class AnySource(Options):
     """A source by itself, as commands take one."""
 
     source: SourceConfig
-    """It."""
+    """The source."""
 
 
 SOURCES: tuple[type[Options], ...] = (

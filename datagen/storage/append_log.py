@@ -1,7 +1,7 @@
 """A key-value store of small entries in append-only logs, for many processes that read and write at once.
 
-Creating a file costs several times as much as appending to one (benchmarks/notes.py). So each thread that writes has
-a log file of its own in the folder, and readers follow the logs of all. An object store cannot append: there each
+Creating a file costs several times as much as appending to one (benchmarks/append_log.py). So each thread that writes
+has a log file of its own in the folder, and readers follow the logs of all. An object store cannot append: there each
 entry is a file. Readers understand both forms everywhere, so a folder may be copied from a disk to a bucket and back.
 """
 

@@ -112,6 +112,10 @@ class _Slot:
     actor: Any
     calls: int = 0
     """Calls that the worker runs or has queued."""
+    reserves: bool = True
+    """Whether the worker reserves its operator's cores."""
+    has_answered: bool = False
+    """Whether a call of the worker came back, so that it has its cores."""
     idle_since: float = field(default_factory=time.monotonic)
 
 
@@ -267,11 +271,24 @@ class Scheduler:
             ray.kill(slot.actor)
 
     def _check_health(self) -> None:
-        """Every `_CHECK_SECONDS`, check that Ray is alive and export the state of the pools."""
+        """Every `_CHECK_SECONDS`, check that Ray is alive and that no worker waits in vain; export the pools' state."""
         if time.monotonic() - self._checked_at > _CHECK_SECONDS:
             check_raylet_is_alive()
+            self._end_stranded_workers()
             self._export()
             self._checked_at = time.monotonic()
+
+    def _end_stranded_workers(self) -> None:
+        """End workers that wait for cores which are gone, so that their calls fail and are made elsewhere.
+
+        A worker that is not placed yet when its machine goes does not die: Ray waits for other cores, for ever.
+        """
+        reserving = [sum(slot.reserves for slot in pool.slots) for pool in self._pools]
+        if reserved(self._operators, reserving, "cpus") * self._cpu_scale <= machines().cpus + 1e-6:
+            return
+        for slot in (slot for pool in self._pools for slot in pool.slots):
+            if slot.reserves and not slot.has_answered and slot.calls:
+                ray.kill(slot.actor)
 
     def _workers(self) -> dict[str, int]:
         """Number of workers by stage."""
@@ -310,6 +327,7 @@ class Scheduler:
                 self._await_paid_calls()
             raise
         else:
+            call.slot.has_answered = call.slot.has_answered or call.slot.actor is call.actor
             export_stage_counters(done.stage_counters)
             if done.reports:
                 export_committed(len(done.reports), operator=self._operators[-1].name)
@@ -374,7 +392,7 @@ class Scheduler:
         slots = [len(other.slots) for other in self._pools]
         fits = reserved(self._operators, slots, "cpus") * self._cpu_scale <= self._machines.cpus + 1e-6
         if fits or len(pool.slots) == 1:
-            slot.actor = pool.make(fits)
+            slot.actor, slot.reserves, slot.has_answered = pool.make(fits), fits, False
             return
         pool.slots.remove(slot)
         pool.share = min(pool.share, len(pool.slots))

@@ -14,7 +14,7 @@ from datagen.storage.store import Store
 class RunContext:
     """A graph and the OUT that it runs into, with the fingerprints of the stages and of the run.
 
-    It can be pickled, but stays in the driver: workers get `Committer` and `Place`, which are made from it.
+    It can be pickled, but stays in the driver: workers get a `Committer` and a `WorkerContext`, which are made from it.
     """
 
     graph: Graph

@@ -1,6 +1,6 @@
 """What it costs to keep a reply, and to find it: as a note, and as a file of its own.
 
-    python benchmarks/notes.py
+    python benchmarks/append_log.py
 
 Then how long a worker takes to learn of all that earlier runs kept, and how much memory that takes.
 """
