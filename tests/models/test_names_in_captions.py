@@ -147,8 +147,8 @@ def test_whatever_the_caption_a_mention_ends_with_the_name(caption: str, name: s
 
 
 def test_a_long_caption_takes_no_time() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     find_mention("dog house " * 20_000, "dog")
     find_mention("a " * 50_000 + "dog", "dog")
     find_mention("-" * 100_000, "-")
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3

@@ -181,11 +181,11 @@ def test_the_words_are_options() -> None:
 
 
 def test_a_long_text_takes_no_time() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     for text in ("." * 99_000 + "x", "the " * 25_000, "in the image " * 8_000, "to " * 33_000, "\u201c" * 99_000 + "x",
                  "'a" * 50_000, "entire " * 14_000, '"x" the image ' * 7_000):  # fmt: skip
         assert reworded(text, reach="").count(PLACEHOLDER) == 1
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
 
 
 WORDS = st.sampled_from(
