@@ -156,6 +156,8 @@ def shell(out: Path) -> Path:
 
 def _in_bash(folder: Path, script: str) -> str:
     variables = {**PLAIN, "PATH": f"{folder / 'bin'}:{PLAIN['PATH']}", "HOME": str(folder)}
+    # typer takes the parent process for the shell: `exit` keeps bash there, which else a last command would replace.
+    script = f"{script}\nexit $?"
     told = subprocess.run(
         ["bash", "--norc", "-c", script], cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
