@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from datagen.core.frozen import frozen
+
 
 class Pending:
     """A value that is computed when it is first read. All records that hold it share the result."""
@@ -23,15 +25,45 @@ class Pending:
         return self._value
 
 
+class FrozenValue(Pending):
+    """A value as a stage gets it: a frozen copy of the lists and dicts in `source`, made when it is first read.
+
+    Each stage gets a copy of its own. So even C code that writes past the copy's methods changes it for no other stage.
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, name: str, source: Any) -> None:
+        super().__init__(lambda: frozen(self._original(), name=f"field '{name}'"))
+        self._source = source
+
+    def _original(self) -> Any:
+        return self._source.get() if isinstance(self._source, Pending) else self._source
+
+    def is_changed(self) -> bool:
+        """Whether the copy differs from its source all the same."""
+        return isinstance(self._value, list | dict) and bool(self._value != self._original())
+
+
 class Record(Mapping[str, Any]):
     """An immutable mapping from field names to values, with a stable id."""
 
-    __slots__ = ("_fields", "id", "parent")
+    __slots__ = ("_fields", "_id", "_parent")
 
     def __init__(self, id: str, fields: Mapping[str, Any], *, parent: str = "") -> None:
-        self.id = id
-        self.parent = parent
+        self._id = id
+        self._parent = parent
         self._fields = dict(fields)
+
+    @property
+    def id(self) -> str:
+        """The name of the record in this run and every other."""
+        return self._id
+
+    @property
+    def parent(self) -> str:
+        """The id of the record that it was made of; '' for a row of the source."""
+        return self._parent
 
     def __getitem__(self, name: str) -> Any:
         value = self._fields[name]
@@ -59,8 +91,21 @@ class Record(Mapping[str, Any]):
         return Record(f"{self.id}#{key}", {**self._fields, **fields}, parent=self.id)
 
     def seeing(self, names: Iterable[str], *, renamed: Mapping[str, str]) -> Record:
-        """This record with only the fields `names`, each taken from the field `renamed[name]` if it is in `renamed`."""
-        pairs = ((name, renamed.get(name, name)) for name in names)
-        return Record(
-            self.id, {name: self._fields[field] for name, field in pairs if field in self._fields}, parent=self.parent
-        )
+        """This record as a stage gets it: only the fields `names`, in which nothing can be changed.
+
+        Each is taken from the field `renamed[name]` if it is in `renamed`.
+        """
+        pairs = ((name, self._fields.get(renamed.get(name, name), _MISSING)) for name in names)
+        fields = {
+            name: FrozenValue(name, value) if isinstance(value, list | dict | Pending) else value
+            for name, value in pairs
+            if value is not _MISSING
+        }
+        return Record(self.id, fields, parent=self.parent)
+
+    def changed_fields(self) -> list[str]:
+        """Of a record that `seeing` made: the fields that a stage changed although they are frozen, as C code can."""
+        return [name for name, value in self._fields.items() if isinstance(value, FrozenValue) and value.is_changed()]
+
+
+_MISSING = object()

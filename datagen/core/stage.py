@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import model_validator
 
+from datagen.core.error_text import brief
 from datagen.core.fields import Field
 from datagen.core.options import Options
 from datagen.core.record import Record
@@ -120,12 +122,24 @@ def billing() -> Iterator[Bill]:
         _bill.reset(token)
 
 
+MOST_TOKENS = 10**12
+"""Most tokens that can be charged at once. The ledger's columns hold the sum of millions of such charges."""
+MOST_USD = 1e9
+"""Most US dollars that can be charged at once."""
+
+
 def charge(*, tokens: int = 0, usd: float = 0.0) -> None:
-    """Add to the cost of the records being processed. Does nothing outside a `billing` block."""
+    """Add to the cost of the records being processed. Does nothing outside a `billing` block.
+
+    Raises `ValueError` for what is negative, not finite, or more than `MOST_TOKENS` or `MOST_USD`, and `TypeError` for
+    tokens that are no whole number.
+    """
+    if not 0 <= tokens <= MOST_TOKENS or not 0 <= usd <= MOST_USD:
+        raise ValueError(f"charged {brief(tokens)} tokens and {brief(usd)} US dollars, which no call costs")
     bill = _bill.get()
     if bill is not None:
-        bill.tokens += tokens
-        bill.usd += usd
+        bill.tokens += operator.index(tokens)
+        bill.usd += float(usd)
 
 
 class Runtime(NamedTuple):

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from datagen.core.error_text import brief
 from datagen.core.errors import DataError
 from datagen.core.fields import Box, Field
 from datagen.core.record import Pending, Record
-from datagen.imaging.image import Image, Mask
+from datagen.imaging.image import Image, Mask, unchangeable
+
+INT64 = range(-(2**63), 2**63)
+"""Whole numbers that a field may hold, also inside of JSON: Arrow and Parquet have no larger ones."""
+_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 class Blobs:
@@ -136,8 +142,12 @@ def dump_ledger_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Fie
 
 def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
     """The scores among `fields`, and those in the field `carried` of a sample read from a finished dataset."""
-    carried = {score["name"]: float(score["value"]) for score in (fields.get("carried") or {}).get("scores", ())}
-    return carried | {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
+    carried = fields.get("carried")
+    rows = carried.get("scores") if isinstance(carried, dict) else None
+    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    # Rows of another form fail the record when its sample is made; the ledger takes what is right.
+    known = {str(row.get("name")): float(row["value"]) for row in found if _is_number(row.get("value"))}
+    return known | {name: float(fields[name]) for name in fields if catalogue[name].kind == "score"}
 
 
 def mask_to_runs(mask: Mask) -> bytes:
@@ -156,9 +166,7 @@ def mask_from_runs(data: bytes) -> Mask:
     numbers = np.frombuffer(data, "<u4")
     (height, width), runs = numbers[:2], numbers[2:]
     inside = np.arange(len(runs)) % 2 == 1
-    mask = np.repeat(inside, runs).reshape(int(height), int(width))
-    mask.setflags(write=False)
-    return mask
+    return _canonical_mask(np.repeat(inside, runs).reshape(int(height), int(width)))
 
 
 def _is_in_ledger(field: Field) -> bool:
@@ -168,7 +176,7 @@ def _is_in_ledger(field: Field) -> bool:
 def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} {value.shape}"
-    return f"{type(value).__name__} {value!r:.60}"
+    return f"{type(value).__name__} {brief(value)}"
 
 
 def _codec_of(field: Field) -> _Codec:
@@ -192,12 +200,26 @@ def _is_mask(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return _is_edge(value) and _is_finite(value)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value in INT64  # `type() is`: a bool is an instance of int
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and _is_unicode(value)
+
+
+def _plain_text(value: str) -> str:
+    return str.__str__(value)  # of a subclass, such as `np.str_`, the text alone
 
 
 def _is_unicode(text: str) -> bool:
@@ -217,7 +239,7 @@ def _is_edge(value: Any) -> bool:
 
 
 def _canonical_box(value: Any) -> Box:
-    x0, y0, x1, y1 = (float(edge) if math.isfinite(edge) else math.nan for edge in value)
+    x0, y0, x1, y1 = (float(edge) if _is_finite(edge) else math.nan for edge in value)
     return x0, y0, x1, y1
 
 
@@ -231,9 +253,17 @@ def _load_box(value: list[float | None], _: Blobs) -> Box:
 
 def _is_json(value: Any) -> bool:
     try:
-        return _is_unicode(_to_json(value, readable=True))
+        text = _to_json(value, readable=True)
+        return _is_unicode(text) and (_LONG_NUMBER.search(text) is None or _has_whole_numbers(text))
     except (TypeError, ValueError, RecursionError):
         return False
+
+
+def _has_whole_numbers(text: str) -> bool:
+    """Whether all whole numbers in a JSON text have at most 64 bits, which is what other readers of it can hold."""
+    found: list[int] = []
+    json.loads(text, parse_int=lambda digits: found.append(int(digits)))
+    return all(number in INT64 for number in found)
 
 
 def _canonical_json(value: Any) -> Any:
@@ -241,11 +271,8 @@ def _canonical_json(value: Any) -> Any:
 
 
 def _canonical_mask(value: Mask) -> Mask:
-    # A view is copied: the stage could still change it through the array that it is a view of.
-    if value.base is not None and value.flags.writeable:
-        value = value.copy()
-    value.setflags(write=False)
-    return value
+    frozen: Mask = unchangeable(value)
+    return frozen
 
 
 def _load_json(data: bytes) -> Any:
@@ -296,19 +323,24 @@ _CODECS: dict[str, _Codec] = {
     "audio": _Codec(
         "a list of FLAC files' bytes",
         _listed(lambda value: isinstance(value, bytes)),
-        tuple,
+        lambda value: tuple(bytes(item) for item in value),
         lambda value, blobs: [blobs.put(item) for item in value],
         lambda value, blobs: tuple(blobs.at(item) for item in value),
         True,
     ),
-    "text": _Codec("text in valid Unicode", _is_text, _identity, _as_json, _as_json),
-    # `type() is`: a bool is an instance of int.
-    "int": _Codec("a whole number", lambda value: type(value) is int, _identity, _as_json, _as_json),
+    "text": _Codec("text in valid Unicode", _is_text, _plain_text, _as_json, _as_json),
+    "int": _Codec("a whole number of at most 64 bits", _is_whole, _identity, _as_json, _as_json),
     "float": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _as_json),
     "score": _Codec("a finite number", _is_number, float, lambda value, _: float(value), _as_json),
     "bool": _Codec("true or false", lambda value: type(value) is bool, _identity, _as_json, _as_json),
     "box": _Codec("four numbers", _is_box, _canonical_box, _dump_box, _load_box),
-    "json": _Codec("what JSON can hold (no NaN, no infinity)", _is_json, _canonical_json, _as_json, _as_json),
+    "json": _Codec(
+        "what JSON can hold (no NaN, no infinity, no number of over 64 bits)",
+        _is_json,
+        _canonical_json,
+        _as_json,
+        _as_json,
+    ),
 }
 _BULKY = _CODECS["json"]._replace(
     dump=lambda value, blobs: blobs.put(_to_json(value).encode()),

@@ -56,26 +56,31 @@ PILLOW_LIMIT = 178_000_000
 class Image:
     """An immutable picture, which decodes its bytes at the first access to `array`."""
 
-    __slots__ = ("_array", "_data", "_made", "format", "size")
+    __slots__ = ("_array", "_data", "_format", "_made", "_size")
 
     def __init__(self, *, array: Pixels | None, data: bytes | None, format: Format, size: tuple[int, int]) -> None:
-        self._array = array
+        self._array = None if array is None else unchangeable(array)
         self._data = data
         self._made = data is None
-        self.format = format
-        self.size = size
+        self._format = format
+        self._size = size
+
+    @property
+    def format(self) -> Format:
+        """The format of `encoded()`."""
+        return self._format
+
+    @property
+    def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
+        return self._size
 
     @classmethod
     def of(cls, array: Pixels) -> Image:
         """A picture from pixels, HWC uint8 RGB; it is stored losslessly by default. Raises `DataError`."""
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
             raise DataError(f"a picture is HWC uint8 RGB, this array is {array.dtype} {array.shape}")
-        frozen = np.ascontiguousarray(array)
-        if frozen is array or frozen.base is not None:  # else the caller could still change the pixels
-            frozen = frozen.copy()
-        frozen.setflags(write=False)
-        return cls(array=frozen, data=None, format="png", size=(array.shape[1], array.shape[0]))
+        return cls(array=array, data=None, format="png", size=(array.shape[1], array.shape[0]))
 
     @classmethod
     def decode(cls, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -112,8 +117,7 @@ class Image:
         if self._array is None:
             assert self._data is not None
             with _quiet(), Pillow.open(io.BytesIO(self._data), formats=list(_FORMATS)) as opened:
-                self._array = np.array(opened.convert("RGB"))
-            self._array.setflags(write=False)
+                self._array = unchangeable(np.asarray(opened.convert("RGB")))
         return self._array
 
     def encoded(self) -> bytes:
@@ -143,6 +147,18 @@ class Image:
 
     def __repr__(self) -> str:
         return f"Image({self.size[0]}x{self.size[1]} {self.format})"
+
+
+def unchangeable(array: NDArray[Any]) -> NDArray[Any]:
+    """An array of the same values that nobody can change, nor make writeable again: it lies over `bytes`.
+
+    It is copied unless it is such an array already.
+    """
+    base = array.base.base if isinstance(array.base, np.ndarray) else array.base
+    if type(array) is np.ndarray and isinstance(base, bytes) and array.flags.c_contiguous:
+        return array
+    plain = np.asarray(array)
+    return np.frombuffer(plain.tobytes(), plain.dtype).reshape(plain.shape)
 
 
 def _encode(array: Pixels, format: Format, parameters: tuple[int, int]) -> bytes:
@@ -184,8 +200,7 @@ def _decode(data: bytes, max_pixels: int) -> Image:
         format = _FORMATS.get(opened.format or "")
         bits = _png_bits(data) if format == "png" else 8
         plain = bits == 8 and _is_plain(opened)
-        array = np.array(opened if plain else _normalised(opened, bits))
-    array.setflags(write=False)
+        array = unchangeable(np.asarray(opened if plain else _normalised(opened, bits)))
     size = (array.shape[1], array.shape[0])
     if plain and format:
         return Image(array=array, data=data, format=format, size=size)

@@ -157,7 +157,7 @@ class Pipeline(Options):
     """Its name, which its output folder remembers."""
     description: str = ""
     """What it makes, for the dataset card."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Seeds every random choice of stages, split and shuffle."""
     plugins: tuple[str, ...] = ()
     """Packages of further stages, each importable, one stage a module."""

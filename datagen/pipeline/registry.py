@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+from datagen.core.error_text import message_of
 from datagen.core.errors import ConfigError, nearest
 from datagen.core.stage import Stage, stage_name
 
@@ -42,8 +43,10 @@ def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
     try:
         with redirect_stdout(sys.stderr):  # a plugin may print on import: stdout is for the command's own answer
             module = import_module(known[name])
-    except (Exception, SystemExit) as error:  # a plugin's code may raise anything
-        what = f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin's code may raise anything
+        what = f"{type(error).__name__}: {message_of(error)}"
         raise ConfigError(f"stage '{name}' cannot be imported from {known[name]}: {what}") from error
     return _stage_in(module, name)
 
@@ -54,9 +57,11 @@ def _folders(package: str) -> list[str]:
             spec = find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # a dotted name imports the package around it, whose code may raise anything
-        what = f"{type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {message_of(error)}"
         raise ConfigError(f"package '{package}' cannot be imported to take stages from: {what}") from error
     if spec is None or spec.submodule_search_locations is None:
         raise ConfigError(f"there is no package '{package}' to take stages from; install it, or correct `plugins`")

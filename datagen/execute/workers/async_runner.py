@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from datagen.execute.reuse.answer_cache import CachedAnswer, Cost
 from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.execute.workers.stage_runner import (
     FATAL_ERRORS,
+    UNSTOPPABLE,
     AnswersByUnit,
     CrashIsolation,
     StageRunner,
@@ -48,10 +49,18 @@ class AsyncRunner(StageRunner):
         self._loop = new_loop()
         self._gate = asyncio.Semaphore(self.node.resources.concurrency if self._waits else 1)
         self._offloader = IoOffloader()
-        self._ended: Exception | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._ended: BaseException | None = None
+        self._thread = threading.Thread(target=self._run_loop, daemon=True)
         if self._waits:
             self._thread.start()
+
+    def _run_loop(self) -> None:
+        """Run the loop until it is stopped. An exit of a task that a stage started ends that task, not the loop."""
+        while True:
+            try:
+                return self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):  # no signal: Python handles these in the main thread
+                continue
 
     def close(self) -> None:
         """Close the stage's connections, and end the event loop."""
@@ -72,7 +81,11 @@ class AsyncRunner(StageRunner):
     def _wait_for(self, work: Coroutine[Any, Any, _Done]) -> _Done:
         """Run a coroutine on the loop and return its result. If the caller is interrupted, it is cancelled."""
         if not self._waits:
-            return self._loop.run_until_complete(work)
+            task = self._loop.create_task(work)
+            while not task.done():
+                with suppress(SystemExit):  # of a task that the stage started; the stage's own is its answer
+                    self._loop.run_until_complete(task)
+            return task.result()
         waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return waiting.result()
@@ -115,21 +128,22 @@ class AsyncRunner(StageRunner):
             if self._ended:
                 raise self._ended
             start = time.perf_counter()
+            view = self.view(unit.members[0])
             with billing() as bill:
                 try:
                     with self._limit(limit) if limit and not self._waits else nullcontext():
-                        view = self.view(unit.members[0])
-                        answer: Any = await asyncio.wait_for(stage.process_one(view), limit if self._waits else None)
-                except FATAL_ERRORS as error:
+                        answer: Any = await _own_task(stage.process_one(view), limit if self._waits else None)
+                except UNSTOPPABLE as error:
                     self._ended = error
                     raise
-                except (Exception, SystemExit) as error:
-                    timed_out = isinstance(error, TimeoutError) and limit
-                    late = Failed(f"took longer than {limit:g} s, its `resources.timeout_s`") if timed_out else None
-                    answer = late or failed_answer(error)
+                except TimeoutError as error:
+                    late = f"took longer than {limit:g} s, its `resources.timeout_s`"
+                    answer = Failed(late) if limit else failed_answer(error)
+                except _RaisedError as error:
+                    answer = failed_answer(error.cause)
                 cost = cost_since(start, bill)
             self.add_cost(unit.members, cost, counters)
-            cached = self._check(unit, answer, cost)
+            cached = self.checked(unit, [view], answer, cost)
             if self.answers is not None and self._waits and not isinstance(cached.answer, Failed):
                 # Inside the gate: the next call starts only when this answer is stored. So a kill loses no more answers
                 # than there are calls in flight.
@@ -139,3 +153,40 @@ class AsyncRunner(StageRunner):
                     self._ended = error
                     raise
             return cached
+
+
+class _RaisedError(Exception):
+    """What a stage raised, as an `Exception`: the event loop lets some others through to whoever runs it."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+async def _own_task(work: Coroutine[Any, Any, _Done], limit: float | None) -> _Done:
+    """The result of a stage's call, in a task of its own: if the stage cancels that, it cancels nothing else.
+
+    Raises what is in `UNSTOPPABLE`, `TimeoutError` after `limit` seconds, and anything else as `_RaisedError`.
+    """
+    task = asyncio.ensure_future(_guarded(work))
+    try:
+        done, _ = await asyncio.wait([task], timeout=limit)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        await asyncio.wait([task])
+        raise TimeoutError
+    if task.cancelled():
+        raise _RaisedError(asyncio.CancelledError("the stage cancelled its own call"))
+    return task.result()
+
+
+async def _guarded(work: Coroutine[Any, Any, _Done]) -> _Done:
+    try:
+        return await work
+    except (*UNSTOPPABLE, TimeoutError):
+        raise
+    except BaseException as error:
+        raise _RaisedError(error) from error

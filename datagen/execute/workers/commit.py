@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from datagen.core.errors import DataError
+from datagen.core.error_text import describe_error
 from datagen.core.fields import Field
 from datagen.execute.ledger.ledger import Counts, Ledger, count
 from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceOrder, SliceState
@@ -78,8 +78,8 @@ class Committer:
         for live in state.live:
             try:
                 sample = compose(live.record, settings=self.settings)
-            except DataError as error:
-                state.end(live, RecordEnd("failed", "sample", "error", str(error)))
+            except Exception as error:  # fields may hold anything that JSON can
+                state.end(live, RecordEnd("failed", "sample", "error", describe_error(error)))
             else:
                 samples.append((live, sample))
         return samples

@@ -13,7 +13,7 @@ from datagen.core.stage import NO_CHILDREN, Combine, Lost, Merged, Reject
 from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import CachedAnswer, Cost, MadeRecords
 from datagen.execute.workers.stage_runner import (
-    FATAL_ERRORS,
+    UNSTOPPABLE,
     AnswersByUnit,
     CrashIsolation,
     StageRunner,
@@ -75,15 +75,16 @@ class CombineRunner(StageRunner):
         assert isinstance(stage, Combine)
         if killer_failure := self.killer_failure(unit, isolation):
             return CachedAnswer(killer_failure, Cost())
+        views = [self.view(live) for live in unit.members]
         try:
             answers, cost = self.timed_call(
-                unit.members, lambda views: [stage.process_group(views, unit.lost)], counters
+                unit.members, lambda: [stage.process_group(self.batch(views), [*unit.lost])], counters
             )
-        except FATAL_ERRORS:
+        except UNSTOPPABLE:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             return CachedAnswer(failed_answer(error), Cost())
-        return self._check(unit, answers[0], cost)
+        return self.checked(unit, views, answers[0], cost)
 
     def check_answer(self, unit: Unit, answer: Any) -> Any:
         """The new records of the group, checked; an empty answer becomes the rejection `NO_CHILDREN`."""

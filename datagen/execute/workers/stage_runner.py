@@ -21,11 +21,13 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from datagen.core.error_text import brief, describe_error, message_of, shortened
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError, StoreError
+from datagen.core.frozen import frozen
 from datagen.core.record import Record
 from datagen.core.stage import (
     NO_CHILDREN,
@@ -50,6 +52,8 @@ from datagen.pipeline.graph_model import Node
 
 FATAL_ERRORS = (SetupError, AllowanceError, StoreError)
 """Errors that end the run instead of a record: other records would fail too, or a paid reply could not be stored."""
+UNSTOPPABLE = (*FATAL_ERRORS, KeyboardInterrupt)
+"""What no record fails for. All else does, whatever it derives from: a panic of Rust code is a `BaseException`."""
 
 
 class CrashIsolation(NamedTuple):
@@ -67,10 +71,12 @@ def wrapping_setup_errors(node: Node) -> Iterator[None]:
     try:
         yield
     except DatagenError as error:
-        raise SetupError(f"{node.origin}: stage '{node.id}' cannot start: {error}") from error
-    except (Exception, SystemExit) as error:  # a plugin's code may raise anything
+        raise SetupError(f"{node.origin}: stage '{node.id}' cannot start: {message_of(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin's code may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+        what = f"{type(error).__name__}: {message_of(error)} ({last.filename}:{last.lineno})"
         raise SetupError(f"{node.origin}: stage '{node.id}' cannot start: {what}") from error
 
 
@@ -224,7 +230,16 @@ class StageRunner:
         }
         if len(own) < len(self.stage.writes):
             return answer  # rejected before it was measured
-        found = self.stage.judge(own)
+        try:
+            found = self.stage.judge({name: frozen(value, name=f"field '{name}'") for name, value in own.items()})
+            if isinstance(found, Reject):
+                self._check_reject(found)
+        except UNSTOPPABLE:
+            raise
+        except BaseException as error:
+            return failed_answer(error)
+        if isinstance(found, Failed):
+            return Failed(message_of(DataError(found.error)))
         return found._replace(fields=fields) if isinstance(found, Reject) else fields
 
     def call_stage(
@@ -257,33 +272,33 @@ class StageRunner:
     def _call_batch(self, part: list[Unit], counters: StageCounters) -> list[CachedAnswer]:
         """Answers of one call. If it raises, each unit gets a call of its own, so that the one at fault fails alone."""
         members = [live for unit in part for live in unit.members]
+        views = [self.view(live) for live in members]
         try:
-            answers, cost = self.timed_call(members, self._call_process, counters)
-        except FATAL_ERRORS:
+            answers, cost = self.timed_call(members, lambda: self._call_process(views), counters)
+        except UNSTOPPABLE:
             raise
-        except (Exception, SystemExit) as error:  # the code of a stage or of a library may call `sys.exit`
+        except BaseException as error:
             if len(part) == 1:
                 return [CachedAnswer(failed_answer(error), Cost())]
             return [answer for unit in part for answer in self._call_batch([unit], counters)]
         return [
-            self._check(unit, answer, split_cost(cost, len(part), index))
-            for index, (unit, answer) in enumerate(zip(part, answers, strict=True))
+            self.checked(unit, [view], answer, split_cost(cost, len(part), index))
+            for index, (unit, view, answer) in enumerate(zip(part, views, answers, strict=True))
         ]
 
     def timed_call(
-        self, members: Sequence[LiveRecord], call: Callable[[list[Record]], list[Any]], counters: StageCounters
+        self, members: Sequence[LiveRecord], call: Callable[[], list[Any]], counters: StageCounters
     ) -> tuple[list[Any], Cost]:
         """Make one call of the stage within its time limit. Returns its answers and its cost.
 
         The cost is added to the records `members`, also if the call raises: its time and money are spent.
         """
-        views = [self.view(live) for live in members]
         limit = self.node.resources.timeout_s
         start = time.perf_counter()
         with billing() as bill:
             try:
                 with self._limit(limit) if limit else nullcontext():
-                    answers = call(views)
+                    answers = call()
             finally:
                 cost = cost_since(start, bill)
                 self.add_cost(members, cost, counters)
@@ -298,22 +313,45 @@ class StageRunner:
     def _call_process(self, views: list[Record]) -> list[Any]:
         stage = self.stage
         assert isinstance(stage, Map | Expand)
-        answers = stage.process(views)
+        answers = list(stage.process(self.batch(views)))
         if len(answers) != len(views):
             raise DataError(f"stage '{self.node.id}' gave {len(answers)} answers for {len(views)} records")
-        return list(answers)
+        return answers
 
-    def _check(self, unit: Unit, answer: Any, cost: Cost) -> CachedAnswer:
-        """The answer with its fields under the pipeline's names; `Failed` if it is not what the stage promised."""
+    def batch(self, views: list[Record]) -> list[Record]:
+        """The list of records that the stage gets, frozen: if it were sorted, answers would go to other records."""
+        given: list[Record] = frozen(views, name="the list of records")
+        return given
+
+    def checked(self, unit: Unit, views: Iterable[Record], answer: Any, cost: Cost) -> CachedAnswer:
+        """The answer with its fields under the pipeline's names; `Failed` if it is not what the stage promised.
+
+        It shares nothing with the stage. `views` are the records that the stage got for the unit.
+        """
         try:
-            if isinstance(answer, Failed):
-                return CachedAnswer(Failed(str(answer.error)), cost)
-            if isinstance(answer, Reject):
-                self._check_reject(answer)
-                return CachedAnswer(answer._replace(fields=self._checked_fields(answer.fields, partial=True)), cost)
-            return CachedAnswer(self.check_answer(unit, answer), cost)
-        except DataError as error:
-            return CachedAnswer(Failed(str(error)), cost)
+            for view in views:
+                self._check_unchanged(view)
+            return CachedAnswer(self._promised(unit, answer), cost)
+        except UNSTOPPABLE:
+            raise
+        except BaseException as error:  # an answer may be an object of the stage's own, whose methods run here
+            return CachedAnswer(failed_answer(error), cost)
+
+    def _check_unchanged(self, view: Record) -> None:
+        if changed := view.changed_fields():
+            raise DataError(
+                f"stage '{self.node.id}' changed field '{changed[0]}' of record '{view.id}', which it was given; "
+                "it has to copy what it changes"
+            )
+
+    def _promised(self, unit: Unit, answer: Any) -> Any:
+        if isinstance(answer, Failed):
+            return Failed(shortened(str(answer.error)))
+        if isinstance(answer, Reject):
+            self._check_reject(answer)
+            fields = self._checked_fields(answer.fields, partial=True)
+            return Reject(str(answer.reason), shortened(answer.detail, clean=str), fields)
+        return self.check_answer(unit, answer)
 
     def check_answer(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - CombineRunner uses it
         """The fields of a Map stage's answer, checked and in canonical form. Raises `DataError`."""
@@ -321,7 +359,7 @@ class StageRunner:
 
     def _check_reject(self, answer: Reject) -> None:
         if not isinstance(answer.detail, str):
-            raise DataError(f"stage '{self.node.id}' rejects with the detail {answer.detail!r:.60}; it has to be text")
+            raise DataError(f"stage '{self.node.id}' rejects with the detail {brief(answer.detail)}; it has to be text")
         own = answer.reason == NO_CHILDREN and self.node.branches_out
         if answer.reason not in self.stage.rejects and not own:
             raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
@@ -389,7 +427,5 @@ def split_cost(cost: Cost, number: int, index: int = 0) -> Cost:
 
 
 def failed_answer(error: BaseException) -> Failed:
-    """An exception as an answer: the message of a `DatagenError`, of any other exception the traceback."""
-    if isinstance(error, DatagenError):
-        return Failed(str(error))
-    return Failed("".join(traceback.format_exception(error)).strip())
+    """An exception as an answer; see `describe_error`."""
+    return Failed(describe_error(error))

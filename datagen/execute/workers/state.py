@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from datagen.core.error_text import shortened
 from datagen.core.errors import DataError
 from datagen.core.fields import Field
 from datagen.core.record import Record
@@ -156,7 +157,7 @@ class SliceState:
         `columns` are the columns that the sample of an accepted record fills.
         """
         record = _redacted_addresses(live.record.adding(end.fields))
-        detail = redact(end.detail) if end.status == "failed" else end.detail
+        detail = shortened(end.detail, clean=redact if end.status == "failed" else str)
         self._new.append(
             Row(
                 id=record.id,
