@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from typing_extensions import TypedDict
 
 from datagen import Answer, Box, DataError, Failed, Map, Record, Reject, StageConfig
+from datagen.core.fields import MOST_OBJECTS
 from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.rle import RunLengthMask, parse_rle
 
@@ -32,7 +33,7 @@ class _Annotation(TypedDict):
 
 @_LENIENT
 class _File(TypedDict):
-    annotations: list[_Annotation]
+    annotations: Annotated[list[_Annotation], Field(max_length=MOST_OBJECTS)]
 
 
 _FILE = TypeAdapter(_File)

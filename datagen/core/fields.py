@@ -17,6 +17,13 @@ Box = tuple[float, float, float, float]
 Polygon = list[tuple[float, float]]
 """Corners in pixels, x to the right, y down."""
 
+INT64 = range(-(2**63), 2**63)
+"""The whole numbers that a field may hold, also inside of JSON: Arrow and Parquet have no larger ones."""
+
+MOST_OBJECTS = 5_000
+"""Most objects of one picture, and most records that a stage makes of one. COCO has at most about a hundred, SA-1B
+some hundreds. Each object becomes a record that lists all the others, so that time grows with the square."""
+
 PLACEHOLDER = "<imagehere>"
 """Stands for one input in an instruction."""
 

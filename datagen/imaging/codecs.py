@@ -17,12 +17,10 @@ import numpy as np
 
 from datagen.core.error_text import brief
 from datagen.core.errors import DataError
-from datagen.core.fields import Box, Field
+from datagen.core.fields import INT64, Box, Field
 from datagen.core.record import Pending, Record
 from datagen.imaging.image import Image, Mask, unchangeable
 
-INT64 = range(-(2**63), 2**63)
-"""Whole numbers that a field may hold, also inside of JSON: Arrow and Parquet have no larger ones."""
 _LONG_NUMBER = re.compile(r"\d{19}")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import IO, Any, Literal
 
@@ -20,12 +21,22 @@ import fsspec
 from pydantic import ValidationError
 
 from datagen.core.errors import ConfigError, nearest
+from datagen.core.fields import INT64
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources.base import Source, SourceOptions, SourceRow
 from datagen.sources.id_set import IdSet
 from datagen.sources.rows import FARTHEST, FIELDS, MEASURES, ROW, ManifestRow, build_row, faulty_row, validate_row
 
-__all__ = ["FARTHEST", "LONGEST_LINE", "Manifest", "ManifestConfig", "parse_json", "parse_object", "read_lines"]
+__all__ = [
+    "FARTHEST",
+    "LONGEST_LINE",
+    "Manifest",
+    "ManifestConfig",
+    "parse_json",
+    "parse_object",
+    "read_lines",
+    "whole_number",
+]
 
 
 class ManifestConfig(SourceOptions):
@@ -161,10 +172,12 @@ def parse_object(line: bytes) -> dict[str, Any]:
 def parse_json(text: bytes) -> Any:
     """The value of a JSON text, with null for numbers that are not finite.
 
-    Raises `ValueError`, also for a key that an object has twice.
+    A whole number of more than 64 bits becomes a float, or null where no float is as large. Raises `ValueError`, also
+    for a key that an object has twice.
     """
+    decoder = _DECODER if _LONG_NUMBER.search(text) is None else _LONG_DECODER
     try:
-        return _DECODER.decode(text.decode("utf-8-sig" if text.startswith(_MARK) else "utf-8"))
+        return decoder.decode(text.decode("utf-8-sig" if text.startswith(_MARK) else "utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1}") from error
     except UnicodeDecodeError as error:
@@ -191,7 +204,18 @@ def _finite(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def whole_number(text: str) -> int | float | None:
+    """A whole number of at most 64 bits; a longer one as a float, or None where no float is as large."""
+    # `int` refuses text of more than 4300 digits
+    return int(text) if len(text) <= 20 and int(text) in INT64 else _finite(text)
+
+
+_LONG_NUMBER = re.compile(rb"\d{19}")
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, object_pairs_hook=_object)
+_LONG_DECODER = json.JSONDecoder(
+    parse_constant=lambda _: None, parse_float=_finite, parse_int=whole_number, object_pairs_hook=_object
+)
+"""For a text with a number so long that it may have more than 64 bits; it calls a function for each whole number."""
 
 _JSON_NAMES = {
     list: "a list",

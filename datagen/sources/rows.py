@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, Validati
 from typing_extensions import TypedDict
 
 from datagen.core.errors import nearest
+from datagen.core.fields import MOST_OBJECTS
 from datagen.sources.base import SourceRow, escape_id
 
 FIELDS = ("uri", "base", "sha256", "license", "credit", "caption", "session", "objects")
@@ -58,7 +59,7 @@ class ManifestRow(TypedDict):
     width: NotRequired[Annotated[int, Field(ge=0)]]
     height: NotRequired[Annotated[int, Field(ge=0)]]
     bytes: NotRequired[Annotated[int, Field(ge=0)]]
-    objects: NotRequired[list[AnnotatedObject]]
+    objects: NotRequired[Annotated[list[AnnotatedObject], Field(max_length=MOST_OBJECTS)]]
 
 
 @_STRICT

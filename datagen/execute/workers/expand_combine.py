@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from datagen.core.errors import DataError
+from datagen.core.fields import MOST_OBJECTS
 from datagen.core.record import Record
 from datagen.core.stage import NO_CHILDREN, Combine, Lost, Merged, Reject
 from datagen.execute.ledger.stage_counters import StageCounters
@@ -16,6 +17,7 @@ from datagen.execute.workers.stage_runner import (
     UNSTOPPABLE,
     AnswersByUnit,
     CrashIsolation,
+    KnownValues,
     StageRunner,
     Unit,
     failed_answer,
@@ -30,8 +32,11 @@ class ExpandRunner(StageRunner):
         """The new fields of the children, checked; an empty answer becomes the rejection `NO_CHILDREN`."""
         if not isinstance(answer, list | tuple):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
+        if len(answer) > MOST_OBJECTS:
+            raise DataError(f"stage '{self.node.id}' made {len(answer):,} records of one; at most {MOST_OBJECTS:,}")
+        checked: KnownValues = {}  # what siblings have in common is checked, and held, once
         return (
-            MadeRecords(tuple(("", self._checked_fields(fields)) for fields in answer))
+            MadeRecords(tuple(("", self._checked_fields(fields, known=checked)) for fields in answer))
             if answer
             else Reject(NO_CHILDREN)
         )

@@ -102,6 +102,9 @@ class Unit(NamedTuple):
         return self.members[0].record.id
 
 
+KnownValues = dict[tuple[str, int], tuple[Any, Any]]
+"""By field and `id` of a value: the value, which keeps its `id` from being used again, and what it is in a record."""
+
 AnswersByUnit = dict[tuple[str, str], CachedAnswer]
 """Answers by `Unit.name`. `Failed` answers are among them; these are not stored."""
 
@@ -364,8 +367,13 @@ class StageRunner:
         if answer.reason not in self.stage.rejects and not own:
             raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
 
-    def _checked_fields(self, answer: Any, *, partial: bool = False) -> dict[str, Any]:
-        """Fields under the pipeline's names; all that the stage promised, or with `partial` any of them."""
+    def _checked_fields(
+        self, answer: Any, *, partial: bool = False, known: KnownValues | None = None
+    ) -> dict[str, Any]:
+        """Fields under the pipeline's names; all that the stage promised, or with `partial` any of them.
+
+        `known` has the values of earlier siblings by field and `id`, each as it was and checked; new ones are added.
+        """
         if not isinstance(answer, Mapping):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not fields, Reject or Failed")
         promised = set(self.stage.writes)
@@ -373,7 +381,11 @@ class StageRunner:
             found = ", ".join(sorted(answer)) or "nothing"
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
-        return {name: canonical(self.catalogue[name], value) for name, value in named.items()}
+        known = {} if known is None else known
+        for name, value in named.items():
+            if (name, id(value)) not in known:
+                known[name, id(value)] = value, canonical(self.catalogue[name], value)
+        return {name: known[name, id(value)][1] for name, value in named.items()}
 
     def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """Replace each record of one slice by what came of it; the order of records stays."""

@@ -8,19 +8,24 @@ ids; `bbox` is x, y, width, height in pixels; `segmentation` is polygons, or run
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from decimal import Decimal
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from datagen.core.errors import ConfigError, DataError
+from datagen.core.fields import INT64
 from datagen.fetch import reason, scheme_of
 from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing, split_address
 from datagen.sources.id_set import with_unique_ids
+from datagen.sources.manifest import whole_number
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
 
 if TYPE_CHECKING:
@@ -271,13 +276,58 @@ def _read_entries(path: str, tables: tuple[str, ...], put: _Put) -> None:
                 shutil.copyfileobj(opened, copy, _CHUNK)
                 file = copy
             for table in tables:
-                file.seek(0)
-                for number, entry in enumerate(ijson.items(file, f"{table}.item", use_float=True, buf_size=_CHUNK)):
+                for number, entry in enumerate(_entries(file, table)):
                     put(table, number, entry)
-        except (ijson.JSONError, UnicodeDecodeError, OverflowError, RecursionError) as error:
+        except (ijson.JSONError, UnicodeDecodeError, ArithmeticError, RecursionError) as error:
             raise ConfigError(f"{path}: is not valid JSON: {str(error).splitlines()[0]:.200}") from error
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def _entries(file: IO[bytes], table: str) -> Iterator[Any]:
+    """The entries of a list. From one on that has a number too large for 64 bits, they are read in a slower way."""
+    import ijson
+
+    number = 0
+    file.seek(0)
+    try:
+        for entry in ijson.items(file, f"{table}.item", use_float=True, buf_size=_CHUNK):
+            yield entry
+            number += 1
+    except ijson.IncompleteJSONError as error:
+        if "overflow" not in str(error) or _has_endless_number(file):
+            raise
+        file.seek(0)
+        for entry in islice(ijson.items(file, f"{table}.item", buf_size=_CHUNK), number, None):
+            yield _plain_numbers(entry)
+
+
+def _plain_numbers(value: Any) -> Any:
+    """A value of ijson with numbers as `parse_json` has them: no `Decimal`, nothing beyond 64 bits, none infinite."""
+    if isinstance(value, dict):
+        return {key: _plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain_numbers(item) for item in value]
+    if isinstance(value, int) and value not in INT64:
+        return whole_number(str(value))
+    if isinstance(value, Decimal):
+        return float(value) if math.isfinite(float(value)) else None
+    return value
+
+
+def _has_endless_number(file: IO[bytes]) -> bool:
+    """Whether a file has a run of more digits than Python converts; ijson's C code ends the process there."""
+    file.seek(0)
+    before = b""
+    while chunk := file.read(_CHUNK):
+        if _ENDLESS.search(before + chunk):
+            return True
+        before = chunk[-_MOST_DIGITS:]
+    return False
+
+
+_MOST_DIGITS = 4300
+_ENDLESS = re.compile(rb"\d{%d}" % (_MOST_DIGITS + 1))
 
 
 def _opened(path: str) -> Any:
