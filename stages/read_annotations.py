@@ -33,7 +33,7 @@ class _Annotation(TypedDict):
 
 @_LENIENT
 class _File(TypedDict):
-    annotations: Annotated[list[_Annotation], Field(max_length=MOST_OBJECTS)]
+    annotations: list[_Annotation]
 
 
 _FILE = TypeAdapter(_File)
@@ -98,6 +98,10 @@ class ReadAnnotations(Map):
         except DataError as error:
             return Failed(f"{uri:.300}: {error}")
         sized = [one for one in found if one is not None]
+        if len(sized) > MOST_OBJECTS:
+            return Failed(
+                f"{uri:.300}: has {len(sized):,} masks that may be objects; at most {MOST_OBJECTS:,} are read"
+            )
         whole = [one for one in sized if not any(self._is_part(one, other) for other in sized)]
         if not whole:
             detail = f"of {len(found)} masks, {len(found) - len(sized)} are too small, too large or unsure"

@@ -45,6 +45,21 @@ def test_a_stage_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
         run(graph, out=str(tmp_path / "out"), options=RunOptions("ray"), watcher=Quiet())
 
 
+@pytest.mark.usefixtures("two_core_ray")
+def test_a_stage_that_changes_its_input_or_panics_fails_its_record_alone(tmp_path: Path) -> None:
+    rows = [{**row, "objects": [{"label": "b", "box": [0, 0, 1, 1]}]} for row in plain_rows(5)]
+    rows[1]["caption"], rows[3]["caption"] = "sorted", "panic"
+    graph = toy_graph(tmp_path, [{"use": "panic_call"}, {"use": "sorter"}, PAINT], rows=rows)
+    run(graph, out=str(tmp_path / "out"), options=RunOptions("ray"), watcher=Quiet())
+    ends = ledger_rows(tmp_path / "out")
+    assert {id: row["stage"] for id, row in ends.items() if row["status"] == "failed"} == {
+        "r1": "sorter",
+        "r3": "panic_call",
+    }
+    assert "field 'objects'" in ends["r1"]["detail"]
+    assert "PanicError" in ends["r3"]["detail"]
+
+
 def test_pools_share_the_machine(tmp_path: Path) -> None:
     operators = fuse(toy_graph(tmp_path, STAGES))
     assert fair_shares(operators, Machines.one(cpus=2, gpus=0)) == [1, 1, 1]

@@ -20,9 +20,10 @@ Polygon = list[tuple[float, float]]
 INT64 = range(-(2**63), 2**63)
 """The whole numbers that a field may hold, also inside of JSON: Arrow and Parquet have no larger ones."""
 
-MOST_OBJECTS = 5_000
-"""Most objects of one picture, and most records that a stage makes of one. COCO has at most about a hundred, SA-1B
-some hundreds. Each object becomes a record that lists all the others, so that time grows with the square."""
+MOST_OBJECTS = 1_000
+"""Most objects of one picture, and most records that a stage makes of one. Pictures of COCO and SA-1B have about a
+hundred, few have several hundred. Each object becomes a sample that lists all the others: bytes and time grow with the
+square."""
 
 PLACEHOLDER = "<imagehere>"
 """Stands for one input in an instruction."""

@@ -81,7 +81,9 @@ class Committer:
             except Exception as error:  # fields may hold anything that JSON can
                 state.end(live, RecordEnd("failed", "sample", "error", describe_error(error)))
             else:
-                samples.append((live, sample))
+                # It is in the members already: held for all siblings, what they list would take gigabytes.
+                slim = sample.info.model_copy(update={"instances": [], "relations": []})
+                samples.append((live, sample._replace(info=slim)))
         return samples
 
     def _accept(self, state: SliceState, live: LiveRecord, sample: StoredSample, place: Placed, part: str) -> None:
