@@ -23,7 +23,7 @@ from toys._panics import RAISED, PanicError, SilentError
 from toys.sorter import WAYS
 
 from datagen.core.error_text import LONGEST_SECRET, MOST_KEPT, brief, describe_error, message_of, shortened
-from datagen.core.errors import DataError, SetupError
+from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.core.fields import INT64, MOST_OBJECTS, Field, catalogue
 from datagen.core.frozen import FrozenValueError, frozen
 from datagen.core.record import Record
@@ -68,6 +68,14 @@ def test_a_stage_that_changes_what_it_is_given_fails_its_record_alone(tmp_path: 
     assert "field 'objects'" in ends["r1"]["detail"]
     assert "copy" in ends["r1"]["detail"]
     assert all(row["instruction"].endswith(" b.") for id, row in ends.items() if id != "r1")
+
+
+def test_a_stage_that_sorts_its_batch_fails(tmp_path: Path) -> None:
+    graph = toy_graph(tmp_path, [{"use": "sorter", "with": {"way": "batch"}}, PAINT], rows=_rows())
+    run_local(graph, tmp_path / "out")
+    for row in ledger_rows(tmp_path / "out").values():
+        assert (row["status"], row["stage"]) == ("failed", "sorter")
+        assert "must not change the list of records" in row["detail"]
 
 
 def test_kept_answers_of_such_a_stage_give_the_same_bytes_again(tmp_path: Path) -> None:
@@ -325,6 +333,13 @@ def test_a_number_of_coco_is_read_or_fails_its_row_alone(tmp_path: Path, number:
     assert not rows[0].error
     assert not rows[2].error
     assert Slice(0, tuple(rows)).name
+
+
+def test_a_coco_file_with_an_endless_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "coco.json").write_text(f'{{"images":[{{"id":1,"file_name":"a","height":{"9" * 300_000}}}]}}')
+    source = _loaded(tmp_path, {"kind": "coco", "path": str(tmp_path / "coco.json"), "images": str(tmp_path / "p")})
+    with pytest.raises(ConfigError, match=r"is not valid JSON: .*overflow"):
+        list(source.rows())
 
 
 @pytest.mark.parametrize("tokens", [-1, 10**30, math.inf, 1.5, "7", None])

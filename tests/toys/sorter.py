@@ -33,7 +33,9 @@ class Sorter(Map):
     config: Config
 
     def process(self, batch: list[Record]) -> list[Answer]:
+        if self.config.way == "batch":
+            batch.sort(key=lambda record: record["caption"])
         for record in batch:
-            if record["caption"] == "sorted":
+            if self.config.way in WAYS and record["caption"] == "sorted":
                 WAYS[self.config.way](record["objects"])
         return [{"subject": record["objects"][0]["label"]} for record in batch]
