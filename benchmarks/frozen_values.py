@@ -77,7 +77,8 @@ def _seconds(stages: list[dict[str, Any]]) -> float:
     source = {"kind": "manifest", "path": "manifests/demo.jsonl"}
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "chain.yaml"
-        config.write_text(yaml.safe_dump({"pipeline": "chain", "plugins": ["toys"], "source": source, "stages": stages}))
+        data = {"pipeline": "chain", "plugins": ["toys"], "source": source, "stages": stages}
+        config.write_text(yaml.safe_dump(data))
         graph = build(load(config))
         state = SliceState.start(Job(next(cut(graph.source, size=64))), catalogue=graph.catalogue)
         context = worker_context_of(RunContext.of(graph, store=Store(f"{folder}/out")))

@@ -64,7 +64,8 @@ EXAMPLES = 200
 SLACK_SECONDS = 120.0
 """A reader that has not ended so long after its time hangs."""
 WORDS = (
-    b"\0", b"\xff\xff\xff\xff", b"../../", b"-1", b"1e999", b"NaN", b"null", b"9" * 25, b"9" * 400, b"9" * 4400, b"[" * 999, b'{"a":' * 99,
+    b"\0", b"\xff\xff\xff\xff", b"../../", b"-1", b"1e999", b"NaN", b"null",
+    b"9" * 25, b"9" * 400, b"9" * 4400, b"[" * 999, b'{"a":' * 99,
     b"\n---\n", b"&a [*a]", b"!!python/name:os.system", b"\x1b[2J", b"\xed\xa0\x80", b"\\ud800", b"/etc/passwd",
     b"::", b"://", b"a:b@",
 )  # fmt: skip

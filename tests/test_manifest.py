@@ -148,7 +148,6 @@ def test_relative_addresses_count_from_the_manifests_folder(path: str, base: str
         ('{"id": "", "uri": "x"}', "'id': string should have at least 1 character"),
         ('{"id": "b", "id": "c", "uri": "x"}', "the key 'id' is there twice"),
         ('{"id": "%s", "uri": "x"}' % ("i" * 10_001), "'id': string should have at most 10000 characters"),
-        ('{"id": "b", "uri": "x", "n": %s}' % ("9" * 5000), "Exceeds the limit"),
     ],
 )  # fmt: skip
 def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: str | bytes, told: str) -> None:
@@ -196,7 +195,6 @@ def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: st
             {"objects": [{**BOXED, "mask": {"size": [0, 2], "counts": []}}]},
             "'objects.0.mask.size.0': input should be greater than 0",
         ),
-        ({"objects": [{**BOXED, "box": [1, 2, 3, 10**400]}]}, "'objects.0.box.3': input should be a"),
         ({"objects": [{**BOXED, "mask": {"size": [2, 2], "count": []}}]}, "unknown key 'objects.0.mask.count'; did"),
         ({"objects": [BOXED, {**BOXED, "label": ""}]}, "'objects.1.label': string should have at least 1"),
     ],
