@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from subprocess import PIPE
@@ -178,8 +179,9 @@ def test_who_took_the_lock_over_is_named(tmp_path: Path, clock: _Clock) -> None:
 
 
 @pytest.mark.parametrize("change", ["write", "writing", "create", "remove", "remove folder", "move", "remove_files"])
-def test_a_writer_that_was_expelled_changes_nothing(tmp_path: Path, change: str) -> None:
-    base = Store(str(tmp_path))
+@pytest.mark.parametrize("kind", ["disk", "bucket"])
+def test_a_writer_that_was_expelled_changes_nothing(tmp_path: Path, change: str, kind: str) -> None:
+    base = Store(str(tmp_path) if kind == "disk" else f"memory://{uuid.uuid4().hex}/out")
     base.write("a/b", b"theirs")
     store = base.admit("f" * 32)
     changes = {
