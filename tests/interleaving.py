@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from stepwise import stepwise_os
 
 from datagen.execute.ledger import lock
 from datagen.storage import local_files
 
-EFFECTS = ("rename", "link", "mkdir", "unlink", "write")
-"""Functions of `os` that change something; opening a file to create it counts too."""
 SECONDS = 60.0
 
 
@@ -85,11 +82,7 @@ class Steps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = Clock()
         self._writers: dict[threading.Thread, Writer] = {}
-        module = SimpleNamespace(**{name: getattr(os, name) for name in dir(os) if not name.startswith("__")})
-        for name in EFFECTS:
-            setattr(module, name, self._stepwise(getattr(os, name)))
-        module.open = self._open
-        monkeypatch.setattr(local_files, "os", module)
+        monkeypatch.setattr(local_files, "os", stepwise_os(self._step))
         monkeypatch.setattr(lock, "time", self.clock)
 
     def writer(self, work: Callable[[], Any]) -> Writer:
@@ -97,18 +90,6 @@ class Steps:
         found = Writer(work)
         self._writers[found.thread] = found
         return found
-
-    def _open(self, path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if flags & os.O_CREAT:
-            self._step()
-        return os.open(path, flags, *more, **named)
-
-    def _stepwise(self, change: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*words: Any, **named: Any) -> Any:
-            self._step()
-            return change(*words, **named)
-
-        return call
 
     def _step(self) -> None:
         if writer := self._writers.get(threading.current_thread()):
