@@ -65,9 +65,16 @@ class Run:
 
     @classmethod
     def begin(
-        cls, config: Path, out: Path, *, words: tuple[str, ...] = (), log: Path | None = None, **variables: str
+        cls,
+        config: Path,
+        out: Path,
+        *,
+        words: tuple[str, ...] = (),
+        log: Path | None = None,
+        module: str = "datagen",
+        **variables: str,
     ) -> Run:
-        """Start it; its log lies beside OUT, if not said otherwise."""
+        """Start it; its log lies beside OUT, if not said otherwise. `module` is what is run."""
         mark = uuid.uuid4().hex
         log = log or out.with_name(f"{out.name}.log")
         surroundings = {
@@ -80,7 +87,7 @@ class Run:
         }
         with log.open("a") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "datagen", "run", str(config), "--out", str(out), *words],
+                [sys.executable, "-m", module, "run", str(config), "--out", str(out), *words],
                 cwd=config.parent,
                 env=surroundings,
                 stdout=file,

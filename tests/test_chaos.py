@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from chaos import QUICK_TO_NOTICE, Torment, Victim, chaos_config, differences, running
 from chaos import kill as kill_it
+from chaos_moves import MOVES, config_of, whole_run
 from judge import Judge, judge
 
 from datagen.cli import BROKEN, SOME_FAILED
@@ -59,3 +60,12 @@ def test_a_run_whose_raylet_is_gone_ends_and_says_so(tmp_path: Path, asked: Judg
         kill_it(raylet)
         assert run.process.wait(90) == BROKEN
         assert "error: Ray's raylet on this machine has died" in run.log.read_text()
+
+
+# In-process tests hold the same laws: test_two_runs.py, test_wrong_links.py.
+@pytest.mark.full
+@pytest.mark.parametrize("move", MOVES)
+def test_a_run_survives_what_is_done_to_its_drivers_and_its_folder(tmp_path: Path, move: str) -> None:
+    config = config_of(tmp_path)
+    whole_run(config, tmp_path / "unbroken")
+    assert MOVES[move](config, tmp_path / "unbroken", tmp_path / "out", random.Random(move)).faults == []

@@ -204,7 +204,7 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(bucket: Bucket, tmp_pat
         with pytest.raises(StoreError) as caught:
             run_into(graph, "s3://no-such-bucket/out")
         assert str(caught.value) == (
-            "s3://no-such-bucket/out/run/lock cannot be written: The specified bucket does not exist; "
+            "s3://no-such-bucket/out cannot be written: The specified bucket does not exist; "
             "make the bucket first, or give another --out"
         )
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import yaml
@@ -25,9 +26,10 @@ from datagen.execute.finish import finish
 from datagen.execute.ledger.compaction import SLICES_PER_FILE, compact
 from datagen.execute.ledger.cost_ledger import add_run_cost
 from datagen.execute.ledger.ledger import Counts, Ledger
-from datagen.execute.ledger.lock import locked, packing
+from datagen.execute.ledger.lock import HeldLock, locked, packing
 from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_unfinished, pack_digest
 from datagen.execute.ledger.stage_counters import add_all
+from datagen.execute.reuse.answer_cache import REPLIES
 from datagen.execute.reuse.code_versions import Choice, settle_code
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import enter_run
@@ -76,19 +78,21 @@ def run(graph: Graph, *, out: str, options: RunOptions, watcher: RunObserver) ->
     begun = time.perf_counter()
     store = Store(out)
     refuse_foreign(store, graph)
-    with locked(store, options.share):
+    with locked(store, options.share) as held:
+        store = held.store
+        store.refuse_links(f"{REPLIES}/batches")  # workers open it as a store of its own
         store.write(CONFIG, resolved_text(graph).encode())
         settled = settle_code(graph, store=store, choice=options.code)
         for note in settled.notes:
             watcher.notify(note)
         settled.book.write(store)
         enter_run(settled, rows=options.rows)
-        summary = _run(settled.context, options=options, watcher=watcher)
+        summary = _run(settled.context, held=held, options=options, watcher=watcher)
     summary.seconds = time.perf_counter() - begun
     return summary
 
 
-def _run(context: RunContext, *, options: RunOptions, watcher: RunObserver) -> Summary:
+def _run(context: RunContext, *, held: HeldLock, options: RunOptions, watcher: RunObserver) -> Summary:
     ledger = Ledger(context.store, context.fingerprint)
     _report_unreadable_dataset(context.store, watcher)
     receipt = PackReceipt(context.store)
@@ -101,6 +105,7 @@ def _run(context: RunContext, *, options: RunOptions, watcher: RunObserver) -> S
     watcher.on_progress(progress.snapshot(summary))
     with _recording_cost(ledger, summary, options, watcher), _engine(options, watcher) as engine:
         for event in engine.run(operators, committer_of(context), worker_context_of(context), queue):
+            held.check()
             _handle_event(event, summary, progress, watcher)
             _stop_if_too_many_fail(summary, options.failed_share)
             if event.report and summary.computed % SLICES_PER_FILE == 0:
@@ -108,11 +113,12 @@ def _run(context: RunContext, *, options: RunOptions, watcher: RunObserver) -> S
         if watcher.stopping:  # the slices in flight were committed; nothing is packed
             raise KeyboardInterrupt
         _compact(ledger, options.share)
+        held.confirm()
         ending = _FinishedSlices(context, ledger, queue, summary, engine.map_jobs)
         if options.share:
             _finish_share(ending, share=options.share, receipt=receipt)
         else:
-            ending.pack()
+            ending.pack(context.store)
     return summary
 
 
@@ -200,9 +206,10 @@ class _FinishedSlices(NamedTuple):
     summary: Summary
     map_jobs: MapJobs
 
-    def pack(self) -> None:
-        """Pack the dataset, and complete the summary."""
-        finish(self.context, ledger=self.ledger, cut=self.queue.rows, summary=self.summary, map_jobs=self.map_jobs)
+    def pack(self, store: Store) -> None:
+        """Pack the dataset through the store of a lock, and complete the summary."""
+        context, ledger = replace(self.context, store=store), Ledger(store, self.context.fingerprint)
+        finish(context, ledger=ledger, cut=self.queue.rows, summary=self.summary, map_jobs=self.map_jobs)
 
 
 def _finish_share(ending: _FinishedSlices, *, share: Partition, receipt: PackReceipt) -> None:
@@ -216,13 +223,13 @@ def _finish_share(ending: _FinishedSlices, *, share: Partition, receipt: PackRec
         return
     options = [context.fingerprint, context.graph.loaded.pipeline.output.model_dump(mode="json")]
     state = pack_digest(queue.rows, options=options)
-    with packing(context.store) as is_ours:
-        if not is_ours:
+    with packing(context.store) as held:
+        if held is None:
             summary.waits_for = "all shares are done; another one is packing the dataset now"
         elif receipt.is_new(state):
             summary.waits_for = "all shares are done; another one has packed the dataset"
         else:
-            ending.pack()
+            ending.pack(held.store)
             receipt.enter(state)  # after packing: if this driver dies before, another one packs
 
 
@@ -246,7 +253,7 @@ def committer_of(context: RunContext) -> Committer:
         seed=pipeline.seed,
         images=pipeline.output.images,
     )
-    return Committer(context.store.address, settings)
+    return Committer(context.store.address, settings, context.store.writer)
 
 
 def worker_context_of(context: RunContext) -> WorkerContext:
@@ -258,10 +265,32 @@ def refuse_foreign(store: Store, graph: Graph) -> None:
     """Raise `ConfigError` if OUT is another pipeline's, or has files that datagen did not write."""
     name = graph.loaded.pipeline.pipeline
     if store.exists(CONFIG):
-        if (owner := pipeline_in(store)) != name:
-            raise ConfigError(f"{store.address} holds the output of pipeline '{owner}'; give '{name}' another --out")
+        owner = pipeline_in(store)
+    elif store.exists(DATASET):
+        owner = _pipeline_of_dataset(store)
+    elif store.exists("run/ledger"):
+        raise StoreError(f"{store.address}: {CONFIG} is missing{_WHOSE}")
     elif store.names("") or store.exists("shards"):
         raise ConfigError(f"{store.address} has other files in it, and datagen did not write them; give another --out")
+    else:
+        return
+    if owner != name:
+        raise ConfigError(f"{store.address} holds the output of pipeline '{owner}'; give '{name}' another --out")
+
+
+def _pipeline_of_dataset(store: Store) -> str:
+    """The pipeline of a finished dataset, where the config that was saved with it is gone."""
+    try:
+        return read_dataset(store).pipeline
+    except StoreError as error:
+        if store.exists("run"):
+            raise StoreError(f"{error}; {CONFIG} is missing as well{_WHOSE}") from error
+        raise ConfigError(
+            f"{store.address} has other files in it, and datagen did not write them; give another --out"
+        ) from error
+
+
+_WHOSE = ", so it does not say whose output this is; write the line 'pipeline: NAME' into it, or give another --out"
 
 
 def pipeline_in(store: Store) -> str:
@@ -271,10 +300,7 @@ def pipeline_in(store: Store) -> str:
     except (ConfigError, UnicodeDecodeError):
         owner = None
     if not owner or not isinstance(owner, str):
-        raise StoreError(
-            f"{store.address}/{CONFIG} is damaged, so it does not say whose output this is; "
-            "write the line 'pipeline: NAME' into it, or give another --out"
-        )
+        raise StoreError(f"{store.address}/{CONFIG} is damaged{_WHOSE}")
     return owner
 
 

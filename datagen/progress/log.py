@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 
 from datagen.core.errors import StoreError
 from datagen.core.redact import escape_control, redact
@@ -60,22 +56,15 @@ class RunLog:
 
     def _opened(self) -> Store:
         store = Store(self._address)
-        self._local = isinstance(url_to_fs(self._address)[0], LocalFileSystem)
+        self._local = store.appends
         if not self._local and store.exists(LOG):
             self._bytes = store.read(LOG)
         return store
 
     def _append(self, store: Store, data: bytes) -> None:
-        path = store.path(LOG)
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "ab") as file:
-                file.write(data)
-                size = file.tell()
-            if size > MOST_BYTES:
-                store.write(LOG, _cut(store.read(LOG)))
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+        start = store.append(LOG, data)
+        if start + len(data) > MOST_BYTES:
+            store.write(LOG, _cut(store.read(LOG)))
 
 
 def _cut(data: bytes) -> bytes:

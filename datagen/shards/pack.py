@@ -100,7 +100,7 @@ def pack(
 def shard_job(store: Store, plan: Plan, number: int) -> ShardJob:
     """The job that writes one shard of a plan."""
     shard = plan.shards[number]
-    return ShardJob(store.address, f"{WORK}/{plan.digest}", shard.path, shard.split, shard.samples)
+    return ShardJob(store.address, f"{WORK}/{plan.digest}", shard.path, shard.split, shard.samples, store.writer)
 
 
 def work_folder(store: Store, plan: Plan) -> str:
@@ -167,6 +167,9 @@ def set_aside(store: Store, pipeline: str) -> None:
         raise StoreError(
             f"{store.address} holds the dataset of pipeline '{owner}', not of '{pipeline}'; give another --out"
         )
+    if store.is_linked(DATASET):  # what it leads to lies elsewhere and stays there
+        store.remove(DATASET)
+        return
     history = store.names(HISTORY)
     # a run that was killed between the next two writes has stored this one already
     data = store.read(DATASET)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.core.errors import ConfigError, StoreError, nearest
+from datagen.shards.checked_reads import CheckedShards
 from datagen.shards.index import DATASET, INDEX, SPLITS, ShardInfo, index_schema, read_dataset
 from datagen.storage.store import Store
 
@@ -47,6 +48,7 @@ class Dataset(Sequence["Sample"]):
 
     def __init__(self, store: Store, rows: NDArray[np.int64], *, table: pa.Table | None = None) -> None:
         self._store = store
+        self._shards = CheckedShards(store)
         self._rows = rows
         self._table = table
 
@@ -61,7 +63,9 @@ class Dataset(Sequence["Sample"]):
 
     def __getitem__(self, index: int | slice) -> Sample | Dataset:
         if isinstance(index, slice):
-            return Dataset(self._store, self._rows[index], table=self._table)
+            part = Dataset(self._store, self._rows[index], table=self._table)
+            part._shards = self._shards  # what was checked need not be checked again
+            return part
         return self._sample(int(self._rows[index]))
 
     def __iter__(self) -> Iterator[Sample]:
@@ -89,14 +93,16 @@ class Dataset(Sequence["Sample"]):
     def _sample(self, row: int) -> Sample:
         found = self._index.slice(row, 1).to_pylist()[0]
         members = {member["name"]: (member["offset"], member["size"]) for member in found["members"]}
-        return Sample(self._store, key=found["key"], split=found["split"], shard=found["shard"], members=members)
+        return Sample(self._shards, key=found["key"], split=found["split"], shard=found["shard"], members=members)
 
 
 class Sample:
     """One sample; each member is read when it is used."""
 
-    def __init__(self, store: Store, *, key: str, split: str, shard: str, members: dict[str, tuple[int, int]]) -> None:
-        self._store = store
+    def __init__(
+        self, shards: CheckedShards, *, key: str, split: str, shard: str, members: dict[str, tuple[int, int]]
+    ) -> None:
+        self._shards = shards
         self._places = members
         self.key = key
         self.split = split
@@ -111,11 +117,11 @@ class Sample:
         return tuple(self._places)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member. Raises `StoreError` if it has no such member."""
+        """The bytes of a member. Raises `StoreError` if it has no such member, or its shard is a link to another file."""
         if name not in self._places:
             raise StoreError(f"sample '{self.key}' has no member '{name}'; {nearest(name, self.members)}")
         offset, size = self._places[name]
-        return self._store.read_range(self.shard, start=offset, size=size)
+        return self._shards.read_range(self.shard, start=offset, size=size)
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -167,7 +173,7 @@ class Sample:
         return [self.image(name)[:, :, 0] > 127 for name in self._numbered("mask")]
 
     def _damaged(self, name: str, why: object) -> StoreError:
-        return StoreError(f"{self._store.address}/{self.shard}: {name} of sample '{self.key}' is damaged: {why}")
+        return StoreError(f"{self._shards.address}/{self.shard}: {name} of sample '{self.key}' is damaged: {why}")
 
     def _full(self, name: str) -> str:
         return next((member for member in self.members if member.split(".")[0] == name), name)

@@ -33,6 +33,8 @@ class ShardJob(NamedTuple):
     path: str
     split: Split
     samples: int
+    writer: str = ""
+    """Token of the lock under which the dataset is packed."""
 
 
 class ShardDone(Options):
@@ -52,7 +54,7 @@ def write_shard(job: ShardJob) -> ShardDone:
 
     Raises `StoreError` if the bytes of a sample do not match the checksum in the ledger.
     """
-    store = Store(job.address)
+    store = Store(job.address, writer=job.writer)
     shard = Shard(job.path, job.split, job.samples)
     rows = read_rows(store, job.folder, shard.stem)
     if rows.num_rows != job.samples:

@@ -1,12 +1,14 @@
-"""A folder at any fsspec address, with the few operations that committing a run needs."""
+"""A folder at any fsspec address, with the few operations that committing a run needs.
+
+Every read and write of an OUT goes through `Store`. On a disk it follows no symbolic link below the folder
+(`datagen.storage.local_files`), but for reading a dataset's own files: a hub's cache consists of links.
+"""
 
 from __future__ import annotations
 
 import errno
-import os
 import re
 import tempfile
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -16,24 +18,36 @@ from fsspec.implementations.local import LocalFileSystem
 
 from datagen.core.errors import StoreError
 from datagen.core.redact import redact_address, secret_in
+from datagen.storage.local_files import ExpelledError, LocalFiles
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
 """Protocols without folders: they are only parts of names. `makedirs` is never called there: s3fs would create the
 bucket."""
 
 
+_WRITERS = "run/locks/writers"
+"""Has a folder, in a bucket an object, for each process that may write below this address: see `Store.admit`."""
+_LINKABLE = {"dataset.json", "index.parquet", "README.md", "shards"}
+"""Where a file or folder may be a link if it is only read; whoever reads a shard checks it (`Dataset`, `verify`)."""
 _NO_RANGE = (ValueError, OverflowError, MemoryError)
 """What Python raises for a range that no file can have."""
 
 
 class Store:
-    """Files below one address; every path is relative to it, with forward slashes."""
+    """Files below one address; every path is relative to it, with forward slashes.
 
-    def __init__(self, address: str) -> None:
+    `writer` is the token of a lock (`admit`). Changes by such a store fail with `ExpelledError` from the moment on that
+    another process has expelled the writer. On a disk no change takes effect after that. A bucket cannot rename: there
+    each change is preceded by a look, and one that a process began before it was expelled may still take effect.
+    """
+
+    def __init__(self, address: str, *, writer: str = "") -> None:
         self.address = address.rstrip("/") or "/"
+        self.writer = writer
         self._fs, root = _open_filesystem(self.address)
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._fs, LocalFileSystem)
+        self._files = LocalFiles(self._root or "/", address=self.address, place=writer and _place_of(writer))
         protocols = {self._fs.protocol} if isinstance(self._fs.protocol, str) else set(self._fs.protocol)
         self._flat = bool(protocols & _OBJECT_STORES)
         self._faults = OSError if self._local else Exception  # services have errors of their own, such as botocore's
@@ -63,8 +77,38 @@ class Store:
         """Turn what the filesystem raises in the block into a `StoreError`."""
         try:
             yield
+        except StoreError:
+            raise
         except self._faults as error:
             raise self._fault(name, error, doing=doing) from error
+
+    def admit(self, writer: str) -> Store:
+        """This store for the writer of a new token: its changes take effect until the writer is expelled."""
+        with self._errors(""):
+            if self._local:
+                self._files.make_place(_place_of(writer))
+            else:
+                self._make_folder(self.path(_place_of(writer)))
+                self._fs.pipe_file(self.path(_place_of(writer)), b"1")
+        return Store(self.address, writer=writer)
+
+    def expel(self, writer: str) -> None:
+        """End all changes by a writer, though its process may be alive. Nothing happens if it was expelled before."""
+        with self._errors(_place_of(writer), doing="removed"):
+            if self._local:
+                self._files.remove_place(_place_of(writer))
+            else:
+                with suppress(FileNotFoundError):
+                    self._fs.rm_file(self.path(_place_of(writer)))
+
+    def writers(self) -> list[str]:
+        """The tokens of all writers that were admitted and not expelled yet."""
+        return [*self.names(_WRITERS), *self.folders(_WRITERS)]
+
+    def _refuse_if_expelled(self) -> None:
+        """Raise `ExpelledError` if the writer was expelled; on a disk each change finds that out by itself."""
+        if self.writer and not self.exists(_place_of(self.writer)):
+            raise ExpelledError(f"{self.address}: another process took the lock over; this one writes nothing more")
 
     def _make_folder(self, path: str) -> None:
         if not self._flat:
@@ -76,10 +120,26 @@ class Store:
             raise StoreError(f"{self.address}: something in it names the file {name[:200]!r}, which is not in it")
         return f"{self._root}/{name}" if name else self._root
 
+    def _checked(self, name: str) -> str:
+        """The same name, if `path` accepts it."""
+        self.path(name)
+        return name
+
     def exists(self, name: str) -> bool:
         """Whether a file or folder called `name` exists."""
         with self._errors(name, doing="read"):
+            if self._local:
+                return self._files.exists(self._checked(name), follow=_is_linkable(name))
             return bool(self._fs.exists(self.path(name)))
+
+    def refuse_links(self, folder: str) -> None:
+        """Raise `StoreError` if a folder, or one on the way to it, is a symbolic link."""
+        if self._local:
+            self._files.exists(f"{self._checked(folder)}/-", follow=False)
+
+    def is_linked(self, name: str) -> bool:
+        """Whether a file is a symbolic link or lies behind one; in a bucket there are none."""
+        return self._local and self._files.is_linked(self._checked(name))
 
     def read(self, name: str) -> bytes:
         """All bytes of a file. Raises `StoreError` if it does not exist."""
@@ -87,15 +147,13 @@ class Store:
 
     def find(self, name: str) -> bytes | None:
         """All bytes of a file; None if it does not exist. Raises `StoreError`."""
-        if not self._local:
-            return self.read(name) if self.exists(name) else None
         with self._errors(name, doing="read"):
             try:
-                file = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+                if self._local:
+                    return self._files.read(self._checked(name), None, None, follow=_is_linkable(name))
+                return bytes(self._fs.cat_file(self.path(name)))
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            with open(file, "rb") as opened:
-                return opened.read()
 
     def read_range(self, name: str, *, start: int, size: int) -> bytes:
         """`size` bytes from `start`. Raises `StoreError` if there are fewer."""
@@ -117,12 +175,16 @@ class Store:
         if start is not None and start == end:
             return b""  # object stores refuse an empty range, or return the whole file for it
         try:
+            if self._local:
+                return self._files.read(self._checked(name), start, end, follow=_is_linkable(name))
             return bytes(self._fs.cat_file(self.path(name), start=start, end=end))
         except (self._faults, *_NO_RANGE) as error:
             return self._after_failed_read(name, error)
 
     def _after_failed_read(self, name: str, error: Exception) -> bytes:
         """b'' if the range only begins behind the end of the file. Raises `StoreError` otherwise."""
+        if isinstance(error, StoreError):
+            raise error
         if isinstance(error, FileNotFoundError):
             raise StoreError(f"{self.address}/{name} is missing") from error
         if not self._local and getattr(error, "errno", None) == errno.EINVAL and "range" in str(error):
@@ -154,8 +216,12 @@ class Store:
             return []
         paths = [self.path(name) for name, _, _ in wanted]
         starts, ends = [start for _, start, _ in wanted], [end for _, _, end in wanted]
+        if self._local:
+            found = self._files.read_ranges(wanted, follow=_is_linkable)
+        else:
+            found = self._fs.cat_ranges(paths, starts, ends, on_error="return")
         answer: list[bytes | StoreError] = []
-        for (name, _, _), data in zip(wanted, self._fs.cat_ranges(paths, starts, ends, on_error="return"), strict=True):
+        for (name, _, _), data in zip(wanted, found, strict=True):
             try:
                 answer.append(self._after_failed_read(name, data) if isinstance(data, Exception) else bytes(data))
             except StoreError as error:
@@ -165,13 +231,15 @@ class Store:
     @contextmanager
     def reading(self, name: str) -> Iterator[IO[bytes]]:
         """Open a file to read from its start. Raises `StoreError` if it does not exist."""
+        opened: Any
         try:
-            path = self.path(name)
-            opened: Any = open(path, "rb") if self._local else self._fs.open(path, "rb")  # noqa: SIM115 - closed below
-        except FileNotFoundError as error:
-            raise StoreError(f"{self.address}/{name} is missing") from error
+            if self._local:
+                opened = self._files.open(self._checked(name), follow=_is_linkable(name))
+            else:
+                opened = self._fs.open(self.path(name), "rb")
         except self._faults as error:
-            raise self._fault(name, error, doing="read") from error
+            self._after_failed_read(name, error)
+            raise
         with opened as file:
             yield file
 
@@ -181,12 +249,8 @@ class Store:
 
     def names_from(self, folder: str, *, prefix: str) -> list[str]:
         """Names of the files in `folder` that begin with `prefix`, sorted. Cheaper than `names` in a large folder."""
-        with self._errors(folder, doing="listed"):
-            if self._local:
-                with suppress(FileNotFoundError):
-                    return sorted(name for name in os.listdir(self.path(folder)) if name.startswith(prefix))
-                return []
-            if self._flat:
+        if self._flat:
+            with self._errors(folder, doing="listed"):
                 before = len(self.path(folder)) + 1
                 found = (str(path)[before:] for path in self._fs.find(self.path(folder), prefix=prefix))
                 return sorted(name for name in found if "/" not in name)
@@ -194,31 +258,32 @@ class Store:
 
     def sizes_from(self, folder: str, *, prefix: str) -> dict[str, int]:
         """Sizes in bytes, by name, of the files in a local `folder` that begin with `prefix`; {} if there is none."""
-        sizes: dict[str, int] = {}
-        with self._errors(folder, doing="listed"), suppress(FileNotFoundError), os.scandir(self.path(folder)) as found:
-            for one in found:
-                if one.name.startswith(prefix):
-                    with suppress(FileNotFoundError):  # another process removed it
-                        sizes[one.name] = one.stat().st_size
-        return sizes
+        return {name: size for name, size in self.sizes(folder).items() if name.startswith(prefix)}
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """Sizes in bytes of the files in `folder`, by name, sorted; {} if the folder does not exist."""
-        files = self._listed(folder, "file")
-        return {name: files[name] for name in sorted(files)}
+        """Sizes in bytes of the files in `folder`, by name, sorted; {} if the folder does not exist.
+
+        On a disk, whatever is no folder counts as a file; links and other odd ones are empty.
+        """
+        return dict(sorted(self._listed(folder, "file").items()))
 
     def _listed(self, folder: str, kind: str) -> dict[str, int]:
         """Sizes in bytes, by name, of the entries of `folder` that are of `kind`: `file` or `directory`."""
+        if self._local:
+            with self._errors(folder, doing="listed"):
+                found = self._files.entries(self._checked(folder), follow=_is_linkable(folder))
+            return {name: size for name, (is_folder, size) in found.items() if is_folder == (kind == "directory")}
         try:
             rows: list[dict[str, Any]] = self._fs.ls(self.path(folder), detail=True, refresh=True)
         except FileNotFoundError:
             return {}
         except self._faults as error:
             raise self._fault(folder, error, doing="listed") from error
-        found = {str(row["name"]).rstrip("/"): int(row["size"] or 0) for row in rows if row["type"] == kind}
-        if not folder and self.path("") in found:
-            raise StoreError(f"{self.address} is a file, not a folder; give another --out")
-        return {name.rsplit("/", 1)[-1]: size for name, size in found.items()}
+        return {
+            str(row["name"]).rstrip("/").rsplit("/", 1)[-1]: int(row["size"] or 0)
+            for row in rows
+            if row["type"] == kind
+        }
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders in `folder`, sorted; [] if the folder does not exist."""
@@ -226,6 +291,9 @@ class Store:
 
     def files(self, folder: str) -> dict[str, int]:
         """Sizes in bytes of all files below `folder`, at any depth, by path, sorted; {} if it does not exist."""
+        if self._local:
+            with self._errors(folder, doing="listed"):
+                return dict(sorted(self._files.walk(self._checked(folder))))
         self._fs.invalidate_cache()
         try:
             found = self._fs.find(self.path(folder), detail=True)
@@ -236,18 +304,12 @@ class Store:
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file atomically: a reader sees the old content or the new one. Raises `StoreError`."""
-        if not self._local:
-            with self.writing(name) as file:
-                file.write(data)
+        if self._local:
+            with self._errors(name):
+                self._files.write(self._checked(name), data)
             return
-        target = self.path(name)
-        temporary = f"{target}.{os.urandom(4).hex()}.tmp"
-        with self._errors(name):
-            try:
-                _write_and_rename(temporary, target, data)
-            except FileNotFoundError:  # the folder mostly exists: to check first would cost a call a file
-                self._make_folder(target)
-                _write_and_rename(temporary, target, data)
+        with self.writing(name) as file:
+            file.write(data)
 
     @property
     def appends(self) -> bool:
@@ -257,35 +319,27 @@ class Store:
     def append(self, name: str, data: bytes) -> int:
         """Append to a file that nobody else writes, and return the offset of the new data.
 
-        Only where `appends` is true. Raises `StoreError`; half of the data may then be in the file.
+        Only where `appends` is true; also by a writer that was expelled. Raises `StoreError`; half of the data may then
+        be in the file.
         """
-        target = self.path(name)
         with self._errors(name):
-            try:
-                return _append(target, data)
-            except FileNotFoundError:
-                self._make_folder(target)
-                return _append(target, data)
+            return self._files.append(self._checked(name), data)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """Open a file to write. It appears under `name` only if the block ends without an error."""
-        target = self.path(name)
-        if not self._local:
-            with tempfile.NamedTemporaryFile() as file:  # a broken upload may leave half a file
-                yield file
-                file.flush()
-                with self._errors(name):
-                    self._make_folder(target)
-                    self._fs.put_file(file.name, target)
+        if self._local:
+            with self._errors(name), self._files.writing(self._checked(name)) as opened:
+                yield opened
             return
-        with self._errors(name):
-            self._make_folder(target)
-            temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-            with _removing(temporary), open(temporary, "wb") as file:
-                yield file
-                file.close()
-                os.replace(temporary, target)
+        target = self.path(name)
+        with tempfile.NamedTemporaryFile() as file:  # a broken upload may leave half a file
+            yield file
+            file.flush()
+            with self._errors(name):
+                self._make_folder(target)
+                self._refuse_if_expelled()
+                self._fs.put_file(file.name, target)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that must not exist yet; False, without any change, if it does. Raises `StoreError`.
@@ -293,97 +347,56 @@ class Store:
         On a service, a file that exists with the same bytes counts as written by this call: the service may have
         stored the file and its answer was lost, and the client then repeats the request by itself.
         """
-        target = self.path(name)
-        if not self._local:
-            with self._errors(name):
-                try:
-                    self._make_folder(target)
-                    self._fs.pipe_file(target, data, mode="create")
-                except FileExistsError:
-                    with suppress(FileNotFoundError):  # another process removed it
-                        return bool(self._fs.cat_file(target) == data)
-                    return False
-                return True
-        temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-        with self._errors(name), _removing(temporary):
-            self._make_folder(target)
-            with open(temporary, "wb") as file:
-                file.write(data)
+        with self._errors(name):
+            if self._local:
+                return self._files.create(self._checked(name), data)
+            target = self.path(name)
             try:
-                os.link(temporary, target)  # fails if the target exists, unlike `replace`: the first process wins
+                self._make_folder(target)
+                self._refuse_if_expelled()
+                self._fs.pipe_file(target, data, mode="create")
             except FileExistsError:
+                with suppress(FileNotFoundError):  # another process removed it
+                    return bool(self._fs.cat_file(target) == data)
                 return False
-        return True
+            return True
 
     def remove(self, name: str) -> None:
-        """Remove a file or folder, if it exists."""
+        """Remove a file or folder, if it exists. Of a symbolic link, the link alone is removed."""
         with self._errors(name, doing="removed"):
-            if self._fs.exists(self.path(name)):
+            if self._local:
+                self._files.remove(self._checked(name))
+            elif self._fs.exists(self.path(name)):
+                self._refuse_if_expelled()
                 self._fs.rm(self.path(name), recursive=True)
 
     def remove_files(self, names: Sequence[str]) -> None:
         """Remove several files, many in one request if the filesystem can; missing ones are ignored."""
-        with self._errors(names[0] if names else "", doing="removed"):
-            if not self._flat:
-                for name in names:
-                    with suppress(FileNotFoundError):
-                        self._fs.rm_file(self.path(name))
-            elif names:
+        if not self._flat:
+            for name in names:
+                self.remove(name)
+        elif names:
+            with self._errors(names[0], doing="removed"):
+                self._refuse_if_expelled()
                 self._fs.rm([self.path(name) for name in names])
 
     def move(self, name: str, new: str) -> None:
         """Rename a file; an existing file at `new` is replaced."""
         with self._errors(new):
-            self._make_folder(self.path(new))
             if self._local:
-                os.replace(self.path(name), self.path(new))
-            else:
-                self._fs.mv(self.path(name), self.path(new))
+                self._files.move(self._checked(name), self._checked(new))
+                return
+            self._make_folder(self.path(new))
+            self._refuse_if_expelled()
+            self._fs.mv(self.path(name), self.path(new))
 
 
-def _write_and_rename(temporary: str, target: str, data: bytes) -> None:
-    """Write a local file under a temporary name, then rename it.
-
-    By system calls, without Python's file objects: a run writes many small files.
-    """
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            _write_all(file, data)
-        finally:
-            os.close(file)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+def _place_of(writer: str) -> str:
+    return f"{_WRITERS}/{writer}"
 
 
-def _append(target: str, data: bytes) -> int:
-    """Append to a local file, and return the offset of the new data."""
-    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    try:
-        start = os.fstat(file).st_size
-        _write_all(file, data)
-        return start
-    finally:
-        os.close(file)
-
-
-def _write_all(file: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-
-
-@contextmanager
-def _removing(path: str) -> Iterator[None]:
-    """Remove the local file at the end of the block, whether it fails or not."""
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # it was renamed, or its folder could not be created
-            os.unlink(path)
+def _is_linkable(name: str) -> bool:
+    return name.partition("/")[0] in _LINKABLE
 
 
 def _open_filesystem(address: str) -> tuple[Any, str]:

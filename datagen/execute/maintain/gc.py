@@ -79,7 +79,8 @@ def collect_garbage(out: str, *, dry: bool = False) -> Freed:
     store = Store(out)
     if not store.exists(CONFIG):
         raise ConfigError(f"{store.address} holds no run of datagen; give the folder that a run wrote to")
-    with locked(store):  # a run would write files that nothing refers to yet
+    with locked(store) as held:  # a run would write files that nothing refers to yet
+        store = held.store
         freed = Freed()
         needs = _needs_by_run(store, freed.notes)
         for path, kind, size in list(_unreferenced(store, needs)):

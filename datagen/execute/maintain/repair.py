@@ -44,8 +44,8 @@ def repair(address: str) -> list[Repair]:
     store = Store(address)
     if not store.exists("run"):
         read_dataset(store)  # raises the error that says that there is none
-    with locked(store):
-        return list(_repair_all(store))
+    with locked(store) as held:
+        return list(_repair_all(held.store))
 
 
 def _repair_all(store: Store) -> Iterator[Repair]:

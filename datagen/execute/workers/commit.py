@@ -36,6 +36,8 @@ class Committer:
 
     address: str
     settings: SampleSettings
+    writer: str = ""
+    """Token of the run's lock: when another run has taken it over, nothing is committed any more."""
 
     @property
     def fingerprint(self) -> str:
@@ -53,7 +55,7 @@ class Committer:
         If another worker committed the slice first, that one counts: this part is removed, and the report is of the
         entry that is there. Raises `StoreError`.
         """
-        store = Store(self.address)
+        store = Store(self.address, writer=self.writer)
         ledger = Ledger(store, self.fingerprint)
         # The name differs for each attempt: a worker that was given up may still write, and must not replace this part.
         part = f"{parts_folder(self.fingerprint)}/{state.slice}-{uuid.uuid4().hex[:8]}.tar"

@@ -5,7 +5,7 @@ A sample that is taken several times has one row for each copy. The stage `read_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from datagen.core.errors import ConfigError, StoreError
 from datagen.fetch.addresses import range_address
+from datagen.shards.checked_reads import CheckedShards
 from datagen.shards.index import DatasetInfo, RunRow, read_dataset
 from datagen.shards.reader import read_index
 from datagen.sources.base import SourceRow
@@ -113,11 +114,22 @@ class Mix:
         names = (f"{part.config.name}/{key}" for chunk in _slices(keys) for key in chunk.to_pylist())
         often[chosen] = copies_per_sample(names, take=part.take, seed=self._seed)
         shards = {shard.path: shard.sha256 for shard in _read_dataset(part.store).shards}
+        _check_links(part, shards)
         number = 0
         for batch in table.to_batches(_ROWS):
             for sample in batch.to_pylist():
                 yield from _rows(part, sample, int(often[number]), sha256=shards[sample["shard"]])
                 number += 1
+
+
+def _check_links(part: MixPart, paths: Iterable[str]) -> None:
+    """Raise `ConfigError` if a shard is a symbolic link to something else: stages read it by its path."""
+    checked = CheckedShards(part.store)
+    try:
+        for path in paths:
+            checked.read_range(path, start=0, size=0)
+    except StoreError as error:
+        raise ConfigError(f"{error}; '{part.config.name}' cannot be mixed") from error
 
 
 def _slices(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
