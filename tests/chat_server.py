@@ -77,6 +77,7 @@ class Chat:
         self.address = ""
         self.act: Callable[[Asked, int], Act] = lambda asked, number: says({"word": "yes"})
         self.asked: list[Asked] = []
+        self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.at_once = 0
@@ -96,6 +97,7 @@ class Chat:
         with self._lock:
             number = len(self.asked)
             self.asked.append(asked)
+            self.paths.append(handler.path)
             self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             self.times.append(time.monotonic())
             self.at_once += 1
@@ -129,7 +131,7 @@ def chatting() -> Iterator[Chat]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            if self.path == "/v1/chat/completions":
+            if self.path.partition("?")[0].endswith("/chat/completions"):
                 chat.answer(self)
             else:
                 self.send_error(404)

@@ -21,6 +21,7 @@ from datagen.models.language.completion import (
     raise_error,
     read_completion,
     read_reply,
+    short,
 )
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.http_client import ReplyTooLargeError, make_client
@@ -171,7 +172,7 @@ def _root_cause(error: BaseException) -> str:
     """The words of the error at the bottom; those above it, of the packages, only say that there was one."""
     while error.__cause__:
         error = error.__cause__
-    return str(error) or type(error).__name__
+    return short(str(error)) or type(error).__name__
 
 
 def rename_max_tokens(request: ChatRequest) -> bytes:

@@ -226,13 +226,13 @@ def _read_fault(body: object) -> _Fault:
     if isinstance(body, Mapping) and body.get("error"):
         body = body["error"]
     if not isinstance(body, Mapping):
-        return _Fault(_short(body))
+        return _Fault(short(body))
     detail = next((body[name] for name in ("message", "detail") if body.get(name)), body)
-    return _Fault(_short(detail), _short(body.get("code")), _short(body.get("param")))
+    return _Fault(short(detail), short(body.get("code")), short(body.get("param")))
 
 
-def _short(detail: object) -> str:
-    """A server's words on one line."""
+def short(detail: object) -> str:
+    """Words of a server or a package on one line, cut to a readable length."""
     try:
         text = detail if isinstance(detail, str) else json.dumps(detail, default=str) if detail else ""
     except RecursionError:

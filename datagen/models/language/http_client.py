@@ -39,6 +39,8 @@ def make_client(
     """
     key = read_api_key(config)
     try:
+        if not httpx2.URL(config.base_url).host:
+            raise ValueError("it names no host")
         http_client = _HttpClient(
             largest,
             verify=_ssl_context(),
