@@ -29,6 +29,7 @@ from datagen.core.errors import AllowanceError, DataError, SetupError
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.language import calls as singly
+from datagen.models.language import completion as completion_module
 from datagen.models.language import http_client, rate_limit
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
@@ -306,7 +307,7 @@ ODD: list[Any] = [-1, 0, 10**30, -(10**30), 10**400, float("nan"), float("inf"),
 def counted(prompt: Any, answered: Any) -> tuple[int, int]:
     body = {"choices": [{"message": {"content": "x" * 64}}]}
     found = Completion.model_validate({**body, "usage": {"prompt_tokens": prompt, "completion_tokens": answered}})
-    return count_tokens(found, ESTIMATE)
+    return count_tokens(found, ESTIMATE, OpenAIConfig(model="m"))
 
 
 @settings(max_examples=example_count(200))
@@ -329,7 +330,18 @@ def test_a_possible_count_is_the_servers() -> None:
     assert counted(9000.0, 200) == (9000, 200)
     for usage in (None, [], "x", 7, {}):
         body = {"choices": [], "usage": usage}
-        assert count_tokens(Completion.model_validate(body), ESTIMATE) == (100, 50)
+        assert count_tokens(Completion.model_validate(body), ESTIMATE, OpenAIConfig(model="m")) == (100, 50)
+
+
+def test_impossible_counts_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    completion_module._warn_of_counts.cache_clear()
+    counted(8, 9)
+    assert not caplog.records
+    for _ in range(3):
+        counted(-1, 9)
+    assert [record.getMessage() for record in caplog.records] == [
+        "m at https://api.openai.com/v1 counts tokens that a call cannot have taken; where it does, the estimate counts"
+    ]
 
 
 def counting(count: str) -> Act:

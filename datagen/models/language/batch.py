@@ -161,7 +161,7 @@ class BatchCalls:
             except DataError as error:
                 return error, Usage()
         completion = read_completion(body)
-        tokens = count_tokens(completion, request.estimate)
+        tokens = count_tokens(completion, request.estimate, self._config)
         took = self._prices.amount(*tokens)
         try:
             return read_reply(completion, tokens, self._config), took

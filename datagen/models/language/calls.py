@@ -143,7 +143,7 @@ class Calls:
             raw = await self._post(rename_max_tokens(request) if other_name else request.data)
             self._answered += 1
             completion = read_completion(raw)
-            tokens = count_tokens(completion, request.estimate)
+            tokens = count_tokens(completion, request.estimate, self._config)
             took = self._prices.amount(*tokens)
             charge(tokens=took.tokens, usd=took.usd)
             return read_reply(completion, tokens, self._config), took

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
 import openai
 from pydantic import BaseModel, ValidationError
 
 from datagen.core.errors import AllowanceError, DataError, SetupError
+from datagen.core.redact import redact
 from datagen.fetch.web import retry_after_seconds
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.rate_limit import Usage
@@ -123,18 +126,22 @@ def read_completion(raw: bytes | object) -> Completion:
         raise RetryableError(f"the answer is no chat completion: {fault['msg']:.{_LONGEST_DETAIL}}") from error
 
 
-def count_tokens(completion: Completion, estimate: Estimate) -> tuple[int, int]:
+def count_tokens(completion: Completion, estimate: Estimate, config: OpenAIConfig) -> tuple[int, int]:
     """Input and output tokens: what the server says if that is possible, else the estimate.
 
     So no server can switch off a budget by negative counts, or use it up by absurd ones.
     """
     used = completion.usage if isinstance(completion.usage, Mapping) else {}
+    said = used.get("prompt_tokens"), used.get("completion_tokens")
     signs = len(completion.choices[0].message.content or "") if completion.choices else 0
     most_out = max(_FURTHER * estimate.tokens_out, _BYTES_A_SIGN * signs)
-    return (
-        _believed(used.get("prompt_tokens"), estimate.least_in, estimate.most_in, otherwise=estimate.tokens_in),
-        _believed(used.get("completion_tokens"), signs // MOST_SIGNS_A_TOKEN, most_out, otherwise=estimate.tokens_out),
+    counts = (
+        _believed(said[0], estimate.least_in, estimate.most_in, otherwise=estimate.tokens_in),
+        _believed(said[1], signs // MOST_SIGNS_A_TOKEN, most_out, otherwise=estimate.tokens_out),
     )
+    if said not in (counts, (None, None)):
+        _warn_of_counts(endpoint(config))
+    return counts
 
 
 MOST_SIGNS_A_TOKEN = 16
@@ -150,6 +157,14 @@ def _believed(count: Any, least: int, most: int, *, otherwise: int) -> int:
     if isinstance(count, float) and count.is_integer():
         count = int(count)
     return count if type(count) is int and least <= count <= most else otherwise
+
+
+@cache
+def _warn_of_counts(where: str) -> None:
+    """Log it once a process."""
+    logging.getLogger(__name__).warning(
+        "%s counts tokens that a call cannot have taken; where it does, the estimate counts", redact(where)
+    )
 
 
 def read_reply(completion: Completion, tokens: tuple[int, int], config: OpenAIConfig) -> RawReply:
