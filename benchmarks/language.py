@@ -2,14 +2,12 @@
 
     python benchmarks/language.py
 
-A server on this machine, in a process of its own, answers each call after 50 ms. 1,000 calls, 64 at once, take at
-least 16 rounds of 50 ms: that is the ideal rate. Rivals are the bare `openai` client under a semaphore (no limits, no
-checks, no repair, nothing kept), and aiohttp alone, which is the least that a call can cost here.
+A server on this machine, in a process of its own, answers each call after 0.5 to 1.5 s. 1,000 calls are made, 64 at
+once, by one worker: by our client, with its limits, checks and stored replies, and by the bare `openai` client under a
+semaphore, in turns, so that both meet the same load of the machine. The figure is the median of the pairs' ratios.
 
-Then a whole run of a pipeline asks as much, on both engines.
-
-Beside each share stand the milliseconds of processor time that a call cost the client and the server. They hold on a
-machine that is busy with other things, as the shares do not: those need both cores for themselves.
+Then a whole run of a pipeline asks as much, on both engines. Beside each rate stand the milliseconds of processor time
+that a call cost the client and the server.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import heapq
 import json
-import math
 import multiprocessing
 import os
 import select
@@ -28,31 +26,28 @@ import socket
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import aiohttp
 import openai
 from measuring import datagen as measured
 from measuring import verdict, write_config, write_rows
 from pydantic import BaseModel, ConfigDict
 
 from datagen.core.stage import Runtime
-from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.models.language.base import Draw, Question
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
 
-Done = TypeVar("Done")
-
-DELAY_S = 0.05
+SHORTEST_S, LONGEST_S = 0.5, 1.5
+IDEAL_S = (SHORTEST_S + LONGEST_S) / 2
+"""Mean time of a call."""
 _AT_ONCE = 8
 """Calls that the server hears before it looks whether an answer is due."""
 REPLY = json.dumps(
@@ -89,7 +84,7 @@ class Server:
         self._poll.register(self._ear, select.EPOLLIN)
         self._met: dict[int, socket.socket] = {}
         self._got: dict[socket.socket, bytes] = {}
-        self._due: deque[tuple[float, socket.socket]] = deque()
+        self._due: list[tuple[float, int, socket.socket]] = []
 
     def run(self) -> None:
         while True:
@@ -127,12 +122,14 @@ class Server:
             got = got[end + 4 + length :]
             self._calls.value += 1
             self._span[0] = self._span[0] or time.perf_counter()
-            self._due.append((time.perf_counter() + DELAY_S, one))
+            # evenly spread, and in the same order for all: multiples of the golden ratio
+            delay = SHORTEST_S + (LONGEST_S - SHORTEST_S) * (self._calls.value * 0.6180339887 % 1)
+            heapq.heappush(self._due, (time.perf_counter() + delay, self._calls.value, one))
         self._got[one] = got
 
     def _reply(self) -> None:
         while self._due and self._due[0][0] <= time.perf_counter():
-            _, one = self._due.popleft()
+            _, _, one = heapq.heappop(self._due)
             with suppress(OSError):  # whoever asked is gone
                 one.send(WHOLE)
             self._took.value, self._span[1] = time.process_time(), time.perf_counter()
@@ -142,12 +139,6 @@ def serve(pipe: Connection, calls: Any, took: Any, span: Any) -> None:
     server = Server(calls, took, span)
     pipe.send(server.port)
     server.run()
-
-
-def done(run: Coroutine[Any, Any, Done]) -> Done:
-    """What it comes to, on a loop as stages have."""
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(run)
 
 
 class Took(NamedTuple):
@@ -183,21 +174,8 @@ async def ours(url: str, numbers: range, at_once: int, kept: str) -> Took:
         await model.close()
 
 
-async def transport(url: str, numbers: range, at_once: int) -> Took:
-    """By aiohttp alone."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def call(number: int) -> None:
-            body = json.dumps({"model": "m", "messages": [{"role": "user", "content": f"question {number}"}]})
-            headers = {"Content-Type": "application/json"}
-            async with session.post(f"{url}/chat/completions", data=body.encode(), headers=headers) as response:
-                await response.read()
-
-        await timed(call, range(-at_once, 0), at_once)
-        return await timed(call, numbers, at_once)
-
-
 async def rival(url: str, numbers: range, at_once: int) -> Took:
+    """By the bare package, likewise."""
     client = openai.AsyncOpenAI(api_key="none", base_url=url, http_client=openai.DefaultAioHttpClient())
 
     async def call(number: int) -> None:
@@ -211,14 +189,14 @@ async def rival(url: str, numbers: range, at_once: int) -> Took:
 
 
 def worker(url: str, count: int, at_once: int, kept: str) -> None:
-    done(ours(url, range(count), at_once, kept))
+    asyncio.run(ours(url, range(count), at_once, kept))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5)
     arguments = parser.parse_args()
     count, at_once = arguments.calls, arguments.at_once
     spawning = multiprocessing.get_context("spawn")
@@ -228,47 +206,45 @@ def main() -> None:
     server = spawning.Process(target=serve, args=(mouth, calls, took, span), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{ear.recv()}/v1"
-    ideal = math.ceil(count / at_once) * DELAY_S
-    busy = os.getloadavg()[0]
+    ideal = count * IDEAL_S / at_once
     print(
-        f"{count} calls of {DELAY_S * 1000:.0f} ms, {at_once} at once, {os.cpu_count()} cores, load {busy:.1f} before"
+        f"{count} calls of {SHORTEST_S:g} to {LONGEST_S:g} s, {at_once} at once, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f} before"
     )
 
-    shares: dict[str, list[float]] = {}
-
-    def tell(what: str, run: Coroutine[Any, Any, Took]) -> None:
-        gc.collect()  # or the garbage of one would be collected in another's time, 80 ms at once
+    def tell(what: str, run: Coroutine[Any, Any, Took]) -> float:
+        gc.collect()  # or the garbage of one would be collected in another's time
         before = took.value
-        found = done(run)
+        found = asyncio.run(run)
         each = found.cpu / count * 1000, (took.value - before) / (count + at_once) * 1000
-        shares.setdefault(what, []).append(ideal / found.seconds)
         print(
-            f"{what}: {found.seconds:.2f} s, {each[0]:.2f} ms of a core a call, the server's {each[1]:.2f}; "
-            f"share of the ideal {shares[what][-1]:.2f}"
+            f"{what}: {found.seconds:.2f} s, {ideal / found.seconds:.3f} of the ideal rate; "
+            f"{each[0]:.2f} ms of a core a call, the server's {each[1]:.2f}; load {os.getloadavg()[0]:.1f}",
+            flush=True,
         )
+        return found.seconds
 
+    ratios = []
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(arguments.rounds):
-            tell("aiohttp alone", transport(url, range(count), at_once))
-            tell("bare openai client", rival(url, range(count), at_once))
-            tell("client", ours(url, range(count), at_once, ""))
+        for number in range(arguments.pairs):
             kept = f"{folder}/{number}"
-            tell("client, replies kept", ours(url, range(count), at_once, kept))
-            before = calls.value
-            seconds = done(ours(url, range(count), at_once, kept)).seconds
-            verdict(f"rerun: {seconds:.2f} s, calls", calls.value - before, limit=0)
-            for engine, limits in (("local", {}), ("ray", {}), ("ray", {"budget_tokens": 10**9})):
-                seconds = whole(engine, url, span, Path(folder), count=count, at_once=at_once, limits=limits)
-                what = f"a whole run, --engine {engine}{', with a budget' if limits else ''}"
-                shares.setdefault(what, []).append(ideal / seconds)
-                print(f"{what}: {seconds:.2f} s; share of the ideal {ideal / seconds:.2f}")
+            bare = ("bare openai client", rival, ())
+            client = ("client, replies kept", ours, (kept,))
+            seconds = {
+                what: tell(what, call(url, range(count), at_once, *more))
+                for what, call, more in ((bare, client), (client, bare))[number % 2]  # neither is always the first
+            }
+            ratios.append(seconds[bare[0]] / seconds[client[0]])
+            print(f"pair {number + 1}: the client's rate is {ratios[-1]:.3f} of the bare client's", flush=True)
+        before = calls.value
+        tell("rerun", ours(url, range(count), at_once, f"{folder}/0"))
+        verdict("rerun: calls", calls.value - before, limit=0)
+        for engine, limits in (("local", {}), ("ray", {}), ("ray", {"budget_tokens": 10**9})):
+            spent = whole(engine, url, span, Path(folder), count=count, at_once=at_once, limits=limits)
+            what = f"a whole run, --engine {engine}{', with a budget' if limits else ''}"
+            print(f"{what}: {spent:.2f} s, {ideal / spent:.3f} of the ideal rate", flush=True)
         killed(spawning, url, calls, count=count, at_once=at_once, kept=f"{folder}/killed")
-        for what, found in shares.items():
-            told = f"{what}: median share of the ideal"
-            if what.startswith("client"):
-                verdict(told, median(found), limit=0.9, least=True)
-            else:
-                print(f"{told}: {median(found):.3f}")
+    verdict("median of the client's rate over the bare client's", median(ratios), limit=0.97, least=True)
     server.terminate()
 
 
@@ -296,7 +272,7 @@ def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, kep
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     time.sleep(0.2)
-    done(ours(url, range(count), at_once, kept))
+    asyncio.run(ours(url, range(count), at_once, kept))
     repeated = calls.value - before - count - at_once
     verdict("killed midway and continued: calls repeated", repeated, limit=at_once, more=f"{at_once} in flight")
 

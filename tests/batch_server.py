@@ -18,7 +18,7 @@ Answering = Callable[[Line, int], Line | None]
 
 
 def answers(line: Line, text: str = '{"word": "yes"}', *, status: int = 200, body: Any = None, **about: Any) -> Line:
-    said = body if body is not None else completion(text, **about)
+    said = body if body is not None else completion(text, asked=line["body"], **about)
     response = {"status_code": status, "request_id": "x", "body": said}
     return {"id": "x", "custom_id": line["custom_id"], "response": response, "error": None}
 

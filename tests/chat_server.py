@@ -14,13 +14,17 @@ Asked = dict[str, Any]
 Act = Callable[[BaseHTTPRequestHandler], None]
 
 
-def completion(text: str | None, *, finish: str = "stop", refusal: str | None = None) -> Asked:
+def completion(
+    text: str | None, *, asked: Asked | None = None, finish: str = "stop", refusal: str | None = None
+) -> Asked:
+    """An answer to `asked`, which counts its tokens; a short question has 10."""
     message = {"role": "assistant", "content": text, "refusal": refusal}
+    prompt_tokens = max(10, len(words_of(asked)) // 8) if asked else 10
     return {
         "id": "x",
         "object": "chat.completion",
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": 5, "total_tokens": prompt_tokens + 5},
     }
 
 
@@ -42,7 +46,13 @@ def sends(body: bytes, *, status: int = 200, length: int | None = None, **header
 def says(answer: Any, **about: Any) -> Act:
     """A reply; what is no text is told as JSON."""
     text = answer if isinstance(answer, str) else json.dumps(answer)
-    return sends(json.dumps(completion(text, **about)).encode())
+
+    def act(handler: BaseHTTPRequestHandler) -> None:
+        said = completion(text, asked=handler.asked, **about)  # type: ignore[attr-defined]
+        handler.chat.counted += said["usage"]["total_tokens"]  # type: ignore[attr-defined]
+        sends(json.dumps(said).encode())(handler)
+
+    return act
 
 
 def fails(status: int, message: str = "not now", *, code: str | None = None, **headers: str) -> Act:
@@ -67,11 +77,14 @@ class Chat:
         self.address = ""
         self.act: Callable[[Asked, int], Act] = lambda asked, number: says({"word": "yes"})
         self.asked: list[Asked] = []
+        self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.at_once = 0
         self.most_at_once = 0
         self.delay = 0.0
+        self.counted = 0
+        """Tokens of all answers of `says`."""
         self._lock = threading.Lock()
 
     def does(self, *acts: Act) -> None:
@@ -80,9 +93,11 @@ class Chat:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         asked = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        handler.asked, handler.chat = asked, self  # type: ignore[attr-defined]
         with self._lock:
             number = len(self.asked)
             self.asked.append(asked)
+            self.paths.append(handler.path)
             self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             self.times.append(time.monotonic())
             self.at_once += 1
@@ -116,7 +131,7 @@ def chatting() -> Iterator[Chat]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            if self.path == "/v1/chat/completions":
+            if self.path.partition("?")[0].endswith("/chat/completions"):
                 chat.answer(self)
             else:
                 self.send_error(404)

@@ -15,6 +15,7 @@ from chaos import kill, running
 from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
 from examples import small_manifest
 
+from datagen.cli import INTERRUPTED, main
 from datagen.core.errors import AllowanceError, ConfigError, SetupError, StoreError
 from datagen.execute.maintain.gc import collect_garbage
 from datagen.execute.maintain.verify import verify
@@ -125,6 +126,17 @@ def test_a_budget_ends_the_run_and_the_same_command_goes_on(tmp_path: Path, chat
     assert until_done(graph, tmp_path / "out", engine="local") >= 2
     assert sorted(captions(chat)) == sorted(f"c{n}" for n in range(50)), "each is paid for once"
     assert verify(str(tmp_path / "out")) == []
+
+
+def test_a_spent_budget_is_no_breakdown(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = toy_config(tmp_path, stages(chat, budget_tokens=100))
+    monkeypatch.setattr("sys.argv", ["datagen", "run", str(config), "--engine", "local", "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == INTERRUPTED
+    assert "what is done is kept, and the same command goes on" in capsys.readouterr().err
 
 
 @pytest.mark.subprocess

@@ -12,7 +12,7 @@ import typer
 
 from datagen.cli import compare_commands, hash_commands, inspect_commands, report_commands, run_commands, setup_commands
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
-from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
+from datagen.core.errors import AllowanceError, ConfigError, DatagenError, SetupError, StoreError
 from datagen.core.redact import escape_control, redact
 
 __all__ = [
@@ -42,6 +42,9 @@ def main() -> NoReturn:
     except (ConfigError, SetupError, StoreError) as error:
         typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(WRONG)
+    except AllowanceError as error:  # a stop, as by Ctrl-C: what is done is kept
+        typer.echo(f"error: {_format_error(error)}", err=True)
+        sys.exit(INTERRUPTED)
     except DatagenError as error:
         typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(BROKEN)

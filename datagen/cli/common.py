@@ -40,7 +40,7 @@ app = typer.Typer(
     python -m datagen gc out/subject_add                     free what older runs left
     """,
     epilog="Exit codes: 0 all went well, 1 the program broke, 2 the command or config is wrong, "
-    "3 the run finished but some records failed, 130 interrupted, and the same command goes on. "
+    "3 the run finished but some records failed, 130 interrupted or a budget is spent, and the same command goes on. "
     "`datagen --install-completion` lets the shell complete commands, configs, profiles and keys.",
 )
 

@@ -18,7 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError
 from datagen.core.stage import Bill, Runtime, billing
+from datagen.fetch.web import retry_after_seconds
 from datagen.imaging.image import Image
+from datagen.models.language import calls as singly
+from datagen.models.language import completion as completions
+from datagen.models.language import rate_limit
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
@@ -33,7 +37,11 @@ class Word(BaseModel):
 
 
 @pytest.fixture
-def chat() -> Iterator[Chat]:
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
+    """A server for which all waits are shorter, those of `Retry-After` a tenth."""
+    monkeypatch.setattr(rate_limit, "_AGAIN_S", 0.02)
+    monkeypatch.setattr(singly, "_FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(completions, "retry_after_seconds", lambda text: retry_after_seconds(text) / 10)
     with chatting() as server:
         yield server
 
@@ -245,9 +253,9 @@ PASSING: dict[str, Act] = {
 @pytest.mark.parametrize("fault", PASSING)
 def test_what_may_pass_is_tried_again(chat: Chat, fault: str) -> None:
     chat.does(PASSING[fault], says({"word": "yes"}))
-    assert ask(chat, timeout_s=1 if fault == "hangs" else 20).value.word == "yes"
+    assert ask(chat, timeout_s=0.5 if fault == "hangs" else 20).value.word == "yes"
     assert len(chat.asked) == 2
-    assert chat.times[1] - chat.times[0] >= (0.95 if fault == "429 with Retry-After" else 0.35)
+    assert chat.times[1] - chat.times[0] >= (0.095 if fault == "429 with Retry-After" else 0.035)
 
 
 def test_what_does_not_pass_is_tried_so_often_and_told(chat: Chat) -> None:
@@ -280,16 +288,18 @@ def test_a_hang_is_cut_off_though_bytes_drip(chat: Chat) -> None:
 
 
 def test_a_pause_that_the_server_asks_for_holds_for_all_calls(chat: Chat) -> None:
-    chat.does(fails(429, Retry_After="1"), says({"word": "yes"}))
+    chat.does(fails(429, Retry_After="4"), says({"word": "yes"}))
 
     async def act(model: OpenAIModel) -> None:
         first = asyncio.ensure_future(model(ASKED, shape=Word, draw=Draw("a")))
-        await asyncio.sleep(0.4)
+        while not chat.asked:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.15)
         await model(ASKED._replace(text="And this?"), shape=Word, draw=Draw("b"))
         await first
 
     with_model(chat, act)
-    assert [round(time - chat.times[0], 1) >= 0.9 for time in chat.times] == [False, True, True]
+    assert [time - chat.times[0] >= 0.4 for time in chat.times] == [False, True, True]
 
 
 @pytest.mark.parametrize("told", [{"Retry_After": "1"}, {}], ids=["told", "untold"])
@@ -298,23 +308,23 @@ def test_calls_that_are_too_many_wait_and_none_fails_for_it(chat: Chat, told: di
         return says({"word": "yes"}) if number % 4 == 3 else fails(429, **told)
 
     chat.act = act
-    replies = together(chat, *map(str, range(6)), temperature=1, retries=0, longest_wait_s=5)
+    replies = together(chat, *map(str, range(6)), temperature=1, retries=0, longest_wait_s=0.5)
     assert [reply.value.word for reply in replies] == ["yes"] * 6
 
 
 def test_a_server_that_never_has_room_ends_the_run(chat: Chat) -> None:
     chat.does(fails(429, "too many", Retry_After="1"))
     told = (
-        r"took no call in 3 pauses, 3 s together, longer than `longest_wait_s: 2`, the last time: status 429 too many;"
+        r"took no call in 3 pauses, 0.3 s together, longer than `longest_wait_s: 0.25`, the last time: status 429 too m"
     )
     with pytest.raises(AllowanceError, match=told):
-        ask(chat, retries=0, longest_wait_s=2)
+        ask(chat, retries=0, longest_wait_s=0.25)
     assert len(chat.asked) == 3
 
 
 def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
     chat.does(fails(429, "come tomorrow", Retry_After="3600"))
-    with pytest.raises(AllowanceError, match=r"left alone for 3600 s \(status 429 come tomorrow\), longer than"):
+    with pytest.raises(AllowanceError, match=r"left alone for 360 s \(status 429 come tomorrow\), longer than"):
         ask(chat, longest_wait_s=5)
     assert len(chat.asked) == 1
 
@@ -396,8 +406,8 @@ def test_an_answer_of_another_form_is_told_to_the_model_and_mended(chat: Chat, f
     chat.does(act, says({"word": "yes"}))
     with billing() as bill:
         reply = ask(chat)
-    assert reply == Reply(Word(word="yes"), 30, 0.0)
-    assert bill.tokens == 30, "both calls are paid for"
+    assert reply == Reply(Word(word="yes"), chat.counted, 0.0)
+    assert bill.tokens == chat.counted > 30, "both calls are paid for"
     *before, wrong, repair = chat.asked[1]["messages"]
     assert before == chat.asked[0]["messages"]
     assert wrong["role"] == "assistant"
@@ -494,7 +504,7 @@ def test_what_a_call_may_take_counts_its_schema_and_its_pictures(chat: Chat) -> 
         make = model._calls.make
 
         async def noted(asked: Any) -> Any:
-            guesses.append(asked.guess[0])
+            guesses.append(asked.estimate.tokens_in)
             return await make(asked)
 
         model._calls.make = noted  # type: ignore[method-assign]

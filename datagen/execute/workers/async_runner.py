@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from datagen.core.stage import AsyncMap, Failed, billing
 from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import CachedAnswer, Cost
-from datagen.execute.workers.fair_event_loop import new_loop
 from datagen.execute.workers.stage_runner import (
     FATAL_ERRORS,
     UNSTOPPABLE,
@@ -46,7 +45,7 @@ class AsyncRunner(StageRunner):
     def init_resources(self) -> None:
         """Create the event loop, and its thread if the stage waits for a service."""
         self._waits = self.node.cost == 2
-        self._loop = new_loop()
+        self._loop = asyncio.new_event_loop()
         self._gate = asyncio.Semaphore(self.node.resources.concurrency if self._waits else 1)
         self._offloader = IoOffloader()
         self._ended: BaseException | None = None

@@ -19,7 +19,7 @@ from datagen.core.stage import charge
 from datagen.models.language.batch_service import ENDPOINT, BatchService, EndedBatch
 from datagen.models.language.batch_state import BatchState, BatchStateStore
 from datagen.models.language.batcher import Batcher
-from datagen.models.language.calls import acquire_ticket, read_api_key, rename_max_tokens
+from datagen.models.language.calls import acquire_ticket, rename_max_tokens
 from datagen.models.language.completion import (
     ChatRequest,
     MaxTokensNameError,
@@ -67,7 +67,7 @@ class BatchCalls:
         self._prices = Prices.of(config)
         self._replies = replies
         self._states = BatchStateStore(address, config.base_url)
-        self._service = BatchService(config, read_api_key(config))
+        self._service = BatchService(config)
         self._open: dict[str, _OpenBatch] = {}
         """Open batches, by the keys of the calls whose answers were not collected yet."""
         self._resuming: asyncio.Task[None] | None = None
@@ -110,7 +110,7 @@ class BatchCalls:
         await asyncio.shield(self._resuming)
         if open := self._open.get(request.key):
             return _unwrap(await self._collect(open, request))  # its permit was taken when it was uploaded
-        most = self._prices.amount(*request.guess)
+        most = self._prices.amount(*request.estimate[:2])
         ticket, took = await acquire_ticket(self._gate, most, self._config), most
         try:
             open = await self._enqueue(request)
@@ -154,14 +154,14 @@ class BatchCalls:
         response = line.get("response")
         if not isinstance(response, Mapping):
             raise RetryableError(f"its batch says: {json.dumps(line.get('error')):.300}")
-        body = json.dumps(response.get("body")).encode()
+        body = response.get("body")
         if (status := response.get("status_code")) != 200:
             try:
                 raise_status(status if isinstance(status, int) else 500, body, self._config)
             except DataError as error:
                 return error, Usage()
         completion = read_completion(body)
-        tokens = count_tokens(completion, request.guess)
+        tokens = count_tokens(completion, request.estimate, self._config)
         took = self._prices.amount(*tokens)
         try:
             return read_reply(completion, tokens, self._config), took

@@ -12,13 +12,18 @@ from openai.types import Batch
 
 from datagen.core.errors import AllowanceError, DatagenError, SetupError
 from datagen.models.language.batch_state import BatchState
-from datagen.models.language.completion import RetryableError, endpoint, raise_status
+from datagen.models.language.completion import RetryableError, endpoint, raise_error
 from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.http_client import make_client
 
 ENDPOINT: Final = "/v1/chat/completions"
 _RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
 _USED_UP = ("token_limit_exceeded", "insufficient_quota", "billing_hard_limit_reached", "rate_limit_exceeded")
+_FAILURES = (openai.OpenAIError, ValueError, RecursionError, AttributeError)
+"""What the package raises; the last three where an answer is no JSON, or another kind of it."""
 _FIRST_WAIT_S = 0.5
+_LARGEST = 512_000_000
+"""Most bytes of an output file, which holds the answers to all calls of a batch."""
 _SEARCHED = 1000
 """How many of the newest batches of the account are searched for one that may have been created."""
 
@@ -36,11 +41,9 @@ class EndedBatch(NamedTuple):
 class BatchService:
     """The batches of one account."""
 
-    def __init__(self, config: OpenAIConfig, key: str) -> None:
+    def __init__(self, config: OpenAIConfig) -> None:
         self._config = config
-        self._client = openai.AsyncOpenAI(
-            api_key=key, base_url=config.base_url, timeout=config.timeout_s, max_retries=config.retries
-        )
+        self._client = make_client(config, largest=_LARGEST, timeout_s=config.timeout_s, retries=config.retries)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -52,7 +55,7 @@ class BatchService:
             return (await self._client.files.create(file=(f"{name}.jsonl", lines), purpose="batch")).id
         except openai.NotFoundError as error:
             raise SetupError(f"{endpoint(self._config)} has no batch endpoint: {error}; leave `batch` out") from error
-        except openai.OpenAIError as error:
+        except _FAILURES as error:
             self._raise(error)
 
     async def make(self, state: BatchState) -> str:
@@ -75,7 +78,7 @@ class BatchService:
                 await asyncio.sleep(_FIRST_WAIT_S * 2**attempt)
                 if found := await self.find(state):
                     return found
-            except openai.OpenAIError as error:
+            except _FAILURES as error:
                 self._raise(error)
             else:
                 return made.id
@@ -92,7 +95,7 @@ class BatchService:
                     return batch.id
                 if searched == _SEARCHED:
                     break
-        except openai.OpenAIError as error:
+        except _FAILURES as error:
             self._raise(error)
         return ""
 
@@ -109,11 +112,11 @@ class BatchService:
             found: dict[str, Any] = {}
             for id in filter(None, (batch.output_file_id, batch.error_file_id)):
                 content = await self._client.files.content(id)
-                found.update(_read(await content.aread()))
+                found.update(self._read(await content.aread()))
             return EndedBatch(batch.status, found)
         except openai.NotFoundError as error:
             raise RetryableError(f"the server knows nothing of batch {state.batch}") from error
-        except openai.OpenAIError as error:
+        except _FAILURES as error:
             self._raise(error)
 
     async def tidy(self, state: BatchState) -> None:
@@ -124,7 +127,7 @@ class BatchService:
             ids += [id for id in (batch.output_file_id, batch.error_file_id) if id]
             for id in ids:
                 await self._client.files.delete(id)
-        except openai.OpenAIError:
+        except _FAILURES:
             return
 
     def _why(self, batch: Batch) -> DatagenError:
@@ -138,12 +141,12 @@ class BatchService:
             )
         return SetupError(f"{endpoint(self._config)} took the batch for wrong: {reason}")
 
-    def _raise(self, error: openai.OpenAIError) -> NoReturn:
+    def _raise(self, error: Exception) -> NoReturn:
         """Raise what an error of the endpoint means for the run: `SetupError`, `DataError` or `AllowanceError`."""
         reason = str(error)
         if isinstance(error, openai.APIStatusError):
             try:
-                raise_status(error.status_code, error.response.content, self._config)
+                raise_error(error, self._config)
             except RetryableError as passing:
                 reason = str(passing)
         raise AllowanceError(
@@ -151,13 +154,16 @@ class BatchService:
             "batches that were made go on there, and the same command takes them up"
         ) from error
 
+    def _read(self, data: bytes) -> Iterator[tuple[str, Any]]:
+        """The lines of an output file, with the key of their call. Lines that are not whole are skipped."""
+        for line in data.splitlines():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, Mapping) and isinstance(row.get("custom_id"), str):
+                large = len(line) > self._config.largest_reply_mb * 1e6
+                yield row["custom_id"], _TOO_LARGE if large else row
 
-def _read(data: bytes) -> Iterator[tuple[str, Any]]:
-    """The lines of an output file, with the key of their call. Lines that are not whole are skipped."""
-    for line in data.splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, Mapping) and isinstance(row.get("custom_id"), str):
-            yield row["custom_id"], row
+
+_TOO_LARGE = {"error": "the answer is larger than `largest_reply_mb`"}

@@ -1,23 +1,16 @@
-"""Calls to a server with OpenAI's chat completions API, with retries.
-
-The calls use aiohttp, which is also the fast transport of the `openai` package, and not that package: what it does
-around each call takes more than a millisecond of a core, three times the call itself (benchmarks/language.py).
-"""
+"""Calls to a server with OpenAI's chat completions API through the `openai` package, with retries."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import urllib.request
-from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
-import aiohttp
+import httpx2
+import openai
 
-from datagen.core.errors import AllowanceError, DataError, SetupError
+from datagen.core.errors import AllowanceError, DataError
 from datagen.core.stage import charge
-from datagen.fetch.web import retry_after_seconds
 from datagen.models.language.completion import (
     ChatRequest,
     MaxTokensNameError,
@@ -25,11 +18,13 @@ from datagen.models.language.completion import (
     RetryableError,
     count_tokens,
     endpoint,
-    raise_status,
+    raise_error,
     read_completion,
     read_reply,
+    short,
 )
 from datagen.models.language.config import OpenAIConfig
+from datagen.models.language.http_client import ReplyTooLargeError, make_client
 from datagen.models.language.rate_limit import PermitRequest, Usage
 from datagen.models.language.replies import RawReply, json_bytes
 from datagen.models.language.sharing import Gate, acquire
@@ -53,12 +48,6 @@ class Caller(Protocol):
     async def close(self) -> None:
         """Close its connections."""
         ...
-
-
-class _HttpAnswer(NamedTuple):
-    status: int
-    raw: bytes
-    wait: float
 
 
 class _PauseCounter:
@@ -91,22 +80,18 @@ class Calls:
         self._config = config
         self._gate = gate
         self._prices = Prices.of(config)
-        self._url = f"{config.base_url.rstrip('/')}/chat/completions"
-        self._headers = {"Authorization": f"Bearer {read_api_key(config)}", "Content-Type": "application/json"}
-        self._proxy = _proxy(self._url)
-        self._session: aiohttp.ClientSession | None = None
+        self._client = make_client(config, largest=round(config.largest_reply_mb * 1e6))
         self._uses_other_name = False
         self._answered = 0
         """How many calls the server answered; see `_PauseCounter`."""
 
     async def close(self) -> None:
         """See `Caller`."""
-        if self._session:
-            await self._session.close()
+        await self._client.close()
 
     async def make(self, request: ChatRequest) -> tuple[RawReply, Usage]:
         """See `Caller`."""
-        most = self._prices.amount(*request.guess)
+        most = self._prices.amount(*request.estimate[:2])
         attempt, pauses = 0, _PauseCounter()
         while True:
             other_name = self._uses_other_name
@@ -143,7 +128,7 @@ class Calls:
         pause = pauses.next(error.wait, answered=self._answered)
         if pauses.waited > longest:
             raise AllowanceError(
-                f"{endpoint(self._config)} took no call in {pauses.count} pauses, {pauses.waited:.0f} s together, "
+                f"{endpoint(self._config)} took no call in {pauses.count} pauses, {pauses.waited:.3g} s together, "
                 f"longer than `longest_wait_s: {longest:g}`, the last time: {error}; the same command goes on from here"
             ) from error
         if error.wait:
@@ -155,40 +140,39 @@ class Calls:
         ticket = await acquire_ticket(self._gate, most, self._config)
         took = most  # a call without a readable answer may cost money too
         try:
-            answer = await self._post(rename_max_tokens(request) if other_name else request.data)
-            if answer.status != 200:
-                took = Usage()
-                raise_status(answer.status, answer.raw, self._config, wait=answer.wait)
+            raw = await self._post(rename_max_tokens(request) if other_name else request.data)
             self._answered += 1
-            completion = read_completion(answer.raw)
-            tokens = count_tokens(completion, request.guess)
+            completion = read_completion(raw)
+            tokens = count_tokens(completion, request.estimate, self._config)
             took = self._prices.amount(*tokens)
             charge(tokens=took.tokens, usd=took.usd)
             return read_reply(completion, tokens, self._config), took
+        except openai.APIStatusError as error:
+            took = Usage()
+            raise_error(error, self._config)
         except TimeoutError as error:
             raise RetryableError(f"no answer within {self._config.timeout_s:g} s, its `timeout_s`") from error
-        except (aiohttp.ClientError, OSError) as error:
-            took = Usage() if isinstance(error, aiohttp.ClientConnectorError) else most
-            raise RetryableError(f"the connection failed: {error or type(error).__name__}") from error
+        except ReplyTooLargeError as error:
+            raise RetryableError(f"{error}, its `largest_reply_mb`") from error
+        except openai.APIConnectionError as error:
+            took = Usage() if isinstance(error.__cause__, httpx2.ConnectError) else most
+            raise RetryableError(f"the connection failed: {_root_cause(error)}") from error
         finally:
             await self._gate.settle(ticket, took)
 
-    async def _post(self, data: bytes) -> _HttpAnswer:
-        if self._session is None:  # made here, as a session belongs to the running event loop
-            connector = aiohttp.TCPConnector(limit=0)  # the stage's `concurrency` limits how many are open
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                headers=self._headers,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            )
-        async with (
-            asyncio.timeout(self._config.timeout_s),  # one clock for the whole call
-            # a redirect means a wrong `base_url`, see `raise_status`
-            self._session.post(self._url, data=data, proxy=self._proxy, allow_redirects=False) as response,
-        ):
-            wait = response.headers.get("Retry-After")
-            return _HttpAnswer(response.status, await response.read(), retry_after_seconds(wait) if wait else 0.0)
+    async def _post(self, data: bytes) -> bytes:
+        """The body of a call's answer. Raises errors of the package."""
+        async with asyncio.timeout(self._config.timeout_s):  # one clock for the whole call
+            # as bytes, not by `chat.completions.create`: what is sent is exactly what the reply's key is a hash of
+            answer = await self._client.post("/chat/completions", cast_to=httpx2.Response, content=data)
+        return answer.content
+
+
+def _root_cause(error: BaseException) -> str:
+    """The words of the error at the bottom; those above it, of the packages, only say that there was one."""
+    while error.__cause__:
+        error = error.__cause__
+    return short(str(error)) or type(error).__name__
 
 
 def rename_max_tokens(request: ChatRequest) -> bytes:
@@ -207,26 +191,3 @@ async def acquire_ticket(gate: Gate, most: Usage, config: OpenAIConfig) -> int:
         raise AllowanceError(
             f"{endpoint(config)}: {error}; what is done is kept, and the same command goes on, with as much again"
         ) from error
-
-
-def read_api_key(config: OpenAIConfig) -> str:
-    """The API key from the environment, or a stand-in for servers without one. Raises `SetupError`."""
-    if not config.api_key_env:
-        return "none"
-    key = os.environ.get(config.api_key_env, "").strip()
-    if not key:
-        raise SetupError(
-            f"the environment variable {config.api_key_env} is not set; put the key of {config.base_url} into it, "
-            "or set `api_key_env: ''` for a server that wants none"
-        )
-    if not key.isascii() or len(key.split()) > 1:
-        raise SetupError(f"what the environment variable {config.api_key_env} holds is no key: a key is one word")
-    return key
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy for this URL from the environment, or None."""
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)

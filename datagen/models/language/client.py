@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -18,7 +18,7 @@ from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply, Shape, TextAnswer
 from datagen.models.language.calls import Caller, Calls
-from datagen.models.language.completion import ChatRequest
+from datagen.models.language.completion import MOST_SIGNS_A_TOKEN, ChatRequest, Estimate
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import read_prompt
 from datagen.models.language.rate_limit import Usage
@@ -33,6 +33,10 @@ _SIGNS_A_TOKEN = 3
 _PIXELS_A_TOKEN = 750
 """Pixels of a token, also too few: Qwen3-VL has 1024, GPT-4o more. A model that bills more: `tokens_a_picture`."""
 _TOKENS_A_MESSAGE = 20
+_DEAREST_PICTURE = 50_000
+"""Most tokens that any model bills a picture as, if `tokens_a_picture` is not larger. GPT-4o mini's largest: 48,169."""
+_HIDDEN_PROMPT = 10_000
+"""Tokens of a prompt that a server may add to ours."""
 _MOST_FAULTS = 5
 _THINKS, _THOUGHT = "<think>", "</think>"
 """Marks around the thoughts that some servers leave before an answer."""
@@ -68,12 +72,10 @@ class OpenAIModel:
         used, fault = Usage(), ""
         keys: list[str] = []
         for repair in range(self.config.repairs + 1):
-            request = self._request(
-                messages, shape, self._draw_key(draw, repair), besides=sum(map(len, urls)), more=pictures
-            )
+            request = self._request(messages, shape, self._draw_key(draw, repair), urls=urls, picture_tokens=pictures)
             keys.append(request.key)
             reply, took = await self._fetch_reply(request)
-            if urls:
+            if urls and reply.tokens_in <= request.estimate.most_in:
                 self._most_tokens_a_picture = max(self._most_tokens_a_picture, math.ceil(reply.tokens_in / len(urls)))
             used = Usage(used.tokens + took.tokens, used.usd + took.usd)
             try:
@@ -92,18 +94,29 @@ class OpenAIModel:
         return () if self.config.temperature == 0 else (*draw, repair, *filter(None, [self._round]))
 
     def _request(
-        self, messages: Sequence[Message], shape: type[BaseModel], draw: Sequence[str | int], *, besides: int, more: int
+        self,
+        messages: Sequence[Message],
+        shape: type[BaseModel],
+        draw: Sequence[str | int],
+        *,
+        urls: Sequence[str],
+        picture_tokens: int,
     ) -> ChatRequest:
-        """A call with a guess of its tokens.
-
-        The body without `besides` bytes of pictures counts as text; `more` is the guess for the pictures.
-        """
+        """A call, with an estimate of its tokens; `picture_tokens` is the one for its pictures."""
         body = self._request_body(messages, shape)
         data = json_bytes(body)
-        guess = (len(data) - besides) // _SIGNS_A_TOKEN + len(messages) * _TOKENS_A_MESSAGE + more
-        return ChatRequest(
-            reply_key(data, weights=self.config.weights, draw=draw), body, data, (guess, self.config.max_tokens)
+        text = (len(data) - sum(map(len, urls))) // _SIGNS_A_TOKEN + len(messages) * _TOKENS_A_MESSAGE
+        signs = sum(map(len, _texts(messages)))
+        dearest = len(urls) * max(_DEAREST_PICTURE, self.config.tokens_a_picture or 0)
+        estimate = Estimate(
+            text + picture_tokens,
+            self.config.max_tokens,
+            least_in=signs // MOST_SIGNS_A_TOKEN + len(urls) + 1,
+            most_in=_HIDDEN_PROMPT
+            + _SIGNS_A_TOKEN * text
+            + dearest,  # no tokenizer makes more than one token of a byte
         )
+        return ChatRequest(reply_key(data, weights=self.config.weights, draw=draw), body, data, estimate)
 
     def _picture_tokens(self, images: Sequence[Image]) -> int:
         """Most tokens of pictures: from the config, else the larger of the guess and the most of earlier calls."""
@@ -149,7 +162,14 @@ class OpenAIModel:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif config.structure == "object":
             body["response_format"] = {"type": "json_object"}
-        return body
+        return body | config.parameters
+
+
+def _texts(messages: Sequence[Message]) -> Iterator[str]:
+    """The texts of messages, without pictures."""
+    for message in messages:
+        content = message["content"]
+        yield from (part.get("text", "") for part in content) if isinstance(content, list) else (content,)
 
 
 def _make_caller(config: OpenAIConfig, replies: Replies, runtime: Runtime) -> Caller:

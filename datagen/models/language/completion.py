@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
+import openai
 from pydantic import BaseModel, ValidationError
 
 from datagen.core.errors import AllowanceError, DataError, SetupError
+from datagen.core.redact import redact
+from datagen.fetch.web import retry_after_seconds
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.rate_limit import Usage
 from datagen.models.language.replies import RawReply
@@ -49,7 +54,7 @@ class MaxTokensNameError(Exception):
     """The model wants `max_completion_tokens` instead of `max_tokens`, as OpenAI's reasoning models do."""
 
 
-# Our own models instead of the package's types: they must reject a body that was cut off on the way.
+# Our own models instead of the package's types, which check nothing: a body that was cut off must be rejected.
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
@@ -60,16 +65,25 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
-class _Usage(BaseModel):
-    prompt_tokens: int
-    completion_tokens: int
-
-
 class Completion(BaseModel):
     """The needed fields of an answer; servers add others."""
 
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: Any = None
+    """Unchecked: what a server says it used decides no answer."""
+
+
+class Estimate(NamedTuple):
+    """What one call may take, in tokens, as follows from what is sent."""
+
+    tokens_in: int
+    """Most input tokens that are likely."""
+    tokens_out: int
+    """Most output tokens: `max_tokens`."""
+    least_in: int = 0
+    """Fewer input tokens than this are impossible."""
+    most_in: int = 10**9
+    """More input tokens than this are impossible."""
 
 
 class ChatRequest(NamedTuple):
@@ -79,8 +93,7 @@ class ChatRequest(NamedTuple):
     body: Mapping[str, Any]
     data: bytes
     """The body as JSON."""
-    guess: tuple[int, int]
-    """Most input and output tokens that it may take."""
+    estimate: Estimate
 
 
 class Prices(NamedTuple):
@@ -104,19 +117,54 @@ def endpoint(config: OpenAIConfig) -> str:
     return f"{config.model} at {config.base_url}"
 
 
-def read_completion(raw: bytes) -> Completion:
-    """Parse an answer. Raises `RetryableError` if it is not a chat completion."""
+def read_completion(raw: bytes | object) -> Completion:
+    """Check an answer, as JSON or parsed. Raises `RetryableError` if it is not a chat completion."""
     try:
-        return Completion.model_validate_json(raw)
+        return Completion.model_validate_json(raw) if isinstance(raw, bytes) else Completion.model_validate(raw)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         raise RetryableError(f"the answer is no chat completion: {fault['msg']:.{_LONGEST_DETAIL}}") from error
 
 
-def count_tokens(completion: Completion, guess: tuple[int, int]) -> tuple[int, int]:
-    """Input and output tokens; the guess if the server does not count."""
-    used = completion.usage
-    return (used.prompt_tokens, used.completion_tokens) if used else guess
+def count_tokens(completion: Completion, estimate: Estimate, config: OpenAIConfig) -> tuple[int, int]:
+    """Input and output tokens: what the server says if that is possible, else the estimate.
+
+    So no server can switch off a budget by negative counts, or use it up by absurd ones.
+    """
+    used = completion.usage if isinstance(completion.usage, Mapping) else {}
+    said = used.get("prompt_tokens"), used.get("completion_tokens")
+    signs = len(completion.choices[0].message.content or "") if completion.choices else 0
+    most_out = max(_FURTHER * estimate.tokens_out, _BYTES_A_SIGN * signs)
+    counts = (
+        _believed(said[0], estimate.least_in, estimate.most_in, otherwise=estimate.tokens_in),
+        _believed(said[1], signs // MOST_SIGNS_A_TOKEN, most_out, otherwise=estimate.tokens_out),
+    )
+    if said not in (counts, (None, None)):
+        _warn_of_counts(endpoint(config))
+    return counts
+
+
+MOST_SIGNS_A_TOKEN = 16
+"""Characters of a token: more than any tokenizer reaches on a text."""
+_BYTES_A_SIGN = 4
+"""Bytes of a character at most; no tokenizer makes more than one token of a byte."""
+_FURTHER = 4
+"""How many times `max_tokens` a server may count: some do not count thoughts against it."""
+
+
+def _believed(count: Any, least: int, most: int, *, otherwise: int) -> int:
+    """A count of a server's, or `otherwise` where it is no whole number, or an impossible one."""
+    if isinstance(count, float) and count.is_integer():
+        count = int(count)
+    return count if type(count) is int and least <= count <= most else otherwise
+
+
+@cache
+def _warn_of_counts(where: str) -> None:
+    """Log it once a process."""
+    logging.getLogger(__name__).warning(
+        "%s counts tokens that a call cannot have taken; where it does, the estimate counts", redact(where)
+    )
 
 
 def read_reply(completion: Completion, tokens: tuple[int, int], config: OpenAIConfig) -> RawReply:
@@ -132,13 +180,13 @@ def read_reply(completion: Completion, tokens: tuple[int, int], config: OpenAICo
     return RawReply(choice.message.content or "", *tokens, choice.finish_reason == "length")
 
 
-def raise_status(status: int, raw: bytes, config: OpenAIConfig, *, wait: float = 0.0) -> NoReturn:
-    """Raise what an error status means for the call or the run.
+def raise_status(status: int, body: object, config: OpenAIConfig, *, wait: float = 0.0) -> NoReturn:
+    """Raise what an error status means for the call or the run; `body` is the answer's JSON, or its text.
 
     `RetryableError` may pass, and has the server's `wait`. `DataError` fails the record. `SetupError` and
     `AllowanceError` end the run.
     """
-    fault = _parse_fault(raw)
+    fault = _read_fault(body)
     detail, here = f"status {status} {fault.message}".rstrip(), endpoint(config)
     if status == 402 or fault.code == "insufficient_quota":
         raise AllowanceError(f"{here}: the account is used up: {detail}; the same command goes on")
@@ -155,6 +203,12 @@ def raise_status(status: int, raw: bytes, config: OpenAIConfig, *, wait: float =
         raise RetryableError(detail, wait, busy=status == 429)
     _raise_option(fault, detail, config)
     raise DataError(f"{here} will not answer this: {detail}")
+
+
+def raise_error(error: openai.APIStatusError, config: OpenAIConfig) -> NoReturn:
+    """Raise what an error of the package means, see `raise_status`."""
+    wait = error.response.headers.get("Retry-After")
+    raise_status(error.status_code, error.body, config, wait=retry_after_seconds(wait) if wait else 0.0)
 
 
 class _Fault(NamedTuple):
@@ -182,20 +236,20 @@ def _raise_option(fault: _Fault, detail: str, config: OpenAIConfig) -> None:
         raise SetupError(f"{endpoint(config)} takes no `structure: {config.structure}`: {detail}; set {others}")
 
 
-def _parse_fault(raw: bytes) -> _Fault:
-    """Parse an error body: OpenAI's form, that of older vLLM and FastAPI, or plain text."""
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        body = raw.decode("utf-8", "replace")
+def _read_fault(body: object) -> _Fault:
+    """Read an error body: OpenAI's form, that of older vLLM and FastAPI, or plain text."""
     if isinstance(body, Mapping) and body.get("error"):
         body = body["error"]
     if not isinstance(body, Mapping):
-        return _Fault(_short(body))
+        return _Fault(short(body))
     detail = next((body[name] for name in ("message", "detail") if body.get(name)), body)
-    return _Fault(_short(detail), str(body.get("code") or ""), str(body.get("param") or ""))
+    return _Fault(short(detail), short(body.get("code")), short(body.get("param")))
 
 
-def _short(detail: Any) -> str:
-    text = detail if isinstance(detail, str) else json.dumps(detail, default=str) if detail else ""
+def short(detail: object) -> str:
+    """Words of a server or a package on one line, cut to a readable length."""
+    try:
+        text = detail if isinstance(detail, str) else json.dumps(detail, default=str) if detail else ""
+    except RecursionError:
+        text = "(a message that is nested too deeply)"
     return f"{' '.join(text.split()):.{_LONGEST_DETAIL}}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from datagen.core.licenses import license_of
 from datagen.core.options import PACE, Options
@@ -12,6 +15,13 @@ from datagen.core.stage import Runtime
 from datagen.models.base import ModelConfig
 from datagen.models.language.base import LanguageModel
 from datagen.models.language.rate_limit import Terms
+
+_OPENAI = "https://api.openai.com/v1"
+_WORD = r"^[!-~]*$"
+_HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+_HeaderValue = Annotated[str, Field(pattern=r"^[ -~]*$")]
+_OURS = ("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "response_format", "stream", "n")
+"""Parameters of a call that the client sets itself, or that change what an answer is."""
 
 
 class BatchConfig(Options):
@@ -37,7 +47,7 @@ class OpenAIConfig(ModelConfig):
     """What pins the weights behind that name, such as a commit; told in dataset.json, and another one asks anew."""
     weights_license: Annotated[str, PACE] = ""
     """Licence of the weights, or of the answers; needed where `datagen/core/licenses.toml` does not know it."""
-    base_url: Annotated[str, PACE] = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^\s]+$")
+    base_url: Annotated[str, PACE] = Field(default=_OPENAI, pattern=r"^https?://[^\s]+$")
     """Where the server is. It may move without anything being asked anew."""
     api_key_env: Annotated[str, PACE] = Field(default="OPENAI_API_KEY", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
     """Name of the environment variable that holds the key; '' for a server that wants none."""
@@ -49,12 +59,28 @@ class OpenAIConfig(ModelConfig):
     """How the server is told the answer's form: by its JSON schema, by asking for JSON, or in the prompt alone."""
     repairs: int = Field(default=2, ge=0, le=10)
     """How often a model that answers in another form is told what was wrong."""
+    parameters: Annotated[Mapping[str, JsonValue], PACE] = {}
+    """Further parameters of each call, by their names in the API, such as `{reasoning_effort: low, seed: 7}`."""
     image_side: int = Field(default=1024, ge=64, le=4096)
     """Longest side of a picture that is sent, in pixels."""
     timeout_s: Annotated[float, PACE] = Field(default=120, gt=0)
     """Seconds that one call may take."""
     retries: Annotated[int, PACE] = Field(default=5, ge=0, le=20)
     """How often a call is repeated that the server or the network failed; being told to wait does not count."""
+    largest_reply_mb: Annotated[float, PACE] = Field(default=16, gt=0, le=2000)
+    """Largest answer of the server, in millions of bytes as inflated; a larger one is not read further, but cut off."""
+    organization: Annotated[str, PACE] = Field(default="", pattern=_WORD)
+    """OpenAI's organisation that is billed; '' for the key's own, or that in OPENAI_ORG_ID."""
+    project: Annotated[str, PACE] = Field(default="", pattern=_WORD)
+    """OpenAI's project that is billed; '' for the key's own, or that in OPENAI_PROJECT_ID."""
+    azure_api_version: Annotated[str, PACE] = Field(default="", pattern=_WORD)
+    """Version of Azure OpenAI's API, such as 2024-10-21; `base_url` is then the resource's, `model` a deployment."""
+    proxy: Annotated[str, PACE] = Field(default="", pattern=r"^(https?://[^\s]+)?$")
+    """Proxy of all calls; '' for that of the environment, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY."""
+    headers: Annotated[Mapping[_HeaderName, _HeaderValue], PACE] = {}
+    """Further HTTP headers of each call; never keys."""
+    query: Annotated[Mapping[str, str], PACE] = {}
+    """Further parameters of the URL of each call; never keys."""
     longest_wait_s: Annotated[float, PACE] = Field(default=120, gt=0)
     """Longest that a server may have calls wait, at once or in all without taking one; then the run ends, resumably."""
     batch: Annotated[BatchConfig | None, PACE] = None
@@ -76,8 +102,14 @@ class OpenAIConfig(ModelConfig):
 
     @property
     def revision(self) -> str:
-        """The name of the model, and what pins its weights."""
-        return f"{self.kind}@{self.version}:{self.model}{f'@{self.weights}' if self.weights else ''}"
+        """The name of the model, what pins its weights, and a hash of further parameters.
+
+        The parameters are here and not among the options of a fingerprint, so that without them it is as it always was.
+        """
+        pinned = f"@{self.weights}" if self.weights else ""
+        text = json.dumps(dict(self.parameters), sort_keys=True)
+        further = f"+{hashlib.sha256(text.encode()).hexdigest()[:8]}" if self.parameters else ""
+        return f"{self.kind}@{self.version}:{self.model}{pinned}{further}"
 
     @property
     def effective_license(self) -> str | None:
@@ -105,6 +137,20 @@ class OpenAIConfig(ModelConfig):
     def lost_upload_s(self) -> float:
         """Seconds after which a stored batch without an id will never get one: longer than all retries take."""
         return 2 * self.timeout_s * (self.retries + 1) + _SPARE_S
+
+    @field_validator("parameters")
+    @classmethod
+    def _not_ours(cls, parameters: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        for name in parameters:
+            if name in _OURS:
+                raise ValueError(f"`{name}` is not among the further parameters: datagen sets it itself")
+        return parameters
+
+    @model_validator(mode="after")
+    def _placed(self) -> OpenAIConfig:
+        if self.azure_api_version and self.base_url == _OPENAI:
+            raise ValueError("azure_api_version needs base_url, such as https://my-resource.openai.azure.com")
+        return self
 
     @model_validator(mode="after")
     def _priced(self) -> OpenAIConfig:

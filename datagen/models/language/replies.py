@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from datagen.storage.append_log import AppendLog
@@ -66,9 +67,12 @@ class Replies:
     def _found(self, key: str) -> RawReply | None:
         assert self._notes is not None
         if data := self._notes.find(key):
-            with suppress(ValueError, TypeError):  # not written by `keep`
-                return RawReply(**json.loads(data))
+            with suppress(ValidationError):  # not written by `keep`
+                return _RAW_REPLY.validate_json(data, strict=True)
         return None
+
+
+_RAW_REPLY = TypeAdapter(RawReply)
 
 
 _NOTES: WeakValueDictionary[str, AppendLog] = WeakValueDictionary()
