@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from datagen.core.errors import ConfigError
+from datagen.core.redact import redact_data
 from datagen.sources.base import Source, SourceRow
 
 
@@ -56,7 +57,19 @@ def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = No
     if group_by and group_by not in source.writes:
         raise ConfigError(f"the source has no field '{group_by}' to group by; it has: {', '.join(source.writes)}")
     for number, part in enumerate(_parts(rows, size, group_by)):
-        yield Slice(number, tuple(part))
+        yield Slice(number, _without_secrets(part))
+
+
+def _without_secrets(rows: Sequence[SourceRow]) -> tuple[SourceRow, ...]:
+    """The rows, with another id for each row whose id holds a secret, because ids are in the ledger and in keys."""
+    ids = [row.id for row in rows]
+    cleaned = redact_data(ids)
+    if cleaned is ids:
+        return tuple(rows)
+    return tuple(
+        row if clean == row.id else row._replace(id=f"{clean}%{hashlib.sha256(row.id.encode()).hexdigest()[:12]}")
+        for row, clean in zip(rows, cleaned, strict=True)
+    )
 
 
 def _parts(rows: Iterable[SourceRow], size: int, group_by: str) -> Iterator[list[SourceRow]]:

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError, StoreError
 from datagen.core.record import Record
+from datagen.core.redact import redact, redact_values
 from datagen.core.stage import (
     NO_CHILDREN,
     Bill,
@@ -307,10 +308,11 @@ class StageRunner:
         """The answer with its fields under the pipeline's names; `Failed` if it is not what the stage promised."""
         try:
             if isinstance(answer, Failed):
-                return CachedAnswer(Failed(str(answer.error)), cost)
+                return CachedAnswer(Failed(redact(str(answer.error))), cost)
             if isinstance(answer, Reject):
                 self._check_reject(answer)
-                return CachedAnswer(answer._replace(fields=self._checked_fields(answer.fields, partial=True)), cost)
+                fields = self._checked_fields(answer.fields, partial=True)
+                return CachedAnswer(answer._replace(detail=redact_values(answer.detail), fields=fields), cost)
             return CachedAnswer(self.check_answer(unit, answer), cost)
         except DataError as error:
             return CachedAnswer(Failed(str(error)), cost)
@@ -335,7 +337,8 @@ class StageRunner:
             found = ", ".join(sorted(answer)) or "nothing"
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
-        return {name: canonical(self.catalogue[name], value) for name, value in named.items()}
+        # Before anything goes on: what is stored of an answer and what the next stage gets must not differ.
+        return redact_values({name: canonical(self.catalogue[name], value) for name, value in named.items()})
 
     def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """Replace each record of one slice by what came of it; the order of records stays."""
