@@ -42,7 +42,7 @@ class ReadImage(Map):
         max_pixels: int = Field(default=MAX_PIXELS, ge=1, le=PILLOW_LIMIT)
         """Largest picture, as width times height; guards against decompression bombs."""
         damaged_jpeg: DamagedJpeg = "refuse"
-        """Whether to read JPEG files whose data libjpeg-turbo warns of, such as where bytes in the middle are missing."""
+        """Whether to read JPEG files of whose data libjpeg-turbo warns, as where bytes in the middle are missing."""
 
         @model_validator(mode="after")
         def _hosts_are_named(self) -> Self:

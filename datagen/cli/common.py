@@ -65,9 +65,8 @@ def register_secrets_of(out: str) -> str:
 
     # a command that needs the config reports what is wrong with it
     with suppress(DatagenError, OSError, UnicodeDecodeError):
-        register_variables(
-            variables_named_in(parse_yaml(Store(out).read(_SAVED_CONFIG).decode(), name=_SAVED_CONFIG).data)
-        )
+        saved = parse_yaml(Store(out).read(_SAVED_CONFIG).decode(), name=_SAVED_CONFIG)
+        register_variables(variables_named_in(saved.data))
     return out
 
 

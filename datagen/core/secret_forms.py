@@ -15,8 +15,8 @@ HIDDEN = "***"
 """What stands in the place of a secret."""
 _SHORTEST = 6
 """Fewest characters of a form that is searched for."""
-_SHORTEST_BASE64 = 8
-"""Fewest base64 digits that are searched for: of 48 bits, a match by chance is out of the question."""
+_SHORTEST_BASE64 = 7
+"""Fewest base64 digits that are searched for: of 42 bits, a match by chance is out of the question."""
 _LEVELS = 4
 """How often text may have been escaped."""
 _SIGN = re.compile(r"[\\%&+]")
@@ -26,6 +26,7 @@ _ESCAPE = re.compile(
     r"|[xX](?P<byte>[0-9a-fA-F]{2}))?"
     r"|(?P<octets>(?:%[0-9a-fA-F]{2})+)"
     r"|&(?:#(?P<decimal>[0-9]{1,7})|#[xX](?P<hex>[0-9a-fA-F]{1,6})|(?P<entity>amp|lt|gt|quot|apos));"
+    r"|(?P<wide>[\U00010000-\U0010ffff])"
 )
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _SIMPLE = str.maketrans("\n\r\t\b\f\v\a ", "nrtbfva+")
@@ -91,10 +92,8 @@ def _with_hidden(text: str, spans: Iterable[tuple[int, int]]) -> str:
 def _forms(secret: str) -> tuple[str, ...]:
     """The secret, its simple forms, and what it is in base64 (also as a part of longer text) and in hexadecimal."""
     data = secret.encode("utf-8", "surrogatepass")
-    # how text of bytes (`b'\xc3\xa9'`) and JSON (`\ud83d\ude00`) write what is not ASCII, or not in 16 bits
-    as_bytes = data.decode("latin-1")
-    as_units = "".join(_surrogates(char) for char in secret)
-    simple = {form for start in (secret, as_bytes, as_units) for form in _levels(start)}
+    as_bytes = data.decode("latin-1")  # as text of bytes has it, b'\xc3\xa9'
+    simple = {form for start in (secret, as_bytes) for form in _levels(start)}
     digits = {_base64_core(data, offset) for offset in range(3)}
     digits |= {core.replace("+", "-").replace("/", "_") for core in digits}
     forms = {secret, data.hex(), data.hex().upper(), *(form for form in simple if len(form) >= _SHORTEST)}
@@ -107,11 +106,6 @@ def _levels(text: str) -> Iterator[str]:
         text = _simplified(text)
 
 
-def _surrogates(char: str) -> str:
-    units = char.encode("utf-16-be", "surrogatepass")
-    return "".join(chr(int.from_bytes(units[at : at + 2])) for at in range(0, len(units), 2))
-
-
 def _base64_core(data: bytes, offset: int) -> str:
     """The base64 digits that depend on `data` alone where `offset` bytes, modulo 3, stand before it."""
     digits = base64.b64encode(b"\0" * offset + data).decode()
@@ -119,13 +113,18 @@ def _base64_core(data: bytes, offset: int) -> str:
 
 
 def _simplified(text: str) -> str:
-    """The text with escapes undone once, backslashes dropped, and spaces and line feeds as their escapes leave them."""
+    """The text with escapes undone once, backslashes dropped, and spaces and line feeds as their escapes leave them.
+
+    Characters of more than 16 bits become pairs of surrogates, as in JSON.
+    """
     return _ESCAPE.sub(_unescaped, text).translate(_SIMPLE)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
+    if wide := escape["wide"]:
+        return _in_units(wide)
     if octets := escape["octets"]:
-        return bytes.fromhex(octets.replace("%", "")).decode("utf-8", "replace")
+        return _in_units(bytes.fromhex(octets.replace("%", "")).decode("utf-8", "replace"))
     if name := escape["entity"]:
         return _ENTITIES[name]
     if digits := escape["decimal"]:
@@ -135,7 +134,15 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _character(code: int) -> str:
-    return chr(code) if code < 0x110000 else ""
+    return _in_units(chr(code)) if code < 0x110000 else ""
+
+
+def _in_units(text: str) -> str:
+    """The text in units of 16 bits, each a character."""
+    if text.isascii():
+        return text
+    units = text.encode("utf-16-be", "surrogatepass")
+    return "".join(chr(int.from_bytes(units[at : at + 2])) for at in range(0, len(units), 2))
 
 
 def _origins(text: str, depth: int) -> tuple[Sequence[int], Sequence[int]]:
