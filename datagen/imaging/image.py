@@ -204,7 +204,7 @@ def _check_jpeg(data: bytes) -> None:
     """Raise `DataError` if libjpeg-turbo warns of the data of a JPEG file, which Pillow ignores.
 
     Missing or wrong bytes shift or discolour all that follows. All data are decoded, but only to an eighth of the size,
-    in grey, which takes about half the time of the decoding itself. Not every wrong byte is found: some give other valid data.
+    in grey, which adds about half to the time. Not every wrong byte is found: some give other valid data.
     """
     try:
         simplejpeg.decode_jpeg(
