@@ -131,6 +131,7 @@ def test_an_address_without_secrets_stays_as_it_is() -> None:
     "address",
     [
         f"https://{SECRET}@host.example/a.png",
+        f"https://me:a@b{SECRET}@host.example/a@2x.png",
         f"https://{'eyJ1' * 300}@host.example/a.png",
         *(
             f"https://host.example/a.png?size=3&{name}={SECRET}&page=2"
@@ -166,11 +167,29 @@ def test_striking_out_twice_is_striking_out_once(text: str, before: str) -> None
     assert not {sign for sign in shown if ord(sign) < 32 or 127 <= ord(sign) < 160} - {"\n", "\t"}
 
 
-@pytest.mark.parametrize("part", ["a:b", "https://a", "x=", "token=", "sk-a", "?sig", "@", "a://b:c", " "])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a:b",
+        "https://a",
+        "x=",
+        "token=",
+        "sk-a",
+        "?sig",
+        "@",
+        "a://b:c",
+        " ",
+        "?code=",
+        "&code=a",
+        "a://b@",
+        "a://b:c@d@",
+        KEY[:-1],
+    ],
+)
 def test_long_text_is_struck_out_in_linear_time(part: str) -> None:
-    begun = time.perf_counter()
-    redact(part * (200_000 // len(part)), {})
-    assert time.perf_counter() - begun < 5
+    begun = time.thread_time()
+    redact(part * (200_000 // len(part)), {"A_KEY": KEY})
+    assert time.thread_time() - begun < 5
 
 
 def _base64_of_login(key: str) -> str:
@@ -206,7 +225,7 @@ KEYS = st.text(
 )
 
 
-@settings(deadline=None, max_examples=example_count(600))
+@settings(deadline=None, max_examples=example_count(300))
 @given(
     KEYS, st.sampled_from(sorted(ESCAPES)), st.sampled_from(["", " ", "key=", '"', "a\\", "100% "]), st.text(max_size=5)
 )
@@ -231,7 +250,7 @@ def test_a_key_is_found_in_every_escaped_form(key: str, form: str, before: str, 
         assert redact(redact(text, environ), environ) == redact(text, environ)
 
 
-@settings(deadline=None, max_examples=example_count(200))
+@settings(deadline=None, max_examples=example_count(100))
 @given(
     st.recursive(
         st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
@@ -290,7 +309,7 @@ def _nowhere(key: str, out: Path, said: list[Any]) -> None:
 
 
 @pytest.mark.usefixtures("forgetful")
-@pytest.mark.parametrize("key", [f"{BEARER}\n", "swordfish", f' "Bearer {BEARER}"'])
+@pytest.mark.parametrize("key", [f"{BEARER}\n", f' "Bearer {BEARER}"'])
 def test_a_key_that_a_plugins_default_names_is_written_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], key: str
 ) -> None:
@@ -316,8 +335,7 @@ def test_a_key_that_a_plugins_default_names_is_written_nowhere(
     assert HIDDEN in ends["raise"]["detail"]
     assert "***" in ends["cut"]["detail"]
     assert json.loads(ends["answer"]["fields"])["target_caption"].count(HIDDEN) == 6
-    for id in ends:
-        said += [call("show", out, id, capfd=capfd), call("show", out, id, "--json", capfd=capfd)]
+    said += [call("show", out, "raise", capfd=capfd), call("show", out, "answer", "--json", capfd=capfd)]
     for words in (["status", out], ["status", out, "--json"], ["report", out], ["verify", out], ["plan", config]):
         said.append(call(*words, capfd=capfd))
     said.append(call("retry", out, "--engine", "local", capfd=capfd))

@@ -30,7 +30,8 @@ _SCHEME = re.compile(r"(?i)^(?:bearer|basic|token)\s+")
 _CONTAINERS = r"(?!(?:abfss?|wasbs?)://)"
 """Of Azure's addresses: `container@account`, where no password is."""
 _LOGIN = re.compile(
-    rf"(\b{_CONTAINERS}\w{{1,20}}://)(?:[^/\s@:]{{0,2000}}:(?!\d{{1,5}}/)[^\s@?#]{{1,500}}|[^/\s@]{{1,2000}})@"
+    rf"(\b{_CONTAINERS}\w{{1,20}}://)(?:[^/\s@:]{{0,2000}}:(?!\d{{1,5}}/)[^\s@?#]{{1,500}}"
+    r"(?:@[^/\s@?#]{1,200}(?=@)){0,4}|[^/\s@]{1,2000})@"
 )
 """User and password in an address. The password may contain slashes, as Amazon's do; a port is not a password."""
 _PASSWORD = re.compile(
@@ -41,9 +42,10 @@ _PASSWORD = re.compile(
 _PARAMETER = re.compile(
     r"(?i)((?:[?&;#]|%3f|%26|%23|\\u0026)"
     r"(?:(?:[\w.-]{0,40}(?:signature|token|secret|password|passwd|credentials?|jwt|auth|authorization|bearer"
-    r"|api[_-]?key|subscription[_-]key|access[_-]?key(?:[_-]?id)?)|sig|key|pwd)(?:=|%3d)"
+    r"|hmac|api[_-]?key|subscription[_-]key|access[_-]?key(?:[_-]?id)?)|sig|key|pwd)(?:=|%3d)"
     # what may be harmless is a secret if it looks like one: letters and digits, 12 or more
-    r"|(?:[\w.-]{0,40}[_-])?(?:code|session|sid|ticket)(?:=|%3d)(?=[^&#\s\"']{12})(?=[^&#\s\"']*?[a-z])(?=[^&#\s\"']*?\d)))"
+    r"|(?:[\w.-]{0,40}[_-])?(?:code|session|sid|ticket)(?:=|%3d)(?=[^&#\s\"']{12})"
+    r"(?=[^&#\s\"']{0,99}[a-z])(?=[^&#\s\"']{0,99}\d)))"
     r"(?:(?!%26|%23|\\u0026)[^&#\s\"'])+"
 )
 _KEYS = (
@@ -124,10 +126,12 @@ def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
 def _without_start(text: str, secret: str) -> str:
     """The text without the first half of a secret, or more of it, as messages that are cut off have it."""
     head = secret[: max(_SHORTEST_SECRET, len(secret) // 2 + 1)]
-    while (at := text.find(head)) >= 0:
-        end = at + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text[at:], secret, strict=False)))
-        text = f"{text[:at]}{HIDDEN}{text[end:]}"
-    return text
+    first, *rest = text.split(head)
+    parts = [first]
+    for after in rest:
+        more = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(after, secret[len(head) :], strict=False)))
+        parts += [HIDDEN, after[more:]]
+    return "".join(parts)
 
 
 def redact_data(data: Any, environ: Mapping[str, str] = os.environ) -> Any:
@@ -232,33 +236,35 @@ def _escape_code(code: int) -> str:
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Secret variables, each with its key."""
-    for name in environ:
-        if name in _named or _says_secret(name):
-            key = key_in(name, environ)
-            if len(key) >= (SHORTEST_NAMED if name in _named else _SHORTEST_SECRET):
-                yield name, key
-            for line in key.split()[1:] if "\n" in key else ():  # a log has them one by one
-                if len(line) >= _SHORTEST_LINE:
-                    yield name, line
+    for name in _secret_names(tuple(environ), frozenset(_named)):
+        key = key_in(name, environ)
+        if len(key) >= (SHORTEST_NAMED if name in _named else _SHORTEST_SECRET):
+            yield name, key
+        for line in key.split()[1:] if "\n" in key else ():  # a log has them one by one
+            if len(line) >= _SHORTEST_LINE:
+                yield name, line
 
 
 def _secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """All secrets."""
+    """The secrets that are redacted in messages."""
+    return _all(_variables(environ))
+
+
+def _all(variables: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     registered = [value for value in _registered if len(value) >= SHORTEST_NAMED]
-    return tuple(dict.fromkeys([*registered, *(key for _, key in _variables(environ))]))
+    return tuple(dict.fromkeys([*registered, *(key for _, key in variables)]))
 
 
 def _data_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that are redacted in data too."""
-    harmless = {
-        key for name, key in _variables(environ) if _is_path(key) or (name not in _named and is_plain_word(key))
-    }
-    return tuple(secret for secret in _secrets(environ) if secret not in harmless)
+    variables = [*_variables(environ)]
+    harmless = {key for name, key in variables if _is_path(key) or (name not in _named and is_plain_word(key))}
+    return tuple(secret for secret in _all(variables) if secret not in harmless)
 
 
-@lru_cache(maxsize=4096)
-def _says_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
+@lru_cache(maxsize=16)
+def _secret_names(names: tuple[str, ...], named: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in named or _SECRET_NAME.search(name))
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ The escapes are not undone exactly. Text and secret are both brought to a simple
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -38,21 +39,27 @@ def strike(text: str, secrets: Sequence[str]) -> str:
 
     Takes time that is linear in the length of the text.
     """
-    while spans := list(_spans(text, secrets)):  # again, as what stood around a secret may be one: with asterisks in it
+    needles = _needles(tuple(secrets))
+    while spans := list(_spans(text, needles)):  # again, as what stood around a secret may be one: with asterisks in it
         text = _with_hidden(text, spans)
     return text
 
 
 def holds(text: str, secret: str) -> bool:
     """Whether the text has the secret in any of its forms."""
-    return next(_spans(text, (secret,)), None) is not None
+    return next(_spans(text, _needles((secret,))), None) is not None
 
 
-def _spans(text: str, secrets: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where the secrets are, as start and end in `text`."""
-    if not secrets:
+@lru_cache(maxsize=256)
+def _needles(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """All forms of all secrets, the shortest first."""
+    return tuple(sorted({form for secret in secrets for form in _forms(secret)}, key=len))
+
+
+def _spans(text: str, needles: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where one of `needles` is, as start and end in `text`."""
+    if not needles or len(text) < len(needles[0]):
         return
-    needles = [needle for secret in secrets for needle in _forms(secret)]
     level, found = text, _present(text, needles)
     for depth in range(1 + (_LEVELS if _SIGN.search(text) else 0)):
         if depth:
@@ -88,13 +95,13 @@ def _with_hidden(text: str, spans: Iterable[tuple[int, int]]) -> str:
     return "".join([*parts, text[end:]])
 
 
-@lru_cache(maxsize=256)
 def _forms(secret: str) -> tuple[str, ...]:
     """The secret, its simple forms, and what it is in base64 (also as a part of longer text) and in hexadecimal."""
     data = secret.encode("utf-8", "surrogatepass")
+    escaped = json.dumps(secret)[1:-1].encode()
     as_bytes = data.decode("latin-1")  # as text of bytes has it, b'\xc3\xa9'
     simple = {form for start in (secret, as_bytes) for form in _levels(start)}
-    digits = {_base64_core(data, offset) for offset in range(3)}
+    digits = {_base64_core(each, offset) for each in {data, escaped} for offset in range(3)}
     digits |= {core.replace("+", "-").replace("/", "_") for core in digits}
     forms = {secret, data.hex(), data.hex().upper(), *(form for form in simple if len(form) >= _SHORTEST)}
     return tuple(sorted(forms | {core for core in digits if len(core) >= _SHORTEST_BASE64}))

@@ -62,14 +62,17 @@ def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = No
 
 def _without_secrets(rows: Sequence[SourceRow]) -> tuple[SourceRow, ...]:
     """The rows, with another id for each row whose id holds a secret, because ids are in the ledger and in keys."""
-    ids = [row.id for row in rows]
-    cleaned = redact_data(ids)
-    if cleaned is ids:
-        return tuple(rows)
-    return tuple(
-        row if clean == row.id else row._replace(id=f"{clean}%{hashlib.sha256(row.id.encode()).hexdigest()[:12]}")
-        for row, clean in zip(rows, cleaned, strict=True)
-    )
+    ids = "\n".join(row.id for row in rows)  # searched together, as there may be millions
+    return tuple(rows) if redact_data(ids) == ids else tuple(map(_without_secret, rows))
+
+
+def _without_secret(row: SourceRow) -> SourceRow:
+    id = redact_data(row.id)
+    return row if id == row.id else row._replace(id=f"{id}%{_short_hash(row.id)}")
+
+
+def _short_hash(id: str) -> str:
+    return hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _parts(rows: Iterable[SourceRow], size: int, group_by: str) -> Iterator[list[SourceRow]]:

@@ -338,7 +338,10 @@ class StageRunner:
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
         named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
         # Before anything goes on: what is stored of an answer and what the next stage gets must not differ.
-        return redact_values({name: canonical(self.catalogue[name], value) for name, value in named.items()})
+        redacted: dict[str, Any] = redact_values(
+            {name: canonical(self.catalogue[name], value) for name, value in named.items()}
+        )
+        return redacted
 
     def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """Replace each record of one slice by what came of it; the order of records stays."""
