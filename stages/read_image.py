@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from datagen import Answer, DataError, Failed, Map, Record, StageConfig
 from datagen.fetch import SCHEMES, Web, check_host, forget, read_file
-from datagen.imaging.image import MAX_PIXELS, PILLOW_LIMIT, Image
+from datagen.imaging.image import MAX_PIXELS, PILLOW_LIMIT, DamagedJpeg, Image
 
 _SIDE_BY_SIDE = 8
 """URLs of a batch that are fetched at the same time."""
@@ -41,6 +41,8 @@ class ReadImage(Map):
         """Largest file."""
         max_pixels: int = Field(default=MAX_PIXELS, ge=1, le=PILLOW_LIMIT)
         """Largest picture, as width times height; guards against decompression bombs."""
+        damaged_jpeg: DamagedJpeg = "refuse"
+        """Whether to read JPEG files of whose data libjpeg-turbo warns, as where bytes in the middle are missing."""
 
         @model_validator(mode="after")
         def _hosts_are_named(self) -> Self:
@@ -85,7 +87,7 @@ class ReadImage(Map):
             found = hashlib.sha256(data).hexdigest()
             if expected not in ("", found):
                 raise DataError(f"its checksum is {found}, the manifest says {expected}")
-            image = Image.decode(data, max_pixels=self.config.max_pixels)
+            image = Image.decode(data, max_pixels=self.config.max_pixels, damaged_jpeg=self.config.damaged_jpeg)
         except DataError as error:
             # a bad copy in the cache would fail every later run as well
             forget(uri, base=record["base"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.core.redact import escape_control
+from datagen.core.redact import escape_control, redact_data, register_variables, variables_named_in
 
 if TYPE_CHECKING:
     from datagen.pipeline.graph_model import Graph
@@ -52,6 +53,23 @@ class Engine(StrEnum):
     local = "local"
 
 
+_SAVED_CONFIG = "run/config.yaml"
+"""Where a run saves its config; the name is repeated here because importing `datagen.execute.run` takes a second."""
+
+
+def register_secrets_of(out: str) -> str:
+    """Redact from now on what the config in OUT names as keys, in whatever a command prints. Returns `out`."""
+    from datagen.core.errors import DatagenError
+    from datagen.pipeline.yaml_file import parse_yaml
+    from datagen.storage.store import Store
+
+    # a command that needs the config reports what is wrong with it
+    with suppress(DatagenError, OSError, UnicodeDecodeError):
+        saved = parse_yaml(Store(out).read(_SAVED_CONFIG).decode(), name=_SAVED_CONFIG)
+        register_variables(variables_named_in(saved.data))
+    return out
+
+
 Config = Annotated[
     Path,
     typer.Argument(
@@ -60,7 +78,12 @@ Config = Annotated[
 ]
 Out = Annotated[
     str,
-    typer.Argument(help="A dataset's folder or address.", metavar="OUT", autocompletion=completion.outs),
+    typer.Argument(
+        help="A dataset's folder or address.",
+        metavar="OUT",
+        autocompletion=completion.outs,
+        callback=register_secrets_of,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
 ProfileOption = Annotated[
@@ -96,8 +119,8 @@ def code_choice(code: Code | None) -> Literal["", "rerun", "reuse"]:
 
 
 def print_text(text: str) -> None:
-    """Print text to standard output. Control characters are escaped, because data may hold some."""
-    typer.echo(escape_control(text))
+    """Print text to standard output. Secrets are redacted and control characters escaped: data may hold some."""
+    typer.echo(escape_control(redact_data(text)))
 
 
 def finite(value: float | None) -> float | None:
@@ -129,4 +152,4 @@ def print_json(value: Any) -> None:
     from dataclasses import asdict, is_dataclass
 
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    typer.echo(json.dumps(plain, indent=2))
+    typer.echo(json.dumps(redact_data(plain), indent=2))

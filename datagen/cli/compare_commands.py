@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from datagen.cli import completion
-from datagen.cli.common import JsonOption, Out, app, print_json
+from datagen.cli.common import JsonOption, Out, app, print_json, print_text, register_secrets_of
 
 
 @app.command()
@@ -31,15 +31,29 @@ def status(out: Out, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found.as_json())
     else:
-        typer.echo("\n".join(status_lines(found)))
+        print_text("\n".join(status_lines(found)))
 
 
 @app.command()
 def diff(
     a: Annotated[
-        str, typer.Argument(help="A dataset's folder or address.", metavar="A", autocompletion=completion.outs)
+        str,
+        typer.Argument(
+            help="A dataset's folder or address.",
+            metavar="A",
+            autocompletion=completion.outs,
+            callback=register_secrets_of,
+        ),
     ],
-    b: Annotated[str, typer.Argument(help="The one to compare with it.", metavar="B", autocompletion=completion.outs)],
+    b: Annotated[
+        str,
+        typer.Argument(
+            help="The one to compare with it.",
+            metavar="B",
+            autocompletion=completion.outs,
+            callback=register_secrets_of,
+        ),
+    ],
     to: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Also write a page with pictures of what was gained, lost and changed.", metavar="FILE.html"),
@@ -69,4 +83,4 @@ def diff(
     if as_json:
         print_json(found)
     else:
-        typer.echo("\n".join(diff_lines(found)))
+        print_text("\n".join(diff_lines(found)))

@@ -9,6 +9,7 @@ import typer
 
 from datagen.cli import completion
 from datagen.cli.common import BROKEN, JsonOption, Out, app, import_from_here, print_json, print_text
+from datagen.core.redact import redact_data
 
 
 @app.command()
@@ -56,14 +57,14 @@ def verify(
 
     repaired = repair_it(out) if repair else []
     for line in [] if as_json else repaired:
-        typer.echo(str(line))
+        print_text(str(line))
     problems = verify_it(out)
     if as_json:
         results = {"repaired": [each._asdict() for each in repaired], "problems": [each._asdict() for each in problems]}
         print_json({"out": out, "whole": not problems, **results})
     else:
         for problem in problems:
-            typer.echo(str(problem), err=True)
+            typer.echo(redact_data(str(problem)), err=True)
     if problems:
         raise typer.Exit(BROKEN)
     if not as_json:

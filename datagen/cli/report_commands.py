@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from datagen.cli.common import app
+from datagen.cli.common import Out, app
 
 
 @app.command()
 def report(
-    out: Annotated[str, typer.Argument(help="A dataset's folder or address.", metavar="OUT")],
+    out: Out,
     to: Annotated[
         str, typer.Option(help="Folder or address to write to [default: OUT/report].", metavar="FOLDER")
     ] = "",

@@ -193,7 +193,7 @@ def check(
     python -m datagen check configs/subject_add.yaml --json | jq .faults
     """
     from datagen.core.errors import ConfigError
-    from datagen.pipeline.graph import gpu_memory_notes
+    from datagen.pipeline.graph import gpu_memory_notes, secret_notes
 
     answer = {"config": str(config), "sound": True, "faults": [], "notes": []}
     answer |= {"pipeline": "", "profile": "", "stages": []}
@@ -210,7 +210,7 @@ def check(
     pipeline, stages, notes = (
         graph.loaded.pipeline.pipeline,
         [node.id for node in graph.nodes],
-        [*gpu_memory_notes(graph)],
+        [*gpu_memory_notes(graph), *secret_notes(graph)],
     )
     if as_json:
         names = {"pipeline": pipeline, "profile": graph.loaded.profile, "stages": stages, "notes": notes}
@@ -281,7 +281,7 @@ def plan(
         if as_json:
             print_json(forecast)
         else:
-            typer.echo("\n".join(estimate_lines(forecast)))
+            print_text("\n".join(estimate_lines(forecast)))
         return
     if mermaid:
         typer.echo(as_mermaid(graph))

@@ -258,7 +258,9 @@ def committer_of(context: RunContext) -> Committer:
 
 def worker_context_of(context: RunContext) -> WorkerContext:
     """What the workers of a run have in common."""
-    return WorkerContext(context.store.address, context.stage_fingerprints, uuid.uuid4().hex[:12])
+    token = uuid.uuid4().hex[:12]
+    variables = context.graph.secret_variables
+    return WorkerContext(context.store.address, context.stage_fingerprints, token, variables)
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:

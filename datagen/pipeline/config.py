@@ -21,7 +21,7 @@ from pydantic import (
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.core.options import Options
-from datagen.core.redact import is_secret_option, secret_in
+from datagen.core.redact import is_misplaced_key, is_secret_option, register_variables, secret_in, variables_named_in
 from datagen.pipeline.validation_errors import explain
 from datagen.pipeline.yaml_file import Located, Place, parse_yaml, read_yaml
 from datagen.shards.options import OutputOptions
@@ -211,6 +211,7 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
     _apply_profile(located, chosen)
     for text in to_rest:
         _apply_set(located, text)
+    register_variables(variables_named_in(located.data))
     _refuse_secrets(located)  # before validation, whose messages show values
     return Loaded(validated(Pipeline, located, ()), chosen, located)
 
@@ -222,6 +223,8 @@ def _refuse_secrets(located: Located) -> None:
         what = secret_in(text)
         if not what and text and is_secret_option(str(place[-1])):
             what = "a secret, by its name"
+        if not what and is_misplaced_key(str(place[-1]), text):
+            what = "what is no name of an environment variable, and may be the key itself"
         if what:
             path = ".".join(map(str, place))
             faults.append(f"{located.origin(place)}: '{path}' holds {what}; {_USE_ENVIRONMENT}")

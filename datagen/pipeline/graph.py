@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.core.fields import catalogue
+from datagen.core.redact import SHORTEST_NAMED, is_plain_word, key_in, register_variables
 from datagen.core.stage import Stage, StageConfig
 from datagen.pipeline.config import Loaded, RepeatEntry, StageEntry, stage_places, texts, validated
 from datagen.pipeline.graph_checks import faults
@@ -29,6 +30,7 @@ def build(loaded: Loaded) -> Graph:
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin(('stages',))}: {error}") from error
     graph = Graph(loaded, loaded.pipeline.source.load(), nodes, known)
+    register_variables(graph.secret_variables)
     with _errors_at_source(loaded):
         graph.source.writes  # noqa: B018 - of some sources it is read from a file
     checks = (faults, _gpu_memory_faults, _near_duplicate_faults, _split_faults, _distance_faults, _hasher_faults)
@@ -91,6 +93,22 @@ def gpu_memory_notes(graph: Graph) -> Iterator[str]:
                 f"{node.origin}: the models of '{node.id}' take {takes:g} GiB of GPU memory and {share:g} of a GPU, so "
                 f"that it wants GPUs of {takes / share:.4g} GiB; none is held against that, as the profile does not "
                 "say `gpu_memory_gb`"
+            )
+
+
+def secret_notes(graph: Graph) -> Iterator[str]:
+    """Notes about keys that are too short to be redacted, and about such as stand in ordinary text."""
+    for name in sorted(graph.secret_variables):
+        key = key_in(name)
+        if 0 < len(key) < SHORTEST_NAMED:
+            yield (
+                f"the key in the environment variable {name} has fewer than {SHORTEST_NAMED} characters: "
+                "it is not struck out of what runs write"
+            )
+        elif key and is_plain_word(key):
+            yield (
+                f"the key in the environment variable {name} is a plain word: it is struck out wherever it stands, "
+                "in captions too"
             )
 
 

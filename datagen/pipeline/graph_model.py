@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from datagen.core.fields import Field
+from datagen.core.redact import variables_named_in
 from datagen.core.stage import Combine, Expand, Filter, Stage, StageConfig
 from datagen.models.base import models_in
 from datagen.models.weights.config import WeightsConfig
@@ -139,6 +140,13 @@ class Graph:
         by = [("source", name) for name in self.source.writes]
         by += [(node.measured_by(name), name) for node in self.nodes for name in node.writes]
         return {name: who for who, name in by if self.catalogue[name].kind == "score"}
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """The environment variables that the config names as keys: in its text, all profiles, and in defaults."""
+        options = [node.config.model_dump(mode="json") for node in self.nodes]
+        source = self.loaded.pipeline.source.model_dump(mode="json")
+        return frozenset(variables_named_in([self.loaded.located.data, options, source]))
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, set[str]]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER, Field
 from datagen.core.record import Record
-from datagen.core.redact import redact_address
+from datagen.core.redact import redact_address, redact_data
 from datagen.imaging.image import Mask
 from datagen.shards.info import SampleInfo
 from datagen.shards.options import ImageOptions
@@ -98,7 +98,7 @@ def compose(record: Record, *, settings: SampleSettings) -> StoredSample:
         "run": carried.get("run", settings.run),
         "seed": carried.get("seed", settings.seed),
     }
-    info = _checked(record.id, values)
+    info = _checked(record.id, redact_data(values))
     content = _content(members, info, copy=record.get("copy") or 0)
     members["txt"] = (info.text or info.instruction).encode()
     return StoredSample(info.key, {**members, "json": info.encoded()}, content, info)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from datagen.core.errors import ConfigError
+from datagen.core.redact import redact_data
 from datagen.sources.base import Source, SourceRow
 
 
@@ -56,7 +57,22 @@ def cut(source: Source, *, size: int, group_by: str = "", limit: int | None = No
     if group_by and group_by not in source.writes:
         raise ConfigError(f"the source has no field '{group_by}' to group by; it has: {', '.join(source.writes)}")
     for number, part in enumerate(_parts(rows, size, group_by)):
-        yield Slice(number, tuple(part))
+        yield Slice(number, _without_secrets(part))
+
+
+def _without_secrets(rows: Sequence[SourceRow]) -> tuple[SourceRow, ...]:
+    """The rows, with another id for each row whose id holds a secret, because ids are in the ledger and in keys."""
+    ids = "\n".join(row.id for row in rows)  # searched together, as there may be millions
+    return tuple(rows) if redact_data(ids) == ids else tuple(map(_without_secret, rows))
+
+
+def _without_secret(row: SourceRow) -> SourceRow:
+    id = redact_data(row.id)
+    return row if id == row.id else row._replace(id=f"{id}%{_short_hash(row.id)}")
+
+
+def _short_hash(id: str) -> str:
+    return hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _parts(rows: Iterable[SourceRow], size: int, group_by: str) -> Iterator[list[SourceRow]]:

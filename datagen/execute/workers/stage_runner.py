@@ -29,6 +29,7 @@ from datagen.core.error_text import brief, describe_error, message_of, shortened
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError, StoreError
 from datagen.core.frozen import frozen
 from datagen.core.record import Record
+from datagen.core.redact import redact_values
 from datagen.core.stage import (
     NO_CHILDREN,
     Bill,
@@ -353,7 +354,7 @@ class StageRunner:
         if isinstance(answer, Reject):
             self._check_reject(answer)
             fields = self._checked_fields(answer.fields, partial=True)
-            return Reject(str(answer.reason), shortened(answer.detail, clean=str), fields)
+            return Reject(str(answer.reason), shortened(answer.detail, clean=redact_values), fields)
         return self.check_answer(unit, answer)
 
     def check_answer(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - CombineRunner uses it
@@ -384,7 +385,8 @@ class StageRunner:
         known = {} if known is None else known
         for name, value in named.items():
             if (name, id(value)) not in known:
-                known[name, id(value)] = value, canonical(self.catalogue[name], value)
+                # Redacted before anything goes on: what is stored and what the next stage gets must not differ.
+                known[name, id(value)] = value, redact_values(canonical(self.catalogue[name], value))
         return {name: known[name, id(value)][1] for name, value in named.items()}
 
     def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:

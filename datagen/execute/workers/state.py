@@ -18,7 +18,7 @@ from datagen.core.error_text import shortened
 from datagen.core.errors import DataError
 from datagen.core.fields import Field
 from datagen.core.record import Record
-from datagen.core.redact import redact, redact_address
+from datagen.core.redact import redact, redact_address, redact_data
 from datagen.core.stage import Lost
 from datagen.execute.ledger.ledger import SCHEMA, Costs, Row, Status, to_table
 from datagen.execute.workers.slices import Job
@@ -156,8 +156,8 @@ class SliceState:
 
         `columns` are the columns that the sample of an accepted record fills.
         """
-        record = _redacted_addresses(live.record.adding(end.fields))
-        detail = shortened(end.detail, clean=redact if end.status == "failed" else str)
+        record = _redacted(live.record.adding(end.fields))
+        detail = shortened(end.detail, clean=redact if end.status == "failed" else redact_data)
         self._new.append(
             Row(
                 id=record.id,
@@ -236,14 +236,16 @@ class SliceState:
         return state
 
 
-def _redacted_addresses(record: Record) -> Record:
-    """The record with secrets removed from its addresses."""
-    texts = ((name, value) for name, value in record.raw().items() if isinstance(value, str))
-    cleaned = {name: redact_address(value) for name, value in texts if name in _ADDRESSES or "://" in value}
-    return record.adding(cleaned) if any(cleaned[name] != record[name] for name in cleaned) else record
+def _redacted(record: Record) -> Record:
+    """The record with secrets removed from its texts and addresses."""
+    fields = record.raw()
+    cleaned = redact_data(fields)
+    relative = {name: redact_address(cleaned[name]) for name in _ADDRESSES if isinstance(cleaned.get(name), str)}
+    changed = {name: value for name, value in {**cleaned, **relative}.items() if value is not fields[name]}
+    return record.adding(changed) if changed else record
 
 
-_ADDRESSES = ("uri", "base")
+_ADDRESSES = ("uri", "base", "target_uri", "reference_uri")
 """Fields that are addresses even without `://`: one may be relative to the other."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 from filelock import FileLock
 
+from datagen.core.redact import register_variables
 from datagen.core.stage import AsyncMap, Combine, Expand, Map, Runtime
 from datagen.execute.ledger.stage_counters import CountersByStage
 from datagen.execute.reuse.answer_cache import REPLIES, AnswerCache
@@ -34,6 +35,8 @@ class WorkerContext:
     """Fingerprint by stage."""
     token: str
     """A random name of this run."""
+    secret_variables: frozenset[str] = frozenset()
+    """Environment variables whose values are redacted, see `datagen.core.redact`."""
     cluster: bool = False
     """Whether workers are processes of their own, on Ray."""
 
@@ -54,6 +57,7 @@ class Worker:
     ) -> None:
         cv2.setNumThreads(operator.threads)  # OpenCV's default is all cores of the machine in each worker
         cv2.ocl.setUseOpenCL(False)
+        register_variables(worker_context.secret_variables)  # a worker may be a process of its own
         self.operator = operator
         self._worker_context = worker_context
         store = Store(worker_context.address)

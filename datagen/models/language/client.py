@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from datagen.core.errors import DataError
+from datagen.core.redact import redact_values
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply, Shape, TextAnswer
@@ -131,6 +132,7 @@ class OpenAIModel:
             if known := await self._replies.find(request.key):
                 return known, Usage()
             reply, took = await self._calls.make(request)
+            reply = reply._replace(text=redact_values(reply.text))  # a server may repeat the key that it was sent
             await self._replies.keep(request.key, reply)  # before its use: a kill after this pays nothing twice
             return reply, took
 

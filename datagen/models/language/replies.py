@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
+from datagen.core.redact import redact_values
 from datagen.storage.append_log import AppendLog
 from datagen.storage.io_offload import IoOffloader
 from datagen.storage.store import Store
@@ -51,6 +52,7 @@ class Replies:
     async def keep(self, key: str, reply: RawReply) -> None:
         """Store a reply. A reader gets it whole or not at all. Raises `StoreError`."""
         if self._notes:
+            reply = reply._replace(text=redact_values(reply.text))
             await self._offloader.run(partial(self._notes.add, key, json_bytes(reply._asdict())))
 
     async def forget(self, keys: Sequence[str]) -> None:
@@ -68,7 +70,8 @@ class Replies:
         assert self._notes is not None
         if data := self._notes.find(key):
             with suppress(ValidationError):  # not written by `keep`
-                return _RAW_REPLY.validate_json(data, strict=True)
+                reply = _RAW_REPLY.validate_json(data, strict=True)
+                return reply._replace(text=redact_values(reply.text))  # an older version may have stored a secret
         return None
 
 
