@@ -74,6 +74,11 @@ def toy_graph(folder: Path, stages: list[Any], **keys: Any) -> Graph:
     return build(load(toy_config(folder, stages, **keys)))
 
 
+def graph_beside(out: Path) -> Graph:
+    """The graph of the toy config that lies beside OUT, also of a copy of both: it goes on naming the first manifest."""
+    return build(load(out.parent / "toy.yaml"))
+
+
 def context_of(graph: Graph, out: Path | str = "memory://toys") -> RunContext:
     """What a run of the graph into `out` goes by, before any stage's code changed."""
     return RunContext.of(graph, store=Store(str(out)))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+import typer.main
 
 from datagen import cli
+
+# A shell's process makes the commands from their functions once; here many calls share one process.
+typer.main.get_command = cache(typer.main.get_command)
 
 
 class Said(NamedTuple):

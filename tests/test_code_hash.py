@@ -9,6 +9,7 @@ import re
 import textwrap
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from conftest import ROOT
 from datagen.execute.reuse import code_versions as code
 from datagen.execute.reuse.code_versions import code_hash, code_hashes, code_parts, source_modules
 from datagen.execute.reuse.fingerprints import models_of
+from datagen.execute.reuse.source_code import SourceModules
 from datagen.models import roles
 from datagen.models.base import ModelConfig
 from datagen.pipeline.config import load
@@ -589,10 +591,12 @@ def shipped() -> Iterator[tuple[str, str]]:
                 yield path.stem, profile
 
 
+@cache
 def graph_of(name: str, profile: str) -> Graph:
     return build(load(ROOT / "configs" / f"{name}.yaml", profile=profile))
 
 
+@cache
 def homes(kind: type[ModelConfig]) -> set[str]:
     """The modules that hold a model's class: those that `load` imports, or the config's own."""
     loaded = getattr(kind, "load", None)
@@ -601,6 +605,7 @@ def homes(kind: type[ModelConfig]) -> set[str]:
     return {name for name in found if name.startswith("datagen.models.")} or {kind.__module__}
 
 
+@cache
 def imports_beyond_configs(module: str) -> set[str]:
     """The modules of models from which a module imports more than configs."""
     spec = importlib.util.find_spec(module)
@@ -613,14 +618,19 @@ def imports_beyond_configs(module: str) -> set[str]:
     }
 
 
+@cache
+def current_modules() -> SourceModules:
+    """The sources as they are, for tests that change none."""
+    return source_modules()
+
+
 KINDS = [kind for kinds in roles().values() for kind in kinds]
 
 
 @pytest.mark.parametrize(("name", "profile"), list(shipped()))
 def test_a_shipped_stage_covers_its_models_and_no_others(name: str, profile: str) -> None:
-    modules = source_modules()
     for node in graph_of(name, profile).nodes:
-        covered = set(code_parts(node, modules=modules))
+        covered = set(code_parts(node, modules=current_modules()))
         used = [type(model) for model in models_of(node)]
         needed = {node.stage.__module__}.union(*map(homes, used), *({kind.__module__} for kind in used))
         assert needed <= covered, node.id
@@ -665,7 +675,7 @@ def test_a_change_of_the_framework_is_noticed_where_it_decides_answers(
     monkeypatch: pytest.MonkeyPatch, name: str, profile: str, id: str, module: str, noticed: bool
 ) -> None:
     node = next(node for node in graph_of(name, profile).nodes if node.id == id)
-    before, read, changed = code_hash(node), SourceFileLoader.get_source, set()
+    before, read, changed = code_hash(node, modules=current_modules()), SourceFileLoader.get_source, set()
     assert importlib.util.find_spec(module)
 
     def get_source(self: SourceFileLoader, fullname: str) -> str | None:

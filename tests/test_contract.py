@@ -59,6 +59,25 @@ def example(request: pytest.FixtureRequest, every: Examples) -> Example:
     return found
 
 
+class Answers:
+    """What stages answer to their examples, computed once for all tests that only read it."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, tuple[int, int, int]], list[Any]] = {}
+
+    def of(self, example: Example, *, inputs: slice = slice(None)) -> list[Any]:
+        """The answers to these of the example's inputs, given to the stage as one batch."""
+        key = (example.node.use, inputs.indices(len(example.inputs)))
+        if key not in self._found:
+            self._found[key] = _process(example.stage, list(example.inputs[inputs]))
+        return self._found[key]
+
+
+@pytest.fixture(scope="session")
+def answers() -> Answers:
+    return Answers()
+
+
 def _process(stage: Stage, batch: list[Record]) -> list[Any]:
     if isinstance(stage, AsyncMap):
         return asyncio.run(_together(stage, batch))
@@ -120,12 +139,12 @@ def test_its_thresholds_are_scores_held_against_numbers(stage: type[Stage]) -> N
             assert stage.Config.model_fields[threshold.option].is_required() or NoneType in get_args(takes)
 
 
-def test_it_rejects_by_the_thresholds_that_it_declares(example: Example) -> None:
+def test_it_rejects_by_the_thresholds_that_it_declares(example: Example, answers: Answers) -> None:
     if not example.stage.thresholds:
         pytest.skip("it declares none")
     given = {threshold: getattr(example.node.config, threshold.option) for threshold in example.stage.thresholds}
     bounds = {threshold: bound for threshold, bound in given.items() if bound is not None}
-    for record, answer in zip(example.inputs, _process(example.stage, list(example.inputs)), strict=True):
+    for record, answer in zip(example.inputs, answers.of(example), strict=True):
         found = {name: value for fields in _fields(answer) for name, value in fields.items()}
         scores = {**record, **(answer.fields if isinstance(answer, Reject) else found)}
         broken = {
@@ -150,11 +169,11 @@ def test_it_travels_before_setup(example: Example) -> None:
     assert (again.id, again.seed, again.config) == ("x", 3, fresh.config)
 
 
-def test_it_writes_what_it_promises(example: Example) -> None:
+def test_it_writes_what_it_promises(example: Example, answers: Answers) -> None:
     assert example.inputs, "a shipped config reaches it with real records"
-    answers = _process(example.stage, list(example.inputs))
-    assert len(answers) == len(example.inputs)
-    for answer in answers:
+    found = answers.of(example)
+    assert len(found) == len(example.inputs)
+    for answer in found:
         assert not isinstance(answer, Failed), answer
         if isinstance(answer, Reject):
             assert answer.reason in example.stage.rejects
@@ -167,9 +186,9 @@ def test_it_writes_what_it_promises(example: Example) -> None:
 
 @settings(max_examples=example_count(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_batching_and_order_never_change_an_answer(example: Example, data: st.DataObject) -> None:
+def test_batching_and_order_never_change_an_answer(example: Example, answers: Answers, data: st.DataObject) -> None:
     inputs = list(example.inputs[:3])
-    alone = [told_whole(_process(example.stage, [record])[0]) for record in inputs]
+    alone = [told_whole(answers.of(example, inputs=slice(at, at + 1))[0]) for at in range(len(inputs))]
     order = data.draw(st.permutations(range(len(inputs))))
     size = data.draw(st.integers(1, len(inputs)))
     mixed: dict[int, Any] = {}
@@ -194,12 +213,12 @@ def told_whole(answer: Any) -> Any:
     return answer
 
 
-def test_a_fresh_worker_answers_the_same(example: Example) -> None:
+def test_a_fresh_worker_answers_the_same(example: Example, answers: Answers) -> None:
     if not example.stage.deterministic:
         pytest.skip("the stage says that it is not deterministic")
     fresh = example.node.stage(example.node.config, id=example.node.id, seed=example.stage.seed)
     fresh.setup("cpu")
-    one, other = (_process(stage, list(example.inputs[:2])) for stage in (example.stage, fresh))
+    one, other = answers.of(example)[:2], _process(fresh, list(example.inputs[:2]))
     assert [exact(told_whole(answer)) for answer in one] == [exact(told_whole(answer)) for answer in other]
 
 
@@ -210,10 +229,10 @@ def test_it_never_changes_its_input(example: Example) -> None:
     assert exact(dict(record)) == before
 
 
-def test_its_output_is_that_of_its_version(example: Example) -> None:
+def test_its_output_is_that_of_its_version(example: Example, answers: Answers) -> None:
     """Golden outputs; run with UPDATE_GOLDEN=1 after raising `version`."""
-    answers = [told(told_whole(answer)) for answer in _process(example.stage, list(example.inputs[:2]))]
-    found = json.loads(json.dumps({"version": example.stage.version, "answers": answers}))
+    plain = [told(told_whole(answer)) for answer in answers.of(example)[:2]]
+    found = json.loads(json.dumps({"version": example.stage.version, "answers": plain}))
     path = GOLDEN / f"{example.node.use}.json"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(json.dumps(found) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from building import PAINT, Quiet, context_of, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, Quiet, context_of, dataset_bytes, graph_beside, plain_rows, run_local, toy_graph
 
 from datagen.cards.show import find
 from datagen.core.errors import StoreError
@@ -37,15 +38,18 @@ from datagen.storage.store import Store
 SPREAD = [{"use": "fan_out"}, PAINT]
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished dataset of four slices of three rows, each of them made into some children."""
-    run_local(toy_graph(tmp_path, SPREAD, rows=plain_rows(12)), tmp_path / "out")
-    return tmp_path / "out"
+    folder = tmp_path_factory.mktemp("made")
+    run_local(toy_graph(folder, SPREAD, rows=plain_rows(12)), folder / "out")
+    return folder
 
 
-def graph_again(out: Path) -> Graph:
-    return toy_graph(out.parent, SPREAD, rows=plain_rows(12))
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, which the test may damage, and of its config."""
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True) / "out"
 
 
 def ledger_of(out: Path) -> Ledger:
@@ -61,7 +65,7 @@ def first_slice(out: Path) -> Path:
 def run_again(out: Path) -> list[str]:
     """Run again; what was said."""
     watcher = Quiet()
-    run(graph_again(out), out=str(out), options=RunOptions("local"), watcher=watcher)
+    run(graph_beside(out), out=str(out), options=RunOptions("local"), watcher=watcher)
     return watcher.said
 
 
@@ -210,8 +214,10 @@ def test_show_tells_of_a_key_that_the_index_lacks(out: Path) -> None:
         find(str(out), "another")
 
 
-def test_a_shorter_manifest_counts_its_own_slices_alone(out: Path) -> None:
-    summary = run_local(toy_graph(out.parent, SPREAD, rows=plain_rows(6)), out)
+def test_a_shorter_manifest_counts_its_own_slices_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_local(toy_graph(tmp_path, SPREAD, rows=plain_rows(12)), out)
+    summary = run_local(toy_graph(tmp_path, SPREAD, rows=plain_rows(6)), out)
     assert (summary.slices, summary.computed, summary.counts.sources) == (2, 0, 6)
     assert len(ledger_of(out).slices()) == 2
     assert len(ledger_of(out).listing().locations) == 4
@@ -348,7 +354,7 @@ def test_a_part_that_is_gone_or_short_is_computed_again(out: Path, size: int | N
 
 
 def test_a_slice_is_forgotten_only_once_the_dataset_is_set_aside(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = graph_again(out)
+    graph = graph_beside(out)
     sorted((out / "run" / "parts").rglob("*.tar"))[1].unlink()
     for number in range(1, 100):
         try:

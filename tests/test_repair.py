@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from building import PAINT, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, dataset_bytes, graph_beside, plain_rows, run_local, toy_graph
 from typer.testing import CliRunner
 
 from datagen.cli import app
@@ -22,15 +23,22 @@ from datagen.storage.store import Store
 SHARD = "shards/train-000001.tar"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    run_local(toy_graph(folder, [PAINT], rows=plain_rows(12), output={"shard_mb": 0.012}), folder / "out")
+    assert (folder / "out" / SHARD).exists()
+    return folder
+
+
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    run_again(tmp_path / "out")
-    assert (tmp_path / "out" / SHARD).exists()
-    return tmp_path / "out"
+def out(made: Path, tmp_path: Path) -> Path:
+    """A copy of the dataset, which the test may damage, and of its config."""
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True) / "out"
 
 
 def run_again(out: Path) -> Summary:
-    return run_local(toy_graph(out.parent, [PAINT], rows=plain_rows(12), output={"shard_mb": 0.012}), out)
+    return run_local(graph_beside(out), out)
 
 
 def flip(path: Path, *, at: int = 700) -> None:

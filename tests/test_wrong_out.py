@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +31,20 @@ from datagen.storage.store import Store
 CONTROL = "\x1b[2J"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset of four slices, its config, and what it must not reach."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "victim").mkdir()
+    (folder / "victim" / "file").write_text("mine")
+    run_local(toy_graph(folder, [{"use": "sift"}, PAINT], rows=plain_rows(12)), folder / "out")
+    return folder
+
+
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """A dataset of four slices, in a folder of its own; what it must not reach lies beside it."""
-    (tmp_path / "victim").mkdir()
-    (tmp_path / "victim" / "file").write_text("mine")
-    run_local(toy_graph(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(12)), tmp_path / "out")
+def out(made: Path, tmp_path: Path) -> Path:
+    """The dataset, in a copy of the folder that the test may damage."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path / "out"
 
 

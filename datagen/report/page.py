@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from datagen.core.errors import SetupError, StoreError
@@ -107,7 +109,9 @@ def _gather(store: Store, *, samples: int) -> dict[str, Any]:
         reading=ReadLimits.of_config(config),
     )
     data = _page_data(dataset, found, stages, read_run_cost(ledger), shown, out=store.address)
-    page: dict[str, Any] = _redact({**data, "description": config.get("description", ""), "config": text})
+    page: dict[str, Any] = _redact(
+        {**data, "description": config.get("description", ""), "config": text}, environ=dict(os.environ)
+    )
     return page
 
 
@@ -276,14 +280,17 @@ def _error(kind: ErrorKind, out: str) -> dict[str, Any]:
     }
 
 
-def _redact(value: Any) -> Any:
-    """Plain data with secrets redacted. Pictures (`data`, base64) are not searched."""
+def _redact(value: Any, *, environ: Mapping[str, str]) -> Any:
+    """Plain data with secrets redacted. Pictures (`data`, base64) are not searched.
+
+    `environ` is a plain dictionary, because `os.environ` decodes its values anew for each of thousands of texts.
+    """
     if isinstance(value, str):
-        return redact(value)
+        return redact(value, environ)
     if isinstance(value, dict):
-        return {name: inner if name == "data" else _redact(inner) for name, inner in value.items()}
+        return {name: inner if name == "data" else _redact(inner, environ=environ) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_redact(item) for item in value]
+        return [_redact(item, environ=environ) for item in value]
     return value
 
 
@@ -293,15 +300,7 @@ def render(data: Mapping[str, Any]) -> bytes:
     Raises `SetupError` if the chart library is not installed.
     """
     charts, script = _charts(), _asset("page.js")
-    environment = Environment(
-        loader=PackageLoader("datagen.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, span=_span, dollars=_dollars, size=_size)
-    page = environment.get_template("page.html").render(
+    page = _template().render(
         data=data,
         duplicate=f"{DUPLICATE.stage}/{DUPLICATE.reason}",
         json=Markup(as_json(data)),
@@ -313,6 +312,20 @@ def render(data: Mapping[str, Any]) -> bytes:
     return page.encode("utf-8", "backslashreplace")  # texts from data may hold lone surrogates
 
 
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("datagen.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, span=_span, dollars=_dollars, size=_size)
+    return environment.get_template("page.html")
+
+
+@cache
 def _hash(script: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
@@ -328,6 +341,12 @@ def _charts() -> str:
     path = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec and spec.origin else None
     if path is None or not path.exists():
         raise SetupError("the report's charts need plotly, with package_data/plotly.min.js; pip install plotly")
+    return _script_of(path)
+
+
+@cache
+def _script_of(path: Path) -> str:
+    """The text of a script of megabytes, which a process reads and checks once, however many reports it writes."""
     script = path.read_text(encoding="utf-8").replace("\r\n", "\n")
     if "</script" in script.lower():
         raise StoreError(f"{path} cannot stand inside a page, it ends its own script; pip install another plotly")

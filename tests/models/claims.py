@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
@@ -421,6 +422,12 @@ CLAIMS: list[tuple[str, Claim]] = [
 ]
 
 
+@cache
+def whole_words(pattern: str) -> re.Pattern[str]:
+    """The pattern of a claim, between the ends of words."""
+    return re.compile(rf"\b{pattern}(?!\w)")
+
+
 def assert_proven(layout: PictureLayout, written: Instruction, *, all_annotated: bool = False) -> None:
     """Raise AssertionError unless everything that an instruction says is so, and is all it says."""
     eye = Eye(layout, all_annotated)
@@ -429,12 +436,12 @@ def assert_proven(layout: PictureLayout, written: Instruction, *, all_annotated:
     check_position(eye, opening[1])
     rest, stated = opening[2].replace(". ", " . ").lower(), set()
     for pattern, claim in CLAIMS:
-        for match in re.finditer(rf"\b{pattern}(?!\w)", rest):
+        for match in whole_words(pattern).finditer(rest):
             try:
                 stated |= claim(eye, match)
             except AssertionError as error:
                 raise AssertionError(f"'{match[0]}' is false: {written.instruction} {layout} {error}") from error
-        rest = re.sub(rf"\b{pattern}(?!\w)", " § ", rest)
+        rest = whole_words(pattern).sub(" § ", rest)
     left = set(re.findall(r"[a-z0-9'-]+", rest)) - GLUE - {layout.subject.label}
     assert not left, f"unproven words {left}: {written.instruction}"
     assert {relation.predicate for relation in written.relations} <= stated

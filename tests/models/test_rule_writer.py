@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -28,6 +29,13 @@ SIZE = (120, 90)
 
 def write(layout: PictureLayout, seed: int = 0) -> Instruction:
     return WRITER.compose(layout, rng=np.random.default_rng(seed))
+
+
+@cache
+def write_realistic(seed: int) -> tuple[PictureLayout, Instruction]:
+    """A realistic layout and its instruction, composed once for all tests that read them."""
+    layout = realistic(np.random.default_rng(seed))
+    return layout, write(layout, seed)
 
 
 # --- form -------------------------------------------------------------------
@@ -116,8 +124,7 @@ def test_positions_are_true_everywhere(across: float, side: float) -> None:
 
 def test_realistic_layouts_are_told_truly() -> None:
     for seed in range(300):
-        layout = realistic(np.random.default_rng(seed))
-        written = write(layout, seed)
+        _, written = write_realistic(seed)
         assert_well_formed(written)
 
 
@@ -131,7 +138,7 @@ def test_checker_finds_lies() -> None:
 
 
 def test_nothing_is_claimed_of_the_third_dimension() -> None:
-    seen = " ".join(write(realistic(np.random.default_rng(s)), s).text for s in range(300))
+    seen = " ".join(write_realistic(s)[1].text for s in range(300))
     assert not re.search(r"\b(behind|on top of|in front|(?<!just )(under|over)|beneath|onto)\b", seen.lower())
 
 
@@ -149,7 +156,7 @@ def test_a_neighbour_is_always_mentioned_where_geometry_proves_a_relation() -> N
 def test_a_size_is_always_told() -> None:
     size = r"width|height|wide|tall|small|large|medium|less than|narrow|short|same size"
     for seed in range(300):
-        assert re.search(size, write(realistic(np.random.default_rng(seed)), seed).text)
+        assert re.search(size, write_realistic(seed)[1].text)
 
 
 def test_a_thing_inside_the_subject_is_not_mentioned() -> None:
@@ -367,11 +374,8 @@ def test_article_of_anything(words: str) -> None:
 
 def test_no_skeleton_is_shared_by_more_than_one_in_twenty() -> None:
     """With labels, attributes, numbers, positions, relations, comparisons and synonyms masked; see `skeleton`."""
-    skeletons = Counter(
-        skeleton(layout, write(layout, seed).instruction)
-        for seed in range(1000)
-        for layout in [realistic(np.random.default_rng(seed))]
-    )
+    written = map(write_realistic, range(1000))
+    skeletons = Counter(skeleton(layout, instruction.instruction) for layout, instruction in written)
     assert skeletons.most_common(1)[0][1] <= 50
     assert len(skeletons) >= 200
 

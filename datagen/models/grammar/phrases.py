@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -105,6 +106,7 @@ class Noun(NamedTuple):
         return f"{self.indefinite} {self.words}".strip()
 
 
+@lru_cache(maxsize=1024)  # an instruction asks some ten times for the nouns of a few labels
 def noun(label: str, *, attributes: tuple[str, ...] = ()) -> Noun:
     """The noun for a label, with at most two attributes before it and one after it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
@@ -237,12 +238,19 @@ class _Fitted(NamedTuple):
 
 def _fitting_patterns(patterns: Sequence[str], facts: list[Fact]) -> list[_Fitted]:
     """Every pattern that can hold all facts, with every possible order of them."""
+    forms = [{form for form in _FORMS if _forms(fact, form, plural=False)} for fact in facts]
     return [
-        _Fitted(pattern, order)
+        _Fitted(pattern, tuple(facts[i] for i in order))
         for pattern in patterns
-        for order in permutations(facts)
-        if all(_forms(order[int(i)], slot, plural=False) for slot, i in _SLOT.findall(pattern) if i)
+        for order in permutations(range(len(facts)))
+        if all(slot in forms[order[i]] for slot, i in _slots(pattern))
     ]
+
+
+@cache
+def _slots(pattern: str) -> tuple[tuple[str, int], ...]:
+    """The form and the index of each fact that a pattern has room for."""
+    return tuple((form, int(index)) for form, index in _SLOT.findall(pattern) if index)
 
 
 def _fill_pattern(fitted: _Fitted, style: _Style, rng: np.random.Generator) -> str:
@@ -255,6 +263,9 @@ def _fill_pattern(fitted: _Fitted, style: _Style, rng: np.random.Generator) -> s
         return _subject_name(style, rng) if form == "Subject" else str(getattr(style.voice, form))
 
     return _SLOT.sub(fill, fitted.pattern)
+
+
+_FORMS = ("finite", "base", "participle", "adjunct", "opener", "command", "clause")
 
 
 def _forms(fact: Fact, form: str, *, plural: bool) -> tuple[str, ...]:
