@@ -23,9 +23,10 @@ def shortened(text: str, *, keep: tuple[int, int] = MOST_KEPT, clean: Callable[[
     It is cut before `clean` sees it, because striking secrets out of a long text takes minutes.
     """
     head, tail = keep
-    if len(text) > head + tail + 2 * LONGEST_SECRET:
-        start = clean(text[: head + LONGEST_SECRET])[:-LONGEST_SECRET]
-        end = clean(text[-tail - LONGEST_SECRET :])[LONGEST_SECRET:]
+    margin = 4 * LONGEST_SECRET  # what is cleaned becomes shorter
+    if len(text) > head + tail + 2 * margin:
+        start = clean(text[: head + margin])[:-LONGEST_SECRET][:head]
+        end = clean(text[-tail - margin :])[LONGEST_SECRET:][-tail:]
     else:
         text = clean(text)
         if len(text) <= head + tail:
