@@ -11,20 +11,27 @@ from datagen.core.redact import redact
 
 MOST_KEPT = (12_000, 4_000)
 """Characters of a long text that are kept from its start and from its end."""
+_MOST_OF_A_LINE = (2_000, 500)
+"""The same of one line of a traceback, so that the name of the exception is among what is kept of all."""
 LONGEST_SECRET = 4_096
 """In characters. So much is dropped beside a cut, where a secret that is cut in two would not be recognised."""
 
 
-def shortened(text: str, *, clean: Callable[[str], str] = redact) -> str:
+def shortened(text: str, *, keep: tuple[int, int] = MOST_KEPT, clean: Callable[[str], str] = redact) -> str:
     """A text in which `clean` replaced secrets; of a long one the start and the end, and how much was left out.
 
     It is cut before `clean` sees it, because striking secrets out of a long text takes minutes.
     """
-    head, tail = MOST_KEPT
-    if len(text) <= head + tail + 2 * LONGEST_SECRET:
-        return clean(text)
-    start = clean(text[: head + LONGEST_SECRET])[:-LONGEST_SECRET]
-    end = clean(text[-tail - LONGEST_SECRET :])[LONGEST_SECRET:]
+    head, tail = keep
+    margin = 4 * LONGEST_SECRET  # what is cleaned becomes shorter
+    if len(text) > head + tail + 2 * margin:
+        start = clean(text[: head + margin])[:-LONGEST_SECRET][:head]
+        end = clean(text[-tail - margin :])[LONGEST_SECRET:][-tail:]
+    else:
+        text = clean(text)
+        if len(text) <= head + tail:
+            return text
+        start, end = text[:head], text[-tail:]
     return f"{start}\n[... {len(text) - head - tail:,} characters are left out here ...]\n{end}"
 
 
@@ -40,7 +47,9 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, DatagenError):
         return message_of(error)
     return _try_foreign(
-        lambda: shortened("".join(traceback.format_exception(error)).strip()),
+        lambda: shortened(
+            "".join(shortened(line, keep=_MOST_OF_A_LINE) for line in traceback.format_exception(error)).strip()
+        ),
         lambda _: f"{type(error).__name__}: {message_of(error)}",
     )
 

@@ -6,6 +6,8 @@ They are subclasses of `list` and `dict`, so `isinstance`, `json.dumps`, `==` an
 
 from __future__ import annotations
 
+import sys
+import zlib
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -66,6 +68,26 @@ def frozen(value: Any, *, name: str) -> Any:
         return copied(value)
     except RecursionError as error:
         raise DataError(f"{name} is nested too deep") from error
+
+
+def pixel_digest(value: Any) -> Any:
+    """A checksum of each array in a value; None where nothing can write into it.
+
+    `torch.from_numpy` shares the memory of arrays that are read-only and writes into it: no other library is known to.
+    So pixels cost nothing where torch is not loaded. A picture keeps its own checksum, as it decodes itself later.
+    """
+    if "torch" not in sys.modules:
+        return None
+    if isinstance(value, tuple):
+        return tuple(map(pixel_digest, value))
+    return zlib.crc32(value) if hasattr(value, "__array_interface__") else None
+
+
+def are_pixels_changed(value: Any, *, digest: Any) -> bool:
+    """Whether something wrote into the arrays of a value, or the pixels of its pictures, since `pixel_digest`."""
+    items = value if isinstance(value, tuple) else (value,)
+    pictures = any(item.is_changed() for item in items if hasattr(item, "is_changed"))
+    return pictures or (digest is not None and bool(pixel_digest(value) != digest))
 
 
 _CONTAINERS = frozenset((list, dict))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from datagen.core.frozen import frozen
+from datagen.core.frozen import are_pixels_changed, frozen, pixel_digest
 
 
 class Pending:
@@ -31,18 +31,26 @@ class FrozenValue(Pending):
     Each stage gets a copy of its own. So even C code that writes past the copy's methods changes it for no other stage.
     """
 
-    __slots__ = ("_source",)
+    __slots__ = ("_digest", "_source")
 
     def __init__(self, name: str, source: Any) -> None:
-        super().__init__(lambda: frozen(self._original(), name=f"field '{name}'"))
+        super().__init__(lambda: self._freeze(name))
         self._source = source
+        self._digest: Any = None
+
+    def _freeze(self, name: str) -> Any:
+        value = frozen(self._original(), name=f"field '{name}'")
+        self._digest = pixel_digest(value)
+        return value
 
     def _original(self) -> Any:
         return self._source.get() if isinstance(self._source, Pending) else self._source
 
     def is_changed(self) -> bool:
-        """Whether the copy differs from its source all the same."""
-        return isinstance(self._value, list | dict) and bool(self._value != self._original())
+        """Whether the copy differs from its source all the same, or the pixels from what they were."""
+        if isinstance(self._value, list | dict):
+            return bool(self._value != self._original())
+        return are_pixels_changed(self._value, digest=self._digest)
 
 
 class Record(Mapping[str, Any]):
@@ -97,7 +105,7 @@ class Record(Mapping[str, Any]):
         """
         pairs = ((name, self._fields.get(renamed.get(name, name), _MISSING)) for name in names)
         fields = {
-            name: FrozenValue(name, value) if isinstance(value, list | dict | Pending) else value
+            name: value if isinstance(value, str | int | float | None) else FrozenValue(name, value)
             for name, value in pairs
             if value is not _MISSING
         }

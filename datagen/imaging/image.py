@@ -25,6 +25,7 @@ from PIL import ImageCms, UnidentifiedImageError
 
 from datagen.core.errors import DataError
 from datagen.core.fields import Format
+from datagen.core.frozen import pixel_digest
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -60,12 +61,13 @@ PILLOW_LIMIT = 178_000_000
 class Image:
     """An immutable picture, which decodes its bytes at the first access to `array`."""
 
-    __slots__ = ("_array", "_data", "_format", "_made", "_size")
+    __slots__ = ("_array", "_data", "_digest", "_format", "_made", "_size")
 
     def __init__(self, *, array: Pixels | None, data: bytes | None, format: Format, size: tuple[int, int]) -> None:
         self._array = None if array is None else unchangeable(array)
         self._data = data
         self._made = data is None
+        self._digest: int | None = None
         self._format = format
         self._size = size
 
@@ -126,7 +128,13 @@ class Image:
             assert self._data is not None
             with _quiet(), Pillow.open(io.BytesIO(self._data), formats=list(_FORMATS)) as opened:
                 self._array = unchangeable(np.asarray(opened.convert("RGB")))
+        if self._digest is None:
+            self._digest = pixel_digest(self._array)
         return self._array
+
+    def is_changed(self) -> bool:
+        """Whether something wrote into the pixels, as `torch.from_numpy` can; see `pixel_digest`."""
+        return self._digest is not None and bool(pixel_digest(self._array) != self._digest)
 
     def encoded(self) -> bytes:
         """The original bytes if they are kept, else a quickly compressed PNG; `format` names the format."""
@@ -162,7 +170,7 @@ def unchangeable(array: NDArray[Any]) -> NDArray[Any]:
 
     It is copied unless it is such an array already.
     """
-    base = array.base.base if isinstance(array.base, np.ndarray) else array.base
+    base: Any = array.base.base if isinstance(array.base, np.ndarray) else array.base
     if type(array) is np.ndarray and isinstance(base, bytes) and array.flags.c_contiguous:
         return array
     plain = np.asarray(array)
