@@ -24,6 +24,8 @@ from datagen.execute.maintain.repair import repair
 from datagen.execute.maintain.verify import verify
 from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import CARD, DATASET, INDEX
+from datagen.sources.formats.mix.config import PartConfig
+from datagen.sources.formats.mix.mix import Mix
 from datagen.storage.store import Store
 
 HANGS = 20
@@ -216,6 +218,16 @@ def _bind(path: Path) -> None:
             bound.bind(f"/proc/self/fd/{here}/{path.name}")
         finally:
             os.close(here)
+
+
+def test_a_mix_takes_no_shard_that_is_a_link_to_another_file(out: Path) -> None:
+    (out.parent / "victim/file.tar").write_bytes((out / SHARD).read_bytes()[:-1] + b"!")
+    mix = Mix([PartConfig(name="one", path=str(out))], seed=1)
+    assert len(list(mix.rows())) > 1
+    (out / SHARD).unlink()
+    (out / SHARD).symlink_to(out.parent / "victim/file.tar")
+    with pytest.raises(ConfigError, match=r"is a symbolic link to a file that is not the shard.*'one' cannot be mixed"):
+        list(mix.rows())
 
 
 # The law is the same for each kind, and each takes as long as the FIFO.

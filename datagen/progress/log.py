@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from datagen.core.errors import StoreError
 from datagen.core.redact import escape_control, redact
 from datagen.storage.store import Store
 

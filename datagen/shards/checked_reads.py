@@ -50,7 +50,8 @@ class CheckedShards:
             file.seek(start)
             data = file.read(size)
         if len(data) != size:
-            raise StoreError(f"{self.address}/{path}: ends after {start + len(data)} bytes, {start + size} were expected")
+            end = start + len(data)
+            raise StoreError(f"{self.address}/{path}: ends after {end} bytes, {start + size} were expected")
         return data
 
     def _check(self, path: str, file: IO[bytes]) -> None:

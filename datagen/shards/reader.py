@@ -117,7 +117,7 @@ class Sample:
         return tuple(self._places)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member. Raises `StoreError` if it has no such member, or its shard is a link to another file."""
+        """The bytes of a member. Raises `StoreError` if it has no such member, or its shard links elsewhere."""
         if name not in self._places:
             raise StoreError(f"sample '{self.key}' has no member '{name}'; {nearest(name, self.members)}")
         offset, size = self._places[name]

@@ -41,7 +41,7 @@ class ExpelledError(StoreError):
     """Another process took the lock over, so that this one may not write any more."""
 
 
-class Located(NamedTuple):
+class FolderEntry(NamedTuple):
     """A file or folder: the descriptor of the folder that holds it, and its name there."""
 
     folder: int
@@ -214,7 +214,7 @@ class LocalFiles:
                 _remove_at(at)
                 return
             with self._own_folder() as own:
-                removed = Located(own, uuid.uuid4().hex)
+                removed = FolderEntry(own, uuid.uuid4().hex)
                 self._rename(at, removed)
                 _remove_at(removed)
 
@@ -263,9 +263,9 @@ class LocalFiles:
         try:
             for number, part in enumerate(parts):
                 try:
-                    below = _open_folder(Located(here, part), make=make)
+                    below = _open_folder(FolderEntry(here, part), make=make)
                 except OSError as error:
-                    if error.errno in (errno.ENOTDIR, errno.ELOOP) and _is_link(Located(here, part)):
+                    if error.errno in (errno.ENOTDIR, errno.ELOOP) and _is_link(FolderEntry(here, part)):
                         raise self._link_error("/".join(parts[: number + 1])) from error
                     raise
                 os.close(here)
@@ -275,18 +275,18 @@ class LocalFiles:
             os.close(here)
 
     @contextmanager
-    def _located(self, name: str, *, make: bool = False) -> Iterator[Located]:
+    def _located(self, name: str, *, make: bool = False) -> Iterator[FolderEntry]:
         """The place of a file; with `make`, its folder is created if it does not exist."""
         *way, last = _parts(name) or ["."]
         with self._folder(way, make=make) as folder:
-            yield Located(folder, last)
+            yield FolderEntry(folder, last)
 
     @contextmanager
-    def _temporary(self, target: Located) -> Iterator[Located]:
+    def _temporary(self, target: FolderEntry) -> Iterator[FolderEntry]:
         """The place of a file that is going to be renamed to `target`; what is left there at the end is removed."""
         part = uuid.uuid4().hex[:8]
         with self._own_folder(target.folder) as folder:
-            temporary = Located(folder, f"{target.name[:200]}.{part}.tmp")
+            temporary = FolderEntry(folder, f"{target.name[:200]}.{part}.tmp")
             try:
                 yield temporary
             except FileNotFoundError as error:
@@ -308,7 +308,7 @@ class LocalFiles:
                 raise self._expelled_or(error) from error
             yield own
 
-    def _rename(self, one: Located, other: Located) -> None:
+    def _rename(self, one: FolderEntry, other: FolderEntry) -> None:
         try:
             os.rename(one.name, other.name, src_dir_fd=one.folder, dst_dir_fd=other.folder)
         except FileNotFoundError as error:
@@ -334,7 +334,7 @@ def _parts(name: str) -> list[str]:
     return [part for part in name.split("/") if part not in ("", ".")]
 
 
-def _open_folder(at: Located, *, make: bool) -> int:
+def _open_folder(at: FolderEntry, *, make: bool) -> int:
     try:
         return os.open(at.name, _FOLDER, dir_fd=at.folder)
     except FileNotFoundError:
@@ -345,18 +345,18 @@ def _open_folder(at: Located, *, make: bool) -> int:
     return os.open(at.name, _FOLDER, dir_fd=at.folder)
 
 
-def _is_link(at: Located) -> bool:
+def _is_link(at: FolderEntry) -> bool:
     return stat.S_ISLNK(os.stat(at.name, dir_fd=at.folder, follow_symlinks=False).st_mode)
 
 
-def _remove_at(at: Located) -> None:
+def _remove_at(at: FolderEntry) -> None:
     if stat.S_ISDIR(os.stat(at.name, dir_fd=at.folder, follow_symlinks=False).st_mode):
         shutil.rmtree(at.name, dir_fd=at.folder)
     else:
         os.unlink(at.name, dir_fd=at.folder)
 
 
-def _write_new(at: Located, data: bytes) -> None:
+def _write_new(at: FolderEntry, data: bytes) -> None:
     """Write a new file by system calls, without Python's file objects: a run writes many small files."""
     file = os.open(at.name, _NEW, 0o666, dir_fd=at.folder)
     try:
