@@ -21,6 +21,8 @@ from datagen.shards.index import read_dataset
 from datagen.storage.store import Store
 
 PAINT = {"use": "paint"}
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""The fast one, where PyYAML has it: hundreds of tests write a config."""
 
 
 class Quiet:
@@ -65,7 +67,7 @@ def toy_config(folder: Path, stages: list[Any], *, rows: Iterable[Mapping[str, A
         **keys,
     }
     path = folder / "toy.yaml"
-    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.dump(data, Dumper=DUMPER, sort_keys=False), encoding="utf-8")
     return path
 
 
