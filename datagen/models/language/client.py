@@ -162,7 +162,7 @@ class OpenAIModel:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif config.structure == "object":
             body["response_format"] = {"type": "json_object"}
-        return body | config.parameters
+        return {**body, **config.parameters}
 
 
 def _texts(messages: Sequence[Message]) -> Iterator[str]:
