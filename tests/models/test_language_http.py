@@ -34,7 +34,7 @@ from datagen.models.language import completion as completion_module
 from datagen.models.language import http_client, rate_limit
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
-from datagen.models.language.completion import Completion, Estimate, count_tokens
+from datagen.models.language.completion import Completion, TokenEstimate, count_tokens
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.replies import RawReply, Replies
 
@@ -308,7 +308,7 @@ def test_odd_headers_decide_nothing(chat: Chat, what: str, status: int) -> None:
     if status == 200:
         assert ask(chat.address, "a").value.word == "yes"
     else:
-        with pytest.raises(DataError, match="will not answer this: status 400 no$"):
+        with pytest.raises(DataError, match=r"will not answer this: status 400 no$"):
             ask(chat.address, "a")
 
 
@@ -360,7 +360,7 @@ def test_what_is_nested_too_deeply_is_an_error_of_one_line(chat: Chat, place: st
     assert len(str(found.value)) < 600
 
 
-ESTIMATE = Estimate(tokens_in=100, tokens_out=50, least_in=7, most_in=9000)
+ESTIMATE = TokenEstimate(tokens_in=100, tokens_out=50, least_in=7, most_in=9000)
 JSON_NUMBERS = st.one_of(
     st.integers(), st.floats(), st.booleans(), st.sampled_from([None, "", "7", [], {}, [7], {"a": 7}])
 )

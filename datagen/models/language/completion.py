@@ -73,7 +73,7 @@ class Completion(BaseModel):
     """Unchecked: what a server says it used decides no answer."""
 
 
-class Estimate(NamedTuple):
+class TokenEstimate(NamedTuple):
     """What one call may take, in tokens, as follows from what is sent."""
 
     tokens_in: int
@@ -93,7 +93,7 @@ class ChatRequest(NamedTuple):
     body: Mapping[str, Any]
     data: bytes
     """The body as JSON."""
-    estimate: Estimate
+    estimate: TokenEstimate
 
 
 class Prices(NamedTuple):
@@ -126,7 +126,7 @@ def read_completion(raw: bytes | object) -> Completion:
         raise RetryableError(f"the answer is no chat completion: {fault['msg']:.{_LONGEST_DETAIL}}") from error
 
 
-def count_tokens(completion: Completion, estimate: Estimate, config: OpenAIConfig) -> tuple[int, int]:
+def count_tokens(completion: Completion, estimate: TokenEstimate, config: OpenAIConfig) -> tuple[int, int]:
     """Input and output tokens: what the server says if that is possible, else the estimate.
 
     So no server can switch off a budget by negative counts, or use it up by absurd ones.
