@@ -132,7 +132,9 @@ def test_a_spent_budget_is_no_breakdown(
     tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = toy_config(tmp_path, stages(chat, budget_tokens=100))
-    monkeypatch.setattr("sys.argv", ["datagen", "run", str(config), "--engine", "local", "--out", str(tmp_path / "out")])
+    monkeypatch.setattr(
+        "sys.argv", ["datagen", "run", str(config), "--engine", "local", "--out", str(tmp_path / "out")]
+    )
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == INTERRUPTED

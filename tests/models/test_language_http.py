@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import re
 import socket
 import threading
 import time
@@ -33,7 +34,7 @@ from datagen.models.language import completion as completion_module
 from datagen.models.language import http_client, rate_limit
 from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
-from datagen.models.language.completion import Completion, Estimate, count_tokens
+from datagen.models.language.completion import Completion, TokenEstimate, count_tokens
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.replies import RawReply, Replies
 
@@ -265,6 +266,68 @@ def test_a_reply_has_a_size_limit_as_inflated(kind: str) -> None:
     assert most < 25e6
 
 
+MANY: dict[str, tuple[bytes, str]] = {
+    "choices that are none": (b'{"choices": [%b[]]}' % (b"[]," * 300_000), "Input should be an object"),
+    "choices": (b'{"choices": [%b{"message": {}}]}' % (b'{"message": {}},' * 60_000), "at most 128 items"),
+    "words": (json.dumps(completion("x " * 64_001)).encode(), "an answer longer than `max_tokens: 500` can be"),
+    "options": (
+        json.dumps(completion(json.dumps(dict.fromkeys(map(str, range(9000)), 1)))).encode(),
+        "1: Extra inputs are not permitted",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_an_answer_with_too_many_parts_is_told_by_the_first(chat: Chat, what: str) -> None:
+    """And takes no memory for the rest."""
+    body, told = MANY[what]
+    chat.does(sends(body))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=re.escape(told)) as error:
+            ask(chat.address, "a", retries=0, repairs=0)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(str(error.value)) < 600
+    assert most < 20e6
+
+
+ODD_HEADERS = {
+    "of no encoding": {"Set_Cookie": "a=\xff", "X": "\xe9"},
+    "of no text": {"Content_Type": "text/plain; charset=base64"},
+    "of another encoding": {"Content_Type": "application/json; charset=utf-16"},
+}
+
+
+@pytest.mark.parametrize("what", ODD_HEADERS)
+@pytest.mark.parametrize("status", [200, 400])
+def test_odd_headers_decide_nothing(chat: Chat, what: str, status: int) -> None:
+    body = json.dumps(completion('{"word": "yes"}')) if status == 200 else '{"error": {"message": "no"}}'
+    chat.does(sends(body.encode(), status=status, **ODD_HEADERS[what]))
+    if status == 200:
+        assert ask(chat.address, "a").value.word == "yes"
+    else:
+        with pytest.raises(DataError, match=r"will not answer this: status 400 no$"):
+            ask(chat.address, "a")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        fails(400, "no\n" * 10_000),
+        says("", refusal="no\n" * 10_000),
+        says(" ", finish="no\n" * 10_000),
+    ],
+)
+def test_what_a_server_says_at_length_is_cut(chat: Chat, act: Act) -> None:
+    chat.does(act)
+    with pytest.raises(DataError, match="no no no") as error:
+        ask(chat.address, "a")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
+
+
 def test_a_reply_below_the_limit_is_taken_zipped_too() -> None:
     word = "x" * 1_500_000
 
@@ -272,7 +335,7 @@ def test_a_reply_below_the_limit_is_taken_zipped_too() -> None:
         met.sendall(answer(word, zipped=True))
 
     with raw_server(script) as server:
-        assert ask(server.address, "a", largest_reply_mb=2).value.word == word
+        assert ask(server.address, "a", largest_reply_mb=2, max_tokens=10_000).value.word == word
 
 
 DEEP = b"[" * 200_000
@@ -297,7 +360,7 @@ def test_what_is_nested_too_deeply_is_an_error_of_one_line(chat: Chat, place: st
     assert len(str(found.value)) < 600
 
 
-ESTIMATE = Estimate(tokens_in=100, tokens_out=50, least_in=7, most_in=9000)
+ESTIMATE = TokenEstimate(tokens_in=100, tokens_out=50, least_in=7, most_in=9000)
 JSON_NUMBERS = st.one_of(
     st.integers(), st.floats(), st.booleans(), st.sampled_from([None, "", "7", [], {}, [7], {"a": 7}])
 )
@@ -444,10 +507,3 @@ def test_a_server_that_speaks_no_http_is_told() -> None:
         pytest.raises(DataError, match=r"failed 1 times, the last time: the connection failed: 400, message:"),
     ):
         ask(server.address, "a", retries=0)
-
-
-def test_an_error_that_quotes_much_is_short(chat: Chat) -> None:
-    chat.does(fails(400, "no " * 10_000))
-    with pytest.raises(DataError) as error:
-        ask(chat.address, "a")
-    assert len(str(error.value)) < 500

@@ -19,7 +19,7 @@ from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.language.base import Draw, Question, Reply, Shape, TextAnswer
 from datagen.models.language.calls import Caller, Calls
-from datagen.models.language.completion import MOST_SIGNS_A_TOKEN, ChatRequest, Estimate
+from datagen.models.language.completion import MOST_SIGNS_A_TOKEN, ChatRequest, TokenEstimate
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import read_prompt
 from datagen.models.language.rate_limit import Usage
@@ -109,7 +109,7 @@ class OpenAIModel:
         text = (len(data) - sum(map(len, urls))) // _SIGNS_A_TOKEN + len(messages) * _TOKENS_A_MESSAGE
         signs = sum(map(len, _texts(messages)))
         dearest = len(urls) * max(_DEAREST_PICTURE, self.config.tokens_a_picture or 0)
-        estimate = Estimate(
+        estimate = TokenEstimate(
             text + picture_tokens,
             self.config.max_tokens,
             least_in=signs // MOST_SIGNS_A_TOKEN + len(urls) + 1,
@@ -164,7 +164,7 @@ class OpenAIModel:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif config.structure == "object":
             body["response_format"] = {"type": "json_object"}
-        return body | config.parameters
+        return {**body, **config.parameters}
 
 
 def _texts(messages: Sequence[Message]) -> Iterator[str]:

@@ -7,10 +7,10 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import openai
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, FailFast, Field, ValidationError
 
 from datagen.core.errors import AllowanceError, DataError, SetupError
 from datagen.core.redact import redact
@@ -68,12 +68,12 @@ class _Choice(BaseModel):
 class Completion(BaseModel):
     """The needed fields of an answer; servers add others."""
 
-    choices: list[_Choice]
+    choices: Annotated[list[_Choice], Field(max_length=128), FailFast()]  # or an error each for a million of them
     usage: Any = None
     """Unchecked: what a server says it used decides no answer."""
 
 
-class Estimate(NamedTuple):
+class TokenEstimate(NamedTuple):
     """What one call may take, in tokens, as follows from what is sent."""
 
     tokens_in: int
@@ -93,7 +93,7 @@ class ChatRequest(NamedTuple):
     body: Mapping[str, Any]
     data: bytes
     """The body as JSON."""
-    estimate: Estimate
+    estimate: TokenEstimate
 
 
 class Prices(NamedTuple):
@@ -126,7 +126,7 @@ def read_completion(raw: bytes | object) -> Completion:
         raise RetryableError(f"the answer is no chat completion: {fault['msg']:.{_LONGEST_DETAIL}}") from error
 
 
-def count_tokens(completion: Completion, estimate: Estimate, config: OpenAIConfig) -> tuple[int, int]:
+def count_tokens(completion: Completion, estimate: TokenEstimate, config: OpenAIConfig) -> tuple[int, int]:
     """Input and output tokens: what the server says if that is possible, else the estimate.
 
     So no server can switch off a budget by negative counts, or use it up by absurd ones.
@@ -146,6 +146,8 @@ def count_tokens(completion: Completion, estimate: Estimate, config: OpenAIConfi
 
 MOST_SIGNS_A_TOKEN = 16
 """Characters of a token: more than any tokenizer reaches on a text."""
+_LONGEST_TOKEN = 256
+"""Characters of the longest single token; those of spaces are the longest, with some 128."""
 _BYTES_A_SIGN = 4
 """Bytes of a character at most; no tokenizer makes more than one token of a byte."""
 _FURTHER = 4
@@ -168,15 +170,19 @@ def _warn_of_counts(where: str) -> None:
 
 
 def read_reply(completion: Completion, tokens: tuple[int, int], config: OpenAIConfig) -> RawReply:
-    """The text of the first choice. Raises `DataError` if it refuses or is empty."""
+    """The text of the first choice. Raises `DataError` if it refuses, is empty, or is impossibly long."""
     if not completion.choices:
         raise DataError(f"{endpoint(config)} gave an empty choice: no answer at all")
     choice = completion.choices[0]
+    if len(choice.message.content or "") > _LONGEST_TOKEN * config.max_tokens:
+        raise DataError(f"{endpoint(config)} gave an answer longer than `max_tokens: {config.max_tokens}` can be")
     if choice.message.refusal or choice.finish_reason == "content_filter":
         why = choice.message.refusal or "its content filter"
-        raise DataError(f"{endpoint(config)} refuses: {why:.{_LONGEST_DETAIL}}")
+        raise DataError(f"{endpoint(config)} refuses: {short(why)}")
     if not (choice.message.content or "").strip():
-        raise DataError(f"{endpoint(config)} gave an empty choice: an answer without text ({choice.finish_reason})")
+        raise DataError(
+            f"{endpoint(config)} gave an empty choice: an answer without text ({short(choice.finish_reason)})"
+        )
     return RawReply(choice.message.content or "", *tokens, choice.finish_reason == "length")
 
 

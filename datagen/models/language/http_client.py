@@ -114,7 +114,8 @@ class _HttpClient(openai.DefaultAioHttpClient):
                 content += piece
                 if len(content) > self._largest:
                     raise ReplyTooLargeError(f"the answer is larger than {self._largest / 1e6:g} MB")
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in _ENCODING]
+        headers = [header for header in response.headers.raw if header[0].lower() not in _ABOUT_THE_BODY]
+        headers.append((b"Content-Type", b"application/json"))  # whatever it is called, it is read as such
         return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
     def _init_transport(self, *arguments: Any, **options: Any) -> httpx2.AsyncBaseTransport:
@@ -124,8 +125,8 @@ class _HttpClient(openai.DefaultAioHttpClient):
         return _with_clean_connections(super()._init_proxy_transport(*arguments, **options))
 
 
-_ENCODING = ("content-encoding", "content-length", "transfer-encoding")
-"""Headers that are not true of an answer that was inflated."""
+_ABOUT_THE_BODY = (b"content-encoding", b"content-length", b"content-type", b"transfer-encoding")
+"""Headers that are not true of a body that was inflated, or that name encodings of text which are none."""
 
 
 def _with_clean_connections(transport: Any) -> httpx2.AsyncBaseTransport:
