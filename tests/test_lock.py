@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from subprocess import PIPE
@@ -20,12 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interleaving import Steps
 from rings import example_count
+from stepwise import stepwise_os
 
 from datagen.core.errors import ConfigError, StoreError
 from datagen.execute.ledger import lock
 from datagen.execute.ledger.lock import CLAIMS, LOCK, STALE_SECONDS, HeldLock, LostLockError, holders, locked, packing
 from datagen.execute.ledger.partitions import Partition
 from datagen.execute.ledger.process_identity import ProcessIdentity
+from datagen.storage import local_files
 from datagen.storage.local_files import ExpelledError
 from datagen.storage.store import Store
 
@@ -198,6 +202,59 @@ def test_a_writer_that_was_expelled_changes_nothing(tmp_path: Path, change: str,
         changes[change]()
     assert (base.names("a"), base.read("a/b")) == (["b"], b"theirs")
     assert base.writers() == []
+
+
+@pytest.mark.parametrize("is_expelled", [False, True])
+def test_a_disk_that_is_mounted_below_out_is_written_after_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_expelled: bool
+) -> None:
+    base = Store(str(tmp_path))
+    base.write("a/b", b"theirs")
+    base.write("a/deep/c", b"theirs")
+    store = base.admit("f" * 32)
+    module = stepwise_os(lambda: None)
+
+    def between_disks(call: Callable[..., None]) -> Callable[..., None]:
+        def refuse(one: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+            if os.fstat(src_dir_fd).st_ino != os.fstat(dst_dir_fd).st_ino:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            call(one, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+        return refuse
+
+    module.rename, module.link = between_disks(os.rename), between_disks(os.link)
+    monkeypatch.setattr(local_files, "os", module)
+    changes: list[Callable[[], object]] = [
+        lambda: store.write("a/b", b"mine"),
+        lambda: _write_slowly(store),
+        lambda: store.create("a/d", b"mine"),
+        lambda: store.move("a/d", "a/e"),
+        lambda: store.remove("a/deep"),
+    ]
+    if is_expelled:
+        base.expel("f" * 32)
+    for change in changes:
+        with pytest.raises(ExpelledError) if is_expelled else nullcontext():
+            change()
+    if is_expelled:
+        assert (base.read("a/b"), base.names("a"), base.folders("a")) == (b"theirs", ["b"], ["deep"])
+    else:
+        assert (base.read("a/b"), base.names("a"), base.folders("a")) == (b"mine", ["b", "e"], [])
+        assert not store.create("a/e", b"other")
+
+
+def test_a_folder_of_a_writer_that_cannot_be_emptied_ends_it_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network share, where a file that is open is kept under another name."""
+    base = Store(str(tmp_path))
+    store = base.admit("f" * 32)
+    monkeypatch.setattr(local_files, "_TRIES", 3)
+    monkeypatch.setattr(local_files.shutil, "rmtree", lambda *_, **__: None)
+    base.expel("f" * 32)
+    with pytest.raises(ExpelledError):
+        store.write("a", b"mine")
+    assert base.names("") == []
 
 
 def _write_slowly(store: Store) -> None:

@@ -35,6 +35,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 _TRIES = 1000
+_BLOCK = 1 << 20
 
 
 class ExpelledError(StoreError):
@@ -166,7 +167,7 @@ class LocalFiles:
         """Write a whole file atomically: a reader sees the old content or the new one."""
         with self._located(name, make=True) as at, self._temporary(at) as temporary:
             _write_new(temporary, data)
-            self._rename(temporary, at)
+            self._change(os.rename, temporary, at)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -174,15 +175,14 @@ class LocalFiles:
         with self._located(name, make=True) as at, self._temporary(at) as temporary:
             with open(os.open(temporary.name, _NEW, 0o666, dir_fd=temporary.folder), "wb") as file:
                 yield file
-            self._rename(temporary, at)
+            self._change(os.rename, temporary, at)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that must not exist yet; False, without any change, if it does."""
         with self._located(name, make=True) as at, self._temporary(at) as temporary:
             _write_new(temporary, data)
-            folders = {"src_dir_fd": temporary.folder, "dst_dir_fd": at.folder}
-            try:  # fails if the target exists, unlike `rename`: the first process wins
-                os.link(temporary.name, at.name, **folders, follow_symlinks=False)
+            try:
+                self._change(os.link, temporary, at)  # fails if the target exists, unlike `rename`: the first one wins
             except FileExistsError:
                 return False
             return True
@@ -215,18 +215,24 @@ class LocalFiles:
                 return
             with self._own_folder() as own:
                 removed = FolderEntry(own, uuid.uuid4().hex)
-                self._rename(at, removed)
-                _remove_at(removed)
+                try:
+                    os.rename(at.name, removed.name, src_dir_fd=at.folder, dst_dir_fd=own)
+                    at = removed
+                except FileNotFoundError as error:
+                    raise self._expelled_or(error) from error
+                except OSError as error:
+                    self._look_if_elsewhere(error)
+                _remove_at(at)
 
     def move(self, name: str, new: str) -> None:
         """Rename a file; an existing file at `new` is replaced."""
         with self._located(name) as at, self._located(new, make=True) as target:
             if not self.place:
-                self._rename(at, target)
+                self._change(os.rename, at, target)
                 return
             with self._temporary(target) as temporary:
-                self._rename(at, temporary)
-                self._rename(temporary, target)
+                self._change(os.rename, at, temporary)
+                self._change(os.rename, temporary, target)
 
     def make_place(self, place: str) -> None:
         """Make the folder of a writer."""
@@ -234,18 +240,24 @@ class LocalFiles:
             pass
 
     def remove_place(self, place: str) -> None:
-        """Remove the folder of a writer. When this returns, no change by that writer takes effect any more."""
-        for _ in range(_TRIES):  # the writer may be alive, and begin another file there
-            try:
-                with self._located(place) as at:
-                    _remove_at(at)
-            except FileNotFoundError:
-                if not self.exists(place, follow=False):
-                    return
-            except OSError as error:
-                if error.errno != errno.ENOTEMPTY:
-                    raise
-        raise StoreError(f"{self.address}/{place} cannot be removed, something writes into it again and again")
+        """Remove the folder of a writer. When this returns, no change by that writer takes effect any more.
+
+        The folder is renamed first. Then the writer finds it no more, even if it cannot be emptied: a network share
+        keeps removed files under other names while a process of this machine has them open.
+        """
+        around, _, token = place.rpartition("/")
+        with suppress(FileNotFoundError), self._located(place) as at:
+            self._change(os.rename, at, at._replace(name=f"{token}-{uuid.uuid4().hex[:8]}"))
+        for name in self.entries(around, follow=False):
+            if name.startswith(f"{token}-"):  # also one that another process has renamed, and not yet emptied
+                self._empty(f"{around}/{name}")
+
+    def _empty(self, folder: str) -> None:
+        for _ in range(_TRIES):  # the writer may be alive, and have begun another file there
+            with suppress(OSError), self._located(folder) as at:
+                _remove_at(at)
+            if not self.exists(folder, follow=False):
+                return
 
     @contextmanager
     def _folder(self, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
@@ -308,11 +320,33 @@ class LocalFiles:
                 raise self._expelled_or(error) from error
             yield own
 
-    def _rename(self, one: FolderEntry, other: FolderEntry) -> None:
+    def _change(self, call: Callable[..., None], one: FolderEntry, other: FolderEntry) -> None:
+        """Rename or link a file."""
         try:
-            os.rename(one.name, other.name, src_dir_fd=one.folder, dst_dir_fd=other.folder)
+            call(one.name, other.name, src_dir_fd=one.folder, dst_dir_fd=other.folder)
         except FileNotFoundError as error:
             raise self._expelled_or(error) from error
+        except OSError as error:
+            copied = other._replace(name=f"{other.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
+            try:
+                if error.errno == errno.EXDEV:
+                    _copy(one, copied)
+                self._look_if_elsewhere(error)
+                call(copied.name, other.name, src_dir_fd=other.folder, dst_dir_fd=other.folder)
+                os.unlink(one.name, dir_fd=one.folder)
+            finally:
+                with suppress(OSError):
+                    os.unlink(copied.name, dir_fd=other.folder)
+
+    def _look_if_elsewhere(self, error: OSError) -> None:
+        """Look that the writer was not expelled, if `error` says that a disk is mounted below the folder; else raise.
+
+        Between two disks nothing can be renamed, so that a change between look and change still takes effect.
+        """
+        if error.errno != errno.EXDEV or not self.place:
+            raise error
+        if not self.exists(self.place, follow=False):
+            raise self._expelled_or(FileNotFoundError()) from error
 
     def _expelled_or(self, error: FileNotFoundError) -> Exception:
         """What a file that is missing means: that this writer was expelled, if its folder is gone; else `error`."""
@@ -354,6 +388,12 @@ def _remove_at(at: FolderEntry) -> None:
         shutil.rmtree(at.name, dir_fd=at.folder)
     else:
         os.unlink(at.name, dir_fd=at.folder)
+
+
+def _copy(one: FolderEntry, other: FolderEntry) -> None:
+    source = os.open(one.name, _READ | os.O_NOFOLLOW, dir_fd=one.folder)
+    with open(source, "rb") as read, open(os.open(other.name, _NEW, 0o666, dir_fd=other.folder), "wb") as written:
+        shutil.copyfileobj(read, written, _BLOCK)
 
 
 def _write_new(at: FolderEntry, data: bytes) -> None:
