@@ -28,6 +28,9 @@ def fault(line: Line, code: str) -> Line:
     return {"id": "x", "custom_id": line["custom_id"], "response": None, "error": error}
 
 
+ODD_BODIES = {"html": b"<html>", "list": b"[]", "text": b'"x"', "null": b"null", "deep": b"[" * 200_000, "none": b""}
+
+
 class Batches:
     """What the server holds, and how it behaves."""
 
@@ -41,7 +44,7 @@ class Batches:
         self.polls = 1
         """Looks at a batch before it has ended."""
         self.trouble: dict[str, list[str]] = {}
-        """By 'METHOD path', what happens to its next calls: 'cut' after it was done, a status instead of it."""
+        """By 'METHOD path', what happens to its next calls: 'cut' after it was done, a status or odd body instead."""
         self.asked: list[Line] = []
         self.heard: list[str] = []
         self._lock = threading.Lock()
@@ -146,7 +149,9 @@ def batching() -> Iterator[Batches]:
         def _do(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             trouble = batches.trouble_of(self.command, self.path)
-            if trouble.isdigit():
+            if trouble in ODD_BODIES:
+                status, body = 200, ODD_BODIES[trouble]
+            elif trouble.isdigit():
                 status, body = int(trouble), b'{"error": {"message": "not now"}}'
             else:
                 status, body = batches.answer(self.command, self.path, data)

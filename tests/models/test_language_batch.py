@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
-from batch_server import Batches, answers, batching, fault
+from batch_server import ODD_BODIES, Batches, answers, batching, fault
 from pydantic import BaseModel, ConfigDict
 
 from datagen.core.errors import AllowanceError, DataError, DatagenError, SetupError
@@ -335,6 +335,38 @@ def test_an_endpoint_that_fails_ends_the_run_and_the_same_command_goes_on(
     server.trouble.clear()
     assert together(server, "a", kept=tmp_path)[0].value.word == "yes"
     assert len(server.made) == 1
+
+
+@pytest.mark.parametrize("place", ["POST /v1/files", "POST /v1/batches", "GET /v1/batches/batch-0"])
+@pytest.mark.parametrize("body", ODD_BODIES)
+def test_an_odd_body_of_an_endpoint_ends_the_run_and_the_same_command_goes_on(
+    server: Batches, tmp_path: Path, place: str, body: str
+) -> None:
+    server.trouble[place] = [body]
+    (error,) = together(server, "a", kept=tmp_path, retries=0)
+    assert isinstance(error, AllowanceError)
+    assert "cannot be used now: " in str(error)
+    assert len(str(error)) < 500
+    server.trouble.clear()
+    assert together(server, "a", kept=tmp_path)[0].value.word == "yes"
+
+
+def test_a_line_that_is_too_large_fails_its_call_alone(server: Batches) -> None:
+    server.act = lambda line, number: answers(line, "x" * 2_000_000 if number == 0 else '{"word": "yes"}')
+    replies = together(server, "ab", retries=0, largest_reply_mb=1)
+    first, second = sorted(replies, key=lambda reply: isinstance(reply, Reply))
+    assert second.value.word == "yes"
+    assert "failed 1 times, the last time: its batch says: " in str(first)
+    assert "the answer is larger than `largest_reply_mb`" in str(first)
+
+
+@pytest.mark.parametrize("line", [b"[" * 200_000, b"{}", b"[]", b"\xff", b'{"custom_id": 7}', b""])
+def test_lines_that_are_none_are_passed_over(server: Batches, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    keep = server._keep
+    monkeypatch.setattr(
+        server, "_keep", lambda name, data: keep(name, line + b"\n" + data if "output" in name else data)
+    )
+    assert [reply.value.word for reply in together(server, "abc")] == ["yes"] * 3
 
 
 def test_a_budget_bounds_what_goes_up(server: Batches) -> None:

@@ -66,12 +66,13 @@ class BatchService:
         once = self._client.with_options(max_retries=0)  # the package would retry without looking for it first
         for attempt in range(self._config.retries + 1):
             try:
-                made = await once.batches.create(
+                making = once.batches.create(
                     input_file_id=state.file,
                     endpoint=ENDPOINT,
                     completion_window="24h",
                     metadata={"made_by": "datagen", "name": state.name},
                 )
+                return (await making).id
             except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError) as error:
                 if attempt == self._config.retries:
                     self._raise(error)
@@ -80,8 +81,6 @@ class BatchService:
                     return found
             except _FAILURES as error:
                 self._raise(error)
-            else:
-                return made.id
         raise AssertionError
 
     async def find(self, state: BatchState) -> str:
