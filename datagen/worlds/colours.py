@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.imaging.image import Pixels
+from datagen.imaging.image import Mask, Pixels
 
 COLOURS: Final = {
     "red": (214, 40, 38),
@@ -27,12 +27,15 @@ TONES: Final = ("brighter", "darker", "greyscale", "warmer", "cooler")
 """Changes of the whole picture that change every pixel by itself."""
 
 
-def tint(image_HWC: Pixels, colour: str) -> Pixels:
-    """The texture of a picture in another colour."""
-    luma_HW = _luma(image_HWC)
-    # 96 keeps what is dark from becoming pale all over: the texture varies about the colour by half at most
-    texture_HW = np.clip(luma_HW * 128 // max(int(luma_HW.mean()), 1) + 128, 128, 340)
-    return paint(texture_HW, colour)
+_DARKEST: Final = 16
+"""Added to grey levels, so that the texture of what is black all over is none."""
+
+
+def tint(image_HWC: Pixels, colour: str, *, inside_HW: Mask) -> Pixels:
+    """The texture of a picture in another colour, which it has on average inside a mask that is not empty."""
+    luma_HW = _luma(image_HWC) + _DARKEST
+    texture_HW = luma_HW * 128 // int(luma_HW[inside_HW].mean()) + 128
+    return paint(np.clip(texture_HW, 128, 340), colour)
 
 
 def paint(texture_HW: NDArray[np.int32], colour: str) -> Pixels:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from datagen.imaging.geometry import mask_bounds
@@ -36,9 +37,10 @@ class DamagedSession:
         self._kind, self._strength, self._draws = kind, strength, draws
         self._tables = np.stack([np.arange(256, dtype=np.uint8)] * 3)
         self._shift = (0, 0)
-        self._halo_HWC = np.zeros((1, 1, 1), np.int32)
         self._blurs = 0
-        self._patches: list[tuple[int, int, int, int, str]] = []
+        self._halo_HWC: NDArray[np.int32] | None = None
+        self._patches: tuple[Pixels, Mask] | None = None
+        """Pixels that edits elsewhere have left, and where."""
 
     @property
     def shift(self) -> tuple[float, float]:
@@ -65,9 +67,10 @@ class DamagedSession:
     def flip(self) -> None:
         """Exchange left and right of what earlier turns left behind."""
         self._shift = (-self._shift[0], self._shift[1])
-        self._halo_HWC = self._halo_HWC[:, ::-1]
-        # A patch lies at shares of the frame's width, from the left.
-        self._patches = [(1024 - x - width, y, width, height, colour) for x, y, width, height, colour in self._patches]
+        if self._halo_HWC is not None:
+            self._halo_HWC = self._halo_HWC[:, ::-1].copy()
+        if self._patches:
+            self._patches = self._patches[0][:, ::-1].copy(), self._patches[1][:, ::-1].copy()
 
     def _does(self, kind: DamageKind) -> bool:
         return self._kind in (kind, "all")
@@ -113,35 +116,40 @@ class DamagedSession:
         level = np.array([round(256 * most * part / max(map(abs, colour))) for part in colour], np.int32)
         eighths = np.arange(8 * 4 * 18 + 1)
         fall = np.array([round(256 * math.exp(-((step / 8 / radius) ** 2))) for step in eighths], np.int32)
-        distance_HW = cv2.distanceTransform((~mask_HW).astype(np.uint8), cv2.DIST_L2, 5)
-        steps_HW = np.minimum(np.rint(distance_HW * 8).astype(np.int32), eighths[-1])
+        distance_HW = cv2.distanceTransform((~mask_HW).astype(np.uint8), cv2.DIST_L2, 5)  # huge for an empty mask
+        steps_HW = np.rint(np.minimum(distance_HW, eighths[-1] / 8) * 8).astype(np.int32)
         weight_HW = np.where(mask_HW, 0, fall[steps_HW])
-        self._halo_HWC = self._halo_HWC + ((weight_HW[..., None] * level + 32768) >> 16)
+        if self._halo_HWC is None:
+            self._halo_HWC = np.zeros(image_HWC.shape, np.int32)
+        self._halo_HWC[mask_HW] = 0  # what is edited now is painted anew
+        self._halo_HWC += (weight_HW[..., None] * level + 32768) >> 16
         return np.clip(image_HWC + self._halo_HWC, 0, 255).astype(np.uint8)
 
     def _blur_outside(self, image_HWC: Pixels, mask_HW: Mask) -> Pixels:
-        """Once or, at strength 2, three times with 1-2-1 in both directions; the edit stays sharp."""
-        self._blurs += max(1, round(self._at(1, 3)))
+        """Once a turn or, at strength 2, twice with 1-2-1 in both directions; the edit stays sharp."""
+        self._blurs += max(1, round(self._at(1, 2)))
         soft_HWC = image_HWC
         for _ in range(self._blurs):
             soft_HWC = cv2.GaussianBlur(soft_HWC, (3, 3), 0)  # of 8-bit pictures it is exact on every machine
         return np.where(mask_HW[..., None], image_HWC, soft_HWC)
 
     def _edit_elsewhere(self, image_HWC: Pixels, mask_HW: Mask) -> Pixels:
-        """An ellipse of 8 % of the frame's sides at strength 1, 16 % at 2, in another colour, away from the edit."""
-        side = round(1024 * self._at(0.08, 0.16))
+        """A disc of 6 % of the frame's sides at strength 1, 11 % at 2, in another colour, away from the edit."""
+        pixels_HWC, place_HW = self._patches or (np.zeros_like(image_HWC), np.zeros_like(mask_HW))
+        place_HW[mask_HW] = False  # what is edited now is painted anew
         height, width = mask_HW.shape
+        wide, high = (round(side * self._at(0.06, 0.11)) for side in (width, height))
         for _ in range(20):
-            x, y = self._draws.below(1024 - side), self._draws.below(1024 - side)
-            box = x * width >> 10, y * height >> 10, (x + side) * width >> 10, (y + side) * height >> 10
-            if not _meets(box, mask_HW):
+            x, y = self._draws.below(width - wide), self._draws.below(height - high)
+            if not _meets((x, y, x + wide, y + high), mask_HW):
                 break
-        self._patches.append((x, y, side, side, self._draws.choose(list(COLOURS))))
-        image_HWC = image_HWC.copy()
-        for x, y, wide, high, colour in self._patches:
-            place = image_HWC[y * height >> 10 : (y + high) * height >> 10, x * width >> 10 : (x + wide) * width >> 10]
-            place[_ellipse(place.shape)] = tint(place, colour)[_ellipse(place.shape)]
-        return image_HWC
+        inside = np.s_[y : y + high, x : x + wide]
+        disc_HW = _disc(wide, high) & ~mask_HW[inside]
+        if disc_HW.any():
+            pixels_HWC[inside] = tint(image_HWC[inside], self._draws.choose(list(COLOURS)), inside_HW=disc_HW)
+        place_HW[inside] |= disc_HW
+        self._patches = pixels_HWC, place_HW
+        return np.where(place_HW[..., None], pixels_HWC, image_HWC)
 
 
 def _meets(box: tuple[int, int, int, int], mask_HW: Mask) -> bool:
@@ -153,8 +161,7 @@ def _meets(box: tuple[int, int, int, int], mask_HW: Mask) -> bool:
     return box[0] < x1 + near and box[2] > x0 - near and box[1] < y1 + near and box[3] > y0 - near
 
 
-def _ellipse(shape: tuple[int, ...]) -> Mask:
-    height, width = shape[:2]
+def _disc(width: int, height: int) -> Mask:
     x, y = 2 * np.arange(width) + 1 - width, 2 * np.arange(height) + 1 - height
     inside: Mask = (x[None, :] * height) ** 2 + (y[:, None] * width) ** 2 <= (width * height) ** 2
     return inside

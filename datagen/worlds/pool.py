@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from datagen.core.errors import ConfigError, DataError
+from datagen.core.errors import ConfigError
 from datagen.fetch import SCHEMES, read_file
 from datagen.worlds.colours import COLOURS
-from datagen.worlds.photographs import LARGEST_LIST, LIST, Photograph, Photographs, Split, own_photographs
-from datagen.worlds.photographs import parse_photographs
+from datagen.worlds.photographs import LARGEST_LIST, LIST, Photographs, Split, own_photographs, parse_photographs
 from datagen.worlds.specification import LookName
 from datagen.worlds.sprites import CutoutLook, Look, ShapeLook, shape_outlines
 
@@ -27,8 +26,10 @@ class Pool:
 
 
 @lru_cache(maxsize=8)
-def load_pool(look: LookName, *, split: Split, folder: str) -> Pool:
-    """The objects of a look. Cutouts are those of `folder`'s list; '' is datagen's own.
+def load_pool(look: LookName, *, split: Split, folder: str, background: str) -> Pool:
+    """The objects of a look. Cutouts are those of `folder`'s list, '' for datagen's own, but none of the background's.
+
+    "The coin" before a photograph of coins would name none.
 
     Raises `ConfigError` if the list is not sound or has no outline in the split, `DataError` if it cannot be read.
     """
@@ -37,13 +38,16 @@ def load_pool(look: LookName, *, split: Split, folder: str) -> Pool:
     photographs = folder_list(folder) if folder else own_photographs()
     looks: dict[str, tuple[Look, ...]] = {}
     for photo in photographs.with_objects(split):
+        if photo.name == background:
+            continue
         for outline in photo.object:
             cutout = CutoutLook(outline.label, photo.name, photo.uri, folder, photo.sha256, outline.polygons)
             looks[outline.label] = (*looks.get(outline.label, ()), cutout)
     if len(looks) < LEAST_LABELS:
         raise ConfigError(
-            f"{folder or LIST}/{LIST}: cutouts need outlines of {LEAST_LABELS} kinds of objects whose photographs are "
-            f"'{split}', it has {len(looks)}; draw more, or choose `look: shapes`"
+            f"{folder.rstrip('/')}{'/' if folder else ''}{LIST}: cutouts need outlines of {LEAST_LABELS} kinds of objects "
+            f"in photographs that are '{split}' and not the background '{background}'; it has {len(looks)}: draw more, "
+            "or choose `look: shapes`"
         )
     # Half of the cutouts come in their own colours, and one of a kind can be told from another by a colour.
     return Pool(looks, (*("",) * len(COLOUR_NAMES), *COLOUR_NAMES))
@@ -58,11 +62,3 @@ def folder_list(folder: str) -> Photographs:
     data = read_file(LIST, base=f"{folder.rstrip('/')}/", schemes=SCHEMES, max_bytes=LARGEST_LIST)
     return parse_photographs(data, where=f"{folder.rstrip('/')}/{LIST}")
 
-
-def photograph_named(name: str, *, split: Split, folder: str) -> Photograph:
-    """A photograph of a list, by its name. Raises `DataError` if there is none."""
-    photographs = folder_list(folder) if folder else own_photographs()
-    for photo in photographs.photograph:
-        if photo.name == name and photo.split == split:
-            return photo
-    raise DataError(f"{folder or LIST}: names no photograph '{name}' that is '{split}'")

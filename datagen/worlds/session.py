@@ -14,7 +14,7 @@ from datagen.worlds.damage import DamagedSession
 from datagen.worlds.draws import Draws
 from datagen.worlds.layout import CELLS
 from datagen.worlds.pool import Pool, load_pool
-from datagen.worlds.scene import Background, Scene, changed_mask
+from datagen.worlds.scene import Background, Scene, change_of
 from datagen.worlds.script import PLOTS, Script, Turn, draw_object, order_turns
 from datagen.worlds.specification import WorldSpecification
 from datagen.worlds.sprites import CutoutLook
@@ -58,7 +58,7 @@ def write_session(specification: WorldSpecification) -> WrittenSession:
     """
     spec = specification
     folder = spec.photographs if spec.listed else ""
-    pool = load_pool(spec.look, split=spec.split, folder=folder)
+    pool = load_pool(spec.look, split=spec.split, folder=folder, background=spec.background.name)
     wording = load_wording(spec.wording)
     draws = Draws(spec.seed, spec.session, "session")
     first = _first_scene(spec, pool, draws)
@@ -83,11 +83,16 @@ def render_session(specification: WorldSpecification) -> tuple[RenderedTurn, ...
     before = Image.of(clean[0])
     rendered = []
     for number, turn in enumerate(written.turns, 1):
-        mask_HW = changed_mask(clean[number - 1], clean[number])
+        change_HW = change_of(clean[number - 1], clean[number])
+        mask_HW: Mask = change_HW > 0
         truth = _truth(number, turn, spec, written, _moved(mask_HW, damage.shift))
+        # How far the edit is seen: the mean difference in its mask, in grey levels.
+        truth["contrast"] = round(float(change_HW.sum()) / max(int(mask_HW.sum()), 1), 2)
         if turn.facts.is_flip:
             damage.flip()
-        after = Image.of(damage.apply(clean[number], mask_HW))
+        # Of a change of the whole picture no part is painted anew.
+        place_HW = mask_HW if turn.label else np.zeros_like(mask_HW)
+        after = Image.of(damage.apply(clean[number], place_HW))
         rendered.append(RenderedTurn(before, after, turn.text, truth))
         before = after
     return tuple(rendered)
