@@ -76,8 +76,8 @@ STANDARD: tuple[Field, ...] = (
     Field(
         "truth",
         "json",
-        "What is true of a drawn turn: {op, object, label, attributes, renamed_to, count, box, mask, damage, background, "
-        "photographs, split, wording, relations, contrast}; box and mask ({size, counts}) of the source. For measuring.",
+        "What is true of a drawn turn, for measuring: {op, object, label, attributes, renamed_to, count, box, mask, "
+        "damage, background, photographs, split, wording, relations, contrast}; box and mask on the source.",
         unit="pixels",
         bulky=True,
     ),

@@ -165,7 +165,9 @@ class World:
         """Whether a list in the folder names them, and the backgrounds of the split. Raises `ConfigError`."""
         folder, split = self._config.photographs, self._config.split
         if not folder:
-            return False, tuple(photo.model_copy(update={"object": ()}) for photo in own_photographs().backgrounds(split))
+            return False, tuple(
+                photo.model_copy(update={"object": ()}) for photo in own_photographs().backgrounds(split)
+            )
         listed, photos = self._folder(folder)
         if not photos:
             raise ConfigError(

@@ -40,7 +40,9 @@ def tint(image_HWC: Pixels, colour: str, *, inside_HW: Mask) -> Pixels:
 
 def paint(texture_HW: NDArray[np.int32], colour: str) -> Pixels:
     """A colour under a texture, whose value 256 leaves the colour as it is."""
-    return np.clip((texture_HW[..., None] * np.array(COLOURS[colour], np.int32)) >> 8, 0, 255).astype(np.uint8)
+    levels_HWC = (texture_HW[..., None] * np.array(COLOURS[colour], np.int32)) >> 8
+    painted_HWC: Pixels = np.clip(levels_HWC, 0, 255).astype(np.uint8)
+    return painted_HWC
 
 
 def tone(image_HWC: Pixels, name: str) -> Pixels:

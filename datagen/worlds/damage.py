@@ -1,8 +1,8 @@
 """What editing models do to a picture beside the edit: kinds of damage, each with a strength.
 
-Strength 1 is mild, 2 is strong, 0 is none; values between are between. The values at 1 and 2 of the first five kinds are
-those of the experiments that the box rule's defaults come from, so these kinds are tuned on; the `HELD_OUT` ones had no
-part in it. Damage adds up over a session, as each turn starts from the damaged result of the one before.
+Strength 1 is mild, 2 is strong, 0 is none; values between are between. The values at 1 and 2 of drift, shift, grain and
+halo are those of the experiments that the box rule's defaults come from, so these kinds are tuned on. The `HELD_OUT`
+ones had no part in it. Damage adds up over a session, as each turn starts from the damaged result of the one before.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from datagen.worlds.colours import COLOURS, tint
 from datagen.worlds.draws import NOISE_DEVIATION, Draws
 
 DamageKind = Literal["none", "drift", "shift", "grain", "halo", "blur", "elsewhere", "all"]
-"""No damage; global colour drift; a shift of a few pixels; noise and JPEG grain; a halo of a colour around the edit; blur
-outside of it; a small edit somewhere else; all of them."""
+"""No damage; global colour drift; a shift of a few pixels; noise and JPEG grain; a halo of a colour around the edit;
+blur outside of it; a small edit somewhere else; all of them."""
 HELD_OUT: Final = ("blur", "elsewhere", "all")
 """Kinds on which nothing was tuned."""
 _FINER = 16
@@ -123,14 +123,17 @@ class DamagedSession:
             self._halo_HWC = np.zeros(image_HWC.shape, np.int32)
         self._halo_HWC[mask_HW] = 0  # what is edited now is painted anew
         self._halo_HWC += (weight_HW[..., None] * level + 32768) >> 16
-        return np.clip(image_HWC + self._halo_HWC, 0, 255).astype(np.uint8)
+        haloed_HWC: Pixels = np.clip(image_HWC + self._halo_HWC, 0, 255).astype(np.uint8)
+        return haloed_HWC
 
     def _blur_outside(self, image_HWC: Pixels, mask_HW: Mask) -> Pixels:
         """Once a turn or, at strength 2, twice with 1-2-1 in both directions; the edit stays sharp."""
         self._blurs += max(1, round(self._at(1, 2)))
         soft_HWC = image_HWC
         for _ in range(self._blurs):
-            soft_HWC = cv2.GaussianBlur(soft_HWC, (3, 3), 0)  # of 8-bit pictures it is exact on every machine
+            soft_HWC = np.asarray(
+                cv2.GaussianBlur(soft_HWC, (3, 3), 0), np.uint8
+            )  # of 8-bit pictures it is exact on every machine
         return np.where(mask_HW[..., None], image_HWC, soft_HWC)
 
     def _edit_elsewhere(self, image_HWC: Pixels, mask_HW: Mask) -> Pixels:
@@ -175,4 +178,5 @@ def _shifted(image_HWC: Pixels, shift: tuple[int, int]) -> Pixels:
     wide = image_HWC[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)].astype(np.int32)
     across = wide[:, :-1] * (_FINER - part_x) + wide[:, 1:] * part_x
     both = across[:-1] * (_FINER - part_y) + across[1:] * part_y
-    return ((both + _FINER**2 // 2) // _FINER**2).astype(np.uint8)
+    moved_HWC: Pixels = ((both + _FINER**2 // 2) // _FINER**2).astype(np.uint8)
+    return moved_HWC

@@ -45,9 +45,9 @@ def load_pool(look: LookName, *, split: Split, folder: str, background: str) -> 
             looks[outline.label] = (*looks.get(outline.label, ()), cutout)
     if len(looks) < LEAST_LABELS:
         raise ConfigError(
-            f"{folder.rstrip('/')}{'/' if folder else ''}{LIST}: cutouts need outlines of {LEAST_LABELS} kinds of objects "
-            f"in photographs that are '{split}' and not the background '{background}'; it has {len(looks)}: draw more, "
-            "or choose `look: shapes`"
+            f"{folder.rstrip('/')}{'/' if folder else ''}{LIST}: cutouts need outlines of {LEAST_LABELS} kinds of "
+            f"objects in photographs that are '{split}' and not the background '{background}'; it has {len(looks)}: "
+            "draw more, or choose `look: shapes`"
         )
     # Half of the cutouts come in their own colours, and one of a kind can be told from another by a colour.
     return Pool(looks, (*("",) * len(COLOUR_NAMES), *COLOUR_NAMES))
@@ -58,7 +58,6 @@ LEAST_LABELS = 4
 
 
 def folder_list(folder: str) -> Photographs:
-    """The list in a folder of photographs. Raises `ConfigError` if it is not sound, `DataError` if it cannot be read."""
+    """The list in a folder. Raises `ConfigError` if it is not sound, `DataError` if it cannot be read."""
     data = read_file(LIST, base=f"{folder.rstrip('/')}/", schemes=SCHEMES, max_bytes=LARGEST_LIST)
     return parse_photographs(data, where=f"{folder.rstrip('/')}/{LIST}")
-

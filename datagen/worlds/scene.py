@@ -1,8 +1,8 @@
 """Scenes: a background and objects, which render to a picture. An edit of a scene is the next scene.
 
-A scene is a value: it never changes, and the same scene renders to the same bytes. So an undo is the earlier scene, and a
-scene from which an object was removed is the scene that never had it. A scene can be built in any way, by drawing it at
-random (`session`) or from a graph of objects and relations.
+A scene is a value: it never changes, and the same scene renders to the same bytes. So an undo is the earlier scene, and
+a scene from which an object was removed is the scene that never had it. A scene can be built in any way, by drawing it
+at random (`session`) or from a graph of objects and relations.
 """
 
 from __future__ import annotations
@@ -199,9 +199,7 @@ def change_of(before_HWC: Pixels, after_HWC: Pixels) -> Pixels:
 
 
 @lru_cache(maxsize=16)
-def _part(
-    uri: str, base: str, sha256: str, place: tuple[float, float, float], size: tuple[int, int]
-) -> Pixels:
+def _part(uri: str, base: str, sha256: str, place: tuple[float, float, float], size: tuple[int, int]) -> Pixels:
     """A part of a photograph with the frame's aspect ratio, at the frame's size."""
     pixels, _ = photograph_pixels(uri, base=base, sha256=sha256)
     height, width = pixels.shape[:2]
@@ -225,7 +223,8 @@ def _toned(image_HWC: Pixels, tones: tuple[str, ...], *, mirrored: bool) -> Pixe
 def _blend(below_HWC: Pixels, over_HWC: Pixels, alpha_HW: Pixels) -> Pixels:
     """One picture over another; alpha 0 leaves what is below to the byte, 255 hides it."""
     alpha = alpha_HW[..., None].astype(np.uint32)
-    return ((below_HWC * (255 - alpha) + over_HWC * alpha + 127) // 255).astype(np.uint8)
+    blended_HWC: Pixels = ((below_HWC * (255 - alpha) + over_HWC * alpha + 127) // 255).astype(np.uint8)
+    return blended_HWC
 
 
 def shadow_box(thing: SceneObject) -> tuple[int, int, int, int]:
@@ -245,8 +244,7 @@ def _cast_shadow(canvas_HWC: Pixels, thing: SceneObject) -> None:
 @lru_cache(maxsize=256)
 def _shadow(size: tuple[int, int], darkness: int) -> Pixels:
     """An ellipse that fades to its edge, `darkness` (0 to 255) in its middle."""
-    x = (2 * np.arange(size[0]) + 1 - size[0]) * 1024 // size[0]
-    y = (2 * np.arange(size[1]) + 1 - size[1]) * 1024 // size[1]
+    x, y = (np.abs(2 * np.arange(side) + 1 - side) * 1024 // side for side in size)
     inside = np.clip(2**20 - (x[None, :] ** 2 + y[:, None] ** 2), 0, None).astype(np.int64)
     return (inside * darkness >> 20).astype(np.uint8)
 

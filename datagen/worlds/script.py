@@ -1,8 +1,8 @@
 """Writes the turns of a session: what is edited, by which words, and what the words rely on.
 
-Each session has a plot: a few featured turns, such as an addition and its undo, between plain ones. Plots go through all
-kinds of conflict, and through what only looks like one. What conflicts is not taken from the plot, but found from what
-the turns did (`conflicts`).
+Each session has a plot: a few featured turns, such as an addition and its undo, between plain ones. Plots go through
+all kinds of conflict, and through what only looks like one. What conflicts is not taken from the plot, but found from
+what the turns did (`conflicts`).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ PLOTS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 }
 """Featured turns by plot: turns of one group follow each other, plain ones may lie between groups.
 
-In those from `same_noun` on nothing conflicts, unless the plain turns of a long session run out of objects. Of `another`
-only a window that starts with the second featured turn does."""
+In those from `same_noun` on nothing conflicts, unless the plain turns of a long session run out of objects. Of
+`another` only a window that starts with the second featured turn does."""
 FROM_THE_START: Final = ("no_antecedent",)
 """Plots whose first featured turn is the session's first."""
 _TOUCHES: Final = ("recolour", "move", "replace")
@@ -84,9 +84,7 @@ def order_turns(plot: str, *, turns: int, draws: Draws) -> list[str]:
 class Script:
     """Writes one session, turn by turn, from a scene; `turns` has what was written."""
 
-    def __init__(
-        self, scene: Scene, *, pool: Pool, wording: Wording, draws: Draws, shadow: float, grey: bool
-    ) -> None:
+    def __init__(self, scene: Scene, *, pool: Pool, wording: Wording, draws: Draws, shadow: float, grey: bool) -> None:
         self.turns: list[Turn] = []
         self._scene = scene
         self._pool, self._wording, self._draws, self._shadow = pool, wording, draws, shadow
@@ -113,8 +111,8 @@ class Script:
         }
         self._featured_turns: dict[str, Callable[[], bool]] = {
             "plain": lambda: False,
-            "touch": lambda: self._plain_turns[draws.choose(_TOUCHES)](),
-            "add_or_touch": lambda: self._plain_turns[draws.choose(("add", "add", "add", *_TOUCHES))](),
+            "touch": lambda: self._one_of(_TOUCHES),
+            "add_or_touch": lambda: self._one_of(("add", "add", "add", *_TOUCHES)),
             "touch_again": self._touch_again,
             "remove_subject": lambda: self._remove(self._described(self._subject)),
             "undo": self._undo,
@@ -144,6 +142,9 @@ class Script:
             if self._plain_turns[name]():
                 return
         raise AssertionError("the tone of a picture can always be changed")
+
+    def _one_of(self, names: Sequence[str]) -> bool:
+        return self._plain_turns[self._draws.choose(names)]()
 
     # Turns: each returns whether the scene allows it, and writes it if so
 
@@ -252,7 +253,9 @@ class Script:
     def _change_tone(self) -> bool:
         before = self._scene.background.tones
         # Twice the same tone might change nothing.
-        fits = [tone for tone in self._tones if tone not in before[-1:] and not (tone == "greyscale" and tone in before)]
+        fits = [
+            tone for tone in self._tones if tone not in before[-1:] and not (tone == "greyscale" and tone in before)
+        ]
         name = self._draws.choose(fits)
         return self._write("global", f"global.{name}", {}, after=self._scene.change_tone(name))
 
@@ -450,4 +453,3 @@ def draw_object(
     item = fit_cell(look, size=size, draws=draws)
     x, y = place_in_cell(cell, item=item, size=size, draws=draws)
     return SceneObject(id, look, x, y, *item, colour=name[1], seed=draws.below(1 << 32), shadow=shadow)
-

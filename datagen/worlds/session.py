@@ -62,9 +62,7 @@ def write_session(specification: WorldSpecification) -> WrittenSession:
     wording = load_wording(spec.wording)
     draws = Draws(spec.seed, spec.session, "session")
     first = _first_scene(spec, pool, draws)
-    script = Script(
-        first, pool=pool, wording=wording, draws=draws, shadow=spec.shadow, grey=spec.background.grey
-    )
+    script = Script(first, pool=pool, wording=wording, draws=draws, shadow=spec.shadow, grey=spec.background.grey)
     plot = list(PLOTS)[spec.session % len(PLOTS)]
     for name in order_turns(plot, turns=spec.turns, draws=draws):
         script.write(name)
@@ -116,9 +114,7 @@ def _first_scene(spec: WorldSpecification, pool: Pool, draws: Draws) -> Scene:
         ]
         name = draws.choose(fits)
         names.add(name)
-        thing = draw_object(
-            name, id=len(names), cell=cell, size=scene.size, pool=pool, draws=draws, shadow=spec.shadow
-        )
+        thing = draw_object(name, id=len(names), cell=cell, size=scene.size, pool=pool, draws=draws, shadow=spec.shadow)
         scene = scene.add(thing)
     return scene
 
@@ -136,9 +132,7 @@ def _moved(mask_HW: Mask, shift: tuple[float, float]) -> Mask:
     return moved_HW
 
 
-def _truth(
-    number: int, turn: Turn, spec: WorldSpecification, written: WrittenSession, mask_HW: Mask
-) -> dict[str, Any]:
+def _truth(number: int, turn: Turn, spec: WorldSpecification, written: WrittenSession, mask_HW: Mask) -> dict[str, Any]:
     """What is known of a turn. Box and mask are in pixels of its source."""
     whole = turn.label == ""
     box = (0, 0, spec.width, spec.height) if whole else mask_bounds(mask_HW) if mask_HW.any() else (0, 0, 0, 0)

@@ -1,8 +1,8 @@
-"""What objects look like: textured shapes, and cutouts of photographs. Each gives a sprite, pixels with an alpha channel.
+"""What objects look like: textured shapes, and cutouts of photographs. Each gives a sprite: pixels and alpha.
 
 Both looks are drawn at the size that is asked for, from outlines in the unit square, so that edges are sharp at any
-size. Alpha is the share of a pixel inside the outline; cutouts are blurred by a pixel and shrunk by half of one, so that
-what surrounded the object in its photograph does not show.
+size. Alpha is the share of a pixel inside the outline; that of cutouts is blurred by a pixel and shrunk by half of one,
+so that what surrounded the object in its photograph does not show.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ TEXTURES: Final = ("grain", "stripes", "shade")
 class Sprite(NamedTuple):
     """Read-only pixels of an object, as large as its box."""
 
-    rgb_HWC: Pixels
-    alpha_HW: Pixels
+    rgb_HWC: Pixels  # noqa: N815 - the names of its axes
+    alpha_HW: Pixels  # noqa: N815
     """0 outside to 255 inside."""
 
 
@@ -57,8 +57,8 @@ class ShapeLook:
         alpha_HW = _coverage(self.outline, size)
         # The rim is what shows where a shape stands on its own colour, and inside a shape that fills its box.
         inner_HW = cv2.erode(alpha_HW, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        texture_HW, rim = _texture(size, seed), 640 if colour == "black" else 112
-        texture_HW = (texture_HW * inner_HW + rim * (255 - inner_HW.astype(np.int32))) // 255
+        rim = 640 if colour == "black" else 112
+        texture_HW = rim + (_texture(size, seed) - rim) * inner_HW // 255
         return Sprite(_frozen(paint(texture_HW, colour)), _frozen(alpha_HW))
 
 
@@ -101,8 +101,8 @@ class CutoutLook:
         height, width = pixels.shape[:2]
         box = max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
         rgb_HWC = np.asarray(Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BICUBIC, box=box))
-        alpha_HW = cv2.GaussianBlur(_coverage(self.outline, size), (3, 3), 0, borderType=cv2.BORDER_CONSTANT)
-        alpha_HW = np.clip(alpha_HW.astype(np.int32) * 4 // 3 - 84, 0, 255).astype(np.uint8)
+        soft_HW = cv2.GaussianBlur(_coverage(self.outline, size), (3, 3), 0, borderType=cv2.BORDER_CONSTANT)
+        alpha_HW: Pixels = np.clip(soft_HW.astype(np.int32) * 4 // 3 - 84, 0, 255).astype(np.uint8)
         if colour and alpha_HW.any():
             rgb_HWC = tint(rgb_HWC, colour, inside_HW=alpha_HW > 0)
         return Sprite(_frozen(rgb_HWC), _frozen(alpha_HW))
@@ -132,7 +132,8 @@ def _coverage(outline: tuple[Polygon, ...], size: tuple[int, int]) -> Pixels:
     parts = [np.rint((np.array(part) * scale - 0.5) * 16).astype(np.int32) for part in outline]
     cv2.fillPoly(fine_HW, parts, 1, shift=4)
     inside = fine_HW.reshape(size[1], _FINER, size[0], _FINER).sum(axis=(1, 3), dtype=np.int32)
-    return (inside * 255 // _FINER**2).astype(np.uint8)
+    coverage_HW: Pixels = (inside * 255 // _FINER**2).astype(np.uint8)
+    return coverage_HW
 
 
 def _texture(size: tuple[int, int], seed: int) -> NDArray[np.int32]:

@@ -76,14 +76,10 @@ class Wording:
         """Whether it has templates of a kind of turn."""
         return section in self._sections
 
-    def choose(
-        self, section: str, *, draws: Draws, slots: Collection[str], having: Collection[str] = ()
-    ) -> str | None:
+    def choose(self, section: str, *, draws: Draws, slots: Collection[str], having: Collection[str] = ()) -> str | None:
         """A template of a section with no slots but `slots`, and all of `having`; None if there is none."""
         fits = [
-            template
-            for template in self._sections.get(section, ())
-            if set(having) <= slots_of(template) <= set(slots)
+            template for template in self._sections.get(section, ()) if set(having) <= slots_of(template) <= set(slots)
         ]
         return draws.choose(fits) if fits else None
 
@@ -197,9 +193,7 @@ def _fault(template: str, slots: Slots) -> str:
     return ""
 
 
-def _synonyms(
-    table: Any, name: str, plain: Collection[str] | None, where: str
-) -> dict[str, tuple[str, ...]]:
+def _synonyms(table: Any, name: str, plain: Collection[str] | None, where: str) -> dict[str, tuple[str, ...]]:
     if not isinstance(table, dict):
         raise ConfigError(f"{where}: {name}: a table is wanted, of lists of names by plain name")
     for key, names in table.items():
