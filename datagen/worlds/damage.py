@@ -27,7 +27,7 @@ blur outside of it; a small edit somewhere else; all of them."""
 HELD_OUT: Final = ("blur", "elsewhere", "all")
 """Kinds on which nothing was tuned."""
 _FINER = 16
-"""Parts of a pixel in which shifts are counted."""
+"""Parts of a pixel, and of one blur, in which shifts and blurs are counted."""
 
 
 class DamagedSession:
@@ -128,12 +128,14 @@ class DamagedSession:
 
     def _blur_outside(self, image_HWC: Pixels, mask_HW: Mask) -> Pixels:
         """Once a turn or, at strength 2, twice with 1-2-1 in both directions; the edit stays sharp."""
-        self._blurs += max(1, round(self._at(1, 2)))
-        soft_HWC = image_HWC
-        for _ in range(self._blurs):
-            soft_HWC = np.asarray(
-                cv2.GaussianBlur(soft_HWC, (3, 3), 0), np.uint8
-            )  # of 8-bit pictures it is exact on every machine
+        self._blurs += round(_FINER * self._at(1, 2))
+        soft_HWC, times = image_HWC, self._blurs
+        while times > 0:
+            softer_HWC = cv2.GaussianBlur(soft_HWC, (3, 3), 0)  # of 8-bit pictures it is exact on every machine
+            part = min(times, _FINER)
+            mixed_HWC = soft_HWC.astype(np.int32) * (_FINER - part) + softer_HWC.astype(np.int32) * part
+            soft_HWC = ((mixed_HWC + _FINER // 2) // _FINER).astype(np.uint8)
+            times -= part
         return np.where(mask_HW[..., None], image_HWC, soft_HWC)
 
     def _edit_elsewhere(self, image_HWC: Pixels, mask_HW: Mask) -> Pixels:

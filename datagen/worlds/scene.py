@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
+from datagen.core.errors import DataError
 from datagen.core.fields import Box, Polygon
 from datagen.imaging.image import Mask, Pixels
 from datagen.worlds.colours import tone
@@ -115,12 +116,23 @@ class SpatialRelation(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows. Later objects lie over earlier ones."""
+    """What a picture shows. Later objects lie over earlier ones.
+
+    Raises `DataError` if an object leaves the frame, or two have one number.
+    """
 
     width: int
     height: int
     background: Background
     objects: tuple[SceneObject, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len({thing.id for thing in self.objects}) < len(self.objects):
+            raise DataError(f"two objects have one number, of {[thing.id for thing in self.objects]}")
+        for thing in self.objects:
+            x0, y0, x1, y1 = thing.box
+            if not (0 <= x0 < x1 <= self.width and 0 <= y0 < y1 <= self.height):
+                raise DataError(f"object {thing.id}, box {thing.box}, leaves the frame of {self.width}x{self.height}")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from rings import example_count
 from world_sessions import specification
 
+from datagen.core.errors import DataError
 from datagen.worlds.colours import COLOURS, TONES, tone
 from datagen.worlds.scene import Scene, SpatialRelation, change_of, shadow_box
 from datagen.worlds.session import write_session
-from datagen.worlds.sprites import draw_sprite, shape_outlines
+from datagen.worlds.sprites import ShapeLook, draw_sprite, shape_outlines
 
 LOOKS = ("shapes", "cutouts")
 # Few backgrounds, as each photograph is decoded once a process.
@@ -58,7 +59,7 @@ def test_an_edit_changes_nothing_away_from_its_object(scene: Scene, colour: str)
     thing = scene.objects[-1]
     picture = scene.render()
     moved = scene.move(thing.id, x=scene.width - thing.x - thing.width, y=thing.y)
-    other = replace(scene.objects[0], x=thing.x, y=thing.y)
+    other = replace(scene.objects[0], x=thing.x, y=thing.y, width=thing.width, height=thing.height)
     for edited in (
         scene.remove(thing.id),
         scene.recolour(thing.id, colour=colour),
@@ -115,6 +116,14 @@ def test_an_object_lies_in_its_box_and_its_outline_bounds_it(scene: Scene) -> No
         assert thing.y + thing.height <= scene.height
 
 
+def test_an_object_outside_of_the_frame_is_refused() -> None:
+    scene = write_session(specification(0)).first
+    with pytest.raises(DataError, match="object 1, box .*, leaves the frame of 256x256"):
+        scene.move(1, x=250, y=0)
+    with pytest.raises(DataError, match="two objects have one number"):
+        scene.add(scene.objects[0])
+
+
 @SOME
 @given(SCENES)
 def test_relations_are_those_of_centres_and_have_their_opposite(scene: Scene) -> None:
@@ -134,17 +143,16 @@ def test_relations_are_those_of_centres_and_have_their_opposite(scene: Scene) ->
 @pytest.mark.parametrize("label", sorted(shape_outlines()))
 def test_a_shape_is_recognised_by_simple_means(label: str) -> None:
     """By the nearest colour and the template that overlaps most, at the smallest size of a frame of 256 pixels."""
-    from datagen.worlds.sprites import ShapeLook
-
     for seed, colour in itertools.product(range(4), COLOURS):
         sprite = draw_sprite(ShapeLook(label), (42, 42), colour, seed)
         inner = cv2.erode((sprite.alpha_HW > 250).astype(np.uint8), np.ones((5, 5))) > 0
         mean = sprite.rgb_HWC[inner].mean(axis=0)
         assert min(COLOURS, key=lambda name: np.abs(mean - COLOURS[name]).sum()) == colour
+        mask = sprite.alpha_HW > 127
         overlap = {
-            name: (((other := draw_sprite(ShapeLook(name), (42, 42), "red", 0).alpha_HW > 127) & (sprite.alpha_HW > 127)).sum())
-            / (other | (sprite.alpha_HW > 127)).sum()
+            name: (other & mask).sum() / (other | mask).sum()
             for name in shape_outlines()
+            for other in [draw_sprite(ShapeLook(name), (42, 42), "red", 0).alpha_HW > 127]
         }
         assert max(overlap, key=lambda name: overlap[name]) == label
         assert sorted(overlap.values())[-2] < 0.9
