@@ -107,17 +107,17 @@ def test_a_shift_is_as_far_as_it_says(strength: float, least: float, most: float
 def test_the_truth_moves_with_what_is_shifted() -> None:
     """An object that is removed or recoloured lies, in the damaged source, where mask and box of the truth say."""
     errors = []
-    for number in range(60):
+    for number in range(30):
         spec = specification(number, damage="shift", strength=2)
         plain = render_session(specification(number))
         for turn, bare in zip(render_session(spec)[1:], plain[1:], strict=True):
             (x0, y0, x1, y1), (a0, b0, a1, b1) = turn.truth["box"], bare.truth["box"]
-            if turn.truth["op"] in ("remove", "change") and min(x0, y0) > 9 and max(x1, y1) < 247:
+            if turn.truth["op"] in ("remove", "change") and min(x0, y0) > 5 and max(x1, y1) < 251:
                 thing = bare.source.array[b0:b1, a0:a1]
                 there = cv2.matchTemplate(turn.source.array, thing, cv2.TM_CCOEFF_NORMED)
                 _, _, _, (x, y) = cv2.minMaxLoc(there)
                 errors.append(max(abs(x - x0), abs(y - y0)))
-    assert len(errors) > 12
+    assert len(errors) > 6
     assert np.mean(np.array(errors) <= 1) > 0.9
 
 

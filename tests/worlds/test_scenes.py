@@ -110,15 +110,15 @@ def test_an_object_lies_in_its_box_and_its_outline_bounds_it(scene: Scene) -> No
         corners = np.array([corner for part in thing.outline for corner in part])
         assert np.allclose(corners.min(axis=0), thing.box[:2], atol=0.1)
         assert np.allclose(corners.max(axis=0), thing.box[2:], atol=0.1)
-        assert 0 <= thing.x
+        assert thing.x >= 0
         assert thing.x + thing.width <= scene.width
-        assert 0 <= thing.y
+        assert thing.y >= 0
         assert thing.y + thing.height <= scene.height
 
 
 def test_an_object_outside_of_the_frame_is_refused() -> None:
     scene = write_session(specification(0)).first
-    with pytest.raises(DataError, match="object 1, box .*, leaves the frame of 256x256"):
+    with pytest.raises(DataError, match=r"object 1, box .*, leaves the frame of 256x256"):
         scene.move(1, x=250, y=0)
     with pytest.raises(DataError, match="two objects have one number"):
         scene.add(scene.objects[0])
