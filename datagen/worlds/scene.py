@@ -258,7 +258,8 @@ def _shadow(size: tuple[int, int], darkness: int) -> Pixels:
     """An ellipse that fades to its edge, `darkness` (0 to 255) in its middle."""
     x, y = (np.abs(2 * np.arange(side) + 1 - side) * 1024 // side for side in size)
     inside = np.clip(2**20 - (x[None, :] ** 2 + y[:, None] ** 2), 0, None).astype(np.int64)
-    return (inside * darkness >> 20).astype(np.uint8)
+    dark_HW: Pixels = (inside * darkness >> 20).astype(np.uint8)
+    return dark_HW
 
 
 def _predicate(a: Box, b: Box) -> str:

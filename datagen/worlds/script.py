@@ -17,7 +17,7 @@ from datagen.worlds.draws import Draws
 from datagen.worlds.layout import cell_of, fit_cell, free_cells, is_alone, place_in_cell, place_on
 from datagen.worlds.pool import Pool
 from datagen.worlds.scene import Scene, SceneObject
-from datagen.worlds.wording import NUMBERS, PLACES, Wording, plural, sentences, slots_of, with_article
+from datagen.worlds.wording import NUMBERS, PLACES, SessionWording, plural, sentences, slots_of, with_article
 
 PLOTS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "same_object": (("touch",), ("touch_again",)),
@@ -84,7 +84,9 @@ def order_turns(plot: str, *, turns: int, draws: Draws) -> list[str]:
 class Script:
     """Writes one session, turn by turn, from a scene; `turns` has what was written."""
 
-    def __init__(self, scene: Scene, *, pool: Pool, wording: Wording, draws: Draws, shadow: float, grey: bool) -> None:
+    def __init__(
+        self, scene: Scene, *, pool: Pool, wording: SessionWording, draws: Draws, shadow: float, grey: bool
+    ) -> None:
         self.turns: list[Turn] = []
         self._scene = scene
         self._pool, self._wording, self._draws, self._shadow = pool, wording, draws, shadow

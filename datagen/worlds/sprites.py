@@ -58,7 +58,7 @@ class ShapeLook:
         # The rim is what shows where a shape stands on its own colour, and inside a shape that fills its box.
         inner_HW = cv2.erode(alpha_HW, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         rim = 640 if colour == "black" else 112
-        texture_HW = rim + (_texture(size, seed) - rim) * inner_HW // 255
+        texture_HW = rim + (_texture(size, seed) - rim) * inner_HW.astype(np.int32) // 255
         return Sprite(_frozen(paint(texture_HW, colour)), _frozen(alpha_HW))
 
 
@@ -104,7 +104,8 @@ class CutoutLook:
         soft_HW = cv2.GaussianBlur(_coverage(self.outline, size), (3, 3), 0, borderType=cv2.BORDER_CONSTANT)
         alpha_HW: Pixels = np.clip(soft_HW.astype(np.int32) * 4 // 3 - 84, 0, 255).astype(np.uint8)
         if colour and alpha_HW.any():
-            rgb_HWC = tint(rgb_HWC, colour, inside_HW=alpha_HW > 0)
+            # At its edges the colours of what surrounded it are mixed in.
+            rgb_HWC = tint(rgb_HWC, colour, inside_HW=alpha_HW >= min(200, int(alpha_HW.max())))
         return Sprite(_frozen(rgb_HWC), _frozen(alpha_HW))
 
 

@@ -65,7 +65,7 @@ PLACES: Final = (
 NUMBERS: Final = ("no", "one", "two", "three", "four")
 
 
-class Wording:
+class SessionWording:
     """The templates and names of one file."""
 
     def __init__(self, sections: Mapping[str, tuple[str, ...]], names: Mapping[str, Mapping[str, tuple[str, ...]]]):
@@ -129,7 +129,7 @@ def wording_path(split: Split) -> Path:
 
 
 @lru_cache(maxsize=2)
-def load_wording(split: Split) -> Wording:
+def load_wording(split: Split) -> SessionWording:
     """The wording of a split. Raises `ConfigError` if its file is missing or not sound."""
     path = wording_path(split)
     if not path.is_file():
@@ -140,7 +140,7 @@ def load_wording(split: Split) -> Wording:
     return parse_wording(path.read_bytes(), where=path.name)
 
 
-def parse_wording(data: bytes, *, where: str) -> Wording:
+def parse_wording(data: bytes, *, where: str) -> SessionWording:
     """The wording in a file. Raises `ConfigError` that names the section and the template."""
     try:
         tables = tomllib.loads(data.decode())
@@ -157,7 +157,7 @@ def parse_wording(data: bytes, *, where: str) -> Wording:
     if all(with_place) or not any(with_place):
         raise ConfigError(f"{where}: add: a template with {{place}} and one without it are wanted, as turns need both")
     names = {table: _synonyms(tables.get(table, {}), table, plain, where) for table, plain in _NAMES.items()}
-    return Wording({name: templates for name, templates in sections.items() if templates}, names)
+    return SessionWording({name: templates for name, templates in sections.items() if templates}, names)
 
 
 _NAMES: Final[Mapping[str, Collection[str] | None]] = {"nouns": None, "colours": COLOURS, "places": PLACES}
