@@ -104,4 +104,13 @@ def grounding(folder: Path, manifest: Path) -> Path:
     return config_of(folder, manifest, stages, name="grounding")
 
 
-MAKERS: tuple[Maker, ...] = (scoring, generating, grounding)
+def worlds(folder: Path, _manifest: Path) -> Path:
+    """Drawn sessions, which need no model."""
+    source = {"kind": "world", "count": 2, "turns": 3, "width": 96, "height": 96, "look": "cutouts", "damages": ["all"]}
+    path = folder / "worlds.yaml"
+    stages = [{"use": "render_turn"}, {"use": "add_placeholder"}]
+    path.write_text(yaml.safe_dump({"pipeline": "worlds", "source": source, "stages": stages}), encoding="utf-8")
+    return path
+
+
+MAKERS: tuple[Maker, ...] = (worlds, scoring, generating, grounding)

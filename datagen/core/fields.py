@@ -80,6 +80,15 @@ STANDARD: tuple[Field, ...] = (
     Field("reach", "text", "Whether the source says that an edit changes all of the picture, or a part; '' if not."),
     Field("scope", "text", "Whether an edit changes all of the picture, or a part.", choices=("global", "local")),
     Field("turn", "int", "Number of an edit in its session, from 1; 0 where it is in none."),
+    Field("world", "json", "What a drawn session is made from: the options of `WorldSpecification`.", bulky=True),
+    Field(
+        "truth",
+        "json",
+        "What is true of a drawn turn, for measuring: {op, object, label, attributes, renamed_to, count, box, mask, "
+        "damage, background, photographs, split, wording, relations, contrast}; box and mask on the source.",
+        unit="pixels",
+        bulky=True,
+    ),
     Field("annotated_match", "score", "How well an edit matches its words, as its dataset's own annotations say."),
     Field("members", "json", "Addresses of a finished sample's members, by name.", bulky=True),
     Field("source_member", "text", "Address of a finished sample's picture before the edit, '' if it has none."),

@@ -23,6 +23,7 @@ from datagen.sources.manifest import ManifestConfig
 from datagen.sources.reviewed import ReviewedConfig
 from datagen.sources.tables import PairsConfig
 from datagen.sources.webdataset import WebDatasetConfig
+from datagen.sources.world import WorldConfig
 
 SourceConfig = Annotated[
     ManifestConfig
@@ -37,7 +38,8 @@ SourceConfig = Annotated[
     | PairSources
     | GenerationSources
     | ReviewedConfig
-    | MixConfig,
+    | MixConfig
+    | WorldConfig,
     Field(discriminator="kind"),
 ]
 
@@ -52,6 +54,6 @@ class AnySource(Options):
 SOURCES: tuple[type[Options], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
     PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
-    *GENERATION_SOURCES, ReviewedConfig, MixConfig,
+    *GENERATION_SOURCES, ReviewedConfig, MixConfig, WorldConfig,
 )  # fmt: skip
 """All of them, in the order in which `describe` lists them."""

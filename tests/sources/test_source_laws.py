@@ -32,7 +32,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-OWN = {"manifest", "images", "webdataset", "huggingface", "pairs", "reviewed", "mix"}
+OWN = {"manifest", "images", "webdataset", "huggingface", "pairs", "reviewed", "mix", "world"}
 """Formats, rather than datasets that somebody published."""
 
 

@@ -25,7 +25,7 @@ from datagen.storage.store import Store
 CODE = "run/code.json"
 Choice = Literal["", "rerun", "reuse"]
 
-ROOTS = ("datagen.models", "datagen.imaging")
+ROOTS = ("datagen.models", "datagen.imaging", "datagen.worlds")
 """Modules of the framework, with all below them, that decide answers of stages."""
 
 # What else stages import from the framework carries data and decides no answer: `fetch` brings the bytes that an

@@ -1,0 +1,47 @@
+"""What a world is made from: a few numbers and names that decide every byte of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from datagen.core.options import Options
+from datagen.worlds.damage import DamageKind
+from datagen.worlds.photographs import Photograph, Split
+
+LookName = Literal["shapes", "cutouts"]
+MOST_TURNS = 20
+
+
+class WorldSpecification(Options):
+    """One session of edits."""
+
+    session: int = Field(ge=0)
+    """Its number, which decides what its featured turns are; `seed` and it seed all that is drawn."""
+    seed: int = Field(default=0, ge=0)
+    """Seeds all sessions of a source."""
+    look: LookName = "shapes"
+    """What objects look like: textured shapes, or cutouts of photographs."""
+    width: int = Field(default=256, ge=96, le=1024)
+    """Of the pictures, in pixels."""
+    height: int = Field(default=256, ge=96, le=1024)
+    """Of the pictures, in pixels."""
+    turns: int = Field(default=4, ge=1, le=MOST_TURNS)
+    """Number of edits."""
+    damage: DamageKind = "none"
+    """What the editing model does to the picture beside the edit."""
+    strength: float = Field(default=1, ge=0, le=2)
+    """How much: 1 is mild, 2 is strong."""
+    shadow: float = Field(default=0, ge=0, le=1)
+    """Strength of contact shadows, 0 for none."""
+    split: Split = "tuned"
+    """The split of the photographs."""
+    wording: Split = "tuned"
+    """The split of the wording."""
+    photographs: str = ""
+    """Address of the user's folder of photographs; '' for those that come with datagen's dependencies."""
+    listed: bool = False
+    """Whether that folder has a list, whose outlines are cut out; else those of datagen's own list are."""
+    background: Photograph
+    """The photograph behind the objects; its own outlines are left out."""

@@ -1,0 +1,139 @@
+"""What is wrong with the source `world`: told by `check`, with what would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from building import ledger_rows
+from commands import call, refused
+
+from datagen.cli import SOME_FAILED
+from datagen.worlds import wording
+
+CONFIG = """pipeline: worlds
+source: {kind: world, count: 2, turns: 1, width: 96, height: 96}
+stages:
+  - use: render_turn
+  - use: add_placeholder
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "worlds.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("damages=[blurr]", "'blur'"),
+        ("damages=[]", "at least 1"),
+        ("damages=[shift, shift]", "a value stands twice"),
+        ("strengths=[3]", "2"),
+        ("look=shape", "'shapes'"),
+        ("split=test", "known: held_out, tuned"),
+        ("wording=test", "known: held_out, tuned"),
+        ("turns=21", "20"),
+        ("turns=0", "1"),
+        ("width=64", "96"),
+        ("shadow=2", "1"),
+        ("photograph=x", "photographs"),
+    ],
+)
+def test_an_option_of_a_world_that_is_wrong(
+    config: Path, option: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert told in refused("check", config, "--set", f"source.{option}", capfd=capfd)
+
+
+def _empty(folder: Path) -> None:
+    (folder / "notes.txt").write_text("none")
+
+
+def _one(folder: Path) -> None:
+    (folder / "a.png").write_bytes(b"never read by check")  # its name's hash is that of a held-out one
+
+
+def _wrong_list(folder: Path) -> None:
+    (folder / "photographs.toml").write_text('[[photograph]]\nname = "a"\nuri = "a.png"\nsplit = "train"\n')
+
+
+def _list_without_backgrounds(folder: Path) -> None:
+    text = '[[photograph]]\nname = "a"\nuri = "a.png"\nsplit = "tuned"\nbackground = false\n'
+    (folder / "photographs.toml").write_text(text)
+
+
+def _list_without_outlines(folder: Path) -> None:
+    (folder / "photographs.toml").write_text('[[photograph]]\nname = "a"\nuri = "a.png"\nsplit = "tuned"\n')
+
+
+@pytest.mark.parametrize(
+    ("make", "more", "told"),
+    [
+        (_empty, (), "holds no photographs; their names end in .jpg"),
+        (
+            _one,
+            ("source.split=SPLIT",),
+            "none of its 1 photographs is 'SPLIT'; add more, or name splits in photographs.toml",
+        ),
+        (_wrong_list, (), "photographs.toml: photograph.0.split"),
+        (_list_without_backgrounds, (), "names no photographs that may be backgrounds"),
+        (_list_without_outlines, ("source.look=cutouts",), "cutouts need outlines of 4 kinds of objects"),
+    ],
+)
+def test_a_folder_of_photographs_that_is_wrong(
+    config: Path,
+    tmp_path: Path,
+    make: Callable[[Path], None],
+    more: tuple[str, ...],
+    told: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from datagen.worlds.photographs import split_of
+
+    other = "tuned" if split_of("a.png") == "held_out" else "held_out"
+    folder = tmp_path / "album"
+    folder.mkdir()
+    make(folder)
+    sets = [f"source.photographs={folder}", *(word.replace("SPLIT", other) for word in more)]
+    words = [word for text in sets for word in ("--set", text)]
+    assert told.replace("SPLIT", other) in refused("check", config, *words, capfd=capfd)
+
+
+def test_a_folder_that_is_not_there_or_a_file(config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    gone = refused("check", config, "--set", f"source.photographs={tmp_path}/gone", capfd=capfd)
+    assert "there is no such folder or file" in gone
+    file = refused("check", config, "--set", f"source.photographs={config}", capfd=capfd)
+    assert "is a file; `photographs` is a folder" in file
+
+
+def test_wording_that_nobody_wrote(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wording, "wording_path", lambda split: tmp_path / f"{split}.toml")
+    wording.load_wording.cache_clear()
+    told = refused("check", config, "--set", "source.wording=held_out", capfd=capfd)
+    wording.load_wording.cache_clear()
+    assert "wording 'held_out': there is no datagen/worlds/wording/held_out.toml" in told
+
+
+def test_a_photograph_that_cannot_be_read_fails_its_sessions_alone(
+    config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    text = '[[photograph]]\nname = "{0}"\nuri = "{1}"\nsplit = "tuned"\n'
+    rocket = "package://skimage/data/rocket.jpg"
+    (folder / "photographs.toml").write_text(text.format("bad", "bad.png") + text.format("rocket", rocket))
+    (folder / "bad.png").write_bytes(b"no picture")
+    sets = ("--set", f"source.photographs={folder}", "--set", "source.count=12")
+    out = tmp_path / "out"
+    done = call("run", config, "--engine", "local", "--out", out, *sets, capfd=capfd)
+    assert done.code == SOME_FAILED, done.err
+    rows = ledger_rows(out).values()
+    assert {row["status"] for row in rows} == {"accepted", "failed"}
+    assert all("bad.png: not a picture" in row["detail"] for row in rows if row["status"] == "failed")

@@ -1,0 +1,111 @@
+"""Wording files: what is wrong with one is named, and templates are filled with what they ask for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from datagen.core.errors import ConfigError
+from datagen.worlds import wording
+from datagen.worlds.draws import Draws
+from datagen.worlds.wording import (
+    GLOBAL,
+    OPTIONAL,
+    SECTIONS,
+    load_wording,
+    parse_wording,
+    plural,
+    sentences,
+    slots_of,
+    with_article,
+    wording_path,
+)
+
+TUNED = wording_path("tuned").read_text()
+
+
+def test_the_wording_has_words_for_every_kind_of_turn() -> None:
+    known = load_wording("tuned")
+    assert all(known.has(section) for section in SECTIONS)
+    assert all(known.has(f"global.{name}") for name in GLOBAL)
+
+
+@pytest.mark.skipif(not wording_path("held_out").is_file(), reason="somebody else writes it")
+def test_held_out_wording_shares_no_template() -> None:
+    def templates(split: str) -> set[str]:
+        known = load_wording(split)  # type: ignore[arg-type]
+        return {text.lower().strip(" .") for texts in known._sections.values() for text in texts}
+
+    assert not templates("tuned") & templates("held_out")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("add = [", "add = [[", "is no TOML"),
+        ("\nmove = [", "\nmoves = [", "unknown section 'moves'; did you mean 'move'"),
+        ('"remove the {object}"', '"remove the {thing}"', "'remove the {thing}' has the slot {thing}"),
+        ('"remove the {object}"', '"remove the thing"', "lacks the slot {noun} or {object}"),
+        ('"remove the {object}"', '"remove the {object"', "has a brace"),
+        ('"remove the {object}"', '"remove the {object.__class__}"', "has the slot {object.__class__}"),
+        ('"undo the last change"', '"  "', "says nothing"),
+        ('"undo the last change"', "3", "a list of templates is wanted"),
+        ("flip = [", "flop = [", "global: flip: a list of templates is wanted"),
+        ("cyan = [", "cyann = [", "colours: unknown name 'cyann'; did you mean 'cyan'"),
+        ('circle = ["circle", "disc"]', "circle = []", "nouns: 'circle': a list of names is wanted"),
+        ('  "add {a_object}",\n', "", "a template with {place} and one without it are wanted"),
+    ],
+)
+def test_wording_that_is_wrong_names_its_fault(old: str, new: str, told: str) -> None:
+    text = TUNED.replace(old, new)
+    assert text != TUNED
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        parse_wording(text.encode(), where="held_out.toml")
+
+
+def test_a_section_that_is_optional_may_lack() -> None:
+    text = TUNED
+    for section in OPTIONAL:
+        text = re.sub(rf"{section} = \[\n.*?\n\]\n", "", text, flags=re.DOTALL)
+    known = parse_wording(text.encode(), where="x")
+    assert not any(known.has(section) for section in OPTIONAL)
+
+
+def test_wording_that_nobody_wrote_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wording, "wording_path", lambda split: tmp_path / f"{split}.toml")
+    load_wording.cache_clear()
+    with pytest.raises(
+        ConfigError, match=r"wording 'held_out': there is no datagen/worlds/wording/held_out\.toml; write"
+    ):
+        load_wording("held_out")
+    load_wording.cache_clear()
+
+
+def test_a_template_is_chosen_by_its_slots() -> None:
+    known = load_wording("tuned")
+    for seed in range(20):
+        draws = Draws(seed)
+        bare = known.choose("add", draws=draws, slots=("a_object",))
+        placed = known.choose("add", draws=draws, slots=("a_object", "place"), having=("place",))
+        assert bare
+        assert placed
+        assert slots_of(bare) == {"a_object"}
+        assert slots_of(placed) == {"a_object", "place"}
+    assert known.choose("move", draws=draws, slots=("object",)) is None
+
+
+@pytest.mark.parametrize(
+    ("noun", "plurals"),
+    [("star", "stars"), ("cross", "crosses"), ("galaxy", "galaxies"), ("toy", "toys"), ("box", "boxes")],
+)
+def test_plurals(noun: str, plurals: str) -> None:
+    assert plural(noun) == plurals
+
+
+def test_articles_and_sentences() -> None:
+    assert with_article("orange star") == "an orange star"
+    assert with_article("red star") == "a red star"
+    assert sentences("add a star") == "add a star"
+    assert sentences("add a star", "make it red!") == "Add a star. Make it red!"
