@@ -32,8 +32,8 @@ class SelectBox(Map):
 
     Rule `corrected` takes the box that holds the change, has changed inside, and at whose edge the change ends. Rule
     `published` is equation 1 of MCIE: with each box masked out of both pictures, it takes the box whose pair is most
-    similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first. `box_terms`
-    lists what each candidate got, or its `fault`; `box_score` is the chosen box's score by the chosen rule.
+    similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first.
+    `box_terms` lists what each candidate got, or its `fault`; `box_score` is the chosen box's score by the chosen rule.
 
     The box of a global edit is the frame, unscored (`box_score` 0). Rejects as `unchanged` a pair that shows no change,
     as `no_box` one whose candidates are all at fault, as `too_large` a local edit whose box is more than 0.9 of the

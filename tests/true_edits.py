@@ -22,8 +22,25 @@ Split = Literal["tuned", "held_out"]
 Damage = Literal["none", "drift", "shift", "jpeg", "halo", "blur", "all"]
 Strength = Literal["mild", "strong"]
 
-TUNED = ("rocket.jpg", "coins.png", "coffee.png", "hubble_deep_field.jpg", "astronaut.png", "camera.png", "clock_motion.png")
-HELD_OUT = ("chelsea.png", "motorcycle_left.png", "brick.png", "grass.png", "gravel.png", "ihc.png", "moon.png", "retina.jpg")
+TUNED = (
+    "rocket.jpg",
+    "coins.png",
+    "coffee.png",
+    "hubble_deep_field.jpg",
+    "astronaut.png",
+    "camera.png",
+    "clock_motion.png",
+)
+HELD_OUT = (
+    "chelsea.png",
+    "motorcycle_left.png",
+    "brick.png",
+    "grass.png",
+    "gravel.png",
+    "ihc.png",
+    "moon.png",
+    "retina.jpg",
+)
 OPS = ("add", "remove", "erase", "recolour")
 """`erase` is a removal whose hole is inpainted; the others paste a piece of another photograph, or change colour."""
 DAMAGES: tuple[Damage, ...] = ("none", "drift", "shift", "jpeg", "halo", "blur", "all")
@@ -120,9 +137,7 @@ def _recoloured(rng: np.random.Generator, picture: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(lab.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB), np.uint8)
 
 
-def spoil(
-    rng: np.random.Generator, target: Pixels, mask_HW: Mask, *, damage: Damage, strength: Strength
-) -> Pixels:
+def spoil(rng: np.random.Generator, target: Pixels, mask_HW: Mask, *, damage: Damage, strength: Strength) -> Pixels:
     """The damage of an editing model: drift of colour, halo, blur outside the edit, shift, noise and JPEG."""
     hard = strength == "strong"
     several = (3 if hard else 1) if damage == "all" else (2 if hard else 1)
@@ -192,7 +207,7 @@ def _candidates(rng: np.random.Generator, box: Box, side: int) -> tuple[Box, ...
         start = rng.uniform(0, side - low, 2)
         return clipped(np.concatenate([start, start + rng.uniform(low, high, 2)]))
 
-    def wrong(make: "functools.partial[Box]") -> Box:
+    def wrong(make: functools.partial[Box]) -> Box:
         while True:
             found = make()
             if iou(found, box) < 0.5:
@@ -213,7 +228,7 @@ def _candidates(rng: np.random.Generator, box: Box, side: int) -> tuple[Box, ...
     return tuple(boxes[index] for index in rng.permutation(len(boxes)))
 
 
-def wrong_or_random(make: "functools.partial[Box]", box: Box, otherwise: "functools.partial[Box]") -> Box:
+def wrong_or_random(make: functools.partial[Box], box: Box, otherwise: functools.partial[Box]) -> Box:
     """A box of `make` that overlaps the truth by less than half; after many tries one of `otherwise`."""
     for attempt in range(800):
         found = (make if attempt < 400 else otherwise)()

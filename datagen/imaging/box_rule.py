@@ -71,7 +71,7 @@ def box_fault(box: Sequence[float], size: tuple[int, int], *, largest_share: flo
     `not_finite`, `inverted`, `empty`, `outside` (all of it), `too_small` (a side below 2 pixels inside the frame) or
     `too_large` (more than `largest_share` of the frame).
     """
-    if len(box) != 4 or not all(math.isfinite(edge) for edge in box):
+    if len(box) != 4 or not all(isinstance(edge, int | float) and math.isfinite(edge) for edge in box):
         return "not_finite"
     x0, y0, x1, y1 = box
     if x0 > x1 or y0 > y1:

@@ -43,7 +43,7 @@ _SHARP_DEVIATIONS = 3.0
 """How many standard deviations above the median a step has to be."""
 _STILL = 1.5
 """Median difference at the source's sharpest edges, in grey levels, up to which no movement is looked for."""
-_OUTLINE = 32
+_OUTLINE = 8
 """Side in pixels at which pictures are compared in coarse outline."""
 _NOISE = 1.0
 """Mean difference of outlines, in grey levels, that a codec may make."""

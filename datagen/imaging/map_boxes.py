@@ -19,7 +19,7 @@ MAP_BOX_PRICE = 0.15
 """What a place of the map's own box costs: it is worth its place if it changed by more."""
 LEVELS = (0.1, 0.3, 0.6)
 """Changes above which connected places are a part."""
-LEAST_CHANGE = 0.0005
+LEAST_CHANGE = 0.001
 """Least sum of change less its price inside the map's own box, as a share of the frame, that counts as a change."""
 _COARSE = 64
 """Cells of the long side at which the map's own box is searched first."""
