@@ -40,7 +40,7 @@ def map_box(change_HW: Floats, *, price: float = MAP_BOX_PRICE) -> GridBox | Non
     worth_HW = change_HW.astype(np.float64) - price
     step = -(-max(worth_HW.shape) // _COARSE)
     best = _best_of_grid(worth_HW, step)
-    return None if best is None else _refined(cv2.integral(worth_HW), best, step)
+    return None if best is None else _refined(np.asarray(cv2.integral(worth_HW), np.float64), best, step)
 
 
 def _best_of_grid(worth_HW: Sums, step: int) -> GridBox | None:
