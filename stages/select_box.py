@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import Field as Option
 from pydantic import model_validator
 
@@ -125,7 +126,7 @@ class SelectBox(Map):
             return pixels_HW
         one, other = self.encoder.maps(pair.pictures)
         encoder_HW = encoder_map(pair, (one, other))
-        return encoder_HW if self.config.map == "encoder" else (encoder_HW + pixels_HW) / 2
+        return encoder_HW if self.config.map == "encoder" else (encoder_HW + pixels_HW) * np.float32(0.5)
 
     def _published(self, record: Record, boxes: list[Box]) -> list[float] | list[None]:
         """Equation 1 for each box: the similarity of the pictures with the box masked out, all of them at once."""

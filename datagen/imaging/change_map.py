@@ -161,9 +161,13 @@ def pixel_difference(pair: ComparablePair) -> Floats:
 
     Each pixel is compared with the other picture's range within a pixel, in both directions, and the larger counts.
     """
-    one, other = (cv2.GaussianBlur(picture, (0, 0), 1) for picture in (pair.source, pair.target))
+    one, other = _smoothed(pair.source), _smoothed(pair.target)
     difference_HW = np.maximum(_beyond_range(one, other), _beyond_range(other, one))
     return np.asarray(cv2.GaussianBlur(difference_HW * pair.seen, (0, 0), 1.5), np.float32)
+
+
+def _smoothed(picture_HWC: Floats) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture_HWC, (0, 0), 1), np.float32)
 
 
 def _beyond_range(one: Floats, other: Floats) -> Floats:
@@ -178,9 +182,9 @@ def _enclosed(pair: ComparablePair) -> Floats:
     An edit has an outline, so there are sharp steps of the difference left and right of, above and below each of its
     pixels. A halo around it fades, and has none outside of the edit.
     """
-    one, other = (cv2.GaussianBlur(picture, (0, 0), 1) for picture in (pair.source, pair.target))
+    difference_HWC = _smoothed(pair.source) - _smoothed(pair.target)
     # A Sobel operator of size 3 weighs by 8 in sum; divided by it, a step is in grey levels a pixel.
-    across, down = (cv2.Sobel(one - other, cv2.CV_32F, *axes) / 8 for axes in ((1, 0), (0, 1)))
+    across, down = (cv2.Sobel(difference_HWC, cv2.CV_32F, *axes) / 8 for axes in ((1, 0), (0, 1)))
     step_HW = np.hypot(across, down).max(2) * pair.seen
     floor = _usual(step_HW, floor=_SHARP, deviations=_SHARP_DEVIATIONS)
     sharp_HW = np.clip((step_HW - floor) / floor, 0, 1)

@@ -53,14 +53,18 @@ def is_global_edit(*, op: str | None, scope: str | None) -> bool:
     return op == "global" or (op in (None, "", "unknown") and scope == "global")
 
 
+_SIDES: dict[str, tuple[Side, ...]] = {"add": ("target",), "remove": ("source",)}
+"""Where to look for what an operation is about, if not in both pictures."""
+
+
 def searches(pair: EditedPair) -> list[tuple[Side, str]]:
     """In which picture what is looked for: what was added is in the target alone, what was removed in the source.
 
     Anything else is looked for in both, what it was in the source and what it became in the target. Empty if the
     instruction names nothing.
     """
-    sides: tuple[Side, ...] = {"add": ("target",), "remove": ("source",)}.get(pair.op, ("source", "target"))
-    phrases = {"source": pair.object.strip(), "target": pair.renamed_to.strip() or pair.object.strip()}
+    sides = _SIDES.get(pair.op, ("source", "target"))
+    phrases: dict[Side, str] = {"source": pair.object.strip(), "target": pair.renamed_to.strip() or pair.object.strip()}
     return [(side, phrases[side]) for side in sides if phrases[side]]
 
 

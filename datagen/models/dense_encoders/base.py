@@ -33,7 +33,7 @@ def stretched(
 
     resized = [Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in images]
     pixels_BHWC = np.stack([np.asarray(image, np.float32) for image in resized]) / 255
-    normal_BHWC = (pixels_BHWC - np.float32(mean)) / np.float32(std)
+    normal_BHWC = (pixels_BHWC - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
     return torch.from_numpy(np.ascontiguousarray(normal_BHWC.transpose(0, 3, 1, 2)))
 
 
