@@ -113,4 +113,34 @@ def worlds(folder: Path, _manifest: Path) -> Path:
     return path
 
 
-MAKERS: tuple[Maker, ...] = (worlds, scoring, generating, grounding)
+def boxing(folder: Path, manifest: Path) -> Path:
+    """The box of what was added, among those that a detector and the change give."""
+    import tiny_grounding
+    import tiny_scorers
+
+    clip = str(tiny_scorers.clip(folder / "clip_of_boxes"))
+    detector = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_grounding_dino(folder / "proposing"))}
+    of_target = {"map": {"image": "target"}}
+    similarity = {"kind": "embedding", "embedder": {"kind": "clip", "weights": clip, "batch_size": 32}}
+    encoder = {"kind": "clip_patches", "weights": clip, "side": 64}
+    stages: list[dict[str, Any]] = [
+        {"use": "read_image", **of_target},
+        {"use": "expand_objects", **of_target},
+        {"use": "segment_subject", **of_target},
+        {"use": "remove_subject", **of_target, "with": {"inpainter": {"kind": "telea"}, "dilate_px": 2}},
+        {"use": "write_instruction"},
+        {
+            "use": "propose_boxes",
+            "map": {"op": "task", "object": "subject"},
+            "with": {"proposer": {"kind": "detector", "detector": detector, "min_score": 0.0, "most": 3}},
+        },
+        {
+            "use": "select_box",
+            "map": {"op": "task", "box": "entity_box"},
+            "with": {"map": "both", "encoder": encoder, "similarity": similarity},
+        },
+    ]
+    return config_of(folder, manifest, stages, name="boxing")
+
+
+MAKERS: tuple[Maker, ...] = (worlds, scoring, generating, grounding, boxing)

@@ -144,6 +144,13 @@ STANDARD: tuple[Field, ...] = (
     Field("annotated_subject", "text", "What annotators call the object, where it is named anew."),
     Field("subject", "text", "Name of the object an edit is about."),
     Field("box", "box", "The subject's box.", "xyxy", "pixels"),
+    Field("box_candidates", "json", "Boxes that may be an edit's: [{box, by, side, score}].", "xyxy", "pixels"),
+    Field(
+        "box_terms",
+        "json",
+        "What the box rules say of each candidate: [{box, by, fault, recall, precision, gradient, agree, published, "
+        "corrected}]; null where a term was not computed.",
+    ),
     Field(
         "polygons",
         "json",
@@ -179,7 +186,7 @@ STANDARD: tuple[Field, ...] = (
     Field("composite_structure", "score", "How well a pair is laid out, by the model that rated it.", unit="0 to 5"),
     Field("object_consistency", "score", "How far both pictures show one object, likewise.", unit="0 to 5"),
     Field("image_quality", "score", "How good both pictures are, likewise.", unit="0 to 5"),
-    Field("box_score", "score", "How sure the detector is of the subject's box.", unit="its own, 0 to 1"),
+    Field("box_score", "score", "How sure the detector, or the box rule, is of the box.", unit="its own"),
     Field("mask_fit", "score", "Overlap of the mask's bounds with its box, intersection over union.", unit="0 to 1"),
     Field("foreground_ratio", "score", "Mask pixels over all pixels.", unit="0 to 1"),
     Field("largest_piece", "score", "Share of the mask in its largest connected piece.", unit="0 to 1"),

@@ -1,0 +1,274 @@
+"""Map how far each place of a target differs from its source, 0 to 1, despite what editing models do to the rest.
+
+A target is shifted by a pixel or two, its colours drift, and it is blurred, noisy or compressed all over. So it is
+registered first, its colours are fitted to the source's, and what remains is compared with the usual difference of
+places of similar texture: a change is what exceeds that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.imaging.alignment import UNMOVED, Alignment, estimate_alignment
+from datagen.imaging.geometry import resize
+from datagen.imaging.image import Mask, Pixels
+
+Floats = NDArray[np.float32]
+"""Pictures HWC or maps HW."""
+
+LONG_SIDE = 256
+"""Pictures are compared at this long side, in pixels; smaller ones at their own size."""
+_ROUNDS = 4
+"""Rounds of the colour fit; each leaves out the pixels that agreed worst in the one before."""
+_AGREEING = 0.7
+"""Share of the pixels that a round fits: an edit of up to 0.3 of the frame does not disturb it."""
+_GAINS = (0.7, 1.4)
+"""Least and largest contrast that counts as drift of colour."""
+_FLAT = 2.0
+"""Standard deviation in grey levels below which a channel has no contrast to fit; its median is shifted alone."""
+_STRONG = 0.9
+"""Quantile of what exceeds the floor that says how strong the changes of a pair are."""
+_TO_SIGMA = 1.4826
+"""From a median absolute deviation to a standard deviation."""
+_SHARP = 2.0
+"""Least step of the difference, in grey levels a pixel, that bounds an edit; a halo fades more slowly."""
+_SHARP_DEVIATIONS = 3.0
+"""How many standard deviations above the median a step has to be."""
+_STILL = 1.5
+"""Median difference at the source's sharpest edges, in grey levels, up to which no movement is looked for."""
+_OUTLINE = 8
+"""Side in pixels at which pictures are compared in coarse outline."""
+_NOISE = 1.0
+"""Mean difference of outlines, in grey levels, that a codec may make."""
+_CACHED = 16
+"""Pairs whose map is remembered: stages of one worker ask for the map of one pair one after the other."""
+
+
+class Scale(NamedTuple):
+    """How a difference becomes a share of change: 0 up to a floor, 1 from a share of the strong changes on."""
+
+    floor: float
+    """Least floor, in the difference's own unit."""
+    deviations: float
+    """The floor lies this many standard deviations above the median."""
+    steep: float
+    """Share of the strong changes that counts as 1."""
+
+
+PIXEL_SCALE = Scale(floor=2.0, deviations=3.0, steep=0.25)
+"""For the difference of pixels, in grey levels."""
+ENCODER_SCALE = Scale(floor=1 / 255, deviations=2.0, steep=0.7)
+"""For the difference of an encoder's features, 1 - cosine."""
+
+
+class ComparablePair(NamedTuple):
+    """Source and target at the size of comparison, the target registered on the source and in its colours."""
+
+    source: Floats
+    """HWC, 0 to 255."""
+    target: Floats
+    """HWC of the same size; fitted colours may lie a little outside of 0 to 255."""
+    seen: Mask
+    """HW. Where both pictures show something: a target that moved leaves a strip of the source with no counterpart."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.source.shape[1], self.source.shape[0]
+
+    @property
+    def pictures(self) -> list[Pixels]:
+        """Both as uint8, for an encoder."""
+        return [np.rint(picture).clip(0, 255).astype(np.uint8) for picture in (self.source, self.target)]
+
+
+def comparable_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
+    """Bring a pair to one size (long side at most 256), position and colour. Pictures HWC uint8 RGB of any sizes."""
+    height, width = source_HWC.shape[:2]
+    ratio = min(1.0, LONG_SIDE / max(height, width))
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    source, target = resize(source_HWC, size).astype(np.float32), resize(target_HWC, size).astype(np.float32)
+    pair = ComparablePair(source, target, np.ones(source.shape[:2], np.bool_))
+    still = pair._replace(target=_fit_colours(pair))
+    if _edges_agree(still):
+        return still
+    movement = estimate_alignment(source_HWC, target_HWC)
+    if movement == UNMOVED:
+        return still
+    movement = movement._replace(x=movement.x * ratio, y=movement.y * ratio)
+    # Only a place that bilinear interpolation takes from inside the target alone has been seen.
+    seen_HW = _moved_back(np.ones_like(source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
+    pair = ComparablePair(source, _moved_back(target, movement, border=cv2.BORDER_REPLICATE), seen_HW)
+    return pair._replace(target=_fit_colours(pair))
+
+
+def _edges_agree(pair: ComparablePair) -> bool:
+    """Whether the sharpest fifth of the source's edges has a counterpart in place, so that nothing can have moved."""
+    grey = np.asarray(cv2.cvtColor(pair.source, cv2.COLOR_RGB2GRAY), np.float32)
+    steps_HW = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    sharp_HW = steps_HW >= np.quantile(steps_HW, 0.8)
+    return bool(np.median(np.abs(pair.source - pair.target).max(2)[sharp_HW]) <= _STILL)
+
+
+def _moved_back(picture_HWC: Floats, movement: Alignment, *, border: int) -> Floats:
+    height, width = picture_HWC.shape[:2]
+    keep = 1 - movement.scale
+    matrix = np.array(
+        [
+            [movement.scale, 0, keep * (width - 1) / 2 + movement.x],
+            [0, movement.scale, keep * (height - 1) / 2 + movement.y],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(picture_HWC, matrix, (width, height), flags=flags, borderMode=border), np.float32)
+
+
+def _fit_colours(pair: ComparablePair) -> Floats:
+    """The target with a line a·t + b for each channel that brings it closest to the source where they agree best.
+
+    Least squares, trimmed: each of four rounds fits the 70 % of the seen pixels that agreed best in the round before.
+    """
+    source_HWC, target_HWC, seen_HW = pair
+    fitted, agree_HW = target_HWC, seen_HW
+    for _ in range(_ROUNDS):
+        if not agree_HW.any():
+            break
+        fitted = np.empty_like(target_HWC)
+        for channel in range(target_HWC.shape[2]):
+            gain, offset = _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW])
+            fitted[..., channel] = gain * target_HWC[..., channel] + offset
+        difference_HW = np.abs(fitted - source_HWC).max(2)
+        agree_HW = seen_HW & (difference_HW <= np.quantile(difference_HW[seen_HW], _AGREEING))
+    return fitted
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float]:
+    if x.std() < _FLAT:
+        return 1.0, float(np.median(y - x))
+    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *_GAINS))
+    return gain, float(y.mean(dtype=np.float64) - gain * x.mean(dtype=np.float64))
+
+
+def pixel_difference(pair: ComparablePair) -> Floats:
+    """Difference in grey levels, HW; an edge that lies up to a pixel off costs nothing.
+
+    Each pixel is compared with the other picture's range within a pixel, in both directions, and the larger counts.
+    """
+    one, other = _smoothed(pair.source), _smoothed(pair.target)
+    difference_HW = np.maximum(_beyond_range(one, other), _beyond_range(other, one))
+    return np.asarray(cv2.GaussianBlur(difference_HW * pair.seen, (0, 0), 1.5), np.float32)
+
+
+def _smoothed(picture_HWC: Floats) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture_HWC, (0, 0), 1), np.float32)
+
+
+def _beyond_range(one: Floats, other: Floats) -> Floats:
+    near = np.ones((3, 3), np.uint8)
+    beyond = np.maximum(cv2.erode(other, near) - one, one - cv2.dilate(other, near))
+    return np.asarray(np.maximum(beyond, 0).max(2), np.float32)
+
+
+def _enclosed(pair: ComparablePair) -> Floats:
+    """How far each place lies inside sharp changes, HW, 0 to 1: the least of the sharpest step on each of its sides.
+
+    An edit has an outline, so there are sharp steps of the difference left and right of, above and below each of its
+    pixels. A halo around it fades, and has none outside of the edit.
+    """
+    difference_HWC = _smoothed(pair.source) - _smoothed(pair.target)
+    # A Sobel operator of size 3 weighs by 8 in sum; divided by it, a step is in grey levels a pixel.
+    across, down = (cv2.Sobel(difference_HWC, cv2.CV_32F, *axes) / 8 for axes in ((1, 0), (0, 1)))
+    step_HW = np.hypot(across, down).max(2) * pair.seen
+    floor = _usual(step_HW, floor=_SHARP, deviations=_SHARP_DEVIATIONS)
+    sharp_HW = np.clip((step_HW - floor) / floor, 0, 1)
+    sides = (
+        np.maximum.accumulate(sharp_HW, axis=0),
+        np.maximum.accumulate(sharp_HW, axis=1),
+        np.maximum.accumulate(sharp_HW[::-1], axis=0)[::-1],
+        np.maximum.accumulate(sharp_HW[:, ::-1], axis=1)[:, ::-1],
+    )
+    return np.asarray(np.minimum.reduce(sides), np.float32)
+
+
+def _usual(difference_HW: Floats, *, floor: float, deviations: float) -> float:
+    """What a difference may be without a change: the median and some standard deviations, estimated by the MAD."""
+    median = float(np.median(difference_HW))
+    deviation = float(np.median(np.abs(difference_HW - median))) * _TO_SIGMA
+    return max(floor, median + deviations * deviation)
+
+
+def _as_share(difference_HW: Floats, scale: Scale) -> Floats:
+    low = _usual(difference_HW, floor=scale.floor, deviations=scale.deviations)
+    strong = difference_HW[difference_HW > low]
+    high = max(2 * low, scale.steep * float(np.quantile(strong, _STRONG))) if strong.size else 2 * low
+    return np.asarray(np.clip((difference_HW - low) / (high - low), 0, 1), np.float32)
+
+
+def pixel_map(pair: ComparablePair) -> Floats:
+    """Change by pixels, HW, 0 to 1: their difference, where sharp changes enclose it."""
+    return _as_share(pixel_difference(pair), PIXEL_SCALE) * _enclosed(pair)
+
+
+def encoder_map(pair: ComparablePair, features: tuple[Floats, Floats]) -> Floats:
+    """Change by an encoder's features, HW at the pair's size, 0 to 1.
+
+    `features` are those of `pair.pictures`, (h, w, D) with vectors of length 1; their difference is 1 - cosine. It
+    counts by half where no sharp changes enclose it: features look around, so that the map of an edit is wider than it.
+    """
+    one, other = features
+    difference_HW = np.asarray(np.maximum(1 - (one * other).sum(2), 0), np.float32)
+    share_HW = cv2.resize(_as_share(difference_HW, ENCODER_SCALE), pair.size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(share_HW * (1 + _enclosed(pair)) / 2, np.float32)
+
+
+def is_untouched(source_HWC: Pixels, target_HWC: Pixels) -> bool:
+    """Whether two pictures show the same colours everywhere, but for noise: in coarse outline, at one place.
+
+    For edits of the whole picture, whose change of colour a `ComparablePair` takes for drift and fits away.
+    """
+    side = (_OUTLINE, _OUTLINE)
+    one, other = (
+        cv2.resize(picture, side, interpolation=cv2.INTER_AREA).astype(np.float32)
+        for picture in (source_HWC, target_HWC)
+    )
+    return bool(np.abs(one - other).max(2).mean() <= _NOISE)
+
+
+class PixelMapCache:
+    """Remembers the pixel maps of the last pairs, by the pictures' content. Threads may share it."""
+
+    def __init__(self, size: int = _CACHED) -> None:
+        self._size = size
+        self._maps: OrderedDict[bytes, tuple[ComparablePair, Floats]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, source_HWC: Pixels, target_HWC: Pixels) -> tuple[ComparablePair, Floats]:
+        """The comparable pair and its `pixel_map`; both are read-only."""
+        key = b"".join(
+            hashlib.sha256(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()).digest()
+            for picture in (source_HWC, target_HWC)
+        )
+        with self._lock:
+            found = self._maps.get(key)
+        if found is None:
+            pair = comparable_pair(source_HWC, target_HWC)
+            found = pair, pixel_map(pair)
+            for array in (*pair, found[1]):
+                array.setflags(write=False)
+        with self._lock:
+            self._maps[key] = found
+            self._maps.move_to_end(key)
+            while len(self._maps) > self._size:
+                self._maps.popitem(last=False)
+        return found
+
+
+cached_pixel_map = PixelMapCache()
+"""The cache that the stages of one process share."""

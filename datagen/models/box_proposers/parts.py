@@ -1,0 +1,43 @@
+"""Boxes around the parts of the map of the change: no weights, no words."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from datagen.core.stage import Runtime
+from datagen.imaging.change_map import cached_pixel_map
+from datagen.imaging.map_boxes import component_boxes
+from datagen.models.base import ModelConfig
+from datagen.models.box_proposers.base import BoxCandidate, BoxProposer, EditedPair
+
+
+class PartsProposerConfig(ModelConfig):
+    """Connected parts of the change map at several levels, one by one and merged; it does not read the instruction."""
+
+    kind: Literal["parts"] = "parts"
+
+    most: int = Field(default=16, ge=1, le=100)
+    """Most boxes."""
+
+    def load(self, device: str, *, runtime: Runtime) -> BoxProposer:  # noqa: ARG002 - it needs neither
+        """The proposer."""
+        return PartsProposer(self)
+
+
+class PartsProposer:
+    """Finds parts of the change map by pixels."""
+
+    def __init__(self, config: PartsProposerConfig) -> None:
+        self._config = config
+
+    async def propose(self, pair: EditedPair, *, record: str) -> list[BoxCandidate]:  # noqa: ARG002
+        """See `BoxProposer`."""
+        _, change_HW = cached_pixel_map(pair.source.array, pair.target.array)
+        wide, high = pair.source.size[0] / change_HW.shape[1], pair.source.size[1] / change_HW.shape[0]
+        boxes = component_boxes(change_HW, most=self._config.most)
+        return [BoxCandidate((x0 * wide, y0 * high, x1 * wide, y1 * high), "parts") for x0, y0, x1, y1 in boxes]
+
+    async def close(self) -> None:
+        """It opened nothing."""

@@ -1,0 +1,84 @@
+"""Propose boxes for what an edit changes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from datagen import Answer, AsyncMap, Record, StageConfig
+from datagen.core.fields import Field
+from datagen.imaging.change_map import cached_pixel_map
+from datagen.imaging.map_boxes import map_box
+from datagen.models.box_proposers import BoxProposerConfig
+from datagen.models.box_proposers.base import BoxCandidate, EditedPair, is_global_edit
+from datagen.models.box_proposers.parts import PartsProposerConfig
+
+
+class ProposeBoxes(AsyncMap):
+    """Propose boxes for what an edit changes, and keep all of them (MCIE, section 3.1, asks Qwen2.5-VL for k).
+
+    The proposer `parts` takes them from the map of the change; `detector` and `grounder` look for `object` in the
+    picture that `op` asks for: what was added in the target, what was removed in the source, anything else in both.
+    The map's own box, the rectangle with the largest sum of change less 0.15 a place, can be added to those of any
+    proposer; it is told apart by `by: change_map`. Boxes are in pixels of the source. Nothing is rejected: `select_box`
+    judges them. For a global edit nothing is proposed, as its box is the frame.
+    """
+
+    reads = ("source", "target")
+    optional = ("op", "object", "renamed_to", "scope")
+    writes = ("box_candidates",)
+    version = 1
+    remote = False
+    fields = (
+        Field("op", "text", "What an instruction asks for first; `unknown` if it is not understood."),
+        Field("object", "text", "Name of the thing that an instruction is about, '' if there is none."),
+        Field("renamed_to", "text", "Name of that thing after the edit, '' if it keeps its name."),
+    )
+
+    class Config(StageConfig):
+        """Who proposes."""
+
+        proposer: BoxProposerConfig = PartsProposerConfig()
+        """What proposes boxes."""
+        map_box: Literal["added", "left_out"] = "added"
+        """Whether the map's own box is one of the candidates; the published recipe has none."""
+
+    config: Config
+
+    @classmethod
+    def needs(cls, config: Any) -> tuple[str, ...]:
+        """The pictures, and what the proposer reads."""
+        return (*cls.reads, *config.proposer.needs)
+
+    def setup(self, device: str) -> None:
+        """Load the proposer."""
+        self.proposer = self.config.proposer.load(device, runtime=self.runtime)
+
+    async def process_one(self, record: Record) -> Answer:
+        """Propose the boxes of one edit."""
+        if is_global_edit(op=record.get("op"), scope=record.get("scope")):
+            return {"box_candidates": []}
+        words = {name: record.get(name) or "" for name in ("object", "renamed_to")}
+        pair = EditedPair(record["source"], record["target"], op=record.get("op") or "unknown", **words)
+        found = await self.proposer.propose(pair, record=record.id)
+        own = _own_box(pair) if self.config.map_box == "added" else []
+        return {"box_candidates": [_entry(candidate) for candidate in (*found, *own)]}
+
+    async def close(self) -> None:
+        """Let go of what the proposer opened, if it was loaded."""
+        if hasattr(self, "proposer"):
+            await self.proposer.close()
+
+
+def _own_box(pair: EditedPair) -> list[BoxCandidate]:
+    _, change_HW = cached_pixel_map(pair.source.array, pair.target.array)
+    box = map_box(change_HW)
+    if box is None:
+        return []
+    wide, high = pair.source.size[0] / change_HW.shape[1], pair.source.size[1] / change_HW.shape[0]
+    return [BoxCandidate((box[0] * wide, box[1] * high, box[2] * wide, box[3] * high), "change_map")]
+
+
+def _entry(candidate: BoxCandidate) -> dict[str, Any]:
+    score = None if candidate.score is None else round(candidate.score, 4)
+    box = [round(edge, 2) for edge in candidate.box]
+    return {"box": box, "by": candidate.by, "side": candidate.side, "score": score}

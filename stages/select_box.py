@@ -1,0 +1,146 @@
+"""Choose the box of an edit among its candidates."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field as Option
+from pydantic import model_validator
+
+from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen.core.fields import Box, Field
+from datagen.imaging.box_rule import (
+    WEIGHTS,
+    BoxTerms,
+    MapKind,
+    best_box,
+    box_fault,
+    box_terms,
+    corrected_score,
+    masked_out,
+)
+from datagen.imaging.change_map import ComparablePair, Floats, cached_pixel_map, encoder_map, is_untouched
+from datagen.imaging.geometry import clip_box, resize
+from datagen.imaging.map_boxes import is_unchanged
+from datagen.models.box_proposers.base import is_global_edit
+from datagen.models.dense_encoders import DenseEncoderConfig
+from datagen.models.similarities import SimilarityConfig
+
+
+class SelectBox(Map):
+    """Choose the box of an edit among its candidates, by a map of the change or by what is left outside of each box.
+
+    Rule `corrected` takes the box that holds the change, has changed inside, and at whose edge the change ends. Rule
+    `published` is equation 1 of MCIE: with each box masked out of both pictures, it takes the box whose pair is most
+    similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first.
+    `box_terms` lists what each candidate got, or its `fault`; `box_score` is the chosen box's score by the chosen rule.
+
+    The box of a global edit is the frame, unscored (`box_score` 0). Rejects as `unchanged` a pair that shows no change,
+    as `no_box` one whose candidates are all at fault, as `too_large` a local edit whose box is more than 0.9 of the
+    frame.
+    """
+
+    reads = ("source", "target", "box_candidates")
+    optional = ("op", "scope")
+    writes = ("box", "box_score", "box_terms")
+    rejects = ("unchanged", "no_box", "too_large")
+    version = 1
+    fields = (Field("op", "text", "What an instruction asks for first; `unknown` if it is not understood."),)
+
+    class Config(StageConfig):
+        """Which rule, and what it compares."""
+
+        rule: Literal["corrected", "published"] = "corrected"
+        """Which rule chooses."""
+        map: MapKind = "pixels"
+        """What the corrected rule's map compares: `pixels`, features of an `encoder`, or the mean of `both`."""
+        encoder: DenseEncoderConfig | None = None
+        """The model whose features are compared; for `map: encoder` and `map: both`."""
+        similarity: SimilarityConfig | None = None
+        """What compares the masked pictures; for rule `published`. With rule `corrected` it is only written down."""
+        largest_share: float = Option(default=1, gt=0, le=1)
+        """Rule `published` takes no box above this share of the frame. As published it is 1: nothing is barred."""
+        max_share: float = Option(default=0.9, gt=0, le=1)
+        """Largest share of the frame of a local edit's box; rule `corrected` takes no larger one."""
+
+        @model_validator(mode="after")
+        def _check_models(self) -> Self:
+            if self.rule == "published" and self.similarity is None:
+                raise ValueError("rule 'published' compares masked pictures: give `similarity`, such as {kind: pixels}")
+            if (self.map == "pixels") != (self.encoder is None):
+                wanted = "needs an `encoder`" if self.encoder is None else "uses no `encoder`: leave it out"
+                raise ValueError(f"map '{self.map}' {wanted}")
+            return self
+
+    config: Config
+
+    def setup(self, device: str) -> None:
+        """Load the models."""
+        self.encoder = self.config.encoder.load(device) if self.config.encoder else None
+        self.similarity = self.config.similarity.load(device) if self.config.similarity else None
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Choose the box of each edit."""
+        return [self._choose(record) for record in batch]
+
+    def _choose(self, record: Record) -> Answer:
+        source, target, size = record["source"].array, record["target"].array, record["source"].size
+        pair, pixels_HW = cached_pixel_map(source, target)
+        unchanged = is_unchanged(pixels_HW)
+        if is_global_edit(op=record.get("op"), scope=record.get("scope")):
+            if unchanged and is_untouched(source, target):
+                return Reject("unchanged", "source and target show the same")
+            return {"box": (0.0, 0.0, *map(float, size)), "box_score": 0.0, "box_terms": []}
+        if unchanged:
+            return Reject("unchanged", "nothing differs beyond what noise and a codec do")
+        share = self.config.max_share if self.config.rule == "corrected" else self.config.largest_share
+        rows = [_row(one, size=size, largest_share=share) for one in record["box_candidates"]]
+        sound = [row for row in rows if not row["fault"]]
+        boxes = [clip_box(row["box"], size) for row in sound]
+        if not sound:
+            faults = sorted({row["fault"] for row in rows}) or ["there are none"]
+            reason = "too_large" if "too_large" in faults else "no_box"
+            return Reject(reason, f"what is wrong with the candidates: {', '.join(faults)}", {"box_terms": rows})
+        for row, terms in zip(sound, self._terms(record, boxes, pair, pixels_HW), strict=True):
+            row |= terms
+        best = best_box([row[self.config.rule] for row in sound], boxes)
+        if box_fault(boxes[best], size, largest_share=self.config.max_share):
+            return Reject("too_large", f"more than {self.config.max_share:g} of the frame", {"box_terms": rows})
+        return {"box": boxes[best], "box_score": sound[best][self.config.rule], "box_terms": rows}
+
+    def _terms(
+        self, record: Record, boxes: list[Box], pair: ComparablePair, pixels_HW: Floats
+    ) -> list[dict[str, float | None]]:
+        """What the rules say of each box, by the name of the term."""
+        change_HW = self._change_map(pair, pixels_HW)
+        terms = box_terms(change_HW, boxes, size=record["source"].size)
+        published = self._published(record, boxes)
+        return [
+            {**one._asdict(), "published": score, "corrected": corrected_score(one, WEIGHTS[self.config.map])}
+            for one, score in zip(terms, published, strict=True)
+        ]
+
+    def _change_map(self, pair: ComparablePair, pixels_HW: Floats) -> Floats:
+        if self.encoder is None:
+            return pixels_HW
+        one, other = self.encoder.maps(pair.pictures)
+        encoder_HW = encoder_map(pair, (one, other))
+        return encoder_HW if self.config.map == "encoder" else (encoder_HW + pixels_HW) * np.float32(0.5)
+
+    def _published(self, record: Record, boxes: list[Box]) -> list[float] | list[None]:
+        """Equation 1 for each box: the similarity of the pictures with the box masked out, all of them at once."""
+        if self.similarity is None:
+            return [None] * len(boxes)
+        source, target = record["source"].array, resize(record["target"].array, record["source"].size)
+        return self.similarity([masked_out(source, box) for box in boxes], [masked_out(target, box) for box in boxes])
+
+
+def _row(candidate: dict[str, Any], *, size: tuple[int, int], largest_share: float) -> dict[str, Any]:
+    """The row of a candidate before its terms are known."""
+    fault = box_fault(candidate["box"], size, largest_share=largest_share)
+    box = None if fault == "not_finite" else list(candidate["box"])  # JSON has no NaN
+    return {"box": box, "by": candidate["by"], "fault": fault, **dict.fromkeys(_TERMS)}
+
+
+_TERMS = (*BoxTerms._fields, "published", "corrected")
