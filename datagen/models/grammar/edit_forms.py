@@ -24,7 +24,7 @@ from datagen.models.grammar.noun_phrases import COLOUR, OWNERS, Phrase, is_gener
 from datagen.models.grammar.thing_names import kind_of, word_set
 
 
-class Form(NamedTuple):
+class ClauseForm(NamedTuple):
     """What a clause asks for; see `EditPart`. `colour` is the colour that the thing takes, '' if none."""
 
     op: str
@@ -36,7 +36,7 @@ class Form(NamedTuple):
     colour: str = ""
 
 
-Reader = Callable[[str, str], list[Form]]
+Reader = Callable[[str, str], list[ClauseForm]]
 """Given a clause and its first word in lower case: what it asks for, [] if it has another form."""
 _PLACES = word_set(
     "left right top bottom middle center centre corner side edge background foreground front back distance upper "
@@ -64,14 +64,14 @@ _OF_THING = re.compile(
 )
 
 
-def forms_of(clause: str) -> list[Form]:
+def forms_of(clause: str) -> list[ClauseForm]:
     """What a clause asks for, by the first form that it has; [] if it has none."""
     verb = clause.split(maxsplit=1)[0].lower()
     readers = (_undoing, _global, _replacement, _removal, _change, _movement, _addition, _wish, _other)
     return next((forms for read in readers if (forms := read(clause, verb))), [])
 
 
-def _form(op: str, phrase: Phrase, *, rest: str = "", renamed_to: str = "", colour: str = "") -> Form:
+def _form(op: str, phrase: Phrase, *, rest: str = "", renamed_to: str = "", colour: str = "") -> ClauseForm:
     """The form for a phrase, with what it and the rest of the clause rely on."""
     refers, cues = _relies_on(f"{phrase.rest} {rest}")
     if phrase.owner:
@@ -81,7 +81,7 @@ def _form(op: str, phrase: Phrase, *, rest: str = "", renamed_to: str = "", colo
     if phrase.name and not name and phrase.kind == "known":
         own.append("pronoun")  # "the one", "the red one"
     every = tuple(dict.fromkeys([*own, *cues]))
-    return Form(op, name, renamed_to, tuple(refers), phrase.count, every, colour)
+    return ClauseForm(op, name, renamed_to, tuple(refers), phrase.count, every, colour)
 
 
 def _relies_on(rest: str) -> tuple[list[str], list[str]]:
@@ -107,7 +107,7 @@ def _relies_on(rest: str) -> tuple[list[str], list[str]]:
     return names, cues
 
 
-def _each(op: str, text: str, *, rest: str = "") -> list[Form]:
+def _each(op: str, text: str, *, rest: str = "") -> list[ClauseForm]:
     """One form for each thing of a list: "a cat and a dog on the sofa"."""
     found = []
     for part in _AND.split(text):
@@ -120,7 +120,7 @@ def _each(op: str, text: str, *, rest: str = "") -> list[Form]:
     return found
 
 
-def _undoing(clause: str, verb: str) -> list[Form]:  # noqa: ARG001
+def _undoing(clause: str, verb: str) -> list[ClauseForm]:  # noqa: ARG001
     if (found := BACK.match(clause)) and not re.search(r"\bback\s+(?:to|on|in|at)\s+the\s+\w+$", clause, re.IGNORECASE):
         phrase = read_phrase(found["after"] or found["before"])
         return [_form("undo", phrase)]
@@ -131,7 +131,7 @@ def _undoing(clause: str, verb: str) -> list[Form]:  # noqa: ARG001
     general = thing is None or UNDO.search(f"undo {named['thing']}" if named else "") is None
     if thing and not general and not _is_edit(thing.name):
         return [_form("undo", thing)]
-    return [Form("undo")]
+    return [ClauseForm("undo")]
 
 
 _EDITS = word_set(
@@ -144,10 +144,10 @@ def _is_edit(name: str) -> bool:
     return not name or kind_of(name) in _EDITS or is_general(name)
 
 
-def _global(clause: str, verb: str) -> list[Form]:
+def _global(clause: str, verb: str) -> list[ClauseForm]:
     if not (_is_of_picture(clause, verb) or _is_toned(clause) or _is_property(clause, verb)):
         return []
-    return [Form("global", cues=("geometric",) if GEOMETRIC.search(clause) else ())]
+    return [ClauseForm("global", cues=("geometric",) if GEOMETRIC.search(clause) else ())]
 
 
 def _is_of_picture(clause: str, verb: str) -> bool:
@@ -238,7 +238,7 @@ _JOINED = {
 """What may stand between the old and the new thing, by verb."""
 
 
-def _replacement(clause: str, verb: str) -> list[Form]:
+def _replacement(clause: str, verb: str) -> list[ClauseForm]:
     if verb == "substitute" and (
         found := re.match(r"substitute\s+(?P<new>.+?)\s+for\s+(?P<old>.+)", clause, re.IGNORECASE)
     ):
@@ -291,7 +291,7 @@ def _replacement(clause: str, verb: str) -> list[Form]:
     return _replaced(found["old"], found["new"], verb) if found else []
 
 
-def _replaced(old: str, new: str, verb: str) -> list[Form]:
+def _replaced(old: str, new: str, verb: str) -> list[ClauseForm]:
     """The form of a replacement; [] if it only changes how a thing looks, or where it is."""
     was, becomes = read_phrase(old), read_phrase(new)
     is_named = verb in ("replace", "swap", "exchange", "substitute", "trade", "switch")
@@ -345,7 +345,7 @@ _GONE = re.compile(
 )
 
 
-def _removal(clause: str, verb: str) -> list[Form]:
+def _removal(clause: str, verb: str) -> list[ClauseForm]:
     apart = _REMOVED_APART.match(clause)
     thing = next((text for text in apart.groups() if text), "") if apart else ""
     if not apart and (found := _REMOVED.match(clause) or _GONE.match(clause)):
@@ -378,7 +378,7 @@ _COLOUR_OF = re.compile(
 _NUMBERED = ("one", "first"), ("two", "second"), ("three", "third"), ("four", "fourth"), ("five", "fifth")
 
 
-def _change(clause: str, verb: str) -> list[Form]:
+def _change(clause: str, verb: str) -> list[ClauseForm]:
     if found := _COLOUR_OF.match(clause):
         for thing, colour in _NUMBERED:
             if found[thing]:
@@ -415,7 +415,7 @@ _CARRY = (
 _PUT = "put|place|set|position|take|lay|hang|have|stick|drop|pop|stand|rest|want|center|centre"
 
 
-def _movement(clause: str, verb: str) -> list[Form]:
+def _movement(clause: str, verb: str) -> list[ClauseForm]:
     found = re.match(rf"(?P<verb>{_CARRY}|{_PUT})\s+(?P<thing>.+)", clause, re.IGNORECASE)
     if not found:
         return []
@@ -469,14 +469,14 @@ _COPY = re.compile(
 )
 
 
-def _addition(clause: str, verb: str) -> list[Form]:
+def _addition(clause: str, verb: str) -> list[ClauseForm]:
     if found := _COPY.match(clause):
         phrase = read_phrase(found["thing"] or found["of"] or "it")
         form = _form("add", phrase._replace(count=1))
         return [form._replace(cues=tuple(dict.fromkeys([*form.cues, "another"])))]
     if found := _AGAIN.fullmatch(clause):
         refers, cues = _relies_on(found["rest"] or "")
-        return [Form("add", refers_to=tuple(refers), cues=tuple(dict.fromkeys(["another", *cues])))]
+        return [ClauseForm("add", refers_to=tuple(refers), cues=tuple(dict.fromkeys(["another", *cues])))]
     if found := _WITH.match(clause) or _GIVE.match(clause):
         owner = read_phrase(found["on"])
         on = owner.name or "it"
@@ -548,7 +548,9 @@ _DONE = (
         r"(?:have|has|wear|get|hold|carry)\s+(?P<x>(?:an?|some|two|three)\s.+)"
     ), re.IGNORECASE), "give {thing} {x}"),
     (re.compile(r"(?:flipped|mirrored|rotated|cropped|inverted)\b(?P<x>.*)", re.IGNORECASE), "flip {thing} {x}"),
-    (re.compile(r"(?:become\s+|turn\s+into\s+|be\s+|to\s+be\s+)*(?P<x>an?\s.+)", re.IGNORECASE), "turn {thing} into {x}"),
+    (re.compile(
+        r"(?:become\s+|turn\s+into\s+|be\s+|to\s+be\s+)*(?P<x>an?\s.+)", re.IGNORECASE
+    ), "turn {thing} into {x}"),
     (re.compile((
         r"(?P<x>(?:to\s+the\s|on\s|onto\s|in\s+the\s|at\s|over\s|under\s|above\s|below\s|behind\s|beside\s|near\s"
         r"|next\s+to\s|between\s|further\s|closer\s|left\s+of|right\s+of).*)"
@@ -558,7 +560,7 @@ _DONE = (
 """How a state is asked for, as the order that asks for the same."""
 
 
-def _wish(clause: str, verb: str) -> list[Form]:  # noqa: ARG001
+def _wish(clause: str, verb: str) -> list[ClauseForm]:  # noqa: ARG001
     """A wish or a demand in other words: "I'd like the star blue", "the star should be removed"."""
     if found := _THERE.match(clause):
         return _each("add", found["new"])
@@ -582,7 +584,7 @@ def _split_state(text: str) -> re.Match[str] | None:
     return re.match(rf"(?P<thing>{things})\s+(?P<state>{states})$", text, re.IGNORECASE)
 
 
-def _of_state(thing: str, state: str) -> list[Form]:
+def _of_state(thing: str, state: str) -> list[ClauseForm]:
     for pattern, order in _DONE:
         if found := pattern.fullmatch(state):
             return forms_of(order.format(thing=thing, x=found.groupdict().get("x", "").strip()).strip())
@@ -595,7 +597,7 @@ _SAYS = word_set(
 )
 
 
-def _other(clause: str, verb: str) -> list[Form]:
+def _other(clause: str, verb: str) -> list[ClauseForm]:
     """Any other verb that is done to a known thing: "polish the car"."""
     found = re.match(
         rf"[a-z]+(?:\s+(?:up|down|out|off|on))?\s+(?P<thing>(?:the|this|that|these|those|it|them|him|her"

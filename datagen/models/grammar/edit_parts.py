@@ -6,7 +6,7 @@ import re
 from typing import Literal, NamedTuple, get_args
 
 from datagen.models.grammar.clauses import clauses_of, sentences_of
-from datagen.models.grammar.edit_forms import Form, forms_of
+from datagen.models.grammar.edit_forms import ClauseForm, forms_of
 from datagen.models.grammar.edit_words import STANDING, is_foreign
 from datagen.models.grammar.noun_phrases import COLOUR, joined_names, read_phrase
 from datagen.models.grammar.thing_names import COLOUR_FAMILIES, may_be_same
@@ -101,8 +101,8 @@ _UNKNOWN = EditPart("unknown", "", "", (), 1, ())
 def _parts_of(clause: str, named: str, before: EditPart | None) -> list[EditPart]:
     """The parts of one clause; [] if it asks for nothing. `named` is the thing that was named last in this text."""
     forms = forms_of(clause)
-    if named and len(forms) == 1 and forms[0] == Form("global") and re.match(r"\w+\s+(?:it|this|that)\b", clause):
-        forms = [Form("change", named)]  # "The lamp is too dark. Make it brighter."
+    if named and len(forms) == 1 and forms[0] == ClauseForm("global") and re.match(r"\w+\s+(?:it|this|that)\b", clause):
+        forms = [ClauseForm("change", named)]  # "The lamp is too dark. Make it brighter."
     parts = [_part(form, named) for form in forms]
     if before and parts and before.op in ("add", "replace") and _only_places(parts[0], before):
         return []
@@ -114,7 +114,7 @@ def _only_places(part: EditPart, before: EditPart) -> bool:
     return part.op == "move" and may_be_same(part.object, before.renamed_to or before.object)
 
 
-def _part(form: Form, named: str) -> EditPart:
+def _part(form: ClauseForm, named: str) -> EditPart:
     """A form as a part; a pronoun is replaced by the thing that was named last in the same text."""
     name, cues, refers = form.object, list(form.cues), list(form.refers_to)
     if named and "pronoun" in cues:

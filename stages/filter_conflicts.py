@@ -1,0 +1,42 @@
+"""Drop windows of turns that cannot be one edit."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen import Answer, Map, Record, Reject, StageConfig
+from datagen.models.session_judges.base import KINDS, RelationKind
+
+
+class FilterConflicts(Map):
+    """Drop windows whose turns conflict, each for the kind of its first conflict.
+
+    The reasons are the kinds of conflict: `undo`, `same_object`, `needs_result`, `order`, `dangling`, `standing_order`,
+    `count_of` and `unknown`, and the first of this order decides. MCIE names only objects that are modified more than
+    once (section 3.1); `kinds` lists what rejects here.
+    """
+
+    reads = ("conflicts",)
+    rejects = KINDS
+    version = 1
+
+    class Config(StageConfig):
+        """What rejects."""
+
+        kinds: tuple[RelationKind, ...] = Field(
+            default=("undo", "same_object", "needs_result", "order", "dangling", "standing_order", "unknown"),
+        )
+        """The kinds of conflict that reject a window; things of one kind in different places are none by default."""
+
+    config: Config
+
+    def process(self, batch: list[Record]) -> list[Answer]:
+        """Judge each window."""
+        return [self._judged(record) for record in batch]
+
+    def _judged(self, record: Record) -> Answer:
+        for kind in KINDS:
+            found = next((each for each in record["conflicts"] if each["kind"] == kind), None)
+            if found and kind in self.config.kinds:
+                return Reject(kind, f"turns {found['first']} and {found['second']}: {found['reason']}")
+        return {}
