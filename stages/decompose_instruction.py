@@ -54,11 +54,17 @@ class DecomposeInstruction(AsyncMap):
 def _fields(parts: list[EditPart]) -> dict[str, Any]:
     first = parts[0]
     refers = dict.fromkeys(name for part in parts for name in part.refers_to)
-    rows = [{**part._asdict(), "refers_to": list(part.refers_to), "cues": list(part.cues)} for part in parts]
     return {
         "op": first.op,
         "object": first.object,
         "renamed_to": first.renamed_to,
         "refers_to": list(refers),
-        "parts": rows,
+        "parts": [_row(part) for part in parts],
+    }
+
+
+def _row(part: EditPart) -> dict[str, Any]:
+    return {
+        **{"op": part.op, "object": part.object, "renamed_to": part.renamed_to, "refers_to": list(part.refers_to)},
+        **{"count": part.number, "cues": list(part.cues)},
     }

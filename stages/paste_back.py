@@ -17,9 +17,9 @@ class PasteBack(Map):
     """Make the target equal to the source outside the regions of its edits, and the pictures between likewise.
 
     The regions are `masks[1]`, `masks[2]`, ..., one for each row of `edits`, grown by `grow_px`; the picture after a
-    turn is kept inside the regions of the turns up to it. `pasted_l1` says how far the target was from the source outside
-    all regions, 0 to 1. With a global edit the region is the whole frame, and nothing is pasted. Inside the regions no
-    pixel changes; with `feather_px`, source and target are mixed over that distance outside them.
+    turn is kept inside the regions of the turns up to it. `pasted_l1` says how far the target was from the source
+    outside all regions, 0 to 1. With a global edit the region is the whole frame, and nothing is pasted. Inside the
+    regions no pixel changes; with `feather_px`, source and target are mixed over that distance outside them.
     """
 
     reads = ("source", "raw_target", "raw_turns", "masks", "edits")

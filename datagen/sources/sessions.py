@@ -1,8 +1,8 @@
 """The source `sessions`: a table of editing sessions, the pictures in their order and an instruction a turn.
 
-A row is `{"id", "pictures": [uri, ...], "instructions": [text, ...], "license", "credit", "caption", "masks": [uri, ...]}`.
-There is one picture more than there are instructions; `masks`, one a turn, are optional. In CSV the lists are JSON. Of a
-picture that is null the two turns that need it fail, and the others do not.
+A row is `{"id", "pictures": [uri, ...], "instructions": [text, ...], "license", "credit", "caption",
+"masks": [uri, ...]}`. There is one picture more than there are instructions; `masks`, one a turn, are optional. In CSV
+the lists are JSON. Of a picture that is null the two turns that need it fail, and the others do not.
 """
 
 from __future__ import annotations

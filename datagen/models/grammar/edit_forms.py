@@ -31,7 +31,7 @@ class ClauseForm(NamedTuple):
     object: str = ""
     renamed_to: str = ""
     refers_to: tuple[str, ...] = ()
-    count: int = 1
+    number: int = 1
     cues: tuple[str, ...] = ()
     colour: str = ""
 
@@ -81,7 +81,7 @@ def _form(op: str, phrase: Phrase, *, rest: str = "", renamed_to: str = "", colo
     if phrase.name and not name and phrase.kind == "known":
         own.append("pronoun")  # "the one", "the red one"
     every = tuple(dict.fromkeys([*own, *cues]))
-    return ClauseForm(op, name, renamed_to, tuple(refers), phrase.count, every, colour)
+    return ClauseForm(op, name, renamed_to, tuple(refers), phrase.number, every, colour)
 
 
 def _relies_on(rest: str) -> tuple[list[str], list[str]]:
@@ -109,7 +109,7 @@ def _relies_on(rest: str) -> tuple[list[str], list[str]]:
 
 def _each(op: str, text: str, *, rest: str = "") -> list[ClauseForm]:
     """One form for each thing of a list: "a cat and a dog on the sofa"."""
-    found = []
+    found: list[ClauseForm] = []
     for part in _AND.split(text):
         inside = _RELIES_ON.search(text[: text.find(part)]) if found else None
         if inside and inside["by"].lower() in ("between",):
@@ -387,16 +387,16 @@ def _change(clause: str, verb: str) -> list[ClauseForm]:
     if not start:
         return []
     coloured, looks = COLOURED.search(clause), LOOKS.search(clause)
-    for end in (coloured, looks):
-        thing = clause[start.end() : end.start()] if end else ""
+    for end in filter(None, (coloured, looks)):
+        thing = clause[start.end() : end.start()]
         phrase = read_phrase(thing)
         if (
             thing.strip()
             and (phrase.name or phrase.cues)
             and not (verb in ("draw", "paint", "show", "give") and phrase.kind == "bare")
         ):
-            colour = end["colour"] if end is coloured and coloured else ""
-            state = end["state"] if end is looks and looks else ""
+            colour = end["colour"] if end is coloured else ""
+            state = end["state"] if end is looks else ""
             return [
                 _form(
                     "change",
@@ -472,7 +472,7 @@ _COPY = re.compile(
 def _addition(clause: str, verb: str) -> list[ClauseForm]:
     if found := _COPY.match(clause):
         phrase = read_phrase(found["thing"] or found["of"] or "it")
-        form = _form("add", phrase._replace(count=1))
+        form = _form("add", phrase._replace(number=1))
         return [form._replace(cues=tuple(dict.fromkeys([*form.cues, "another"])))]
     if found := _AGAIN.fullmatch(clause):
         refers, cues = _relies_on(found["rest"] or "")
@@ -480,10 +480,10 @@ def _addition(clause: str, verb: str) -> list[ClauseForm]:
     if found := _WITH.match(clause) or _GIVE.match(clause):
         owner = read_phrase(found["on"])
         on = owner.name or "it"
-        cues = ("pronoun",) if not owner.name or "pronoun" in owner.cues or owner.owner == "it" else ()
-        each = _each("add", found["new"], rest="")
+        points = not owner.name or "pronoun" in owner.cues or owner.owner == "it"
+        each = _each("add", found["new"])
         return [
-            form._replace(refers_to=(on, *form.refers_to), cues=tuple(dict.fromkeys([*form.cues, *cues])))
+            form._replace(refers_to=(on, *form.refers_to), cues=_with_pronoun(form.cues) if points else form.cues)
             for form in each
         ]
     found = re.match(rf"(?:(?:{_ADD})(?:\s+(?:in|me|us|on))?(?=\s))?\s*(?P<new>.+)", clause, re.IGNORECASE)
@@ -504,6 +504,10 @@ def _addition(clause: str, verb: str) -> list[ClauseForm]:
         if not re.search(r"\b(?:to|of|on|in|at|beside|behind|under|above|over|below|near|and|between)$", place_text):
             return _each("add", thing[inner.start() :], rest=f" {place_text}")
     return _each("add", thing)
+
+
+def _with_pronoun(cues: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*cues, "pronoun"]))
 
 
 _WANTS = re.compile(

@@ -35,7 +35,7 @@ class EditPart(NamedTuple):
     """What the thing is called after the edit, '' if its name stays."""
     refers_to: tuple[str, ...]
     """Names of other things that the instruction relies on; pronouns as they are written."""
-    count: int
+    number: int
     """How many such things the clause is about, one part for each; 0 for several without a number."""
     cues: tuple[Cue, ...]
     """How it relies on other turns: `pronoun` (a thing named before), `another` (a further one of a kind), `one_of`
@@ -106,7 +106,7 @@ def _parts_of(clause: str, named: str, before: EditPart | None) -> list[EditPart
     parts = [_part(form, named) for form in forms]
     if before and parts and before.op in ("add", "replace") and _only_places(parts[0], before):
         return []
-    return [part for part in parts for _ in range(min(max(part.count, 1), MOST_PARTS))]
+    return [part for part in parts for _ in range(min(max(part.number, 1), MOST_PARTS))]
 
 
 def _only_places(part: EditPart, before: EditPart) -> bool:
@@ -125,7 +125,7 @@ def _part(form: ClauseForm, named: str) -> EditPart:
     renamed = form.renamed_to
     if form.colour:
         renamed = recoloured(name, form.colour) if name else form.colour
-    return EditPart(form.op, name, renamed, tuple(joined_names(refers)), form.count, tuple(cues))  # type: ignore[arg-type]
+    return EditPart(form.op, name, renamed, tuple(joined_names(refers)), form.number, tuple(cues))  # type: ignore[arg-type]
 
 
 _POINTING = frozenset(["it", "them", "him", "her", "this", "that", "these", "those", "one"])

@@ -84,7 +84,7 @@ class Phrase(NamedTuple):
     """The thing's name without article and number, counted things in the singular; '' for a pronoun."""
     kind: str
     """`new` ("a cup", "three cups"), `known` ("the cup", "his cup"), `pronoun` ("it", "the new one") or `bare`."""
-    count: int
+    number: int
     """How many things; 0 for several without a number."""
     cues: tuple[str, ...]
     """Of `pronoun`, `another` and `one_of`: how it points back at something."""
@@ -103,7 +103,7 @@ def read_phrase(text: str) -> Phrase:
     if found := _ONE_OF.match(text):
         cues.append("one_of")
         inner = read_phrase(text[found.end() - len(found[0].split()[-1]) :])
-        return inner._replace(count=1, cues=(*cues, *inner.cues))
+        return inner._replace(number=1, cues=(*cues, *inner.cues))
     text, kind, count, more = _opening(text)
     cues += more
     if _ADDED_BEFORE.search(text):
@@ -124,10 +124,9 @@ def _opening(text: str) -> tuple[str, str, int, list[str]]:
         rest = text[found.end() :].strip()
         return rest, "new", number, ["another"]
     if found := _NUMBER.match(text):
-        count = int(found["digits"] or 0) or NUMBERS.get((found["word"] or "").lower(), 2)
         rest = text[found.end() :]
         another = re.match(r"(?:more|other|further|additional|extra)\s+", rest, re.IGNORECASE)
-        return rest[another.end() :] if another else rest, "new", count, ["another"] if another else []
+        return rest[another.end() :] if another else rest, "new", _number(found), ["another"] if another else []
     if not (found := _START.match(text)):
         return text, "bare", 1, []
     rest = text[found.end() :]
@@ -135,15 +134,17 @@ def _opening(text: str) -> tuple[str, str, int, list[str]]:
         return rest, "new", 0, []
     if found["indefinite"]:
         return rest, "new", 1, []
-    if number := _NUMBER.match(rest):
-        return (
-            rest[number.end() :],
-            "known",
-            int(number["digits"] or 0) or NUMBERS.get((number["word"] or "").lower(), 2),
-            [],
-        )
+    if counted := _NUMBER.match(rest):
+        return rest[counted.end() :], "known", _number(counted), []
     words = found["definite"].lower()
     return (f"{words} {rest}", "known", 1, []) if re.fullmatch(OWNERS, words) else (rest, "known", 1, [])
+
+
+def _number(found: re.Match[str]) -> int:
+    """The number that a match of `_NUMBER` names."""
+    if found["digits"]:
+        return int(found["digits"])
+    return NUMBERS[found["word"].lower()] if found["word"] else 12 if "dozen" in found[0].lower() else 2
 
 
 def _owned(text: str) -> tuple[str, str]:

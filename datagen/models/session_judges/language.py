@@ -15,7 +15,7 @@ from datagen.imaging.image import Image
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind, delimited
 from datagen.models.language.role_config import LanguageRoleConfig
-from datagen.models.session_judges.base import TurnRelation, SessionJudge, Turn, in_order
+from datagen.models.session_judges.base import SessionJudge, Turn, TurnRelation, in_order
 
 
 class LanguageSessionJudgeConfig(LanguageRoleConfig):

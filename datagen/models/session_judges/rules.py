@@ -10,7 +10,7 @@ from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
 from datagen.models.grammar import contradicts, kind_of, may_be_same
-from datagen.models.session_judges.base import TurnRelation, RelationKind, SessionJudge, Turn, in_order
+from datagen.models.session_judges.base import RelationKind, SessionJudge, Turn, TurnRelation, in_order
 from datagen.models.session_judges.restored import is_restored
 from datagen.models.session_judges.things import Thing, Things, overlaps
 
@@ -109,8 +109,9 @@ class _Reading:
             thing = self.things.last if pointing else self.things.relied_on(name)
             if pointing:
                 self._dangle(turn, thing, name)
-            for first in _reasons_for(thing, name, pointing=pointing) if thing else ():
-                self._note(first, turn, "needs_result", f"its place is {thing.name or 'what'} that turn brought")
+            if thing:
+                for first in _reasons_for(thing, name, pointing=pointing):
+                    self._note(first, turn, "needs_result", f"its place is what that turn brought: {thing.name}")
 
     def _dangle(self, turn: Turn, thing: Thing | None, word: str) -> None:
         before = [number for number in thing.turns if number < turn["turn"]] if thing else []

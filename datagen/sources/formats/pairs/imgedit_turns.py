@@ -1,9 +1,9 @@
 """The source `imgedit_turns`: ImgEdit's multi-turn edits, tables that name pictures in a folder.
 
-A row is a session: `data` is a list of `{input_images, output_images, prompt}`, one entry a turn, where the first two are
-lists of file names. A turn may start from an older picture than the one before it made (version backtracking), and may
-have further inputs (content memory); the first input is the picture before the edit, a second one the reference. This
-layout is from the dataset's viewer; neither where the pictures are nor how their names begin was seen.
+A row is a session: `data` is a list of `{input_images, output_images, prompt}`, one entry a turn, where the first two
+are lists of file names. A turn may start from an older picture than the one before it made (version backtracking), and
+may have further inputs (content memory); the first input is the picture before the edit, a second one the reference.
+Not verified on real data: neither where the pictures are nor how their names begin was seen.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class ImgEditTurns:
 
 
 def _names(value: Any, key: str) -> list[str]:
-    """The names of a turn's pictures, at least one. Raises `ValueError`, also for a name that leads out of the folder."""
+    """The names of a turn's pictures, at least one. Raises `ValueError`, also for one that leads out of the folder."""
     names = [value] if isinstance(value, str) else as_list(value, where=f"'{key}'")
     found = [path_inside("", name) for name in names]
     if not found or not all(found):
