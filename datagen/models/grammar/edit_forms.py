@@ -44,7 +44,7 @@ _PLACES = word_set(
     "photo photograph scene view shot canvas margin quarter third column rest it's colour color style"
 )
 _RELIES_ON = re.compile(
-    r"\b(?P<by>to|on|onto|in|into|at|over|under|above|below|behind|beside|besides|near|nearby|inside|outside"
+    r"(?<!\w)(?P<by>&|to|on|onto|in|into|at|over|under|above|below|behind|beside|besides|near|nearby|inside|outside"
     r"|between|by|beneath|around"
     r"|against|from|off|atop|within|underneath|towards?|of|across|along|through|where|and|with|than|as|like|match"
     r"|for|right|left)\s+"
@@ -110,14 +110,15 @@ def _relies_on(rest: str) -> tuple[list[str], list[str]]:
 def _each(op: str, text: str, *, rest: str = "") -> list[ClauseForm]:
     """One form for each thing of a list: "a cat and a dog on the sofa"."""
     found: list[ClauseForm] = []
-    for part in _AND.split(text):
-        inside = _RELIES_ON.search(text[: text.find(part)]) if found else None
-        if inside and inside["by"].lower() in ("between",):
-            continue  # "between the cat and the dog"
+    # "between the cat and the dog" is one place, not the end of a thing and another one
+    for part in _AND.split(_BETWEEN.sub(r"\1 & ", text)):
         phrase = read_phrase(part)
         if phrase.name or phrase.cues:
             found.append(_form(op, phrase, rest=rest))
     return found
+
+
+_BETWEEN = re.compile(r"(\bbetween\s.+?)\s+and\s", re.IGNORECASE)
 
 
 def _undoing(clause: str, verb: str) -> list[ClauseForm]:  # noqa: ARG001

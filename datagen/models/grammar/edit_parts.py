@@ -17,6 +17,8 @@ Cue = Literal["pronoun", "another", "one_of", "standing", "geometric"]
 CUES: tuple[str, ...] = get_args(Cue)
 MOST_PARTS = 24
 """Most parts of an instruction."""
+LONGEST_EDIT = 1000
+"""Most characters of an instruction that is read."""
 _NOTICED = re.compile(
     r"^(?:(?:there\s*(?:is|are|'s)|i\s+(?:do\s+not|don'?t)\s+(?:really\s+)?like|i\s+(?:hate|dislike|like|love|can\s+see|see|notice|have)|you\s+(?:can\s+)?see|look\s+at|see|notice|note|find|locate|take|consider|pick|select|choose"
     r"|(?:this|the)\s+(?:image|picture|photo|scene)\s+(?:shows|has|contains))\s+|(?=(?:the|this|that|these|those|his|her)\s+.+\s(?:is|are|looks?|seems?|does|has|have)\s))",
@@ -46,10 +48,10 @@ def decompose_edit(text: str) -> list[EditPart]:
     """The parts of an instruction in their order, at least one; one part with `unknown` if it is not understood.
 
     "Add three apples" becomes three parts. A pronoun whose noun stands in an earlier sentence of the same text is
-    replaced by the noun. Other languages than English are not understood.
+    replaced by the noun. Other languages than English, and longer texts than `LONGEST_EDIT`, are not understood.
     """
     whole = " ".join(text.replace("\u2019", "'").split())
-    if is_foreign(whole):
+    if len(whole) > LONGEST_EDIT or is_foreign(whole):
         return [_UNKNOWN]
     parts: list[EditPart] = []
     named = ""

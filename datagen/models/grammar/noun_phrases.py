@@ -40,7 +40,7 @@ _ANOTHER = re.compile(
     re.IGNORECASE,
 )
 _CUT = re.compile(
-    r"\s+(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|besides|near|inside|outside|between|by|beneath"
+    r"\s+(?:&|to|on|onto|in|into|at|over|under|above|below|behind|beside|besides|near|inside|outside|between|by|beneath"
     r"|around|through|across|along|against|next|from|for|up|down|off|out|upon|atop|within|underneath|towards?|after"
     rf"|before|of\s+(?:the|this|that|these|those|it|them|him|{OWNERS})|with|without|that|which|who|whose|where|so"
     rf"|because"

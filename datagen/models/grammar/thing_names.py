@@ -45,15 +45,22 @@ GENERAL = word_set("thing object item one element shape figure stuff piece addit
 _WORD = re.compile(r"[\w-]+")
 
 
+_SINGULAR = {"people": "person", "children": "child", "mice": "mouse"} | {
+    f"{stem}s": stem for stem in word_set("cookie movie pie tie zombie selfie brownie bee shoe toe")
+}
+_TAKES_ES = re.compile(r"(ss|x|zz|ch|sh|us|o|gas|lens|iris)$")
+
+
 @cache
 def singularize(word: str) -> str:
     """The singular of a single word in lower case: `apples` is `apple`; a word that is no plural stays as it is."""
+    if word in _SINGULAR:
+        return _SINGULAR[word]
     if not is_plural(word):
         return word
-    stems = [word[:-1], word[:-2], f"{word[:-3]}y", f"{word[:-3]}f", f"{word[:-3]}fe"]
-    stems += [word.replace("men", "man"), {"people": "person", "children": "child", "mice": "mouse"}.get(word, "")]
-    stems += [word.replace("ee", "oo")]
-    return next((stem for stem in stems if stem and stem != word and pluralize(stem) == word), word)
+    stems = [f"{word[:-3]}{end}" for end in ("f", "fe", "y")] + [word.replace("men", "man"), word.replace("ee", "oo")]
+    stems += [word[:-2]] if _TAKES_ES.search(word[:-2]) else []
+    return next((stem for stem in (*stems, word[:-1]) if stem != word and pluralize(stem) == word), word)
 
 
 @cache

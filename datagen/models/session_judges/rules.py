@@ -9,7 +9,7 @@ from datagen.core.fields import Box
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
-from datagen.models.grammar import contradicts, kind_of, may_be_same
+from datagen.models.grammar import colours_of, contradicts, kind_of, may_be_same
 from datagen.models.session_judges.base import RelationKind, SessionJudge, Turn, TurnRelation, in_order
 from datagen.models.session_judges.restored import is_restored
 from datagen.models.session_judges.things import Thing, Things, overlaps
@@ -218,7 +218,9 @@ def _reasons_for(thing: Thing, name: str, *, pointing: bool) -> list[int]:
     renamed = [
         number
         for (_, was), (number, becomes) in zip(thing.named, thing.named[1:], strict=False)
-        if not pointing and may_be_same(name, becomes) and not may_be_same(name, was)
+        if not pointing and may_be_same(name, becomes)
+        # "the blue ball" finds nothing before the turn that makes the ball blue
+        if not may_be_same(name, was) or (colours_of(name) and not colours_of(was))
     ]
     return list(dict.fromkeys([*thing.brought, *renamed]))
 
