@@ -60,7 +60,9 @@ class JoinInstructions(AsyncMap):
         joined = await self.joiner.join(texts, record=record.id)
         names = [edit["object"] for edit in record["edits"] if edit["object"]]
         missing = next((name for name in names if not _is_named(name, joined)), None)
-        if missing is not None or PLACEHOLDER in joined:
+        if PLACEHOLDER in joined:
+            return Reject("has_placeholder", f"'{joined:.200}' was joined, and holds {PLACEHOLDER} itself")
+        if missing is not None:
             return Reject("left_out", f"'{joined:.200}' does not name '{missing}'")
         return {"instruction": self._with_placeholder(joined)}
 

@@ -15,6 +15,7 @@ from datagen.models.grammar import (
     decompose_edit,
     kind_of,
     may_be_same,
+    pluralize,
     singularize,
 )
 
@@ -149,12 +150,41 @@ def test_a_text_that_is_too_long_is_unknown() -> None:
     assert short("add a cat " * LONGEST_EDIT)[0][0] == "unknown"
 
 
+WORDS = tuple(
+    [
+        "add",
+        "remove",
+        "the",
+        "a",
+        "red",
+        "star",
+        "it",
+        "to",
+        "of",
+        "left",
+        "and",
+        "then",
+        "from",
+        "now",
+        "on",
+        "undo",
+        "make",
+        "back",
+        "picture",
+        "its",
+        "one",
+        "more",
+        ".",
+        ",",
+        "another",
+    ]
+)
+
+
 @settings(max_examples=example_count(150), deadline=None)
 @given(
     st.lists(
-        st.sampled_from(
-            "add remove the a red star it to of left and then from now on undo make back picture its one more . , another".split()
-        ),
+        st.sampled_from(WORDS),
         max_size=20,
     )
     | st.text(max_size=60).map(str.split)
@@ -168,10 +198,9 @@ def test_any_text_has_parts_of_known_kinds(words: list[str]) -> None:
         assert part.number >= 0
 
 
+@settings(max_examples=example_count(30), deadline=None)
 @given(number=st.integers(2, 12), noun=st.sampled_from(["star", "cup", "box", "child", "berry", "wolf"]))
 def test_counted_things_are_one_part_each(number: int, noun: str) -> None:
-    from datagen.models.grammar import pluralize
-
     parts = decompose_edit(f"Add {number} {pluralize(noun)} on the shelf")
     assert [(part.op, part.object, part.number, part.refers_to) for part in parts] == [
         ("add", noun, number, ("shelf",))
