@@ -110,7 +110,9 @@ def editing_sessions(folder: Path, manifest: Path) -> Path:
 
     table = drawn_sessions.write_sessions(folder / "sessions")
     path = folder / "sessions.yaml"
-    data = drawn_sessions.config({"kind": "sessions", "path": str(table)}, gather_turns={"min_turns": 1}, merge_turns={"max_windows": 2})
+    data = drawn_sessions.config(
+        {"kind": "sessions", "path": str(table)}, gather_turns={"min_turns": 1}, merge_turns={"max_windows": 2}
+    )
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return path
 

@@ -150,34 +150,9 @@ def test_a_text_that_is_too_long_is_unknown() -> None:
     assert short("add a cat " * LONGEST_EDIT)[0][0] == "unknown"
 
 
-WORDS = tuple(
-    [
-        "add",
-        "remove",
-        "the",
-        "a",
-        "red",
-        "star",
-        "it",
-        "to",
-        "of",
-        "left",
-        "and",
-        "then",
-        "from",
-        "now",
-        "on",
-        "undo",
-        "make",
-        "back",
-        "picture",
-        "its",
-        "one",
-        "more",
-        ".",
-        ",",
-        "another",
-    ]
+WORDS = (
+    *("add", "remove", "the", "a", "red", "star", "it", "to", "of", "left", "and", "then", "from", "now", "on", "undo"),
+    *("make", "back", "picture", "its", "one", "more", ".", ",", "another"),
 )
 
 
