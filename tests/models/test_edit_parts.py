@@ -60,6 +60,7 @@ def short(text: str) -> list[tuple[str, str, str]]:
         ("turn the red ball blue", ("change", "red ball", "blue ball")),
         ("change the star's colour to blue", ("change", "star", "blue star")),
         ("change the color of the star to blue", ("change", "star", "blue star")),
+        ("change the colour of the red star to blue", ("change", "red star", "blue star")),
         ("recolor the star to purple", ("change", "star", "purple star")),
         ("make the star bigger", ("change", "star", "")),
         ("move the star to the right", ("move", "star", "")),

@@ -19,7 +19,7 @@ from rings import example_count
 from datagen import Image, Record
 from datagen.core.errors import DataError
 from datagen.models.grammar import decompose_edit
-from datagen.models.session_judges.base import KINDS, TurnRelation, is_conflict
+from datagen.models.session_judges.base import KINDS, JudgedRelation, is_conflict
 from datagen.models.session_judges.language import session_form
 from datagen.models.session_judges.rules import RulesSessionJudge
 from stages.decompose_instruction import DecomposeInstruction
@@ -177,7 +177,7 @@ def test_relations_are_of_pairs_in_their_order(given: list[Told]) -> None:
 
 
 RELATIONS = st.builds(
-    lambda pair, kind: TurnRelation(min(pair), max(pair), kind, ""),
+    lambda pair, kind: JudgedRelation(min(pair), max(pair), kind, ""),
     st.tuples(st.integers(0, 6), st.integers(1, 6)).filter(lambda pair: pair[0] != pair[1]),
     st.sampled_from(KINDS),
 )
@@ -185,7 +185,7 @@ RELATIONS = st.builds(
 
 @settings(max_examples=example_count(60), deadline=None)
 @given(RELATIONS, st.integers(1, 6), st.integers(1, 6))
-def test_a_conflict_is_in_the_window_or_reaches_out_of_it(relation: TurnRelation, first: int, last: int) -> None:
+def test_a_conflict_is_in_the_window_or_reaches_out_of_it(relation: JudgedRelation, first: int, last: int) -> None:
     found = is_conflict(relation._asdict(), first=first, last=last)
     inside = first <= relation.first and relation.second <= last
     reaches = relation.first < first <= relation.second <= last

@@ -363,8 +363,8 @@ _PAINT = (
 )
 _COLOUR_OF = re.compile(
     rf"(?:{_PAINT}|shift|adjust|modify|move|swap|replace|use)\s+(?:the\s+)?(?:colou?r|shade|hue|tint"
-    rf"|paint)\s+of\s+(?P<one>.+?)\s+(?:from\s+\w+\s+)?(?:to|into|with|by|be|as"
-    rf"|for)?\s*(?:be\s+)?(?P<first>(?:an?\s+)?{COLOUR})\b"
+    rf"|paint)\s+of\s+(?P<one>.+?)\s+(?:from\s+\w+\s+)?(?:(?:to|into|with|by|be|as"
+    rf"|for)\s+(?:be\s+)?|(?={COLOUR}$))(?P<first>(?:an?\s+)?{COLOUR})\b"
     rf"|(?:{_PAINT}|shift|adjust|modify|move|swap|replace)\s+(?P<two>.+?)(?:'s?|(?<=its)"
     rf"|(?<=their)|(?<=his)|(?<=her))\s+(?:colou?r|shade|hue|tint)\s+(?:from\s+\w+\s+)?(?:to|into"
     rf"|with|be)?\s*(?:be\s+)?(?P<second>(?:an?\s+)?{COLOUR})\b"

@@ -29,7 +29,7 @@ Turn = Mapping[str, Any]
 """A row of the field `session_turns`."""
 
 
-class TurnRelation(NamedTuple):
+class JudgedRelation(NamedTuple):
     """How a turn stands to an earlier one."""
 
     first: int
@@ -44,7 +44,7 @@ class TurnRelation(NamedTuple):
 class SessionJudge(Protocol):
     """Judges all pairs of a session's turns at once."""
 
-    async def judge(self, turns: Sequence[Turn], states: Sequence[Image], *, record: str) -> list[TurnRelation]:
+    async def judge(self, turns: Sequence[Turn], states: Sequence[Image], *, record: str) -> list[JudgedRelation]:
         """The relations of the turns of the session record with this id, by second and first turn.
 
         `turns` are in their order; `before` and `after` of each are indices into `states`. Raises `DataError` if there
@@ -69,7 +69,7 @@ def is_conflict(relation: Mapping[str, Any], *, first: int, last: int) -> bool:
     return reaches_out if relation["kind"] in REACHING or relation["first"] == 0 else not reaches_out
 
 
-def in_order(relations: Iterable[TurnRelation]) -> list[TurnRelation]:
+def in_order(relations: Iterable[JudgedRelation]) -> list[JudgedRelation]:
     """The relations by second and first turn, then by kind; of equal ones the first."""
     unique = {(each.second, each.first, KINDS.index(each.kind)): each for each in reversed(list(relations))}
     return [unique[key] for key in sorted(unique)]

@@ -15,7 +15,7 @@ from datagen.imaging.image import Image
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind, delimited
 from datagen.models.language.role_config import LanguageRoleConfig
-from datagen.models.session_judges.base import SessionJudge, Turn, TurnRelation, in_order
+from datagen.models.session_judges.base import SessionJudge, Turn, JudgedRelation, in_order
 
 
 class LanguageSessionJudgeConfig(LanguageRoleConfig):
@@ -72,7 +72,7 @@ class LanguageSessionJudge:
         self._most = config.most_turns
         self._prompt = config.read_prompt()
 
-    async def judge(self, turns: Sequence[Turn], states: Sequence[Image], *, record: str) -> list[TurnRelation]:
+    async def judge(self, turns: Sequence[Turn], states: Sequence[Image], *, record: str) -> list[JudgedRelation]:
         """See `SessionJudge`."""
         if len(turns) > self._most:
             raise DataError(f"the session has {len(turns)} turns, more than the {self._most} of `most_turns`")
@@ -101,13 +101,13 @@ def _rows(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     ]
 
 
-def _relations(form: AnswerForm, numbers: Sequence[int]) -> list[TurnRelation]:
-    found: list[TurnRelation] = []
+def _relations(form: AnswerForm, numbers: Sequence[int]) -> list[JudgedRelation]:
+    found: list[JudgedRelation] = []
     for index, number in enumerate(numbers, 1):
         if getattr(form, f"turn_{index}").dangles:
-            found.append(TurnRelation(0, number, "dangling", "it relies on what was said before the session"))
+            found.append(JudgedRelation(0, number, "dangling", "it relies on what was said before the session"))
     for one, two in combinations(range(1, len(numbers) + 1), 2):
         pair = getattr(form, f"pair_{one}_{two}")
         if pair.kind != "none":
-            found.append(TurnRelation(numbers[one - 1], numbers[two - 1], pair.kind, pair.reason))
+            found.append(JudgedRelation(numbers[one - 1], numbers[two - 1], pair.kind, pair.reason))
     return found

@@ -10,7 +10,7 @@ from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
 from datagen.models.grammar import colours_of, contradicts, kind_of, may_be_same
-from datagen.models.session_judges.base import RelationKind, SessionJudge, Turn, TurnRelation, in_order
+from datagen.models.session_judges.base import RelationKind, SessionJudge, Turn, JudgedRelation, in_order
 from datagen.models.session_judges.restored import is_restored
 from datagen.models.session_judges.things import Thing, Things, overlaps
 
@@ -28,7 +28,7 @@ class RulesSessionJudgeConfig(ModelConfig):
 class RulesSessionJudge:
     """Judges by names and boxes; what boxes do not tell, names decide."""
 
-    async def judge(self, turns: Sequence[Turn], states: Sequence[Image], *, record: str) -> list[TurnRelation]:  # noqa: ARG002
+    async def judge(self, turns: Sequence[Turn], states: Sequence[Image], *, record: str) -> list[JudgedRelation]:  # noqa: ARG002
         """See `SessionJudge`."""
         return _Reading(turns, states).relations()
 
@@ -47,9 +47,9 @@ class _Reading:
         self.turns = turns
         self.states = states
         self.things = Things()
-        self.found: list[TurnRelation] = []
+        self.found: list[JudgedRelation] = []
 
-    def relations(self) -> list[TurnRelation]:
+    def relations(self) -> list[JudgedRelation]:
         """The relations of all pairs."""
         for index, turn in enumerate(self.turns):
             self._relate_whole(index)
@@ -62,7 +62,7 @@ class _Reading:
 
     def _note(self, first: int, turn: Turn, kind: RelationKind, reason: str) -> None:
         if first != turn["turn"]:
-            self.found.append(TurnRelation(first, turn["turn"], kind, reason))
+            self.found.append(JudgedRelation(first, turn["turn"], kind, reason))
 
     def _relate_whole(self, index: int) -> None:
         """What a turn's operation alone says about the turns before it."""
