@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import get_args
 
 from datagen import Answer, Map, Record, Reject, StageConfig
 from datagen.models.session_judges.base import KINDS, RelationKind
@@ -11,9 +11,9 @@ from datagen.models.session_judges.base import KINDS, RelationKind
 class FilterConflicts(Map):
     """Drop windows whose turns conflict, each for the kind of its first conflict.
 
-    The reasons are the kinds of conflict: `undo`, `same_object`, `needs_result`, `order`, `dangling`, `standing_order`,
-    `count_of` and `unknown`, and the first of this order decides. MCIE names only objects that are modified more than
-    once (section 3.1); `kinds` lists what rejects here.
+    The reasons are the kinds of conflict: `undo`, `same_object`, `count_of`, `needs_result`, `order`, `dangling`,
+    `standing_order` and `unknown`, and the first of this order decides. MCIE names only objects that are modified more
+    than once (section 3.1); `kinds` lists what rejects here.
     """
 
     reads = ("conflicts",)
@@ -23,10 +23,8 @@ class FilterConflicts(Map):
     class Config(StageConfig):
         """What rejects."""
 
-        kinds: tuple[RelationKind, ...] = Field(
-            default=("undo", "same_object", "needs_result", "order", "dangling", "standing_order", "unknown"),
-        )
-        """The kinds of conflict that reject a window; things of one kind in different places are none by default."""
+        kinds: tuple[RelationKind, ...] = get_args(RelationKind)
+        """The kinds of conflict that reject a window; all by default."""
 
     config: Config
 

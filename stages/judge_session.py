@@ -11,8 +11,8 @@ class JudgeSession(AsyncMap):
     """Judge all pairs of a session's turns at once; windows of turns are derived from them later.
 
     `turn_relations` has a row for each relation that was found: `first` and `second` (the numbers of the earlier and
-    the later turn), `kind` and `reason`. The kinds are `undo`, `same_object`, `needs_result`, `order`, `dangling`,
-    `standing_order`, `count_of` and `unknown`; `first` is 0 where a turn relies on what no turn of the session names. A
+    the later turn), `kind` and `reason`. The kinds are `undo`, `same_object`, `count_of`, `needs_result`, `order`,
+    `dangling`, `standing_order` and `unknown`; `first` is 0 where a turn relies on what no turn of the session names. A
     turn whose instruction was not understood has the relation `unknown` to every other turn.
     """
 

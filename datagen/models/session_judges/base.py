@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Image
 
 RelationKind = Literal[
-    "undo", "same_object", "needs_result", "order", "dangling", "standing_order", "count_of", "unknown"
+    "undo", "same_object", "count_of", "needs_result", "order", "dangling", "standing_order", "unknown"
 ]
 KINDS: tuple[str, ...] = get_args(RelationKind)
 """All kinds, the most telling first:
 
 - `undo`: the later turn takes back what the earlier one did.
 - `same_object`: both edit one thing.
+- `count_of`: the later turn is about one of several things that the earlier one brought: "one of the three".
 - `needs_result`: the later turn's place is what the earlier one brought.
 - `order`: one of them is a global edit that moves what the picture shows, such as a flip.
 - `dangling`: the later turn's words rely on the words of the earlier one: it, another, undo that.
 - `standing_order`: the earlier turn is an order for all later ones.
-- `count_of`: both add things of one kind, in different places.
 - `unknown`: one of them was not understood, so that they may conflict in any way.
 """
 REACHING: frozenset[str] = frozenset(("dangling", "standing_order"))

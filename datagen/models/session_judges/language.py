@@ -15,7 +15,7 @@ from datagen.imaging.image import Image
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind, delimited
 from datagen.models.language.role_config import LanguageRoleConfig
-from datagen.models.session_judges.base import SessionJudge, Turn, JudgedRelation, in_order
+from datagen.models.session_judges.base import JudgedRelation, SessionJudge, Turn, in_order
 
 
 class LanguageSessionJudgeConfig(LanguageRoleConfig):
@@ -37,7 +37,7 @@ class LanguageSessionJudgeConfig(LanguageRoleConfig):
 
 
 PairKind = Literal[
-    "none", "undo", "same_object", "needs_result", "order", "dangling", "standing_order", "count_of", "unknown"
+    "none", "undo", "same_object", "count_of", "needs_result", "order", "dangling", "standing_order", "unknown"
 ]
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 

@@ -10,7 +10,7 @@ from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
 from datagen.models.grammar import colours_of, contradicts, kind_of, may_be_same
-from datagen.models.session_judges.base import RelationKind, SessionJudge, Turn, JudgedRelation, in_order
+from datagen.models.session_judges.base import JudgedRelation, RelationKind, SessionJudge, Turn, in_order
 from datagen.models.session_judges.restored import is_restored
 from datagen.models.session_judges.things import Thing, Things, overlaps
 
@@ -125,7 +125,6 @@ class _Reading:
         other = self.things.of_kind(name) if name else self.things.last
         if "another" in part["cues"]:
             if other and other.turns and max(other.turns) < number:
-                self._note(max(other.turns), turn, "count_of", "another of a kind that was added in another place")
                 self._note(max(other.turns), turn, "dangling", "it is another of what that turn names")
             elif not name:
                 self._dangle(turn, None, "another")
@@ -166,7 +165,7 @@ class _Reading:
         if not name:
             self._dangle(turn, several, "one of them")
         for first in several.brought if several else ():
-            self._note(first, turn, "needs_result", f"it is one of what that turn brought: {name or 'them'}")
+            self._note(first, turn, "count_of", f"it is one of what that turn brought: {name or 'them'}")
         return None
 
     def _relate_edits(self, thing: Thing, first: int, turn: Turn, part: Part) -> None:
