@@ -195,8 +195,9 @@ def foreign_in(folder: Path) -> dict[str, Reader]:
     """Readers of foreign layouts: one of a layout's files damaged, all rows taken, and the pictures that they name."""
     from foreign import MAKERS
     from foreign_generation import MAKERS as GENERATION
+    from foreign_sessions import MAKERS as SESSIONS
 
-    made = {**MAKERS, **GENERATION}
+    made = {**MAKERS, **GENERATION, **SESSIONS}
     return {f"source {kind}": _foreign(folder / kind, make) for kind, make in made.items() if kind != "jsonl"}
 
 
@@ -213,7 +214,7 @@ def _foreign(folder: Path, make: Callable[[Path], Source]) -> Reader:
         try:
             for row in source.rows():
                 json.dumps([row.id, dict(row.fields), row.error]).encode()
-                for name in ("uri", "annotation"):
+                for name in ("uri", "annotation", "mask_uri"):
                     with suppress(DataError):
                         _named(row.fields, name)
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from datagen import Answer, AsyncMap, Record, StageConfig
-from datagen.core.fields import Field
 from datagen.imaging.change_map import cached_pixel_map
 from datagen.imaging.map_boxes import map_box
 from datagen.models.box_proposers import BoxProposerConfig
@@ -28,11 +27,6 @@ class ProposeBoxes(AsyncMap):
     writes = ("box_candidates",)
     version = 1
     remote = False
-    fields = (
-        Field("op", "text", "What an instruction asks for first; `unknown` if it is not understood."),
-        Field("object", "text", "Name of the thing that an instruction is about, '' if there is none."),
-        Field("renamed_to", "text", "Name of that thing after the edit, '' if it keeps its name."),
-    )
 
     class Config(StageConfig):
         """Who proposes."""

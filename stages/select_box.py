@@ -9,7 +9,7 @@ from pydantic import Field as Option
 from pydantic import model_validator
 
 from datagen import Answer, Map, Record, Reject, StageConfig
-from datagen.core.fields import Box, Field
+from datagen.core.fields import Box
 from datagen.imaging.box_rule import (
     WEIGHTS,
     BoxTerms,
@@ -46,7 +46,6 @@ class SelectBox(Map):
     writes = ("box", "box_score", "box_terms")
     rejects = ("unchanged", "no_box", "too_large")
     version = 1
-    fields = (Field("op", "text", "What an instruction asks for first; `unknown` if it is not understood."),)
 
     class Config(StageConfig):
         """Which rule, and what it compares."""

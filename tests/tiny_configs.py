@@ -143,4 +143,17 @@ def boxing(folder: Path, manifest: Path) -> Path:
     return config_of(folder, manifest, stages, name="boxing")
 
 
-MAKERS: tuple[Maker, ...] = (worlds, scoring, generating, grounding, boxing)
+def editing_sessions(folder: Path, manifest: Path) -> Path:
+    """Turns of editing sessions, judged and merged; no weights, but no shipped config has these stages yet."""
+    import drawn_sessions
+
+    table = drawn_sessions.write_sessions(folder / "sessions")
+    path = folder / "sessions.yaml"
+    data = drawn_sessions.config(
+        {"kind": "sessions", "path": str(table)}, gather_turns={"min_turns": 1}, merge_turns={"max_windows": 2}
+    )
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return path
+
+
+MAKERS: tuple[Maker, ...] = (worlds, editing_sessions, scoring, generating, grounding, boxing)

@@ -16,6 +16,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.aesthetics import PredictorConfig
     from datagen.models.captioners import CaptionerConfig
     from datagen.models.completeness_judges import CompletenessJudgeConfig
+    from datagen.models.decomposers import DecomposerConfig
     from datagen.models.detectors import DetectorConfig
     from datagen.models.editors import EditorConfig
     from datagen.models.embedders.dino import DinoConfig, Dinov2Config
@@ -26,12 +27,14 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.hashers import HasherConfig
     from datagen.models.inpainters import InpainterConfig
     from datagen.models.instructions import InstructionWriterConfig
+    from datagen.models.joiners import JoinerConfig
     from datagen.models.language.config import LanguageModelConfig
     from datagen.models.main_subjects import MainSubjectJudgeConfig
     from datagen.models.namers import SubjectNamerConfig
     from datagen.models.nsfw_filters import NsfwConfig
     from datagen.models.scorers import ScorerConfig
     from datagen.models.segmenters import SegmenterConfig
+    from datagen.models.session_judges import SessionJudgeConfig
 
     found = {
         "detector": DetectorConfig,
@@ -46,6 +49,9 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "subject namer": SubjectNamerConfig,
         "main subject judge": MainSubjectJudgeConfig,
         "subject extractor": SubjectExtractorConfig,
+        "instruction decomposer": DecomposerConfig,
+        "instruction joiner": JoinerConfig,
+        "session judge": SessionJudgeConfig,
         "captioner": CaptionerConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,

@@ -20,7 +20,9 @@ from datagen.sources.formats.try_on import TryOnConfig
 from datagen.sources.huggingface import HuggingFaceConfig
 from datagen.sources.images import ImagesConfig
 from datagen.sources.manifest import ManifestConfig
+from datagen.sources.prompts import PromptsConfig
 from datagen.sources.reviewed import ReviewedConfig
+from datagen.sources.sessions import SessionsConfig
 from datagen.sources.tables import PairsConfig
 from datagen.sources.webdataset import WebDatasetConfig
 from datagen.sources.world import WorldConfig
@@ -33,6 +35,8 @@ SourceConfig = Annotated[
     | HuggingFaceConfig
     | CocoConfig
     | PairsConfig
+    | SessionsConfig
+    | PromptsConfig
     | SeedEditPart1Config
     | TryOnConfig
     | PairSources
@@ -53,7 +57,7 @@ class AnySource(Options):
 
 SOURCES: tuple[type[Options], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
-    PairsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
+    PairsConfig, SessionsConfig, PromptsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
     *GENERATION_SOURCES, ReviewedConfig, MixConfig, WorldConfig,
 )  # fmt: skip
 """All of them, in the order in which `describe` lists them."""

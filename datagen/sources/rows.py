@@ -76,6 +76,7 @@ class PairRow(ManifestRow):
     operation: NotRequired[Text]
     reach: NotRequired[Literal["", "global", "local"]]
     turn: NotRequired[Annotated[int, Field(ge=0)]]
+    mask_uri: NotRequired[Annotated[str, StringConstraints(max_length=10_000)]]
     annotated_match: NotRequired[Annotated[float, Field(allow_inf_nan=False)]]
 
 
@@ -88,6 +89,8 @@ PAIR_FIELDS = (
 """The fields that every source of pairs writes; '' or 0 if unknown."""
 SCORED_PAIR_FIELDS = (*PAIR_FIELDS, "annotated_match")
 """The fields of a source that has a score for each pair. A pair without a score is an error there."""
+MASKED_PAIR_FIELDS = (*PAIR_FIELDS, "mask_uri")
+"""The fields of a source that has an annotated mask of what an edit changes, '' for a pair that has none."""
 
 
 class Form(NamedTuple):

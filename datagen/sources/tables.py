@@ -47,7 +47,7 @@ LONGEST_CELL = 2**24
 _ROWS = 256
 """Rows of a Parquet file that are decoded at once."""
 COLUMNS = tuple(ManifestRow.__annotations__)
-_MATCH = "annotated_match"
+_MATCH, _MASK = "annotated_match", "mask_uri"
 
 
 class TableRow(NamedTuple):
@@ -97,10 +97,12 @@ class Table:
 
     @cached_property
     def writes(self) -> tuple[str, ...]:
-        """The fields that every row without an error has; the score of a pair if the file has that column."""
+        """The fields that every row without an error has; score and mask of a pair if the file has that column."""
         if self._form is PICTURE:
             return FIELDS
-        return SCORED_PAIR_FIELDS if _MATCH in read_columns(self.path) else PAIR_FIELDS
+        columns = read_columns(self.path)
+        fields = SCORED_PAIR_FIELDS if _MATCH in columns else PAIR_FIELDS
+        return (*fields, _MASK) if _MASK in columns else fields
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no rows, has unknown columns, or lacks required ones."""
@@ -149,10 +151,11 @@ class Table:
             return faulty_row(name, f"{where}: {row.error}")
         try:
             data = {key: _convert_cell(key, value) for key, value in row.data.items() if value not in (None, "")}
-            if _MATCH in self.writes:
-                data.setdefault(_MATCH, None)
-            elif _MATCH in data and self._form is not PICTURE:
-                raise ValueError(f"has '{_MATCH}', which the first row has not: give it to every row, or to none")
+            for name, missing in ((_MATCH, None), (_MASK, "")):
+                if name in self.writes:
+                    data.setdefault(name, missing)
+                elif name in data and self._form is not PICTURE:
+                    raise ValueError(f"has '{name}', which the first row has not: give it to every row, or to none")
         except (ValueError, RecursionError) as error:
             return faulty_row(name, f"{where}: {error}")
         return validate_row(data, base=self._base, where=where, name=name, form=self._form)

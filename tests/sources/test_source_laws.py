@@ -14,6 +14,7 @@ from foreign import MAKERS as PICTURES
 from foreign_edits import MAKERS as EDITS
 from foreign_generation import MAKERS as GENERATION
 from foreign_pairs import MAKERS as PAIRS
+from foreign_sessions import MAKERS as SESSIONS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rings import example_count
@@ -24,7 +25,7 @@ from datagen.execute.workers.slices import cut
 from datagen.sources.base import Source
 from datagen.sources.config import SOURCES
 
-MAKERS = {**PICTURES, **EDITS, **GENERATION, **PAIRS}
+MAKERS = {**PICTURES, **EDITS, **GENERATION, **PAIRS, **SESSIONS}
 
 
 @pytest.fixture(params=MAKERS)
@@ -32,7 +33,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-OWN = {"manifest", "images", "webdataset", "huggingface", "pairs", "reviewed", "mix", "world"}
+OWN = {
+    *("manifest", "images", "webdataset", "huggingface", "pairs", "sessions", "prompts", "reviewed", "mix", "world"),
+}
 """Formats, rather than datasets that somebody published."""
 
 

@@ -7,6 +7,7 @@ that), so that the modules inside can change freely.
 from __future__ import annotations
 
 from datagen.models.grammar.additions import parse_addition
+from datagen.models.grammar.edit_parts import CUES, LONGEST_EDIT, OPERATIONS, Cue, EditPart, Operation, decompose_edit
 from datagen.models.grammar.edit_scope import Scope, ScopeClassifier, ScopeWords
 from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
@@ -14,6 +15,7 @@ from datagen.models.grammar.phrases import Noun, clean_label, head_word, kind_ke
 from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
 from datagen.models.grammar.replacements import parse_replacement
+from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, singularize
 
 __all__ = [  # noqa: RUF022 - in groups
     # labels as nouns of an English sentence
@@ -37,6 +39,19 @@ __all__ = [  # noqa: RUF022 - in groups
     "operation_of",
     "parse_addition",
     "parse_replacement",
+    # instructions of any kind in parts, and whether two names may be of one thing
+    "CUES",
+    "LONGEST_EDIT",
+    "OPERATIONS",
+    "Cue",
+    "EditPart",
+    "Operation",
+    "colours_of",
+    "contradicts",
+    "decompose_edit",
+    "kind_of",
+    "may_be_same",
+    "singularize",
     # words for the edited picture, and how far an edit reaches
     "PictureWords",
     "Scope",

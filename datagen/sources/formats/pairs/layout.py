@@ -21,5 +21,7 @@ class TableLayout(NamedTuple):
     """Whether all its edits change the whole picture or a part of it; '' if they differ."""
     local_if: str = ""
     """A column that has a value if the edit is limited to a region. The whole column may be missing."""
+    mask: str = ""
+    """A column with a mask of what the edit changes. The whole column may be missing."""
     inverse_text: str = ""
     """A column with the instruction for the inverse edit, from the target to the source."""

@@ -3,7 +3,7 @@
 `edit_sessions.json` is `{session: [{input, mask, output, instruction}, ...]}`, where the names are those of files in
 `images/SESSION/`. `global_descriptions.json` beside it is optional and has the captions, `{session: {file: caption}}`.
 The authors' `evaluation/image_eval.py` and `edit_cli_single_multi_turn.py` read them so. All edits were made inside a
-mask that a person drew, so each is local.
+mask that a person drew, so each is local; `mask_uri` is the address of that mask.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datagen.sources.formats.pairs.layout import TableLayout
 from datagen.sources.formats.pairs.rows import as_list, build_pair, path_inside, read_json
 from datagen.sources.formats.pairs.tables import FOLDERS_HINT, PairTableOptions
 from datagen.sources.id_set import with_unique_ids
-from datagen.sources.rows import PAIR_FIELDS, faulty_row
+from datagen.sources.rows import MASKED_PAIR_FIELDS, faulty_row
 
 
 class MagicBrushConfig(PairTableOptions):
@@ -38,7 +38,7 @@ class MagicBrushConfig(PairTableOptions):
         if self.form == "folders":
             return MagicBrushFolders(self.path, license=self.license, credit=self.credit)
         layout = TableLayout("source_img", "target_img", "instruction", session="img_id", turn="turn_index")
-        layout = layout._replace(reach="local")  # all were made in a mask that people drew
+        layout = layout._replace(reach="local", mask="mask_img")  # all were made in a mask that people drew
         return self._pair_table(layout, hint=FOLDERS_HINT)
 
 
@@ -49,7 +49,7 @@ _CALLED = {"text": "instruction", "uri": "input", "target_uri": "output"}
 class MagicBrushFolders:
     """One record for each turn. Its id is the session and the number of the turn, from 1."""
 
-    writes = PAIR_FIELDS
+    writes = MASKED_PAIR_FIELDS
 
     def __init__(self, path: str, *, license: str, credit: str) -> None:
         self.path = path
@@ -97,6 +97,7 @@ class MagicBrushFolders:
                 "id": id,
                 "uri": path_inside(folder, before),
                 "target_uri": path_inside(folder, after),
+                "mask_uri": path_inside(folder, edit.get("mask")) or "",
                 "text": edit.get("instruction"),
                 "source_caption": shown.get(str(before)),
                 "target_caption": shown.get(str(after)),

@@ -3,7 +3,8 @@
 A line with `target_image` is a single edit (part 2): `source_image`, `target_image`, `instruction`. Any other line is
 a session (part 3): `source_image`, then `instruction_1`, `edit_image_1`, `instruction_2` and so on, where each turn
 starts from the result of the turn before. This layout is from the card and the previews of
-AILab-CVC/SEED-Data-Edit-Part2-3, and from public loaders of part 3. Not verified on real data.
+AILab-CVC/SEED-Data-Edit-Part2-3, and from public loaders of part 3. A session that is shorter than others has nulls for
+the turns that it lacks: a turn of which both instruction and picture are null is none. Not verified on real data.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class SeedEditTurns:
             yield from self._turns(row.data, where, id)
 
     def _turns(self, data: Mapping[str, Any], where: str, id: str) -> Iterator[SourceRow]:
-        turns = sorted({number for key in data if (number := _turn_of(key))})
+        turns = sorted({number for key in data if (number := _turn_of(key)) and _is_there(data, number)})
         if not turns:
             has = ", ".join(map(str, data))
             yield faulty_row(
@@ -126,6 +127,11 @@ class SeedEditTurns:
         except ValueError as error:
             return faulty_row(escape_id(str(fields["id"])), f"{where}: {error}")
         return build_pair({**self._default, **pictures, **fields}, base=self._base, where=where, called=called)
+
+
+def _is_there(data: Mapping[str, Any], number: int) -> bool:
+    """Whether a turn is more than its columns: of a turn that a session lacks, instruction and picture are null."""
+    return data.get(f"instruction_{number}") is not None or data.get(f"edit_image_{number}") is not None
 
 
 def _turn_of(key: str) -> int:

@@ -13,7 +13,7 @@ from datagen.sources.formats.pairs.layout import Direction, TableLayout
 from datagen.sources.formats.pairs.rows import build_pair
 from datagen.sources.hub_files import HubFile, HubFiles
 from datagen.sources.id_set import with_unique_ids
-from datagen.sources.rows import PAIR_FIELDS, faulty_row
+from datagen.sources.rows import MASKED_PAIR_FIELDS, PAIR_FIELDS, faulty_row
 
 FOLDERS_HINT = "`form: folders` reads its authors' own folders"
 """A hint for datasets that are published as folders too."""
@@ -37,8 +37,6 @@ class PairTableOptions(ForeignOptions):
 class PairTable:
     """One record for each row and direction. Its id is the session and turn, or the file and the number of the row."""
 
-    writes = PAIR_FIELDS
-
     def __init__(
         self,
         path: str,
@@ -53,6 +51,7 @@ class PairTable:
         self._files = HubFiles(path, split=split)
         self._empty = f"{self._files.empty}{hint and f'; {hint}'}"
         self._layout, self._directions = layout, directions
+        self.writes = MASKED_PAIR_FIELDS if layout.mask else PAIR_FIELDS
         called = {**layout._asdict(), "uri": layout.source, "target_uri": layout.target}
         back = _swap_sides({**called, "text": layout.inverse_text})
         self._called = {"forward": called, "inverse": back}
@@ -78,15 +77,16 @@ class PairTable:
 
     def _all(self) -> Iterator[SourceRow]:
         for found in self._files:
+            masked = bool(self._layout.mask) and self._layout.mask in self._files.columns(found)
             with self._files.values(found, self._columns(found)) as rows:
                 for number, values in enumerate(rows):
                     for direction in self._directions:
-                        yield self._row(found, number, values, direction)
+                        yield self._row(found, number, values, direction, masked=masked)
 
     def _columns(self, found: HubFile) -> list[str]:
         """The columns that the driver reads: all except the pictures. Raises `ConfigError` if one is missing."""
         has = self._files.columns(found)
-        needed = [column for column in self._layout._replace(local_if="", reach="") if column]
+        needed = [column for column in self._layout._replace(local_if="", reach="", mask="") if column]
         missing = next((column for column in needed if column not in has), None)
         if missing is not None:
             raise ConfigError(
@@ -96,7 +96,9 @@ class PairTable:
         pictures = (self._layout.source, self._layout.target)
         return [column for column in (*needed, self._layout.local_if) if column in has and column not in pictures]
 
-    def _row(self, found: HubFile, number: int, values: Mapping[str, Any], direction: Direction) -> SourceRow:
+    def _row(
+        self, found: HubFile, number: int, values: Mapping[str, Any], direction: Direction, *, masked: bool
+    ) -> SourceRow:
         layout, where = self._layout, f"{self._files.address(found)}: row {number}"
         name = f"{found.stem}/{number}"
         if layout.session:
@@ -114,6 +116,8 @@ class PairTable:
         for field in ("source_caption", "target_caption", "session", "turn"):
             if column := getattr(layout, field):
                 data[field] = values[column]
+        if layout.mask:
+            data["mask_uri"] = found.cell(row=number, column=layout.mask) if masked else ""
         if len(self._directions) > 1 and not layout.session:
             data["session"] = name  # the two share their pictures, so they must come into one split
         if direction == "inverse":

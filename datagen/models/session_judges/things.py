@@ -1,0 +1,111 @@
+"""The things that a session's turns name, followed from turn to turn through renames and movements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from datagen.core.fields import Box
+from datagen.imaging.geometry import iou
+from datagen.models.grammar import kind_of, may_be_same
+
+_LEAST_IOU = 0.3
+_LEAST_COVERED = 0.6
+"""Least share of the smaller box that the larger one covers."""
+_SAME_PLACE = 0.5
+"""Intersection over union from which an edit is about the thing there, whatever it is called."""
+
+
+@dataclass
+class Thing:
+    """One thing of a session."""
+
+    names: list[str]
+    """Its names, the newest last."""
+    boxes: list[Box]
+    """Where turns edited it; [] if no turn says where."""
+    turns: list[int] = field(default_factory=list)
+    """The turns that edited it."""
+    brought: list[int] = field(default_factory=list)
+    """Of these, the turns that added it, put it in another's place, or moved it."""
+    named: list[tuple[int, str]] = field(default_factory=list)
+    """The turns that gave it a name, with the name."""
+    gone: int = 0
+    """The turn that removed it; 0 if it is there."""
+
+    @property
+    def name(self) -> str:
+        """Its newest name."""
+        return self.names[-1]
+
+    def may_lie_in(self, box: Box | None) -> bool:
+        """Whether an edit in `box` can be of this thing; True if either place is unknown."""
+        return box is None or not self.boxes or any(overlaps(box, own) for own in self.boxes)
+
+    def lies_in(self, box: Box | None) -> bool:
+        """Whether an edit in `box` is surely of this thing, whatever it is called."""
+        return box is not None and any(iou(box, own) >= _SAME_PLACE for own in self.boxes)
+
+    def is_called(self, name: str) -> bool:
+        """Whether a name may be its newest one."""
+        return bool(name) and may_be_same(name, self.name)
+
+
+def overlaps(one: Box, other: Box) -> bool:
+    """Whether two boxes are of one place: 0.3 of their union is shared, or 0.6 of the smaller one."""
+    if iou(one, other) >= _LEAST_IOU:
+        return True
+    width, height = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width > 0 and height > 0 and min(areas) > 0 and width * height >= _LEAST_COVERED * min(areas)
+
+
+class Things:
+    """All things that the turns so far named."""
+
+    def __init__(self) -> None:
+        self.all: list[Thing] = []
+        self.last: Thing | None = None
+        """The thing that was edited last."""
+
+    def add(self, name: str, *, box: Box | None, turn: int) -> Thing:
+        """A new thing, as turn `turn` names it."""
+        thing = Thing([name], [box] if box else [], [], [], [(turn, name)])
+        self.all.append(thing)
+        return thing
+
+    def find(self, name: str, box: Box | None) -> Thing | None:
+        """The thing that an edit of `name` in `box` is about, the one edited last of several; None if none fits."""
+        there = [thing for thing in self._newest_first() if not thing.gone]
+        for thing in there:
+            if thing.is_called(name) and thing.may_lie_in(box):
+                return thing
+        return next((thing for thing in there if thing.lies_in(box)), None)
+
+    def pointed_at(self, box: Box | None) -> Thing | None:
+        """The thing that a pronoun means: the last one, or the newest in `box` if the last is elsewhere."""
+        if self.last and self.last.may_lie_in(box):
+            return self.last
+        there = (thing for thing in self._newest_first() if thing.boxes and thing.may_lie_in(box))
+        return next(there, self.last)
+
+    def removed(self, name: str, box: Box | None) -> Thing | None:
+        """The removed thing that an addition of `name` in `box` brings back."""
+        gone = (thing for thing in self._newest_first() if thing.gone)
+        return next((thing for thing in gone if thing.is_called(name) and thing.may_lie_in(box)), None)
+
+    def of_kind(self, name: str) -> Thing | None:
+        """The newest thing of the kind that a name is of."""
+        kind = kind_of(name)
+        return next((thing for thing in self._newest_first() if kind and kind_of(thing.name) == kind), None)
+
+    def relied_on(self, name: str) -> Thing | None:
+        """The newest thing that a phrase of place names."""
+        return next((thing for thing in self._newest_first() if not thing.gone and thing.is_called(name)), None)
+
+    def forget_places(self) -> None:
+        """After a flip or the like nothing is where it was."""
+        for thing in self.all:
+            thing.boxes.clear()
+
+    def _newest_first(self) -> list[Thing]:
+        return sorted(self.all, key=lambda thing: -max(thing.turns, default=0))
