@@ -237,3 +237,12 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[Any]) -> None:
     code, told, _ = call("gc", out, capfd=capfd)
     assert code == cli.OK
     assert told.rstrip().endswith(" freed")
+
+
+def test_a_writer_that_was_killed_before_it_had_a_lock_leaves_nothing(tmp_path: Path) -> None:
+    run_local(toy_graph(tmp_path, [PAINT], rows=plain_rows(2)), tmp_path / "out")
+    Store(str(tmp_path / "out")).admit("f" * 32).write("run/x", b"")
+    collect_garbage(str(tmp_path / "out"), dry=True)
+    assert Store(str(tmp_path / "out")).writers() == ["f" * 32]
+    collect_garbage(str(tmp_path / "out"))
+    assert Store(str(tmp_path / "out")).writers() == []

@@ -22,7 +22,7 @@ from datagen.models.language.base import Draw, Question, Reply
 from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
 
-QUICK = {"gather_s": 0.05, "poll_s": 0.02}
+QUICK = {"gather_s": 0.1, "poll_s": 0.02}
 
 
 class Word(BaseModel):
@@ -91,7 +91,7 @@ def test_what_waits_together_goes_up_as_one_batch_and_is_kept(server: Batches, t
 
 
 def test_a_batch_holds_no_more_calls_than_allowed(server: Batches) -> None:
-    assert len(together(server, "abcde", batch={**QUICK, "most": 2})) == 5
+    assert len(together(server, "abcde", batch={**QUICK, "gather_s": 0.5, "most": 2})) == 5
     assert sorted(len(batch["lines"]) for batch in server.made) == [1, 2, 2]
 
 

@@ -19,7 +19,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -287,13 +287,22 @@ def _claimed_chain(held: HeldLock, lock: str) -> list[_Link]:
 
 
 def _writers_before(held: HeldLock, chain: list[_Link]) -> list[str]:
-    """The writers of a chain. If a lock is damaged, its writer is one of those that no lock names."""
+    """The writers of a chain. If a lock is damaged, its writer is one of those that no other lock names."""
     if all(link.seen > -math.inf for link in chain):
         return [link.token for link in chain if _TOKEN.fullmatch(link.token)]
-    named = {link.token for lock in _locks(held.store) for link in _chain(held.store, lock)} - {
-        link.token for link in chain
-    }
-    return [writer for writer in held.store.writers() if writer not in named and writer != held.token]
+    return _unnamed_writers(held, but={link.token for link in chain})
+
+
+def _unnamed_writers(held: HeldLock, *, but: Collection[str] = ()) -> list[str]:
+    """The writers that no lock names; locks with the tokens in `but` do not count."""
+    named = {link.token for lock in _locks(held.store) for link in _chain(held.store, lock)}.difference(but)
+    return [writer for writer in held.store.writers() if writer not in named | {held.token}]
+
+
+def expel_forgotten(held: HeldLock) -> None:
+    """Expel writers that were killed before they had a lock. Only for a lock that excludes all other runs."""
+    for writer in _unnamed_writers(held):
+        held.store.expel(writer)
 
 
 def _remove_claims(held: HeldLock, chain: list[_Link]) -> None:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from datagen.core.errors import ConfigError, DatagenError, StoreError
 from datagen.execute.ledger.ledger import Ledger
-from datagen.execute.ledger.lock import LOCK, locked
+from datagen.execute.ledger.lock import LOCK, expel_forgotten, locked
 from datagen.execute.reuse.code_versions import settle_code
 from datagen.execute.reuse.run_manifest import last_run, read_stages
 from datagen.execute.run import CONFIG, stored_config
@@ -88,6 +88,7 @@ def collect_garbage(out: str, *, dry: bool = False) -> Freed:
             if not dry:
                 store.remove(path)
         if not dry:
+            expel_forgotten(held)
             _remove_empty_folders(store)
         return freed
 
