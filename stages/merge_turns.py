@@ -107,7 +107,7 @@ def _edit(turn: Mapping[str, Any], number: int) -> dict[str, Any]:
     row = edit_row(
         turn["text"], operation=turn["op"], subject=turn["object"], box=turn["box"], mask=f"mask_{number}.png"
     )
-    scored = [{"box": each["box"], "score": each["score"]} for each in turn["candidates"] if "score" in each]
+    scored = [{"box": each["box"], "score": each["score"]} for each in turn["candidates"] if each.get("score") is not None]
     return {**row, "candidates": scored}
 
 
