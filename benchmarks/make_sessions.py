@@ -3,7 +3,7 @@
     python benchmarks/make_sessions.py manifests
 
 Each turn does what its instruction says, and no more, on the picture that the turn before left: by the edits of
-`edit_pairs.py`. The pictures are stored as lossy WebP, so that every turn adds a codec's noise, as published sessions do.
+`edit_pairs.py`. The pictures are lossy WebP, so that every turn adds a codec's noise, as in published sessions.
 """
 
 from __future__ import annotations
