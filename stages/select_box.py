@@ -35,11 +35,10 @@ class SelectBox(Map):
     Rule `corrected` takes the box that holds the change, has changed inside, and at whose edge the change ends. Rule
     `published` is equation 1 of MCIE: with each box masked out of both pictures, it takes the box whose pair is most
     similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first.
-    `box_terms` lists what each candidate got, or its `fault`; its `score` there, and `box_score` of the chosen one, are
-    those of the chosen rule.
+    `box_terms` lists what each candidate got, or its `fault`; its `score` there and `box_score` are by the chosen rule.
 
-    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around as many of them as have
-    changed: each further place is the best candidate for what the places before leave of the map.
+    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around those that changed: each
+    further place is the best candidate for what the places before leave of the map.
 
     The box of a global edit is the frame, unscored (`box_score` 0). Rejects as `unchanged` a pair that shows no change,
     as `no_box` one whose candidates are all at fault, as `too_large` a local edit whose box is more than 0.9 of the
@@ -110,10 +109,9 @@ class SelectBox(Map):
         for row, terms in zip(sound, self._terms(record, boxes, change_HW), strict=True):
             row |= terms | {"score": terms[self.config.rule]}
         best = best_box([row["score"] for row in sound], boxes)
-        box = boxes[best]
-        if self.config.rule == "corrected" and (places := most_places(record.get("parts") or ())) > 1:
-            weights = WEIGHTS[self.config.map]
-            box = box_around_places(change_HW, boxes, first=best, places=places, size=size, weights=weights)
+        places = most_places(record.get("parts") or ()) if self.config.rule == "corrected" else 1
+        weights = WEIGHTS[self.config.map]
+        box = box_around_places(change_HW, boxes, first=best, places=places, size=size, weights=weights)
         if box_fault(box, size, largest_share=self.config.max_share):
             return Reject("too_large", f"more than {self.config.max_share:g} of the frame", {"box_terms": rows})
         return {"box": box, "box_score": sound[best]["score"], "box_terms": rows}
