@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from datagen.imaging.change_map import ComparablePair, Floats, cached_pixel_map,
 from datagen.imaging.geometry import clip_box, iou, resize
 from datagen.imaging.image import Image, Pixels
 from datagen.imaging.map_boxes import map_box
+from datagen.measure.drawn_boxes import drawn_candidates
 from datagen.measure.intervals import Share, share_of
 from datagen.measure.ledger_view import LedgerView
 from datagen.measure.truth import TrueSession
@@ -40,6 +42,12 @@ class BoxModels(NamedTuple):
     similarity: PictureSimilarity
 
 
+Candidates = Literal["proposed", "proposed, map's box", "drawn", "drawn, map's box"]
+"""What a rule chooses among: what the pipeline proposed, but for the map's own box, or boxes drawn around the truth
+(`drawn_boxes`); with or without the map's own box."""
+CANDIDATES: tuple[Candidates, ...] = get_args(Candidates)
+
+
 class BoxCase(NamedTuple):
     """What one rule chose for one turn."""
 
@@ -47,8 +55,8 @@ class BoxCase(NamedTuple):
     damage: str
     strength: float
     rule: str
-    own: bool
-    """Whether the map's own box was among the candidates."""
+    candidates: str
+    """One of `Candidates`; '' for the pipeline's own choice."""
     right: bool
 
 
@@ -57,8 +65,8 @@ class BoxShares:
     """The share of right boxes of one rule."""
 
     rule: str
-    own: bool | None
-    """Whether the map's own box was among the candidates; None for the pipeline's own choice."""
+    candidates: str
+    """One of `Candidates`; '' for the pipeline's own choice."""
     all: Share
     mild: Share
     """With damage of strength 1 and below, and without damage."""
@@ -74,18 +82,19 @@ class _Turn(NamedTuple):
     target: Pixels
     """Of the source's size."""
     boxes: list[Box]
-    """The sound candidates, the map's own one last."""
-    others: int
-    """How many of them are not the map's own."""
+    """All candidates that are sound."""
+    sets: dict[str, list[int]]
+    """Places in `boxes` by `Candidates`."""
     pair: ComparablePair
-    pixels_HW: Floats
+    pixels: Floats
+    """The map of the change, HW."""
 
 
 def box_cases(session: TrueSession, view: LedgerView, *, models: BoxModels | None, similar: bool) -> Iterator[BoxCase]:
     """What each rule chooses for each local turn of a session.
 
-    Rules choose among what the pipeline proposed; a turn that it took for a global edit, or never came to, has nothing
-    to choose from, and counts for the pipeline alone. `similar` lets the published rule compare by the network too.
+    Where the pipeline took a turn for a global edit, or never came to it, nothing was proposed to choose from: that
+    counts for the pipeline's own choice alone. `similar` lets the published rule compare by the network too.
     """
     for number, rendered in enumerate(session.turns, 1):
         if not session.is_local(number):
@@ -94,40 +103,47 @@ def box_cases(session: TrueSession, view: LedgerView, *, models: BoxModels | Non
         about = (session.photograph, session.damage, session.strength)
         truth = session.box(number)
         chosen = row.fields.get("box") if row and not row.where else None
-        yield BoxCase(*about, PIPELINE, True, bool(chosen) and iou(tuple(chosen), truth) > RIGHT)
-        if row is None or "box_candidates" not in row.fields or row.fields.get("op") == "global":
-            continue
-        turn = _turn_of(rendered.source, rendered.target, row.fields["box_candidates"])
+        yield BoxCase(*about, PIPELINE, "", bool(chosen) and iou(tuple(chosen), truth) > RIGHT)
+        proposed = row.fields.get("box_candidates") if row and row.fields.get("op") != "global" else None
+        drawn = drawn_candidates(truth, size=rendered.source.size, seed=zlib.crc32(f"{session.name}/{number}".encode()))
+        turn = _turn_of(rendered.source, rendered.target, proposed, drawn)
         scores = dict(_scores(turn, models, similar=similar))
-        for (rule, share), own in product(_rules(scores), (False, True)):
-            best = _best(turn, scores[rule.removesuffix(BARRED)], own=own, largest_share=share)
-            yield BoxCase(*about, rule, own, best is not None and iou(best, truth) > RIGHT)
+        for (rule, share), (candidates, places) in product(_rules(scores), turn.sets.items()):
+            best = _best(turn, places, scores[rule.removesuffix(BARRED)], largest_share=share)
+            yield BoxCase(*about, rule, candidates, best is not None and iou(best, truth) > RIGHT)
 
 
-def _turn_of(source: Image, target: Image, candidates: Sequence[Mapping[str, Any]]) -> _Turn:
+def _turn_of(source: Image, target: Image, proposed: Sequence[Mapping[str, Any]] | None, drawn: Sequence[Box]) -> _Turn:
     size = source.size
-    sound = [each for each in candidates if not box_fault(each["box"], size, largest_share=1)]
-    others, own = (
-        [clip_box(tuple(each["box"]), size) for each in sound if (each["by"] == OWN) == is_own]
-        for is_own in (False, True)
-    )
-    pair, pixels_HW = cached_pixel_map(source.array, target.array)
-    if not own and (box := map_box(pixels_HW)):
-        wide, high = size[0] / pixels_HW.shape[1], size[1] / pixels_HW.shape[0]
-        own = [(box[0] * wide, box[1] * high, box[2] * wide, box[3] * high)]
-    return _Turn(source.array, resize(target.array, size), [*others, *own], len(others), pair, pixels_HW)
+    sound = [each for each in proposed or () if not box_fault(each["box"], size, largest_share=1)]
+    others = [clip_box(tuple(each["box"]), size) for each in sound if each["by"] != OWN]
+    pair, change_HW = cached_pixel_map(source.array, target.array)
+    wide, high = size[0] / change_HW.shape[1], size[1] / change_HW.shape[0]
+    found = map_box(change_HW)
+    own = [(found[0] * wide, found[1] * high, found[2] * wide, found[3] * high)] if found else []
+    groups = {"drawn": [*drawn], "proposed": others, "own": own}
+    places = {name: list(range(len(boxes))) for name, boxes in groups.items()}
+    places["proposed"] = [place + len(drawn) for place in places["proposed"]]
+    places["own"] = [place + len(drawn) + len(others) for place in places["own"]]
+    sets = {
+        name: places[name.partition(",")[0]] + (places["own"] if name.endswith("map's box") else [])
+        for name in CANDIDATES
+        if proposed is not None or name.startswith("drawn")
+    }
+    resized = resize(target.array, size)
+    return _Turn(source.array, resized, [*drawn, *others, *own], sets, pair, change_HW)
 
 
 def _scores(turn: _Turn, models: BoxModels | None, *, similar: bool) -> Iterator[tuple[str, list[float]]]:
     """The scores of all boxes of a turn by each rule."""
     similarities = {"pixels": PixelSimilarityConfig().load("cpu")}
-    maps: dict[str, tuple[MapKind, Floats]] = {"pixels": ("pixels", turn.pixels_HW)}
+    maps: dict[str, tuple[MapKind, Floats]] = {"pixels": ("pixels", turn.pixels)}
     if models:
         similarities |= {models.name: models.similarity} if similar else {}
         one, other = models.encoder.maps(turn.pair.pictures)
         encoder_HW = encoder_map(turn.pair, (one, other))
         maps[models.name] = ("encoder", encoder_HW)
-        maps[f"pixels and {models.name}"] = ("both", (encoder_HW + turn.pixels_HW) * np.float32(0.5))
+        maps[f"pixels and {models.name}"] = ("both", (encoder_HW + turn.pixels) * np.float32(0.5))
     for name, similarity in similarities.items():
         pairs = ([masked_out(picture, box) for box in turn.boxes] for picture in (turn.source, turn.target))
         yield f"{PUBLISHED}, {name}", similarity(*pairs)
@@ -146,29 +162,26 @@ def _rules(names: Iterable[str]) -> Iterator[tuple[str, float]]:
             yield name, LARGEST
 
 
-def _best(turn: _Turn, scores: Sequence[float], *, own: bool, largest_share: float) -> Box | None:
-    """The box with the best score of those that a rule takes; None if it takes none."""
+def _best(turn: _Turn, places: Sequence[int], scores: Sequence[float], *, largest_share: float) -> Box | None:
+    """The box with the best score of those in `places` that a rule takes; None if it takes none."""
     size = (turn.source.shape[1], turn.source.shape[0])
-    taken = [
-        place
-        for place, box in enumerate(turn.boxes[: None if own else turn.others])
-        if not box_fault(box, size, largest_share=largest_share)
-    ]
+    taken = [place for place in places if not box_fault(turn.boxes[place], size, largest_share=largest_share)]
     boxes = [turn.boxes[place] for place in taken]
     return boxes[best_box([scores[place] for place in taken], boxes)] if boxes else None
 
 
 def box_shares(cases: Sequence[BoxCase]) -> list[BoxShares]:
-    """The shares of right boxes by rule, with and without the map's own box."""
-    keys = dict.fromkeys((case.rule, case.own) for case in cases)
-    return [_shares([case for case in cases if (case.rule, case.own) == key], *key) for key in keys]
+    """The shares of right boxes by what the rules choose among, and by rule."""
+    keys = dict.fromkeys((case.candidates, case.rule) for case in cases)
+    order = sorted(keys, key=lambda key: ("", *CANDIDATES).index(key[0]))
+    return [_shares([case for case in cases if (case.candidates, case.rule) == key], *key) for key in order]
 
 
-def _shares(cases: Sequence[BoxCase], rule: str, own: bool) -> BoxShares:
+def _shares(cases: Sequence[BoxCase], candidates: str, rule: str) -> BoxShares:
     damages = sorted({(case.damage, case.strength) for case in cases})
     return BoxShares(
         rule=rule,
-        own=None if rule == PIPELINE else own,
+        candidates=candidates,
         all=_share(cases),
         mild=_share([case for case in cases if case.strength <= 1]),
         strong=_share([case for case in cases if case.strength > 1]),

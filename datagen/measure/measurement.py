@@ -112,8 +112,8 @@ def measure(
     """Measure a pipeline on `sessions` sessions of each wording, drawn with photographs and damage of `split`.
 
     With held-out photographs, held-out and tuned wording are measured side by side. The pipeline runs in this process
-    and in a temporary folder, which is always removed. `encoder` compares pictures for the box rules; None, or one whose
-    package is missing, is not measured.
+    and in a temporary folder, which is always removed. `encoder` compares pictures for the box rules; None, or one
+    whose package is missing, is not measured.
 
     Raises `ConfigError` if the source is no `world`, a stage is missing, or the split has no photographs or wording.
     """
@@ -283,6 +283,6 @@ def _notes(graph: Graph, photographs: int) -> Iterator[str]:
         yield f"the sessions show {photographs} photographs: fewer than 3, so there are no intervals"
     order: Sequence[str] = [node.use for node in graph.nodes]
     filter_, paste = _node(graph, "filter_alignment"), _node(graph, "paste_back")
-    if filter_ and paste and order.index("filter_alignment") > order.index("paste_back"):
-        if filter_.renamed.get("target", "target") in paste.writes:
-            yield "filter_alignment judges targets into which the source was pasted back, so it sees little of a shift"
+    late = filter_ and paste and order.index("filter_alignment") > order.index("paste_back")
+    if filter_ and paste and late and filter_.renamed.get("target", "target") in paste.writes:
+        yield "filter_alignment judges targets into which the source was pasted back, so it sees little of a shift"

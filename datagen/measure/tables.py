@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from datagen.measure.boxes import PIPELINE, BoxShares
+from datagen.measure.boxes import PIPELINE
 from datagen.measure.conflicts import ANY, WINDOW
 from datagen.measure.intervals import Share
 from datagen.measure.measurement import Measurement, WordingResults
 
-WIDTH: Final = 150
+WIDTH: Final = 170
 """Columns of the tables, wherever they are printed."""
 MILD, STRONG, CONFLICTS, RIGHT_SAMPLES, YIELD = 0.95, 0.90, 0.95, 0.95, 0.7
 
@@ -61,7 +62,9 @@ def measurement_text(found: Measurement) -> str:
 def _parts(found: Measurement) -> Iterator[RenderableType]:
     damages, photographs = ", ".join(found.damages), ", ".join(found.photographs)
     yield f"{found.pipeline}: {found.sessions:,} drawn sessions of each wording, seed {found.seed}, split {found.split}"
-    yield f"damage: {damages}, of strengths 1 (mild) and 2 (strong); photographs ({len(found.photographs)}): {photographs}"
+    yield f"damage: {damages}, of strengths 1 (mild) and 2 (strong)"
+    yield f"photographs ({len(found.photographs)}): {photographs}"
+    yield "candidates: what the pipeline proposed, or boxes drawn around the truth; with the map's own box, or without"
     yield "in brackets 95 % intervals by photograph: the wider of the bootstrap over photographs and Wilson's"
     yield from (f"note: {note}" for note in found.notes)
     yield ""
@@ -76,13 +79,19 @@ def _parts(found: Measurement) -> Iterator[RenderableType]:
 
 def _box_table(found: Measurement) -> Table:
     damages = list(dict.fromkeys(name for row in found.boxes for name in row.by_damage))
-    table = _table("boxes with IoU > 0.5", "rule", "map's box", "all", "mild", "strong", *damages)
+    table = _table("boxes with IoU > 0.5", "candidates and rule", "of", "all", "mild", "strong", *damages)
+    candidates = ""
     for row in found.boxes:
-        own = "" if row.own is None else "with" if row.own else "without"
+        if row.candidates != candidates:
+            candidates = row.candidates
+            table.add_section()
+            table.add_row(f"{candidates}:")
         by_damage = (_short(row.by_damage.get(name)) for name in damages)
-        table.add_row(row.rule, own, _with_cases(row.all), _short(row.mild), _short(row.strong), *by_damage)
+        name = f"  {row.rule}" if candidates else row.rule
+        table.add_row(name, _cases(row.all), _long(row.all), _short(row.mild), _short(row.strong), *by_damage)
+    table.add_section()
     for what in found.not_measured:
-        table.add_row(f"published and corrected, {what}", "", "not measured")
+        table.add_row(what, "", "not measured")
     return table
 
 
@@ -143,7 +152,7 @@ def _aim_table(aims: Iterable[Aim]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -158,10 +167,6 @@ def _long(share: Share) -> str:
         return "-"
     bounds = "no interval" if share.low is None else f"{share.low:.3f} to {share.high:.3f}"
     return f"{share.value:.3f} [{bounds}]"
-
-
-def _with_cases(share: Share) -> str:
-    return f"{_long(share)} of {_cases(share)}"
 
 
 def _cases(share: Share) -> str:
