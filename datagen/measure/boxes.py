@@ -54,6 +54,7 @@ class BoxCase(NamedTuple):
     photograph: str
     damage: str
     strength: float
+    op: str
     rule: str
     candidates: str
     """One of `Candidates`; '' for the pipeline's own choice."""
@@ -73,6 +74,8 @@ class BoxShares:
     strong: Share
     by_damage: dict[str, Share]
     """By kind and strength, such as `shift 2`."""
+    by_op: dict[str, Share]
+    """By the true operation."""
 
 
 class _Turn(NamedTuple):
@@ -100,7 +103,7 @@ def box_cases(session: TrueSession, view: LedgerView, *, models: BoxModels | Non
         if not session.is_local(number):
             continue
         row = view.turns.get((session.name, number))
-        about = (session.photograph, session.damage, session.strength)
+        about = (session.photograph, session.damage, session.strength, session.truth(number)["op"])
         truth = session.box(number)
         chosen = row.fields.get("box") if row and not row.where else None
         yield BoxCase(*about, PIPELINE, "", bool(chosen) and iou(tuple(chosen), truth) > RIGHT)
@@ -191,6 +194,7 @@ def _shares(cases: Sequence[BoxCase], candidates: str, rule: str) -> BoxShares:
             )
             for kind, strength in damages
         },
+        by_op={op: _share([case for case in cases if case.op == op]) for op in sorted({case.op for case in cases})},
     )
 
 

@@ -52,8 +52,8 @@ TUNED_DAMAGES: tuple[DamageKind, ...] = ("none", "drift", "shift", "grain", "hal
 STRENGTHS = (1.0, 2.0)
 SLICE_ROWS = 12
 """Rows of a slice, few enough that the stages of boxes share the maps of its turns."""
-SIMILAR_TURNS = 100
-"""About as many turns are compared by the published rule with a network, which takes a second a turn."""
+SIMILAR_TURNS = 60
+"""About as many turns are compared by the published rule with a network, which takes seconds a turn."""
 ENCODER = "EfficientNet-Lite0"
 CLIP = "CLIP"
 

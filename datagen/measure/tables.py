@@ -78,17 +78,18 @@ def _parts(found: Measurement) -> Iterator[RenderableType]:
 
 
 def _box_table(found: Measurement) -> Table:
-    damages = list(dict.fromkeys(name for row in found.boxes for name in row.by_damage))
-    table = _table("boxes with IoU > 0.5", "candidates and rule", "of", "all", "mild", "strong", *damages)
+    damages = [*dict.fromkeys(name for row in found.boxes for name in row.by_damage)]
+    ops = [*dict.fromkeys(name for row in found.boxes for name in row.by_op)]
+    table = _table("boxes with IoU > 0.5", "candidates and rule", "of", "all", "mild", "strong", *damages, *ops)
     candidates = ""
     for row in found.boxes:
         if row.candidates != candidates:
             candidates = row.candidates
             table.add_section()
             table.add_row(f"{candidates}:")
-        by_damage = (_short(row.by_damage.get(name)) for name in damages)
+        shares = (row.mild, row.strong, *map(row.by_damage.get, damages), *map(row.by_op.get, ops))
         name = f"  {row.rule}" if candidates else row.rule
-        table.add_row(name, _cases(row.all), _long(row.all), _short(row.mild), _short(row.strong), *by_damage)
+        table.add_row(name, _cases(row.all), _long(row.all), *map(_short, shares))
     table.add_section()
     for what in found.not_measured:
         table.add_row(what, "", "not measured")
