@@ -71,6 +71,8 @@ class WordingResults:
     """What was measured with one wording."""
 
     wording: Split
+    sessions: int
+    """Those that could be rendered."""
     turns: int
     turns_judged: int
     """Turns that came to the judge of sessions."""
@@ -142,7 +144,7 @@ def measure(
         boxes=box_shares(boxes),
         results=results,
         not_measured=not_measured,
-        notes=list(_notes(graph, len(photographs))),
+        notes=list(_notes(graph, photographs=len(photographs), lost=sessions - results[0].sessions)),
         seconds=round(time.perf_counter() - begun, 1),
     )
 
@@ -201,7 +203,7 @@ class _Cases:
 
 
 def _measure_part(part: Part, *, watcher: RunObserver, models: BoxModels | None, compare_boxes: bool) -> _PartResults:
-    cases, photographs, turns, judged = _Cases(), set(), 0, 0
+    cases, photographs, number, turns, judged = _Cases(), set[str](), 0, 0, 0
     options = _alignment_options(part.graph)
     with tempfile.TemporaryDirectory(prefix="datagen-measure-") as out:
         run(part.graph, out=out, options=RunOptions("local"), watcher=watcher)
@@ -210,7 +212,7 @@ def _measure_part(part: Part, *, watcher: RunObserver, models: BoxModels | None,
         view = view_ledger(pa.concat_tables(ledger.tables(ledger.slices())).to_pylist())
         samples = {sample.key: sample for sample in open_dataset(out)}
         every = max(1, part.world.count * part.world.turns // SIMILAR_TURNS)
-        for number, session in enumerate(true_sessions(part.graph.source.rows())):
+        for number, session in enumerate(true_sessions(part.graph.source.rows()), 1):
             photographs.add(session.photograph)
             turns, judged = turns + len(session.turns), judged + len(view.seen(session.name))
             if compare_boxes:
@@ -221,6 +223,7 @@ def _measure_part(part: Part, *, watcher: RunObserver, models: BoxModels | None,
         photographs,
         WordingResults(
             wording=part.wording,
+            sessions=number,
             turns=turns,
             turns_judged=judged,
             conflicts=conflict_accuracy(cases.conflicts),
@@ -278,7 +281,9 @@ def _config_of(graph: Graph, use: str) -> Options | None:
     return node.config if node else None
 
 
-def _notes(graph: Graph, photographs: int) -> Iterator[str]:
+def _notes(graph: Graph, *, photographs: int, lost: int) -> Iterator[str]:
+    if lost:
+        yield f"{lost:,} sessions cannot be rendered, and are not measured"
     if photographs < 3:
         yield f"the sessions show {photographs} photographs: fewer than 3, so there are no intervals"
     order: Sequence[str] = [node.use for node in graph.nodes]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from datagen.core.errors import DatagenError
 from datagen.core.fields import Box
 from datagen.imaging.geometry import decode_rle
 from datagen.imaging.image import Image, Mask
@@ -92,7 +93,14 @@ class TrueSession:
 
 
 def true_sessions(rows: Iterable[SourceRow]) -> Iterator[TrueSession]:
-    """The sessions of a source `world`, one after another; their pictures are let go as the next one is taken."""
+    """The sessions of a source `world`, one after another; their pictures are let go as the next one is taken.
+
+    A session that cannot be rendered, as a photograph cannot be read, is left out.
+    """
     for name, turns in groupby(rows, key=lambda row: str(row.fields["session"])):
         first, *_ = turns
-        yield TrueSession(name, render_session(WorldSpecification.model_validate(first.fields["world"])))
+        try:
+            rendered = render_session(WorldSpecification.model_validate(first.fields["world"]))
+        except DatagenError:  # its records failed in the pipeline as well
+            continue
+        yield TrueSession(name, rendered)
