@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from building import ledger_rows
 from commands import call, refused
+from conftest import ROOT
+from measured_worlds import write_config
 
-from datagen.cli import SOME_FAILED
+from datagen.cli import OK, SOME_FAILED
 from datagen.worlds import wording
 
 CONFIG = """pipeline: worlds
@@ -137,3 +140,42 @@ def test_a_photograph_that_cannot_be_read_fails_its_sessions_alone(
     rows = ledger_rows(out).values()
     assert {row["status"] for row in rows} == {"accepted", "failed"}
     assert all("bad.png: not a picture" in row["detail"] for row in rows if row["status"] == "failed")
+
+
+def test_a_pipeline_that_cannot_be_measured(config: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    told = refused("measure", ROOT / "configs" / "subject_add.yaml", capfd=capfd)
+    assert re.search(r"subject_add.yaml:\d+: the source is of kind '\w+', whose truth is not known", told)
+    assert "`kind: world`" in told
+    told = refused("measure", config, capfd=capfd)
+    assert "worlds.yaml:2: to be measured, the pipeline lacks the stages decompose_instruction, propose_boxes" in told
+
+
+def test_a_split_without_photographs_or_wording_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything runs."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    (folder / "photographs.toml").write_text('[[photograph]]\nname = "a"\nuri = "a.png"\nsplit = "tuned"\n')
+    chain = write_config(tmp_path, photographs=str(folder))
+    assert "none of its 1 photographs is 'held_out'" in refused("measure", chain, "--no-encoder", capfd=capfd)
+    real = wording.wording_path
+    monkeypatch.setattr(
+        wording, "wording_path", lambda split: tmp_path / "no.toml" if split == "held_out" else real(split)
+    )
+    wording.load_wording.cache_clear()
+    told = refused("measure", write_config(tmp_path), "--no-encoder", capfd=capfd)
+    wording.load_wording.cache_clear()
+    assert "wording 'held_out': there is no" in told
+
+
+def test_sessions_that_cannot_be_rendered_are_not_measured(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    (folder / "photographs.toml").write_text('[[photograph]]\nname = "a"\nuri = "a.png"\nsplit = "tuned"\n')
+    (folder / "a.png").write_bytes(b"no picture")
+    chain = write_config(tmp_path, photographs=str(folder), turns=2, width=96, height=96)
+    done = call("measure", chain, "--no-encoder", "--split", "tuned", "--sessions", 2, "--json", capfd=capfd)
+    assert done.code == OK, done.err
+    assert "2 sessions cannot be rendered" in " ".join(done.data["notes"])
+    assert done.data["results"][0]["samples"]["right"]["value"] is None

@@ -10,7 +10,15 @@ from typing import NoReturn
 
 import typer
 
-from datagen.cli import compare_commands, hash_commands, inspect_commands, report_commands, run_commands, setup_commands
+from datagen.cli import (
+    compare_commands,
+    hash_commands,
+    inspect_commands,
+    measure_commands,
+    report_commands,
+    run_commands,
+    setup_commands,
+)
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.core.errors import AllowanceError, ConfigError, DatagenError, SetupError, StoreError
 from datagen.core.redact import escape_control, redact
@@ -26,6 +34,7 @@ __all__ = [
     "hash_commands",
     "inspect_commands",
     "main",
+    "measure_commands",
     "report_commands",
     "run_commands",
     "setup_commands",

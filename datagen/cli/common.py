@@ -37,6 +37,7 @@ app = typer.Typer(
     python -m datagen show out/subject_add coins__3          one sample and its history
     python -m datagen report out/subject_add                 a page of pictures and numbers
     python -m datagen diff out/subject_add out/stricter      what another config gains and loses
+    python -m datagen measure configs/world_complex_edit.yaml  how right its samples are
     python -m datagen hashes bench/images --to bench.jsonl   a benchmark's hashes, to be kept out
     python -m datagen gc out/subject_add                     free what older runs left
     """,

@@ -17,13 +17,14 @@ _TIMES: dict[Resource, str] = {"core": "time of a core", "gpu": "time of a GPU",
 
 
 class EstimateDisplay:
-    """Shows the progress of an estimate on a terminal; messages go to standard error."""
+    """Shows the progress of an estimate, or of another trial run, on a terminal; messages go to standard error."""
 
     stopping = False
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "estimating") -> None:
+        self._doing = doing
         self._console = Console(stderr=True)
-        self._shown = self._console.status("estimating")
+        self._shown = self._console.status(doing)
 
     def __enter__(self) -> EstimateDisplay:
         if self._console.is_terminal:
@@ -41,7 +42,7 @@ class EstimateDisplay:
 
     def on_progress(self, progress: RunProgress) -> None:
         """Update the progress."""
-        self._shown.update(f"estimating: {slices_text(progress)}")
+        self._shown.update(f"{self._doing}: {slices_text(progress)}")
 
 
 def estimate_lines(found: Estimate) -> Iterator[str]:

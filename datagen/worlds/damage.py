@@ -47,6 +47,10 @@ class DamagedSession:
         """How far the picture has moved since the session's first, in pixels: right and down."""
         return self._shift[0] / _FINER, self._shift[1] / _FINER
 
+    def stray(self, shape: tuple[int, ...]) -> Mask:
+        """What edits elsewhere have left, in a picture of this shape that has not moved."""
+        return self._patches[1].copy() if self._patches else np.zeros(shape, np.bool_)
+
     def apply(self, clean_HWC: Pixels, mask_HW: Mask) -> Pixels:
         """The picture that a model returns for the result `clean_HWC` of an edit of the pixels `mask_HW`."""
         if self._kind == "none" or not self._strength:

@@ -48,6 +48,12 @@ class RenderedTurn(NamedTuple):
     target: Image
     text: str
     truth: dict[str, Any]
+    shift: tuple[float, float]
+    """How far damage has moved the target since the session's first picture, in pixels: right and down."""
+    stray: Mask
+    """What damage has edited elsewhere in the target so far, this turn and those before it."""
+    is_flip: bool
+    """Whether the turn mirrored the picture."""
 
 
 @lru_cache(maxsize=4)
@@ -91,7 +97,8 @@ def render_session(specification: WorldSpecification) -> tuple[RenderedTurn, ...
         # Of a change of the whole picture no part is painted anew.
         place_HW = mask_HW if turn.label else np.zeros_like(mask_HW)
         after = Image.of(damage.apply(clean[number], place_HW))
-        rendered.append(RenderedTurn(before, after, turn.text, truth))
+        stray_HW = _moved(damage.stray(mask_HW.shape), damage.shift)
+        rendered.append(RenderedTurn(before, after, turn.text, truth, damage.shift, stray_HW, turn.facts.is_flip))
         before = after
     return tuple(rendered)
 
