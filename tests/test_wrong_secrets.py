@@ -386,6 +386,7 @@ def test_an_error_of_a_service_repeats_no_key(
     _nowhere(key, out, [said])
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("forgetful")
 def test_workers_and_commands_on_an_out_know_the_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
