@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, DataError, Failed, Map, Record, Reject, StageConfig
+from datagen.core.sample_rows import SCHEMAS
 from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.image import Image
-from datagen.shards.info import SCHEMAS
 
 _NUMBERED = re.compile(r"(ref|mask|turn)_(\d+)")
 _NOT_IMAGES = ("json", "txt")

@@ -9,9 +9,6 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.options import Options
 
-SCHEMAS = (1, 2)
-"""Versions of KEY.json that are read; the last one is written."""
-
 
 def _ordered(box: list[float]) -> list[float]:
     if box and (len(box) != 4 or box[0] > box[2] or box[1] > box[3]):

@@ -12,9 +12,9 @@ from typing import IO, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from datagen.core.errors import ConfigError, nearest
+from datagen.core.sample_rows import SCHEMAS
 from datagen.fetch import scheme_of
 from datagen.fetch.addresses import range_address
-from datagen.shards.info import SCHEMAS
 from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.file_listing import FileListing
 from datagen.sources.id_set import with_unique_ids
