@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-import datagen
 from datagen import Combine, Image, Joined, Lost, Merged, Record, Reject, StageConfig
 
 TURN = ("turn", "text", "op", "object", "renamed_to", "refers_to", "parts")
@@ -32,10 +31,9 @@ class GatherTurns(Combine):
     """
 
     reads = (*TURN, "session", "source", "target")
-    optional = ("box", "box_score", "box_candidates")
+    optional = ("box", "box_score", "box_terms")
     writes = ("states", "session_turns")
     rejects = ("too_few_turns", "too_many_turns", "repeated_turn")
-    fields = (datagen.Field("box_candidates", "json", "Boxes proposed for an edit: [{box, by}].", unit="pixels"),)
     version = 1
     by = "session"
 
@@ -95,7 +93,7 @@ def _row(turn: Record, *, before: int, broken: str) -> dict[str, Any]:
         **{name: turn[name] for name in TURN},
         "box": [float(edge) for edge in box] if np.isfinite(box).all() else [],
         "box_score": turn.get("box_score"),
-        "candidates": turn.get("box_candidates") or [],
+        "candidates": turn.get("box_terms") or [],
         "before": before,
         "after": before + 1,
         "broken": broken,

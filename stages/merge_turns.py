@@ -107,8 +107,8 @@ def _edit(turn: Mapping[str, Any], number: int) -> dict[str, Any]:
     row = edit_row(
         turn["text"], operation=turn["op"], subject=turn["object"], box=turn["box"], mask=f"mask_{number}.png"
     )
-    scored = [{"box": each["box"], "score": each["score"]} for each in turn["candidates"] if "score" in each]
-    return {**row, "candidates": scored}
+    scored = [each for each in turn["candidates"] if each.get("score") is not None]
+    return {**row, "candidates": [{"box": each["box"], "score": each["score"]} for each in scored]}
 
 
 def _step(turn: Mapping[str, Any], number: int, count: int) -> dict[str, Any]:
@@ -118,9 +118,14 @@ def _step(turn: Mapping[str, Any], number: int, count: int) -> dict[str, Any]:
 def _mask(turn: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
     """The pixels that a turn may change: its box, whole pixels that it touches; else the frame."""
     mask_HW = np.zeros(size[::-1], np.bool_)
-    if not turn["box"] or any(part["op"] == "global" for part in turn["parts"]):
+    if not turn["box"] or any(_is_global(part) for part in turn["parts"]):
         mask_HW[:] = True
         return mask_HW
     x0, y0, x1, y1 = turn["box"]
     mask_HW[max(0, int(y0)) : int(np.ceil(y1)), max(0, int(x0)) : int(np.ceil(x1))] = True
     return mask_HW
+
+
+def _is_global(part: Mapping[str, Any]) -> bool:
+    """Whether a part changes the whole picture; an order for later turns changes nothing itself."""
+    return part["op"] == "global" and "standing" not in part["cues"]

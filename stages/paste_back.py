@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from pydantic import Field
 
 from datagen import Answer, Failed, Image, Map, Record, StageConfig
 from datagen.imaging.alignment import outside_l1
+from datagen.imaging.change_map import without_drift
 from datagen.imaging.geometry import dilate
 from datagen.imaging.image import Mask
 
@@ -18,8 +21,11 @@ class PasteBack(Map):
 
     The regions are `masks[1]`, `masks[2]`, ..., one for each row of `edits`, grown by `grow_px`; the picture after a
     turn is kept inside the regions of the turns up to it. `pasted_l1` says how far the target was from the source
-    outside all regions, 0 to 1. With a global edit the region is the whole frame, and nothing is pasted. Inside the
-    regions no pixel changes; with `feather_px`, source and target are mixed over that distance outside them.
+    outside all regions, 0 to 1. With a global edit the region is the whole frame, and nothing changes.
+
+    Inside the regions no pixel changes, unless `colours: fitted`: where a model's colours drifted over the whole
+    picture, a region would stand out, so that the line for each channel is applied that brings the target closest to
+    the source outside of the regions. With `feather_px`, source and target are mixed over that distance outside them.
     """
 
     reads = ("source", "raw_target", "raw_turns", "masks", "edits")
@@ -33,6 +39,9 @@ class PasteBack(Map):
         """By how many pixels a region is grown on every side, for soft edges and shadows."""
         feather_px: int = Field(default=0, ge=0, le=256)
         """Over how many pixels outside a region target and source are mixed; 0 for a hard edge."""
+
+        colours: Literal["fitted", "kept"] = "kept"
+        """Whether a drift of colours, as it shows outside the regions, is taken out of them: `fitted`."""
 
     config: Config
 
@@ -52,11 +61,16 @@ class PasteBack(Map):
             return Failed(f"the pictures and masks differ in size: {sorted(shapes)}")
         regions = self._regions(record)
         pictures = [
-            _mixed(source, picture, _weights(region_HW, self.config.feather_px))
+            _mixed(source, self._fitted(source, picture, region_HW), _weights(region_HW, self.config.feather_px))
             for picture, region_HW in zip([*turns, target], regions, strict=True)
         ]
         changed = round(outside_l1(source.array, target.array, regions[-1]), 4)
         return {"target": pictures[-1], "turns": pictures[:-1], "pasted_l1": changed}
+
+    def _fitted(self, source: Image, picture: Image, region_HW: Mask) -> Image:
+        if self.config.colours == "kept" or region_HW.all():
+            return picture
+        return Image.of(without_drift(source.array, picture.array, ~region_HW))
 
     def _regions(self, record: Record) -> list[Mask]:
         """The region of each turn with all turns before it."""

@@ -15,6 +15,7 @@ from datagen.imaging.box_rule import (
     BoxTerms,
     MapKind,
     best_box,
+    box_around_places,
     box_fault,
     box_terms,
     corrected_score,
@@ -23,7 +24,7 @@ from datagen.imaging.box_rule import (
 from datagen.imaging.change_map import ComparablePair, Floats, cached_pixel_map, encoder_map, is_untouched
 from datagen.imaging.geometry import clip_box, resize
 from datagen.imaging.map_boxes import is_unchanged
-from datagen.models.box_proposers.base import is_global_edit
+from datagen.models.box_proposers.base import is_global_edit, most_places
 from datagen.models.dense_encoders import DenseEncoderConfig
 from datagen.models.similarities import SimilarityConfig
 
@@ -34,7 +35,10 @@ class SelectBox(Map):
     Rule `corrected` takes the box that holds the change, has changed inside, and at whose edge the change ends. Rule
     `published` is equation 1 of MCIE: with each box masked out of both pictures, it takes the box whose pair is most
     similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first.
-    `box_terms` lists what each candidate got, or its `fault`; `box_score` is the chosen box's score by the chosen rule.
+    `box_terms` lists what each candidate got, or its `fault`; its `score` there and `box_score` are by the chosen rule.
+
+    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around those that changed: each
+    further place is the best candidate for what the places before leave of the map.
 
     The box of a global edit is the frame, unscored (`box_score` 0). Rejects as `unchanged` a pair that shows no change,
     as `no_box` one whose candidates are all at fault, as `too_large` a local edit whose box is more than 0.9 of the
@@ -42,7 +46,7 @@ class SelectBox(Map):
     """
 
     reads = ("source", "target", "box_candidates")
-    optional = ("op", "scope")
+    optional = ("op", "scope", "parts")
     writes = ("box", "box_score", "box_terms")
     rejects = ("unchanged", "no_box", "too_large")
     version = 1
@@ -101,18 +105,19 @@ class SelectBox(Map):
             faults = sorted({row["fault"] for row in rows}) or ["there are none"]
             reason = "too_large" if "too_large" in faults else "no_box"
             return Reject(reason, f"what is wrong with the candidates: {', '.join(faults)}", {"box_terms": rows})
-        for row, terms in zip(sound, self._terms(record, boxes, pair, pixels_HW), strict=True):
-            row |= terms
-        best = best_box([row[self.config.rule] for row in sound], boxes)
-        if box_fault(boxes[best], size, largest_share=self.config.max_share):
-            return Reject("too_large", f"more than {self.config.max_share:g} of the frame", {"box_terms": rows})
-        return {"box": boxes[best], "box_score": sound[best][self.config.rule], "box_terms": rows}
-
-    def _terms(
-        self, record: Record, boxes: list[Box], pair: ComparablePair, pixels_HW: Floats
-    ) -> list[dict[str, float | None]]:
-        """What the rules say of each box, by the name of the term."""
         change_HW = self._change_map(pair, pixels_HW)
+        for row, terms in zip(sound, self._terms(record, boxes, change_HW), strict=True):
+            row |= terms | {"score": terms[self.config.rule]}
+        best = best_box([row["score"] for row in sound], boxes)
+        places = most_places(record.get("parts") or ()) if self.config.rule == "corrected" else 1
+        weights = WEIGHTS[self.config.map]
+        box = box_around_places(change_HW, boxes, first=best, places=places, size=size, weights=weights)
+        if box_fault(box, size, largest_share=self.config.max_share):
+            return Reject("too_large", f"more than {self.config.max_share:g} of the frame", {"box_terms": rows})
+        return {"box": box, "box_score": sound[best]["score"], "box_terms": rows}
+
+    def _terms(self, record: Record, boxes: list[Box], change_HW: Floats) -> list[dict[str, float | None]]:
+        """What the rules say of each box, by the name of the term."""
         terms = box_terms(change_HW, boxes, size=record["source"].size)
         published = self._published(record, boxes)
         return [
@@ -142,4 +147,4 @@ def _row(candidate: dict[str, Any], *, size: tuple[int, int], largest_share: flo
     return {"box": box, "by": candidate["by"], "fault": fault, **dict.fromkeys(_TERMS)}
 
 
-_TERMS = (*BoxTerms._fields, "published", "corrected")
+_TERMS = (*BoxTerms._fields, "published", "corrected", "score")

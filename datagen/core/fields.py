@@ -149,7 +149,7 @@ STANDARD: tuple[Field, ...] = (
         "box_terms",
         "json",
         "What the box rules say of each candidate: [{box, by, fault, recall, precision, gradient, agree, published, "
-        "corrected}]; null where a term was not computed.",
+        "corrected, score}]; null where a term was not computed.",
     ),
     Field(
         "polygons",

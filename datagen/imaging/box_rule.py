@@ -29,6 +29,8 @@ TIE = 1e-6
 """Scores that differ by no more are equal."""
 LEAST_SIDE = 2
 """Least width and height of a box, in pixels of the source: no smaller box is the region of an edit."""
+LEAST_PLACE = 0.25
+"""Least change of a further place of an edit, as a share of the change at its first place."""
 _RIM = 0.15
 """Width of the rim inside a box and of the ring around it, as a share of its short side."""
 _LEAST_RIM = 2.0
@@ -161,6 +163,42 @@ def best_box(scores: Sequence[float], boxes: Sequence[Box]) -> int:
     highest = max(scores)
     equal = [place for place, score in enumerate(scores) if score >= highest - TIE]
     return min(equal, key=lambda place: (_area(boxes[place]), place))
+
+
+def box_around_places(
+    change_HW: Floats,
+    boxes: Sequence[Box],
+    *,
+    first: int,
+    places: int,
+    size: tuple[int, int],
+    weights: RuleWeights,
+) -> Box:
+    """The box around up to `places` boxes that together hold the change, of which `boxes[first]` is one.
+
+    Each further one is the best for what is left of the map. None is added that holds less than `LEAST_PLACE` of the
+    change that the first one holds.
+    """
+    rest_HW, chosen = change_HW.copy(), [first]
+    scale = (change_HW.shape[1] / size[0], change_HW.shape[0] / size[1])
+    least = 0.0
+    for _ in range(places):
+        box = boxes[chosen[-1]]
+        inside = np.s_[
+            math.floor(box[1] * scale[1]) : math.ceil(box[3] * scale[1]),
+            math.floor(box[0] * scale[0]) : math.ceil(box[2] * scale[0]),
+        ]
+        held = float(rest_HW[inside].sum(dtype=np.float64))
+        if held < least:
+            chosen.pop()
+            break
+        least = least or LEAST_PLACE * held
+        rest_HW[inside] = 0
+        if len(chosen) < places:
+            scores = [corrected_score(terms, weights) for terms in box_terms(rest_HW, boxes, size=size)]
+            chosen.append(best_box(scores, boxes))
+    x0, y0, x1, y1 = zip(*(boxes[index] for index in chosen), strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
 
 
 def masked_out(picture_HWC: Pixels, box: Box) -> Pixels:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -33,6 +34,8 @@ _GAINS = (0.7, 1.4)
 """Least and largest contrast that counts as drift of colour."""
 _FLAT = 2.0
 """Standard deviation in grey levels below which a channel has no contrast to fit; its median is shifted alone."""
+_LEAST_OUTSIDE = 0.01
+"""Least share of the frame from which a drift of colours is told."""
 _STRONG = 0.9
 """Quantile of what exceeds the floor that says how strong the changes of a pair are."""
 _TO_SIGMA = 1.4826
@@ -96,7 +99,7 @@ def comparable_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     source, target = resize(source_HWC, size).astype(np.float32), resize(target_HWC, size).astype(np.float32)
     pair = ComparablePair(source, target, np.ones(source.shape[:2], np.bool_))
-    still = pair._replace(target=_fit_colours(pair))
+    still = pair._replace(target=along_lines(pair.target, colour_lines(pair)))
     if _edges_agree(still):
         return still
     movement = estimate_alignment(source_HWC, target_HWC)
@@ -106,7 +109,7 @@ def comparable_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
     # Only a place that bilinear interpolation takes from inside the target alone has been seen.
     seen_HW = _moved_back(np.ones_like(source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
     pair = ComparablePair(source, _moved_back(target, movement, border=cv2.BORDER_REPLICATE), seen_HW)
-    return pair._replace(target=_fit_colours(pair))
+    return pair._replace(target=along_lines(pair.target, colour_lines(pair)))
 
 
 def _edges_agree(pair: ComparablePair) -> bool:
@@ -130,23 +133,48 @@ def _moved_back(picture_HWC: Floats, movement: Alignment, *, border: int) -> Flo
     return np.asarray(cv2.warpAffine(picture_HWC, matrix, (width, height), flags=flags, borderMode=border), np.float32)
 
 
-def _fit_colours(pair: ComparablePair) -> Floats:
-    """The target with a line a·t + b for each channel that brings it closest to the source where they agree best.
+def colour_lines(pair: ComparablePair) -> list[tuple[float, float]]:
+    """For each channel the line (a, b) with which a·t + b brings the target closest to the source where they agree.
 
     Least squares, trimmed: each of four rounds fits the 70 % of the seen pixels that agreed best in the round before.
+    (1, 0) if no pixel is seen.
     """
-    source_HWC, target_HWC, seen_HW = pair
-    fitted, agree_HW = target_HWC, seen_HW
+    source_HWC, target_HWC, agree_HW = pair
+    lines = [(1.0, 0.0)] * target_HWC.shape[2]
     for _ in range(_ROUNDS):
         if not agree_HW.any():
             break
-        fitted = np.empty_like(target_HWC)
-        for channel in range(target_HWC.shape[2]):
-            gain, offset = _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW])
-            fitted[..., channel] = gain * target_HWC[..., channel] + offset
-        difference_HW = np.abs(fitted - source_HWC).max(2)
-        agree_HW = seen_HW & (difference_HW <= np.quantile(difference_HW[seen_HW], _AGREEING))
+        lines = [
+            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW])
+            for channel in range(len(lines))
+        ]
+        difference_HW = np.abs(along_lines(target_HWC, lines) - source_HWC).max(2)
+        agree_HW = pair.seen & (difference_HW <= np.quantile(difference_HW[pair.seen], _AGREEING))
+    return lines
+
+
+def along_lines(picture_HWC: Floats, lines: Sequence[tuple[float, float]]) -> Floats:
+    """A picture in other colours: a·t + b for each channel."""
+    fitted = np.empty_like(picture_HWC)
+    for channel, (gain, offset) in enumerate(lines):
+        fitted[..., channel] = gain * picture_HWC[..., channel] + offset
     return fitted
+
+
+def without_drift(source_HWC: Pixels, target_HWC: Pixels, outside_HW: Mask) -> Pixels:
+    """A target of the source's size in the source's colours, by the lines that fit where `outside_HW` is true.
+
+    They are fitted at the size of comparison. The target as it is if less than a hundredth of the frame is outside.
+    """
+    if outside_HW.mean() < _LEAST_OUTSIDE:
+        return target_HWC
+    height, width = outside_HW.shape
+    scale = min(1.0, LONG_SIDE / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    source, target = (resize(picture, size).astype(np.float32) for picture in (source_HWC, target_HWC))
+    seen_HW = cv2.resize(outside_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    fitted = along_lines(target_HWC.astype(np.float32), colour_lines(ComparablePair(source, target, seen_HW)))
+    return np.rint(fitted).clip(0, 255).astype(np.uint8)
 
 
 def _line(x: Floats, y: Floats) -> tuple[float, float]:

@@ -3,8 +3,10 @@
 Kinds of relation of a later turn to an earlier one:
 
 - `same_object`: both change one object; `undo`: the later one takes the earlier one back
-- `needs_result`: it names what the earlier one brought, as a place; `count_of`: it counts what the earlier one brought
-- `order`: one mirrors the picture, the other one names a left or right, so that their order matters
+- `needs_result`: it names, as a place, what the earlier one brought, moved or renamed (a new colour is a new name);
+  `count_of`: it counts what the earlier one brought
+- `order`: one mirrors the picture, the other one is about a part of it: its box is not where the change shows, and a
+  left or right in its words depends on the order
 - `dangling`: its words mean something only after the earlier one (it, another, undo)
 - `standing_order`: it follows an order that the earlier one gave for all later turns
 
@@ -105,7 +107,7 @@ def _between(first: int, second: int, turns: Sequence[TurnFacts]) -> list[TurnRe
         found.append(("same_object", f"both change object {common[0]}"))
     told = [TurnRelation(first, second, kind, reason, sure=number == 0) for number, (kind, reason) in enumerate(found)]
     if _order_matters(earlier, later):
-        told.append(TurnRelation(first, second, "order", "one mirrors the picture, one names left or right", True))
+        told.append(TurnRelation(first, second, "order", "one mirrors the picture, one edits a part of it", True))
     if later.follows == first:
         told.append(TurnRelation(first, second, "dangling", f"its words refer to turn {first}", True))
     if later.ordered_by == first:
@@ -123,5 +125,4 @@ def _bare(thing: SceneObject | None) -> SceneObject | None:
 
 
 def _order_matters(earlier: TurnFacts, later: TurnFacts) -> bool:
-    sides = [("left" in turn.place or "right" in turn.place) for turn in (earlier, later)]
-    return (earlier.is_flip and sides[1]) or (later.is_flip and sides[0])
+    return (earlier.is_flip and bool(later.touched)) or (later.is_flip and bool(earlier.touched))

@@ -73,6 +73,40 @@ def proposed(*, source: Pixels = SOURCE, target: Pixels = TARGET, options: Any =
 # Choosing
 
 
+def part(op: str, *, count: int = 1, cues: Sequence[str] = ()) -> dict[str, Any]:
+    return {"op": op, "object": "cup", "renamed_to": "", "refers_to": [], "count": count, "cues": list(cues)}
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ([part("move")], True),
+        ([part("undo")], True),
+        ([part("add"), part("add")], True),
+        ([part("remove", count=0)], True),
+        ([part("add")], False),
+        ([part("add"), part("change", cues=["standing"])], False),
+        (None, False),
+    ],
+    ids=["move", "undo", "two", "several", "one", "order", "unknown"],
+)
+def test_an_edit_of_several_places_gets_the_box_around_them(parts: Any, whole: bool) -> None:
+    things = photograph("rocket")
+    target = edited(edited(SOURCE, things, at=(0.1, 0.1), size=0.2), things, at=(0.6, 0.6), size=0.25)
+    one, two = (
+        (x * WIDTH, x * HEIGHT, (x + size) * WIDTH, (x + size) * HEIGHT) for x, size in ((0.1, 0.2), (0.6, 0.25))
+    )
+    fields = {} if parts is None else {"parts": parts}
+    answer = selected(one, two, AROUND, target=target, **fields)
+    assert isinstance(answer, dict)
+    assert answer["box"] == pytest.approx((*one[:2], *two[2:]) if whole else answer["box"])
+    assert (answer["box"] in (pytest.approx(one), pytest.approx(two))) == (not whole)
+
+
+def test_a_move_that_changes_one_place_gets_its_box() -> None:
+    assert selected(TRUTH, ASIDE, parts=[part("move")])["box"] == pytest.approx(TRUTH)  # type: ignore[index]
+
+
 def test_the_corrected_rule_takes_the_box_of_the_edit_and_writes_down_why() -> None:
     answer = selected(FRAME, AROUND, TRUTH, ASIDE, op="add")
     assert isinstance(answer, dict)

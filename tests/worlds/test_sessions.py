@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -219,6 +220,20 @@ def test_a_plot_brings_its_conflict_and_no_other(plot: str, kinds: set[str], loo
     # A scene may have no room, and a plot's own turn then is a plain one.
     assert sum(kinds <= one for one in found) >= 10
     assert sum(one <= kinds for one in found) >= 10
+
+
+def test_a_flip_and_an_edit_of_a_part_stand_in_order_whatever_their_words() -> None:
+    met = 0
+    for plot in ("flip_then_place", "place_then_flip"):
+        for round in range(12):
+            written = write_session(of_plot(plot, round=round))
+            flips = {number for number, turn in enumerate(written.turns, 1) if turn.facts.is_flip}
+            parts = {number for number, turn in enumerate(written.turns, 1) if turn.facts.touched}
+            wanted = {(min(pair), max(pair)) for pair in itertools.product(flips, parts)}
+            found = {(one.first, one.second) for one in written.relations if one.kind == "order" and one.sure}
+            assert found == wanted
+            met += len(found)
+    assert met > 24
 
 
 def test_a_pronoun_dangles_and_meets_the_turn_before() -> None:

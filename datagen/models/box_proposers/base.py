@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 from datagen.core.fields import Box
 from datagen.imaging.image import Image
@@ -51,6 +52,18 @@ class BoxProposer(Protocol):
 def is_global_edit(*, op: str | None, scope: str | None) -> bool:
     """Whether an edit changes the whole picture: as its `op` says, or its `scope` if the `op` is not known."""
     return op == "global" or (op in (None, "", "unknown") and scope == "global")
+
+
+_PLACES = {"move": 2, "undo": 2}
+"""Most places that a part of an operation changes, if not one: a move empties one place and fills another."""
+_SEVERAL = 4
+"""Most places of several things that are not counted."""
+
+
+def most_places(parts: Sequence[Mapping[str, Any]]) -> int:
+    """How many separate places an edit of these parts (the field `parts`) may change; 1 if there are none."""
+    told = [part for part in parts if "standing" not in part["cues"]]
+    return sum(_PLACES.get(part["op"], 1) * (1 if part["count"] else _SEVERAL) for part in told) or 1
 
 
 _SIDES: dict[str, tuple[Side, ...]] = {"add": ("target",), "remove": ("source",)}

@@ -235,6 +235,27 @@ def test_a_window_has_all_that_a_sample_needs() -> None:
     assert (window["masks"][0] == np.logical_or.reduce(window["masks"][1:])).all()
 
 
+def test_an_order_for_later_turns_leaves_a_turn_its_box() -> None:
+    states = [Image.of(state) for state in clean_session()[0]]
+    local, order, whole = (
+        {"op": op, "object": "", "renamed_to": "", "refers_to": [], "count": 1, "cues": cues}
+        for op, cues in (("add", []), ("global", ["standing"]), ("global", []))
+    )
+    records = [
+        turn(number, states[number - 1], states[number], parts=parts, box=tuple(map(float, LEFT)))
+        for number, parts in enumerate(([local, order], [local, whole]), 1)
+    ]
+    masks = merged(gathered(records))[-1]["masks"]
+    assert (int(masks[1].sum()), bool(masks[2].all())) == ((LEFT[2] - LEFT[0]) * (LEFT[3] - LEFT[1]), True)
+
+
+def test_a_sample_has_the_candidates_that_were_scored() -> None:
+    states = [Image.of(state) for state in clean_session()[0]]
+    terms = [{"box": [1.0, 2.0, 30.0, 40.0], "score": 0.5}, {"box": None, "score": None}]
+    records = [turn(number, states[number - 1], states[number], box_terms=terms) for number in (1, 2)]
+    assert merged(gathered(records))[0]["edits"][1]["candidates"] == terms[:1]
+
+
 # Pasting back
 
 
@@ -286,6 +307,18 @@ def test_what_lay_outside_is_measured_before_it_is_pasted() -> None:
     rows, columns = slice(LEFT[1], LEFT[3]), slice(LEFT[0], LEFT[2])
     assert (worn["target"].array[rows, columns] == damaged[rows, columns]).all()
     assert (worn["target"].array[:, 60:] == source[:, 60:]).all()
+
+
+def test_a_drift_of_colours_is_taken_out_of_the_regions() -> None:
+    source = ground()
+    edited = ball(source, LEFT, "red")
+    drifted = np.rint(edited * np.array([1.1, 0.9, 1.0]) + np.array([-4.0, 9.0, 6.0])).clip(0, 255).astype(np.uint8)
+    kept, fitted = (
+        pasted(source, [drifted], [LEFT], colours=colours)["target"].array.astype(int) for colours in ("kept", "fitted")
+    )
+    assert np.abs(kept - edited).max() > 10
+    assert np.abs(fitted - edited)[~(edited == 255).any(2)].max() <= 6
+    assert pasted(source, [edited], [LEFT], colours="fitted")["target"] == Image.of(edited)
 
 
 def test_pictures_between_keep_the_regions_of_the_turns_up_to_them() -> None:
