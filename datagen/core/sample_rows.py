@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-
 SCHEMAS = (1, 2)
 """Versions of KEY.json that are read; the last one is written."""
 
