@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, DataError, Failed, Map, Record, Reject, StageConfig
+from datagen.core.sample_rows import SCHEMAS
 from datagen.fetch import SCHEMES, read_file
 from datagen.imaging.image import Image
 
-_NUMBERED = re.compile(r"(ref|mask)_(\d+)")
+_NUMBERED = re.compile(r"(ref|mask|turn)_(\d+)")
 _NOT_IMAGES = ("json", "txt")
 _TEXTS = ("label", "task", "subject", "instruction", "text")
 _LISTS = ("steps", "instances", "relations", "edits")
@@ -34,11 +35,11 @@ class ReadSample(Map):
 
     reads = ("members", "base", "mix_says")
     writes = (
-        "target", "refs", "masks", "uri", "original_sha256", "source_caption", "target_caption", "label",
+        "target", "refs", "masks", "turns", "uri", "original_sha256", "source_caption", "target_caption", "label",
         "task", "subject", "instruction", "text", "inputs", "steps", "instances", "relations", "edits", "carried",
     )  # fmt: skip
     rejects = ("beyond_share", "beyond_cap", "other_split")
-    version = 2
+    version = 3
 
     class Config(StageConfig):
         """Limits on what is read."""
@@ -75,11 +76,12 @@ class ReadSample(Map):
             return read_file(members[name], base=base, schemes=self.config.schemes, max_bytes=self.config.max_bytes)
 
         info = _parsed(data("json"))
-        refs, masks = ([data(name) for name in _numbered(named, kind)] for kind in ("ref", "mask"))
+        refs, masks, turns = ([data(name) for name in _numbered(named, kind)] for kind in ("ref", "mask", "turn"))
         return {
             **_sample_fields(info),
             "target": Image.decode(data(named["target"])),
             "refs": [Image.decode(ref) for ref in refs],
+            "turns": [Image.decode(turn) for turn in turns],
             "masks": [Image.decode(mask).array[:, :, 0] > 127 for mask in masks],
         }
 
@@ -103,8 +105,8 @@ def _parsed(data: bytes) -> dict[str, Any]:
         info = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise DataError(f"its json is not valid: {error}") from error
-    if not isinstance(info, dict) or info.get("schema") != 1:
-        raise DataError("its json is not of schema 1, which this datagen writes and reads")
+    if not isinstance(info, dict) or info.get("schema") not in SCHEMAS:
+        raise DataError(f"its json is not of a schema that this datagen reads: {', '.join(map(str, SCHEMAS))}")
     return info
 
 
@@ -125,7 +127,7 @@ def _sample_fields(info: Mapping[str, Any]) -> dict[str, Any]:
             "carried": {name: info[name] for name in ("run", "seed", "scores", "unchecked")},
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"its json is not of schema 1: {type(error).__name__} {error}") from error
+        raise DataError(f"its json is not what its schema says: {type(error).__name__} {error}") from error
 
 
 def _stemmed(row: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -16,12 +16,12 @@ class WriteInstruction(AsyncMap):
     """Write the instruction that adds the subject (MIGE, table 5), with placeholders and as plain text.
 
     The subject's position, size and neighbours are those of the target. `relations` are the facts that the instruction
-    states.
+    states, with the places of both things in `instances`.
     """
 
     reads = ("target", "subject", "box", "attributes", "instances")
     writes = ("instruction", "text", "relations", "edits", "inputs", "task")
-    version = 2
+    version = 3
     remote = False
 
     class Config(StageConfig):
@@ -51,15 +51,15 @@ class WriteInstruction(AsyncMap):
 def _layout(record: Record) -> PictureLayout:
     """The subject and the other things of its picture: `instances` without the subject itself."""
     subject = PictureObject(record["subject"], tuple(record["box"]), tuple(record["attributes"]))
-    things = [_thing(instance) for instance in record["instances"]]
+    things = [_thing(instance, number) for number, instance in enumerate(record["instances"])]
     lying = [i for i, thing in enumerate(things) if thing.box == subject.box]
     same = [i for i in lying if things[i].label == subject.label] or lying  # a stage may have renamed the subject
     others = (thing for i, thing in enumerate(things) if i not in same[:1])
-    return PictureLayout(record["target"].size, subject, tuple(others))
+    return PictureLayout(record["target"].size, subject._replace(number=next(iter(same), None)), tuple(others))
 
 
-def _thing(instance: Mapping[str, Any]) -> PictureObject:
-    return PictureObject(instance["label"], tuple(instance["box"]), tuple(instance["attributes"]))
+def _thing(instance: Mapping[str, Any], number: int) -> PictureObject:
+    return PictureObject(instance["label"], tuple(instance["box"]), tuple(instance["attributes"]), number)
 
 
 def _fields(record: Record, written: Instruction) -> dict[str, Any]:

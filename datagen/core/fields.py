@@ -164,7 +164,11 @@ STANDARD: tuple[Field, ...] = (
     Field(
         "instances", "json", "All objects of the target: [{label, box, mask, attributes}].", unit="pixels", bulky=True
     ),
-    Field("relations", "json", "Which object stands how to which: [{subject, predicate, object}]."),
+    Field(
+        "relations",
+        "json",
+        "Which object stands how to which: [{subject, predicate, object, subject_id, object_id}]; see KEY.json.",
+    ),
     Field("instruction", "text", "The edit as told, `<imagehere>` standing for each input."),
     Field("text", "text", "The instruction without placeholders."),
     Field("inputs", "json", "What each placeholder stands for: [{member, role, label, appears, caption}]."),

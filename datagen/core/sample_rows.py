@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+SCHEMAS = (1, 2)
+"""Versions of KEY.json that are read; the last one is written."""
+
 
 def reference_row(label: str, *, number: int = 0) -> dict[str, Any]:
     """The row of an input that is a reference picture; `label` names the object in it, `number` counts from 0."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -65,6 +66,8 @@ def _feature(kind: Any) -> dict[str, Any]:
         return _feature(get_args(kind)[0])
     if origin is Literal:
         return _feature(type(get_args(kind)[0]))
+    if origin in (Union, UnionType):  # a value or null
+        return _feature(get_args(kind)[0])
     if origin is list:
         # `datasets` writes a list of plain values or structs without the inner key: `list: string`
         item = _feature(get_args(kind)[0])

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT: Literal[1] = 1
+SAMPLE_COLUMNS = ("width", "height", "offset", "size")
+"""Columns that an index of version 1 has not."""
+INDEX_VERSION = 2
 DATASET = "dataset.json"
 INDEX = "index.parquet"
 CARD = "README.md"
@@ -158,12 +161,17 @@ def _missing(store: Store) -> str:
     return f"is no dataset of datagen, {DATASET} is missing"
 
 
-def index_schema() -> pa.Schema:
-    """The columns of index.parquet. Offsets of members are byte offsets in the shard; members are sorted by name."""
+def index_schema(version: int = INDEX_VERSION) -> pa.Schema:
+    """The columns of index.parquet.
+
+    Offsets are byte offsets in the shard; members are sorted by name. A sample's `size` bytes from `offset` are its tar
+    blocks, with the data of all its members. `width` and `height` are those of KEY.json, 0 where it has none.
+    """
     import pyarrow as pa
 
     member = pa.struct([("name", pa.string()), ("offset", pa.int64()), ("size", pa.int64())])
     score = pa.struct([("name", pa.string()), ("value", pa.float64())])
+    sample = [(name, pa.int64()) for name in SAMPLE_COLUMNS]
     return pa.schema(
         [
             ("key", pa.string()),
@@ -174,5 +182,6 @@ def index_schema() -> pa.Schema:
             ("instruction", pa.string()),
             ("scores", pa.list_(score)),
             ("license", pa.string()),
+            *(sample if version > 1 else ()),
         ]
     )

@@ -75,12 +75,21 @@ class Instance(Options):
     attributes: list[str] = []
 
 
+Number = Annotated[int, Field(ge=0)]
+
+
 class Relation(Options):
-    """A relation between two objects, such as `cup` `on` `table`."""
+    """A relation between two objects, such as `cup` `on` `table`.
+
+    The numbers are places in `instances`, from 0. A number is None where no single instance is meant, where it is not
+    known which one is, and in schema 1.
+    """
 
     subject: str = ""
     predicate: str = ""
     object: str = ""
+    subject_id: Number | None = None
+    object_id: Number | None = None
 
 
 class Score(Options):
@@ -104,7 +113,8 @@ class SampleInfo(Options):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    version: Literal[1] = Field(default=1, alias="schema")
+    version: Literal[1, 2] = Field(default=2, alias="schema")
+    """In schema 1, relations have labels alone."""
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")
     id: str
     task: str = ""
@@ -140,6 +150,13 @@ class SampleInfo(Options):
                 f"the instruction has {found} {PLACEHOLDER} for {len(self.inputs)} inputs "
                 f"({len(self.input_info)} described); each input has one"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _relations_fit(self) -> SampleInfo:
+        numbers = [number for each in self.relations for number in (each.subject_id, each.object_id)]
+        if beyond := [number for number in numbers if number is not None and number >= len(self.instances)]:
+            raise ValueError(f"a relation names instance {beyond[0]}, of {len(self.instances)} that count from 0")
         return self
 
     def members(self) -> list[str]:

@@ -18,6 +18,7 @@ from datagen.shards.index import (
     DATASET,
     HISTORY,
     INDEX,
+    INDEX_VERSION,
     SHARDS,
     About,
     DatasetInfo,
@@ -137,7 +138,7 @@ def write_dataset(store: Store, plan: Plan, recipe: Recipe, done: dict[str, Shar
     """Join the results of the jobs: write index.parquet, README.md, and dataset.json last."""
     shards = [done[shard.path] for shard in plan.shards]
     _sweep(store, SHARDS, {shard.path for shard in plan.shards})
-    _join_index(store, plan)
+    _join_index(store, plan, version=min((shard.index for shard in shards), default=INDEX_VERSION))
     dataset = _dataset(recipe.about, [shard.info for shard in shards], plan.dropped.counts)
     card = dataset_card(dataset, about=recipe.about, counts=_counts(shards)).encode()
     store.write(CARD, card)
@@ -185,12 +186,13 @@ def _sweep(store: Store, folder: str, keep: set[str]) -> None:
             store.remove(f"{folder}/{name}")
 
 
-def _join_index(store: Store, plan: Plan) -> None:
-    """Write index.parquet from its fragments, one row group for each shard."""
-    folder = f"{WORK}/{plan.digest}"
-    with store.writing(INDEX) as file, pq.ParquetWriter(file, index_schema()) as writer:
+def _join_index(store: Store, plan: Plan, *, version: int) -> None:
+    """Write index.parquet from its fragments, one row group for each shard, with the columns that all of them have."""
+    folder, schema = f"{WORK}/{plan.digest}", index_schema(version)
+    with store.writing(INDEX) as file, pq.ParquetWriter(file, schema) as writer:
         for shard in plan.shards:
-            writer.write_table(pq.read_table(io.BytesIO(store.read(f"{folder}/{fragment_file(shard.stem)}"))))
+            fragment = pq.read_table(io.BytesIO(store.read(f"{folder}/{fragment_file(shard.stem)}")))
+            writer.write_table(fragment.select(schema.names))
 
 
 def _counts(shards: Iterable[ShardDone]) -> SampleCounts:

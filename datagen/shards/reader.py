@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from datagen.imaging.image import Mask, Pixels
 
 _COLUMNS = ["key", "split", "shard", "members"]
+_RANGE = ["offset", "size"]
+ByteRange = tuple[int, int]
+"""Offset in a shard, and size, in bytes."""
 
 
 def open_dataset(address: str, *, split: str | None = None) -> Dataset:
@@ -93,17 +96,33 @@ class Dataset(Sequence["Sample"]):
     def _sample(self, row: int) -> Sample:
         found = self._index.slice(row, 1).to_pylist()[0]
         members = {member["name"]: (member["offset"], member["size"]) for member in found["members"]}
-        return Sample(self._shards, key=found["key"], split=found["split"], shard=found["shard"], members=members)
+        names = {name: found[name] for name in ("key", "split", "shard")}
+        whole = (found["offset"], found["size"]) if "offset" in found else _span(members)
+        return Sample(self._shards, **names, members=members, whole=whole)
+
+
+def _span(members: Mapping[str, ByteRange]) -> ByteRange:
+    """The bytes from the first to the last of some members, for an index without the ranges of samples."""
+    start = min((offset for offset, _ in members.values()), default=0)
+    return start, max((offset + size for offset, size in members.values()), default=0) - start
 
 
 class Sample:
-    """One sample; each member is read when it is used."""
+    """One sample; each member is read when it is used, or all of them at once by `read_all`."""
 
     def __init__(
-        self, shards: CheckedShards, *, key: str, split: str, shard: str, members: dict[str, tuple[int, int]]
+        self,
+        shards: CheckedShards,
+        *,
+        key: str,
+        split: str,
+        shard: str,
+        members: Mapping[str, ByteRange],
+        whole: ByteRange,
     ) -> None:
         self._shards = shards
         self._places = members
+        self._whole = whole
         self.key = key
         self.split = split
         self.shard = shard
@@ -122,6 +141,12 @@ class Sample:
             raise StoreError(f"sample '{self.key}' has no member '{name}'; {nearest(name, self.members)}")
         offset, size = self._places[name]
         return self._shards.read_range(self.shard, start=offset, size=size)
+
+    def read_all(self) -> dict[str, bytes]:
+        """The bytes of all members by name, in one ranged read. Raises `StoreError` if its shard links elsewhere."""
+        start, size = self._whole
+        data = self._shards.read_range(self.shard, start=start, size=size)
+        return {name: data[offset - start : offset - start + length] for name, (offset, length) in self._places.items()}
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -187,7 +212,8 @@ class Sample:
 def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:
     """The index with key, split, shard and members of every sample, and the columns in `also`.
 
-    Raises `StoreError` if the index is missing or damaged.
+    It has the range of each sample, `offset` and `size`, unless it is of version 1. Raises `StoreError` if the index is
+    missing or damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -195,12 +221,12 @@ def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:
     shards = read_dataset(store).shards
     data = store.read(INDEX)
     try:
-        # no threads: see `datagen.__main__`
-        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(
-            columns=[*_COLUMNS, *also], use_threads=False
-        )
+        file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+        ranges = _RANGE if set(_RANGE) & set(file.schema_arrow.names) else ()
+        columns = [*_COLUMNS, *ranges, *also]
+        table = file.read(columns=columns, use_threads=False)  # no threads: see `datagen.__main__`
         table.validate(full=True)  # else invalid UTF-8 would fail later, where the text is used
-        fault = _fault(table, shards, [*_COLUMNS, *also])
+        fault = _fault(table, shards, columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         fault = str(error)
     if fault:
@@ -227,9 +253,23 @@ def _fault(table: pa.Table, shards: Sequence[ShardInfo], columns: Sequence[str])
         return f"it speaks of shards that {DATASET} does not list"
     lists = table["members"].combine_chunks()
     members = lists.flatten()
-    start, size = members.field("offset"), members.field("size")
-    end = pa.array([shard.bytes for shard in shards], pa.int64()).take(at.take(pc.list_parent_indices(lists)))
+    parents = pc.list_parent_indices(lists)
+    ends = pa.array([shard.bytes for shard in shards], pa.int64()).take(at)
+    zeros = pa.array(np.zeros(len(ends), np.int64))
+    if "offset" in columns:
+        start, size = table["offset"].combine_chunks(), table["size"].combine_chunks()
+        if not _within(start, size, zeros, ends):
+            return "a sample lies outside its shard"
+        zeros, ends = start, pc.add(start, size)
+    if not _within(members.field("offset"), members.field("size"), zeros.take(parents), ends.take(parents)):
+        return "a member lies outside its sample or shard"
+    return ""
+
+
+def _within(start: pa.Array, size: pa.Array, first: pa.Array, end: pa.Array) -> bool:
+    """Whether each range is one, and lies from `first` to `end`."""
+    import pyarrow.compute as pc
+
     # checked addition: a damaged offset may overflow and then look valid
-    within = [pc.greater_equal(start, 0), pc.greater_equal(size, 0), pc.less_equal(pc.add_checked(start, size), end)]
-    sound = sum(int(pc.sum(part).as_py() or 0) for part in within)
-    return "" if sound == 3 * len(members) else "a member lies outside its shard"
+    found = [pc.greater_equal(start, first), pc.greater_equal(size, 0), pc.less_equal(pc.add_checked(start, size), end)]
+    return sum(int(pc.sum(part).as_py() or 0) for part in found) == 3 * len(start)

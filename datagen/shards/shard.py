@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from datagen.core.errors import StoreError
 from datagen.core.options import Options
-from datagen.shards.index import ShardInfo, Split, index_schema
+from datagen.shards.index import INDEX_VERSION, ShardInfo, Split, index_schema
 from datagen.shards.partition_columns import read_rows
 from datagen.shards.plan import MB, Shard, cut
 from datagen.shards.writer import ending
@@ -47,6 +48,8 @@ class ShardDone(Options):
     licenses: dict[str, int]
     """Number of samples by licence."""
     tasks: dict[str, int]
+    index: int = 1
+    """Version of the columns of its index fragment; the first markers have none."""
 
 
 def write_shard(job: ShardJob) -> ShardDone:
@@ -62,8 +65,8 @@ def write_shard(job: ShardJob) -> ShardDone:
             f"{store.address}: the ledger changed while it was packed, {job.path} was to have {job.samples} samples "
             f"and has {rows.num_rows}; run again"
         )
-    info = _copy(store, shard, rows)
-    index = _index_rows(shard, rows)
+    info, sizes = _copy(store, shard, rows)
+    index = _index_rows(shard, rows, sizes)
     buffer = io.BytesIO()
     pq.write_table(index, buffer)
     store.write(f"{job.folder}/{fragment_file(shard.stem)}", buffer.getvalue())
@@ -73,6 +76,7 @@ def write_shard(job: ShardJob) -> ShardDone:
         members=_member_names(index),
         licenses=_counted(rows["license"]),
         tasks=_counted(rows["task"]),
+        index=INDEX_VERSION,
     )
     store.write(f"{job.folder}/{marker_file(shard.stem)}", done.model_dump_json().encode())
     return done
@@ -111,12 +115,20 @@ class HashingWriter:
         self.size += len(data)
 
 
-def _copy(store: Store, shard: Shard, rows: pa.Table) -> ShardInfo:
+def _copy(store: Store, shard: Shard, rows: pa.Table) -> tuple[ShardInfo, list[list[int]]]:
+    """Write the shard. Also returns width and height of each sample."""
+    sizes = []
     with store.writing(shard.path) as file:
         passing = HashingWriter(file)
-        for sample in _samples(store, rows):
+        for (offset, members), sample in zip(_places(rows), _samples(store, rows), strict=True):
             passing.write(sample)
+            at, length = members["json"]
+            sizes.append(json.loads(sample[at - offset : at - offset + length])["size"] or [0, 0])
         passing.write(ending(passing.size))
+    return _info(shard, passing), sizes
+
+
+def _info(shard: Shard, passing: HashingWriter) -> ShardInfo:
     return ShardInfo(
         path=shard.path,
         sha256=passing.digest.hexdigest(),
@@ -142,8 +154,15 @@ def _samples(store: Store, rows: pa.Table) -> Iterator[bytes]:
             yield data
 
 
-def _index_rows(shard: Shard, rows: pa.Table) -> pa.Table:
+def _places(rows: pa.Table) -> Iterator[tuple[int, dict[str, list[int]]]]:
+    """Offset of each sample in its part, and offset and size of its members there, by name."""
+    for offset, text in zip(rows["offset"].to_pylist(), rows["members"].to_pylist(), strict=True):
+        yield offset, json.loads(text)
+
+
+def _index_rows(shard: Shard, rows: pa.Table, sizes: list[list[int]]) -> pa.Table:
     schema = index_schema()
+    lengths = np.asarray(rows["size"].to_numpy(), np.int64)
     columns = {
         "key": rows["key"],
         "split": pa.array([shard.split] * rows.num_rows),
@@ -153,6 +172,10 @@ def _index_rows(shard: Shard, rows: pa.Table) -> pa.Table:
         "instruction": rows["instruction"],
         "scores": pa.array([_score_rows(text) for text in rows["scores"].to_pylist()], schema.field("scores").type),
         "license": rows["license"],
+        "width": pa.array([width for width, _ in sizes], pa.int64()),
+        "height": pa.array([height for _, height in sizes], pa.int64()),
+        "offset": pa.array(np.cumsum(lengths) - lengths),
+        "size": pa.array(lengths),
     }
     return pa.table(columns).cast(schema)
 
@@ -164,10 +187,9 @@ def _score_rows(text: str) -> list[dict[str, object]]:
 def _shifted(rows: pa.Table) -> Iterator[list[dict[str, object]]]:
     """The members of each sample, with their offsets converted from the part to the shard."""
     start = 0
-    columns = (rows[name].to_pylist() for name in ("members", "offset", "size"))
-    for text, offset, size in zip(*columns, strict=True):
-        members = sorted(json.loads(text).items())
-        yield [{"name": name, "offset": at - offset + start, "size": length} for name, (at, length) in members]
+    for (offset, members), size in zip(_places(rows), rows["size"].to_pylist(), strict=True):
+        found = sorted(members.items())
+        yield [{"name": name, "offset": at - offset + start, "size": length} for name, (at, length) in found]
         start += size
 
 

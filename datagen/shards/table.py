@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datagen.core.errors import StoreError
 from datagen.shards.columns import Digests, digests, found_in
-from datagen.shards.index import INDEX, ShardInfo, Split, index_schema
+from datagen.shards.index import INDEX, INDEX_VERSION, ShardInfo, Split, index_schema
 from datagen.storage.store import Store
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError)
@@ -43,9 +43,9 @@ class IndexFile:
     def __init__(self, file: IO[bytes]) -> None:
         with _damage_as_index_error():
             self._file = pq.ParquetFile(file)
-        if not self._file.schema_arrow.equals(index_schema()):
-            names = ", ".join(self._file.schema_arrow.names)
-            raise DamagedIndexError(f"its columns are {names}, not those of this format")
+        self._schema = self._file.schema_arrow
+        if not any(self._schema.equals(index_schema(version)) for version in (1, INDEX_VERSION)):
+            raise DamagedIndexError(f"its columns are {', '.join(self._schema.names)}, not those of this format")
         self._groups: dict[str, list[int]] = defaultdict(list)
         for number, table in enumerate(self.tables(["shard"])):
             for path in pc.unique(table["shard"]).to_pylist():
@@ -63,7 +63,7 @@ class IndexFile:
     def of_shard(self, path: str) -> pa.Table:
         """The rows of one shard."""
         found = [self._group(number, None) for number in self._groups.get(path, ())]
-        return pa.concat_tables([index_schema().empty_table(), *(_of(table, path) for table in found)])
+        return pa.concat_tables([self._schema.empty_table(), *(_of(table, path) for table in found)])
 
     def _group(self, number: int, columns: list[str] | None) -> pa.Table:
         with _damage_as_index_error():

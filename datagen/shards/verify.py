@@ -53,12 +53,16 @@ class _IndexRow(NamedTuple):
     places: dict[str, ByteRange]
     columns: dict[str, object]
     """The columns that repeat values of KEY.json."""
+    range: ByteRange | None = None
+    """Where all blocks of the sample lie; None in an index of version 1."""
 
 
 class _TarSample(NamedTuple):
     """A sample in the tar."""
 
     key: str
+    start: int
+    """Where its first header begins."""
     places: dict[str, ByteRange]
     members: dict[str, bytes]
     odd: list[str]
@@ -217,7 +221,7 @@ def _samples(file: _HashingReader) -> Iterator[_TarSample]:
             if sample is None or sample.key != key:
                 if sample is not None:
                     yield sample
-                sample = _TarSample(key, {}, {}, [])
+                sample = _TarSample(key, entry.offset, {}, {}, [])
             if not entry.isreg():
                 sample.odd.append(name)
                 continue
@@ -239,10 +243,18 @@ def _sample_problems(shard: ShardInfo, sample: _TarSample, indexed: _IndexRow, s
             yield Problem(
                 shard.path, sample.key, f"{name} lies at {sample.places.get(name)}, in the index at {places.get(name)}"
             )
+    if indexed.range and indexed.range != (found := _range(sample)):
+        yield Problem(shard.path, sample.key, f"its blocks lie at {found}, in the index at {indexed.range}")
     for name, data in sample.members.items():
         if name.rsplit(".", 1)[-1] in _PICTURES and (fault := _picture_fault(data)):
             yield Problem(shard.path, sample.key, f"{name} is no picture: {fault}")
     yield from _info_problems(shard, sample, indexed, sources)
+
+
+def _range(sample: _TarSample) -> ByteRange:
+    """Where all blocks of a sample lie: its headers, its members and what fills their last blocks."""
+    end = max((offset + size for offset, size in sample.places.values()), default=sample.start)
+    return sample.start, end + -end % tarfile.BLOCKSIZE - sample.start
 
 
 def _info_problems(shard: ShardInfo, sample: _TarSample, indexed: _IndexRow, sources: Sources) -> Iterator[Problem]:
@@ -281,19 +293,24 @@ def _indexed(rows: pa.Table) -> dict[str, _IndexRow]:
         row["key"]: _IndexRow(
             {member["name"]: (member["offset"], member["size"]) for member in row["members"] or ()},
             {
-                "task": row["task"],
-                "instruction": row["instruction"],
-                "license": row["license"],
+                **{name: row[name] for name in _REPEATED if name in row},
                 "scores": {score["name"]: score["value"] for score in row["scores"] or ()},
             },
+            (row["offset"], row["size"]) if "offset" in row else None,
         )
         for row in rows.drop_columns(["split", "shard"]).to_pylist()
     }
 
 
+_REPEATED = ("task", "instruction", "license", "width", "height")
+
+
 def _index_columns(info: SampleInfo) -> dict[str, object]:
     """The index columns that follow from KEY.json."""
+    width, height = (*info.size, 0, 0)[:2]
     return {
+        "width": width,
+        "height": height,
         "task": info.task,
         "instruction": info.instruction,
         "license": info.license,

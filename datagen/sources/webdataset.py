@@ -12,6 +12,7 @@ from typing import IO, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from datagen.core.errors import ConfigError, nearest
+from datagen.core.sample_rows import SCHEMAS
 from datagen.fetch import scheme_of
 from datagen.fetch.addresses import range_address
 from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
@@ -179,7 +180,7 @@ def _from_json(data: bytes, image: str) -> dict[str, Any]:
     found = parse_json(data)
     if not isinstance(found, dict):
         raise ValueError(f"its json holds {type(found).__name__}, not an object")
-    if found.get("schema") != 1 or not isinstance(found.get("captions"), dict):
+    if found.get("schema") not in SCHEMAS or not isinstance(found.get("captions"), dict):
         return known_keys(found)
     name = image.partition(".")[0]
     fields: dict[str, Any] = {"license": found.get("license") or "", "caption": found["captions"].get(name) or ""}

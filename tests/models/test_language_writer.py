@@ -118,3 +118,12 @@ def test_words_of_ones_own_change_the_revision(tmp_path: Path) -> None:
     one = LanguageWriterConfig.model_validate({"model": model, "prompt": str(path)}).revision
     path.write_text(text.replace("two short sentences", "two sentences"))
     assert LanguageWriterConfig.model_validate({"model": model, "prompt": str(path)}).revision != one
+
+
+def test_a_relation_has_the_number_of_the_one_thing_with_its_label(chat: Chat) -> None:
+    cup = LAYOUT.others[0]._replace(number=0)
+    layout = LAYOUT._replace(subject=LAYOUT.subject._replace(number=2), others=(cup,))
+    [relation] = write(chat, layout).relations
+    assert (relation.subject_id, relation.object_id) == (2, 0)
+    [relation] = write(chat, layout._replace(others=(cup, cup._replace(number=1)))).relations
+    assert (relation.subject_id, relation.object_id) == (2, None)

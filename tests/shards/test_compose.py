@@ -50,6 +50,22 @@ def test_the_json_says_what_the_record_says() -> None:
     assert (info["subject"], info["label"], info["run"], info["seed"]) == ("coin", "negative", "f00d", 7)
 
 
+def test_relations_tell_two_instances_of_one_label_apart() -> None:
+    muffins = [{"label": "muffin", "box": (0, 0, 3, 3)}, {"label": "muffin", "box": (6, 0, 9, 3)}]
+    rows = [{"subject": "muffin", "predicate": "beside", "object": "muffin", "subject_id": 1, "object_id": 0}]
+    rows.append({"subject": "muffin", "predicate": "leftmost of", "object": "muffin", "subject_id": 0})
+    info = json.loads(composed(record("a", instances=muffins, relations=rows)).members["json"])
+    assert info["schema"] == 2
+    assert [(each["subject_id"], each["object_id"]) for each in info["relations"]] == [(1, 0), (0, None)]
+
+
+@pytest.mark.parametrize("number", [2, -1])
+def test_a_relation_names_an_instance_that_is_there(number: int) -> None:
+    rows = [{"subject": "a", "predicate": "on", "object": "b", "subject_id": 0, "object_id": number}]
+    with pytest.raises(DataError, match=r"instance 2, of 2 that count from 0|greater than or equal to 0"):
+        composed(record("a", instances=[{"label": "a"}, {"label": "b"}], relations=rows))
+
+
 def test_the_json_is_valid_under_its_schema() -> None:
     sample = composed(record("ä<&>", text="„schön“ 猫"))
     assert SampleInfo.model_validate_json(sample.members["json"]) == sample.info

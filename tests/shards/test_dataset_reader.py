@@ -55,6 +55,22 @@ def test_a_sample_has_its_members_by_name_and_role(out: str) -> None:
     assert sample.read("txt").decode() == item["text"]
 
 
+def test_a_whole_sample_is_one_read(out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read_range = Store.read_range
+
+    def counted(store: Store, name: str, *, start: int, size: int) -> bytes:
+        asked.append(start)
+        return read_range(store, name, start=start, size=size)
+
+    for sample in open_dataset(out):
+        expected = {name: sample.read(name) for name in sample.members}
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "read_range", counted)
+            assert sample.read_all() == expected
+    assert len(asked) == 9
+
+
 def test_a_member_that_is_not_there_is_told_with_the_nearest(out: str) -> None:
     with pytest.raises(StoreError, match=r"no member 'targte\.png'; did you mean 'target\.png'\?"):
         open_dataset(out)[0].image("targte.png")

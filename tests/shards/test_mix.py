@@ -253,8 +253,8 @@ def test_what_cannot_be_mixed_is_told_at_once(edits: Path, additions: Path, tmp_
 def test_a_member_that_is_not_there_fails_its_sample_alone(edits: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(edits, tmp_path / "broken")
     shard = broken / "shards" / "train-000000.tar"
-    shard.write_bytes(shard.read_bytes().replace(b'{"schema":1,', b'{"schema":7,', 1))
+    shard.write_bytes(shard.read_bytes().replace(b'{"schema":2,', b'{"schema":7,', 1))
     summary = run_local(graph_of(edit=broken), tmp_path / "mix")
     assert summary.counts.failed == 1
     [failed] = [row for row in ledger_rows(tmp_path / "mix").values() if row["status"] == "failed"]
-    assert failed["detail"].endswith("its json is not of schema 1, which this datagen writes and reads")
+    assert failed["detail"].endswith("its json is not of a schema that this datagen reads: 1, 2")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -224,6 +225,23 @@ def test_the_index_says_where_each_member_lies(store: Store) -> None:
         [at] = [member for member in row["members"] if member["name"] == "json"]
         found = json.loads(store.read_range(row["shard"], start=at["offset"], size=at["size"]))
         assert (found["key"], found["instruction"]) == (row["key"], row["instruction"])
+        assert [row["width"], row["height"]] == found["size"] == [12, 8]
+
+
+def test_the_range_of_a_sample_is_a_tar_of_its_members_alone(store: Store) -> None:
+    packed(store, [record(f"r{number}", refs=number % 3) for number in range(9)])
+    rows = pq.read_table(io.BytesIO(store.read(INDEX))).to_pylist()
+    for row in rows:
+        blocks = store.read_range(row["shard"], start=row["offset"], size=row["size"])
+        with tarfile.open(fileobj=io.BytesIO(blocks)) as tar:
+            assert tar.getnames() == [f"{row['key']}.{member['name']}" for member in row["members"]]
+    for split in ("train", "val"):
+        starts = [
+            (row["offset"], row["offset"] + row["size"])
+            for row in rows
+            if row["shard"].startswith(f"shards/{split}-000000")
+        ]
+        assert [start for start, _ in starts] == [0, *(end for _, end in starts[:-1])]
 
 
 def test_nothing_on_disk_tells_of_this_machine(store: Store) -> None:

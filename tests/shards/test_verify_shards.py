@@ -99,7 +99,7 @@ def test_a_shard_too_many_is_found(store: Store) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"schema":1', b'"schema":2', "its json breaks the schema: schema Input should be 1"),
+        (b'"schema":2', b'"schema":3', "its json breaks the schema: schema Input should be 1 or 2"),
         (b'"task":"subject_add"', b'"tusk":"subject_add"', "its json breaks the schema: tusk"),
         (b'"target":"target.png"', b'"target":"torget.png"', "its json speaks of torget.png, which it has not"),
         (b'"instruction":"Add <imagehere>', b'"instruction":"Add <imagethere', "the instruction has 1 <imagehere>"),
@@ -121,6 +121,17 @@ def test_a_member_elsewhere_than_the_index_says_is_found(store: Store) -> None:
     assert "json lies at (512, " in told(store)
 
 
+@pytest.mark.parametrize("column", ["offset", "size"])
+def test_a_range_other_than_that_of_the_samples_blocks_is_found(store: Store, column: str) -> None:
+    index = pq.read_table(io.BytesIO(store.read(INDEX)))
+    rows = index.to_pylist()
+    rows[1][column] += 512
+    buffer = io.BytesIO()
+    pq.write_table(type(index).from_pylist(rows, schema=index.schema), buffer)
+    store.write(INDEX, buffer.getvalue())
+    assert f"{rows[1]['key']}: its blocks lie at (" in told(store)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -130,6 +141,8 @@ def test_a_member_elsewhere_than_the_index_says_is_found(store: Store) -> None:
         ("license", None),
         ("scores", [{"name": "sharpness", "value": 99.0}]),
         ("scores", []),
+        ("width", 11),
+        ("height", 0),
     ],
 )
 def test_an_index_that_says_other_than_the_json_is_found(store: Store, column: str, value: object) -> None:

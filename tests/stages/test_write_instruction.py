@@ -64,7 +64,8 @@ def test_relations_are_plain_rows() -> None:
     (answer,) = answers_of(stage(), [record()])
     assert isinstance(answer, dict)
     assert answer["relations"]
-    assert all(set(row) == {"subject", "predicate", "object"} for row in answer["relations"])
+    names = {"subject", "predicate", "object", "subject_id", "object_id"}
+    assert all(set(row) == names for row in answer["relations"])
     assert all(row["object"] == "cup" for row in answer["relations"])
 
 
@@ -94,3 +95,16 @@ def test_the_record_is_left_as_it_was() -> None:
     before = {name: repr(value) for name, value in given.items()}
     answers_of(stage(), [given])
     assert before == {name: repr(value) for name, value in given.items()}
+
+
+def test_relations_name_instances_by_their_places() -> None:
+    """Of two things with one label, and with the subject anywhere among them."""
+    cups = [instance("cup", (60, 40, 90, 60)), instance("cup", (100, 5, 118, 20)), instance("cup", (5, 60, 25, 85))]
+    for place in range(4):
+        some = [*cups[:place], instance("teaspoon", SPOON), *cups[place:]]
+        answers = answers_of(stage(), [record(str(i), *some) for i in range(20)])
+        rows = [row for answer in answers for row in answer["relations"]]  # type: ignore[call-overload, index]
+        named = {row["object_id"] for row in rows}
+        assert {row["subject_id"] for row in rows} == {place}
+        assert len(named) > 1
+        assert all(some[number]["label"] == "cup" for number in named)

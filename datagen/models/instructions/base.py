@@ -18,6 +18,8 @@ class PictureObject(NamedTuple):
     label: str
     box: Box
     attributes: tuple[str, ...] = ()
+    number: int | None = None
+    """Its place in the record's `instances`, from 0; None if it is not there."""
 
 
 class PictureLayout(NamedTuple):
@@ -29,11 +31,21 @@ class PictureLayout(NamedTuple):
 
 
 class StatedRelation(NamedTuple):
-    """A relation between two objects that an instruction states. Objects are given by their annotated labels."""
+    """A relation between two objects that an instruction states.
+
+    Objects are given by their annotated labels and by `number`; None for an object where no single one is known.
+    """
 
     subject: str
     predicate: str
     object: str
+    subject_id: int | None = None
+    object_id: int | None = None
+
+
+def stated_relation(subject: PictureObject, predicate: str, other: PictureObject) -> StatedRelation:
+    """The relation between two objects of a layout."""
+    return StatedRelation(subject.label, predicate, other.label, subject.number, other.number)
 
 
 class Instruction(NamedTuple):

@@ -97,12 +97,23 @@ class LanguageWriter:
         if self._shows:
             question = question._replace(images=(target,))
         reply = await self._model(question, shape=InstructionForm, draw=Draw(record))
-        relations = tuple(StatedRelation(one.subject, one.predicate, one.object) for one in reply.value.relations)
+        relations = tuple(_stated(one, layout) for one in reply.value.relations)
         return Instruction(reply.value.instruction, _plain(reply.value.instruction, layout), relations)
 
     async def close(self) -> None:
         """Close the model's connections."""
         await self._model.close()
+
+
+def _stated(relation: RelationForm, layout: PictureLayout) -> StatedRelation:
+    names = (relation.subject, relation.object)
+    return StatedRelation(relation.subject, relation.predicate, relation.object, *(_number(n, layout) for n in names))
+
+
+def _number(name: str, layout: PictureLayout) -> int | None:
+    """The number of the one thing with this label; None if there is none, or several."""
+    found = [thing for thing in (layout.subject, *layout.others) if thing.label.casefold() == name.casefold()]
+    return found[0].number if len(found) == 1 else None
 
 
 def _values(layout: PictureLayout) -> dict[str, str | float]:

@@ -19,11 +19,10 @@ CLEARLY_NEARER = 0.03
 class Neighbour(NamedTuple):
     """An object that is in the picture before and after the subject is added."""
 
-    label: str
+    thing: PictureObject
     kind: str
     region: Region
     noun: Noun
-    attributes: tuple[str, ...]
 
 
 class Surroundings(NamedTuple):
@@ -76,7 +75,7 @@ def _neighbour(thing: PictureObject, size: tuple[int, int]) -> Neighbour | None:
     place = region(thing.box, size=size)
     if place is None:
         return None
-    return Neighbour(thing.label, kind_key(thing.label), place, noun(thing.label), thing.attributes)
+    return Neighbour(thing, kind_key(thing.label), place, noun(thing.label))
 
 
 def choose_name(neighbour: Neighbour, *, around: Surroundings, rng: np.random.Generator) -> str:
@@ -116,10 +115,10 @@ def _by_attribute(neighbour: Neighbour, around: Surroundings) -> list[str]:
     """`the red cup`, if every other cup has attributes and none is red."""
     word = neighbour.noun
     rivals = [other for other in around.alike(neighbour.kind) if other is not neighbour]
-    known = len(rivals) + 1 == around.count(neighbour.kind) and all(rival.attributes for rival in rivals)
+    known = len(rivals) + 1 == around.count(neighbour.kind) and all(rival.thing.attributes for rival in rivals)
     if not word.article or around.is_subject(neighbour.kind) or not known:
         return []
-    theirs = {attribute.casefold() for rival in rivals for attribute in rival.attributes}
-    own = [attribute for attribute in neighbour.attributes if attribute.casefold() not in theirs]
-    described = [noun(neighbour.label, attributes=(attribute,)) for attribute in own]
+    theirs = {attribute.casefold() for rival in rivals for attribute in rival.thing.attributes}
+    own = [attribute for attribute in neighbour.thing.attributes if attribute.casefold() not in theirs]
+    described = [noun(neighbour.thing.label, attributes=(attribute,)) for attribute in own]
     return [text.definite for text in described if text.words != word.words]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datagen.imaging import box_relations as boxes
-from datagen.models.instructions.base import StatedRelation
+from datagen.models.instructions.base import PictureObject, StatedRelation, stated_relation
 from datagen.models.instructions.facts import BE, Fact, Predicate, Verb, Voice
 from datagen.models.instructions.mentions import Neighbour, Surroundings, choose_name
 from datagen.models.instructions.size_facts import comparisons
@@ -40,32 +40,34 @@ class Wording(NamedTuple):
     """The converse relation, with `{}` for the neighbour: `{} to its right`."""
 
 
-def relation_facts(around: Surroundings, *, label: str, voice: Voice, rng: np.random.Generator) -> list[Fact]:
-    """Facts about the subject, labelled `label`, and its nearest neighbours; the most informative first."""
+def relation_facts(
+    around: Surroundings, *, subject: PictureObject, voice: Voice, rng: np.random.Generator
+) -> list[Fact]:
+    """Facts about the subject and its nearest neighbours; the most informative first."""
     nearest = [n for n in around.neighbours[: CLOSEST + 3] if not boxes.submerged(around.subject, n.region)][:CLOSEST]
     enclosing = [n for n in around.neighbours if boxes.within(around.subject, n.region)][:2]
-    facts = [*_to_all(around, label, voice)]
-    facts += [fact for pair in combinations(nearest, 2) for fact in _to_two(around, pair, label, voice, rng)]
-    return facts + [fact for one in [*enclosing, *nearest] for fact in _to_one(around, one, label, voice, rng)]
+    facts = [*_to_all(around, subject, voice)]
+    facts += [fact for pair in combinations(nearest, 2) for fact in _to_two(around, pair, subject, voice, rng)]
+    return facts + [fact for one in [*enclosing, *nearest] for fact in _to_one(around, one, subject, voice, rng)]
 
 
 def _to_one(
-    around: Surroundings, other: Neighbour, label: str, voice: Voice, rng: np.random.Generator
+    around: Surroundings, other: Neighbour, subject: PictureObject, voice: Voice, rng: np.random.Generator
 ) -> Iterator[Fact]:
     called = choose_name(other, around=around, rng=rng)
     about = frozenset((other.kind,))
     for wording in wordings(around.subject, other.region, voice=voice):
-        yield _relation(wording, called, about, (StatedRelation(label, wording.predicate, other.label),), voice)
+        yield _relation(wording, called, about, (stated_relation(subject, wording.predicate, other.thing),), voice)
     if boxes.overlaps(around.subject, other.region):
         yield Fact(
             "relation",
             predicates=(Predicate(_OVERLAP, called),),
             commands=(f"let {voice.them} partly overlap {called}",),
             about=about,
-            stated=(StatedRelation(label, "overlapping", other.label),),
+            stated=(stated_relation(subject, "overlapping", other.thing),),
         )
     yield from comparisons(
-        around.subject, other.region, name=called, labels=(label, other.label), kind=other.kind, voice=voice
+        around.subject, other.region, name=called, things=(subject, other.thing), kind=other.kind, voice=voice
     )
 
 
@@ -146,14 +148,18 @@ def _relation(
 
 
 def _to_two(
-    around: Surroundings, pair: tuple[Neighbour, Neighbour], label: str, voice: Voice, rng: np.random.Generator
+    around: Surroundings,
+    pair: tuple[Neighbour, Neighbour],
+    subject: PictureObject,
+    voice: Voice,
+    rng: np.random.Generator,
 ) -> Iterator[Fact]:
     """`between the cup and the plate`, `between two coins`, `with a coin on either side`."""
     first, second = pair
     axis = boxes.between(around.subject, first.region, second.region)
     if axis is None:
         return
-    stated = tuple(StatedRelation(label, "between", other.label) for other in pair)
+    stated = tuple(stated_relation(subject, "between", other.thing) for other in pair)
     about = frozenset((first.kind, second.kind))
     if first.kind != second.kind:
         names = " and ".join(choose_name(other, around=around, rng=rng) for other in pair)
@@ -189,7 +195,7 @@ def _flanked(words: str, about: frozenset[str], stated: tuple[StatedRelation, ..
     )
 
 
-def _to_all(around: Surroundings, label: str, voice: Voice) -> Iterator[Fact]:
+def _to_all(around: Surroundings, subject: PictureObject, voice: Voice) -> Iterator[Fact]:
     """`the leftmost of the coins`, if all coins are annotated and there are at least three with the subject."""
     alike = around.alike(around.kind)
     if not around.all_annotated or len(alike) < 2 or len(alike) < around.count(around.kind) or not alike[0].noun.many:
@@ -204,5 +210,5 @@ def _to_all(around: Surroundings, label: str, voice: Voice) -> Iterator[Fact]:
         predicates=(Predicate(BE, phrase), Predicate(Verb("becomes", "become", "becoming"), phrase)),
         commands=(f"make {voice.them} {phrase}",),
         about=frozenset((around.kind,)),
-        stated=(StatedRelation(label, f"{word} of", alike[0].label),),
+        stated=(StatedRelation(subject.label, f"{word} of", alike[0].thing.label, subject.number),),  # of all of them
     )

@@ -163,7 +163,7 @@ def _facts_by_topic(
         *size_facts(around.subject, voice=pronouns),
         *shape_facts(around.subject, size=layout.size, voice=pronouns),
         *place_facts(around.subject, voice=pronouns),
-        *relation_facts(around, label=layout.subject.label, voice=pronouns, rng=rng),
+        *relation_facts(around, subject=layout.subject, voice=pronouns, rng=rng),
     ]
     if not mentions_size(layout.subject.attributes):
         facts += bulk_facts(around.subject, voice=pronouns)

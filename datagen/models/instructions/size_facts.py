@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen.imaging.box_relations import Region
-from datagen.models.instructions.base import StatedRelation
+from datagen.models.instructions.base import PictureObject, stated_relation
 from datagen.models.instructions.facts import (
     ABOUT,
     BE,
@@ -114,9 +114,9 @@ def shape_facts(region: Region, *, size: tuple[int, int], voice: Voice) -> list[
 
 
 def comparisons(
-    subject: Region, other: Region, *, name: str, labels: tuple[str, str], kind: str, voice: Voice
+    subject: Region, other: Region, *, name: str, things: tuple[PictureObject, PictureObject], kind: str, voice: Voice
 ) -> list[Fact]:
-    """The size compared with a neighbour of this `name` and `kind`; `labels` are the annotated labels of both."""
+    """The size compared with a neighbour of this `name` and `kind`; `things` are both of them."""
     return [
         Fact(
             "comparison",
@@ -125,7 +125,7 @@ def comparisons(
             openers=(f"{words} {name}",),
             commands=(f"make {voice.them} {words} {name}", f"keep {voice.them} {words} {name}"),
             about=frozenset((kind,)),
-            stated=(StatedRelation(labels[0], words, labels[1]),),
+            stated=(stated_relation(things[0], words, things[1]),),
         )
         for words in compared(subject, other)
     ]
