@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field as Option
@@ -12,12 +12,12 @@ from datagen import Answer, Map, Record, Reject, StageConfig
 from datagen.core.fields import Box
 from datagen.imaging.box_rule import (
     WEIGHTS,
-    BoxTerms,
     MapKind,
     best_box,
     box_around_places,
     box_fault,
     box_terms,
+    candidate_row,
     corrected_score,
     masked_out,
 )
@@ -42,13 +42,13 @@ class SelectBox(Map):
 
     The box of a global edit is the frame, unscored (`box_score` 0). Rejects as `unchanged` a pair that shows no change,
     as `no_box` one whose candidates are all at fault, as `too_large` a local edit whose box is more than 0.9 of the
-    frame.
+    frame, and as `unsure` an edit of one place whose box has a low score.
     """
 
     reads = ("source", "target", "box_candidates")
     optional = ("op", "scope", "parts")
     writes = ("box", "box_score", "box_terms")
-    rejects = ("unchanged", "no_box", "too_large")
+    rejects = ("unchanged", "no_box", "too_large", "unsure")
     version = 1
 
     class Config(StageConfig):
@@ -66,6 +66,8 @@ class SelectBox(Map):
         """Rule `published` takes no box above this share of the frame. As published it is 1: nothing is barred."""
         max_share: float = Option(default=0.9, gt=0, le=1)
         """Largest share of the frame of a local edit's box; rule `corrected` takes no larger one."""
+        min_score: float = Option(default=-1, ge=-1, le=1.4)
+        """Least score by the chosen rule; `corrected` gives about 1 to a box that the change fills."""
 
         @model_validator(mode="after")
         def _check_models(self) -> Self:
@@ -98,7 +100,7 @@ class SelectBox(Map):
         if unchanged:
             return Reject("unchanged", "nothing differs beyond what noise and a codec do")
         share = self.config.max_share if self.config.rule == "corrected" else self.config.largest_share
-        rows = [_row(one, size=size, largest_share=share) for one in record["box_candidates"]]
+        rows = [candidate_row(one, size=size, largest_share=share) for one in record["box_candidates"]]
         sound = [row for row in rows if not row["fault"]]
         boxes = [clip_box(row["box"], size) for row in sound]
         if not sound:
@@ -112,6 +114,9 @@ class SelectBox(Map):
         places = most_places(record.get("parts") or ()) if self.config.rule == "corrected" else 1
         weights = WEIGHTS[self.config.map]
         box = box_around_places(change_HW, boxes, first=best, places=places, size=size, weights=weights)
+        # Of several places the first one cannot hold all of the change, so that its score is low.
+        if places == 1 and (score := sound[best]["score"]) < self.config.min_score:
+            return Reject("unsure", f"score {score:.3f} < {self.config.min_score:g}", {"box_terms": rows})
         if box_fault(box, size, largest_share=self.config.max_share):
             return Reject("too_large", f"more than {self.config.max_share:g} of the frame", {"box_terms": rows})
         return {"box": box, "box_score": sound[best]["score"], "box_terms": rows}
@@ -138,13 +143,3 @@ class SelectBox(Map):
             return [None] * len(boxes)
         source, target = record["source"].array, resize(record["target"].array, record["source"].size)
         return self.similarity([masked_out(source, box) for box in boxes], [masked_out(target, box) for box in boxes])
-
-
-def _row(candidate: dict[str, Any], *, size: tuple[int, int], largest_share: float) -> dict[str, Any]:
-    """The row of a candidate before its terms are known."""
-    fault = box_fault(candidate["box"], size, largest_share=largest_share)
-    box = None if fault == "not_finite" else list(candidate["box"])  # JSON has no NaN
-    return {"box": box, "by": candidate["by"], "fault": fault, **dict.fromkeys(_TERMS)}
-
-
-_TERMS = (*BoxTerms._fields, "published", "corrected", "score")

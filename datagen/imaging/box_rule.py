@@ -8,8 +8,8 @@ and anything around the edit, always satisfies it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -86,6 +86,14 @@ def box_fault(box: Sequence[float], size: tuple[int, int], *, largest_share: flo
     if min(x1 - x0, y1 - y0) < min(LEAST_SIDE, *size):
         return "too_small"
     return "too_large" if (x1 - x0) * (y1 - y0) > largest_share * size[0] * size[1] else ""
+
+
+def candidate_row(candidate: Mapping[str, Any], *, size: tuple[int, int], largest_share: float) -> dict[str, Any]:
+    """The row of a candidate {box, by} in the field `box_terms`, before its terms are known; see `box_fault`."""
+    fault = box_fault(candidate["box"], size, largest_share=largest_share)
+    box = None if fault == "not_finite" else list(candidate["box"])  # JSON has no NaN
+    terms = dict.fromkeys((*BoxTerms._fields, "published", "corrected", "score"))
+    return {"box": box, "by": candidate["by"], "fault": fault, **terms}
 
 
 def box_terms(change_HW: Floats, boxes: Sequence[Box], *, size: tuple[int, int]) -> list[BoxTerms]:

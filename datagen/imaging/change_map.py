@@ -36,6 +36,8 @@ _FLAT = 2.0
 """Standard deviation in grey levels below which a channel has no contrast to fit; its median is shifted alone."""
 _LEAST_OUTSIDE = 0.01
 """Least share of the frame from which a drift of colours is told."""
+_DRIFT_SIDE = 128
+"""Long side at which a drift of colours is fitted: lines need few pixels."""
 _STRONG = 0.9
 """Quantile of what exceeds the floor that says how strong the changes of a pair are."""
 _TO_SIGMA = 1.4826
@@ -164,12 +166,12 @@ def along_lines(picture_HWC: Floats, lines: Sequence[tuple[float, float]]) -> Fl
 def without_drift(source_HWC: Pixels, target_HWC: Pixels, outside_HW: Mask) -> Pixels:
     """A target of the source's size in the source's colours, by the lines that fit where `outside_HW` is true.
 
-    They are fitted at the size of comparison. The target as it is if less than a hundredth of the frame is outside.
+    They are fitted on reduced pictures. The target as it is if less than a hundredth of the frame is outside.
     """
     if outside_HW.mean() < _LEAST_OUTSIDE:
         return target_HWC
     height, width = outside_HW.shape
-    scale = min(1.0, LONG_SIDE / max(width, height))
+    scale = min(1.0, _DRIFT_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     source, target = (resize(picture, size).astype(np.float32) for picture in (source_HWC, target_HWC))
     seen_HW = cv2.resize(outside_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0

@@ -103,6 +103,15 @@ def test_an_edit_of_several_places_gets_the_box_around_them(parts: Any, whole: b
     assert (answer["box"] in (pytest.approx(one), pytest.approx(two))) == (not whole)
 
 
+def test_a_box_that_is_not_sure_rejects_an_edit_of_one_place() -> None:
+    surely = {"min_score": 0.7}
+    assert isinstance(selected(TRUTH, options=surely), dict)
+    answer = selected(AROUND, options=surely)
+    assert isinstance(answer, Reject)
+    assert (answer.reason, answer.fields["box_terms"][0]["score"] < 0.7) == ("unsure", True)
+    assert isinstance(selected(AROUND, options=surely, parts=[part("move")]), dict)
+
+
 def test_a_move_that_changes_one_place_gets_its_box() -> None:
     assert selected(TRUTH, ASIDE, parts=[part("move")])["box"] == pytest.approx(TRUTH)  # type: ignore[index]
 
