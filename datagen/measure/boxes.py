@@ -105,8 +105,8 @@ def box_cases(session: TrueSession, view: LedgerView, *, models: BoxModels | Non
         row = view.turns.get((session.name, number))
         about = (session.photograph, session.damage, session.strength, session.truth(number)["op"])
         truth = session.box(number)
-        chosen = row.fields.get("box") if row and not row.where else None
-        yield BoxCase(*about, PIPELINE, "", bool(chosen) and iou(tuple(chosen), truth) > RIGHT)
+        chosen = row.fields.get("box", ()) if row and not row.where else ()
+        yield BoxCase(*about, PIPELINE, "", len(chosen) == 4 and iou(tuple(chosen), truth) > RIGHT)
         proposed = row.fields.get("box_candidates") if row and row.fields.get("op") != "global" else None
         drawn = drawn_candidates(truth, size=rendered.source.size, seed=zlib.crc32(f"{session.name}/{number}".encode()))
         turn = _turn_of(rendered.source, rendered.target, proposed, drawn)
@@ -128,7 +128,7 @@ def _turn_of(source: Image, target: Image, proposed: Sequence[Mapping[str, Any]]
     places = {name: list(range(len(boxes))) for name, boxes in groups.items()}
     places["proposed"] = [place + len(drawn) for place in places["proposed"]]
     places["own"] = [place + len(drawn) + len(others) for place in places["own"]]
-    sets = {
+    sets: dict[str, list[int]] = {
         name: places[name.partition(",")[0]] + (places["own"] if name.endswith("map's box") else [])
         for name in CANDIDATES
         if proposed is not None or name.startswith("drawn")

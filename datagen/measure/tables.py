@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,12 +11,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from datagen.measure.boxes import PIPELINE
+from datagen.measure.boxes import PIPELINE, BoxShares
 from datagen.measure.conflicts import ANY, WINDOW
 from datagen.measure.intervals import Share
 from datagen.measure.measurement import Measurement, WordingResults
 
-WIDTH: Final = 170
+WIDTH: Final = 180
 """Columns of the tables, wherever they are printed."""
 MILD, STRONG, CONFLICTS, RIGHT_SAMPLES, YIELD = 0.95, 0.90, 0.95, 0.95, 0.7
 
@@ -68,7 +68,7 @@ def _parts(found: Measurement) -> Iterator[RenderableType]:
     yield "in brackets 95 % intervals by photograph: the wider of the bootstrap over photographs and Wilson's"
     yield from (f"note: {note}" for note in found.notes)
     yield ""
-    yield _box_table(found)
+    yield from _box_tables(found)
     yield _conflict_table(found.results)
     yield _sample_table(found.results)
     yield from _faults(found.results)
@@ -77,21 +77,32 @@ def _parts(found: Measurement) -> Iterator[RenderableType]:
     yield from (f"not measured: {what} ({why})" for what, why in found.not_measured.items())
 
 
-def _box_table(found: Measurement) -> Table:
+def _box_tables(found: Measurement) -> Iterator[Table]:
     damages = [*dict.fromkeys(name for row in found.boxes for name in row.by_damage)]
     ops = [*dict.fromkeys(name for row in found.boxes for name in row.by_op)]
-    table = _table("boxes with IoU > 0.5", "candidates and rule", "of", "all", "mild", "strong", *damages, *ops)
+    first = [(row, (row.mild, row.strong, *map(row.by_damage.get, damages))) for row in found.boxes]
+    yield _box_table("boxes with IoU > 0.5, by damage", ("mild", "strong", *damages), first, found.not_measured)
+    second = [(row, tuple(map(row.by_op.get, ops))) for row in found.boxes]
+    yield _box_table("boxes with IoU > 0.5, by operation", ops, second, found.not_measured)
+
+
+def _box_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[tuple[BoxShares, Sequence[Share | None]]],
+    not_measured: Iterable[str],
+) -> Table:
+    table = _table(title, "candidates and rule", "of", "all", *columns)
     candidates = ""
-    for row in found.boxes:
+    for row, shares in rows:
         if row.candidates != candidates:
             candidates = row.candidates
             table.add_section()
             table.add_row(f"{candidates}:")
-        shares = (row.mild, row.strong, *map(row.by_damage.get, damages), *map(row.by_op.get, ops))
         name = f"  {row.rule}" if candidates else row.rule
         table.add_row(name, _cases(row.all), _long(row.all), *map(_short, shares))
     table.add_section()
-    for what in found.not_measured:
+    for what in not_measured:
         table.add_row(what, "", "not measured")
     return table
 
@@ -155,7 +166,7 @@ def _aim_table(aims: Iterable[Aim]) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     return table
 
 

@@ -84,7 +84,8 @@ class TrueSession:
     def edited(self, window: WindowName) -> Mask:
         """What the window's turns edit, HW; each turn in pixels of its own source."""
         masks = [self.truth(turn)["mask"] for turn in range(window.first, window.last + 1)]
-        return np.logical_or.reduce([decode_rle(mask["counts"], tuple(mask["size"])) for mask in masks])
+        decoded = [decode_rle(mask["counts"], tuple(mask["size"])) for mask in masks]
+        return np.asarray(np.logical_or.reduce(decoded), np.bool_)
 
     def stray(self, window: WindowName) -> Mask:
         """What damage edits elsewhere in the window's turns, HW."""
