@@ -144,7 +144,9 @@ def card_of(found: FoundRecord, *, side: int = _SIDE) -> Card:
         ended=format_outcome(row),
         detail=row["detail"],
         instruction=row["instruction"] or str(json.loads(row["fields"]).get("instruction", "")),
-        sheet=sheet_of_sample(sample, side=side) if sample else _rejected(found, side),
+        sheet=sheet_of_sample(sample, fields=json.loads(row["fields"]), side=side)
+        if sample
+        else _rejected(found, side),
         facts=tuple(fact for fact in _facts(found) if fact[1]),
         steps=tuple(steps_of(found.rows)),
         sounds=tuple(_sounds(sample)) if sample else (),

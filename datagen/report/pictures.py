@@ -19,7 +19,8 @@ from datagen.core.errors import DataError, DatagenError, StoreError
 from datagen.core.fields import Box
 from datagen.fetch import PACKAGE, read_file, scheme_of
 from datagen.imaging.image import MAX_PIXELS, Image, Mask, Pixels
-from datagen.report.cells import is_number, mapping_in
+from datagen.report.cells import mapping_in
+from datagen.report.film import FilmTurn, box_in, film_of
 from datagen.shards.reader import Sample
 
 SIDE = 360
@@ -67,6 +68,8 @@ class Sheet(NamedTuple):
     """Reasons why something cannot be shown."""
     inputs: tuple[str, ...] = ()
     """Names of the pictures for the placeholders of the instruction, in their order."""
+    film: tuple[FilmTurn, ...] = ()
+    """The turns of a session, in their order."""
 
     def named(self, name: str) -> Picture | None:
         """The picture with this name, or None."""
@@ -99,10 +102,11 @@ LOCAL_FILES = ReadLimits()
 """Only files of this machine."""
 
 
-def sheet_of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
-    """The pictures, outlines and boxes of a sample of a finished dataset.
+def sheet_of_sample(sample: Sample, *, fields: Mapping[str, Any] = {}, side: int = SIDE) -> Sheet:
+    """The pictures, outlines, boxes and turns of a sample of a finished dataset.
 
-    Damaged or missing members are listed in `notes`.
+    `fields` are those that the ledger has of its record; of them its conflicts and the number of its first turn are
+    shown. Damaged or missing members are listed in `notes`.
     """
     stems = {match["stem"]: name for name in sample.members if (match := _PICTURE.fullmatch(name))}
     notes: list[str] = []
@@ -115,12 +119,13 @@ def sheet_of_sample(sample: Sample, *, side: int = SIDE) -> Sheet:
     try:
         boxes = tuple(_boxes_of(sample.info.get("edits")))
         inputs = tuple(str(name).split(".")[0] for name in sample.info.get("inputs") or ())
+        film = film_of({**fields, **{name: sample.info.get(name) for name in ("edits", "steps")}})
     except (DatagenError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        boxes, inputs = (), ()
+        boxes, inputs, film = (), (), ()
         notes.append(f"json: {error}")
     masks = {stem: image.array[:, :, 0] > 127 for stem, image in found.items() if _MASK.fullmatch(stem)}
     pictures = {stem: image for stem, image in found.items() if stem not in masks}
-    return _sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs)
+    return _sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs, film=film)
 
 
 def sheet_of_row(
@@ -145,10 +150,38 @@ def sheet_of_row(
         images |= _original(str(row.get("source_uri") or ""), fields, reading, notes)
     label = str(fields.get("subject") or "")
     boxes = [*_boxes_of([{"box": fields.get("box"), "object": label}]), *_boxes_of(fields.get("edits"))]
-    return _sheet(images, dict(_masks_of(stored)), tuple(dict.fromkeys(boxes)), notes, side)
+    sheet = _sheet(images, dict(_masks_of(stored)), tuple(dict.fromkeys(boxes)), notes, side)
+    film = film_of(fields)
+    if film and "source" not in images:  # the original is where the session came from, not where the turns begin
+        return sheet._replace(film=film, boxes=(), size=(0, 0))
+    return sheet._replace(film=film)
 
 
-_SINGULAR = {"refs": "ref"}
+def with_states_of(sheet: Sheet, others: Iterable[Sheet]) -> Sheet:
+    """A sheet without the pictures of its turns, with those that samples of the same session have: `state_0`, ..."""
+    wanted = [sheet.film[0].turn - 1, *(turn.turn for turn in sheet.film)]
+    found: dict[int, Picture] = {}
+    size = sheet.size
+    for other in others:
+        states = _states(other)
+        size = other.size if states else size
+        found = {**states, **found}
+    found = {number: found[number]._replace(name=f"state_{number}") for number in wanted if number in found}
+    if not found:
+        return sheet
+    film = tuple(turn._replace(picture=f"state_{turn.turn}") for turn in sheet.film)
+    note = "pictures of its turns are those of samples of the same session"
+    return sheet._replace(pictures=(*sheet.pictures, *found.values()), film=film, size=size, notes=(*sheet.notes, note))
+
+
+def _states(sheet: Sheet) -> dict[int, Picture]:
+    """The pictures of a session by number: 0 before its first turn, then after each."""
+    named = [(turn.turn, turn.picture) for turn in sheet.film]
+    before = [(number - 1, "source") for number, _ in named[:1]]
+    return {number: picture for number, name in (*before, *named) if (picture := sheet.named(name))}
+
+
+_SINGULAR = {"refs": "ref", "turns": "turn"}
 
 
 def _uses(entries: Any) -> Iterator[Mapping[str, Any]]:
@@ -227,9 +260,8 @@ def _ring(corners: Any, across: tuple[float, float]) -> str:
 def _boxes_of(edits: Any) -> Iterator[LabelledBox]:
     """The valid boxes among rows with `box` and `object`."""
     for edit in edits if isinstance(edits, list) else ():
-        box = edit.get("box") if isinstance(edit, Mapping) else None
-        if isinstance(box, list | tuple) and len(box) == 4 and all(is_number(edge) for edge in box):
-            yield LabelledBox(str(edit.get("object") or ""), (box[0], box[1], box[2], box[3]))
+        if isinstance(edit, Mapping) and (box := box_in(edit.get("box"))):
+            yield LabelledBox(str(edit.get("object") or ""), box)
 
 
 def _masks_of(stored: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:

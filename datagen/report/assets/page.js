@@ -386,10 +386,11 @@
     const after = named.get("target") ?? named.get("original");
     const before = named.get("source");
     const main = after ?? before ?? record.pictures[0];
-    const others = record.pictures.filter((picture) => ![after, before, main].includes(picture));
+    const inFilm = [record.before, ...record.film.map((turn) => turn.picture)].map((name) => named.get(name));
+    const others = record.pictures.filter((picture) => ![after, before, main, ...inFilm].includes(picture));
     return make(
       "article",
-      { class: "card", dataset: { id: record.id } },
+      { class: record.film.length ? "card session" : "card", dataset: { id: record.id } },
       view(record, main, main === after ? before : undefined),
       make(
         "div",
@@ -401,8 +402,51 @@
         ...(main ? record.notes : []).map((note) => make("div", { class: "why", text: note })),
         details(record),
       ),
+      record.film.length ? film(record, named) : null,
     );
   }
+
+  // A session: the picture before its first turn, then one after each, with what was asked and where
+
+  function film(record, named) {
+    const first = make("li", {}, frame(record, named.get(record.before), "before", []), make("p", { class: "soft", text: "before" }));
+    return make("ol", { class: "film", "aria-label": `Turns of ${record.name}` }, first, ...record.film.map((turn) => filmTurn(record, turn, named)));
+  }
+
+  function filmTurn(record, turn, named) {
+    const rejected = turn.candidates.filter((each) => !each.chosen);
+    const chosen = turn.candidates.find((each) => each.chosen);
+    const rated = (each) => (each.score === null ? "unscored" : short(each.score));
+    const some = rejected.slice(0, 4).map(rated).join(", ") + (rejected.length + turn.more > 4 ? ", …" : "");
+    return make(
+      "li",
+      { class: turn.conflicts.length ? "conflicts" : "" },
+      frame(record, named.get(turn.picture), `after turn ${turn.turn}`, turn.box ? [...rejected, { box: turn.box, chosen: true }] : rejected),
+      make("p", { class: "soft" }, make("b", { text: `turn ${turn.turn}` }), turn.op ? ` ${turn.op}` : "", turn.object ? `: ${turn.object}` : ""),
+      make("p", { class: "said", text: turn.instruction }),
+      chosen ? make("p", { class: "soft" }, make("i", { class: "key chosen" }), `chosen, ${rated(chosen)}`) : null,
+      rejected.length ? make("p", { class: "soft" }, make("i", { class: "key" }), `not chosen: ${some}`) : null,
+      ...turn.conflicts.map((each) =>
+        make("p", { class: "why" }, make("b", { text: each.kind }), each.first ? ` with turn ${each.first}` : "", each.reason ? `: ${each.reason}` : ""),
+      ),
+    );
+  }
+
+  function frame(record, picture, name, boxes) {
+    const [width, height] = record.size[0] ? record.size : [4, 3];
+    const box = make("div", { class: "view", style: `aspect-ratio:${width}/${height}` });
+    if (picture) box.append(image(picture));
+    else box.append(make("span", { class: "none", text: "its picture was not kept" }));
+    if (record.size[0]) {
+      const layer = shape("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `${name}: boxes` });
+      for (const each of boxes) layer.append(rectangle(each.box, each.chosen ? "" : "rejected"));
+      box.append(layer);
+    }
+    return box;
+  }
+
+  const rectangle = (box, kind) =>
+    shape("rect", { x: box[0], y: box[1], width: Math.max(box[2] - box[0], 0), height: Math.max(box[3] - box[1], 0), class: kind });
 
   const image = (picture) =>
     make("img", { src: `data:image/webp;base64,${picture.data}`, alt: picture.name, width: picture.width, height: picture.height, decoding: "async", draggable: "false" });
@@ -430,9 +474,7 @@
     Object.entries(record.outlines).forEach(([name, path], place) => {
       if (path) layer.append(shape("path", { d: path, class: place ? "minor" : "major", "data-mask": name }));
     });
-    for (const { box } of record.boxes) {
-      layer.append(shape("rect", { x: box[0], y: box[1], width: Math.max(box[2] - box[0], 0), height: Math.max(box[3] - box[1], 0) }));
-    }
+    for (const { box } of record.boxes) layer.append(rectangle(box, ""));
     return layer;
   }
 
