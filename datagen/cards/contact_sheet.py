@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from datagen.cards.card import Card
+from datagen.core.fields import Box
 from datagen.report.pictures import Picture, Sheet
 
 _GAP = 16
@@ -19,6 +20,7 @@ _LINE = 20
 _COLUMNS = 110
 """Characters of a line of text, at which it is wrapped."""
 _INK, _SOFT, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
+_UNCHOSEN = (255, 143, 63)
 _BOX, _OUTLINES = (255, 61, 127), ((0, 190, 220), (255, 160, 0))
 _MARKED = ("source", "target", "original")
 
@@ -32,7 +34,7 @@ def contact_sheet(card: Card) -> bytes:
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(_FONT)
     left = _GAP
-    for picture in card.sheet.pictures:
+    for picture in _in_order(card.sheet):
         canvas.paste(_marked(picture, card.sheet), (left, _GAP))
         draw.text((left, _GAP + picture.height + 2), picture.name, _SOFT, font)
         left += picture.width + _GAP
@@ -43,11 +45,18 @@ def contact_sheet(card: Card) -> bytes:
     return sink.getvalue()
 
 
+def _in_order(sheet: Sheet) -> list[Picture]:
+    """The pictures; those of a session as its turns come, behind the source."""
+    places = {turn.picture: number for number, turn in enumerate(sheet.film)}
+    return sorted(sheet.pictures, key=lambda picture: places.get(picture.name, -1))
+
+
 def _texts(card: Card) -> Iterator[str]:
     yield f"{card.title}: {card.ended}"
     yield from card.detail.splitlines()[-5:]
     if card.instruction:
         yield card.instruction
+    yield from (line for turn in card.sheet.film for line in turn.lines())
     yield from (f"{name}: {value}" for name, value in card.facts)
     yield from (f"{step.seconds * 1000:,.1f} ms  {step.stage} ({step.record})" for step in card.steps)
     yield from card.sheet.notes
@@ -55,10 +64,17 @@ def _texts(card: Card) -> Iterator[str]:
 
 def _marked(picture: Picture, sheet: Sheet) -> Pillow.Image:
     opened = Pillow.open(io.BytesIO(picture.data)).convert("RGB")
-    if picture.name not in _MARKED or not all(sheet.size):
+    after = [turn for turn in sheet.film if turn.picture == picture.name]
+    if not (after or picture.name in _MARKED) or not all(sheet.size):
         return opened
     draw = ImageDraw.Draw(opened)
     across, down = picture.width / sheet.size[0], picture.height / sheet.size[1]
+    for turn in after:
+        for box, colour in (*((each.box, _UNCHOSEN) for each in turn.candidates), (turn.box, _BOX)):
+            if box:
+                draw.rectangle(_scaled(box, across, down), outline=colour, width=2 if colour == _BOX else 1)
+    if picture.name not in _MARKED:
+        return opened
     for number, path in enumerate(sheet.outlines.values()):
         # outlines are SVG paths of straight lines alone: M x y L x y ... Z (report.pictures.outline)
         for ring in re.findall(r"M([^MZ]+)Z", path):
@@ -66,6 +82,10 @@ def _marked(picture: Picture, sheet: Sheet) -> Pillow.Image:
             points = [(x * across, y * down) for x, y in corners]
             draw.line([*points, points[0]], _OUTLINES[min(number, 1)], 2)
     for marked in sheet.boxes:
-        x0, y0, x1, y1 = marked.box
-        draw.rectangle((x0 * across, y0 * down, max(x0, x1) * across, max(y0, y1) * down), outline=_BOX, width=2)
+        draw.rectangle(_scaled(marked.box, across, down), outline=_BOX, width=2)
     return opened
+
+
+def _scaled(box: Box, across: float, down: float) -> Box:
+    x0, y0, x1, y1 = box
+    return x0 * across, y0 * down, max(x0, x1) * across, max(y0, y1) * down

@@ -6,10 +6,14 @@ Values may come from a damaged ledger or KEY.json: what is invalid counts as mis
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 from datagen.core.fields import Box
 from datagen.report.cells import is_number
+
+_NAMED = 4
+"""Candidates of a turn whose scores are written."""
 
 
 class FilmCandidate(NamedTuple):
@@ -27,6 +31,10 @@ class FilmConflict(NamedTuple):
     kind: str
     reason: str
 
+    def line(self) -> str:
+        """The conflict in words."""
+        return f"{self.kind}{f' with turn {self.first}' if self.first else ''}: {self.reason}"
+
 
 class FilmTurn(NamedTuple):
     """One turn. `turn` is its number in the session; `picture` names the picture after it, '' if there is none."""
@@ -41,6 +49,22 @@ class FilmTurn(NamedTuple):
     """The chosen one first, then those with the highest scores."""
     conflicts: tuple[FilmConflict, ...]
 
+    def lines(self) -> list[str]:
+        """The turn in words: what was asked, its box, how the other candidates scored, and what it conflicts with."""
+        about = " ".join(filter(None, (self.op, self.object)))
+        score = next((_scored(each) for each in self.candidates if each.chosen), "")
+        others = [_scored(each) for each in self.candidates if not each.chosen]
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        edges = " ".join(f"{edge:.5g}" for edge in self.box or ())
+        boxes = [f"box {edges}{f', scored {score}' if score else ''}"] if self.box else []
+        boxes += [f"not chosen: {', '.join(others[:_NAMED])}{more}"] if others else []
+        told = [each.line() for each in self.conflicts]
+        return [f"turn {self.turn}{f' ({about})' if about else ''}: {self.instruction}", *boxes, *told]
+
+
+def _scored(candidate: FilmCandidate) -> str:
+    return "unscored" if candidate.score is None else f"{candidate.score:.4g}"
+
 
 def film_of(values: Mapping[str, Any]) -> tuple[FilmTurn, ...]:
     """The turns of a record with the fields `edits` and `steps`, one row of each a turn; () if it has not both.
@@ -51,7 +75,7 @@ def film_of(values: Mapping[str, Any]) -> tuple[FilmTurn, ...]:
     if not steps or len(edits) != len(steps):
         return ()
     first = values.get("first_turn")
-    numbers = range(first if isinstance(first, int) else 1, 10**9)
+    numbers = count(first if isinstance(first, int) else 1)
     conflicts = _rows(values.get("conflicts"))
     return tuple(_turn(*found, conflicts) for found in zip(numbers, edits, steps, strict=False))
 

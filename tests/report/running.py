@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import drawn_sessions as drawn
+import yaml
 from building import PAINT, plain_rows, run_local, toy_graph
 from selectolax.lexbor import LexborHTMLParser
 
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.report.page import write_report
 
 FAN = [{"use": "sift", "with": {"share": 0.4}}, {"use": "fan_out"}, {"use": "blow_up"}, PAINT]
@@ -25,6 +29,17 @@ def rows(number: int) -> list[dict[str, Any]]:
 def finished(folder: Path, stages: list[Any] = FAN, *, number: int = 40, **keys: Any) -> Path:
     """A dataset of toy stages with samples, rejected and failed records."""
     run_local(toy_graph(folder, stages, rows=rows(number), **keys), folder / "out")
+    return folder / "out"
+
+
+def finished_sessions(folder: Path) -> Path:
+    """A dataset of two drawn sessions, with candidates of boxes; one of the two has a conflict."""
+    config = drawn.config({"kind": "sessions", "path": str(drawn.write_sessions(folder))})
+    at = [stage["use"] for stage in config["stages"]].index("box_change")
+    after = {"map": {"target": "raw_target"}}
+    config["stages"][at : at + 1] = [{"use": "propose_boxes", **after}, {"use": "select_box", **after}]
+    (folder / "sessions.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    run_local(build(load(folder / "sessions.yaml")), folder / "out")
     return folder / "out"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from building import plain_rows, run_local, toy_graph
-from running import FAN, finished
+from drawn_sessions import HEIGHT, WIDTH
+from running import FAN, finished, finished_sessions
 from test_report import HOSTILE
 
 from datagen.report.page import write_report
@@ -184,3 +187,34 @@ def test_the_slider_moves_by_keys_and_overlays_can_be_hidden(browser: Any, tmp_p
         opened.page.wait_for_timeout(150)
     assert seen == {"visible", "hidden"}
     assert opened.complaints == []
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with ThreadPoolExecutor(1) as thread:  # Playwright's event loop runs in this one, and the stages need their own
+        made = thread.submit(finished_sessions, tmp_path_factory.mktemp("sessions")).result()
+    write_report(str(made))
+    return made
+
+
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_frames_of_a_session_stand_in_rows_and_boxes_lie_on_them(browser: Any, sessions: Path, width: int) -> None:
+    opened = Opened(browser, sessions, width=width)
+    assert opened.value("document.documentElement.scrollWidth") <= width
+    assert opened.complaints == []
+    script = """[...document.querySelectorAll('.film')].map(film => [...film.querySelectorAll('li')].map(li => {
+        const at = (each) => { const b = each.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; };
+        return {li: at(li), view: at(li.querySelector('.view')), rects: [...li.querySelectorAll('rect')].map(at)};
+    }))"""
+    films = opened.value(script)
+    assert films
+    for film in films:
+        for one, two in pairwise(film):
+            beside = two["li"][0] >= one["li"][2] and abs(two["li"][1] - one["li"][1]) < 1
+            assert beside or two["li"][1] >= one["li"][3]
+        for frame in film:
+            left, top, right, bottom = frame["view"]
+            assert (right - left) / (bottom - top) == pytest.approx(WIDTH / HEIGHT, rel=0.02)
+            for x0, y0, x1, y1 in frame["rects"]:
+                assert left - 3 <= x0 <= x1 <= right + 3
+                assert top - 3 <= y0 <= y1 <= bottom + 3
