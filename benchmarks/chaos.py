@@ -14,6 +14,8 @@ has to accept it. The moves take turns, or those that are named:
 - `links`: a driver is killed before one of its changes, and links to a stranger's folder are put in the place of what
   it wrote. Nothing there may change.
 
+The pipeline of the last three has a cached stage that sorts one record's list in place: that record has to fail.
+
 FILE (default: chaos.jsonl in the temporary folder) has one line of JSON a trial. The same command goes on from there,
 until there are TRIALS (default 40) of them, and adds all of them up. Exit code 1 if one was not survived.
 """
