@@ -107,7 +107,6 @@ def _edit(turn: Mapping[str, Any], number: int) -> dict[str, Any]:
     row = edit_row(
         turn["text"], operation=turn["op"], subject=turn["object"], box=turn["box"], mask=f"mask_{number}.png"
     )
-    # a box from the map of the change has no score
     scored = [each for each in turn["candidates"] if each.get("score") is not None]
     return {**row, "candidates": [{"box": each["box"], "score": each["score"]} for each in scored]}
 
