@@ -31,6 +31,9 @@ LARGEST = 0.9
 OWN = "change_map"
 """What proposes the map's own box."""
 PIPELINE = "as the pipeline chose"
+"""A turn that it rejected has no box, which is wrong."""
+KEPT = f"{PIPELINE} and kept"
+"""The same without turns that it rejected."""
 PUBLISHED, BARRED = "published", ", supersets barred"
 
 
@@ -106,7 +109,8 @@ def box_cases(session: TrueSession, view: LedgerView, *, models: BoxModels | Non
         about = (session.photograph, session.damage, session.strength, session.truth(number)["op"])
         truth = session.box(number)
         chosen = row.fields.get("box", ()) if row and not row.where else ()
-        yield BoxCase(*about, PIPELINE, "", len(chosen) == 4 and iou(tuple(chosen), truth) > RIGHT)
+        right = len(chosen) == 4 and iou(tuple(chosen), truth) > RIGHT
+        yield from (BoxCase(*about, rule, "", right) for rule in (PIPELINE, KEPT) if chosen or rule == PIPELINE)
         proposed = row.fields.get("box_candidates") if row and row.fields.get("op") != "global" else None
         drawn = drawn_candidates(truth, size=rendered.source.size, seed=zlib.crc32(f"{session.name}/{number}".encode()))
         turn = _turn_of(rendered.source, rendered.target, proposed, drawn)

@@ -259,7 +259,9 @@ def _stored(sample: Sample) -> StoredEdits:
 
 def _regions(graph: Graph, options: AlignmentOptions | None) -> Regions:
     paste: Any = _config_of(graph, "paste_back")
-    return Regions(paste.grow_px + paste.feather_px if paste else 0, options.most if options else None)
+    # a soft edge is measured by an approximate distance
+    grown = paste.grow_px + paste.feather_px + bool(paste.feather_px) if paste else 0
+    return Regions(grown, options.most if options else None)
 
 
 def _alignment_options(graph: Graph) -> AlignmentOptions | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datagen.imaging.geometry import dilate, iou
 from datagen.imaging.image import Mask, Pixels
@@ -26,7 +27,8 @@ RESPECTS = ("words", "boxes", "conflicts", "outside", "shown", "stray", "moved")
 - `boxes`: each edit's box has an IoU above 0.5 with the true one; that of a global edit is the frame.
 - `conflicts`: no relation of the turns makes the window unfit to be one edit.
 - `outside`: outside the regions of the edits the target equals the source to the pixel.
-- `shown`: the target shows 95 % of the pixels that the turns edited, as the last turn left them.
+- `shown`: the target shows 95 % of the pixels that the turns edited and that can be seen, as the last turn left them,
+  but for what a fit of colours changes.
 - `stray`: the target shows less than 5 % of what damage edited elsewhere.
 - `moved`: damage has not moved the target by more than the filter of alignment allows, where there is one.
 """
@@ -34,6 +36,8 @@ _SHOWN = 0.95
 _STRAY = 0.05
 _SEEN = 8
 """Grey levels by which a pixel has to differ from the source to be seen."""
+_FITTED = 64
+"""Grey levels by which a fit of colours may change a pixel."""
 _LEFT_OUT = {"a", "an", "the", *NUMBERS}
 """Words of an object's name that its number and article are."""
 
@@ -160,20 +164,29 @@ def _is_outside_kept(sample: StoredEdits, grow: int) -> bool:
 
 
 def _is_shown(session: TrueSession, window: WindowName, sample: StoredEdits) -> bool:
+    """Whether the edits are seen. Their colours may have been fitted to the source's, so they need not be equal."""
     edited_HW = session.edited(window)
-    _, after = session.pictures(window)
-    if after.array.shape != sample.target.shape or not edited_HW.any():
+    before, after = (picture.array for picture in session.pictures(window))
+    if after.shape != sample.target.shape or sample.source.shape != sample.target.shape:
         return False
-    same_HW = (after.array == sample.target).all(axis=-1)
-    return bool(same_HW[edited_HW].mean() >= _SHOWN)
+    seen_HW = edited_HW & (_apart(before, after) > _SEEN)
+    if not seen_HW.any():
+        return True
+    kept_HW = (sample.target == sample.source).all(axis=-1)
+    shown_HW = ~kept_HW & (_apart(sample.target, after) <= _FITTED)
+    return bool(shown_HW[seen_HW].mean() >= _SHOWN)
+
+
+def _apart(one: Pixels, other: Pixels) -> NDArray[np.int16]:
+    """The largest difference of two pictures' channels, HW, in grey levels."""
+    return np.asarray(np.abs(one.astype(np.int16) - other).max(axis=-1), np.int16)
 
 
 def _shows_stray(session: TrueSession, window: WindowName, sample: StoredEdits) -> bool:
     stray_HW = session.stray(window) & ~session.edited(window)
     if not stray_HW.any() or sample.source.shape != sample.target.shape:
         return False
-    apart = np.abs(sample.target[stray_HW].astype(np.int16) - sample.source[stray_HW]).max(axis=-1)
-    return bool((apart > _SEEN).mean() >= _STRAY)
+    return bool((_apart(sample.target, sample.source)[stray_HW] > _SEEN).mean() >= _STRAY)
 
 
 def sample_shares(cases: Sequence[WindowCase]) -> SampleShares:

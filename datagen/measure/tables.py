@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from datagen.measure.boxes import PIPELINE, BoxShares
+from datagen.measure.boxes import KEPT, PIPELINE, BoxShares
 from datagen.measure.conflicts import ANY, WINDOW
 from datagen.measure.intervals import Share
 from datagen.measure.measurement import Measurement, WordingResults
@@ -38,12 +38,12 @@ class Aim:
 
 def aims_of(found: Measurement) -> list[Aim]:
     """The aims with what was found on the split that is measured, whose wording comes first."""
-    chosen = next((each for each in found.boxes if each.rule == PIPELINE), None)
+    boxes = {each.rule: each for each in found.boxes if each.rule in (PIPELINE, KEPT)}
     results = found.results[0]
     kinds = {each.kind: each.accuracy.f1.value for each in results.conflicts if each.accuracy.true}
     return [
-        Aim("boxes with IoU > 0.5, mild damage", MILD, chosen.mild.value if chosen else None),
-        Aim("boxes with IoU > 0.5, strong damage", STRONG, chosen.strong.value if chosen else None),
+        *(Aim(f"boxes {rule}, mild damage", MILD, each.mild.value) for rule, each in boxes.items()),
+        *(Aim(f"boxes {rule}, strong damage", STRONG, each.strong.value) for rule, each in boxes.items()),
         *(Aim(f"F1 of conflicts, {_kind(kind)}", CONFLICTS, f1) for kind, f1 in kinds.items()),
         Aim("accepted samples right in every respect, lower bound", RIGHT_SAMPLES, results.samples.right.low),
         Aim("right candidates that are accepted", YIELD, results.samples.yielded.value),
