@@ -221,6 +221,8 @@ def test_a_sample_is_wrong_in_the_respect_in_which_it_was_spoilt() -> None:
     assert faults(sample._replace(edits=[first, {**second, "box": [0.0, 0.0, 3.0, 3.0]}])) == ("boxes",)
     assert faults(sample._replace(edits=[first])) == ("words", "boxes")
     assert "shown" in faults(sample._replace(target=sample.source))
+    fitted = sample.target.astype(np.int16) + np.where(session.edited(WINDOW_OF_TWO)[..., None], 20, 0)
+    assert faults(sample._replace(target=fitted.clip(0, 255).astype(np.uint8))) == ()
     far_HW = ~dilate(sample.region, 12)
     assert faults(sample._replace(target=np.where(far_HW[..., None], 255 - sample.target, sample.target))) == (
         "outside",
@@ -299,9 +301,9 @@ def test_boxes_by_rule_and_by_what_they_choose_among() -> None:
     # nothing was proposed but the map's own box
     assert not any(case.right for case in cases if case.candidates == "proposed")
     view.turns["world/0", local[0]] = LedgerRow("rejected", "select_box/unchanged", {}, {})
-    assert not next(
-        case for case in box_cases(session, view, models=None, similar=False) if case.rule == PIPELINE
-    ).right
+    cases = list(box_cases(session, view, models=None, similar=False))
+    assert [case.right for case in cases if case.rule == PIPELINE] == [False] + [True] * (len(local) - 1)
+    assert [case.right for case in cases if case.rule == KEPT] == [True] * (len(local) - 1)
 
 
 def test_shares_of_boxes_by_damage_and_strength() -> None:
