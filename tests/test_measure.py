@@ -18,7 +18,7 @@ from world_sessions import of_plot, specification
 
 from datagen.imaging.geometry import dilate, iou
 from datagen.measure.alignment import AlignmentCase, AlignmentOptions, alignment_accuracy, alignment_cases
-from datagen.measure.boxes import PIPELINE, BoxCase, box_cases, box_shares
+from datagen.measure.boxes import KEPT, PIPELINE, BoxCase, box_cases, box_shares
 from datagen.measure.conflicts import ANY, WINDOW, conflict_accuracy, conflict_cases, pair_cases
 from datagen.measure.drawn_boxes import drawn_candidates
 from datagen.measure.intervals import FoundAndTrue, accuracy_of, share_of
