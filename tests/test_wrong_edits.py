@@ -163,9 +163,9 @@ def test_a_sample_that_rotted_fails_alone(some: Path, tmp_path: Path) -> None:
 def test_what_this_version_does_not_carry_fails_by_name(some: Path, tmp_path: Path) -> None:
     from stages.read_sample import ReadSample
 
-    members = {"json": "x", "target.png": "y", "turn_1.png": "z"}
+    members = {"json": "x", "target.png": "y", "audio_0.flac": "z"}
     record = datagen.Record("a", {"members": members, "base": f"{some}/", "mix_says": "taken"})
     [answer] = ReadSample(ReadSample.Config()).process([record])
     assert isinstance(answer, datagen.Failed)
-    assert answer.error == f"{some}/: the sample has members that are not carried: turn_1.png"
+    assert answer.error == f"{some}/: the sample has members that are not carried: audio_0.flac"
     assert json.loads((some / "dataset.json").read_text())["format"] == 1
