@@ -35,6 +35,7 @@ lint: $(VENV)/dev
 
 $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip  # an old pip takes minutes to choose the versions of `dev`
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 

@@ -105,9 +105,11 @@ def settled(stage: Stage, renamed: dict[str, str], record: Record, answer: Any) 
     """What goes on of a record."""
     if isinstance(answer, Reject | Failed):
         return []
+    answers = answer if isinstance(stage, Expand) else [answer]
+    named = [{renamed.get(name, name): value for name, value in fields.items()} for fields in answers]
     if isinstance(stage, Expand):
-        return [record.child(str(number), fields) for number, fields in enumerate(answer)]
-    return [record.adding({renamed.get(name, name): value for name, value in answer.items()})]
+        return [record.child(str(number), fields) for number, fields in enumerate(named)]
+    return [record.adding(named[0])]
 
 
 def sample(record: Record) -> StoredSample:
