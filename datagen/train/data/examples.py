@@ -1,0 +1,107 @@
+"""A sample as a model sees it: pictures of one size, words, and boxes between 0 and 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from datagen.core.errors import DataError, DatagenError
+from datagen.core.fields import Box
+from datagen.imaging.image import Image, Pixels
+from datagen.train.data.flip import flipped_box, flipped_words
+from datagen.train.data.framing import Size, frame
+from datagen.train.data.selection import Facts, boxes_of
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+class ExamplePart(NamedTuple):
+    """One single edit."""
+
+    text: str
+    box: Box
+    """xyxy, 0 to 1 of the size; the whole picture where no box is known."""
+
+
+class Example(NamedTuple):
+    """One sample, as it is trained on."""
+
+    key: str
+    source: Pixels
+    """HWC uint8; black where the sample has none, as on a blank canvas."""
+    target: Pixels
+    """HWC uint8, of the same size."""
+    references: tuple[Pixels, ...]
+    """HWC uint8, each of its own size."""
+    instruction: str
+    """With a placeholder for each picture."""
+    text: str
+    """Without placeholders."""
+    parts: tuple[ExamplePart, ...]
+    mirrored: bool
+
+
+def make_example(
+    members: Mapping[str, bytes], facts: Facts, *, size: Size, draw: tuple[int, ...], flip: float
+) -> Example:
+    """The example of a sample at a size. `members` are its files by name; `flip` is how often it is mirrored, 0 to 1.
+
+    It is never mirrored if its words could then be wrong, or if it has references, which may show writing or a face.
+    `draw` seeds all that is drawn. Raises `DataError` that names the sample if a picture is missing or damaged.
+    """
+    rng = np.random.default_rng(draw)
+    place, chance = rng.random(), rng.random()
+    try:
+        pictures = {name.split(".")[0]: data for name, data in members.items()}
+        target = Image.carried(pictures["target"]).array
+        source = Image.carried(pictures["source"]).array if facts.has_source else np.zeros_like(target)
+        references = tuple(Image.carried(pictures[name]).array for name in reference_names(pictures))
+    except KeyError as missing:
+        raise DataError(f"sample '{facts.key}' has no member {missing}") from missing
+    except (DatagenError, OSError, ValueError) as error:
+        raise DataError(f"a picture of sample '{facts.key}' is damaged: {error}") from error
+    framing = frame(facts.size, size, boxes=boxes_of(facts), draw=place)
+    parts = tuple(
+        ExamplePart(part.text, framing.box(part.box, facts.size) if part.box and part.op != "global" else WHOLE)
+        for part in facts.parts
+    )
+    example = Example(
+        facts.key,
+        framing.picture(source),
+        framing.picture(target),
+        references,
+        facts.instruction,
+        facts.text,
+        parts,
+        False,
+    )
+    return mirrored(example) if chance < flip and not references else example
+
+
+def mirrored(example: Example) -> Example:
+    """The example seen in a mirror; the same one if its words do not allow it."""
+    texts = [
+        flipped_words(text) for text in (example.instruction, example.text, *(part.text for part in example.parts))
+    ]
+    words = [text for text in texts if text is not None]
+    if len(words) < len(texts):
+        return example
+    return example._replace(
+        source=np.ascontiguousarray(example.source[:, ::-1]),
+        target=np.ascontiguousarray(example.target[:, ::-1]),
+        instruction=words[0],
+        text=words[1],
+        parts=tuple(
+            ExamplePart(text, flipped_box(part.box, width=1))
+            for text, part in zip(words[2:], example.parts, strict=True)
+        ),
+        mirrored=True,
+    )
+
+
+def reference_names(pictures: Mapping[str, bytes]) -> list[str]:
+    """The names of reference pictures, in the order of their numbers."""
+    return sorted((name for name in pictures if re.fullmatch(r"ref_\d+", name)), key=lambda name: int(name[4:]))
