@@ -18,6 +18,7 @@ from datagen.cli import (
     report_commands,
     run_commands,
     setup_commands,
+    train_commands,
 )
 from datagen.cli.common import BROKEN, INTERRUPTED, OK, SOME_FAILED, WRONG, app
 from datagen.core.errors import AllowanceError, ConfigError, DatagenError, SetupError, StoreError
@@ -38,6 +39,7 @@ __all__ = [
     "report_commands",
     "run_commands",
     "setup_commands",
+    "train_commands",
 ]
 
 _COMPLETION = {"--install-completion", "--show-completion"}

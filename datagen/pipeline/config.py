@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -206,11 +206,11 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
     """Do the same as `load` for a config that was read already. Changes `located`. Raises `ConfigError`."""
     to_profiles, to_rest = _split_sets(sets)
     for text in to_profiles:
-        _apply_set(located, text)
+        apply_set(located, text, place_of=_place_of_set)
     chosen = _choose_profile(located, profile)
     _apply_profile(located, chosen)
     for text in to_rest:
-        _apply_set(located, text)
+        apply_set(located, text, place_of=_place_of_set)
     register_variables(variables_named_in(located.data))
     _refuse_secrets(located)  # before validation, whose messages show values
     return Loaded(validated(Pipeline, located, ()), chosen, located)
@@ -383,14 +383,17 @@ def _split_sets(sets: Iterable[str]) -> tuple[list[str], list[str]]:
     return to_profiles, to_rest
 
 
-def _apply_set(located: Located, text: str) -> None:
-    """Put the value of one `a.b=c` into the data. Raises `ConfigError`."""
+def apply_set(located: Located, text: str, *, place_of: Callable[[Mapping[str, Any], list[str], str], Place]) -> None:
+    """Put the value of one `a.b=c` into the data. Raises `ConfigError`.
+
+    `place_of` says which place the steps `a`, `b` mean in the data; its third argument is the text, for messages.
+    """
     path, equals, value = text.partition("=")
     steps = path.split(".")
     origin = f"--set {text}"
     if not equals or not all(steps):
         raise ConfigError(f"{origin}: write it as --set key=value or --set stage.option=value")
-    place = _place_of_set(located.data, steps, origin)
+    place = place_of(located.data, steps, origin)
     for depth in range(1, len(place)):
         holder = _value_at(located.data, place[:depth])
         if holder is None:

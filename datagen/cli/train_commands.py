@@ -1,0 +1,125 @@
+"""Commands around models: train, edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from datagen.cli.common import INTERRUPTED, JsonOption, SetOption, app, print_json, print_text
+from datagen.core.errors import ConfigError, SetupError
+
+if TYPE_CHECKING:
+    from datagen.core.fields import Box
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="A training, such as configs/train/small.yaml.", metavar="CONFIG")],
+    out: Annotated[str, typer.Option(help="Folder for checkpoints and the model.", metavar="FOLDER")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained on, take one step, and write nothing.")
+    ] = False,
+    sets: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train an editing model on finished datasets.
+
+    Shows first which samples are used, and why others are not. Checkpoints, metrics, pictures of edits
+    and the model go to the config's folder; the same command goes on from the newest checkpoint, and
+    ends with the weights that an unbroken training has. Ctrl-C stores a checkpoint.
+
+    \b
+    python -m datagen train configs/train/small.yaml --dry-run
+    python -m datagen train configs/train/small.yaml
+    python -m datagen train configs/train/small.yaml --set steps=4000 --out out/train/longer
+    """
+    with _needs_packages():
+        from datagen.progress.training_text import TrainingDisplay
+        from datagen.train.config import load_training
+        from datagen.train.loop import train as train_it
+        from datagen.train.trial import try_out
+
+    training = load_training(config, sets=sets or [], out=out)
+    if dry_run:
+        trial = try_out(training)
+        if as_json:
+            print_json(trial.as_json())
+        else:
+            print_text("\n".join(trial.lines()))
+        return
+    try:
+        with TrainingDisplay(training.train, steps=training.steps) as display:
+            model = train_it(training, watcher=display)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; a checkpoint is stored, and the same command goes on from it", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_json({"model": str(model)})
+    else:
+        print_text(f"trained: {model}\nuse it:  python -m datagen edit {training.place} PICTURE INSTRUCTION")
+
+
+@app.command()
+def edit(
+    model: Annotated[str, typer.Argument(help="Folder of a training or of its model.", metavar="MODEL")],
+    picture: Annotated[Path, typer.Argument(help="A png, jpg or webp.", metavar="PICTURE")],
+    instructions: Annotated[
+        list[str], typer.Argument(help="What to change; several are one edit each.", metavar="INSTRUCTION...")
+    ],
+    to: Annotated[Path, typer.Option(help="Where the edited picture goes, a png.", metavar="FILE")] = Path(
+        "edited.png"
+    ),
+    box: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads it
+        typer.Option(help="Where an instruction applies, in pixels; once for each.", metavar="X0,Y0,X1,Y1"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...; auto takes a GPU if there is one.")] = "auto",
+) -> None:
+    """Edit a picture with a trained model.
+
+    The picture is scaled and cut to the size nearest in shape that the model was trained at.
+
+    \b
+    python -m datagen edit out/train/small photo.png "make the cup red"
+    python -m datagen edit out/train/small photo.png "add a red star" --box 40,40,90,90 --to star.png
+    """
+    with _needs_packages():
+        from datagen.train.editing import edit_picture, load_pipeline
+        from datagen.train.loop import device_of
+    import cv2
+
+    pipeline = load_pipeline(model, device=device_of(device))
+    try:
+        data = picture.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{picture} cannot be read: {error.strerror}") from error
+    edited = edit_picture(pipeline, data, instructions, boxes=[_box(text) for text in box or ()], seed=seed)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.with_suffix(".png").write_bytes(cv2.imencode(".png", edited[:, :, ::-1])[1].tobytes())
+    except OSError as error:
+        raise ConfigError(f"{to} cannot be written: {error.strerror}") from error
+    print_text(f"{to.with_suffix('.png')}: {edited.shape[1]}x{edited.shape[0]}")
+
+
+def _box(text: str) -> Box:
+    try:
+        x0, y0, x1, y1 = (float(edge) for edge in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--box {text}: four numbers are wanted, as in 40,40,90,90") from error
+    return x0, y0, x1, y1
+
+
+@contextmanager
+def _needs_packages() -> Iterator[None]:
+    """Say which extra is missing where a package of the trainer cannot be imported."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        raise SetupError(f"the package '{package}' is missing; install it: pip install 'datagen[train]'") from error

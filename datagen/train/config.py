@@ -1,0 +1,159 @@
+"""A training's config: its pydantic models, and how it is loaded from a file and `--set`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from datagen.core.errors import ConfigError, nearest
+from datagen.core.options import Options
+from datagen.core.redact import register_variables, variables_named_in
+from datagen.pipeline.config import Name, apply_set, validated
+from datagen.pipeline.yaml_file import Place, read_yaml
+from datagen.train.models.small import SmallConfig
+
+Address = Annotated[str, StringConstraints(min_length=1)]
+Side = Annotated[int, Field(ge=8, le=8192)]
+
+
+class TrainingSet(Options):
+    """One dataset to train on."""
+
+    path: Address
+    """Folder or address of a finished dataset."""
+    split: Literal["train", "val"] | None = "train"
+    """Which part of it; null for all of it."""
+    weight: float = Field(default=1, gt=0, le=1000)
+    """How often each sample is shown in an epoch; 0.5 is once in two."""
+
+
+class DataOptions(Options):
+    """What is trained on."""
+
+    datasets: tuple[TrainingSet, ...] = Field(min_length=1)
+    """Finished datasets, mixed by their weights."""
+    sizes: tuple[tuple[Side, Side], ...] = Field(default=((32, 32),), min_length=1)
+    """Widths and heights to train at. A sample goes to the one with the nearest ratio of sides, and is scaled and cut
+    to it, never distorted."""
+    flip: float = Field(default=0.5, ge=0, le=1)
+    """How often a sample is mirrored, with its boxes and the words left and right."""
+    workers: int = Field(default=0, ge=0, le=256)
+    """Processes that load ahead; with 0 it is done in threads. It changes the speed alone."""
+
+    @field_validator("sizes")
+    @classmethod
+    def _all_differ(cls, sizes: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("a size stands twice; name each once")
+        return sizes
+
+
+class OptimizerOptions(Options):
+    """AdamW, and how its learning rate runs."""
+
+    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    """The highest one."""
+    warmup_steps: int = Field(default=100, ge=0)
+    """Steps over which it rises from zero."""
+    decay_from: float = Field(default=0.6, ge=0, le=1)
+    """Share of all steps after which it falls, in a line, to a fiftieth."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
+    """Of AdamW."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Of AdamW."""
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of a gradient; a larger one is scaled down to it."""
+
+
+class CheckpointOptions(Options):
+    """When the state of the training is stored."""
+
+    every: int = Field(default=500, ge=1)
+    """Steps between two."""
+    keep: int = Field(default=2, ge=1)
+    """How many of the newest stay."""
+
+
+class EvaluationOptions(Options):
+    """What is looked at on the way: always the same samples, noise and times."""
+
+    every: int = Field(default=500, ge=1)
+    """Steps between two."""
+    split: Literal["train", "val"] | None = "val"
+    """The part of each dataset that is looked at; null for all of it."""
+    samples: int = Field(default=64, ge=1)
+    """Samples whose loss is taken, the first of each dataset in turn."""
+    pictures: int = Field(default=8, ge=0)
+    """Of these, how many are edited and drawn: source, edit, and target."""
+
+
+class TrainConfig(Options):
+    """A whole config file."""
+
+    train: Name
+    """Its name."""
+    description: str = ""
+    """What it trains, for the model card."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seeds weights, order, noise, and all else that is drawn."""
+    out: str = ""
+    """Where checkpoints and the model go; `out/train/<its name>` if not given. `--out` goes before it."""
+    data: DataOptions
+    """What is trained on."""
+    model: SmallConfig = SmallConfig()
+    """The family of model, selected by `kind`, and its options."""
+    steps: int = Field(ge=1)
+    """Updates of the weights."""
+    batch_size: int = Field(default=32, ge=1)
+    """Samples of one update, of all processes together."""
+    micro_batch: int | None = Field(default=None, ge=1)
+    """Samples that are computed at once; the gradients of the parts of a batch are added up. Less memory, same result
+    but for rounding."""
+    optimizer: OptimizerOptions = OptimizerOptions()
+    """How the weights are updated."""
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the running mean of the weights, which is what the model is saved with; 0 saves the last weights."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the computation; weights and optimizer stay fp32."""
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`, ...; `auto` takes a GPU if there is one."""
+    threads: int | None = Field(default=None, ge=1)
+    """Cores of a computation on the CPU; torch's own choice if not given. Fewer are faster on a busy machine."""
+    checkpoints: CheckpointOptions = CheckpointOptions()
+    """When the state is stored."""
+    evaluation: EvaluationOptions = EvaluationOptions()
+    """What is looked at on the way."""
+
+    @model_validator(mode="after")
+    def _sizes_fit_the_model(self) -> TrainConfig:
+        multiple = self.model.multiple
+        for width, height in self.data.sizes:
+            if width % multiple or height % multiple:
+                raise ValueError(f"size {width}x{height}: the model takes sides that are multiples of {multiple}")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where checkpoints and the model go."""
+        return self.out or f"out/train/{self.train}"
+
+
+def load_training(path: Path, *, sets: Iterable[str] = (), out: str = "") -> TrainConfig:
+    """Read a config, apply each `a.b=c` of `sets`, and validate. Raises `ConfigError` that names the line."""
+    located = read_yaml(path)
+    if "pipeline" in located.data and "train" not in located.data:
+        raise ConfigError(f"{path}: is a pipeline's config, which makes a dataset: python -m datagen run {path}")
+    for text in sets:
+        apply_set(located, text, place_of=_place_of_set)
+    register_variables(variables_named_in(located.data))
+    config = validated(TrainConfig, located, ())
+    return config.model_copy(update={"out": out}) if out else config
+
+
+def _place_of_set(data: Mapping[str, object], steps: list[str], origin: str) -> Place:  # noqa: ARG001
+    if steps[0] not in TrainConfig.model_fields:
+        raise ConfigError(f"{origin}: there is no key '{steps[0]}'; {nearest(steps[0], TrainConfig.model_fields)}")
+    return tuple(steps)

@@ -1,0 +1,337 @@
+"""The training loop: from a config to a model, exactly resumable.
+
+All that is drawn in a step is seeded by the step, so that a checkpoint needs no state of generators: weights, the
+optimizer, and their running mean are all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import filelock
+import numpy as np
+import torch
+import yaml
+from diffusers.training_utils import EMAModel
+from PIL import Image as Pillow
+from torch import nn
+
+from datagen.core.errors import ConfigError, DataError, StoreError
+from datagen.train.checkpoints import Checkpoints
+from datagen.train.config import TrainConfig
+from datagen.train.data.examples import Example
+from datagen.train.data.loading import loaded
+from datagen.train.model_card import model_card
+from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
+
+CONFIG, METRICS, MODEL, GRIDS, CHECKPOINTS = "train.yaml", "metrics.jsonl", "model", "grids", "checkpoints"
+"""What lies in a training's folder."""
+MOST_BAD_STEPS = 20
+"""Steps in a row without a finite gradient after which the training ends."""
+TIME_BINS = 4
+"""Parts of the time from 0 to 1 by which the evaluation loss is shown."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did."""
+
+    step: int
+    """Steps that are done."""
+    loss: float
+    gradient: float
+    """Norm of the gradient before it was clipped."""
+    learning_rate: float
+    samples_a_second: float
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """The loss of what is looked at on the way."""
+
+    step: int
+    evaluation_loss: float
+    by_time: list[float | None] = field(default_factory=list)
+    """The loss by time, from little noise to nothing but noise; null for a part without a sample."""
+
+
+class Watcher(Protocol):
+    """Follows a training."""
+
+    def on_step(self, report: StepReport) -> None:
+        """A step is done."""
+
+    def on_evaluation(self, report: EvaluationReport) -> None:
+        """The samples for evaluation were looked at."""
+
+    def notify(self, text: str) -> None:
+        """Something worth a line."""
+
+
+def train(config: TrainConfig, *, watcher: Watcher) -> Path:
+    """Train a model, from the newest checkpoint if there is one; the folder of the saved pipeline.
+
+    Raises `ConfigError` if the folder belongs to another config or another process, or no sample can be used;
+    `StoreError` if a dataset or a checkpoint is damaged; `DataError` if the gradients stay infinite. On
+    KeyboardInterrupt the state is stored first.
+    """
+    if "://" in config.place:
+        raise ConfigError(f"out: {config.place} is no folder; checkpoints and models are written to a local one")
+    folder = Path(config.place)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        prepared = prepare(config)
+        _remember(prepared, folder)
+        for line in prepared.summary():
+            watcher.notify(line)
+        return _Training(prepared, folder, watcher).run()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    lock = filelock.FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise ConfigError(f"{folder}: another process trains there; wait for it, or choose another --out") from error
+    with lock:
+        yield
+
+
+def _remember(prepared: Prepared, folder: Path) -> None:
+    """Store what decides the weights, or raise `ConfigError` if what was begun in the folder has something else."""
+    path = folder / CONFIG
+    now = _decisive(prepared)
+    if path.exists() and (folder / CHECKPOINTS).is_dir():
+        before = yaml.safe_load(path.read_text("utf-8"))
+        if different := sorted(name for name in {*now, *before} if now.get(name) != before.get(name)):
+            names = ", ".join(different)
+            raise ConfigError(
+                f"{folder}: a training with another value of {names} was begun here; choose another --out"
+            )
+    path.write_text(yaml.safe_dump(now, sort_keys=False), "utf-8")
+
+
+def _decisive(prepared: Prepared) -> dict[str, Any]:
+    """The options that decide the weights, and which datasets they are trained on."""
+    beside = {"out", "checkpoints", "device", "threads", "evaluation", "description"}
+    found = prepared.config.model_dump(mode="json", exclude=beside)
+    found["data"].pop("workers")
+    return {**found, "fingerprints": fingerprints_of(prepared.config)}
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a config. Raises `ConfigError` if it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device: '{name}' cannot be used: {str(error).splitlines()[0]}") from error
+
+
+class _Training:
+    """One training: its net, and what belongs to it."""
+
+    def __init__(self, prepared: Prepared, folder: Path, watcher: Watcher) -> None:
+        self._prepared = prepared
+        self._config = config = prepared.config
+        self._folder = folder
+        self._watcher = watcher
+        self._device = device_of(config.device)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self._net: nn.Module = config.model.build().to(self._device)
+        options = config.optimizer
+        self._optimizer = torch.optim.AdamW(
+            self._net.parameters(), lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
+        )
+        self._mean = EMAModel(self._net.parameters(), decay=config.ema) if config.ema else None
+        self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep=config.checkpoints.keep)
+        self._step = 0
+        self._bad = 0
+        self._saved = 0
+
+    def run(self) -> Path:
+        """Train to the last step, and save the model."""
+        self._resume()
+        steps = range(self._step, self._config.steps)
+        evaluated = evaluation_examples(self._config)
+        if not evaluated:
+            self._watcher.notify(f"no dataset has samples of the split '{self._config.evaluation.split}' to evaluate")
+        try:
+            with loaded(self._prepared.batches(), steps, workers=self._config.data.workers) as batches:
+                for examples in batches:
+                    self._do_step(examples)
+                    last = self._step == self._config.steps
+                    if evaluated and (last or self._step % self._config.evaluation.every == 0):
+                        self._evaluate(evaluated)
+                    if last or self._step % self._config.checkpoints.every == 0:
+                        self._save()
+        except KeyboardInterrupt:
+            self._save()
+            raise
+        return self._save_model()
+
+    def _resume(self) -> None:
+        steps = self._checkpoints.steps()
+        if steps:
+            state = self._checkpoints.load(steps[-1])
+            self._net.load_state_dict(state["net"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            if self._mean:
+                self._mean.load_state_dict(state["mean"])
+            self._step = self._saved = steps[-1]
+            self._watcher.notify(f"resumed after step {self._step:,}")
+        self._cut_metrics()
+
+    def _save(self) -> None:
+        if self._step == self._saved:
+            return
+        state = {"net": self._net.state_dict(), "optimizer": self._optimizer.state_dict()}
+        self._checkpoints.save(self._step, {**state, "mean": self._mean.state_dict() if self._mean else None})
+        self._saved = self._step
+
+    def _do_step(self, examples: Sequence[Example]) -> None:
+        begun = time.perf_counter()
+        seed = _seed_of(self._config.seed, self._step)
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        rate = self._learning_rate()
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._net.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        size = self._config.micro_batch or len(examples)
+        for start in range(0, len(examples), size):
+            part = examples[start : start + size]
+            losses, _ = self._losses(part, generator)
+            share = losses.sum() / len(examples)
+            share.backward()  # type: ignore[no-untyped-call]
+            loss += float(share.detach())
+        norm = float(nn.utils.clip_grad_norm_(self._net.parameters(), self._config.optimizer.clip))
+        self._step += 1
+        if math.isfinite(norm) and math.isfinite(loss):
+            self._optimizer.step()
+            self._bad = 0
+            if self._mean:
+                self._mean.step(self._net.parameters())
+        else:
+            self._skip(loss)
+        taken = time.perf_counter() - begun
+        report = StepReport(self._step, loss, norm, rate, len(examples) / taken)
+        self._write_metrics(asdict(report))
+        self._watcher.on_step(report)
+
+    def _losses(self, examples: Sequence[Example], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        batch = {name: value.to(self._device) for name, value in self._config.model.batch(examples).items()}
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
+            return self._config.model.losses(self._net, batch, generator)
+
+    def _skip(self, loss: float) -> None:
+        """Leave out an update whose gradient is not finite; too many of them end the training."""
+        self._bad += 1
+        self._watcher.notify(f"step {self._step:,}: the gradient is not finite (loss {loss}); the weights stay")
+        if self._bad >= MOST_BAD_STEPS:
+            remedy = "lower optimizer.learning_rate, or set precision: fp32"
+            raise DataError(f"{self._bad} steps in a row had no finite gradient; {remedy}")
+
+    def _learning_rate(self) -> float:
+        options, done = self._config.optimizer, self._step + 1
+        share = done / self._config.steps
+        rise = min(1.0, done / options.warmup_steps) if options.warmup_steps else 1.0
+        fall = 1.0 if share <= options.decay_from else max(0.02, (1 - share) / (1 - options.decay_from))
+        return options.learning_rate * rise * fall
+
+    def _evaluate(self, examples: Sequence[Example]) -> None:
+        """The loss of always the same examples with always the same noise, by the weights' running mean."""
+        losses: list[torch.Tensor] = []
+        times: list[torch.Tensor] = []
+        with self._averaged(), torch.no_grad():
+            generator = torch.Generator().manual_seed(_seed_of(self._config.seed, 0))
+            for group in by_size(examples):
+                for start in range(0, len(group), self._config.micro_batch or self._config.batch_size):
+                    part = group[start : start + (self._config.micro_batch or self._config.batch_size)]
+                    loss, when = self._losses(part, generator)
+                    losses.append(loss.float().cpu())
+                    times.append(when.float().cpu())
+            self._draw_grid(examples[: self._config.evaluation.pictures])
+        every, when = torch.cat(losses), torch.cat(times)
+        bins = (when * TIME_BINS).long().clamp(0, TIME_BINS - 1)
+        by_time = [
+            float(every[bins == number].mean()) if (bins == number).any() else None for number in range(TIME_BINS)
+        ]
+        report = EvaluationReport(self._step, float(every.mean()), by_time)
+        self._write_metrics(asdict(report))
+        self._watcher.on_evaluation(report)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The running mean in place of the weights."""
+        self._net.eval()
+        if self._mean:
+            self._mean.store(self._net.parameters())
+            self._mean.copy_to(self._net.parameters())
+        try:
+            yield
+        finally:
+            if self._mean:
+                self._mean.restore(self._net.parameters())
+
+    def _draw_grid(self, examples: Sequence[Example]) -> None:
+        """A row for each example: source, edit, target."""
+        if not examples:
+            return
+        pipeline = self._config.model.pipeline(self._net, sizes=self._config.data.sizes)
+        rows = [
+            np.concatenate([example.source, self._config.model.edit(pipeline, example), example.target], axis=1)
+            for example in examples
+        ]
+        width = max(row.shape[1] for row in rows)
+        rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+        folder = self._folder / GRIDS
+        folder.mkdir(exist_ok=True)
+        Pillow.fromarray(np.concatenate(rows)).save(folder / f"step-{self._step:08d}.png")
+
+    def _save_model(self) -> Path:
+        """The running mean of the weights as a pipeline, with a card."""
+        place = self._folder / MODEL
+        try:
+            with self._averaged():
+                self._config.model.pipeline(self._net, sizes=self._config.data.sizes).save_pretrained(str(place))
+            (place / "README.md").write_text(model_card(self._prepared), "utf-8")
+        except OSError as error:
+            raise StoreError(f"{place} cannot be written: {error}; the checkpoints are still there") from error
+        return place
+
+    def _write_metrics(self, row: Mapping[str, Any]) -> None:
+        with (self._folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def _cut_metrics(self) -> None:
+        """Take out what was written after the checkpoint: it is done again."""
+        path = self._folder / METRICS
+        lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
+        rows = [(line, _step_of(line)) for line in lines]
+        path.write_text("".join(line for line, step in rows if step is not None and step <= self._step), "utf-8")
+
+
+def _step_of(line: str) -> int | None:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return None  # a line that was half written
+
+
+def _seed_of(seed: int, step: int) -> int:
+    """A seed of 63 bits for a step."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
