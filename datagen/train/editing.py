@@ -41,7 +41,8 @@ def load_pipeline(model: str, *, device: torch.device) -> SmallEditPipeline:
     except Exception as error:  # diffusers and safetensors raise many kinds on damaged files
         raise ConfigError(f"{folder} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    pipeline.to(device)
+    return pipeline
 
 
 def edit_picture(

@@ -109,12 +109,12 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Iterable[str]) -> Fa
         return "no_target"
     if info.get("label") == "negative":
         return "negative"
-    size = info.get("size") or ()
-    if len(size) != 2 or min(size) < 1:
+    width, height = info.get("size") or (0, 0)
+    if min(width, height) < 1:
         return "no_size"
     return Facts(
         key,
-        (int(size[0]), int(size[1])),
+        (int(width), int(height)),
         str(info.get("instruction", "")).strip(),
         str(info.get("text", "")).strip(),
         tuple(_part(row) for row in info.get("edits") or ()),
@@ -124,7 +124,7 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Iterable[str]) -> Fa
 
 
 def _part(row: Mapping[str, Any]) -> Part:
-    box = row.get("box") or ()
+    box: list[float] = row.get("box") or []
     return Part(
         str(row.get("instruction", "")),
         str(row.get("op", "")),

@@ -75,13 +75,14 @@ class SmallConfig(Options):
 
     def build(self) -> SmallEditNet:
         """A net with random weights."""
-        return SmallEditNet(
+        net: SmallEditNet = SmallEditNet(
             channels=list(self.channels),
             fold=self.fold,
             text_width=self.text_width,
             words=self.words,
             vocabulary=self.vocabulary,
         )
+        return net
 
     def batch(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """Examples of one size as tensors."""
@@ -125,7 +126,7 @@ class SmallConfig(Options):
 
 def multiple_of(fold: int, levels: int) -> int:
     """What the sides of pictures have to be multiples of."""
-    return fold * 2 ** (levels - 1)
+    return int(fold * 2 ** (levels - 1))
 
 
 def parts_of(example: Example, *, uses_boxes: bool) -> list[ExamplePart]:
@@ -199,7 +200,7 @@ def _at_level(inside: Tensor, cells: int) -> Tensor:
 class SmallEditNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Predicts the edited picture from a noisy one, the source, and sub-instructions with boxes."""
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         channels: Sequence[int] = (32, 64),
