@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from building import PAINT, context_of, ledger_rows, run_local, toy_config, toy_graph
+from building import PAINT, context_of, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chat_server import Chat, chatting, fails, says
 from commands import call, refused
 from hypothesis import assume, example, given, settings
@@ -21,6 +21,7 @@ from rings import example_count
 
 from datagen import cli
 from datagen.core import redact as redaction
+from datagen.core.fields import Field
 from datagen.core.redact import (
     escape_control,
     redact,
@@ -32,7 +33,10 @@ from datagen.core.redact import (
 )
 from datagen.core.secret_forms import HIDDEN, holds, strike
 from datagen.execute.run import worker_context_of
+from datagen.execute.workers import state as workers_state
 from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.slices import Job, Slice
+from datagen.execute.workers.state import SliceState
 from datagen.execute.workers.worker import Worker
 
 SECRET = "hunter2-swordfish"
@@ -268,6 +272,39 @@ def test_what_only_looks_like_a_secret_stays_in_data() -> None:
     text = f"a standard keyboard, token: gold, {Path(__file__)}, abc, sk-12345678"
     assert redact_data(text, environ) == text
     assert redact_data({"a": [KEY, text]}, environ) == {"a": [HIDDEN, text]}
+
+
+def test_a_text_among_numbers_is_redacted() -> None:
+    numbers = [1, 2.5, None, True]
+    assert redact_values([[*numbers, KEY], (*numbers, [KEY])], {"A_KEY": KEY}) == [
+        [*numbers, "***"],
+        (*numbers, ["***"]),
+    ]
+    assert redact_values([KEY], {"A_KEY": KEY}) == ["***"]
+
+
+def test_the_environment_is_read_once_an_answer_and_bulky_fields_are_not_searched_for_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [{"label": "cup", "box": [0, 0, n + 1, 1]} for n in range(5)]
+    rows = [{**row, "objects": objects} for row in plain_rows(1)]
+    graph = toy_graph(tmp_path, [{"use": "expand_objects"}, PAINT], rows=rows)
+    reads: list[int] = []
+    read = redaction._data_secrets
+    monkeypatch.setattr(redaction, "_data_secrets", lambda environ: reads.append(1) or read(environ))
+    searched: list[Any] = []
+    monkeypatch.setattr(workers_state, "redact_data", lambda data: searched.append(data) or redact_data(data))
+    state = SliceState.start(Job(Slice(0, tuple(graph.source.rows()))), catalogue=graph.catalogue)
+    (live,) = state.live
+    live.record = live.record.adding({"notes_bulky": [KEY]})
+    state.catalogue = {**state.catalogue, "notes_bulky": Field("notes_bulky", "json", "", bulky=True)}
+    runner = Worker(fuse(graph)[0], worker_context_of(context_of(graph, tmp_path)))
+    reads.clear()
+    runner.run([state])
+    assert len(state.live) == len(objects)
+    assert len(reads) == 1 + 1 + 5, "the answer of all children, the row of their parent, an answer for each child"
+    assert searched
+    assert not any("notes_bulky" in data for data in searched)
 
 
 def test_the_variables_of_keys_are_those_that_options_name() -> None:
