@@ -33,6 +33,13 @@ class Folder(NamedTuple):
     files: list[str]
 
 
+def check_scheme(address: str) -> None:
+    """Raise `ConfigError` if no filesystem has the address's scheme."""
+    scheme, known = scheme_of(address), fsspec.available_protocols()
+    if scheme not in known:
+        raise ConfigError(f"{address}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+
+
 class FileListing:
     """The files at an address, which is a folder, a single file, or a glob such as `photos/**/*.jpg`.
 
@@ -58,12 +65,10 @@ class FileListing:
         return scheme_of(self.address) in ("file", "local")
 
     def check_scheme(self) -> None:
-        """Raise `ConfigError` if no filesystem has the address's scheme."""
-        scheme, known = scheme_of(self.address), fsspec.available_protocols()
-        if scheme == PACKAGE:
+        """Raise `ConfigError` if no filesystem that can list files has the address's scheme."""
+        if scheme_of(self.address) == PACKAGE:
             raise ConfigError(f"{self.address}: packages are not listed; name single files in a manifest")
-        if scheme not in known:
-            raise ConfigError(f"{self.address}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+        check_scheme(self.address)
 
     def is_file(self) -> bool:
         """Whether the address is that of a single file. Raises `ConfigError` if nothing is there."""

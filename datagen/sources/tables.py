@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
 from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.file_listing import check_scheme
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import (
     FIELDS,
@@ -84,6 +85,17 @@ def read_columns(path: str) -> Sequence[str]:
     return list(next((row.data for row in table_rows(path) if not row.error), {}))
 
 
+def check_columns(path: str, *, known: Collection[str], needed: Collection[str]) -> None:
+    """Raise `ConfigError` if a table that is not empty has a column beyond `known`, or lacks one of `needed`."""
+    found = read_columns(path)
+    for column in found:
+        if column not in known:
+            raise ConfigError(f"{path}: the column '{column:.100}' means nothing; {nearest(column, known)}")
+    for column in needed:
+        if found and column not in found:
+            raise ConfigError(f"{path}: the column '{column}' is missing; it has: {', '.join(found)}")
+
+
 class Table:
     """A manifest as a table, whose columns are the keys of a manifest, or a table of pairs (`form`).
 
@@ -106,12 +118,9 @@ class Table:
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no rows, has unknown columns, or lacks required ones."""
-        known = fsspec.available_protocols()
-        if scheme_of(self.path) not in known:
-            scheme = scheme_of(self.path)
-            raise ConfigError(f"{self.path}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+        check_scheme(self.path)
         if scheme_of(self.path) == "file":
-            self._check_columns()
+            check_columns(self.path, known=tuple(self._form.row.__annotations__), needed=self._form.needed)
             if next(table_rows(self.path), None) is None:
                 raise ConfigError(self._empty())
 
@@ -120,7 +129,7 @@ class Table:
 
     def rows(self) -> Iterator[SourceRow]:
         """One record for each row."""
-        self._check_columns()
+        check_columns(self.path, known=tuple(self._form.row.__annotations__), needed=self._form.needed)
         yield from with_unique_ids(map(self._row, table_rows(self.path)), path=self.path, empty=self._empty())
 
     def count(self) -> int | None:
@@ -134,16 +143,6 @@ class Table:
             return sum(1 for _ in table_rows(self.path))
         except ConfigError:
             return None
-
-    def _check_columns(self) -> None:
-        found = read_columns(self.path)
-        known = tuple(self._form.row.__annotations__)
-        for column in found:
-            if column not in known:
-                raise ConfigError(f"{self.path}: the column '{column:.100}' means nothing; {nearest(column, known)}")
-        for column in self._form.needed:
-            if found and column not in found:
-                raise ConfigError(f"{self.path}: the column '{column}' is missing; it has: {', '.join(found)}")
 
     def _row(self, row: TableRow) -> SourceRow:
         name, where = f"%{row.where.replace(' ', '')}", f"{self.path}: {row.where}"

@@ -310,7 +310,7 @@ def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
         (MagicBrushConfig(path=str(tmp_path), form="folders"), "edit_sessions.json: there is no such folder or file"),
         (
             SeedEditPart23Config(path=str(tmp_path), images=str(tmp_path)),
-            "holds no annotations; their names end in .jsonl",
+            "holds no tables; their names end in .jsonl",
         ),
         (GierConfig(path=f"{tmp_path}/GIER.json"), "GIER.json: there is no such folder or file"),
         (HqEditConfig(path=str(tmp_path)), r"holds no .parquet files.*\)$"),

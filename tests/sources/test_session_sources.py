@@ -177,3 +177,9 @@ def test_bytes_that_are_no_text_fail_their_line(tmp_path: Path) -> None:
     found = list(PromptsConfig(path=str(path)).load().rows())
     assert [row.fields.get("caption") for row in found] == ["a cat", None, "a dog"]
     assert "line 2: not valid UTF-8" in found[1].error
+
+
+@pytest.mark.parametrize("config", [SessionsConfig, PromptsConfig])
+def test_a_scheme_that_no_filesystem_has_is_refused_before_the_run(config: Any) -> None:
+    with pytest.raises(ConfigError, match="no filesystem has the scheme 'tape'"):
+        config(path="tape://x.jsonl").load().check()
