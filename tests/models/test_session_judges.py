@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chat_server import Chat, chatting, says, words_of
+from conftest import ROOT
 from drawn_sessions import LEFT, LOW, RIGHT, ball, brighter, ground, square
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -315,3 +317,10 @@ def test_a_reply_of_another_form_is_refused(chat: Chat) -> None:
     with pytest.raises(DataError, match="gave no answer of the asked form"):
         decomposed(chat, "add a cup", part("explode", "cup"))
     assert json.dumps(chat.asked)
+
+
+def test_prompt_and_docs_list_the_kinds_in_the_same_order() -> None:
+    prompt = (ROOT / "datagen/prompts/judge_session.md").read_text()
+    assert re.findall(r'^- "(\w+)": ', prompt, re.MULTILINE) == [*KINDS, "none"]
+    table = (ROOT / "docs/complex-edits.md").read_text().partition("## What conflicts")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [*KINDS]
