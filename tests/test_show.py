@@ -62,10 +62,10 @@ def test_it_writes_a_page_and_a_picture(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     id = _one(demo_out, "accepted")
-    said = call("show", demo_out, id, "--to", "one.html", "--json", capfd=capfd)
-    assert said.code == cli.OK
-    assert said.data["sample"]["id"] == id
-    assert said.data["records"][-1]["status"] == "accepted"
+    result = call("show", demo_out, id, "--to", "one.html", "--json", capfd=capfd)
+    assert result.code == cli.OK
+    assert result.data["sample"]["id"] == id
+    assert result.data["records"][-1]["status"] == "accepted"
     html = Path("one.html").read_text()
     assert html.count("data:image/webp;base64,") == 3
     assert html.count('class="outline') == 4  # two masks over source and target
@@ -135,7 +135,7 @@ def test_a_mistake_gets_a_line(
 ) -> None:
     run_local(toy_graph(tmp_path, [PAINT], rows=plain_rows(2)), tmp_path / "out")
     monkeypatch.chdir(tmp_path)
-    said = call("show", "out", *words, capfd=capfd)
-    assert (said.code, said.out) == (cli.WRONG, "")
-    assert message in said.err
-    assert said.err.count("\n") == 1
+    result = call("show", "out", *words, capfd=capfd)
+    assert (result.code, result.out) == (cli.WRONG, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1

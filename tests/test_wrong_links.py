@@ -205,8 +205,8 @@ def test_a_shard_that_is_a_link_to_another_file_is_not_read(snapshot: Path, chan
         data = b"theirs" if change == "other text" else blob.read_bytes()[:-1] + b"!"
         os.utime(blob, ns=(0, 0))
         blob.write_bytes(data)
-    told = "is missing" if change == "nothing there" else "is a symbolic link to a file that is not the shard"
-    with pytest.raises(StoreError, match=f"{SHARD} {told}"):
+    found = "is missing" if change == "nothing there" else "is a symbolic link to a file that is not the shard"
+    with pytest.raises(StoreError, match=f"{SHARD} {found}"):
         sample.read("txt")
     assert SHARD in {problem.file for problem in verify(str(snapshot))}
 

@@ -66,7 +66,7 @@ def test_what_cannot_be_noted_of_a_run_is_said(tmp_path: Path, monkeypatch: pyte
     watcher = Quiet()
     graph = toy_graph(tmp_path, [PAINT])
     assert run(graph, out=str(tmp_path / "out"), options=RunOptions("local"), watcher=watcher).counts.accepted == 8
-    assert "what stages took is not noted: the disk is full" in watcher.said
+    assert "what stages took is not noted: the disk is full" in watcher.messages
 
 
 @pytest.mark.subprocess
@@ -92,5 +92,5 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, words: list[str],
 
 
 def test_its_help_shows_how() -> None:
-    told = CliRunner().invoke(cli.app, ["report", "--help"])
-    assert "python -m datagen report out/subject_add" in told.output
+    result = CliRunner().invoke(cli.app, ["report", "--help"])
+    assert "python -m datagen report out/subject_add" in result.output

@@ -93,7 +93,7 @@ GOOD = 'name = "a"\nuri = "a.png"\nsplit = "tuned"\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[[photograph]\n", "is no TOML"),
         ("\xff", "is no TOML"),
@@ -104,8 +104,8 @@ GOOD = 'name = "a"\nuri = "a.png"\nsplit = "tuned"\n'
         (f"[[photograph]]\n{GOOD}[[photograph]]\n{GOOD}", "two photographs are called 'a'"),
     ],
 )
-def test_a_list_that_is_wrong_names_its_fault(text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(told)):
+def test_a_list_that_is_wrong_names_its_fault(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_photographs(text.encode("latin-1"), where="photographs.toml")
 
 
@@ -114,12 +114,12 @@ def test_a_photograph_that_cannot_be_used_names_its_fault(tmp_path: Path) -> Non
     (tmp_path / "rocket.jpg").write_bytes(rocket)
     (tmp_path / "bad.npz").write_bytes(rocket)
     base = f"{tmp_path}/"
-    for name, sha256, told in (
+    for name, sha256, found in (
         ("gone.jpg", "", "gone.jpg: "),
         ("rocket.jpg", "0" * 64, "the list says 0000"),
         ("bad.npz", "", "holds no grey picture called 'data'"),
     ):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=found):
             photograph_pixels(name, base=base, sha256=sha256)
     pixels, scale = photograph_pixels("rocket.jpg", base=base)
     assert pixels.shape == (427, 640, 3)
