@@ -7,7 +7,6 @@ the lists are JSON. Of a picture that is null the two turns that need it fail, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from datagen.sources.file_listing import check_scheme
 from datagen.sources.formats.pairs.rows import as_list, build_pair
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import MASKED_PAIR_FIELDS, escape_surrogates, faulty_row
-from datagen.sources.tables import TableRow, check_columns, table_rows
+from datagen.sources.tables import TableRow, check_columns, parse_cell, table_rows
 
 
 class SessionsConfig(SourceOptions):
@@ -120,9 +119,4 @@ def _list_cell(key: str, value: Any) -> Any:
     """A list, from JSON where a table has only text. Raises `ValueError`."""
     if not isinstance(value, str):
         return value
-    if not value.strip():
-        return None
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"'{key}' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+    return parse_cell(key, value) if value.strip() else None

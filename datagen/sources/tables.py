@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -163,11 +162,7 @@ class Table:
 def _convert_cell(key: str, value: Any) -> Any:
     """A cell as the type that a manifest has for its key. Raises `ValueError`."""
     if key == "objects":
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"'objects' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+        value = parse_cell(key, value) if isinstance(value, str) else value
         return [_without_nulls(thing) for thing in value] if isinstance(value, list) else value
     if key == _MATCH and isinstance(value, str):
         try:
@@ -179,6 +174,16 @@ def _convert_cell(key: str, value: Any) -> Any:
             raise ValueError(f"'{key}' is {value[:40]!r}; it has to be a whole number")
         return int(value[:18])
     return value
+
+
+def parse_cell(key: str, text: str) -> Any:
+    """The value of a cell that holds JSON, see `manifest.parse_json`. Raises `ValueError` that names the key."""
+    try:
+        return manifest.parse_json(text.encode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise ValueError(
+            f"'{key}' is {error}" if str(error).startswith("not valid") else f"'{key}': {error}"
+        ) from error
 
 
 def _without_nulls(thing: Any) -> Any:
@@ -259,12 +264,31 @@ def _parquet_rows(path: str) -> Iterator[TableRow]:
         table = _parquet(path, file)
         try:
             for batch in table.iter_batches(_ROWS):
-                batch.validate(full=True)
-                for data in batch.to_pylist():
-                    yield TableRow(f"row {number}", data)
+                for row in _batch_rows(batch, number):
+                    yield row
                     number += 1
         except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
             raise ConfigError(f"{path}: cannot be read from row {number} on: {str(error)[:200]}") from error
+
+
+def _batch_rows(batch: Any, first: int) -> Iterator[TableRow]:
+    """The rows of a batch, whose numbers begin with `first`; one with a value that Python cannot hold has an error."""
+    import pyarrow as pa
+
+    faults = (pa.ArrowException, ValueError, OverflowError, TypeError)
+    try:
+        batch.validate(full=True)
+        rows = [(data, "") for data in batch.to_pylist()]
+    except faults:
+        rows = []
+        for index in range(batch.num_rows):
+            row = batch.slice(index, 1)
+            try:
+                row.validate(full=True)
+                rows.append((*row.to_pylist(), ""))
+            except faults as error:
+                rows.append(({}, f"cannot be read: {str(error)[:200]}"))
+    yield from (TableRow(f"row {number}", data, error) for number, (data, error) in enumerate(rows, first))
 
 
 def _parquet(path: str, file: Any) -> Any:
