@@ -209,7 +209,7 @@ def vague_names(modules: Iterable[Module], *, variables: bool = False, names: It
     """Functions, methods and classes with one of these names; with `variables` also variables, parameters and fields."""
     wanted = set(names)
     return [
-        Named(name, module.file, node.lineno)
+        Named(name, module.file, getattr(node, "lineno", 0))
         for module in modules
         for node in ast.walk(module.tree)
         if (name := _defined_name(node, variables=variables)) and name.lstrip("_").lower() in wanted

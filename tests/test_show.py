@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
 from commands import call
 from conftest import ROOT
+from picture_files import noise, saved
 from PIL import Image as Pillow
 
 from datagen import cli
@@ -139,3 +143,29 @@ def test_a_mistake_gets_a_line(
     assert (result.code, result.out) == (cli.WRONG, "")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def test_a_name_that_is_no_text_is_found_as_the_ledger_has_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(saved(noise(8, 8), "PNG"))
+    (folder / os.fsdecode(b"bad\xff.png")).write_bytes(b"")
+    graph = toy_graph(tmp_path, [{"use": "read_image"}, PAINT], source={"kind": "images", "path": str(folder)})
+    run_local(graph, tmp_path / "out")
+    result = call("show", tmp_path / "out", os.fsdecode(b"bad\xff.png"), capfd=capfd)
+    assert result.code == cli.OK
+    assert "bad\\udcff.png  failed" in result.out
+    missing = call("show", tmp_path / "out", os.fsdecode(b"none\xff"), capfd=capfd)
+    assert missing.code == cli.WRONG
+    assert "there is no sample with the key 'none" in missing.err
+
+
+@pytest.mark.subprocess
+def test_standard_output_that_is_full_is_an_error_of_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "datagen", "describe", "config"]
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert process.returncode == cli.WRONG
+    assert process.stderr == "error: standard output cannot be written: no space is left where it goes\n"

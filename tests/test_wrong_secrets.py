@@ -291,9 +291,9 @@ def test_the_environment_is_read_once_an_answer_and_bulky_fields_are_not_searche
     graph = toy_graph(tmp_path, [{"use": "expand_objects"}, PAINT], rows=rows)
     reads: list[int] = []
     read = redaction._data_secrets
-    monkeypatch.setattr(redaction, "_data_secrets", lambda environ: reads.append(1) or read(environ))
+    monkeypatch.setattr(redaction, "_data_secrets", lambda environ: (reads.append(1), read(environ))[1])
     searched: list[Any] = []
-    monkeypatch.setattr(workers_state, "redact_data", lambda data: searched.append(data) or redact_data(data))
+    monkeypatch.setattr(workers_state, "redact_data", lambda data: (searched.append(data), redact_data(data))[1])
     state = SliceState.start(Job(Slice(0, tuple(graph.source.rows()))), catalogue=graph.catalogue)
     (live,) = state.live
     live.record = live.record.adding({"notes_bulky": [KEY]})

@@ -110,7 +110,7 @@ class FileListing:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.name)
-                        elif not entry.is_dir():
+                        elif not _leads_to_folder(entry):
                             files.append(entry.name)
             else:
                 for row in fs.ls(root, detail=True):
@@ -165,6 +165,14 @@ class FileListing:
             raise ConfigError(f"{where}: is a folder, not a file") from error
         except Exception as error:  # services have errors of their own, such as botocore's
             raise ConfigError(f"{where}: cannot be read: {reason(error)}") from error
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a folder. One that goes in a circle, or where one may not look, fails when it is read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _read_head(path: str, most: int) -> bytes | Exception:

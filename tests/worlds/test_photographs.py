@@ -36,9 +36,10 @@ def test_no_default_can_come_from_what_is_held_out() -> None:
     """No manifest, config or benchmark names a held-out photograph."""
     files = [path for folder in ("manifests", "configs", "benchmarks") for path in Path(folder).rglob("*")]
     uses = re.compile(rf"(data\.|data/)({'|'.join(sorted(HELD_OUT))})\b")
-    for path in files:
-        if path.suffix in (".py", ".yaml", ".jsonl", ".csv"):
-            assert not uses.search(path.read_text()), path
+    texts = {path: path.read_text() for path in files if path.suffix in (".py", ".yaml", ".jsonl", ".csv")}
+    assert {path.parts[0] for path in texts} == {"manifests", "configs", "benchmarks"}
+    assert all(uses.search(f"package://skimage/data/{name}.png") for name in HELD_OUT)
+    assert [path for path, text in texts.items() if uses.search(text)] == []
 
 
 def test_both_splits_have_backgrounds_and_outlines() -> None:
