@@ -48,13 +48,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             store = Store(folder)
             notes = AppendLog(store, "notes")
-            kept = each_us(lambda number: notes.add(key(number), data), arguments.count)  # noqa: B023
+            remaining = each_us(lambda number: notes.add(key(number), data), arguments.count)  # noqa: B023
             filed = each_us(lambda number: store.write(f"files/{key(number)}", data), arguments.count)  # noqa: B023
             found = each_us(lambda number: notes.find(key(number)), arguments.count)  # noqa: B023
             read = each_us(lambda number: store.find(f"files/{key(number)}"), arguments.count)  # noqa: B023
             missed = each_us(lambda number: notes.find(key(-1 - number)), arguments.count)  # noqa: B023
         print(
-            f"keep {kept:.0f} us, a file of its own {filed:.0f} us: ratio {filed / kept:.1f}; "
+            f"keep {remaining:.0f} us, a file of its own {filed:.0f} us: ratio {filed / remaining:.1f}; "
             f"find {found:.0f} us, a file {read:.0f} us: ratio {read / found:.1f}; find none {missed:.0f} us"
         )
     with tempfile.TemporaryDirectory() as folder:

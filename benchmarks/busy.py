@@ -29,7 +29,7 @@ class Calls(NamedTuple):
     records: int
     batch: float
 
-    def told(self) -> str:
+    def text(self) -> str:
         return (
             f"busy {self.share:.3f} of {self.seconds:.1f} s, {self.records} survivors, "
             f"{self.records / self.seconds:.0f} a second, {self.batch:.1f} a call"
@@ -58,10 +58,10 @@ def main() -> None:
     with workplace() as folder:
         for number in range(arguments.tries):
             alone = measured(folder / f"local{number}", arguments, arguments.records // 10, "--engine", "local")
-            print(f"  one process: {alone.told()}", flush=True)
+            print(f"  one process: {alone.text()}", flush=True)
             ours = measured(folder / f"ray{number}", arguments, arguments.records)
-            told = f"{ours.told()}; one process: {alone.share:.3f}"
-            verdict("GPU-shaped stage, busy share", ours.share, limit=0.9, least=True, more=told)
+            details = f"{ours.text()}; one process: {alone.share:.3f}"
+            verdict("GPU-shaped stage, busy share", ours.share, limit=0.9, least=True, more=details)
 
 
 def measured(folder: Path, arguments: argparse.Namespace, records: int, *more: str) -> Calls:

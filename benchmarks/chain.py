@@ -46,11 +46,11 @@ def main() -> None:
         pairs = [measured(folder / str(number), config, arguments) for number in range(arguments.runs)]
     ours, theirs = (median(arguments.slices / pair[side].steady for pair in pairs) for side in (0, 1))
     after = [median(pair[side].rest for pair in pairs) for side in (0, 1)]
-    told = (
+    details = (
         f"{ours:.1f} against {theirs:.1f} slices a second; all but start-up, our packing included: "
         f"{after[0]:.1f} against {after[1]:.1f} s, ratio {after[1] / after[0]:.2f}"
     )
-    verdict("five operators, ratio to Ray Data", ours / theirs, limit=3.0, least=True, more=told)
+    verdict("five operators, ratio to Ray Data", ours / theirs, limit=3.0, least=True, more=details)
 
 
 def measured(folder: Path, config: Path, arguments: argparse.Namespace) -> tuple[Outcome, Outcome]:
@@ -61,7 +61,7 @@ def measured(folder: Path, config: Path, arguments: argparse.Namespace) -> tuple
     for name, one in (("datagen", ours), ("Ray Data", theirs)):
         print(
             f"  {name:<8} {one.seconds:6.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
-            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {one.peak.total / 1e6:.0f} MB ({one.peak.told()})\n"
+            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {one.peak.total / 1e6:.0f} MB ({one.peak.text()})\n"
             f"           CPU seconds: {one.cpu}",
             flush=True,
         )

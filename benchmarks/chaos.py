@@ -48,9 +48,9 @@ ROWS, KILLS_A_TRIAL, SOME_FAILED = 400, 15, 3
 class Arena:
     """The folder of the trials, with the unbroken runs to compare with; each is made when it is first needed."""
 
-    def __init__(self, folder: Path, asked: Judge) -> None:
+    def __init__(self, folder: Path, request: Judge) -> None:
         self._folder = folder
-        self._asked = asked
+        self._requests = request
 
     def run(self, move: str, number: int) -> Outcome:
         """One trial; what it does depends on its number alone, as far as moments can be repeated."""
@@ -59,7 +59,7 @@ class Arena:
         folder.mkdir(exist_ok=True)
         drawn, out = random.Random(f"{move} {number}"), folder / f"{move}{number}"
         if move == KILL:
-            config = chaos_config(folder, rows=ROWS, port=self._asked.port)
+            config = chaos_config(folder, rows=ROWS, port=self._requests.port)
             if is_new:
                 self._run_unbroken(config, folder / "unbroken")
             return self._kill(config, folder / "unbroken", out, drawn)
@@ -69,30 +69,30 @@ class Arena:
         return MOVES[move](config, folder / "unbroken", out, drawn)
 
     def _run_unbroken(self, config: Path, out: Path) -> None:
-        self._asked.forget()
+        self._requests.forget()
         with running(config, out) as run:
-            if run.finish() != SOME_FAILED or self._asked.repeated():
+            if run.finish() != SOME_FAILED or self._requests.repeated():
                 sys.exit(f"the unbroken run went wrong:\n{run.log.read_text()[-4000:]}")
 
     def _kill(self, config: Path, unbroken: Path, out: Path, drawn: random.Random) -> Outcome:
-        self._asked.forget()
-        torment = Torment(config, out, self._asked, drawn)
+        self._requests.forget()
+        torment = Torment(config, out, self._requests, drawn)
         torment.until_done(drawn.choices(VICTIMS, k=KILLS_A_TRIAL), ended=SOME_FAILED)
         time.sleep(0.5)
         events = {
             **{f"{victim}s killed": number for victim, number in torment.toll.kills.items()},
             "runs": torment.toll.runs,
-            "calls repeated": self._asked.repeated(),
-            "calls in flight at deaths": self._asked.in_flight_at_deaths().total(),
+            "calls repeated": self._requests.repeated(),
+            "calls in flight at deaths": self._requests.in_flight_at_deaths().total(),
         }
-        return Outcome(events, [*differences(unbroken, out), *self._asked.faults()])
+        return Outcome(events, [*differences(unbroken, out), *self._requests.faults()])
 
 
 @contextmanager
 def arena() -> Iterator[Arena]:
     """An arena in a temporary folder, with the judge that its runs call."""
-    with judge() as asked, tempfile.TemporaryDirectory() as folder:
-        yield Arena(Path(folder), asked)
+    with judge() as requests, tempfile.TemporaryDirectory() as folder:
+        yield Arena(Path(folder), requests)
 
 
 def done_trials(file: Path) -> list[dict[str, Any]]:

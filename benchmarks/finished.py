@@ -39,8 +39,8 @@ def main() -> None:
             for _ in range(arguments.runs)
         ]
     again = median(run.seconds for run, _ in pairs)
-    told = f"driver {pairs[-1][0].driver_peak / 1e6:.0f} MB; ray.init alone {median(ray for _, ray in pairs):.1f} s"
-    verdict(f"going on with {arguments.slices} finished slices", again, limit=15, unit=" s", more=told)
+    details = f"driver {pairs[-1][0].driver_peak / 1e6:.0f} MB; ray.init alone {median(ray for _, ray in pairs):.1f} s"
+    verdict(f"going on with {arguments.slices} finished slices", again, limit=15, unit=" s", more=details)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ class Quiet:
     def notify(self, text: str) -> None:
         """Nothing."""
 
-    def on_progress(self, told: RunProgress) -> None:
+    def on_progress(self, message: RunProgress) -> None:
         """Nothing."""
 
 
@@ -296,8 +296,8 @@ def readers(folder: Path) -> dict[str, Reader]:
 
     def runs(data: bytes) -> None:
         with suppress(ValueError):
-            told = [int(part) for part in data.split()]
-            height, width, *counts = told
+            result = [int(part) for part in data.split()]
+            height, width, *counts = result
             if 0 < height * width <= 10**6:
                 decode_rle(counts, (height, width))
 
@@ -306,7 +306,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         if np.isfinite(numbers).all():
             draw_polygons([[(float(x), float(y)) for x, y in numbers.reshape(-1, 2)]], (64, 48))
 
-    def kept(data: bytes) -> None:
+    def read_kept_answers(data: bytes) -> None:
         Store(str(folder)).write("run/checkpoints/f/000000-a.arrow", hashlib.sha256(data).digest() + data)
         AnswerCache(Store(str(folder)), "f", catalogue=catalogue()).load("000000-a")
 
@@ -329,7 +329,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "run lengths": Reader([b"3 4 2 3 7", b"9 9 0 81"], runs),
         "outline": Reader([np.arange(16.0).tobytes()], outline),
         "KEY.json": Reader([sample.read("json")], _validated),
-        "kept answers": Reader([path.read_bytes()[32:] for path in answers] or [b"ARROW"], kept),
+        "kept answers": Reader([path.read_bytes()[32:] for path in answers] or [b"ARROW"], read_kept_answers),
         "SA-1B's masks": Reader([sa1b_file(1, MASKS, width=24, height=16)], masks),
         "captions with places": Reader(
             [PLACED.encode(), TAGGED.encode()], lambda data: _places(data.decode("utf-8", "replace"))
@@ -399,10 +399,10 @@ def main() -> int:
         return alone(given_.alone, folder=Path(given_.folder), seconds=given_.minutes * 60)
     chosen = [given_.reader] if given_.reader else names()
     share = given_.minutes / len(chosen)
-    return max([_told(name, minutes=share) for name in chosen])
+    return max([_explained(name, minutes=share) for name in chosen])
 
 
-def _told(name: str, *, minutes: float) -> int:
+def _explained(name: str, *, minutes: float) -> int:
     """Fuzz one reader in a process of its own, and print what came of it."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, __file__, f"--alone={name}", f"--minutes={minutes}", f"--folder={folder}"]
@@ -419,8 +419,8 @@ def _told(name: str, *, minutes: float) -> int:
         return 0
     why = f"crashes at {last}" if done.returncode < 0 else "finding"
     width = shutil.get_terminal_size().columns
-    told = "\n".join(f"    {line[: 2 * width]}" for line in done.stderr.splitlines()[-25:])
-    print(f"{name:<18} {why} ({done.returncode}):\n{told}", flush=True)
+    found = "\n".join(f"    {line[: 2 * width]}" for line in done.stderr.splitlines()[-25:])
+    print(f"{name:<18} {why} ({done.returncode}):\n{found}", flush=True)
     return 1
 
 

@@ -74,15 +74,15 @@ def main() -> None:
     parser.add_argument("--sam", default="vit_b", choices=["vit_b", "vit_l", "vit_h"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    requests = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     image = Image.of(data.astronaut())
     boxes = [(16.0 * n, 20.0 * n, 200.0 + 30 * n, 180.0 + 40 * n) for n in range(MANY)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        sam = SamConfig(weights=str(save_sam(folder / "sam.pth", asked.sam)))
-        segmenter = sam.load(asked.device)
+        sam = SamConfig(weights=str(save_sam(folder / "sam.pth", requests.sam)))
+        segmenter = sam.load(requests.device)
 
         def segment(number: int) -> object:
             return segmenter([BoxPrompts(image.array, boxes[:number])])
@@ -90,23 +90,23 @@ def main() -> None:
         def detect(number: int) -> Callable[[], object]:
             options = {"detector": detector, "segmenter": sam, "phrases": ("person",), "min_score": 0, "max_overlap": 1}
             stage = DetectObjects(DetectObjects.Config.model_validate({**options, "max_objects": number}))
-            stage.setup(asked.device)
+            stage.setup(requests.device)
             return lambda: stage.process([Record("a", {"image": image})])
 
         segment(1)
         good = compare(
-            f"SAM {asked.sam}",
+            f"SAM {requests.sam}",
             one=lambda: segment(1),
             many=lambda: segment(MANY),
-            rounds=asked.rounds,
-            device=asked.device,
+            rounds=requests.rounds,
+            device=requests.device,
         )
         detector = GroundingDinoConfig(weights=str(save_detector(folder / "detector")))
         one, many = detect(1), detect(MANY)
         one()
         good &= compare(
-            f"detect_objects, Grounding DINO and SAM {asked.sam}", one=one, many=many, rounds=asked.rounds,
-            device=asked.device,
+            f"detect_objects, Grounding DINO and SAM {requests.sam}", one=one, many=many, rounds=requests.rounds,
+            device=requests.device,
         )  # fmt: skip
     raise SystemExit(0 if good else 1)
 

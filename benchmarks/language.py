@@ -160,9 +160,9 @@ async def timed(call: Callable[[int], Awaitable[Any]], numbers: range, at_once: 
     return Took(time.perf_counter() - start, time.process_time() - cpu)
 
 
-async def ours(url: str, numbers: range, at_once: int, kept: str) -> Took:
+async def ours(url: str, numbers: range, at_once: int, cache: str) -> Took:
     """By the client, on connections that are open already, as in the middle of a run."""
-    model = OpenAIModel(OpenAIConfig(model="m", base_url=url, api_key_env=""), runtime=Runtime(replies=kept))
+    model = OpenAIModel(OpenAIConfig(model="m", base_url=url, api_key_env=""), runtime=Runtime(replies=cache))
 
     async def call(number: int) -> None:
         await model(Question("You answer.", f"question {number}"), shape=Word, draw=Draw(str(number)))
@@ -188,8 +188,8 @@ async def rival(url: str, numbers: range, at_once: int) -> Took:
         await client.close()
 
 
-def worker(url: str, count: int, at_once: int, kept: str) -> None:
-    asyncio.run(ours(url, range(count), at_once, kept))
+def worker(url: str, count: int, at_once: int, cache: str) -> None:
+    asyncio.run(ours(url, range(count), at_once, cache))
 
 
 def main() -> None:
@@ -212,7 +212,7 @@ def main() -> None:
         f"load {os.getloadavg()[0]:.1f} before"
     )
 
-    def tell(what: str, run: Coroutine[Any, Any, Took]) -> float:
+    def print_figures(what: str, run: Coroutine[Any, Any, Took]) -> float:
         gc.collect()  # or the garbage of one would be collected in another's time
         before = took.value
         found = asyncio.run(run)
@@ -227,23 +227,23 @@ def main() -> None:
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(arguments.pairs):
-            kept = f"{folder}/{number}"
+            details = f"{folder}/{number}"
             bare = ("bare openai client", rival, ())
-            client = ("client, replies kept", ours, (kept,))
+            client = ("client, replies kept", ours, (details,))
             seconds = {
-                what: tell(what, call(url, range(count), at_once, *more))
+                what: print_figures(what, call(url, range(count), at_once, *more))
                 for what, call, more in ((bare, client), (client, bare))[number % 2]  # neither is always the first
             }
             ratios.append(seconds[bare[0]] / seconds[client[0]])
             print(f"pair {number + 1}: the client's rate is {ratios[-1]:.3f} of the bare client's", flush=True)
         before = calls.value
-        tell("rerun", ours(url, range(count), at_once, f"{folder}/0"))
+        print_figures("rerun", ours(url, range(count), at_once, f"{folder}/0"))
         verdict("rerun: calls", calls.value - before, limit=0)
         for engine, limits in (("local", {}), ("ray", {}), ("ray", {"budget_tokens": 10**9})):
-            spent = whole(engine, url, span, Path(folder), count=count, at_once=at_once, limits=limits)
+            costs = whole(engine, url, span, Path(folder), count=count, at_once=at_once, limits=limits)
             what = f"a whole run, --engine {engine}{', with a budget' if limits else ''}"
-            print(f"{what}: {spent:.2f} s, {ideal / spent:.3f} of the ideal rate", flush=True)
-        killed(spawning, url, calls, count=count, at_once=at_once, kept=f"{folder}/killed")
+            print(f"{what}: {costs:.2f} s, {ideal / costs:.3f} of the ideal rate", flush=True)
+        killed(spawning, url, calls, count=count, at_once=at_once, cache=f"{folder}/killed")
     verdict("median of the client's rate over the bare client's", median(ratios), limit=0.97, least=True)
     server.terminate()
 
@@ -263,16 +263,16 @@ def whole(
     return span[1] - span[0]
 
 
-def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, kept: str) -> None:
+def killed(spawning: Any, url: str, calls: Any, *, count: int, at_once: int, cache: str) -> None:
     before = calls.value
-    child = spawning.Process(target=worker, args=(url, count, at_once, kept))
+    child = spawning.Process(target=worker, args=(url, count, at_once, cache))
     child.start()
     while calls.value - before < at_once + count // 2:
         time.sleep(0.001)
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     time.sleep(0.2)
-    asyncio.run(ours(url, range(count), at_once, kept))
+    asyncio.run(ours(url, range(count), at_once, cache))
     repeated = calls.value - before - count - at_once
     verdict("killed midway and continued: calls repeated", repeated, limit=at_once, more=f"{at_once} in flight")
 

@@ -98,8 +98,8 @@ def suit() -> Pair:
     below = person & (np.arange(image.shape[0]) > 210)[:, None]
     target, _ = recoloured(image, below, hue=100, saturation=0.9)
     text = "replace the astronaut with an astronaut in a blue suit"
-    told = ("An astronaut in an orange suit smiles.", "An astronaut in a blue suit smiles.")
-    return Pair("blue-suit", "astronaut", image, target, text, "astronaut in a blue suit", person, 1, 0.6, told)
+    found = ("An astronaut in an orange suit smiles.", "An astronaut in a blue suit smiles.")
+    return Pair("blue-suit", "astronaut", image, target, text, "astronaut in a blue suit", person, 1, 0.6, found)
 
 
 def try_on() -> Pair:
@@ -108,8 +108,8 @@ def try_on() -> Pair:
     target, _ = recoloured(image, below, hue=50, saturation=0.55)
     garment = center_on_square(target, below, level=255, margin=0.05)
     text = "replace the suit with another suit"
-    told = ("An astronaut in an orange suit smiles.", "An astronaut in a green suit smiles.")
-    return Pair("green-suit", "astronaut", image, target, text, "suit", below, 1, 0.6, told, garment)
+    found = ("An astronaut in an orange suit smiles.", "An astronaut in a green suit smiles.")
+    return Pair("green-suit", "astronaut", image, target, text, "suit", below, 1, 0.6, found, garment)
 
 
 def tower() -> Pair:
@@ -117,8 +117,8 @@ def tower() -> Pair:
     x0, _, x1, _ = mask_bounds(rocket)
     target, mask = put(without(image, rocket), image, tower, x=(x0 + x1) / 2, bottom=image.shape[0])
     text = "replace the rocket with a lightning tower"
-    told = ("A rocket stands on its pad at dusk.", "A lightning tower stands on a pad at dusk.")
-    return Pair("tower", "rocket", image, target, text, "lightning tower", mask, 1, 0.6, told)
+    found = ("A rocket stands on its pad at dusk.", "A lightning tower stands on a pad at dusk.")
+    return Pair("tower", "rocket", image, target, text, "lightning tower", mask, 1, 0.6, found)
 
 
 def coin() -> Pair:
@@ -127,9 +127,9 @@ def coin() -> Pair:
     target, mask = put(without(image, old), image, new, x=(x0 + x1) / 2, bottom=y1 + 4)
     left, top, right, bottom = 40, 130, 180, 255
     cut = (slice(top, bottom), slice(left, right))
-    told = ("A silver coin lies on dark ground.", "A larger coin lies on dark ground.")
+    found = ("A silver coin lies on dark ground.", "A larger coin lies on dark ground.")
     text = "replace the coin in the middle with a larger coin"
-    return Pair("coin", "coins", image[cut], target[cut], text, "coin", mask[cut], 1, 1.0, told)
+    return Pair("coin", "coins", image[cut], target[cut], text, "coin", mask[cut], 1, 1.0, found)
 
 
 def galaxy() -> Pair:
@@ -138,9 +138,9 @@ def galaxy() -> Pair:
     height = mask_bounds(new)[3] - mask_bounds(new)[1]
     target, mask = put(without(image, old), image, new, x=(x0 + x1) / 2, bottom=(y0 + y1 + height) // 2)
     cut = (slice(y0 - 130, y1 + 130), slice(0, 400))
-    told = ("A spiral galaxy among others.", "An elliptical galaxy among others.")
+    found = ("A spiral galaxy among others.", "An elliptical galaxy among others.")
     text = "replace the spiral galaxy with an elliptical galaxy"
-    return Pair("galaxy", "hubble", image[cut], target[cut], text, "elliptical galaxy", mask[cut], 1, 1.0, told)
+    return Pair("galaxy", "hubble", image[cut], target[cut], text, "elliptical galaxy", mask[cut], 1, 1.0, found)
 
 
 def night() -> Pair:
@@ -148,7 +148,7 @@ def night() -> Pair:
     rows = np.clip((330 - np.arange(image.shape[0])) / 60, 0, 1)[:, None]
     sky = (rows * ~dilate(outline("rocket", 0) | outline("rocket", 1), 2))[..., None]
     target = np.rint(image * (1 - 0.6 * sky)).astype(np.uint8)
-    told = ("A rocket stands on its pad at dusk.", "A rocket stands on its pad at night.")
+    found = ("A rocket stands on its pad at dusk.", "A rocket stands on its pad at night.")
     return Pair(
         "night",
         "rocket",
@@ -159,24 +159,24 @@ def night() -> Pair:
         sky[..., 0] > 0.5,
         1,
         0.4,
-        told,
+        found,
     )
 
 
 def brighter() -> Pair:
     image = photograph("camera")
     target = np.rint(255 * (image / 255) ** 0.7).astype(np.uint8)
-    told = ("A photographer at work.", "A photographer at work, in a brighter picture.")
+    found = ("A photographer at work.", "A photographer at work, in a brighter picture.")
     every = np.ones(image.shape[:2], np.bool_)
-    return Pair("brighter", "camera", image, target, "make the photograph brighter", "photograph", every, 1, 0.4, told)
+    return Pair("brighter", "camera", image, target, "make the photograph brighter", "photograph", every, 1, 0.4, found)
 
 
 def mismatch() -> Pair:
     image = photograph("coffee")
     target = without(image, outline("coffee", 0))
-    told = ("A cup of espresso on a saucer with a teaspoon.", "A cup of espresso on a saucer.")
+    found = ("A cup of espresso on a saucer with a teaspoon.", "A cup of espresso on a saucer.")
     text = "replace the teaspoon with a fork"
-    return Pair("no-fork", "coffee", image, target, text, "teaspoon", outline("coffee", 0), 0, 0.4, told)
+    return Pair("no-fork", "coffee", image, target, text, "teaspoon", outline("coffee", 0), 0, 0.4, found)
 
 
 def write(pair: Pair, to: Path) -> dict[str, Any]:

@@ -28,18 +28,20 @@ def main() -> None:
     with workplace() as folder:
         few, many = (config_of(folder, rows, arguments.slice) for rows in (arguments.few, arguments.rows))
         plans = [planned(config) for config in (few, many)]
-        told = f"{arguments.few} rows: {plans[0][0]:.2f} s; its memory {plans[0][1]:.0f} and {plans[1][1]:.0f} MB"
-        verdict(f"plan of {arguments.rows} rows", plans[1][0], limit=20, unit=" s", more=told)
+        details = f"{arguments.few} rows: {plans[0][0]:.2f} s; its memory {plans[0][1]:.0f} and {plans[1][1]:.0f} MB"
+        verdict(f"plan of {arguments.rows} rows", plans[1][0], limit=20, unit=" s", more=details)
         if arguments.without_run:
             return
         for what in ("run", "going on with it"):
             runs = [datagen(config, folder / f"out-{config.stem}") for config in (few, many)]
             grown = (runs[1].driver_peak - runs[0].driver_peak) / 1e6
-            told = "; ".join(tell(run, rows) for run, rows in zip(runs, (arguments.few, arguments.rows), strict=True))
-            verdict(f"driver's memory, {what}, grows by", grown, limit=200, unit=" MB", more=told)
+            details = "; ".join(
+                as_text(run, rows) for run, rows in zip(runs, (arguments.few, arguments.rows), strict=True)
+            )
+            verdict(f"driver's memory, {what}, grows by", grown, limit=200, unit=" MB", more=details)
 
 
-def tell(run: Outcome, rows: int) -> str:
+def as_text(run: Outcome, rows: int) -> str:
     """One run in words."""
     return f"{rows} rows: {run.driver_peak / 1e6:.0f} MB, {run.seconds:.1f} s"
 

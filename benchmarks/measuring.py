@@ -118,9 +118,9 @@ def rival(command: Sequence[str], *, interval: float = 1.0) -> tuple[Outcome, di
     """A rival's script, which tells `first`, `last` (clock times) and `slices` as JSON on its last line."""
     begun = time.time()
     done = watched([sys.executable, *command], interval=interval)
-    told = json.loads(done.output.strip().splitlines()[-1])
-    startup, steady = told["first"] - begun, told["last"] - told["first"]
-    return Outcome(done.seconds, startup, steady, told["slices"], *done[1:]), told
+    found = json.loads(done.output.strip().splitlines()[-1])
+    startup, steady = found["first"] - begun, found["last"] - found["first"]
+    return Outcome(done.seconds, startup, steady, found["slices"], *done[1:]), found
 
 
 def watched(command: Sequence[str], *, interval: float = 1.0) -> Watched:
@@ -209,6 +209,6 @@ def verdict(name: str, value: float, *, limit: float, least: bool = False, unit:
     """One clear line: what was measured, and how it stands to its limit."""
     reached = value >= limit if least else value <= limit
     sign = ">=" if least else "<="
-    told = f"{name}: {value:.3f}{unit} ({sign} {limit:g}{unit}) {'reached' if reached else 'NOT REACHED'}"
-    print(f"{told}; {more}" if more else told, flush=True)
+    details = f"{name}: {value:.3f}{unit} ({sign} {limit:g}{unit}) {'reached' if reached else 'NOT REACHED'}"
+    print(f"{details}; {more}" if more else details, flush=True)
     return reached

@@ -34,7 +34,7 @@ class Sample(NamedTuple):
     def total(self) -> int:
         return sum(self.by_kind.values())
 
-    def told(self) -> str:
+    def text(self) -> str:
         parts = sorted(self.by_kind.items(), key=lambda item: -item[1])
         return ", ".join(f"{kind} {size / 2**20:.0f}" for kind, size in parts if size >= 2**20)
 
@@ -177,7 +177,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with Sampler(arguments.pid) as sampler:
         time.sleep(arguments.seconds)
-    print(f"peak {sampler.peak.total / 2**20:.0f} MiB: {sampler.peak.told()}")
+    print(f"peak {sampler.peak.total / 2**20:.0f} MiB: {sampler.peak.text()}")
 
 
 if __name__ == "__main__":

@@ -37,20 +37,20 @@ def main() -> None:
     parser.add_argument("number", type=int)
     parser.add_argument("within", type=int)
     parser.add_argument("--against-all", action="store_true")
-    asked = parser.parse_args()
-    words = hashes(asked.number)
+    requests = parser.parse_args()
+    words = hashes(requests.number)
     start = time.process_time()
-    found = near_pairs(words, within=asked.within)
+    found = near_pairs(words, within=requests.within)
     took = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told = f"{len(found.one):,} pairs, {took:.1f} s of one core, {peak:.0f} MiB"
-    print(f"{asked.number:,} hashes within {asked.within} bits: {told}")
-    if asked.against_all:
+    details = f"{len(found.one):,} pairs, {took:.1f} s of one core, {peak:.0f} MiB"
+    print(f"{requests.number:,} hashes within {requests.within} bits: {details}")
+    if requests.against_all:
         start = time.process_time()
         pairs = 0
-        for row in range(asked.number - 1):
+        for row in range(requests.number - 1):
             bits = np.bitwise_count(words[row] ^ words[row + 1 :]).sum(axis=1)
-            pairs += int((bits <= asked.within).sum())
+            pairs += int((bits <= requests.within).sum())
         print(f"every two compared: {pairs:,} pairs, {time.process_time() - start:.1f} s")
         assert pairs == len(found.one)
 

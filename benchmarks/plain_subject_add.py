@@ -86,7 +86,7 @@ def through(records: list[Record]) -> list[Record]:
             break
         wanted = (*stage.needs(stage.config), *stage.optional)
         answers = answers_of(stage, [record.seeing(wanted, renamed=renamed) for record in records])
-        records = [kept for pair in zip(records, answers, strict=True) for kept in settled(stage, renamed, *pair)]
+        records = [each for pair in zip(records, answers, strict=True) for each in settled(stage, renamed, *pair)]
     return records
 
 
@@ -156,8 +156,8 @@ def main() -> None:
     os.makedirs(arguments.out, exist_ok=True)
     done = []
     with multiprocessing.Pool(arguments.processes, setup) as pool:
-        for told in pool.imap_unordered(handle, chunks(arguments.manifest, arguments.slice, arguments.out)):
-            done.append(told)
+        for found in pool.imap_unordered(handle, chunks(arguments.manifest, arguments.slice, arguments.out)):
+            done.append(found)
     times, rows, accepted = zip(*done, strict=True)
     counts = {"slices": len(done), "records": sum(rows), "accepted": sum(accepted)}
     print(json.dumps({"first": min(times), "last": max(times), **counts}))

@@ -86,8 +86,8 @@ def make(out: Path, *, records: int) -> None:
     """A finished dataset of so many records, the same every time."""
     store = Store(str(out))
     ledger = Ledger(store, PRINT)
-    told = {id: {"fingerprint": PRINT, "use": id, "version": 1, "models": [], **more} for id, more in STAGES.items()}
-    store.write(stages_file(PRINT), json.dumps(told).encode())
+    values = {id: {"fingerprint": PRINT, "use": id, "version": 1, "models": [], **more} for id, more in STAGES.items()}
+    store.write(stages_file(PRINT), json.dumps(values).encode())
     store.write("run/config.yaml", b"pipeline: figures\nstages: []\n")
     rng = np.random.default_rng(0)
     samples = [_sample(number) for number in range(DISTINCT)]
@@ -137,15 +137,15 @@ def _rows(
     store: Store, slice: str, start: int, size: int, samples: list[StoredSample], rng: np.random.Generator
 ) -> list[Row]:
     rows = [_row(slice, f"r{start + place:07d}", rng) for place in range(size)]
-    kept = [row for row in rows if row.status == "accepted"]
+    remaining = [row for row in rows if row.status == "accepted"]
     stored = [
         samples[rng.integers(len(samples))]._replace(key=row.id, content=f"{row.id}", info=samples[0].info)
-        for row in kept
+        for row in remaining
     ]
     part = f"run/parts/{PRINT}/{slice}-{slice[-8:]}.tar"
     with store.writing(part) as file:
         placed = write_part(file, stored)
-    for row, sample, place in zip(kept, stored, placed, strict=True):
+    for row, sample, place in zip(remaining, stored, placed, strict=True):
         row.key, row.part, row.offset, row.size = sample.key, part, place.offset, place.size
         row.members, row.content, row.sha256 = json.dumps(place.members), place.content, place.sha256
         row.task, row.instruction, row.license = f"task_{place.offset % 3}", "Add a disc.", "CC0-1.0"

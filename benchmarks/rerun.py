@@ -38,8 +38,10 @@ def main() -> None:
         first, calls = datagen(config, folder / "out"), called(log)
         second, again = datagen(config, folder / "out", "--set", arguments.change), called(log)
     for name, run, counts in (("first", first, calls), ("second", second, again)):
-        told = ", ".join(f"{number} by {stage}" for stage, number in sorted(counts.items())) or "none"
-        print(f"  {name}: {run.seconds:.1f} s, start-up {run.startup:.1f}; records given to models: {told}", flush=True)
+        found = ", ".join(f"{number} by {stage}" for stage, number in sorted(counts.items())) or "none"
+        print(
+            f"  {name}: {run.seconds:.1f} s, start-up {run.startup:.1f}; records given to models: {found}", flush=True
+        )
     verdict("rerun's wall time, share of the first", second.seconds / first.seconds, limit=0.2)
     verdict("rerun's time after start-up, share of the first", second.rest / first.rest, limit=0.2)
     verdict("rerun's calls of earlier models", float(sum(again.values())), limit=0)

@@ -42,9 +42,9 @@ def main() -> None:
         before = killed(config, folder / "broken", slices=arguments.records // arguments.slice // 2)
         after = datagen(config, folder / "broken")
         given = len(log.read_text(encoding="utf-8").splitlines())
-    told = f"killed after {before:.1f} s, went on in {after.seconds:.1f} s; unbroken {unbroken.seconds:.1f} s"
+    details = f"killed after {before:.1f} s, went on in {after.seconds:.1f} s; unbroken {unbroken.seconds:.1f} s"
     limit = IN_FLIGHT * arguments.slice
-    verdict("records computed twice after a kill", float(given - arguments.records), limit=limit, more=told)
+    verdict("records computed twice after a kill", float(given - arguments.records), limit=limit, more=details)
 
 
 def killed(config: Path, out: Path, *, slices: int) -> float:

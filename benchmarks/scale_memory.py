@@ -26,8 +26,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with workplace() as folder:
         few, many = (measured(folder, rows, arguments) for rows in (arguments.few, arguments.many))
-    told = f"{few.peak.total / 1e6:.0f} and {many.peak.total / 1e6:.0f} MB over {arguments.few} and {arguments.many}"
-    verdict("memory, ratio of many sources to few", many.peak.total / few.peak.total, limit=1.1, more=told)
+    details = f"{few.peak.total / 1e6:.0f} and {many.peak.total / 1e6:.0f} MB over {arguments.few} and {arguments.many}"
+    verdict("memory, ratio of many sources to few", many.peak.total / few.peak.total, limit=1.1, more=details)
 
 
 def measured(folder: Path, rows: int, arguments: argparse.Namespace) -> Outcome:
@@ -41,7 +41,7 @@ def measured(folder: Path, rows: int, arguments: argparse.Namespace) -> Outcome:
     run = datagen(config, folder / f"out-{rows}")
     print(
         f"  {rows} sources: {run.seconds:.1f} s, start-up {run.startup:.1f}, {rows / max(run.steady, 1e-9):.0f} a "
-        f"second; driver {run.driver_peak / 1e6:.0f} MB; at the peak, in MiB: {run.peak.told()}",
+        f"second; driver {run.driver_peak / 1e6:.0f} MB; at the peak, in MiB: {run.peak.text()}",
         flush=True,
     )
     return run

@@ -48,17 +48,19 @@ def main() -> None:
     records = arguments.records - arguments.slice
     speeds = [median(records / one.steady for one in side) for side in (ours, theirs)]
     walls = [median(one.seconds for one in side) for side in (ours, theirs)]
-    told = f"{speeds[0]:.2f} against {speeds[1]:.2f} sources a second"
-    verdict("steady throughput, ratio to plain", speeds[0] / speeds[1], limit=0.95, least=True, more=told)
-    told = f"{walls[0]:.1f} against {walls[1]:.1f} s, of which start-up {startup(ours):.1f} and {startup(theirs):.1f}"
-    verdict(f"wall time of {arguments.records} records, ratio to plain", walls[0] / walls[1], limit=1.6, more=told)
+    details = f"{speeds[0]:.2f} against {speeds[1]:.2f} sources a second"
+    verdict("steady throughput, ratio to plain", speeds[0] / speeds[1], limit=0.95, least=True, more=details)
+    details = (
+        f"{walls[0]:.1f} against {walls[1]:.1f} s, of which start-up {startup(ours):.1f} and {startup(theirs):.1f}"
+    )
+    verdict(f"wall time of {arguments.records} records, ratio to plain", walls[0] / walls[1], limit=1.6, more=details)
 
 
 def tell_memory(ours: Outcome, theirs: Outcome) -> None:
     """How much more memory ours took."""
-    told = f"{ours.peak.total / 1e6:.0f} against {theirs.peak.total / 1e6:.0f} MB; ours in MiB: {ours.peak.told()}"
+    details = f"{ours.peak.total / 1e6:.0f} against {theirs.peak.total / 1e6:.0f} MB; ours in MiB: {ours.peak.text()}"
     beyond = (ours.peak.total - theirs.peak.total) / 1e9
-    verdict("peak memory beyond plain", beyond, limit=1.0, unit=" GB", more=told)
+    verdict("peak memory beyond plain", beyond, limit=1.0, unit=" GB", more=details)
 
 
 def startup(outcomes: list[Outcome]) -> float:
@@ -72,9 +74,9 @@ def measured(
     """One run of ours and one of the rival, looked at every `interval` seconds."""
     ours = datagen(config, folder / "ours", interval=interval)
     options = ("--slice", str(arguments.slice), "--processes", str(arguments.processes))
-    theirs, told = rival([PLAIN, str(manifest), str(folder / "plain"), *options], interval=interval)
+    theirs, found = rival([PLAIN, str(manifest), str(folder / "plain"), *options], interval=interval)
     accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
-    samples = (accepted[-1] if accepted else "?", told["accepted"])
+    samples = (accepted[-1] if accepted else "?", found["accepted"])
     for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
         print(
             f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "

@@ -18,8 +18,8 @@ Answering = Callable[[Line, int], Line | None]
 
 
 def answers(line: Line, text: str = '{"word": "yes"}', *, status: int = 200, body: Any = None, **about: Any) -> Line:
-    said = body if body is not None else completion(text, asked=line["body"], **about)
-    response = {"status_code": status, "request_id": "x", "body": said}
+    result = body if body is not None else completion(text, request=line["body"], **about)
+    response = {"status_code": status, "request_id": "x", "body": result}
     return {"id": "x", "custom_id": line["custom_id"], "response": response, "error": None}
 
 
@@ -45,13 +45,13 @@ class Batches:
         """Looks at a batch before it has ended."""
         self.trouble: dict[str, list[str]] = {}
         """By 'METHOD path', what happens to its next calls: 'cut' after it was done, a status or odd body instead."""
-        self.asked: list[Line] = []
-        self.heard: list[str] = []
+        self.requests: list[Line] = []
+        self.deliveries: list[str] = []
         self._lock = threading.Lock()
 
     def count(self, text: str) -> int:
         """How many calls of the endpoint there were, such as 'POST /v1/batches'."""
-        return sum(text == one for one in self.heard)
+        return sum(text == one for one in self.deliveries)
 
     def upload(self, data: bytes) -> Line:
         found = re.search(rb'name="file".*?\r\n\r\n(.*?)\r\n--', data, re.DOTALL)
@@ -65,17 +65,17 @@ class Batches:
         self.files[id] = data
         return id
 
-    def make(self, told: Line) -> Line:
-        lines = [json.loads(line) for line in self.files[told["input_file_id"]].splitlines()]
-        assert all(line["url"] == told["endpoint"] == "/v1/chat/completions" for line in lines)
+    def make(self, message: Line) -> Line:
+        lines = [json.loads(line) for line in self.files[message["input_file_id"]].splitlines()]
+        assert all(line["url"] == message["endpoint"] == "/v1/chat/completions" for line in lines)
         keys = [line["custom_id"] for line in lines]
         assert len(set(keys)) == len(keys)
         batch = {
             "id": f"batch-{len(self.made)}",
             "object": "batch",
-            "endpoint": told["endpoint"],
-            "input_file_id": told["input_file_id"],
-            "completion_window": told["completion_window"],
+            "endpoint": message["endpoint"],
+            "input_file_id": message["input_file_id"],
+            "completion_window": message["completion_window"],
             "created_at": 1,
             "status": "validating",
             "seen": 0,
@@ -105,8 +105,8 @@ class Batches:
             return
         good, bad = [], []
         for line in batch["lines"]:
-            answer = self.act(line, len(self.asked))
-            self.asked.append(line)
+            answer = self.act(line, len(self.requests))
+            self.requests.append(line)
             if answer:
                 (bad if answer["error"] or answer["response"]["status_code"] != 200 else good).append(answer)
         for name, found in (("output_file_id", good), ("error_file_id", bad)):
@@ -116,7 +116,7 @@ class Batches:
     def answer(self, method: str, path: str, data: bytes) -> tuple[int, bytes]:
         route, _, _ = path.partition("?")
         with self._lock:
-            self.heard.append(f"{method} {route}")
+            self.deliveries.append(f"{method} {route}")
             if (method, route) == ("POST", "/v1/files"):
                 return 200, json.dumps(self.upload(data)).encode()
             if (method, route) == ("POST", "/v1/batches"):

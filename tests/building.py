@@ -31,14 +31,14 @@ class Quiet:
     stopping = False
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.slices = 0
 
     def notify(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
-    def on_progress(self, told: RunProgress) -> None:
-        self.slices = told.slices
+    def on_progress(self, message: RunProgress) -> None:
+        self.slices = message.slices
 
 
 def write_manifest(path: Path, rows: Iterable[Mapping[str, Any] | str]) -> Path:

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Asked = dict[str, Any]
+Request = dict[str, Any]
 Act = Callable[[BaseHTTPRequestHandler], None]
 
 
 def completion(
-    text: str | None, *, asked: Asked | None = None, finish: str = "stop", refusal: str | None = None
-) -> Asked:
+    text: str | None, *, request: Request | None = None, finish: str = "stop", refusal: str | None = None
+) -> Request:
     """An answer to `asked`, which counts its tokens; a short question has 10."""
     message = {"role": "assistant", "content": text, "refusal": refusal}
-    prompt_tokens = max(10, len(words_of(asked)) // 8) if asked else 10
+    prompt_tokens = max(10, len(words_of(request)) // 8) if request else 10
     return {
         "id": "x",
         "object": "chat.completion",
@@ -33,8 +33,8 @@ def sends(body: bytes, *, status: int = 200, length: int | None = None, **header
 
     def act(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
-        told = {"Content-Type": "application/json", "Content-Length": str(length or len(body)), **headers}
-        for name, value in told.items():
+        values = {"Content-Type": "application/json", "Content-Length": str(length or len(body)), **headers}
+        for name, value in values.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(body)
@@ -48,9 +48,9 @@ def says(answer: Any, **about: Any) -> Act:
     text = answer if isinstance(answer, str) else json.dumps(answer)
 
     def act(handler: BaseHTTPRequestHandler) -> None:
-        said = completion(text, asked=handler.asked, **about)  # type: ignore[attr-defined]
-        handler.chat.counted += said["usage"]["total_tokens"]  # type: ignore[attr-defined]
-        sends(json.dumps(said).encode())(handler)
+        result = completion(text, request=handler.requests, **about)  # type: ignore[attr-defined]
+        handler.chat.counted += result["usage"]["total_tokens"]  # type: ignore[attr-defined]
+        sends(json.dumps(result).encode())(handler)
 
     return act
 
@@ -75,8 +75,8 @@ class Chat:
 
     def __init__(self) -> None:
         self.address = ""
-        self.act: Callable[[Asked, int], Act] = lambda asked, number: says({"word": "yes"})
-        self.asked: list[Asked] = []
+        self.act: Callable[[Request, int], Act] = lambda request, number: says({"word": "yes"})
+        self.requests: list[Request] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
@@ -89,14 +89,14 @@ class Chat:
 
     def does(self, *acts: Act) -> None:
         """One after another, the last one for ever."""
-        self.act = lambda asked, number: acts[min(number, len(acts) - 1)]
+        self.act = lambda request, number: acts[min(number, len(acts) - 1)]
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        asked = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
-        handler.asked, handler.chat = asked, self  # type: ignore[attr-defined]
+        requests = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        handler.requests, handler.chat = requests, self  # type: ignore[attr-defined]
         with self._lock:
-            number = len(self.asked)
-            self.asked.append(asked)
+            number = len(self.requests)
+            self.requests.append(requests)
             self.paths.append(handler.path)
             self.headers.append({name.lower(): value for name, value in handler.headers.items()})
             self.times.append(time.monotonic())
@@ -104,17 +104,17 @@ class Chat:
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             time.sleep(self.delay)
-            self.act(asked, number)(handler)
+            self.act(requests, number)(handler)
         finally:
             with self._lock:
                 self.at_once -= 1
 
 
-def words_of(asked: Asked) -> str:
+def words_of(request: Request) -> str:
     """All text of a call."""
     return "\n".join(
         part if isinstance(part, str) else part.get("text", "")
-        for message in asked["messages"]
+        for message in request["messages"]
         for part in _parts(message["content"])
     )
 

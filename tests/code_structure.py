@@ -13,14 +13,14 @@ import tokenize
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PACKAGES = ("datagen", "stages")
 VAGUE = ("asked", "heard", "kept", "lent", "said", "spent", "standing", "tell", "told")
 """Names that no function and no class has, with or without leading underscores, in any case of letters."""
 
 _DIRECTIVE = re.compile(r"#\s*(noqa|type:|fmt:|pragma|ruff:|isort:)")
-_TOLD = re.compile(r"\b(told|tells?)\b", re.IGNORECASE)
+_TELLING = re.compile(r"\b(told|tells?)\b", re.IGNORECASE)
 
 Graph = Mapping[str, Mapping[str, int]]
 """Modules, the modules that each imports, and the line of the import."""
@@ -205,21 +205,30 @@ def repeated_classes(modules: Iterable[Module]) -> dict[str, list[Named]]:
     return {name: places for name, places in sorted(classes_of(modules).items()) if len(places) > 1}
 
 
-def vague_names(modules: Iterable[Module], *, names: Iterable[str] = VAGUE) -> list[Named]:
-    """Functions, methods and classes with one of these names."""
+def vague_names(modules: Iterable[Module], *, variables: bool = False, names: Iterable[str] = VAGUE) -> list[Named]:
+    """Functions, methods and classes with one of these names; with `variables` also variables, parameters and fields."""
     wanted = set(names)
     return [
-        Named(node.name, module.file, node.lineno)
+        Named(name, module.file, getattr(node, "lineno", 0))
         for module in modules
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and node.name.lstrip("_").lower() in wanted
+        if (name := _defined_name(node, variables=variables)) and name.lstrip("_").lower() in wanted
     ]
+
+
+def _defined_name(node: Any, *, variables: bool) -> str:
+    """The name that a node of a syntax tree defines; '' if it defines none."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return node.name
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return name if variables else ""
+    return ""
 
 
 def told_words(modules: Iterable[Module]) -> int:
     """How often the words told, tell and tells stand in the source text, in code and in prose."""
-    return sum(len(_TOLD.findall(module.text)) for module in modules)
+    return sum(len(_TELLING.findall(module.text)) for module in modules)
 
 
 def functions_of(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -18,7 +18,7 @@ class Colours:
     """An `ImageTextScorer` that needs no weights, and counts what it is asked."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.calls = 0
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -27,7 +27,7 @@ class Colours:
 
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.calls += 1
-        self.asked += texts
+        self.requests += texts
         return _unit([[name in text.lower() for name in _AXES] for text in texts])
 
 

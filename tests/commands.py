@@ -16,7 +16,7 @@ from datagen import cli
 typer.main.get_command = cache(typer.main.get_command)
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command said, and its exit code."""
 
     code: int
@@ -29,7 +29,7 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
-def call(*words: object, capfd: pytest.CaptureFixture[str]) -> Said:
+def call(*words: object, capfd: pytest.CaptureFixture[str]) -> CommandResult:
     """Run one command. It shows no stack trace of its own, nor anything that a terminal would obey."""
     before = sys.argv
     sys.argv = ["datagen", *map(str, words)]
@@ -39,16 +39,16 @@ def call(*words: object, capfd: pytest.CaptureFixture[str]) -> Said:
             cli.main()
     finally:
         sys.argv = before
-    told = capfd.readouterr()
+    text = capfd.readouterr()
     code = ended.value.code
-    said = Said(code if isinstance(code, int) else int(code is not None), told.out, told.err)
-    assert "Traceback" not in said.err
-    assert not {sign for sign in said.out + said.err if not sign.isprintable()} - {"\n", "\t"}
-    return said
+    result = CommandResult(code if isinstance(code, int) else int(code is not None), text.out, text.err)
+    assert "Traceback" not in result.err
+    assert not {sign for sign in result.out + result.err if not sign.isprintable()} - {"\n", "\t"}
+    return result
 
 
 def refused(*words: object, capfd: pytest.CaptureFixture[str]) -> str:
     """The message of a command that is refused with exit code 2."""
-    said = call(*words, capfd=capfd)
-    assert said.code == cli.WRONG, said
-    return said.err
+    result = call(*words, capfd=capfd)
+    assert result.code == cli.WRONG, result
+    return result.err

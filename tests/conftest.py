@@ -23,7 +23,7 @@ class Demo(NamedTuple):
     """A folder like a fresh clone in which the demo was run."""
 
     folder: Path
-    told: str
+    text: str
 
     @property
     def out(self) -> Path:

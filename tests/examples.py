@@ -128,10 +128,10 @@ def _scaled(row: Mapping[str, Any], scale: float, folder: Path) -> dict[str, Any
     return {**row, "uri": f"{row['id']}.png", "sha256": "", "objects": objects}
 
 
-def told(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A value as plain data that two runs can be compared by: pictures as 12 x 12 thumbnails, masks by their sums."""
     if isinstance(value, Reject):
-        return ["reject", value.reason, told(value.fields)]
+        return ["reject", value.reason, plain_value(value.fields)]
     if isinstance(value, Failed):
         return ["failed", value.error]
     if isinstance(value, Image):
@@ -142,9 +142,9 @@ def told(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return [list(value.shape), float(value.sum()), *(float(part.sum()) for part in np.array_split(value, 8))]
     if isinstance(value, Mapping):
-        return {str(name): told(item) for name, item in value.items()}
+        return {str(name): plain_value(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [told(item) for item in value]
+        return [plain_value(item) for item in value]
     return value
 
 
@@ -161,4 +161,4 @@ def exact(value: Any) -> Any:
     return value
 
 
-__all__ = ["CONFIGS", "Example", "Examples", "LiveRecord", "exact", "told"]
+__all__ = ["CONFIGS", "Example", "Examples", "LiveRecord", "exact", "plain_value"]

@@ -30,7 +30,7 @@ JPG = saved(noise(16, 24), "JPEG")
 
 def coco_text(counts: Iterable[int]) -> str:
     """Run lengths as COCO writes them: `rleToString` of cocoapi's common/maskApi.c, number by number."""
-    told, lengths = "", list(counts)
+    found, lengths = "", list(counts)
     for at, length in enumerate(lengths):
         rest = length - lengths[at - 2] if at > 2 else length
         more = True
@@ -38,8 +38,8 @@ def coco_text(counts: Iterable[int]) -> str:
             digit = rest & 0x1F
             rest >>= 5
             more = rest != -1 if digit & 0x10 else rest != 0
-            told += chr((digit | 0x20 if more else digit) + 48)
-    return told
+            found += chr((digit | 0x20 if more else digit) + 48)
+    return found
 
 
 def runs(mask_HW: NDArray[np.bool_]) -> list[int]:

@@ -19,11 +19,11 @@ from datagen.sources.tables import PairsConfig
 
 PLACED = "A dog (starts at [0.1, 0.2] and extends upto [0.5, 0.9]) lies on a lawn (starts at [0, 0.5] and extends upto [1, 1])."
 TAGGED = "A dog <bbox>0.1, 0.2, 0.5, 0.9</bbox> lies on a lawn."
-TOLD = "A dog (located at the left side of the image) lies on a lawn."
+CAPTIONS = "A dog (located at the left side of the image) lies on a lawn."
 QUALITY = ("compositeStructure", "objectConsistency", "imageQuality")
 
 
-THREE = ([[TOLD, [True]], [PLACED, [True]], [TAGGED, [False]]],) * 3
+THREE = ([[CAPTIONS, [True]], [PLACED, [True]], [TAGGED, [False]]],) * 3
 
 
 def blip3(folder: Path, captions: Sequence[Any] = THREE, *, web: str = "https://pictures.example.org") -> Path:

@@ -52,17 +52,17 @@ def pairs(folder: Path, ending: str = "jsonl") -> Path:
         if ending == "parquet":
             pq.write_table(pa.Table.from_pylist(whole), path)
         else:
-            told = [",".join("" if value is None else str(value) for value in row.values()) for row in whole]
-            path.write_text("\n".join([",".join(columns), *told]))
+            rows = [",".join("" if value is None else str(value) for value in row.values()) for row in whole]
+            path.write_text("\n".join([",".join(columns), *rows]))
     return path
 
 
 def seed_edit(folder: Path, rows: list[dict[str, Any]] = SEED) -> Path:
     top = folder / "auto_editing" / "unsplash"
     pictures = {f"images/{row[key]}": JPG for row in SEED for key in ("source_image", "target_image")}
-    told = {"annotations/split_0001.jsonl": lines(rows), "annotations/split_0002.jsonl": lines(SEED[:1])}
+    values = {"annotations/split_0001.jsonl": lines(rows), "annotations/split_0002.jsonl": lines(SEED[:1])}
     reworded = [{**row, "instruction_ori": row["instruction"]} for row in SEED[:1]]
-    write_files(top, {**pictures, **told, "annotations_GPT4V/split_0001.jsonl": lines(reworded)})
+    write_files(top, {**pictures, **values, "annotations_GPT4V/split_0001.jsonl": lines(reworded)})
     return top
 
 
@@ -83,8 +83,8 @@ def dress_code(folder: Path) -> Path:
 
 def try_on(top: Path, **options: Any) -> TryOnConfig:
     """VITON-HD's triplets, of photographs and what a model made of them, unless the options say otherwise."""
-    told = {"layout": "viton_hd", "pairs": f"{top.parent}/test_pairs.txt", "results": "result", **options}
-    return TryOnConfig.model_validate({"path": str(top), **told})
+    values = {"layout": "viton_hd", "pairs": f"{top.parent}/test_pairs.txt", "results": "result", **options}
+    return TryOnConfig.model_validate({"path": str(top), **values})
 
 
 def dressed(top: Path) -> TryOnConfig:

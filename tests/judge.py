@@ -36,7 +36,7 @@ class Judge:
     deaths: dict[int, float] = field(default_factory=dict)
     """When each client was seen to be gone."""
 
-    def asked(self) -> Counter[str]:
+    def requests(self) -> Counter[str]:
         """How often each record was asked about."""
         return Counter(call.id for call in self.calls)
 
@@ -52,14 +52,14 @@ class Judge:
 
     def repeated(self) -> int:
         """Calls beyond one a record."""
-        return sum(number - 1 for number in self.asked().values())
+        return sum(number - 1 for number in self.requests().values())
 
     def faults(self) -> list[str]:
         """Records that were asked about again without need."""
         lost = self.in_flight_at_deaths()
         return [
             f"{id} was asked {number} times, in flight at {lost[id]} deaths"
-            for id, number in self.asked().items()
+            for id, number in self.requests().items()
             if number - 1 > lost[id]
         ]
 
@@ -88,8 +88,8 @@ def judge() -> Iterator[Judge]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = parse_qs(urlsplit(self.path).query)
-            call = Call(asked["id"][0], int(asked["pid"][0]))
+            requests = parse_qs(urlsplit(self.path).query)
+            call = Call(requests["id"][0], int(requests["pid"][0]))
             state.calls.append(call)
             drawn = hashlib.sha256(call.id.encode()).digest()
             time.sleep(0.05 + 0.05 * drawn[0] / 255)

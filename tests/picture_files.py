@@ -59,11 +59,11 @@ def header(width: int, height: int, bits: int = 8, kind: int = 2) -> tuple[bytes
 
 def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG of these chunks and its end."""
-    told = [
+    lines = [
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in (*chunks, (b"IEND", b""))
     ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(told)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(lines)
 
 
 def rgb_profile(to_xyz: NDArray[np.float64], *, name: str) -> bytes:
@@ -96,8 +96,8 @@ def _xyz(values: NDArray[np.float64]) -> bytes:
 
 
 def _profile(kind: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes], name: str) -> bytes:
-    told = name.encode() + b"\0"
-    described = b"desc" + bytes(4) + struct.pack(">I", len(told)) + told + bytes(4 + 4 + 2 + 1 + 67)
+    found = name.encode() + b"\0"
+    described = b"desc" + bytes(4) + struct.pack(">I", len(found)) + found + bytes(4 + 4 + 2 + 1 + 67)
     white = np.array([0.9642, 1.0, 0.8249])
     tags = {b"desc": described, b"cprt": b"text" + bytes(4) + b"none\0", b"wtpt": _xyz(white), **tags}
     offset = 128 + 4 + 12 * len(tags)

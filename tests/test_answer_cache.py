@@ -58,14 +58,14 @@ VALUES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("fields", VALUES, ids=lambda fields: "+".join(fields) or "nothing")
 def test_every_kind_of_value_comes_back(tmp_path: Path, fields: dict[str, Any]) -> None:
     given = {name: canonical(FIELDS[name], value) for name, value in fields.items()}
-    kept = CachedAnswer(given, Cost(1.25, 7, 0.5))
-    assert _answers(tmp_path).save("slice", {"r0": kept}) == {"r0": kept}
+    stored = CachedAnswer(given, Cost(1.25, 7, 0.5))
+    assert _answers(tmp_path).save("slice", {"r0": stored}) == {"r0": stored}
     [found] = _answers(tmp_path).load("slice").values()
     assert _plain(found.answer) == _plain(given)
-    assert found.cost == kept.cost
-    _answers(tmp_path).append("other", "r0", kept)
+    assert found.cost == stored.cost
+    _answers(tmp_path).append("other", "r0", stored)
     [(id, noted)] = _answers(tmp_path).load("other").items()
-    assert (id, _plain(noted.answer), noted.cost) == ("r0", _plain(given), kept.cost)
+    assert (id, _plain(noted.answer), noted.cost) == ("r0", _plain(given), stored.cost)
 
 
 def test_rejections_children_and_groups_come_back(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_single_answers_are_there_until_the_slice_is_kept(tmp_path: Path) -> Non
     one.append("slice", "r0", CachedAnswer({"caption": "a"}, Cost()))
     one.append("slice", "odd/../id \N{SNOWMAN}", CachedAnswer({"caption": "b"}, Cost()))
     assert other.has_any()
-    assert {id: kept.answer["caption"] for id, kept in other.load("slice").items()} == {
+    assert {id: stored.answer["caption"] for id, stored in other.load("slice").items()} == {
         "r0": "a",
         "odd/../id \N{SNOWMAN}": "b",
     }
@@ -102,10 +102,12 @@ def test_what_a_killed_worker_noted_is_kept_with_what_comes_after_it(tmp_path: P
     assert resumed.save("slice", new) == new
     assert not (tmp_path / CACHE / "print" / "slice").exists()
     found = _answers(tmp_path).load("slice")
-    assert {id: kept.answer["caption"] for id, kept in found.items()} == dict(zip("abcd", "abcd", strict=True))
+    assert {id: stored.answer["caption"] for id, stored in found.items()} == dict(zip("abcd", "abcd", strict=True))
 
 
-def test_a_slice_that_was_noted_whole_is_kept(tmp_path: Path, asked: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slice_that_was_noted_whole_is_kept(
+    tmp_path: Path, judge_server: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed between its last answer and the file of all."""
 
     def killed(*_: object) -> None:
@@ -113,12 +115,12 @@ def test_a_slice_that_was_noted_whole_is_kept(tmp_path: Path, asked: Judge, monk
 
     monkeypatch.setattr(AnswerCache, "save", killed)
     with pytest.raises(StoreError, match="killed"):
-        _run(tmp_path, _stages(asked), "out")
+        _run(tmp_path, _stages(judge_server), "out")
     monkeypatch.undo()
     noted = {path.parent.name for path in (tmp_path / "out" / CACHE).rglob("log-*")}
     assert noted
-    _run(tmp_path, _stages(asked), "out")
-    assert set(Counter(call.id for call in asked.calls).values()) == {1}, "none is asked again"
+    _run(tmp_path, _stages(judge_server), "out")
+    assert set(Counter(call.id for call in judge_server.calls).values()) == {1}, "none is asked again"
     assert not list((tmp_path / "out" / CACHE).rglob("log-*"))
     assert noted <= {path.stem for path in (tmp_path / "out" / CHECKPOINTS).rglob("*.arrow")}
 
@@ -128,22 +130,26 @@ def test_the_first_writer_counts_and_the_later_one_takes_its_answers(tmp_path: P
     later = {"r1": CachedAnswer({"caption": "later"}, Cost()), "r2": CachedAnswer({"caption": "later"}, Cost())}
     _answers(tmp_path).save("slice", first)
     counts = _answers(tmp_path).save("slice", later)
-    assert {id: kept.answer["caption"] for id, kept in counts.items()} == {"r1": "first", "r2": "later"}
+    assert {id: stored.answer["caption"] for id, stored in counts.items()} == {"r1": "first", "r2": "later"}
     found = _answers(tmp_path).load("slice")
-    assert {id: kept.answer["caption"] for id, kept in found.items()} == {"r0": "first", "r1": "first", "r2": "later"}
+    assert {id: stored.answer["caption"] for id, stored in found.items()} == {
+        "r0": "first",
+        "r1": "first",
+        "r2": "later",
+    }
 
 
 @pytest.fixture
-def asked() -> Iterator[Judge]:
+def judge_server() -> Iterator[Judge]:
     """A judge behind HTTP."""
     with judge() as found:
         yield found
 
 
-def _stages(asked: Judge, *, share: float = 0.0, **more: Any) -> list[Any]:
+def _stages(judge_server: Judge, *, share: float = 0.0, **more: Any) -> list[Any]:
     return [
         {"use": "fan_out", "with": {"most": 2}},
-        {"use": "inquire", "with": {"port": asked.port}, **more},
+        {"use": "inquire", "with": {"port": judge_server.port}, **more},
         PAINT,
         {"use": "sift", "with": {"share": share}},
     ]
@@ -155,35 +161,35 @@ def _run(folder: Path, stages: list[Any], out: str, **keys: Any) -> tuple[Summar
     return run(graph, out=str(folder / out), options=RunOptions("local"), watcher=watcher), watcher
 
 
-def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, asked: Judge) -> None:
-    first, _ = _run(tmp_path, _stages(asked), "out")
-    number = len(asked.calls)
+def test_a_changed_last_filter_asks_nothing_again(tmp_path: Path, judge_server: Judge) -> None:
+    first, _ = _run(tmp_path, _stages(judge_server), "out")
+    number = len(judge_server.calls)
     assert number > 5
-    spent = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
-    again, _ = _run(tmp_path, _stages(asked, share=0.5), "out")
-    assert len(asked.calls) == number, "the judge was asked nothing"
+    values = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
+    again, _ = _run(tmp_path, _stages(judge_server, share=0.5), "out")
+    assert len(judge_server.calls) == number, "the judge was asked nothing"
     counters = again.stage_counters["inquire"]
     assert (counters.reused, counters.calls, counters.tokens, counters.usd) == (number, 0, 0, 0.0), (
         "nothing is spent now"
     )
     assert first.stage_counters["inquire"].tokens == 3 * number
     after = {id: (row["tokens"], row["usd"]) for id, row in ledger_rows(tmp_path / "out").items()}
-    assert after == spent, "the ledger says what the record's answer took when it was given"
-    assert sum(tokens for tokens, _ in spent.values()) == 3 * number
-    _run(tmp_path, _stages(asked, share=0.5), "fresh")
+    assert after == values, "the ledger says what the record's answer took when it was given"
+    assert sum(tokens for tokens, _ in values.values()) == 3 * number
+    _run(tmp_path, _stages(judge_server, share=0.5), "fresh")
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
 
 
-def test_an_earlier_filter_that_lets_more_through_asks_only_about_those(tmp_path: Path, asked: Judge) -> None:
+def test_an_earlier_filter_that_lets_more_through_asks_only_about_those(tmp_path: Path, judge_server: Judge) -> None:
     def stages(share: float) -> list[Any]:
-        return [{"use": "sift", "with": {"share": share}}, *_stages(asked)[:-1]]
+        return [{"use": "sift", "with": {"share": share}}, *_stages(judge_server)[:-1]]
 
     _run(tmp_path, stages(0.6), "out", rows=plain_rows(12))
-    few = set(asked.asked())
-    asked.forget()
+    few = set(judge_server.requests())
+    judge_server.forget()
     _run(tmp_path, stages(0.2), "out", rows=plain_rows(12))
-    assert asked.calls
-    assert not few & set(asked.asked())
+    assert judge_server.calls
+    assert not few & set(judge_server.requests())
     _run(tmp_path, stages(0.2), "fresh", rows=plain_rows(12))
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
 
@@ -197,19 +203,19 @@ def _flipped(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [_truncated, _flipped, lambda _: b""], ids=["truncated", "flipped", "empty"])
-def test_a_damaged_file_is_told_and_asked_again(tmp_path: Path, asked: Judge, damage: Any) -> None:
-    _run(tmp_path, _stages(asked), "out")
+def test_a_damaged_file_is_told_and_asked_again(tmp_path: Path, judge_server: Judge, damage: Any) -> None:
+    _run(tmp_path, _stages(judge_server), "out")
     file = sorted((tmp_path / "out" / CHECKPOINTS).rglob("*.arrow"))[0]
     file.write_bytes(damage(file.read_bytes()))
-    asked.forget()
-    summary, watcher = _run(tmp_path, _stages(asked, share=0.5), "out")
-    assert [text for text in watcher.said if "is damaged" in text and file.name in text]
-    asked_again = len(asked.calls)
+    judge_server.forget()
+    summary, watcher = _run(tmp_path, _stages(judge_server, share=0.5), "out")
+    assert [text for text in watcher.messages if "is damaged" in text and file.name in text]
+    asked_again = len(judge_server.calls)
     assert 0 < asked_again < summary.stage_counters["inquire"].taken, "that slice, and no other"
-    asked.forget()
-    _run(tmp_path, _stages(asked, share=0.6), "out")
-    assert not asked.calls, "the new answers stand beside the damaged ones"
-    _run(tmp_path, _stages(asked, share=0.6), "fresh")
+    judge_server.forget()
+    _run(tmp_path, _stages(judge_server, share=0.6), "out")
+    assert not judge_server.calls, "the new answers stand beside the damaged ones"
+    _run(tmp_path, _stages(judge_server, share=0.6), "fresh")
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
 
 
@@ -219,9 +225,9 @@ def test_a_failure_is_never_kept(tmp_path: Path) -> None:
     stages = [{"use": "blow_up", "durable": True}, PAINT]
     graph = toy_graph(tmp_path, stages, rows=rows)
     run_local(graph, tmp_path / "out")
-    kept = AnswerCache(Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue)
+    stored = AnswerCache(Store(str(tmp_path / "out")), stage_fingerprints(graph)["blow_up"], catalogue=graph.catalogue)
     [file] = (tmp_path / "out" / CHECKPOINTS).rglob("*.arrow")
-    assert set(kept.load(file.stem)) == {"r0", "r2"}
+    assert set(stored.load(file.stem)) == {"r0", "r2"}
 
 
 def test_a_groups_answer_is_not_used_for_another_group(tmp_path: Path) -> None:
@@ -279,17 +285,17 @@ def test_a_stage_is_durable_by_default_where_it_is_dear(tmp_path: Path) -> None:
         tmp_path, [{"use": "sift"}, {"use": "ask"}, {"use": "trace"}, {**PAINT, "resources": {"gpus": 1}}]
     )
     assert [node.id for node in graph.nodes if node.durable] == ["ask", "trace", "paint"]
-    told = toy_graph(tmp_path, [{"use": "sift", "durable": True}, {"use": "ask", "durable": False}, PAINT])
-    assert [node.id for node in told.nodes if node.durable] == ["sift"]
+    found = toy_graph(tmp_path, [{"use": "sift", "durable": True}, {"use": "ask", "durable": False}, PAINT])
+    assert [node.id for node in found.nodes if node.durable] == ["sift"]
 
 
-def test_a_stage_that_is_not_durable_leaves_nothing_and_is_asked_again(tmp_path: Path, asked: Judge) -> None:
-    _run(tmp_path, _stages(asked, durable=False), "out")
-    number = len(asked.calls)
+def test_a_stage_that_is_not_durable_leaves_nothing_and_is_asked_again(tmp_path: Path, judge_server: Judge) -> None:
+    _run(tmp_path, _stages(judge_server, durable=False), "out")
+    number = len(judge_server.calls)
     assert not (tmp_path / "out" / CHECKPOINTS).exists()
     assert not (tmp_path / "out" / CACHE).exists()
-    _run(tmp_path, _stages(asked, share=0.5, durable=False), "out")
-    assert len(asked.calls) == 2 * number
+    _run(tmp_path, _stages(judge_server, share=0.5, durable=False), "out")
+    assert len(judge_server.calls) == 2 * number
 
 
 def test_a_kept_file_says_what_it_is_made_of(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.subprocess]
 
 
 @pytest.fixture
-def asked() -> Iterator[Judge]:
+def judge_server() -> Iterator[Judge]:
     """A judge behind HTTP."""
     with judge() as found:
         yield found
@@ -36,25 +36,25 @@ EIGHT: list[Victim] = ["driver", "actor", "raylet", "actor", "driver", "driver",
     ],
 )
 def test_a_run_killed_again_and_again_equals_an_unbroken_one(
-    tmp_path: Path, asked: Judge, rows: int, plan: list[Victim], least: int
+    tmp_path: Path, judge_server: Judge, rows: int, plan: list[Victim], least: int
 ) -> None:
-    config = chaos_config(tmp_path, rows=rows, port=asked.port)
+    config = chaos_config(tmp_path, rows=rows, port=judge_server.port)
     with running(config, tmp_path / "unbroken") as run:
         assert run.finish() == SOME_FAILED
-    assert asked.repeated() == 0
-    asked.forget()
-    torment = Torment(config, tmp_path / "killed", asked, random.Random(5))
+    assert judge_server.repeated() == 0
+    judge_server.forget()
+    torment = Torment(config, tmp_path / "killed", judge_server, random.Random(5))
     torment.until_done(plan, ended=SOME_FAILED)
     assert torment.toll.kills.total() >= least, torment.toll
     assert set(torment.toll.kills) == set(plan), "each kind of process was killed"
     assert differences(tmp_path / "unbroken", tmp_path / "killed") == []
-    assert asked.faults() == []
+    assert judge_server.faults() == []
 
 
-def test_a_run_whose_raylet_is_gone_ends_and_says_so(tmp_path: Path, asked: Judge) -> None:
-    config = chaos_config(tmp_path, rows=3000, port=asked.port)
+def test_a_run_whose_raylet_is_gone_ends_and_says_so(tmp_path: Path, judge_server: Judge) -> None:
+    config = chaos_config(tmp_path, rows=3000, port=judge_server.port)
     with running(config, tmp_path / "out", **QUICK_TO_NOTICE) as run:
-        while not asked.calls:
+        while not judge_server.calls:
             assert not run.ended, run.log.read_text()
         [raylet] = run.pids("raylet")
         kill_it(raylet)

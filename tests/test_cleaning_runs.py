@@ -101,9 +101,9 @@ def test_profile_gpu_runs_on_tiny_models(folder: Path) -> None:
     out = folder / "gpu"
     run_local(cleaned(folder, *hashing, *judging, profile="gpu"), out)
     assert verify(str(out)) == []
-    kept = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
-    assert kept
-    for row in kept:
+    rows = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
+    assert rows
+    for row in rows:
         fields = json.loads(row["fields"])
         assert fields["target_hash"].startswith("dinov2@1:")
         assert fields["source_hash"].startswith("dinov2@1:")
@@ -132,8 +132,8 @@ def test_a_list_made_by_the_command_keeps_its_pictures_out(folder: Path, capfd: 
     to = folder / "bench.jsonl"
     bench = folder / "bench.in.jsonl"
     bench.write_text((folder / "rows.jsonl").read_text().splitlines()[1] + "\n")
-    said = call("hashes", bench, "--to", to, capfd=capfd)
-    assert (said.code, said.out) == (0, f"{to}: 1 hashes; 0 left out\n")
+    result = call("hashes", bench, "--to", to, capfd=capfd)
+    assert (result.code, result.out) == (0, f"{to}: 1 hashes; 0 left out\n")
     lists = f"[{{name: coins bench, path: {to}}}]"
     run_local(cleaned(folder, f"decontaminate.lists={lists}"), folder / "kept_out")
     found = ledger_rows(folder / "kept_out")
@@ -147,16 +147,16 @@ def test_pictures_that_cannot_be_hashed_are_listed(tmp_path: Path, capfd: pytest
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "a.png").write_bytes(b"no picture")
     to = tmp_path / "list.jsonl"
-    told = refused("hashes", tmp_path / "bench", "--to", to, capfd=capfd)
-    assert told.endswith(f"{to} is not written: of 1 pictures at {tmp_path / 'bench'} none can be read\n")
+    message = refused("hashes", tmp_path / "bench", "--to", to, capfd=capfd)
+    assert message.endswith(f"{to} is not written: of 1 pictures at {tmp_path / 'bench'} none can be read\n")
     assert not to.exists()
     cv2.imwrite(str(tmp_path / "bench" / "b.png"), cv2.cvtColor(cv2.UMat(20, 20, cv2.CV_8UC3).get(), cv2.COLOR_RGB2BGR))
-    said = call("hashes", tmp_path / "bench", "--to", to, capfd=capfd)
-    assert said.code == 3
-    assert "left out: a.png: not a picture that can be read" in said.out
+    result = call("hashes", tmp_path / "bench", "--to", to, capfd=capfd)
+    assert result.code == 3
+    assert "left out: a.png: not a picture that can be read" in result.out
     assert json.loads(to.read_text())["item"] == "b.png"
     assert "give another --to, or --force to replace it" in refused(
         "hashes", tmp_path / "bench", "--to", to, capfd=capfd
     )
-    told = refused("hashes", tmp_path / "bench", "--to", to, "--force", "--hasher", "{kind: phsh}", capfd=capfd)
-    assert "--hasher" in told
+    message = refused("hashes", tmp_path / "bench", "--to", to, "--force", "--hasher", "{kind: phsh}", capfd=capfd)
+    assert "--hasher" in message

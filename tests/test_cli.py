@@ -23,8 +23,8 @@ STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
 
 @pytest.mark.subprocess
 def test_help_is_a_page_that_teaches_by_examples() -> None:
-    told = subprocess.run([sys.executable, "-m", "datagen", "--help"], capture_output=True, text=True, check=True)
-    assert "python -m datagen run configs/subject_add.yaml" in told.stdout
+    process = subprocess.run([sys.executable, "-m", "datagen", "--help"], capture_output=True, text=True, check=True)
+    assert "python -m datagen run configs/subject_add.yaml" in process.stdout
     for command in ("run", "check", "plan", "describe", "verify", "show"):
         helped = CliRunner().invoke(cli.app, [command, "--help"])
         assert helped.exit_code == 0
@@ -34,8 +34,8 @@ def test_help_is_a_page_that_teaches_by_examples() -> None:
 @pytest.mark.subprocess
 def test_importing_datagen_imports_neither_ray_nor_torch_nor_pixels() -> None:
     code = "import sys, datagen, datagen.cli; print([m for m in ('ray', 'torch', 'numpy', 'cv2') if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 @pytest.mark.subprocess
@@ -45,26 +45,26 @@ def test_check_imports_neither_ray_nor_the_reader_of_parquet() -> None:
         "build(load(Path('configs/subject_add.yaml')))\n"
         "print([m for m in ('ray', 'torch', 'pyarrow', 'skimage', 'webdataset') if m in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_run_verify_and_show(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, STAGES, rows=plain_rows(20)), tmp_path / "out"
-    code, told, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, output, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.OK
-    assert "20 sources became" in told
-    assert "rejected by sift/unlucky" in told
-    assert f"python -m datagen verify {out}" in told
+    assert "20 sources became" in output
+    assert "rejected by sift/unlucky" in output
+    assert f"python -m datagen verify {out}" in output
 
-    code, told, _ = call("verify", out, capfd=capfd)
-    assert (code, told) == (cli.OK, f"{out}: whole; shards, index and ledger agree\n")
+    code, output, _ = call("verify", out, capfd=capfd)
+    assert (code, output) == (cli.OK, f"{out}: whole; shards, index and ledger agree\n")
 
     key = json.loads((out / "dataset.json").read_text())["shards"] and _keys(out)[0]
-    code, told, _ = call("show", out, key, capfd=capfd)
+    code, output, _ = call("show", out, key, capfd=capfd)
     assert code == cli.OK
-    assert "expanded by fan_out" in told
-    assert "member  target.png" in told
+    assert "expanded by fan_out" in output
+    assert "member  target.png" in output
 
 
 def _keys(out: Path) -> list[str]:
@@ -76,13 +76,13 @@ def _keys(out: Path) -> list[str]:
 def test_show_tells_why_a_record_was_rejected(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [{"use": "sift", "with": {"share": 1}}, PAINT]), tmp_path / "out"
     assert call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
-    code, told, _ = call("show", out, "r3", capfd=capfd)
+    code, output, _ = call("show", out, "r3", capfd=capfd)
     assert code == cli.OK
-    assert "r3  rejected by sift: unlucky" in told
-    assert "score   contrast = 0." in told
-    code, _, told = call("show", out, "r99", capfd=capfd)
+    assert "r3  rejected by sift: unlucky" in output
+    assert "score   contrast = 0." in output
+    code, _, output = call("show", out, "r99", capfd=capfd)
     assert code == cli.WRONG
-    assert "there is no sample with the key 'r99' and no record with that id" in told
+    assert "there is no sample with the key 'r99' and no record with that id" in output
 
 
 def test_show_takes_a_rejected_childs_id_spelt_like_a_key(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -90,18 +90,18 @@ def test_show_takes_a_rejected_childs_id_spelt_like_a_key(tmp_path: Path, capfd:
     config, out = toy_config(tmp_path, stages, rows=plain_rows(12)), tmp_path / "out"
     call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     child = next(id for id in ledger_rows(out) if "#" in id)
-    code, told, _ = call("show", out, child.replace("#", "__"), capfd=capfd)
+    code, output, _ = call("show", out, child.replace("#", "__"), capfd=capfd)
     assert code == cli.OK
-    assert f"{child}  rejected by sift: unlucky" in told
+    assert f"{child}  rejected by sift: unlucky" in output
 
 
 def test_failed_records_are_exit_code_3_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rows = plain_rows(4)
     rows[2]["caption"] = "bomb"
     config, out = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), tmp_path / "out"
-    code, told, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, output, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.SOME_FAILED
-    assert f"python -m datagen show {out} r2" in told
+    assert f"python -m datagen show {out} r2" in output
 
 
 def test_hostile_ids_are_quoted_in_the_commands_that_are_suggested(
@@ -110,16 +110,16 @@ def test_hostile_ids_are_quoted_in_the_commands_that_are_suggested(
     row = {"uri": "x", "caption": "bomb"}
     rows = [{"id": "$(touch pwned) \x1b[31m", **row}, {"id": "y" * 5000, **row}]
     config, out = toy_config(tmp_path, [{"use": "blow_up"}, PAINT], rows=rows), tmp_path / "out"
-    _, told, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
-    assert f"python -m datagen show {out} '$(touch pwned) \\x1b[31m'" in told
-    assert "\x1b" not in told
-    assert max(len(line) for line in told.splitlines()) < 500
+    _, output, _ = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert f"python -m datagen show {out} '$(touch pwned) \\x1b[31m'" in output
+    assert "\x1b" not in output
+    assert max(len(line) for line in output.splitlines()) < 500
 
 
 def test_limit_takes_the_first_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [PAINT], rows=plain_rows(20)), tmp_path / "out"
-    _, told, _ = call("run", config, "--engine", "local", "--out", out, "--limit", "5", capfd=capfd)
-    assert "5 sources became 5 records" in told
+    _, output, _ = call("run", config, "--engine", "local", "--out", out, "--limit", "5", capfd=capfd)
+    assert "5 sources became 5 records" in output
 
 
 @pytest.mark.parametrize(
@@ -138,50 +138,50 @@ def test_a_mistake_gets_a_line_and_exit_code_2(
     tmp_path: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(tmp_path / word) if word == "nowhere" else word for word in words]
-    code, _, told = call(*words, capfd=capfd)
+    code, _, errors = call(*words, capfd=capfd)
     assert code == cli.WRONG
-    assert told.startswith(message)
-    assert "Traceback" not in told
+    assert errors.startswith(message)
+    assert "Traceback" not in errors
 
 
 def test_an_out_of_another_pipeline_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [PAINT]), tmp_path / "out"
     assert call("run", config, "--engine", "local", "--out", out, capfd=capfd)[0] == cli.OK
     config.write_text(config.read_text().replace("pipeline: toy", "pipeline: other"))
-    code, _, told = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, _, errors = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.WRONG
-    assert told == f"error: {out} holds the output of pipeline 'toy'; give 'other' another --out\n"
+    assert errors == f"error: {out} holds the output of pipeline 'toy'; give 'other' another --out\n"
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [PAINT]), tmp_path / "out"
     out.mkdir()
     (out / "thesis.tex").write_text("mine")
-    code, _, told = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    code, _, errors = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.WRONG
-    assert "has other files in it, and datagen did not write them; give another --out" in told
+    assert "has other files in it, and datagen did not write them; give another --out" in errors
 
 
 def test_an_empty_or_missing_manifest_ends_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [PAINT])
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("")
-    code, _, told = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    code, _, errors = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
     assert code == cli.WRONG
-    assert told == f"error: {config}:6: {manifest}: holds no rows; a manifest has one JSON object a line\n"
+    assert errors == f"error: {config}:6: {manifest}: holds no rows; a manifest has one JSON object a line\n"
     manifest.unlink()
-    code, _, told = call("check", config, capfd=capfd)
+    code, _, errors = call("check", config, capfd=capfd)
     assert code == cli.WRONG
-    assert f"error: {config}:6: {manifest}: there is no such manifest" in told
+    assert f"error: {config}:6: {manifest}: there is no such manifest" in errors
 
 
 def test_the_resolved_config_runs_again_to_the_same_dataset(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, STAGES), tmp_path / "out"
     call("run", config, "--engine", "local", "--out", out, capfd=capfd)
     resolved = out / "run" / "config.yaml"
-    code, told, _ = call("run", resolved, "--engine", "local", "--out", out, capfd=capfd)
+    code, output, _ = call("run", resolved, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.OK
-    assert "3 of 3 slices were done before" in told
+    assert "3 of 3 slices were done before" in output
 
 
 @pytest.mark.subprocess
@@ -194,10 +194,10 @@ def test_ctrl_c_ends_after_the_slices_in_flight_and_the_same_command_goes_on(tmp
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
         assert running.stderr
-        told = running.stderr.read()
+        text = running.stderr.read()
     assert running.returncode == cli.INTERRUPTED
-    assert "stopping after the slices in flight" in told
-    assert "interrupted; the same command goes on from here" in told
+    assert "stopping after the slices in flight" in text
+    assert "interrupted; the same command goes on from here" in text
     assert not (tmp_path / "out" / "dataset.json").exists()
     done = len(list(tmp_path.glob("out/run/ledger/*/0*.parquet")))
     again = subprocess.run([*words, str(tmp_path / "out")], env=paths, capture_output=True, text=True, check=True)
@@ -208,16 +208,16 @@ def test_ctrl_c_ends_after_the_slices_in_flight_and_the_same_command_goes_on(tmp
 
 def test_interrupted_is_130(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [{"use": "interrupt"}, PAINT])
-    code, _, told = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    code, _, errors = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
     assert code == cli.INTERRUPTED
-    assert "interrupted; the same command goes on from here" in told
+    assert "interrupted; the same command goes on from here" in errors
 
 
 @pytest.mark.parametrize(
     "topic", ["stages", "fields", "sources", "models", "config", "segment_subject", "write_instruction"]
 )
 def test_describe_tells_every_topic(topic: str) -> None:
-    told = describe(topic)
-    assert len(told.splitlines()) > 3
-    assert "None" not in told
-    assert "object at 0x" not in told
+    found = describe(topic)
+    assert len(found.splitlines()) > 3
+    assert "None" not in found
+    assert "object at 0x" not in found

@@ -88,9 +88,9 @@ def test_a_machine_that_goes_takes_only_the_slices_it_was_at(tmp_path: Path, nod
     class Removing(Quiet):
         removed = False
 
-        def on_progress(self, told: RunProgress) -> None:
-            super().on_progress(told)
-            if told.slices >= 4 and not self.removed:
+        def on_progress(self, message: RunProgress) -> None:
+            super().on_progress(message)
+            if message.slices >= 4 and not self.removed:
                 self.removed = True
                 nodes.remove_node(first, allow_graceful=False)
 

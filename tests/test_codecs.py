@@ -49,8 +49,8 @@ EXTRA = (
 KNOWN = catalogue(EXTRA)
 
 IMAGES = st.builds(
-    lambda height, width, seed, kept: (
-        Image.decode(saved(noise(height, width, seed=seed), "PNG")) if kept else Image.of(noise(height, width, seed=seed))
+    lambda height, width, seed, encoded: (
+        Image.decode(saved(noise(height, width, seed=seed), "PNG")) if encoded else Image.of(noise(height, width, seed=seed))
     ),
     st.integers(1, 9), st.integers(1, 9), st.integers(0, 3), st.booleans(),
 )  # fmt: skip
@@ -116,8 +116,8 @@ def test_fields_arrive_as_they_were(fields: dict[str, Any]) -> None:
 @given(FIELDS)
 def test_what_a_ledger_tells_is_json_for_any_reader(fields: dict[str, Any]) -> None:
     text = dump_ledger_fields(all_settled(fields), catalogue=KNOWN)
-    told = json.loads(text.encode().decode(), parse_constant=pytest.fail)
-    assert set(told) == set(fields) & {"caption", "verdict", "number", "share", "flag", "box", "notes"}
+    found = json.loads(text.encode().decode(), parse_constant=pytest.fail)
+    assert set(found) == set(fields) & {"caption", "verdict", "number", "share", "flag", "box", "notes"}
 
 
 @settings(max_examples=example_count(40), deadline=None)
@@ -185,7 +185,7 @@ def test_runs_begin_with_the_background(shape: tuple[int, int], value: bool, num
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("target", noise(4, 4), "field 'target' takes an Image, not an array of uint8 (4, 4, 3)"),
         ("pile", Image.of(noise(2, 2)), "field 'pile' takes a list of Image, not Image Image(2x2 png)"),
@@ -229,11 +229,11 @@ def test_runs_begin_with_the_background(shape: tuple[int, int], value: bool, num
         ),
     ],
 )
-def test_a_value_of_another_kind_is_told(name: str, value: Any, told: str) -> None:
+def test_a_value_of_another_kind_is_told(name: str, value: Any, message: str) -> None:
     for look in (check_value, canonical):
         with pytest.raises(DataError) as caught:
             look(KNOWN[name], value)
-        assert told in str(caught.value)
+        assert message in str(caught.value)
         str(caught.value).encode()
 
 
@@ -247,9 +247,9 @@ def test_settling_gives_what_arrives_elsewhere() -> None:
 
 def test_what_a_stage_wrote_is_out_of_its_reach() -> None:
     notes: list[Any] = [1]
-    kept = canonical(KNOWN["notes"], notes)
+    stored = canonical(KNOWN["notes"], notes)
     notes.append(2)
-    assert kept == [1]
+    assert stored == [1]
     buffer = np.zeros((4, 4), bool)
     view = canonical(KNOWN["mask"], buffer[1:])
     buffer[...] = True

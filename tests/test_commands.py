@@ -45,9 +45,9 @@ def test_every_command_teaches_by_examples(command: str) -> None:
 
 
 def test_the_first_page_names_every_command() -> None:
-    told = CliRunner().invoke(cli.app, ["--help"]).output
+    output = CliRunner().invoke(cli.app, ["--help"]).output
     for command in COMMANDS:
-        assert f"  {command} " in told
+        assert f"  {command} " in output
 
 
 def _words(out: Path) -> dict[str, list[str | Path]]:
@@ -66,30 +66,30 @@ def _words(out: Path) -> dict[str, list[str | Path]]:
 
 @pytest.mark.parametrize("command", ["check", "describe", "verify", "show", "status", "gc", "plan", "diff"])
 def test_json_is_all_there_is_on_standard_output(command: str, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    said = call(*_words(out)[command], "--json", capfd=capfd)
-    assert said.code == cli.OK, said.err
-    assert said.data
+    result = call(*_words(out)[command], "--json", capfd=capfd)
+    assert result.code == cli.OK, result.err
+    assert result.data
     plain = call(*_words(out)[command], capfd=capfd)
     assert plain.code == cli.OK
     assert plain.out
-    assert "\x1b" not in plain.out + plain.err + said.out + said.err
+    assert "\x1b" not in plain.out + plain.err + result.out + result.err
 
 
 def test_check_tells_a_script_what_is_wrong(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [{"use": "sfit"}, {"use": "paint", "with": {"side": 0}}])
-    said = call("check", config, "--json", capfd=capfd)
-    assert (said.code, said.err, said.data["sound"]) == (cli.WRONG, "", False)
-    assert "did you mean 'sift'?" in said.data["faults"][0]
-    assert len(said.data["faults"]) == 2
+    result = call("check", config, "--json", capfd=capfd)
+    assert (result.code, result.err, result.data["sound"]) == (cli.WRONG, "", False)
+    assert "did you mean 'sift'?" in result.data["faults"][0]
+    assert len(result.data["faults"]) == 2
 
 
 def test_verify_tells_a_script_what_is_damaged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run_local(toy_graph(tmp_path, [PAINT]), tmp_path / "out")
     shard = next((tmp_path / "out" / "shards").iterdir())
     shard.write_bytes(shard.read_bytes()[:-1])
-    said = call("verify", tmp_path / "out", "--json", capfd=capfd)
-    assert (said.code, said.data["whole"]) == (cli.BROKEN, False)
-    assert said.data["problems"][0]["file"] == f"shards/{shard.name}"
+    result = call("verify", tmp_path / "out", "--json", capfd=capfd)
+    assert (result.code, result.data["whole"]) == (cli.BROKEN, False)
+    assert result.data["problems"][0]["file"] == f"shards/{shard.name}"
     mended = call("verify", tmp_path / "out", "--repair", "--json", capfd=capfd)
     assert (mended.code, mended.data["whole"], mended.data["problems"]) == (cli.OK, True, [])
     assert mended.data["repaired"]
@@ -97,12 +97,12 @@ def test_verify_tells_a_script_what_is_damaged(tmp_path: Path, capfd: pytest.Cap
 
 @pytest.mark.parametrize("topic", ["stages", "fields", "sources", "models", "config", "segment_subject"])
 def test_describe_gives_an_editor_what_it_needs(topic: str, capfd: pytest.CaptureFixture[str]) -> None:
-    said = call("describe", topic, "--json", capfd=capfd)
-    assert said.code == cli.OK
+    result = call("describe", topic, "--json", capfd=capfd)
+    assert result.code == cli.OK
     if topic == "config":
-        assert said.data["properties"]["slice_size"]["minimum"] == 1
+        assert result.data["properties"]["slice_size"]["minimum"] == 1
     if topic == "segment_subject":
-        assert "segmenter" in said.data["options"]["properties"]
+        assert "segmenter" in result.data["options"]["properties"]
     wrong = call("describe", f"{topic}x", "--json", capfd=capfd)
     assert (wrong.code, wrong.out) == (cli.WRONG, "")
     assert f"did you mean '{topic}'?" in wrong.err
@@ -121,18 +121,18 @@ def test_describe_gives_an_editor_what_it_needs(topic: str, capfd: pytest.Captur
 def test_a_slip_of_the_keyboard_is_told_with_what_was_meant(
     words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said = call(*words, capfd=capfd)
-    assert (said.code, said.out) == (cli.WRONG, "")
-    assert said.err.splitlines()[-1].startswith("Error: ")
-    assert message in said.err
-    assert "Traceback" not in said.err
+    result = call(*words, capfd=capfd)
+    assert (result.code, result.out) == (cli.WRONG, "")
+    assert result.err.splitlines()[-1].startswith("Error: ")
+    assert message in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.subprocess
 def test_a_reader_that_leaves_early_ends_it_quietly(out: Path) -> None:
     line = f"{shlex.quote(sys.executable)} -m datagen describe config | head -1"
-    told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=PLAIN, check=True)
-    assert (told.stdout, told.stderr) == ("# Config reference\n", "")
+    process = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=PLAIN, check=True)
+    assert (process.stdout, process.stderr) == ("# Config reference\n", "")
     with subprocess.Popen(
         [sys.executable, "-m", "datagen", "status", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=PLAIN
     ) as running:
@@ -158,19 +158,19 @@ def _in_bash(folder: Path, script: str) -> str:
     variables = {**PLAIN, "PATH": f"{folder / 'bin'}:{PLAIN['PATH']}", "HOME": str(folder)}
     # typer takes the parent process for the shell: `exit` keeps bash there, which else a last command would replace.
     script = f"{script}\nexit $?"
-    told = subprocess.run(
+    process = subprocess.run(
         ["bash", "--norc", "-c", script], cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stderr
-    assert told.stderr == ""
-    return told.stdout
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    return process.stdout
 
 
 @pytest.mark.subprocess
 def test_completion_is_installed_for_the_command_that_a_shell_can_complete(shell: Path) -> None:
     python = shlex.quote(sys.executable)
-    told = _in_bash(shell, f"{python} -m datagen --install-completion")
-    assert "bash completion installed" in told
+    found = _in_bash(shell, f"{python} -m datagen --install-completion")
+    assert "bash completion installed" in found
     script = (shell / ".bash_completions" / "datagen.sh").read_text()
     assert "complete -o default -F _datagen_completion datagen" in script
     assert _in_bash(shell, "datagen --show-completion").strip() == script.strip()
@@ -196,8 +196,8 @@ def test_bash_completes_commands_configs_profiles_stages_folders_and_keys(shell:
         words = " ".join(shlex.quote(word) for word in line.split())
         lines += [f"COMP_WORDS=({words.replace(chr(39) + chr(39), '')})", f"COMP_CWORD={len(line.split()) - 1}"]
         lines += ["COMPREPLY=()", "_datagen_completion datagen", 'echo "${COMPREPLY[*]}" | tr "\\n" " "; echo']
-    told = [line.split() for line in _in_bash(shell, "\n".join(lines)).splitlines()]
-    for (line, wanted), offered in zip(cases.items(), told, strict=True):
+    found = [line.split() for line in _in_bash(shell, "\n".join(lines)).splitlines()]
+    for (line, wanted), offered in zip(cases.items(), found, strict=True):
         assert (offered[:1], bool(wanted)) == (wanted, bool(offered)), line
 
 

@@ -34,9 +34,9 @@ def rows(*licenses: str) -> list[dict[str, Any]]:
 
 def test_a_free_pipeline_passes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [PAINT], rows=rows("MIT", "CC0-1.0"))
-    said = call("check", config, "--commercial", capfd=capfd)
-    assert said.code == 0
-    assert said.out.endswith("profile embedded; no licence forbids commercial use\n")
+    result = call("check", config, "--commercial", capfd=capfd)
+    assert result.code == 0
+    assert result.out.endswith("profile embedded; no licence forbids commercial use\n")
 
 
 def test_models_are_named_with_their_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -46,8 +46,8 @@ def test_models_are_named_with_their_lines(tmp_path: Path, capfd: pytest.Capture
         PAINT,
     ]
     config = toy_config(tmp_path, stages, rows=rows("MIT"))
-    told = refused("check", config, "--commercial", capfd=capfd)
-    edit, guess = told.splitlines()
+    message = refused("check", config, "--commercial", capfd=capfd)
+    edit, guess = message.splitlines()
     number = 1 + next(n for n, line in enumerate(config.read_text().splitlines()) if "FLUX.1" in line)
     line = int(edit.split("toy.yaml:")[1].split(":")[0])
     assert abs(line - number) <= 2
@@ -68,20 +68,20 @@ def test_a_config_may_state_the_licence_of_its_weights(tmp_path: Path, capfd: py
 
 def test_conditions_are_told_and_pass(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [asking(), PAINT], rows=rows("CC-BY-SA-4.0"))
-    said = call("check", config, "--commercial", capfd=capfd)
-    assert said.code == 0
-    assert "uses gpt-4o, under LicenseRef-OpenAI-Terms, which has conditions: read https://openai.com" in said.out
-    assert "1 of 1 pictures, such as 'r0', under CC-BY-SA-4.0, which has conditions" in said.out
-    told = call("check", config, "--commercial", "--json", capfd=capfd).data
-    assert [row["standing"] for row in told["licences"]] == ["conditions", "conditions"]
+    result = call("check", config, "--commercial", capfd=capfd)
+    assert result.code == 0
+    assert "uses gpt-4o, under LicenseRef-OpenAI-Terms, which has conditions: read https://openai.com" in result.out
+    assert "1 of 1 pictures, such as 'r0', under CC-BY-SA-4.0, which has conditions" in result.out
+    found = call("check", config, "--commercial", "--json", capfd=capfd).data
+    assert [row["standing"] for row in found["licences"]] == ["conditions", "conditions"]
 
 
 def test_pictures_are_counted_by_licence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [PAINT], rows=rows("MIT", "CC-BY-NC-4.0", "", "CC-BY-NC-4.0"))
-    told = refused("check", config, "--commercial", capfd=capfd)
-    assert "the source: 2 of 4 pictures, such as 'r1', under CC-BY-NC-4.0, which forbids commercial use" in told
-    assert "the source: 1 of 4 pictures, such as 'r2', under no licence that is stated" in told
-    assert "put the stage `filter_license` first" in told
+    message = refused("check", config, "--commercial", capfd=capfd)
+    assert "the source: 2 of 4 pictures, such as 'r1', under CC-BY-NC-4.0, which forbids commercial use" in message
+    assert "the source: 1 of 4 pictures, such as 'r2', under no licence that is stated" in message
+    assert "put the stage `filter_license` first" in message
     as_json = call("check", config, "--commercial", "--json", capfd=capfd)
     assert as_json.code == 2
     assert not as_json.data["sound"]
@@ -107,9 +107,9 @@ def test_a_stage_that_rejects_them_is_gate_enough(tmp_path: Path, capfd: pytest.
 def test_a_stage_that_lets_more_pass_is_no_gate(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     stages: list[Any] = [{"use": "filter_license", "with": {"allow": [name]}}, PAINT]
     config = toy_config(tmp_path, stages, rows=rows("MIT", name))
-    told = refused("check", config, "--commercial", capfd=capfd)
-    assert "1 of 2 pictures, such as 'r1', under " in told
-    assert name in told
+    message = refused("check", config, "--commercial", capfd=capfd)
+    assert "1 of 2 pictures, such as 'r1', under " in message
+    assert name in message
     assert call("check", config, "--commercial", "--allow", name.upper(), capfd=capfd).code == 0
 
 
@@ -175,13 +175,13 @@ def test_a_dataset_that_is_older_than_licences_is_read_and_known_by_its_weights_
     [row] = found["runs"][0]["stages"]
     del row["licenses"]
     (flux / "dataset.json").write_text(json.dumps(found))
-    told, _ = mixed(capfd, flux)
-    assert "under no licence that is stated; its dataset.json is older than licences in it" in told
+    output, _ = mixed(capfd, flux)
+    assert "under no licence that is stated; its dataset.json is older than licences in it" in output
     row["revision"] = "diffusers@1:black-forest-labs/FLUX.1-Kontext-dev@0123abcd"
     (flux / "dataset.json").write_text(json.dumps(found))
-    told, _ = mixed(capfd, flux)
-    assert "FLUX.1-Kontext-dev@0123abcd ('paint'" in told
-    assert "which forbids commercial use" in told
+    output, _ = mixed(capfd, flux)
+    assert "FLUX.1-Kontext-dev@0123abcd ('paint'" in output
+    assert "which forbids commercial use" in output
 
 
 def test_allow_needs_the_gate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

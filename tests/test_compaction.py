@@ -242,9 +242,9 @@ def test_the_check_in_bulk_names_the_slice_and_what_is_wrong_in_it(tmp_path: Pat
         compact(ledger, at_least=1)
     entries = anew(ledger).committed(parts_of())
     assert {name for name, entry in entries.items() if entry.fault_of(name, cut=2)} == {slice}
-    told = entries[slice].fault_of(slice, cut=2)
-    assert FAULTS[how] in told
-    assert ("records began (2 of the source" in told) == (how in ("gone", "not inner"))
+    found = entries[slice].fault_of(slice, cut=2)
+    assert FAULTS[how] in found
+    assert ("records began (2 of the source" in found) == (how in ("gone", "not inner"))
     cut = {name_of(number): 2 for number in range(5)}
     faults = audit_ledger(anew(ledger), cut).faults
     assert FAULTS[how] in faults
@@ -267,16 +267,16 @@ def test_a_part_has_the_size_that_follows_from_its_last_sample(tmp_path: Path) -
     ledger = filled(tmp_path, 1)
     [whole] = parts_of().values()
 
-    def told(size: int) -> str:
+    def size_text(size: int) -> str:
         return ledger.committed({PART: size})[name_of(0)].fault
 
-    assert told(whole) == ""
-    assert told(whole - 1) == f"{tmp_path}/{PART} has {whole - 1} bytes, not {whole}"
-    assert told(whole + 10240).endswith(f" bytes, not {whole}")
+    assert size_text(whole) == ""
+    assert size_text(whole - 1) == f"{tmp_path}/{PART} has {whole - 1} bytes, not {whole}"
+    assert size_text(whole + 10240).endswith(f" bytes, not {whole}")
     assert ledger.committed({})[name_of(0)].fault == f"{tmp_path}/{PART} is missing"
     ledger.commit(name_of(0), rows_of(name_of(0)), round=1)
-    assert told(whole + 10240) == "", "its last sample may be in use no more"
-    assert told(whole - 1) != ""
+    assert size_text(whole + 10240) == "", "its last sample may be in use no more"
+    assert size_text(whole - 1) != ""
 
 
 def test_rows_of_another_slice_are_damage(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def compacted(out: Path) -> Path:
 def run_again(out: Path, rows: int = 12) -> tuple[int, list[str]]:
     watcher = Quiet()
     graph = toy_graph(out.parent, SPREAD, rows=plain_rows(rows))
-    return run(graph, out=str(out), options=RunOptions("local"), watcher=watcher).computed, watcher.said
+    return run(graph, out=str(out), options=RunOptions("local"), watcher=watcher).computed, watcher.messages
 
 
 def test_a_run_merges_its_entries_before_it_ends(out: Path) -> None:
@@ -336,9 +336,9 @@ def test_a_damaged_compacted_file_is_told_once_and_its_slices_run_again(out: Pat
     data = bytearray(path.read_bytes())
     data[place] ^= 1
     path.write_bytes(data)
-    computed, said = run_again(out)
+    computed, output = run_again(out)
     assert computed == 4
-    assert said == [
+    assert output == [
         f"{path} is damaged: its bytes are not those of its name; run again, which computes its slices anew"
     ]
     assert (path.parent / "damaged" / path.name).exists()
@@ -363,8 +363,8 @@ def test_a_merged_slice_whose_part_is_gone_runs_as_the_next_round(out: Path) -> 
     part = sorted((out / "run" / "parts").rglob("*.tar"))[1]
     part.unlink()
     name = part.name.rpartition("-")[0]
-    computed, [said] = run_again(out)
-    assert (computed, said) == (1, f"slice {name} is computed again: {part} is missing")
+    computed, [result] = run_again(out)
+    assert (computed, result) == (1, f"slice {name} is computed again: {part} is missing")
     assert (compacted(out).parent / f"{name}.r1.parquet").exists()
     assert dataset_bytes(out) == before
     sorted((out / "run" / "parts").rglob(f"{name}-*.tar"))[0].write_bytes(b"")

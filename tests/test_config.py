@@ -37,9 +37,9 @@ def _config(folder: Path, stages: str, *, head: str = HEAD) -> Path:
     return path
 
 
-def _message(path: Path, **asked: Any) -> str:
+def _message(path: Path, **options: Any) -> str:
     with pytest.raises(ConfigError) as caught:
-        build(load(path, **asked))
+        build(load(path, **options))
     return str(caught.value).replace(f"{path.parent}/", "")
 
 
@@ -256,7 +256,7 @@ def test_a_profile_changes_options_and_resources(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "asked", "message"),
+    ("old", "new", "profile", "message"),
     [
         ("", "", "strickt", "x.yaml:10: there is no profile 'strickt'; did you mean 'strict'?"),
         ("embedded", "small", "", "x.yaml:10: there is no profile 'embedded'; name one with --profile: small, strict"),
@@ -275,9 +275,9 @@ def test_a_profile_changes_options_and_resources(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_profile(tmp_path: Path, old: str, new: str, asked: str, message: str) -> None:
+def test_a_wrong_profile(tmp_path: Path, old: str, new: str, profile: str, message: str) -> None:
     config = _config(tmp_path, PROFILES.replace(old, new) if old else PROFILES)
-    assert _message(config, profile=asked) == message
+    assert _message(config, profile=profile) == message
 
 
 LEFT_OUT = """\
@@ -372,8 +372,8 @@ def test_set_changes_a_profile_before_it_is_laid(tmp_path: Path) -> None:
 
 def test_a_wrong_set_of_a_profile_is_told(tmp_path: Path) -> None:
     config, text = _config(tmp_path, PROFILES), "profiles.strict.stages.sift.with.share=-9"
-    told = _message(config, profile="strict", sets=[text])
-    assert told == f"--set {text}: 'share' is -9: input should be greater than or equal to 0"
+    message = _message(config, profile="strict", sets=[text])
+    assert message == f"--set {text}: 'share' is -9: input should be greater than or equal to 0"
 
 
 def test_set_on_a_stage_leaves_the_profile_that_it_came_from(tmp_path: Path) -> None:
@@ -429,9 +429,9 @@ def test_the_shipped_configs_are_sound(tmp_path: Path) -> None:
     configs = sorted(Path("configs").rglob("*.yaml"))
     assert configs
     for config in configs:
-        told = yaml.safe_load(config.read_text())
-        sets = [mixing({"edit": finished(tmp_path / "finished", limit=2)})] if told["source"]["kind"] == "mix" else []
-        for name in told.get("profiles", {"": {}}):
+        text = yaml.safe_load(config.read_text())
+        sets = [mixing({"edit": finished(tmp_path / "finished", limit=2)})] if text["source"]["kind"] == "mix" else []
+        for name in text.get("profiles", {"": {}}):
             assert build(load(config, profile=name, sets=sets)).nodes
 
 
@@ -546,10 +546,10 @@ def test_another_language_model_drops_what_was_said_of_the_former(tmp_path: Path
     model = "{model: a, weights: one, weights_license: MIT, base_url: 'http://h/v1', api_key_env: ''}"
     config = _config(tmp_path, f"  - use: consult\n    with: {{model: {model}}}\n  - use: paint\n")
 
-    def told(*sets: str) -> tuple[str, str, str]:
+    def loaded_with(*sets: str) -> tuple[str, str, str]:
         found = build(load(config, sets=sets)).nodes[0].config.model_dump()["model"]
         return found["model"], found["weights"], found["weights_license"]
 
-    assert told("consult.model.temperature=1") == ("a", "one", "MIT")
-    assert told("consult.model.model=b") == ("b", "", "")
-    assert told("consult.model.model=b", "consult.model.weights=two") == ("b", "two", "")
+    assert loaded_with("consult.model.temperature=1") == ("a", "one", "MIT")
+    assert loaded_with("consult.model.model=b") == ("b", "", "")
+    assert loaded_with("consult.model.model=b", "consult.model.weights=two") == ("b", "two", "")

@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, get_args
 
 import pytest
-from examples import CONFIGS, Example, Examples, exact, told
+from examples import CONFIGS, Example, Examples, exact, plain_value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rings import example_count
@@ -200,7 +200,11 @@ def test_batching_and_order_never_change_an_answer(example: Example, answers: An
         assert exact([mixed[index] for index in range(len(inputs))]) == exact(alone)
     else:  # models with weights: sums come out in another order
         _assert_close(
-            told([mixed[index] for index in range(len(inputs))]), told(alone), str(example), rel=1e-3, abs=1e-3
+            plain_value([mixed[index] for index in range(len(inputs))]),
+            plain_value(alone),
+            str(example),
+            rel=1e-3,
+            abs=1e-3,
         )
 
 
@@ -231,7 +235,7 @@ def test_it_never_changes_its_input(example: Example) -> None:
 
 def test_its_output_is_that_of_its_version(example: Example, answers: Answers) -> None:
     """Golden outputs; run with UPDATE_GOLDEN=1 after raising `version`."""
-    plain = [told(told_whole(answer)) for answer in answers.of(example, inputs=slice(2))]
+    plain = [plain_value(told_whole(answer)) for answer in answers.of(example, inputs=slice(2))]
     found = json.loads(json.dumps({"version": example.stage.version, "answers": plain}))
     path = GOLDEN / f"{example.node.use}.json"
     if os.environ.get("UPDATE_GOLDEN"):

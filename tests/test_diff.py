@@ -43,8 +43,8 @@ def _records(transitions: list[Transition], kind: str) -> int:
 
 def _settings(found: Diff) -> list[tuple[str, str]]:
     """All but the place of the manifest, of which each run here has its own."""
-    told = [(setting.stage, setting.change) for setting in found.settings]
-    return [(stage, change) for stage, change in told if not change.startswith("source.path")]
+    lines = [(setting.stage, setting.change) for setting in found.settings]
+    return [(stage, change) for stage, change in lines if not change.startswith("source.path")]
 
 
 def test_a_dataset_differs_in_nothing_from_itself(tmp_path: Path) -> None:
@@ -84,15 +84,15 @@ def test_children_that_were_never_made_are_told_by_what_their_parent_was_rejecte
 def test_fewer_children_of_a_parent_were_not_made(tmp_path: Path) -> None:
     a = _run(tmp_path, "a", [{"use": "fan_out", "with": {"most": 5}}, PAINT], rows=plain_rows(12))
     b = _run(tmp_path, "b", [{"use": "fan_out", "with": {"most": 1}}, PAINT], rows=plain_rows(12))
-    told = {transition.after for transition in _diff(a, b).transitions if transition.kind == "lost"}
-    assert told == {"not made", "rejected by fan_out/no_children"}
+    found = {transition.after for transition in _diff(a, b).transitions if transition.kind == "lost"}
+    assert found == {"not made", "rejected by fan_out/no_children"}
 
 
 def test_a_record_that_was_accepted_whole_is_lost_where_it_is_made_into_others(tmp_path: Path) -> None:
     a = _run(tmp_path, "a", [PAINT], rows=plain_rows(9))
     b = _run(tmp_path, "b", [{"use": "fan_out"}, PAINT], rows=plain_rows(9))
-    told = {(one.kind, one.before, one.after) for one in _diff(a, b).transitions}
-    assert told == {
+    found = {(one.kind, one.before, one.after) for one in _diff(a, b).transitions}
+    assert found == {
         ("lost", "accepted", "made into others"),
         ("lost", "accepted", "rejected by fan_out/no_children"),
         ("gained", "not made", "accepted"),
@@ -118,9 +118,9 @@ def test_other_pictures_under_the_same_id_are_changed(tmp_path: Path) -> None:
     found = _diff(a, c)
     assert [(one.kind, one.records) for one in found.transitions] == [("changed", 4)]
     assert _settings(found) == [("", "seed: 0 -> 1")]
-    told = "\n".join(diff_lines(found))
-    assert "changed: in both, but with other pictures or words (r" in told
-    assert "another in 4 of 4" in told
+    result = "\n".join(diff_lines(found))
+    assert "changed: in both, but with other pictures or words (r" in result
+    assert "another in 4 of 4" in result
     [shift] = found.scores
     assert (shift.name, shift.records, shift.changed) == ("sharpness", 4, 4)
 
@@ -151,10 +151,10 @@ def test_what_packing_dropped_is_rejected_by_it(tmp_path: Path, monkeypatch: pyt
 def test_stages_that_came_and_went_are_told_and_what_follows_is_not(tmp_path: Path) -> None:
     a = _run(tmp_path, "a", [SIFT, PAINT])
     b = _run(tmp_path, "b", [{"use": "fan_out"}, PAINT])
-    told = _settings(_diff(a, b))
-    assert ("fan_out", "new stage") in told
-    assert ("sift", "no such stage any more") in told
-    assert not any("depends on" in change for _, change in told)
+    found = _settings(_diff(a, b))
+    assert ("fan_out", "new stage") in found
+    assert ("sift", "no such stage any more") in found
+    assert not any("depends on" in change for _, change in found)
 
 
 _STAGES = st.lists(
@@ -195,9 +195,9 @@ def test_the_page_shows_what_was_lost_and_runs_nothing_of_the_data(
     a = _run(tmp_path, "a", [_sift(0.0), PAINT], rows=rows)
     b = _run(tmp_path, "b", [_sift(0.7), PAINT], rows=rows, seed=0)
     page = tmp_path / "page.html"
-    said = call("diff", a, b, "--to", page, "--json", capfd=capfd)
-    assert said.code == cli.OK
-    assert said.data["transitions"][0]["kind"] == "lost"
+    result = call("diff", a, b, "--to", page, "--json", capfd=capfd)
+    assert result.code == cli.OK
+    assert result.data["transitions"][0]["kind"] == "lost"
     html = page.read_text()
     assert html.count("data:image/webp;base64,") == 5
     assert "lost: accepted -&gt; rejected by sift/unlucky" in html
@@ -218,10 +218,10 @@ def test_a_mistake_gets_a_line(
 ) -> None:
     a = _run(tmp_path, "a", [PAINT], rows=plain_rows(2))
     monkeypatch.chdir(tmp_path)
-    said = call("diff", *(word.format(a=a) for word in words), capfd=capfd)
-    assert said.code == cli.WRONG
-    assert message in said.err
-    assert said.err.count("\n") == 1
+    result = call("diff", *(word.format(a=a) for word in words), capfd=capfd)
+    assert result.code == cli.WRONG
+    assert message in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_an_index_that_lacks_a_sample_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -230,17 +230,17 @@ def test_an_index_that_lacks_a_sample_is_told(tmp_path: Path, capfd: pytest.Capt
     index = pq.read_table(a / "index.parquet")
     renamed = pa.array([f"x{key}" for key in index["key"].to_pylist()])
     pq.write_table(index.set_column(0, "key", renamed), a / "index.parquet")
-    said = call("diff", a, b, "--to", tmp_path / "page.html", capfd=capfd)
-    assert said.code == cli.WRONG
-    assert "lacks the sample 'r" in said.err
-    assert "verify says what is wrong" in said.err
+    result = call("diff", a, b, "--to", tmp_path / "page.html", capfd=capfd)
+    assert result.code == cli.WRONG
+    assert "lacks the sample 'r" in result.err
+    assert "verify says what is wrong" in result.err
     assert not (tmp_path / "page.html").exists()
 
 
 def test_the_text_says_it_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     a = _run(tmp_path, "a", [_sift(0.2), PAINT], rows=plain_rows(40))
     b = _run(tmp_path, "b", [_sift(0.6), PAINT], rows=plain_rows(40))
-    told = call("diff", a, b, capfd=capfd).out
-    assert "sift: option share: 0.2 -> 0.6" in told
-    assert "lost: accepted -> rejected by sift/unlucky (r" in told
-    assert "scores that are the same in all records: contrast, sharpness" in told
+    output = call("diff", a, b, capfd=capfd).out
+    assert "sift: option share: 0.2 -> 0.6" in output
+    assert "lost: accepted -> rejected by sift/unlucky (r" in output
+    assert "scores that are the same in all records: contrast, sharpness" in output

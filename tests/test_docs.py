@@ -104,8 +104,8 @@ def test_the_stage_in_contributing_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_config_reference_is_that_of_the_models() -> None:
-    told = (ROOT / "docs" / "config.md").read_text()
-    assert told == config_reference() + "\n", "write it anew: python -m datagen describe config > docs/config.md"
+    text = (ROOT / "docs" / "config.md").read_text()
+    assert text == config_reference() + "\n", "write it anew: python -m datagen describe config > docs/config.md"
 
 
 def test_the_readme_shows_the_graph_that_runs() -> None:

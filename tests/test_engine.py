@@ -88,9 +88,9 @@ def test_combine_by_session_keeps_sessions_in_one_slice(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "gather_session"}, PAINT], rows=rows, source=source)
     summary = run_local(graph, tmp_path / "out")
     assert summary.counts.accepted == 3 * 4
-    told = {json.loads(row["fields"])["caption"] for id, row in ledger_rows(tmp_path / "out").items() if "+" in id}
-    assert "c0, then c1" in told
-    assert "c4, then c5" not in told
+    found = {json.loads(row["fields"])["caption"] for id, row in ledger_rows(tmp_path / "out").items() if "+" in id}
+    assert "c0, then c1" in found
+    assert "c4, then c5" not in found
 
 
 def test_when_routes_and_repeat_tries_again(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_when_routes_and_repeat_tries_again(tmp_path: Path) -> None:
     rounds = [list(json.loads(row["seconds"])) for row in ledger_rows(tmp_path / "out").values()]
     assert {len([stage for stage in stages if stage.startswith("ask")]) for stages in rounds} == {1, 2, 3}
     for row in ledger_rows(tmp_path / "out").values():
-        asked = [stage for stage in json.loads(row["seconds"]) if stage.startswith("ask")]
-        assert row["tokens"] == 3 * len(asked)
-        assert row["usd"] == pytest.approx(0.02 * len(asked))
+        rows = [stage for stage in json.loads(row["seconds"]) if stage.startswith("ask")]
+        assert row["tokens"] == 3 * len(rows)
+        assert row["usd"] == pytest.approx(0.02 * len(rows))
 
 
 def test_a_finished_run_computes_nothing_again(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says(name: str, size: 
     held = 0
     for trial in range(trials):
         values = POPULATIONS[name](rng)
-        told = found(rng.choice(values, size, replace=False), rows=ROWS, seed=trial)
-        held += told.low <= values.sum() <= told.high
+        result = found(rng.choice(values, size, replace=False), rows=ROWS, seed=trial)
+        held += result.low <= values.sum() <= result.high
     slack = 3 * np.sqrt(LEVEL * (1 - LEVEL) / trials)
     assert LEVEL - slack <= held / trials <= LEVEL + slack
 
@@ -63,21 +63,21 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says(name: str, size: 
 def test_a_forecast_lies_within_its_bounds(values: list[float], more: int) -> None:
     rows = len(values) + more
     for found in (forecast_amount, forecast_count):
-        told = found(np.array(values), rows=rows, seed=0)
-        slack = 1e-9 * max(told.value, 1)
-        assert 0 <= told.low <= told.value + slack
-        assert told.value - slack <= told.high
+        result = found(np.array(values), rows=rows, seed=0)
+        slack = 1e-9 * max(result.value, 1)
+        assert 0 <= result.low <= result.value + slack
+        assert result.value - slack <= result.high
         if not more:
-            assert told.high - told.low <= slack
-            assert told.value == pytest.approx(sum(values))
+            assert result.high - result.low <= slack
+            assert result.value == pytest.approx(sum(values))
 
 
 def test_what_was_never_seen_may_still_be_there_but_costs_nothing() -> None:
     never = np.zeros(100)
     assert forecast_amount(never, rows=10_000, seed=0) == NOTHING
-    told = forecast_count(never, rows=10_000, seed=0)
-    assert (told.value, told.low) == (0, 0)
-    assert 230 < told.high < 300  # rule of three: 3 of 100 at 95 %
+    found = forecast_count(never, rows=10_000, seed=0)
+    assert (found.value, found.low) == (0, 0)
+    assert 230 < found.high < 300  # rule of three: 3 of 100 at 95 %
     always = forecast_count(np.full(100, 2.0), rows=10_000, seed=0)
     assert always.low < always.value == 20_000 < always.high
 
@@ -173,7 +173,7 @@ def test_all_rows_are_no_estimate_but_the_truth(tmp_path: Path) -> None:
     counts = run_local(graph, tmp_path / "out").counts
     found = _estimate(graph, 50)
     assert found.accepted == Forecast(counts.accepted, counts.accepted, counts.accepted)
-    assert {name: told.value for name, told in found.rejected.items()} == counts.rejected
+    assert {name: result.value for name, result in found.rejected.items()} == counts.rejected
     assert found.unmet == NOTHING
     assert "every row was run" in next(estimate_lines(found))
 
@@ -199,16 +199,16 @@ def test_nothing_is_left_and_out_is_not_touched(
 ) -> None:
     config = toy_config(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(30))
     monkeypatch.chdir(tmp_path)
-    said = call("plan", config, "--estimate", "10", "--json", capfd=capfd)
-    assert said.code == cli.OK
-    assert said.data["draws"] == 10
-    assert set(said.data["accepted"]) == {"value", "low", "high"}
+    result = call("plan", config, "--estimate", "10", "--json", capfd=capfd)
+    assert result.code == cli.OK
+    assert result.data["draws"] == 10
+    assert set(result.data["accepted"]) == {"value", "low", "high"}
     assert not (tmp_path / "out").exists()
     assert not list(own_temp.iterdir())
-    told = call("plan", config, "--estimate", "10", capfd=capfd).out
-    assert "estimated from 10 of 30 rows, seed 0" in told
-    assert "rejected by sift/unlucky" in told
-    assert "starting workers and loading models comes on top" in told
+    output = call("plan", config, "--estimate", "10", capfd=capfd).out
+    assert "estimated from 10 of 30 rows, seed 0" in output
+    assert "rejected by sift/unlucky" in output
+    assert "starting workers and loading models comes on top" in output
 
 
 @pytest.mark.parametrize(
@@ -222,10 +222,10 @@ def test_a_fault_leaves_nothing_either(
     tmp_path: Path, own_temp: Path, stage: dict[str, Any], code: int, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = toy_config(tmp_path, [stage, PAINT], rows=plain_rows(30))
-    said = call("plan", config, "--estimate", "10", capfd=capfd)
-    assert (said.code, said.out) == (code, "")
-    assert message in said.err
-    assert "Traceback" not in said.err
+    result = call("plan", config, "--estimate", "10", capfd=capfd)
+    assert (result.code, result.out) == (code, "")
+    assert message in result.err
+    assert "Traceback" not in result.err
     assert not list(own_temp.iterdir())
 
 
@@ -241,9 +241,9 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
         assert running.stderr
-        told = running.stderr.read()
+        text = running.stderr.read()
     assert running.returncode == cli.INTERRUPTED
-    assert told == "interrupted; nothing is left of it\n"
+    assert text == "interrupted; nothing is left of it\n"
     assert not list(temp.iterdir())
 
 
@@ -260,6 +260,6 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together_are_told(
     tmp_path: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said = call("plan", toy_config(tmp_path, [PAINT]), *words, capfd=capfd)
-    assert said.code == cli.WRONG
-    assert message in said.err
+    result = call("plan", toy_config(tmp_path, [PAINT]), *words, capfd=capfd)
+    assert result.code == cli.WRONG
+    assert message in result.err

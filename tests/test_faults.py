@@ -53,9 +53,9 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path, eng
         out = disk / "out"
         with running(config, out, words=("--engine", engine), log=tmp_path / "log") as process:
             assert process.finish() == WRONG, process.log.read_text()[-3000:]
-            told = process.log.read_text()
-        assert f"error: {out}/run/" in told
-        assert "cannot be written: No space left on device; free some space and run the same command again" in told
+            text = process.log.read_text()
+        assert f"error: {out}/run/" in text
+        assert "cannot be written: No space left on device; free some space and run the same command again" in text
         committed = _committed(out)
         assert committed
         _remount(disk, "size=64m")
@@ -78,8 +78,8 @@ def test_an_out_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         _remount(disk, "ro")
         with running(config, disk / "out", words=("--engine", "local"), log=tmp_path / "log") as process:
             assert process.finish() == WRONG
-            told = process.log.read_text()
-    assert told.strip().endswith(
+            text = process.log.read_text()
+    assert text.strip().endswith(
         "cannot be written: Read-only file system; give a folder that can be written, by --out"
     )
 
@@ -97,7 +97,7 @@ def test_a_dataset_on_a_disk_that_was_made_read_only_can_be_verified(tmp_path: P
 def _again(folder: Path, out: Path) -> tuple[Summary, list[str]]:
     watcher = Quiet()
     summary = run(toy_graph(folder, STAGES, rows=ROWS), out=str(out), options=RunOptions("local"), watcher=watcher)
-    return summary, watcher.said
+    return summary, watcher.messages
 
 
 def _truncate(path: Path) -> None:
@@ -117,9 +117,9 @@ def test_a_ledger_entry_that_was_cut_off_is_computed_again(tmp_path: Path) -> No
     [entry, *_] = sorted((tmp_path / "out" / "run" / "ledger").rglob("0*.parquet"))
     _truncate(entry)
     assert verify(str(tmp_path / "out"))
-    summary, said = _again(tmp_path, tmp_path / "out")
+    summary, output = _again(tmp_path, tmp_path / "out")
     assert summary.computed == 1, "that slice, and no other"
-    assert [text for text in said if f"slice {entry.stem} is computed again" in text and "is damaged" in text]
+    assert [text for text in output if f"slice {entry.stem} is computed again" in text and "is damaged" in text]
     assert dataset_bytes(tmp_path / "out") == before
     assert verify(str(tmp_path / "out")) == []
     assert {row["status"] for row in ledger_rows(tmp_path / "out").values()} == {"accepted", "rejected"}
@@ -130,9 +130,9 @@ def test_a_part_that_was_cut_off_is_computed_again(tmp_path: Path) -> None:
     before = dataset_bytes(tmp_path / "out")
     [part, *_] = sorted((tmp_path / "out" / "run" / "parts").rglob("*.tar"))
     _truncate(part)
-    summary, said = _again(tmp_path, tmp_path / "out")
+    summary, output = _again(tmp_path, tmp_path / "out")
     assert summary.computed == 1
-    assert [text for text in said if "is computed again" in text and part.name in text]
+    assert [text for text in output if "is computed again" in text and part.name in text]
     assert dataset_bytes(tmp_path / "out") == before
 
 

@@ -69,8 +69,8 @@ def test_bytes_in_a_tar(tmp_path: Path) -> None:
     assert read("tar://0+0/a.tar", base=f"{tmp_path}/") == b""
     fsspec.filesystem("memory").pipe("/t/a.tar", data)
     assert read(f"tar://{where}+5/memory://t/a.tar") == b"world"
-    told = fault(f"tar://{len(data) - 2}+5/a.tar", base=f"{tmp_path}/")
-    assert told.endswith("has 2 of the 5 bytes from byte 10238 on; it was cut or replaced")
+    error = fault(f"tar://{len(data) - 2}+5/a.tar", base=f"{tmp_path}/")
+    assert error.endswith("has 2 of the 5 bytes from byte 10238 on; it was cut or replaced")
     assert (
         fault("tar://0+11/a.tar", base=f"{tmp_path}/", most=10)
         == "is larger than 10 bytes, the limit set by `max_bytes`"
@@ -112,8 +112,8 @@ def test_a_cell_without_a_picture_says_what_it_holds(table: tuple[str, str]) -> 
         (3, "number"): "row 3, column 'number' holds int, not the bytes of a picture",
         (25, "image"): "has 25 rows, number 25 was asked for (the first is 0)",
     }
-    for (row, column), told in cells.items():
-        assert fault(cell_address(path, scheme=scheme, row=row, column=column)) == told
+    for (row, column), found in cells.items():
+        assert fault(cell_address(path, scheme=scheme, row=row, column=column)) == found
     assert fault(cell_address(path, scheme=scheme, row=0, column="imagf")).startswith(
         f"cannot be read as {scheme.title()}: "
     )
@@ -141,7 +141,7 @@ def test_a_damaged_table_fails_its_record(table: tuple[str, str], at: int, byte:
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "expected"),
     [
         ("tar://x", "write it as tar://OFFSET+SIZE/ADDRESS"),
         ("tar://-1+5/a.tar", "write it as tar://OFFSET+SIZE/ADDRESS"),
@@ -156,8 +156,8 @@ def test_a_damaged_table_fails_its_record(table: tuple[str, str], at: int, byte:
         ("tar://0+5//dev/zero", "is not a regular file but a pipe, socket or device"),
     ],
 )
-def test_an_address_of_a_part_that_is_none(uri: str, told: str) -> None:
-    assert fault(uri).startswith(told)
+def test_an_address_of_a_part_that_is_none(uri: str, expected: str) -> None:
+    assert fault(uri).startswith(expected)
 
 
 @given(
@@ -187,11 +187,11 @@ def server() -> Iterator[Server]:
 def test_a_url_is_fetched_once_and_kept(server: Server, own_cache: Path) -> None:
     url = server.give("/a.png?size=2&b=%20c", 200, PNG)
     assert [read(url), read(url)] == [PNG, PNG]
-    assert server.asked == ["/a.png?size=2&b=%20c"]
+    assert server.requests == ["/a.png?size=2&b=%20c"]
     [file] = [path for path in own_cache.rglob("*") if path.is_file()]
     file.write_bytes(file.read_bytes()[:-1])
     assert read(url) == PNG
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_kept_file_with_another_checksum_is_fetched_anew(server: Server) -> None:
@@ -202,14 +202,14 @@ def test_a_kept_file_with_another_checksum_is_fetched_anew(server: Server) -> No
     assert read(url, sha256=hashlib.sha256(b"new").hexdigest()) == b"new"
     assert read(url) == b"new"
     read(url, sha256="0" * 64)  # the caller says that it does not fit; what was kept stays
-    assert server.asked == ["/a.png"] * 3
+    assert server.requests == ["/a.png"] * 3
 
 
 def test_nothing_is_kept_where_the_cache_is_turned_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(http_cache.VARIABLE, "")
     url = server.give("/a.png", 200, PNG)
     read(url), read(url)
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_cache_that_cannot_be_written_stops_the_run(server: Server, own_cache: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_busy_server_is_asked_again(server: Server, status: int) -> None:
 
     assert fault(url).startswith(f"the server answers {status} ")
     assert fault(url).endswith(" (2 tries)")
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
     assert read(server.do("/a.png", then)) == PNG
 
 
@@ -280,7 +280,7 @@ def test_how_long_a_server_may_put_us_off(server: Server, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 204, 206, 418, 599])
 def test_any_other_answer_is_told_and_not_asked_for_again(server: Server, status: int) -> None:
     assert fault(server.give("/a.png", status)).startswith(f"the server answers {status}")
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_file_that_is_too_large_is_not_read_to_its_end(server: Server) -> None:
@@ -315,8 +315,8 @@ def slow(server: Server, *parts: bytes) -> Callable[[BaseHTTPRequestHandler], No
 )
 def test_a_server_that_drips_is_cut_off(server: Server, parts: tuple[bytes, ...]) -> None:
     begun = time.monotonic()
-    told = fault(server.do("/a.png", slow(server, *parts)), allowed=LOCAL._replace(timeout_s=0.3, tries=1))
-    assert told == "took longer than 0.3 s, the limit set by `timeout_s`"
+    error = fault(server.do("/a.png", slow(server, *parts)), allowed=LOCAL._replace(timeout_s=0.3, tries=1))
+    assert error == "took longer than 0.3 s, the limit set by `timeout_s`"
     assert time.monotonic() - begun < 3
 
 
@@ -351,8 +351,8 @@ def test_what_is_no_http_is_told(server: Server) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/x", "http://localhost/x", "http://[::1]/x", "http://2130706433/x"])
 def test_inside_the_network_only_a_host_that_is_named_is_asked(url: str) -> None:
-    told = fault(url, allowed=Web(hosts=("*",), tries=1))
-    assert "inside this machine or network; if that is meant, name it in `hosts` without '*'" in told
+    error = fault(url, allowed=Web(hosts=("*",), tries=1))
+    assert "inside this machine or network; if that is meant, name it in `hosts` without '*'" in error
 
 
 def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,8 +363,8 @@ def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     for address in inside:
         rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in ("93.184.216.34", address)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, rows=rows, **__: rows)
-        told = fault("http://pictures.example.org/x", allowed=Web(hosts=("*.example.org",), tries=1))
-        assert told.startswith(f"the host 'pictures.example.org' is at {address}, inside this machine or network")
+        error = fault("http://pictures.example.org/x", allowed=Web(hosts=("*.example.org",), tries=1))
+        assert error.startswith(f"the host 'pictures.example.org' is at {address}, inside this machine or network")
     assert not web._is_inside("93.184.216.34")
     assert not web._is_inside("2606:2800:220:1:248:1893:25c8:1946")
 
@@ -390,24 +390,24 @@ def test_which_hosts_are_allowed(
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    told = fault(f"http://{host}/x", allowed=Web(hosts=hosts, tries=1))
-    assert ("is not found" in told) == allowed
-    assert ("is not allowed; `hosts` lists" in told) != allowed
+    error = fault(f"http://{host}/x", allowed=Web(hosts=hosts, tries=1))
+    assert ("is not found" in error) == allowed
+    assert ("is not allowed; `hosts` lists" in error) != allowed
 
 
 @pytest.mark.parametrize(
     "url", ["http://", "http://user:secret@127.0.0.1/x", "http://127.0.0.1:99999/x", "http://[::1/x", "http://a..b/x"]
 )
 def test_what_is_no_plain_url(url: str) -> None:
-    told = fault(url)
-    assert "is no plain URL" in told or "is no URL" in told or "is not allowed" in told
-    assert "secret" not in told
+    error = fault(url)
+    assert "is no plain URL" in error or "is no URL" in error or "is not allowed" in error
+    assert "secret" not in error
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/a b\r\nX: y", "http://127.0.0.1/\x00é?q=\n"])
 def test_no_text_of_a_url_becomes_a_header(server: Server, url: str) -> None:
     fault(url.replace("http://127.0.0.1", server.address))
-    assert server.headers == [["Accept", "Accept-Encoding", "Host", "User-Agent"]] * len(server.asked)
+    assert server.headers == [["Accept", "Accept-Encoding", "Host", "User-Agent"]] * len(server.requests)
 
 
 @pytest.fixture
@@ -439,8 +439,8 @@ def test_certificates_are_checked(certificate: Path, monkeypatch: pytest.MonkeyP
         assert fault(url, allowed=here).startswith("its host's certificate is not trusted: self-signed certificate")
         monkeypatch.setattr(web, "_tls", lambda: ssl.create_default_context(cafile=str(certificate)))
         assert read(url, allowed=here) == PNG
-        told = fault(url.replace("localhost", "127.0.0.1"), allowed=here)
-        assert told.startswith("its host's certificate is not trusted: IP address mismatch")
+        error = fault(url.replace("localhost", "127.0.0.1"), allowed=here)
+        assert error.startswith("its host's certificate is not trusted: IP address mismatch")
 
 
 # What a config may say
@@ -457,8 +457,8 @@ def message(**options: Any) -> str:
 
 
 def test_a_config_that_allows_the_web_has_to_name_hosts() -> None:
-    told = message(schemes=["file", "https"])
-    assert "`schemes` allows https; say from where, such as hosts: [example.org]" in told
+    error = message(schemes=["file", "https"])
+    assert "`schemes` allows https; say from where, such as hosts: [example.org]" in error
     assert "`schemes` allows neither http nor https; add one" in message(hosts=["example.org"])
     for wrong in ("http://example.org", "exa mple.org", "*.*.org", "", "a/b"):
         assert "is no host; write images.example.org, *.example.org or *" in message(schemes=["http"], hosts=[wrong])

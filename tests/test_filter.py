@@ -52,8 +52,8 @@ def test_another_bound_measures_nothing_again(tmp_path: Path, map: dict[str, str
     assert {*strict.values()} == {"", "light", "unweighable"}
     for least, most in ((0.2, None), (0.2, 0.5), (0.9, None)):
         graph = graph_of(tmp_path, least, max_contrast=most, **options)
-        told = resume_plan_text(plan_resume(settle_code(graph, store=Store(str(out))), out=str(out)))
-        assert "weigh  reused: option m" in told, "the plan says what changed"
+        found = resume_plan_text(plan_resume(settle_code(graph, store=Store(str(out))), out=str(out)))
+        assert "weigh  reused: option m" in found, "the plan says what changed"
         counters = computed(graph, out).stage_counters["weigh"]
         assert (counters.calls, counters.reused) == (0, len(ROWS))
         assert weighed(tmp_path) == len(ROWS)
@@ -120,9 +120,9 @@ def _profiled(folder: Path, over: dict[str, Any]) -> Graph:
 def test_a_profile_with_another_model_says_the_bound_beside_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         _profiled(tmp_path, {"model": {"kind": "grabcut"}})
-    told = str(refused.value)
-    assert "toy.yaml:" in told
-    assert "profile 'gpu' names another `model` for 'weigh', but not the bound `min_contrast` on its score" in told
+    found = str(refused.value)
+    assert "toy.yaml:" in found
+    assert "profile 'gpu' names another `model` for 'weigh', but not the bound `min_contrast` on its score" in found
     assert (
         _profiled(tmp_path, {"model": {"kind": "grabcut"}, "min_contrast": 0.4}).nodes[0].bounds["min_contrast"] == 0.4
     )

@@ -283,16 +283,16 @@ def traced(graph: Graph) -> dict[str, set[str]]:
     Each stage that decides is tried with every answer; a record is its fields, each with who wrote it.
     """
     found: dict[str, set[str]] = {node.id: set() for node in graph.nodes}
-    asked = {clause.field: set[str]() for node in graph.nodes for clause in node.clauses}
+    requests = {clause.field: set[str]() for node in graph.nodes for clause in node.clauses}
     for node in graph.nodes:
         for clause in node.clauses:
-            asked[clause.field].update(clause.values)
+            requests[clause.field].update(clause.values)
     sourced = [
-        {name: (value, "") for name, value in zip(asked, values, strict=True)}
-        for values in itertools.product(*([*answers, "else"] for answers in asked.values()))
+        {name: (value, "") for name, value in zip(requests, values, strict=True)}
+        for values in itertools.product(*([*answers, "else"] for answers in requests.values()))
     ]
     for record in sourced:
-        _follow(graph, 0, record, found, asked)
+        _follow(graph, 0, record, found, requests)
     for index, node in enumerate(graph.nodes):
         makers = [other.id for other in graph.nodes[:index] if other.branches_out]
         found[node.id].update(makers[-1:])
@@ -302,7 +302,7 @@ def traced(graph: Graph) -> dict[str, set[str]]:
 
 
 def _follow(
-    graph: Graph, at: int, record: dict[str, Any], found: dict[str, set[str]], asked: Mapping[str, set[str]]
+    graph: Graph, at: int, record: dict[str, Any], found: dict[str, set[str]], request: Mapping[str, set[str]]
 ) -> None:
     for index in range(at, len(graph.nodes)):
         node = graph.nodes[index]
@@ -312,10 +312,10 @@ def _follow(
         names = {*node.reads, *node.optional, *(clause.field for clause in node.clauses)}
         found[node.id].update(record[name][1] for name in names if name in record and record[name][1])
         for name in node.writes:
-            rest = [(value, node.id) for value in [*asked.get(name, ()), "else"]]
+            rest = [(value, node.id) for value in [*request.get(name, ()), "else"]]
             record = {**record, name: rest[0]}
             for written in rest[1:]:
-                _follow(graph, index + 1, {**record, name: written}, found, asked)
+                _follow(graph, index + 1, {**record, name: written}, found, request)
 
 
 def _all_before(direct: Mapping[str, set[str]], id: str) -> Iterator[str]:

@@ -31,14 +31,14 @@ from datagen.pipeline.graph_model import Graph
 from datagen.shards.index import DATASET
 from datagen.storage.store import Store
 
-KEPT = {"use": "sift", "with": {"share": 0.0}, "durable": True}
+REMAINING = {"use": "sift", "with": {"share": 0.0}, "durable": True}
 
 
 class Stopping(Quiet):
     """Ends a run after its first slice."""
 
-    def on_progress(self, told: RunProgress) -> None:
-        if told.slices:
+    def on_progress(self, message: RunProgress) -> None:
+        if message.slices:
             raise KeyboardInterrupt
 
 
@@ -53,7 +53,7 @@ def out(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def graph_of(folder: Path, side: int = 4, rows: int = 8, share: float = 0.0) -> Graph:
-    stages = [{**KEPT, "with": {"share": share}}, {**PAINT, "with": {"side": side}}]
+    stages = [{**REMAINING, "with": {"share": share}}, {**PAINT, "with": {"side": side}}]
     return toy_graph(folder, stages, rows=plain_rows(rows))
 
 
@@ -75,10 +75,10 @@ def put(out: str, *names: str, data: bytes = b"1234567890") -> set[str]:
 def gone(out: str) -> tuple[set[str], Freed]:
     """What gc takes away; a dry run says the same and takes nothing."""
     before = files(out)
-    told = collect_garbage(out, dry=True)
+    found = collect_garbage(out, dry=True)
     assert files(out) == before
     freed = collect_garbage(out)
-    assert (freed.files, freed.bytes) == (told.files, told.bytes)
+    assert (freed.files, freed.bytes) == (found.files, found.bytes)
     assert collect_garbage(out).files == {}
     return before - files(out), freed
 
@@ -228,15 +228,15 @@ def test_folders_of_which_nothing_is_left_go(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[Any]) -> None:
     out = tmp_path / "out"
     run_local(graph_of(tmp_path), out)
-    code, told, _ = call("gc", out, capfd=capfd)
-    assert (code, told) == (cli.OK, f"{out}: nothing to free\n")
+    code, output, _ = call("gc", out, capfd=capfd)
+    assert (code, output) == (cli.OK, f"{out}: nothing to free\n")
     run_local(graph_of(tmp_path, side=5), out)
-    code, told, _ = call("gc", out, "--dry-run", capfd=capfd)
-    assert told.splitlines()[0].startswith("parts ") or told.splitlines()[0].startswith("ledgers ")
-    assert told.rstrip().endswith("would be freed")
-    code, told, _ = call("gc", out, capfd=capfd)
+    code, output, _ = call("gc", out, "--dry-run", capfd=capfd)
+    assert output.splitlines()[0].startswith("parts ") or output.splitlines()[0].startswith("ledgers ")
+    assert output.rstrip().endswith("would be freed")
+    code, output, _ = call("gc", out, capfd=capfd)
     assert code == cli.OK
-    assert told.rstrip().endswith(" freed")
+    assert output.rstrip().endswith(" freed")
 
 
 def test_a_writer_that_was_killed_before_it_had_a_lock_leaves_nothing(tmp_path: Path) -> None:

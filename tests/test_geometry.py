@@ -26,7 +26,7 @@ from datagen.sources.manifest import FARTHEST
 
 
 @pytest.mark.parametrize(
-    ("box", "said"),
+    ("box", "message"),
     [
         ((0, 0, 4), "not four finite"),
         ((0, 0, math.nan, 5), "not four finite"),
@@ -40,10 +40,10 @@ from datagen.sources.manifest import FARTHEST
         ((-0.9, 0, 0, 5), "outside"),
     ],
 )
-def test_a_bad_box_is_named_with_the_pictures_size(box, said):
+def test_a_bad_box_is_named_with_the_pictures_size(box, message):
     fault = check_box(box, (10, 8))
     assert fault is not None
-    assert said in fault
+    assert message in fault
     assert "10x8" in fault
     assert f"{box[0]:g}" in fault
 
@@ -108,7 +108,7 @@ def test_runs_go_down_columns_background_first():
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "message"),
     [
         ([1, 2], "add up to 3, its size 2x3 has 6"),
         ([7], "add up to 7, "),
@@ -119,9 +119,9 @@ def test_runs_go_down_columns_background_first():
         ([10**20], f"add up to {10**20}, "),
     ],
 )
-def test_runs_that_do_not_fit_are_refused(counts, said):
+def test_runs_that_do_not_fit_are_refused(counts, message):
     """The wrapped sum of the large ones is that of the mask: they used to bring the process down."""
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         decode_rle(counts, (3, 2))
     assert "2x3" in str(caught.value)
 

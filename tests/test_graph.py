@@ -174,11 +174,11 @@ def test_only_stages_with_as_many_workers_fuse(tmp_path: Path) -> None:
 REPEATED = {"repeat": {"times": 3, "until": {"verdict": "yes"}, "stages": [ASK]}}
 
 
-@pytest.mark.parametrize(("asked", "meant"), [("ask", "ask_3"), ("ask_2", "ask_2"), ("ask_3", "ask_3")])
+@pytest.mark.parametrize(("after", "meant"), [("ask", "ask_3"), ("ask_2", "ask_2"), ("ask_3", "ask_3")])
 def test_after_a_repeated_stage_is_after_its_last_round_or_the_one_named(
-    tmp_path: Path, asked: str, meant: str
+    tmp_path: Path, after: str, meant: str
 ) -> None:
-    graph = toy_graph(tmp_path, [REPEATED, {**PAINT, "after": asked}])
+    graph = toy_graph(tmp_path, [REPEATED, {**PAINT, "after": after}])
     assert {node.id: node.after for node in graph.nodes}["paint"] == (meant,)
 
 
@@ -238,8 +238,8 @@ def test_a_condition_is_part_of_the_fingerprint(tmp_path: Path) -> None:
 
 def test_conditions_that_read_alike_have_fingerprints_of_their_own(tmp_path: Path) -> None:
     prints = [
-        _prints(tmp_path, [SIFT, {"use": "blow_up", "when": {"caption": asked}}, PAINT])["blow_up"]
-        for asked in (["a", "b"], "a, b", ["a, b", "c"], ["a", "b, c"])
+        _prints(tmp_path, [SIFT, {"use": "blow_up", "when": {"caption": requests}}, PAINT])["blow_up"]
+        for requests in (["a", "b"], "a, b", ["a, b", "c"], ["a", "b, c"])
     ]
     assert len(set(prints)) == 4
 
@@ -342,22 +342,22 @@ RAISING = {
 
 @pytest.mark.parametrize("name", RAISING)
 def test_a_plugin_module_that_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    code, told = RAISING[name]
+    code, found = RAISING[name]
     package = tmp_path / f"{name}_modules"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "wince.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     message = _message(tmp_path, [{"use": "wince"}, PAINT], plugins=["toys", package.name])
-    assert f"toy.yaml:10: stage 'wince' cannot be imported from {package.name}.wince: {told}" in message
+    assert f"toy.yaml:10: stage 'wince' cannot be imported from {package.name}.wince: {found}" in message
 
 
 @pytest.mark.parametrize("name", RAISING)
 def test_a_plugin_package_that_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    code, told = RAISING[name]
+    code, found = RAISING[name]
     package = tmp_path / f"{name}_package"
     (package / "inner").mkdir(parents=True)
     (package / "__init__.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     message = _message(tmp_path, [PAINT], plugins=["toys", f"{package.name}.inner"])
-    assert f"package '{package.name}.inner' cannot be imported to take stages from: {told}" in message
+    assert f"package '{package.name}.inner' cannot be imported to take stages from: {found}" in message

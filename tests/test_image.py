@@ -41,7 +41,7 @@ SMOOTH = smooth(40, 24)
 P3 = rgb_profile(P3_TO_XYZ, name="a wide one")
 
 
-def kept(data: bytes) -> bool:
+def is_kept_as_file(data: bytes) -> bool:
     """Whether a file's own bytes are kept."""
     return Image.decode(data).encoded() == data
 
@@ -82,8 +82,8 @@ def test_a_truncated_picture_is_damaged_wherever_it_was_cut(data: bytes) -> None
     assert pixels(data).shape == SMOOTH.shape
     ends = {*range(1, 40), *range(40, len(data), 29), *range(len(data) - 30, len(data))}
     for end in sorted(ends):
-        told = fault(data[:end])
-        assert told.startswith(("the picture is damaged: ", "not a picture")), told
+        message = fault(data[:end])
+        assert message.startswith(("the picture is damaged: ", "not a picture")), message
 
 
 @pytest.mark.parametrize("format", ["GIF", "BMP"])
@@ -147,8 +147,8 @@ def test_pillow_opens_what_may_be_allowed() -> None:
 
 def test_numbers_without_a_fixed_white_are_refused() -> None:
     for numbers in (np.float32, np.int32):
-        told = fault(saved(np.ones((4, 4), numbers), "TIFF"))
-        assert told == "pictures of 32-bit numbers have no fixed white: save it as 8 or 16 bit"
+        message = fault(saved(np.ones((4, 4), numbers), "TIFF"))
+        assert message == "pictures of 32-bit numbers have no fixed white: save it as 8 or 16 bit"
 
 
 # Depth, palette, alpha
@@ -157,7 +157,7 @@ def test_numbers_without_a_fixed_white_are_refused() -> None:
 def test_plain_pictures_are_kept_to_the_byte() -> None:
     for format in ("PNG", "JPEG", "WEBP"):
         data = saved(SMOOTH, format)
-        assert kept(data)
+        assert is_kept_as_file(data)
         assert np.array_equal(pixels(data), np.array(Pillow.open(io.BytesIO(data))))
     assert np.array_equal(pixels(saved(NOISE, "PNG")), NOISE)
 
@@ -167,7 +167,7 @@ def test_other_formats_are_stored_losslessly(format: str) -> None:
     data = saved(NOISE, format)
     assert np.array_equal(pixels(data), NOISE)
     assert Image.decode(data).format == "png"
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 def test_grey_and_one_bit() -> None:
@@ -179,7 +179,7 @@ def test_grey_and_one_bit() -> None:
     for depth in (1, 2, 4):
         levels = grey >> (8 - depth)
         assert np.array_equal(pixels(png(levels, kind=0, bits=depth))[..., 2], levels * (255 // (2**depth - 1)))
-    assert not kept(saved(grey, "PNG"))
+    assert not is_kept_as_file(saved(grey, "PNG"))
     assert np.array_equal(pixels(saved(np.full((8, 8), 77, np.uint8), "JPEG")), np.full((8, 8, 3), 77))
 
 
@@ -192,7 +192,7 @@ def test_sixteen_bits_are_cut_to_the_upper_eight_and_never_kept() -> None:
         data = png(deep, kind=kind, bits=16)
         expected = np.broadcast_to(high[..., :1], (9, 13, 3)) if kind == 0 else high[..., :3]
         assert np.array_equal(pixels(data), expected)
-        assert not kept(data)
+        assert not is_kept_as_file(data)
     done, tiff = cv2.imencode(".tiff", DEEP[..., 2::-1])
     assert done
     assert np.array_equal(pixels(tiff.tobytes()), high[..., :3])
@@ -245,7 +245,7 @@ def test_a_transparent_colour_is_white_at_any_depth(bits: int) -> None:
     colours = np.array([[[10, 200, 30], [200, 10, 30], [0, 0, 0]]], np.uint16) * (257 if bits == 16 else 1)
     data = png(colours, kind=2, bits=bits, chunks=((b"tRNS", struct.pack(">3H", *colours[0, 1])),))
     assert pixels(data)[0].tolist() == [[10, 200, 30], [255, 255, 255], [0, 0, 0]]
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 def test_cmyk_without_a_profile() -> None:
@@ -255,7 +255,7 @@ def test_cmyk_without_a_profile() -> None:
     found = pixels(data)
     assert np.abs(found[8, 3] - np.array([255.0, 0, 0])).max() <= 3
     assert np.abs(found[8, 12] - 255.0).max() <= 3
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 def test_cmyk_is_read_as_adobe_writes_it_with_and_without_its_mark() -> None:
@@ -292,7 +292,7 @@ def test_a_wide_profile_is_converted(format: str) -> None:
     data = saved(flat, format, icc_profile=P3, **({"quality": 100} if format in ("JPEG", "WEBP") else {}))
     assert np.abs(pixels(data) - p3_as_srgb(flat)).max() <= 3
     assert np.abs(pixels(data).astype(int) - flat).max() > 8
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 def test_a_profile_holds_for_alpha_palettes_and_turned_pictures_too() -> None:
@@ -315,15 +315,15 @@ def test_a_grey_profile_is_converted_with_and_without_alpha() -> None:
 
 def test_what_is_srgb_is_told_by_its_colours_and_not_by_its_name() -> None:
     for format in ("PNG", "JPEG", "WEBP"):
-        assert kept(saved(SMOOTH, format, icc_profile=SRGB))
-    assert not kept(saved(NOISE, "PNG", icc_profile=rgb_profile(P3_TO_XYZ, name="sRGB IEC61966-2.1")))
+        assert is_kept_as_file(saved(SMOOTH, format, icc_profile=SRGB))
+    assert not is_kept_as_file(saved(NOISE, "PNG", icc_profile=rgb_profile(P3_TO_XYZ, name="sRGB IEC61966-2.1")))
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", P3[:200], bytes(500), grey_profile(1.0), ink_profile()])
 def test_a_profile_that_is_broken_or_of_other_colours_counts_as_none_but_is_not_kept(profile: bytes) -> None:
     data = saved(NOISE, "PNG", icc_profile=profile)
     assert np.array_equal(pixels(data), NOISE)
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 def test_lab_is_converted() -> None:
@@ -337,9 +337,9 @@ def test_lab_is_converted() -> None:
 
 
 def exif(turn: Any) -> Pillow.Exif:
-    told = Pillow.Exif()
-    told[0x0112] = turn
-    return told
+    found = Pillow.Exif()
+    found[0x0112] = turn
+    return found
 
 
 TURNS = {
@@ -363,7 +363,7 @@ def test_exif_turns_a_picture_upright(format: str, turn: int) -> None:
     found = pixels(data)
     assert found.shape == SMOOTH.shape
     assert np.abs(found.astype(int) - SMOOTH).max() <= (4 if format == "JPEG" else 0)
-    assert kept(data) == (turn == 1 and format != "TIFF")
+    assert is_kept_as_file(data) == (turn == 1 and format != "TIFF")
     if format == "JPEG":
         other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert np.abs(found.astype(int) - other).max() <= 4
@@ -373,22 +373,22 @@ def test_an_orientation_that_means_nothing_is_upright() -> None:
     for turn in (0, 9, 200):
         data = saved(NOISE, "PNG", exif=exif(turn))
         assert np.array_equal(pixels(data), NOISE)
-        assert kept(data)
+        assert is_kept_as_file(data)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize(
-    "told", [b"garbage!", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + bytes(9), b""]
+    "message", [b"garbage!", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + bytes(9), b""]
 )
-def test_damaged_exif_counts_as_none(told: bytes, format: str) -> None:
-    data = saved(SMOOTH, format, exif=b"Exif\0\0" + told, **({} if format == "PNG" else {"quality": 100}))
+def test_damaged_exif_counts_as_none(message: bytes, format: str) -> None:
+    data = saved(SMOOTH, format, exif=b"Exif\0\0" + message, **({} if format == "PNG" else {"quality": 100}))
     assert np.abs(pixels(data).astype(int) - SMOOTH).max() <= 12
 
 
 def test_a_file_with_damaged_exif_is_not_kept_as_others_may_turn_it() -> None:
     data = saved(NOISE, "PNG", exif=b"Exif\0\0garbage!")
     assert np.array_equal(pixels(data), NOISE)
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 # Frames
@@ -402,7 +402,7 @@ def test_of_several_frames_the_first_is_taken(format: str) -> None:
     data = saved(FRAMES[0], format, save_all=True, append_images=FRAMES[1:], **options)
     assert len(list(ImageSequence.Iterator(Pillow.open(io.BytesIO(data))))) == 3
     assert np.array_equal(pixels(data), np.array(FRAMES[0]))
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 def test_an_animated_gif_gives_its_first_frame() -> None:
@@ -426,7 +426,7 @@ def test_a_jpeg_of_several_pictures_gives_its_first() -> None:
     shots = [Pillow.fromarray(np.full((16, 16, 3), level, np.uint8)) for level in (60, 200)]
     data = saved(shots[0], "MPO", save_all=True, append_images=shots[1:])
     assert np.abs(pixels(data) - 60.0).max() <= 2
-    assert not kept(data)
+    assert not is_kept_as_file(data)
 
 
 # Images made here, and their journeys

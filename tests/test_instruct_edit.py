@@ -134,5 +134,5 @@ def test_profile_gpu_keeps_targets_above_the_bound_of_its_predictor(tmp_path: Pa
     config = load(CONFIG, profile="gpu", sets=[*sets, f"filter_aesthetic.min_score={bound}"])
     summary = run_local(build(config), tmp_path / "out")
     assert summary.counts.rejected == {"filter_aesthetic/low_aesthetic": 6}
-    kept = {sample.info["id"] for sample in datagen.open(str(tmp_path / "out"))}
-    assert kept == {id for id, score in scores.items() if score >= bound}
+    found = {sample.info["id"] for sample in datagen.open(str(tmp_path / "out"))}
+    assert found == {id for id, score in scores.items() if score >= bound}

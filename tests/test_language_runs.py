@@ -12,7 +12,7 @@ import pytest
 from batch_server import answers, batching
 from building import PAINT, Quiet, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import kill, running
-from chat_server import Act, Asked, Chat, chatting, fails, says, words_of
+from chat_server import Act, Chat, Request, chatting, fails, says, words_of
 from examples import small_manifest
 
 from datagen.cli import INTERRUPTED, main
@@ -42,7 +42,7 @@ def stages(chat: Chat, *, mood: str = "", concurrency: int = 4, **options: Any) 
 
 def captions(chat: Chat) -> list[str]:
     """What was asked about, in order."""
-    return [words_of(asked).splitlines()[-1] for asked in chat.asked]
+    return [words_of(requests).splitlines()[-1] for requests in chat.requests]
 
 
 def test_cost_stands_in_the_ledger_and_a_new_fingerprint_pays_nothing(tmp_path: Path, chat: Chat) -> None:
@@ -56,11 +56,11 @@ def test_cost_stands_in_the_ledger_and_a_new_fingerprint_pays_nothing(tmp_path: 
     assert sum(json.loads(row["stage_usd"])["consult"] for row in rows) == pytest.approx(8 * 0.015)
     assert summary.stage_counters["consult"].tokens == 120
     again = run_local(toy_graph(tmp_path, stages(chat, mood="glum", **prices)), out)
-    assert (len(chat.asked), again.stage_counters["consult"].tokens) == (8, 0)
+    assert (len(chat.requests), again.stage_counters["consult"].tokens) == (8, 0)
     assert again.stage_counters["consult"].calls == 8, "the stage ran, and found what it asked"
     collect_garbage(str(out))
     run_local(toy_graph(tmp_path, stages(chat, mood="gay")), out)
-    assert len(chat.asked) == 8, "gc keeps what was paid for"
+    assert len(chat.requests) == 8, "gc keeps what was paid for"
 
 
 def test_what_says_how_fast_is_in_no_fingerprint(tmp_path: Path, chat: Chat) -> None:
@@ -82,18 +82,18 @@ def test_what_says_how_fast_is_in_no_fingerprint(tmp_path: Path, chat: Chat) -> 
 
 @pytest.mark.parametrize("fault", [fails(429, Retry_After="1"), fails(500), says("hm")])
 def test_what_passes_costs_no_record(tmp_path: Path, chat: Chat, fault: Act) -> None:
-    def act(asked: Asked, number: int) -> Act:
+    def act(request: Request, number: int) -> Act:
         return fault if number == 2 else says({"remark": "nice"})
 
     chat.act = act
     run_local(toy_graph(tmp_path, stages(chat)), tmp_path / "out")
     assert {row["status"] for row in ledger_rows(tmp_path / "out").values()} == {"accepted"}
-    assert len(chat.asked) == 9
+    assert len(chat.requests) == 9
 
 
 def test_a_refusal_fails_its_record_alone(tmp_path: Path, chat: Chat) -> None:
-    def act(asked: Asked, number: int) -> Act:
-        return says("", refusal="not this one") if "c3" in words_of(asked) else says({"remark": "nice"})
+    def act(request: Request, number: int) -> Act:
+        return says("", refusal="not this one") if "c3" in words_of(request) else says({"remark": "nice"})
 
     chat.act = act
     run_local(toy_graph(tmp_path, stages(chat)), tmp_path / "out")
@@ -106,7 +106,7 @@ def test_a_server_that_wants_another_key_ends_the_run(tmp_path: Path, chat: Chat
     chat.does(fails(401, "who are you"))
     with pytest.raises(SetupError, match="refuses calls without a key"):
         run_local(toy_graph(tmp_path, stages(chat)), tmp_path / "out")
-    assert len(chat.asked) <= 4, "no more than were in flight"
+    assert len(chat.requests) <= 4, "no more than were in flight"
 
 
 def until_done(graph: Any, out: Path, *, engine: Any, runs: int = 30) -> int:
@@ -147,16 +147,16 @@ def test_a_killed_run_repeats_no_more_calls_than_were_in_flight(tmp_path: Path, 
     config = toy_config(tmp_path, stages(chat, concurrency=6), rows=plain_rows(60), slice_size=30)
     out = tmp_path / "out"
     with running(config, out, words=("--engine", "local")) as process:
-        while len(chat.asked) < 25:
+        while len(chat.requests) < 25:
             time.sleep(0.01)
         kill(process.process.pid)
         process.process.wait()
-    asked = len(chat.asked)
-    assert asked < 60
+    requests = len(chat.requests)
+    assert requests < 60
     chat.delay = 0.0
     run_local(build(load(config)), out)
     assert len(set(captions(chat))) == 60
-    assert len(chat.asked) - 60 <= 6
+    assert len(chat.requests) - 60 <= 6
     assert verify(str(out)) == []
 
 
@@ -209,7 +209,7 @@ def test_a_folder_that_can_keep_no_replies_is_told_before_anything_is_paid_for(t
     (out / "run" / "config.yaml").write_text("pipeline: toy")
     with pytest.raises(SetupError, match="is a file, not a folder"):
         run_local(graph, out)
-    assert not chat.asked
+    assert not chat.requests
 
 
 @pytest.mark.parametrize("keeper", [(AnswerCache, "append"), (AppendLog, "add")], ids=["the answer", "the reply"])
@@ -222,15 +222,15 @@ def test_what_cannot_be_kept_ends_the_run(
     monkeypatch.setattr(*keeper, full)
     with pytest.raises(StoreError, match="no space left"):
         run_local(toy_graph(tmp_path, stages(chat), rows=plain_rows(30), slice_size=30), tmp_path / "out")
-    assert len(chat.asked) <= 4 + 4, "nothing more is paid for"
+    assert len(chat.requests) <= 4 + 4, "nothing more is paid for"
 
 
 WORDS = "Add <imagehere> to the sky of <imagehere>. It is small."
 
 
-def as_gpt(asked: Asked, number: int) -> Act:
+def as_gpt(request: Request, number: int) -> Act:
     """Answers what profile api asks, by the form that is wanted."""
-    wanted = asked["response_format"]["json_schema"]["name"]
+    wanted = request["response_format"]["json_schema"]["name"]
     instruction = {"instruction": WORDS, "relations": []}
     return says({"Verdict": "True.", "NameForm": {"name": "a small thing"}, "InstructionForm": instruction}[wanted])
 
@@ -252,8 +252,8 @@ def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, c
     out = tmp_path / "out"
     run_local(rules, out)
     keys = {row["key"] for row in ledger_rows(out).values()}
-    told = run_local(model, out).stage_counters
-    assert told["remove_subject"].calls == 0, "what did not change is kept"
+    result = run_local(model, out).stage_counters
+    assert result["remove_subject"].calls == 0, "what did not change is kept"
     accepted = [row for row in ledger_rows(out).values() if row["status"] == "accepted"]
     assert {row["key"] for row in ledger_rows(out).values()} == keys
     assert {row["instruction"] for row in accepted} == {WORDS}
@@ -262,12 +262,12 @@ def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, c
     assert about["non_deterministic"] == changed
     stage = next(stage for stage in about["runs"][-1]["stages"] if stage["id"] == "write_instruction")
     assert (stage["model"], stage["revision"].split(", ")[1]) == ("language, openai", "openai@1:gpt-4o")
-    assert chat.asked[0]["model"] == "gpt-4o"
+    assert chat.requests[0]["model"] == "gpt-4o"
     assert str(chat.address) not in (out / "dataset.json").read_text()
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"modle": "m"}, "did you mean 'model'?"),
         ({"budget_usd": 5}, "budget_usd needs the prices, usd_per_million_in and usd_per_million_out"),
@@ -276,10 +276,10 @@ def test_the_api_profile_makes_the_same_dataset_in_other_words(tmp_path: Path, c
         ({"retries": -1}, "retries"),
     ],
 )
-def test_wrong_options_are_told_with_their_line(tmp_path: Path, chat: Chat, options: Any, told: str) -> None:
+def test_wrong_options_are_told_with_their_line(tmp_path: Path, chat: Chat, options: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=r"toy.yaml:\d+: ") as error:
         toy_graph(tmp_path, stages(chat, **options))
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_an_answer_that_may_differ_has_to_be_kept(tmp_path: Path, chat: Chat) -> None:
@@ -288,10 +288,10 @@ def test_an_answer_that_may_differ_has_to_be_kept(tmp_path: Path, chat: Chat) ->
         toy_graph(tmp_path, [{**consult, "durable": False}, paint])
 
 
-@pytest.mark.parametrize(("temperature", "asked"), [(1, 2), (0, 1)])
-def test_a_later_round_of_a_repeat_block_draws_anew(tmp_path: Path, chat: Chat, temperature: int, asked: int) -> None:
-    chat.act = lambda asked, number: says({"remark": "good" if number else "bad"})
+@pytest.mark.parametrize(("temperature", "calls"), [(1, 2), (0, 1)])
+def test_a_later_round_of_a_repeat_block_draws_anew(tmp_path: Path, chat: Chat, temperature: int, calls: int) -> None:
+    chat.act = lambda request, number: says({"remark": "good" if number else "bad"})
     [consult, paint] = stages(chat, temperature=temperature)
     repeat = {"times": 3, "until": {"remark": "good"}, "stages": [consult]}
     run_local(toy_graph(tmp_path, [{"repeat": repeat}, paint], rows=plain_rows(1)), tmp_path / "out")
-    assert len(chat.asked) == asked, "at temperature 0 the same question has the same answer"
+    assert len(chat.requests) == calls, "at temperature 0 the same question has the same answer"

@@ -115,8 +115,8 @@ def _run_and_stop(graph: Graph, out: Path, slices: int) -> None:
     """Run until so many slices are committed and one more; to the end, if there are no more."""
 
     class Stopping(Quiet):
-        def on_progress(self, told: RunProgress) -> None:
-            if told.slices > slices:
+        def on_progress(self, message: RunProgress) -> None:
+            if message.slices > slices:
                 raise KeyboardInterrupt
 
     try:

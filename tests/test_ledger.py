@@ -66,10 +66,10 @@ def run_again(out: Path) -> list[str]:
     """Run again; what was said."""
     watcher = Quiet()
     run(graph_beside(out), out=str(out), options=RunOptions("local"), watcher=watcher)
-    return watcher.said
+    return watcher.messages
 
 
-def told(out: Path) -> str:
+def ledger_text(out: Path) -> str:
     return "\n".join(map(str, verify(str(out))))
 
 
@@ -165,11 +165,11 @@ def test_verify_finds_a_ledger_that_lacks_a_record(
 ) -> None:
     tamper(out, edit)
     name = first_slice(out).stem
-    assert message in told(out)
+    assert message in ledger_text(out)
     if edit is not double:
-        assert f"slice {name}: " in told(out)
-    said = run_again(out)
-    assert [line for line in said if line.startswith(f"slice {name} is computed again: ")]
+        assert f"slice {name}: " in ledger_text(out)
+    result = run_again(out)
+    assert [line for line in result if line.startswith(f"slice {name} is computed again: ")]
     assert verify(str(out)) == []
 
 
@@ -177,15 +177,15 @@ def test_verify_compares_totals_with_the_ledger(out: Path) -> None:
     found = json.loads((out / DATASET).read_text())
     found["totals"]["sources"] += 1
     (out / DATASET).write_text(json.dumps(found))
-    assert "totals.sources is 13, the ledger has 12" in told(out)
+    assert "totals.sources is 13, the ledger has 12" in ledger_text(out)
 
 
 def test_verify_compares_sources_with_what_was_cut(out: Path) -> None:
     listing = first_slice(out).parent / "slices.txt"
     assert [line.split("\t")[1] for line in listing.read_text().splitlines()] == ["3", "3", "3", "3"]
     listing.write_text(listing.read_text().replace("\t3", "\t4", 1))
-    assert "totals.sources is 12, the ledger has 13" in told(out)
-    assert "(4 of the source" in told(out)
+    assert "totals.sources is 12, the ledger has 13" in ledger_text(out)
+    assert "(4 of the source" in ledger_text(out)
 
 
 def test_verify_compares_keys_with_the_ledger(out: Path) -> None:
@@ -196,14 +196,14 @@ def test_verify_compares_keys_with_the_ledger(out: Path) -> None:
         next(row for row in rows if row["status"] == "accepted")["key"] = "another"
 
     tamper(out, rename)
-    assert f"{INDEX}: another: accepted in the ledger, but not in the index" in told(out)
-    assert f"{INDEX}: {row['key']}: in the index, but not accepted in the ledger" in told(out)
+    assert f"{INDEX}: another: accepted in the ledger, but not in the index" in ledger_text(out)
+    assert f"{INDEX}: {row['key']}: in the index, but not accepted in the ledger" in ledger_text(out)
 
 
 @pytest.mark.parametrize("data", [b"nothing", parquet(pa.table({"id": ["r0"]}))])
 def test_verify_tells_of_a_damaged_index(out: Path, data: bytes) -> None:
     (out / INDEX).write_bytes(data)
-    assert f"{INDEX}: " in told(out)
+    assert f"{INDEX}: " in ledger_text(out)
     run_again(out)
     assert verify(str(out)) == []
 
@@ -329,9 +329,9 @@ def test_wherever_a_run_breaks_off_no_dataset_is_there_that_is_not_whole(
 def test_an_unreadable_dataset_json_is_kept_and_written_anew(out: Path) -> None:
     before = dataset_bytes(out)
     (out / DATASET).write_bytes(b'{"format": 1, "pipel')
-    [said] = run_again(out)
-    assert said.startswith(f"{out}/dataset.json is damaged: ")
-    assert said.endswith("; it is kept in run/history")
+    [result] = run_again(out)
+    assert result.startswith(f"{out}/dataset.json is damaged: ")
+    assert result.endswith("; it is kept in run/history")
     assert dataset_bytes(out) == before
     assert (out / "run" / "history" / "000000.json").read_bytes() == b'{"format": 1, "pipel'
 
@@ -345,9 +345,9 @@ def test_a_part_that_is_gone_or_short_is_computed_again(out: Path, size: int | N
     if size is not None:
         part.write_bytes(whole[:size])
     name = part.name.rpartition("-")[0]
-    [said] = run_again(out)
-    assert said.startswith(f"slice {name} is computed again: {out}/run/parts/")
-    assert ("is missing" in said) == (size is None)
+    [result] = run_again(out)
+    assert result.startswith(f"slice {name} is computed again: {out}/run/parts/")
+    assert ("is missing" in result) == (size is None)
     assert dataset_bytes(out) == before
     assert verify(str(out)) == []
     assert run_again(out) == []
@@ -372,10 +372,10 @@ def test_a_slice_is_forgotten_only_once_the_dataset_is_set_aside(out: Path, monk
 def test_a_damaged_slice_is_found_and_computed_again(out: Path, data: bytes) -> None:
     before, path = dataset_bytes(out), first_slice(out)
     path.write_bytes(data)
-    assert f"{path} is damaged: " in told(out)
-    assert "run again, which computes that slice anew" in told(out)
-    [said] = run_again(out)
-    assert said.startswith(f"slice {path.stem} is computed again: {path} is damaged: ")
+    assert f"{path} is damaged: " in ledger_text(out)
+    assert "run again, which computes that slice anew" in ledger_text(out)
+    [result] = run_again(out)
+    assert result.startswith(f"slice {path.stem} is computed again: {path} is damaged: ")
     assert dataset_bytes(out) == before
     assert verify(str(out)) == []
 
@@ -393,8 +393,8 @@ def test_a_damaged_slice_is_found_and_computed_again(out: Path, data: bytes) -> 
 def test_what_lies_beside_the_slices_is_checked_and_written_anew(out: Path, name: str, data: bytes) -> None:
     path = first_slice(out).parent / name
     path.write_bytes(data)
-    assert f"{path} is damaged: " in told(out)
-    assert "run again, which writes it anew" in told(out)
+    assert f"{path} is damaged: " in ledger_text(out)
+    assert "run again, which writes it anew" in ledger_text(out)
     with pytest.raises(StoreError, match="is damaged"):
         find(str(out), "r0")
     run_again(out)
@@ -404,7 +404,7 @@ def test_what_lies_beside_the_slices_is_checked_and_written_anew(out: Path, name
 def test_a_slice_of_the_ledger_that_is_gone_is_told_with_its_remedy(out: Path) -> None:
     path = first_slice(out)
     path.unlink()
-    assert f"{path} is missing; run again, which computes that slice anew" in told(out)
+    assert f"{path} is missing; run again, which computes that slice anew" in ledger_text(out)
     run_again(out)
     assert verify(str(out)) == []
 
@@ -435,4 +435,4 @@ def test_what_packing_dropped_is_a_record_of_the_ledger(out: Path) -> None:
     stranger = ledger.read(next(iter(ledger.slices()))).slice(0, 1)
     place = stranger.schema.get_field_index("id")
     ledger.enter_dropped([stranger.set_column(place, "id", pa.array(["stranger"]))])
-    assert "record 'stranger' was dropped by packing, but was not accepted before" in told(out)
+    assert "record 'stranger' was dropped by packing, but was not accepted before" in ledger_text(out)

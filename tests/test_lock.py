@@ -174,8 +174,8 @@ def test_a_run_that_lost_its_lock_notices_it_when_it_renews_and_says_so(
 
 def test_who_took_the_lock_over_is_named(tmp_path: Path, clock: _Clock) -> None:
     store = Store(str(tmp_path))
-    told = pytest.raises(LostLockError, match=f"and process {os.getpid()} on {socket.gethostname()} took it over")
-    with ExitStack() as later, told, locked(store) as held:
+    refusal = pytest.raises(LostLockError, match=f"and process {os.getpid()} on {socket.gethostname()} took it over")
+    with ExitStack() as later, refusal, locked(store) as held:
         clock.now += STALE_SECONDS + 1
         later.enter_context(locked(Store(store.address)))
         held.store.write("mine", b"1")

@@ -27,8 +27,8 @@ BOXED = {"label": "cup", "box": [1, 2, 3, 4]}
 
 
 def rows_of(folder: Path, *lines: str | bytes | dict[str, Any]) -> list[SourceRow]:
-    told = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
-    data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in told)
+    found = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
+    data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in found)
     (folder / "m.jsonl").write_bytes(data)
     return list(Manifest(str(folder / "m.jsonl")).rows())
 
@@ -37,10 +37,10 @@ def fault_of(folder: Path, line: str | bytes | dict[str, Any]) -> tuple[str, str
     """The id and message of a faulty line between two good ones."""
     first, row, last = rows_of(folder, GOOD, line, {**GOOD, "id": "z"})
     assert (first.error, last.error, last.id) == ("", "", "z")
-    where, _, told = row.error.partition("m.jsonl:2: ")
+    where, _, found = row.error.partition("m.jsonl:2: ")
     assert where.startswith(str(folder))
     assert not row.fields
-    return row.id, told
+    return row.id, found
 
 
 # The file
@@ -55,7 +55,7 @@ def test_an_empty_manifest_says_so(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("nowhere.jsonl", "there is no such manifest; a relative path counts from here"),
         ("", "cannot be read as a manifest: Is a directory"),
@@ -63,13 +63,13 @@ def test_an_empty_manifest_says_so(tmp_path: Path, content: bytes) -> None:
         ("a\0b", "cannot be read as a manifest: embedded null byte"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_a_remedy(tmp_path: Path, path: str, told: str) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_a_remedy(tmp_path: Path, path: str, message: str) -> None:
     (tmp_path / "file.txt").write_text("x")
     source = Manifest(str(tmp_path / path))
     for look in (source.check, lambda: list(source.rows())):
         with pytest.raises(ConfigError) as caught:
             look()
-        assert str(caught.value) == f"{tmp_path / path}: {told}"
+        assert str(caught.value) == f"{tmp_path / path}: {message}"
 
 
 def test_a_remote_manifest_is_only_looked_at_when_it_runs() -> None:
@@ -132,7 +132,7 @@ def test_relative_addresses_count_from_the_manifests_folder(path: str, base: str
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ('{"id": "b", ', "not valid JSON: Expecting property name"),
         ("once upon a time", "not valid JSON: Expecting value at character 1"),
@@ -150,14 +150,14 @@ def test_relative_addresses_count_from_the_manifests_folder(path: str, base: str
         ('{"id": "%s", "uri": "x"}' % ("i" * 10_001), "'id': string should have at most 10000 characters"),
     ],
 )  # fmt: skip
-def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: str | bytes, told: str) -> None:
+def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: str | bytes, message: str) -> None:
     id, found = fault_of(tmp_path, line)
     assert id == "%line2"
-    assert told in found
+    assert message in found
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         ({"uri": None}, "'uri': input should be a valid string"),
         ({"urri": "x"}, "unknown key 'urri'; did you mean 'uri'?"),
@@ -200,11 +200,11 @@ def test_a_line_without_a_usable_id_fails_by_its_number(tmp_path: Path, line: st
     ],
 )
 def test_a_line_with_a_fault_fails_by_its_id_and_tells_the_place(
-    tmp_path: Path, keys: dict[str, Any], told: str
+    tmp_path: Path, keys: dict[str, Any], message: str
 ) -> None:
     id, found = fault_of(tmp_path, {"id": "b", "uri": "x", **keys})
     assert id == "b"
-    assert told in found
+    assert message in found
     found.encode()
 
 

@@ -326,16 +326,16 @@ def test_an_aim_that_was_not_measured_is_not_reached() -> None:
 def test_a_pipeline_is_measured(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = write_config(tmp_path, width=96, height=96, turns=3)
     words = ("measure", config, "--sessions", 1, "--no-encoder", "--set", "source.turns=2")
-    told = call(*words, "--json", capfd=capfd)
-    assert told.code == 0, told
-    found = told.data
+    result = call(*words, "--json", capfd=capfd)
+    assert result.code == 0, result
+    found = result.data
     assert (found["split"], found["damages"], found["strengths"]) == ("held_out", ["blur", "elsewhere", "all"], [1, 2])
     assert [(each["wording"], each["turns"]) for each in found["results"]] == [("held_out", 2), ("tuned", 2)]
     assert "fewer than 3" in " ".join(found["notes"])
     assert set(found["not_measured"]) == {"EfficientNet-Lite0", "CLIP"}
     assert {aim["least"] for aim in found["aims"]} == {0.95, 0.9, 0.7}
-    told = call(*words, "--split", "tuned", capfd=capfd)
-    assert told.code == 0, told
+    result = call(*words, "--split", "tuned", capfd=capfd)
+    assert result.code == 0, result
     for title in ("boxes with IoU > 0.5", "conflicts between turns", "filter of alignment, and samples", "aims"):
-        assert title in told.out
+        assert title in result.out
     assert not list(tmp_path.glob("datagen-measure-*"))

@@ -108,10 +108,10 @@ def test_records_by_stage_are_those_of_the_ledger(ran: Ran) -> None:
     going_on = len(ends)
     for stage in ("sift", "ask", "blow_up", "paint"):
         rejected, failed = ends.count(("rejected", stage)), ends.count(("failed", stage))
-        told = {
+        values = {
             part: ran.value(f"ray_datagen_records_{part}_total", stage=stage) for part in ("in", "rejected", "failed")
         }
-        assert told == {"in": 2 * going_on, "rejected": 2 * rejected, "failed": 2 * failed}, "two equal runs"
+        assert values == {"in": 2 * going_on, "rejected": 2 * rejected, "failed": 2 * failed}, "two equal runs"
         going_on -= rejected + failed
         assert ran.value("ray_datagen_records_out_total", stage=stage) == 2 * going_on
     assert ran.value("ray_datagen_records_in_total", stage="write") == 2 * accepted == 2 * going_on > 0
@@ -126,12 +126,12 @@ def test_money_and_seconds_are_those_of_the_summaries(ran: Ran) -> None:
         total.add(ran.second.stage_counters[stage])
         return total
 
-    asked = both("ask")
-    assert asked.reused > 0
-    assert ran.value("ray_datagen_tokens_total", stage="ask") == asked.tokens == 3 * asked.reused, "paid for once"
-    assert ran.value("ray_datagen_usd_total", stage="ask") == pytest.approx(asked.usd)
-    assert ran.value("ray_datagen_records_reused_total", stage="ask") == asked.reused
-    assert ran.value("ray_datagen_calls_total", stage="ask") == asked.calls
+    requests = both("ask")
+    assert requests.reused > 0
+    assert ran.value("ray_datagen_tokens_total", stage="ask") == requests.tokens == 3 * requests.reused, "paid for once"
+    assert ran.value("ray_datagen_usd_total", stage="ask") == pytest.approx(requests.usd)
+    assert ran.value("ray_datagen_records_reused_total", stage="ask") == requests.reused
+    assert ran.value("ray_datagen_calls_total", stage="ask") == requests.calls
     assert ran.value("ray_datagen_seconds_total", stage="paint") == pytest.approx(both("paint").seconds)
 
 
@@ -154,8 +154,8 @@ def _queries(node: Any) -> Iterator[str]:
 
 @pytest.mark.ray
 def test_all_that_the_grafana_dashboard_draws_is_exported(ran: Ran) -> None:
-    told = json.loads(DASHBOARD.read_text())
-    queries = [query for query in _queries(told) if isinstance(query, str) and query != "prometheus"]
+    text = json.loads(DASHBOARD.read_text())
+    queries = [query for query in _queries(text) if isinstance(query, str) and query != "prometheus"]
     used = {name for query in queries for name in re.findall(r"\bray_\w+", query)}
     assert len(used) > 12
     assert used <= {one.name for one in ran.samples}
@@ -168,12 +168,12 @@ def test_all_that_the_grafana_dashboard_draws_is_exported(ran: Ran) -> None:
 
 
 def test_the_grafana_dashboard_can_be_imported() -> None:
-    told = json.loads(DASHBOARD.read_text())
-    assert told["schemaVersion"] >= 39
-    assert next(one["type"] for one in told["templating"]["list"]) == "datasource"
-    sources = {json.dumps(panel["datasource"]) for panel in told["panels"] if panel["type"] != "row"}
+    text = json.loads(DASHBOARD.read_text())
+    assert text["schemaVersion"] >= 39
+    assert next(one["type"] for one in text["templating"]["list"]) == "datasource"
+    sources = {json.dumps(panel["datasource"]) for panel in text["panels"] if panel["type"] != "row"}
     assert sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}
-    numbers = [panel["id"] for panel in told["panels"]]
+    numbers = [panel["id"] for panel in text["panels"]]
     assert len(set(numbers)) == len(numbers)
 
 

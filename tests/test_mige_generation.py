@@ -47,8 +47,8 @@ def ends(out: Path) -> dict[str, str]:
 @pytest.mark.parametrize(("config", "profile"), PROFILES, ids=str)
 def test_every_profile_is_sound(config: Path, profile: str) -> None:
     graph = build(load(config, profile=profile))
-    told = " ".join(graph.loaded.unchecked)
-    assert ("CLIP" in told) == (config == GENERATION and profile in ("embedded", "api"))
+    found = " ".join(graph.loaded.unchecked)
+    assert ("CLIP" in found) == (config == GENERATION and profile in ("embedded", "api"))
 
 
 def test_pictures_stand_for_things_and_there_is_no_source(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_pictures_stand_for_things_and_there_is_no_source(tmp_path: Path) -> Non
     assert not any(name.startswith("source.") for name in shuttle.members)
     assert shuttle.info["size"] == [512, 512]
     assert {sample.info["task"] for sample in dataset} == {"subject_generation"}
-    told = ends(tmp_path / "out")
-    assert (told["coffee#1"], told["coins"], told["clock"]) == ("in_pieces", "no_entity", "blurred")
+    result = ends(tmp_path / "out")
+    assert (result["coffee#1"], result["coins"], result["clock"]) == ("in_pieces", "no_entity", "blurred")
     saucer = next(sample for sample in dataset if sample.info["subject"] == "saucer")
     assert saucer.info["instruction"] == "A cup of espresso stands on <imagehere> with a teaspoon, on a wooden table."
 
@@ -126,8 +126,8 @@ def answered(chat: Chat, **by_word: Any) -> None:
     """Answer each question by the first of these words that stands in it."""
 
     def act(handler: Any) -> None:
-        told = words_of(chat.asked[-1])
-        says(next(answer for word, answer in by_word.items() if word in told))(handler)
+        found = words_of(chat.requests[-1])
+        says(next(answer for word, answer in by_word.items() if word in found))(handler)
 
     chat.does(act)
 
@@ -144,8 +144,8 @@ def test_a_language_model_finds_entities_and_boxes_come_from_the_source(tmp_path
     out = tmp_path / "out"
     (rocket,) = made(GENERATION, out, *sets, profile="api")
     assert rocket.info["instruction"].startswith("<imagehere> stands upright on its launch pad")
-    told = ends(out)
-    assert (told["rocket#1"], told["coins"], told["hubble#0"]) == ("no_box", "no_entity", "no_box")
+    found = ends(out)
+    assert (found["rocket#1"], found["coins"], found["hubble#0"]) == ("no_box", "no_entity", "no_box")
 
 
 @pytest.mark.torch
@@ -193,9 +193,9 @@ def test_a_benchmark_is_grounded_by_tiny_models(tmp_path: Path, chat: Chat) -> N
     dino, sam = tiny_grounding.save_grounding_dino(tmp_path / "dino"), tiny_grounding.save_sam(tmp_path / "sam.pth")
     grounding = [f"ground_subject.detector.weights={dino}", f"ground_subject.segmenter.weights={sam}"]
     grounding += ["ground_subject.min_score=0", "ground_subject.resources.gpus=0", f"source.path={sheet}"]
-    asked = asking("extract_subject", "extractor", chat) + asking("caption_target", "captioner", chat)
+    requests = asking("extract_subject", "extractor", chat) + asking("caption_target", "captioner", chat)
     out = tmp_path / "out"
-    made(BENCH, out, *grounding, *asked, profile="gpu")
+    made(BENCH, out, *grounding, *requests, profile="gpu")
     for id in ("coin-replaced", "coins-3"):
         row = ledger_rows(out)[id]
         assert "box_score" in json.loads(row["scores"])
@@ -204,9 +204,11 @@ def test_a_benchmark_is_grounded_by_tiny_models(tmp_path: Path, chat: Chat) -> N
 
 def test_a_benchmark_asks_for_names_and_captions_and_people_have_the_last_word(tmp_path: Path, chat: Chat) -> None:
     sheet = tmp_path / "bench.csv"
-    told = {"decision": "keep", "name": "lightning tower", "caption": "A tower."}
+    values = {"decision": "keep", "name": "lightning tower", "caption": "A tower."}
     added = "rocket-0,keep,rocket,A rocket.\n"
-    sheet.write_text(f"id,{','.join(told)}\ntower-replaced,{','.join(told.values())}\ngalaxy-replaced,keep,,\n{added}")
+    sheet.write_text(
+        f"id,{','.join(values)}\ntower-replaced,{','.join(values.values())}\ngalaxy-replaced,keep,,\n{added}"
+    )
     extracted = {"subject": "a lightning tower", "instruction": "replace the rocket with <imagehere>"}
     answered(
         chat,
@@ -227,6 +229,6 @@ def test_a_benchmark_asks_for_names_and_captions_and_people_have_the_last_word(t
         "add <imagehere> to the middle of <imagehere>",
     )
     assert (tower.info["subject"], tower.info["captions"]["target"]) == ("lightning tower", "A tower.")
-    assert len(chat.asked) == 5, "what nobody decided about is not paid for"
+    assert len(chat.requests) == 5, "what nobody decided about is not paid for"
     proposed = json.loads(ledger_rows(out)["galaxy-replaced"]["fields"])["proposed_name"]
     assert proposed == "elliptical galaxy"

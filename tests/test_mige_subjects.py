@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from building import dataset_bytes, ledger_rows, run_local, write_manifest
-from chat_server import Act, Asked, Chat, chatting, says, words_of
+from chat_server import Act, Chat, Request, chatting, says, words_of
 from examples import small_manifest
 from foreign_pairs import try_on, viton_hd
 from PIL import Image as Pillow
@@ -108,8 +108,8 @@ def test_the_reference_is_what_the_target_shows(samples: dict[str, Sample]) -> N
 
 def test_mige_keeps_people_and_animals_alone(tmp_path: Path) -> None:
     run_local(graph("", "check_main_subject.judge.also=[]"), tmp_path / "out")
-    kept = {id for id, end in ends_of(tmp_path / "out").items() if end == "accepted"}
-    assert kept == {"blue-suit", "green-suit"}
+    found = {id for id, end in ends_of(tmp_path / "out").items() if end == "accepted"}
+    assert found == {"blue-suit", "green-suit"}
 
 
 def test_a_rerun_changes_no_byte(out: Path, tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ def chat() -> Iterator[Chat]:
         yield server
 
 
-def answers(asked: Asked, number: int) -> Act:
+def answers(request: Request, number: int) -> Act:
     """A language model that knows the demo."""
-    words = words_of(asked).splitlines()
-    wanted = asked["response_format"]["json_schema"]["name"]
+    words = words_of(request).splitlines()
+    wanted = request["response_format"]["json_schema"]["name"]
     if wanted == "Verdict":
         about = next(line for line in words if line.startswith("The instruction:"))
         return says({"answer": "astronaut" in about or "coin" in about, "reason": "so it is"})
@@ -193,7 +193,7 @@ def test_profile_api_asks_about_text_and_takes_known_objects(tmp_path: Path, cha
     assert ends["green-suit"] == "accepted"
     found = {row["id"]: json.loads(row["fields"]) for row in ledger_rows(tmp_path / "out").values()}
     assert found["coin"]["subject"] == "larger coin"
-    assert len(chat.asked) == 5 + 3, "five main subjects, three instructions, and no boxes, as objects are annotated"
+    assert len(chat.requests) == 5 + 3, "five main subjects, three instructions, and no boxes, as objects are annotated"
 
 
 def grounding_dino(folder: Path) -> Path:
@@ -242,10 +242,10 @@ def test_profile_gpu_runs_on_real_models(tmp_path: Path, chat: Chat) -> None:
     assert all(np.isfinite(value) for found in scores.values() for value in found.values())
 
 
-def knows_all(asked: Asked, number: int) -> Act:
+def knows_all(request: Request, number: int) -> Act:
     """Says yes to everything, and calls it a small thing."""
     instruction = {"instruction": "Add <imagehere> to the top of <imagehere>. It is small.", "relations": []}
-    wanted = asked["response_format"]["json_schema"]["name"]
+    wanted = request["response_format"]["json_schema"]["name"]
     return says({"Verdict": "True.", "NameForm": {"name": "small thing"}, "InstructionForm": instruction}[wanted])
 
 

@@ -73,8 +73,8 @@ def test_a_dropped_record_keeps_its_row_and_says_why(tmp_path: Path, monkeypatch
     rows = ledger_rows(tmp_path / "out")
     [stays] = [row for row in rows.values() if row["status"] == "accepted"]
     assert stays["id"] == "r0"
-    told = {(row["stage"], row["reason"], row["detail"]) for row in rows.values() if row["id"] != "r0"}
-    assert told == {("pack", "duplicate", "same content as r0")}
+    found = {(row["stage"], row["reason"], row["detail"]) for row in rows.values() if row["id"] != "r0"}
+    assert found == {("pack", "duplicate", "same content as r0")}
     assert all(row["key"] and row["part"] for row in rows.values())
     assert read_dataset(Store(str(tmp_path / "out"))).totals.rejected == {"pack/duplicate": 11}
 

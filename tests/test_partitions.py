@@ -57,7 +57,7 @@ SELF = f"is being written by process {os.getpid()} on "
 
 
 @pytest.mark.parametrize(
-    ("holding", "coming", "told"),
+    ("holding", "coming", "message"),
     [
         (None, None, "wait for it, or give another --out"),
         (None, Partition(1, 2), "wait for it, or give another --out"),
@@ -72,12 +72,12 @@ SELF = f"is being written by process {os.getpid()} on "
         (Partition(1, 2), Partition(2, 2), ""),
     ],
 )
-def test_who_bears_whom(tmp_path: Path, holding: Partition | None, coming: Partition | None, told: str) -> None:
+def test_who_bears_whom(tmp_path: Path, holding: Partition | None, coming: Partition | None, message: str) -> None:
     store = Store(str(tmp_path))
     with ExitStack() as stack:
         stack.enter_context(locked(store, holding))
-        if told:
-            stack.enter_context(pytest.raises(ConfigError, match=f"^{tmp_path} {SELF}.*{told}"))
+        if message:
+            stack.enter_context(pytest.raises(ConfigError, match=f"^{tmp_path} {SELF}.*{message}"))
         with locked(store, coming):
             pass
     with locked(store, coming):
@@ -142,8 +142,8 @@ def test_a_damaged_slice_of_another_share_is_left_to_it(tmp_path: Path) -> None:
     before = dataset_bytes(tmp_path / "out")
     part = next(path for path in (tmp_path / "out" / "run" / "parts").rglob("*.tar") if path.name.startswith("000001"))
     part.unlink()
-    told = run_share(tmp_path, "1/2").waits_for
-    assert "not yet done: share 2/2 (1 slice left, the first is 000001-" in told
+    found = run_share(tmp_path, "1/2").waits_for
+    assert "not yet done: share 2/2 (1 slice left, the first is 000001-" in found
     assert run_share(tmp_path, "2/2").computed == 1
     assert dataset_bytes(tmp_path / "out") == before
 
@@ -163,13 +163,13 @@ def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatc
     monkeypatch.setattr(run_module.SliceQueue, "unfinished", unfinished)
     monkeypatch.setattr(run_module, "finish", lambda *given, **named: (packed.append(1), finish(*given, **named)))
     graph = toy_graph(tmp_path, STAGES, rows=plain_rows(20))
-    told: list[str] = []
+    lines: list[str] = []
 
     def share(text: str) -> None:
         found = run(
             graph, out=str(tmp_path / "out"), options=RunOptions("local", share=Partition.parse(text)), watcher=Quiet()
         )
-        told.append(found.waits_for)
+        lines.append(found.waits_for)
 
     threads = [threading.Thread(target=share, args=(text,)) for text in ("1/2", "2/2")]
     for thread in threads:
@@ -177,8 +177,8 @@ def test_of_shares_that_end_at_once_exactly_one_packs(tmp_path: Path, monkeypatc
     for thread in threads:
         thread.join()
     assert len(packed) == 1
-    assert sorted(bool(text) for text in told) == [False, True]
-    assert next(text for text in told if text).startswith("all shares are done; another one ")
+    assert sorted(bool(text) for text in lines) == [False, True]
+    assert next(text for text in lines if text).startswith("all shares are done; another one ")
     assert verify(str(tmp_path / "out")) == []
 
 
@@ -199,10 +199,10 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, SLOW, rows=plain_rows(20)), tmp_path / "whole")
     config, out = toy_config(tmp_path, SLOW, rows=plain_rows(20)), tmp_path / "out"
     shares = [start(config, out, share) for share in ("1/2", "2/2")]
-    told = [share.communicate(timeout=120) for share in shares]
-    assert [share.returncode for share in shares] == [0, 0], told
-    assert sorted("python -m datagen verify" in text for text, _ in told) == [False, True]
-    waiting = next(text for text, _ in told if "python -m datagen verify" not in text)
+    output = [share.communicate(timeout=120) for share in shares]
+    assert [share.returncode for share in shares] == [0, 0], output
+    assert sorted("python -m datagen verify" in text for text, _ in output) == [False, True]
+    waiting = next(text for text, _ in output if "python -m datagen verify" not in text)
     assert "the dataset is packed once all shares are done" in waiting or "all shares are done; another" in waiting
     assert dataset_bytes(out) == dataset_bytes(tmp_path / "whole")
     assert verify(str(out)) == []
@@ -221,18 +221,18 @@ def test_a_share_that_is_killed_goes_on_and_packs(tmp_path: Path) -> None:
     killed.communicate(timeout=60)
     assert (out / "run" / "locks" / "2-of-2").exists()
     first = start(config, out, "1/2")
-    told, _ = first.communicate(timeout=120)
+    text, _ = first.communicate(timeout=120)
     assert first.returncode == 0
-    assert "not yet done: share 2/2 (" in told
+    assert "not yet done: share 2/2 (" in text
     assert not (out / DATASET).exists()
     second = start(config, out, "2/2")
-    told, _ = second.communicate(timeout=120)
-    assert (second.returncode, "python -m datagen verify" in told) == (0, True)
+    text, _ = second.communicate(timeout=120)
+    assert (second.returncode, "python -m datagen verify" in text) == (0, True)
     assert dataset_bytes(out) == dataset_bytes(tmp_path / "whole")
 
 
 @pytest.mark.subprocess
 def test_a_wrong_share_is_told_by_the_command(tmp_path: Path) -> None:
     wrong = start(toy_config(tmp_path, STAGES), tmp_path / "out", "3/2")
-    _, told = wrong.communicate(timeout=60)
-    assert (wrong.returncode, told.startswith("error: --slices takes I/N with I from 1 to N")) == (2, True)
+    _, text = wrong.communicate(timeout=60)
+    assert (wrong.returncode, text.startswith("error: --slices takes I/N with I from 1 to N")) == (2, True)

@@ -74,24 +74,24 @@ def test_rows_that_were_added_are_new_slices(tmp_path: Path) -> None:
     assert "2 slices are new: rows were added or changed" in resume_plan_text(found)
 
 
-KEPT = {**SIFT, "durable": True}
+REUSED = {**SIFT, "durable": True}
 CHANGES: dict[str, tuple[list[Any], dict[str, list[str]]]] = {
-    "an option": ([{**KEPT, "with": {"share": 0.2}}, BLOW, PAINT], {"sift": ["option share: 0.1 -> 0.2"]}),
+    "an option": ([{**REUSED, "with": {"share": 0.2}}, BLOW, PAINT], {"sift": ["option share: 0.1 -> 0.2"]}),
     "a condition": (
-        [KEPT, {**BLOW, "when": {"caption": "c1"}}, PAINT],
+        [REUSED, {**BLOW, "when": {"caption": "c1"}}, PAINT],
         {"blow_up": ["when: none -> caption = c1"]},
     ),
     "a map": (
-        [{**KEPT, "map": {"contrast": "clipped"}}, BLOW, PAINT],
+        [{**REUSED, "map": {"contrast": "clipped"}}, BLOW, PAINT],
         {"sift": ["map: none -> contrast is clipped", "writes: contrast is score -> clipped is score"]},
     ),
-    "a new stage": ([KEPT, BLOW, {"use": "fan_out"}, PAINT], {"fan_out": ["new stage"], "paint": ["depends on 'fan_out', which it did not"]}),
+    "a new stage": ([REUSED, BLOW, {"use": "fan_out"}, PAINT], {"fan_out": ["new stage"], "paint": ["depends on 'fan_out', which it did not"]}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CHANGES)
 def test_the_reason_is_told(tmp_path: Path, case: str) -> None:
-    run_local(toy_graph(tmp_path, [KEPT, BLOW, PAINT]), tmp_path / "out")
+    run_local(toy_graph(tmp_path, [REUSED, BLOW, PAINT]), tmp_path / "out")
     stages, expected = CHANGES[case]
     stages = [{**stage, "durable": True} for stage in stages]
     assert why(looked(toy_graph(tmp_path, stages), tmp_path)) == expected
@@ -113,8 +113,8 @@ def test_a_version_a_revision_and_what_depends_on_them_are_told(
 
 
 def test_answers_that_are_kept_are_counted(tmp_path: Path) -> None:
-    run_local(toy_graph(tmp_path, [KEPT, PAINT]), tmp_path / "out")
-    graph = toy_graph(tmp_path, [KEPT, {**PAINT, "with": {"side": 5}}])
+    run_local(toy_graph(tmp_path, [REUSED, PAINT]), tmp_path / "out")
+    graph = toy_graph(tmp_path, [REUSED, {**PAINT, "with": {"side": 5}}])
     print = stage_fingerprints(graph)["sift"]
     names = [path.stem for path in sorted((tmp_path / "out/run/ledger").glob("*/0*.parquet"))]
     folder = tmp_path / "out/run/checkpoints" / print
@@ -154,11 +154,11 @@ def test_damaged_notes_of_the_last_run_count_as_none(tmp_path: Path, text: str) 
 def test_the_command_tells_the_same_as_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config, out = toy_config(tmp_path, [SIFT, PAINT]), tmp_path / "out"
     call("run", config, "--engine", "local", "--out", out, capfd=capfd)
-    code, told, _ = call("plan", config, "--out", out, "--set", "sift.share=0.5", capfd=capfd)
+    code, output, _ = call("plan", config, "--out", out, "--set", "sift.share=0.5", capfd=capfd)
     assert code == cli.OK
-    assert "sift   to do: option share: 0.1 -> 0.5" in told
-    code, told, _ = call("plan", config, "--out", out, "--set", "sift.share=0.5", "--json", capfd=capfd)
-    found = json.loads(told)
+    assert "sift   to do: option share: 0.1 -> 0.5" in output
+    code, output, _ = call("plan", config, "--out", out, "--set", "sift.share=0.5", "--json", capfd=capfd)
+    found = json.loads(output)
     assert (found["slices"], found["done_slices"], found["rows"]) == (3, 0, 8)
     assert found["stages"][0]["why"][0] == "option share: 0.1 -> 0.5"
 
@@ -215,9 +215,9 @@ def test_comments_docstrings_and_formatting_are_no_other_code(plugin: Path) -> N
 
 
 def test_a_models_implementation_is_code_of_its_stage(tmp_path: Path) -> None:
-    node = toy_graph(tmp_path, [{"use": "trace"}, PAINT]).nodes[0]
+    node, again = (toy_graph(tmp_path, [{"use": "trace"}, PAINT]).nodes[0] for _ in range(2))
     found = code_parts(node, modules=source_modules())
-    assert code_hash(node) == code_hash(node)
+    assert code_hash(node) == code_hash(again)
     assert "datagen.models.segmenters.grabcut" in found
     assert "datagen.models.segmenters.annotated" not in found
 
@@ -229,10 +229,10 @@ def change(plugin: Path, word: str) -> None:
 def said_by_run(graph: Graph, out: Path, code: Any = "") -> tuple[list[str], int]:
     watcher = Quiet()
     summary = run(graph, out=str(out), options=RunOptions("local", code=code), watcher=watcher)
-    return watcher.said, summary.computed
+    return watcher.messages, summary.computed
 
 
-TOLD = (
+MESSAGES = (
     "stage 'add_caption': its code changed since its results were computed, its version did not; "
     "they are used again; --code rerun computes them anew"
 )
@@ -242,9 +242,9 @@ def test_changed_code_is_said_until_it_is_settled(plugin: Path) -> None:
     graph, out = graph_of(plugin), plugin.parent / "out"
     assert said_by_run(graph, out) == ([], 3)
     change(plugin, "b")
-    assert outlook_of(graph, out).notes == [TOLD]
-    assert said_by_run(graph, out) == ([TOLD], 0)
-    assert said_by_run(graph, out) == ([TOLD], 0), "it is said as long as nothing was decided"
+    assert outlook_of(graph, out).notes == [MESSAGES]
+    assert said_by_run(graph, out) == ([MESSAGES], 0)
+    assert said_by_run(graph, out) == ([MESSAGES], 0), "it is said as long as nothing was decided"
     assert said_by_run(graph, out, "reuse") == ([], 0)
     assert said_by_run(graph, out) == ([], 0)
 
@@ -265,7 +265,7 @@ def test_a_rerun_gives_the_stage_a_fingerprint_of_its_own_that_stays(plugin: Pat
     expected = run_fingerprint(graph, salts=settled.context.salts)
     assert json.loads((out / "dataset.json").read_text())["fingerprint"] == expected
     change(plugin, "c")
-    assert said_by_run(graph, out) == ([TOLD], 0)
+    assert said_by_run(graph, out) == ([MESSAGES], 0)
     assert said_by_run(graph, out, "rerun") == ([], 3)
 
 
@@ -283,8 +283,8 @@ def test_a_damaged_book_of_codes_is_said_and_written_anew(plugin: Path, text: st
     said_by_run(graph, out)
     (out / CODE).write_bytes(text.encode("latin-1"))
     assert f"{CODE} is damaged" in outlook_of(graph, out).notes[0]
-    said, computed = said_by_run(graph, out)
-    assert f"{CODE} is damaged" in said[0]
+    result, computed = said_by_run(graph, out)
+    assert f"{CODE} is damaged" in result[0]
     assert computed == 0
     assert CodeBook.read(Store(str(out))).codes.keys() == set(stage_fingerprints(graph).values())
 
@@ -294,9 +294,9 @@ def test_the_option_is_taken_from_the_command_line(plugin: Path, capfd: pytest.C
     said_by_run(graph_of(plugin), out)
     change(plugin, "b")
     words = [plugin.parent / "toy.yaml", "--out", out]
-    assert TOLD in call("plan", *words, capfd=capfd)[1]
-    assert TOLD not in call("plan", *words, "--code", "rerun", capfd=capfd)[1]
-    code, told, _ = call("run", *words, "--engine", "local", "--code", "rerun", capfd=capfd)
+    assert MESSAGES in call("plan", *words, capfd=capfd)[1]
+    assert MESSAGES not in call("plan", *words, "--code", "rerun", capfd=capfd)[1]
+    code, output, _ = call("run", *words, "--engine", "local", "--code", "rerun", capfd=capfd)
     assert code == cli.OK
-    assert "were done before" not in told
+    assert "were done before" not in output
     assert build(load(plugin.parent / "toy.yaml"))

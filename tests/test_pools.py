@@ -122,7 +122,7 @@ def test_a_pool_keeps_to_its_least_and_most_workers(tmp_path: Path) -> None:
     graph = toy_graph(
         tmp_path, [bounded, {**PAINT, "resources": {"cpus": 0.2, "replicas": {"max": 1}}}], rows=plain_rows(90)
     )
-    workers = {heard.workers["bounded"] for heard in _on_ray(graph, tmp_path / "out") if heard.workers}
+    workers = {events.workers["bounded"] for events in _on_ray(graph, tmp_path / "out") if events.workers}
     assert workers <= {2, 3}
     assert 2 <= len({call["pid"] for call in _logged(tmp_path, "bounded")}) <= 3
 
@@ -131,11 +131,11 @@ def test_a_pool_keeps_to_its_least_and_most_workers(tmp_path: Path) -> None:
 def test_a_slow_stage_gets_the_cores_of_an_idle_one(tmp_path: Path) -> None:
     stages = [_log(tmp_path, "quick", cpus=1), _log(tmp_path, "slow", seconds=0.5), PAINT]
     graph = toy_graph(tmp_path, stages, rows=plain_rows(90))
-    heard = [heard.workers for heard in _on_ray(graph, tmp_path / "out") if heard.workers]
-    assert heard[0] == {"quick": 2, "slow": 1, "paint": 1} or heard[0]["slow"] <= 2
-    assert max(workers["slow"] for workers in heard) == 3, "one stays with the quick stage"
+    lines = [lines.workers for lines in _on_ray(graph, tmp_path / "out") if lines.workers]
+    assert lines[0] == {"quick": 2, "slow": 1, "paint": 1} or lines[0]["slow"] <= 2
+    assert max(workers["slow"] for workers in lines) == 3, "one stays with the quick stage"
     assert len({call["pid"] for call in _logged(tmp_path, "slow")}) == 3
-    assert all(workers["quick"] + workers["slow"] <= 4 for workers in heard)
+    assert all(workers["quick"] + workers["slow"] <= 4 for workers in lines)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -188,7 +188,7 @@ def test_bytes_in_flight_are_bounded_and_one_slice_always_goes(
         _log(tmp_path, "second", seconds=0.15, batch_size=1, cpus=0.9, replicas={"max": 1}),
     ]
     graph = toy_graph(tmp_path, stages, rows=plain_rows(24), slice_size=1)
-    reports = [heard for heard in _on_ray(graph, tmp_path / "out", in_flight_mb=in_flight_mb) if heard.report]
+    reports = [events for events in _on_ray(graph, tmp_path / "out", in_flight_mb=in_flight_mb) if events.report]
     assert len(reports) == 24
     assert least <= _most_between(tmp_path, after=8) <= most
 
@@ -256,8 +256,8 @@ def _bombs(number: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_too_many_failures_stop_a_run_which_goes_on_later(tmp_path: Path, engine: Engine) -> None:
     graph = toy_graph(tmp_path, [{"use": "blow_up"}, PAINT], rows=_bombs(120))
-    told = r"stopped early: \d+ of \d+ records failed, more than --max-failed 0.1 allows, most of them in 'blow_up'"
-    with pytest.raises(DatagenError, match=told):
+    expected = r"stopped early: \d+ of \d+ records failed, more than --max-failed 0.1 allows, most of them in 'blow_up'"
+    with pytest.raises(DatagenError, match=expected):
         _run(graph, tmp_path / "out", engine=engine, failed_share=0.1)
     assert not (tmp_path / "out" / "dataset.json").exists()
     rest = _run(graph, tmp_path / "out", engine=engine)

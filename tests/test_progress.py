@@ -62,8 +62,8 @@ def _pace(folder: Path, clock: Clock) -> Throughput:
     return Throughput(fuse(toy_graph(folder, stages)), clock=clock)
 
 
-def _stages(told: RunProgress) -> dict[str, StageProgress]:
-    return {stage.stage: stage for stage in told.stages}
+def _stages(message: RunProgress) -> dict[str, StageProgress]:
+    return {stage.stage: stage for stage in message.stages}
 
 
 def test_rates_and_busy_shares_are_those_of_the_window(tmp_path: Path, clock: Clock) -> None:
@@ -124,10 +124,10 @@ def test_a_call_that_is_not_done_keeps_its_worker_busy(tmp_path: Path, clock: Cl
         did |= {"paint": StageCounters(1, seconds=3), "write": StageCounters(1, seconds=1)} if second == 5 else {}
         working = {"sift": 0.2, "fan_out": 0.2, "paint": 1.0, "write": 1.0}
         pace.add_event(EngineEvent(did, workers=workers, working=working))
-    told = pace.progress(Counts(), slices=0)
-    assert told.bottleneck == "paint"
-    assert _stages(told)["paint"].busy == pytest.approx(0.75), "three of four seconds of workers that never rest"
-    assert _stages(told)["sift"].busy == pytest.approx(0.1)
+    found = pace.progress(Counts(), slices=0)
+    assert found.bottleneck == "paint"
+    assert _stages(found)["paint"].busy == pytest.approx(0.75), "three of four seconds of workers that never rest"
+    assert _stages(found)["sift"].busy == pytest.approx(0.1)
 
 
 def test_in_one_process_the_bottleneck_is_the_slowest_stage(tmp_path: Path, clock: Clock) -> None:
@@ -148,12 +148,12 @@ def test_in_one_process_the_bottleneck_is_the_slowest_stage(tmp_path: Path, cloc
 
 def test_time_left_is_told_when_there_is_evidence(tmp_path: Path, clock: Clock) -> None:
     pace = _pace(tmp_path, clock)
-    told = []
+    lines = []
     for done in range(1, 11):
         clock.seconds = 150 + 2 * done  # 50 s to start, then a slice each two seconds
         pace.add_event(EngineEvent({}, _report(5)))
-        told.append(pace.progress(Counts(), slices=done, before=10, total=120).seconds_left)
-    assert told[0] is told[3] is None, "workers that began together are heard together"
+        lines.append(pace.progress(Counts(), slices=done, before=10, total=120).seconds_left)
+    assert lines[0] is lines[3] is None, "workers that began together are heard together"
     clock.seconds += 60
     for _ in range(20):
         clock.seconds += 2
@@ -177,18 +177,18 @@ def test_a_run_tells_slices_done_now_before_and_in_all(tmp_path: Path) -> None:
     graph = toy_graph(tmp_path, [{"use": "sift"}, PAINT], rows=plain_rows(10))
 
     class Listening(Quiet):
-        heard: list[RunProgress] = []
+        events: list[RunProgress] = []
 
-        def on_progress(self, told: RunProgress) -> None:
-            self.heard.append(told)
+        def on_progress(self, message: RunProgress) -> None:
+            self.events.append(message)
 
     run(graph, out=str(tmp_path / "out"), options=RunOptions("local", rows=6), watcher=Listening())
-    first, *_, last = Listening.heard
+    first, *_, last = Listening.events
     assert (first.slices, first.before, first.total) == (0, 0, 2), "six of ten rows, three a slice"
     assert (last.slices, last.before, last.total) == (2, 0, 2)
-    Listening.heard.clear()
+    Listening.events.clear()
     run(graph, out=str(tmp_path / "out"), options=RunOptions("local"), watcher=Listening())
-    last = Listening.heard[-1]
+    last = Listening.events[-1]
     assert (last.slices, last.before, last.total) == (2, 2, 4)
     assert last.counts.sources == 4
     assert [stage.stage for stage in last.stages] == ["sift", "paint", "write"]
@@ -205,7 +205,7 @@ def test_what_was_answered_before_is_not_spent_again(tmp_path: Path) -> None:
     assert (second.tokens, second.usd, second.reused) == (0, 0, 6)
 
 
-TOLD = RunProgress(
+EVENTS = RunProgress(
     slices=12,
     counts=Counts(sources=1200, accepted=3000, failed=2, rejected={"sift/unlucky": 410}),
     before=5,
@@ -228,7 +228,7 @@ TOLD = RunProgress(
 
 
 def test_a_line_has_all_that_a_person_needs() -> None:
-    assert progress_line(TOLD) == (
+    assert progress_line(EVENTS) == (
         "17 of 40 slices (5 before), 1,200 sources: 3,000 accepted, 410 rejected, 2 failed; 45.5 records/s; "
         "slowest is detect_every_subject_with_a_very_long_name, 93% busy; 1,234 tokens, $4.50; about 5 min 12 s left"
     )
@@ -259,13 +259,13 @@ def _drawn(panel: Panel, width: int, height: int = 24) -> str:
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])
 def test_the_panel_fits_the_terminal(width: int) -> None:
-    drawn = _drawn(Panel("subject_add", TOLD), width).splitlines()
+    drawn = _drawn(Panel("subject_add", EVENTS), width).splitlines()
     assert max(map(len, drawn)) <= width
     assert len(drawn) == 9
 
 
 def test_the_panel_shows_slices_ends_stages_the_slowest_and_money() -> None:
-    drawn = _drawn(Panel("subject_add", TOLD, since=3), 120)
+    drawn = _drawn(Panel("subject_add", EVENTS, since=3), 120)
     assert "subject_add: 17 of 40 slices (5 before)  1 min 18 s  about 5 min 12 s left" in drawn
     assert "3,000 accepted  410 rejected  2 failed  from 1,200 sources  45.5 records/s" in drawn
     assert re.search(r"^sift +3,412 +3,002 +410 +0 +45.2 +2 +4%", drawn, re.MULTILINE)
@@ -277,7 +277,7 @@ def test_the_panel_shows_slices_ends_stages_the_slowest_and_money() -> None:
 
 def test_of_more_stages_than_fit_the_busiest_are_shown() -> None:
     stages = tuple(StageProgress(f"s{n}", StageCounters(1, 1), busy=n / 50) for n in range(40))
-    drawn = _drawn(Panel("many", TOLD._replace(stages=stages)), 80, height=20).splitlines()
+    drawn = _drawn(Panel("many", EVENTS._replace(stages=stages)), 80, height=20).splitlines()
     assert len(drawn) < 20
     assert [entry.split()[0] for entry in drawn if re.match(r"s\d", entry)] == [f"s{n}" for n in range(28, 40)]
 
@@ -291,39 +291,39 @@ def test_without_a_terminal_a_line_comes_every_ten_seconds(
 ) -> None:
     with _watched(tmp_path, clock) as watcher:
         for seconds in range(32):
-            watcher.on_progress(TOLD._replace(seconds=float(seconds)))
-    told = capsys.readouterr().out
-    assert told == f"toy: {progress_line(TOLD)}\n" * 3
+            watcher.on_progress(EVENTS._replace(seconds=float(seconds)))
+    text = capsys.readouterr().out
+    assert text == f"toy: {progress_line(EVENTS)}\n" * 3
 
 
 def test_the_log_has_all_that_was_said_with_the_time(tmp_path: Path, clock: Clock) -> None:
     with _watched(tmp_path, clock) as watcher:
-        watcher.on_progress(TOLD._replace(seconds=0.0))
+        watcher.on_progress(EVENTS._replace(seconds=0.0))
         clock.seconds += 10
-        watcher.on_progress(TOLD._replace(seconds=10.0))
+        watcher.on_progress(EVENTS._replace(seconds=10.0))
         clock.seconds += 1
         watcher.notify("slice 3 is computed again:\nits part is gone")
     watcher.close(Summary(Counts(sources=1, accepted=1), 1, 1, 2.0))
-    told = (tmp_path / LOG).read_text().splitlines()
-    assert told[:4] == [
+    text = (tmp_path / LOG).read_text().splitlines()
+    assert text[:4] == [
         f"2026-01-02T03:04:05Z toy into {tmp_path}",
-        f"2026-01-02T03:04:15Z {progress_line(TOLD)}",
+        f"2026-01-02T03:04:15Z {progress_line(EVENTS)}",
         "2026-01-02T03:04:16Z slice 3 is computed again:",
         "2026-01-02T03:04:16Z its part is gone",
     ]
-    assert told[4] == "2026-01-02T03:04:16Z 1 sources became 1 records in 2.0 s"
-    assert told[-1].endswith(f"prove it whole:      python -m datagen verify {tmp_path}")
+    assert text[4] == "2026-01-02T03:04:16Z 1 sources became 1 records in 2.0 s"
+    assert text[-1].endswith(f"prove it whole:      python -m datagen verify {tmp_path}")
     with _watched(tmp_path, clock) as watcher:
-        watcher.on_progress(TOLD)
+        watcher.on_progress(EVENTS)
     again = (tmp_path / LOG).read_text().splitlines()
-    assert again[: len(told)] == told
-    assert len(again) == len(told) + 2, "each run goes on behind the earlier ones"
+    assert again[: len(text)] == text
+    assert len(again) == len(text) + 2, "each run goes on behind the earlier ones"
 
 
 def test_the_log_says_how_a_run_broke_off(tmp_path: Path, clock: Clock) -> None:
     def break_off() -> None:
         with _watched(tmp_path, clock) as watcher:
-            watcher.on_progress(TOLD)
+            watcher.on_progress(EVENTS)
             raise ValueError("the disk is gone")
 
     with pytest.raises(ValueError, match="gone"):
@@ -344,10 +344,10 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run(
     with _watched(tmp_path, clock) as watcher:
         watcher.notify("one")
         watcher.notify("two")
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == "one"
-    assert told[1].startswith("no log is kept from here on: ")
-    assert told[2:] == ["two"]
+    text = capsys.readouterr().out.splitlines()
+    assert text[0] == "one"
+    assert text[1].startswith("no log is kept from here on: ")
+    assert text[2:] == ["two"]
 
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:
@@ -356,9 +356,9 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
         log.write(f"{number} " + "x" * 100_000)
     size = (tmp_path / LOG).stat().st_size
     assert KEPT_BYTES - 200_000 < size <= MOST_BYTES
-    kept = (tmp_path / LOG).read_text().splitlines()
-    assert kept[-1].split()[1] == "29"
-    assert re.match(r"\d{4}-.*Z \d+ x+$", kept[0]), "it begins with a whole line"
+    text = (tmp_path / LOG).read_text().splitlines()
+    assert text[-1].split()[1] == "29"
+    assert re.match(r"\d{4}-.*Z \d+ x+$", text[0]), "it begins with a whole line"
 
 
 @pytest.fixture
@@ -447,9 +447,9 @@ def test_the_manifest_counts_its_rows(tmp_path: Path) -> None:
 
 
 def test_the_help_says_what_to_look_at() -> None:
-    told = CliRunner().invoke(cli.app, ["run", "--help"]).output
-    assert "OUT/run/log" in told
-    assert "docs/monitoring.md" in told
+    output = CliRunner().invoke(cli.app, ["run", "--help"]).output
+    assert "OUT/run/log" in output
+    assert "docs/monitoring.md" in output
 
 
 @pytest.mark.subprocess
@@ -468,11 +468,11 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
         while part := _read(ours):
             drawn += part
     os.close(ours)
-    told = drawn.decode()
+    found = drawn.decode()
     assert running.returncode == 130
-    assert re.search(r"dawdle +\d+ +\d+", told)
-    assert "of 10 slices" in told
-    after = told[told.rindex("\x1b[?25h") :]
+    assert re.search(r"dawdle +\d+ +\d+", found)
+    assert "of 10 slices" in found
+    after = found[found.rindex("\x1b[?25h") :]
     assert "interrupted; the same command goes on from here" in after
     assert "slices" not in after.replace("the slices", ""), "no panel is left behind"
     assert "\x1b[?25l" not in after, "the cursor is back"

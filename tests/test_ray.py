@@ -167,8 +167,8 @@ def test_slices_are_cut_only_as_workers_take_them(tmp_path: Path) -> None:
             yield Job(part)
 
     context = context_of(graph, tmp_path / "out")
-    for heard in RayEngine().run(fuse(graph), committer_of(context), worker_context_of(context), cutting()):
-        reported += heard.report is not None
+    for events in RayEngine().run(fuse(graph), committer_of(context), worker_context_of(context), cutting()):
+        reported += events.report is not None
     assert (len(taken), reported) == (40, 40)
     assert most <= 2 * 2, "two for each of two workers"
 

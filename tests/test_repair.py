@@ -54,7 +54,7 @@ def edit_card(out: Path) -> None:
     (out / CARD).write_text((out / CARD).read_text().replace("samples", "examples"))
 
 
-def told(out: Path) -> str:
+def ledger_text(out: Path) -> str:
     return "\n".join(map(str, verify(str(out))))
 
 
@@ -75,8 +75,8 @@ def told(out: Path) -> str:
 def test_what_is_damaged_is_found_and_mended(out: Path, harm: Callable[[Path], None], file: str, fault: str) -> None:
     before = dataset_bytes(out)
     harm(out)
-    assert f"{file}: " in told(out)
-    assert "verify OUT --repair" in told(out)
+    assert f"{file}: " in ledger_text(out)
+    assert "verify OUT --repair" in ledger_text(out)
     [done] = repair(str(out))
     assert (done.file, done.remedy) == (file, "")
     assert fault in done.done
@@ -118,7 +118,7 @@ def test_a_damaged_part_is_named_removed_and_computed_anew(out: Path, harm: Call
         [problem] = verify(str(out))
         assert (problem.file, problem.key) == (name, key)
         assert "the same run command computes its slice anew" in problem.remedy
-    assert f"{name}: " in told(out)
+    assert f"{name}: " in ledger_text(out)
     done = repair(str(out))
     assert {found.file for found in done} == {name}
     assert done[0].remedy == "run the same command again, which computes its slice anew"
@@ -170,7 +170,7 @@ def test_without_what_packing_noted_a_run_mends(out: Path) -> None:
     before = dataset_bytes(out)
     (out / "run" / "packed.json").unlink()
     edit_card(out)
-    assert "run/packed.json is missing" in told(out).replace("run/packed.json: ", "")
+    assert "run/packed.json is missing" in ledger_text(out).replace("run/packed.json: ", "")
     [left] = repair(str(out))
     assert left.remedy == "run the same command again, which writes it anew"
     run_again(out)

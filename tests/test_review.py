@@ -49,8 +49,8 @@ def sheet(folder: Path) -> dict[str, dict[str, str]]:
 
 def fill(folder: Path, **cells: dict[str, str]) -> None:
     rows = sheet(folder)
-    for id, told in cells.items():
-        rows[id] |= told
+    for id, found in cells.items():
+        rows[id] |= found
     with (folder / "sheet.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -62,16 +62,16 @@ def ends(folder: Path) -> dict[str, str]:
 
 
 def test_a_benchmark_is_decided_on_in_as_many_runs_as_it_takes(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    said = run(folder, capfd)
-    assert said.code == cli.OK
-    assert "waits for a person: 4 at review_pair" in said.out
-    assert f"and fill in      {folder}/sheet.csv" in said.out
+    result = run(folder, capfd)
+    assert result.code == cli.OK
+    assert "waits for a person: 4 at review_pair" in result.out
+    assert f"and fill in      {folder}/sheet.csv" in result.out
     assert [*sheet(folder)] == ["p0", "p1", "p2", "p3"]
     assert sheet(folder)["p0"] | {"text": "add a cup to shelf 0", "awaits": "review_pair"} == sheet(folder)["p0"]
 
     fill(folder, p0={"decision": "keep"}, p1={"decision": "Keep"}, p2={"decision": "drop", "reason": "blurred"})
-    said = run(folder, capfd)
-    assert "2 at review_name, 1 at review_pair" in said.out
+    result = run(folder, capfd)
+    assert "2 at review_name, 1 at review_pair" in result.out
     assert {id: row["proposed_name"] for id, row in sheet(folder).items()} == {
         "p0": "cup",
         "p1": "cup 1",
@@ -85,8 +85,8 @@ def test_a_benchmark_is_decided_on_in_as_many_runs_as_it_takes(folder: Path, cap
     assert sheet(folder)["p0"]["proposed_caption"] == "Shelf 0."
 
     fill(folder, p0={"caption": "OK"}, p1={"caption": "A mug on shelf 1."})
-    said = run(folder, capfd)
-    assert "waits for a person" not in said.out
+    result = run(folder, capfd)
+    assert "waits for a person" not in result.out
     found = {
         id: json.loads(row["fields"]) for id, row in ledger_rows(folder / "out").items() if row["status"] == "accepted"
     }
@@ -168,8 +168,8 @@ def test_where_a_source_names_no_operation_the_first_word_does_before_caps_count
     seed = SeedEditPart1Config(path=str(from_seed(tmp_path, *texts)))
     (tmp_path / "sheet.csv").write_text("id,decision\n" + "".join(f"split_0001/{n},keep\n" for n in range(1, 6)))
     source = ReviewedConfig(path=f"{tmp_path}/sheet.csv", of=seed, caps={"add": 1, "replace": 1}).load()
-    told = [(row.fields["operation"], row.fields["over_cap"]) for row in source.rows()][:5]
-    assert told == [("add", False), ("replace", False), ("add", True), ("replace", True), ("", False)]
+    found = [(row.fields["operation"], row.fields["over_cap"]) for row in source.rows()][:5]
+    assert found == [("add", False), ("replace", False), ("add", True), ("replace", True), ("", False)]
 
 
 def test_a_benchmark_is_made_of_seeds_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -252,17 +252,17 @@ WRONG = {
 @pytest.mark.parametrize("text", WRONG)
 def test_a_sheet_that_is_filled_in_wrongly_is_told_with_its_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "sheet.csv").write_text(text)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as found:
         read_decisions(f"{tmp_path}/sheet.csv")
-    assert WRONG[text] in str(told.value)
+    assert WRONG[text] in str(found.value)
 
 
 def test_all_faults_of_a_sheet_are_told_at_once_but_not_endlessly(tmp_path: Path) -> None:
     (tmp_path / "sheet.csv").write_text("id,decision\n" + "".join(f"p{n},huh\n" for n in range(50)))
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as found:
         read_decisions(f"{tmp_path}/sheet.csv")
-    assert len(str(told.value).splitlines()) == 21
-    assert str(told.value).endswith("and 30 more")
+    assert len(str(found.value).splitlines()) == 21
+    assert str(found.value).endswith("and 30 more")
 
 
 @pytest.mark.parametrize("name", ["sheet.parquet", "sheet.txt"])

@@ -42,14 +42,14 @@ def test_the_ring_check_fails_what_lacks_its_marker_by_name(tmp_path: Path) -> N
     fixture = "@pytest.fixture\ndef ray():\n    import ray\n\ndef test_set_up(ray):\n    pass\n"
     (tmp_path / "test_fixture.py").write_text(HEAD + fixture)
     (tmp_path / "test_top.py").write_text("import torch\n\ndef test_it():\n    pass\n")
-    said = _ran(tmp_path, "check")
+    result = _ran(tmp_path, "check")
     for number, need in enumerate(NEEDS):
         marker = re.split(r"\W", need)[0]
-        assert re.search(rf"^test_needs.py::test_{number} .*: mark it with pytest.mark.{marker}$", said, re.M), said
-        assert f"FAILED test_needs.py::test_{number} " in said
-    assert "PASSED test_needs.py::test_plain" in said
-    assert "test_fixture.py::test_set_up imports ray: mark it with pytest.mark.ray" in said
-    assert "test_top.py, as a module, imports torch: mark it with pytest.mark.torch" in said
+        assert re.search(rf"^test_needs.py::test_{number} .*: mark it with pytest.mark.{marker}$", result, re.M), result
+        assert f"FAILED test_needs.py::test_{number} " in result
+    assert "PASSED test_needs.py::test_plain" in result
+    assert "test_fixture.py::test_set_up imports ray: mark it with pytest.mark.ray" in result
+    assert "test_top.py, as a module, imports torch: mark it with pytest.mark.torch" in result
 
 
 @pytest.mark.subprocess
@@ -63,9 +63,9 @@ def test_a_ring_leaves_out_what_is_marked(tmp_path: Path, ring: str, passed: set
     )
     (tmp_path / "test_module.py").write_text(HEAD + "subprocess.run(['true'])\n" + module)
     (tmp_path / "test_torch.py").write_text(HEAD + "pytestmark = pytest.mark.torch\n\ndef test_torch():\n    pass\n")
-    said = _ran(tmp_path, ring)
-    assert set(re.findall(r"^PASSED \w+\.py::test_(\w+)$", said, re.M)) == passed
-    assert not re.search(r"^(FAILED|ERROR)", said, re.M), said
+    result = _ran(tmp_path, ring)
+    assert set(re.findall(r"^PASSED \w+\.py::test_(\w+)$", result, re.M)) == passed
+    assert not re.search(r"^(FAILED|ERROR)", result, re.M), result
 
 
 def test_the_markers_of_a_module_are_read_from_its_text() -> None:

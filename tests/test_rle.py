@@ -30,11 +30,11 @@ def read(mask_HW: np.ndarray) -> RunLengthMask:
 @given(MASKS | BLOBS)
 def test_text_that_coco_wrote_is_read_as_coco_reads_it(mask: np.ndarray) -> None:
     height, width = mask.shape
-    told = reference.encode(np.asfortranarray(mask.astype(np.uint8)))
-    assert told["counts"].decode() == coco_text(runs(mask))
-    found = parse_rle(told["counts"].decode(), height=height, width=width)
+    result = reference.encode(np.asfortranarray(mask.astype(np.uint8)))
+    assert result["counts"].decode() == coco_text(runs(mask))
+    found = parse_rle(result["counts"].decode(), height=height, width=width)
     assert np.array_equal(decode_rle(found.counts.tolist(), mask.shape), mask)
-    assert found.area == int(mask.sum()) == int(reference.area(told))
+    assert found.area == int(mask.sum()) == int(reference.area(result))
 
 
 @settings(max_examples=example_count(200), deadline=None)
@@ -65,7 +65,7 @@ def test_any_text_is_a_mask_of_its_size_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "do not add up to its size, 4x3"),
         ("=", "do not add up to its size, 4x3"),
@@ -76,8 +76,8 @@ def test_any_text_is_a_mask_of_its_size_or_refused(text: str) -> None:
         ("é", "characters that are none of COCO's"),
     ],
 )
-def test_what_is_wrong_with_a_text_is_told(text: str, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_what_is_wrong_with_a_text_is_told(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         parse_rle(text, height=3, width=4)
 
 

@@ -102,9 +102,9 @@ def test_a_whole_run_gives_the_bytes_of_a_folder(bucket: Bucket, out: str, tmp_p
 class Killed(Quiet):
     """Ends a run after some slices, as a signal would."""
 
-    def on_progress(self, told: RunProgress) -> None:
-        super().on_progress(told)
-        if told.slices == 3:
+    def on_progress(self, message: RunProgress) -> None:
+        super().on_progress(message)
+        if message.slices == 3:
             raise KeyboardInterrupt
 
 
@@ -162,7 +162,7 @@ def test_a_part_that_is_gone_is_made_again_as_the_next_round(bucket: Bucket, out
     watcher = Quiet()
     assert run_into(graph, out, watcher).computed == 1
     name = lost.rpartition("-")[0]
-    assert watcher.said == [f"slice {name} is computed again: {out}/{folder}/{lost} is missing"]
+    assert watcher.messages == [f"slice {name} is computed again: {out}/{folder}/{lost} is missing"]
     assert dataset_in(bucket, out) == before
     assert f"{name}.r1.parquet" in store.names(f"run/ledger/{read_dataset(store).fingerprint}")
     assert verify(out) == []

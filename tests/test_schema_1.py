@@ -22,14 +22,14 @@ from datagen.report.page import write_report
 from datagen.shards.index import SAMPLE_COLUMNS
 from datagen.sources.webdataset import WebDatasetConfig
 
-KEPT = ROOT / "tests" / "schema_1"
+EARLIER = ROOT / "tests" / "schema_1"
 COUNT = 6
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A copy of the dataset that may be changed, beside its pictures and its config."""
-    shutil.copytree(KEPT, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(EARLIER, tmp_path, dirs_exist_ok=True)
     return tmp_path / "small"
 
 
@@ -42,12 +42,12 @@ def _infos(out: Path) -> list[dict[str, Any]]:
 
 
 def test_it_is_of_schema_1() -> None:
-    assert {info["schema"] for info in _infos(KEPT / "small")} == {1}
-    assert not _columns(KEPT / "small") & set(SAMPLE_COLUMNS)
+    assert {info["schema"] for info in _infos(EARLIER / "small")} == {1}
+    assert not _columns(EARLIER / "small") & set(SAMPLE_COLUMNS)
 
 
 def test_it_opens_and_a_whole_sample_is_still_one_read() -> None:
-    dataset = datagen.open(str(KEPT / "small"))
+    dataset = datagen.open(str(EARLIER / "small"))
     assert len(dataset) == COUNT
     for sample in dataset:
         assert sample.read_all() == {name: sample.read(name) for name in sample.members}
@@ -91,8 +91,8 @@ def test_a_mix_takes_it(old: Path, tmp_path: Path, capfd: pytest.CaptureFixture[
 def test_the_report_and_show_read_it(old: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written = write_report(str(old))
     assert (written.samples, written.notes) == (COUNT, ())
-    said = call("show", old, "picture_0__1", "--to", tmp_path / "one.html", "--json", capfd=capfd)
-    assert (said.code, said.data["sample"]["schema"]) == (cli.OK, 1)
+    result = call("show", old, "picture_0__1", "--to", tmp_path / "one.html", "--json", capfd=capfd)
+    assert (result.code, result.data["sample"]["schema"]) == (cli.OK, 1)
     assert (tmp_path / "one.html").read_text().count("data:image/webp;base64,") == 3
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from building import PAINT, ledger_rows, plain_rows, run_local, toy_graph
 from commands import call
 from conftest import ROOT
+from picture_files import noise, saved
 from PIL import Image as Pillow
 
 from datagen import cli
@@ -62,10 +66,10 @@ def test_it_writes_a_page_and_a_picture(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     id = _one(demo_out, "accepted")
-    said = call("show", demo_out, id, "--to", "one.html", "--json", capfd=capfd)
-    assert said.code == cli.OK
-    assert said.data["sample"]["id"] == id
-    assert said.data["records"][-1]["status"] == "accepted"
+    result = call("show", demo_out, id, "--to", "one.html", "--json", capfd=capfd)
+    assert result.code == cli.OK
+    assert result.data["sample"]["id"] == id
+    assert result.data["records"][-1]["status"] == "accepted"
     html = Path("one.html").read_text()
     assert html.count("data:image/webp;base64,") == 3
     assert html.count('class="outline') == 4  # two masks over source and target
@@ -135,7 +139,33 @@ def test_a_mistake_gets_a_line(
 ) -> None:
     run_local(toy_graph(tmp_path, [PAINT], rows=plain_rows(2)), tmp_path / "out")
     monkeypatch.chdir(tmp_path)
-    said = call("show", "out", *words, capfd=capfd)
-    assert (said.code, said.out) == (cli.WRONG, "")
-    assert message in said.err
-    assert said.err.count("\n") == 1
+    result = call("show", "out", *words, capfd=capfd)
+    assert (result.code, result.out) == (cli.WRONG, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_a_name_that_is_no_text_is_found_as_the_ledger_has_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(saved(noise(8, 8), "PNG"))
+    (folder / os.fsdecode(b"bad\xff.png")).write_bytes(b"")
+    graph = toy_graph(tmp_path, [{"use": "read_image"}, PAINT], source={"kind": "images", "path": str(folder)})
+    run_local(graph, tmp_path / "out")
+    result = call("show", tmp_path / "out", os.fsdecode(b"bad\xff.png"), capfd=capfd)
+    assert result.code == cli.OK
+    assert "bad\\udcff.png  failed" in result.out
+    missing = call("show", tmp_path / "out", os.fsdecode(b"none\xff"), capfd=capfd)
+    assert missing.code == cli.WRONG
+    assert "there is no sample with the key 'none" in missing.err
+
+
+@pytest.mark.subprocess
+def test_standard_output_that_is_full_is_an_error_of_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "datagen", "describe", "config"]
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert process.returncode == cli.WRONG
+    assert process.stderr == "error: standard output cannot be written: no space is left where it goes\n"

@@ -106,11 +106,11 @@ def test_rows_without_a_group_stand_alone() -> None:
 
 def test_a_group_that_comes_back_fails_by_name() -> None:
     found = [row for part in cut(grouped("a", "b", "a", "b", "c"), size=1, group_by="session") for row in part.rows]
-    told = [row.error for row in found]
-    assert told[:2] == ["", ""]
-    assert told[2] == "its session 'a' was closed by other rows; put equal ones together"
-    assert told[3] == "its session 'b' was closed by other rows; put equal ones together"
-    assert told[4] == ""
+    rows = [row.error for row in found]
+    assert rows[:2] == ["", ""]
+    assert rows[2] == "its session 'a' was closed by other rows; put equal ones together"
+    assert rows[3] == "its session 'b' was closed by other rows; put equal ones together"
+    assert rows[4] == ""
 
 
 def test_a_faulty_row_does_not_close_the_group_around_it() -> None:

@@ -100,10 +100,10 @@ def test_every_kind_of_source_has_a_manifest(here: Path, capfd: pytest.CaptureFi
     capfd.readouterr()  # what `datasets` says of its progress
     for place, number in {"s": 1, "annotations": 3, "w.tar": 2, "h": 3, "manifests/demo.jsonl": 7}.items():
         to = f"{place.replace('/', '-')}.jsonl"
-        code, told, errors = call("manifest", place, "--to", to, capfd=capfd)
+        code, output, errors = call("manifest", place, "--to", to, capfd=capfd)
         assert (code, errors) == (0, ""), place
-        assert told.startswith(f"{to}: {number} pictures; 0 left out\n")
-        assert ("their masks are not in it" in told) == (place == "s")
+        assert output.startswith(f"{to}: {number} pictures; 0 left out\n")
+        assert ("their masks are not in it" in output) == (place == "s")
         assert len(lines(to)) == number
         assert not any(row.error for row in ManifestConfig(path=to).load().rows())
     known = demo_rows()
@@ -116,9 +116,9 @@ def test_what_cannot_be_read_is_left_out_and_listed(here: Path, capfd: pytest.Ca
     write_files(
         here / "in", {"a.png": PNG, "b.png": b"", "c.png": b"<html>", "d.png": PNG, "d.json": "{", "\x1b[31m.png": b"x"}
     )
-    code, told, errors = call("manifest", "in", capfd=capfd)
+    code, output, errors = call("manifest", "in", capfd=capfd)
     assert code == cli.SOME_FAILED
-    assert told == "manifest.jsonl: 1 pictures; 4 left out\n"
+    assert output == "manifest.jsonl: 1 pictures; 4 left out\n"
     assert errors.splitlines() == [
         "left out: \\x1b[31m.png: not a picture that can be read",
         "left out: b.png: the file is empty",
@@ -129,8 +129,8 @@ def test_what_cannot_be_read_is_left_out_and_listed(here: Path, capfd: pytest.Ca
 
 def test_nothing_is_written_where_nothing_can_be_read(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_files(here, {"in/a.png": b"x"})
-    code, told, _ = call("manifest", "in", capfd=capfd)
-    assert (code, told) == (cli.SOME_FAILED, "manifest.jsonl is not written: of 1 pictures none can be read\n")
+    code, output, _ = call("manifest", "in", capfd=capfd)
+    assert (code, output) == (cli.SOME_FAILED, "manifest.jsonl is not written: of 1 pictures none can be read\n")
     assert not list(here.glob("manifest.jsonl*"))
 
 
@@ -152,7 +152,7 @@ def test_urls_are_fetched_from_the_hosts_that_are_named(here: Path, capfd: pytes
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["manifest", "nowhere"], "error: nowhere: there is no such folder or file; a relative path counts from here"),
         (["manifest", "in", "--to", "taken.jsonl"], "error: taken.jsonl is there already; give another --to, or --force to replace it"),
@@ -174,14 +174,14 @@ def test_urls_are_fetched_from_the_hosts_that_are_named(here: Path, capfd: pytes
     ],
 )  # fmt: skip
 def test_a_mistake_gets_a_line_and_changes_nothing(
-    here: Path, words: list[str], told: str, capfd: pytest.CaptureFixture[str]
+    here: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_files(here, {"in/a.png": PNG, "taken.jsonl": "mine", "lonely/instances_x.json": "{}", "packed.tar.gz": "x"})
     (here / "empty").mkdir()
     code, out, errors = call(*words, capfd=capfd)
     assert (code, out) == (cli.WRONG, "")
-    assert errors.startswith(told)
-    assert len(errors.splitlines()) == 1 or told == "Usage: "
+    assert errors.startswith(message)
+    assert len(errors.splitlines()) == 1 or message == "Usage: "
     assert Path("taken.jsonl").read_text() == "mine"
     assert not list(here.rglob("*.tmp"))
     assert not Path("manifest.jsonl").exists()
@@ -193,22 +193,22 @@ def test_a_mistake_gets_a_line_and_changes_nothing(
 def started(place: object, here: Path, capfd: pytest.CaptureFixture[str]) -> tuple[Path, str]:
     """The config that `init` writes for a place, and what it said; `check` passes at once."""
     config = here / "configs" / "mine.yaml"
-    code, told, errors = call("init", *([place] if place else []), "--force", capfd=capfd)
+    code, output, errors = call("init", *([place] if place else []), "--force", capfd=capfd)
     assert (code, errors) == (0, "")
-    assert "python -m datagen run configs/mine.yaml --limit 4" in told
+    assert "python -m datagen run configs/mine.yaml --limit 4" in output
     assert call("check", config, capfd=capfd)[0] == cli.OK
-    return config, told
+    return config, output
 
 
 def ran(config: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> str:
-    code, told, errors = call("run", config, "--limit", 4, "--engine", "local", "--out", out, capfd=capfd)
+    code, output, errors = call("run", config, "--limit", 4, "--engine", "local", "--out", out, capfd=capfd)
     assert code == cli.OK, errors
-    return told
+    return output
 
 
 def test_without_a_folder_it_is_the_demo(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    config, told = started("", here, capfd)
-    assert told.startswith("configs/mine.yaml: the demo's photographs\n")
+    config, found = started("", here, capfd)
+    assert found.startswith("configs/mine.yaml: the demo's photographs\n")
     assert build(load(config)).loaded.pipeline.pipeline == "mine"
 
 
@@ -228,8 +228,8 @@ def test_pictures_without_objects_run_and_the_config_says_what_they_need(
     here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_files(here, {"photos/a.jpg": (DATA / "rocket.jpg").read_bytes()})
-    config, told = started("photos", here, capfd)
-    assert "no objects are annotated yet, and the config says what is needed" in told
+    config, found = started("photos", here, capfd)
+    assert "no objects are annotated yet, and the config says what is needed" in found
     assert "NO OBJECTS ARE ANNOTATED" in config.read_text()
     assert "1 rejected by expand_objects/no_children" in ran(config, here / "out", capfd)
 
@@ -240,8 +240,8 @@ def test_boxes_beside_pictures_are_enough_for_samples(here: Path, capfd: pytest.
     write_files(
         here, {"photos/a.jpg": (DATA / "rocket.jpg").read_bytes(), "photos/a.json": json.dumps({"objects": things})}
     )
-    config, told = started("photos", here, capfd)
-    assert "no objects" not in told
+    config, found = started("photos", here, capfd)
+    assert "no objects" not in found
     assert "segmenter: {kind: grabcut}" in config.read_text()
     assert " accepted" in ran(config, here / "out", capfd)
     assert (here / "out" / "dataset.json").exists()

@@ -36,7 +36,7 @@ def _rows(number: int = 20) -> list[dict[str, Any]]:
     return rows
 
 
-def _told(found: Status) -> str:
+def _status_text(found: Status) -> str:
     return "\n".join(status_lines(found))
 
 
@@ -79,7 +79,7 @@ def test_failures_are_told_by_kind_and_the_next_command_is_retry(tmp_path: Path)
         (2, "it fizzled"),
     ]
     assert found.next == f"python -m datagen retry {out}"
-    assert "4 failed in blow_up, such as r0: ValueError: it went off" in _told(found)
+    assert "4 failed in blow_up, such as r0: ValueError: it went off" in _status_text(found)
 
 
 def test_errors_that_only_name_other_things_are_one_kind(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_run_that_was_broken_off_says_how_far_it_came_and_which_command_goes_o
     found = status(str(out))
     assert (found.state, found.dataset.state, found.slices_done, found.slices) == ("unfinished", "none", 2, 4)
     assert found.counts.sources == 6
-    assert "slices      2 of 4 done" in _told(found)
+    assert "slices      2 of 4 done" in _status_text(found)
     words = shlex.split(found.next)
     assert words[:4] == ["python", "-m", "datagen", "run"]
     assert config.exists()
@@ -122,10 +122,10 @@ def test_whoever_holds_the_lock_is_named_and_nothing_is_suggested(tmp_path: Path
     with locked(Store(str(out))):
         found = status(str(out))
         assert (found.state, found.next) == ("running", "")
-        assert "holds it, for 0 s, seen 0 s ago" in _told(found)
+        assert "holds it, for 0 s, seen 0 s ago" in _status_text(found)
     with locked(Store(str(out)), Partition(1, 2)), locked(Store(str(out)), Partition(2, 2)):
         assert [driver.lock for driver in status(str(out)).drivers] == ["run/locks/1-of-2", "run/locks/2-of-2"]
-        assert "takes share 2/2" in _told(status(str(out)))
+        assert "takes share 2/2" in _status_text(status(str(out)))
     assert status(str(out)).state == "finished"
 
 
@@ -139,7 +139,7 @@ def test_a_lock_that_does_not_say_since_when_it_is_held_counts(tmp_path: Path, b
     if begun == "soon":
         assert found.drivers == []  # it is torn, and nobody's
     else:
-        assert "process 7 on elsewhere holds it, seen 0 s ago" in _told(found)
+        assert "process 7 on elsewhere holds it, seen 0 s ago" in _status_text(found)
 
 
 def test_a_source_that_grew_makes_the_dataset_an_older_one(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_it_writes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_local(toy_graph(tmp_path, MIXED, rows=_rows()), out)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    _told(status(str(out)))
+    _status_text(status(str(out)))
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
@@ -187,11 +187,11 @@ def test_a_place_without_a_run_gets_one_line(
     tmp_path: Path, place: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    said = call("status", tmp_path / place, capfd=capfd)
-    assert said.code == cli.WRONG
-    assert said.err.startswith(f"error: {tmp_path / place} {message}")
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    result = call("status", tmp_path / place, capfd=capfd)
+    assert result.code == cli.WRONG
+    assert result.err.startswith(f"error: {tmp_path / place} {message}")
+    assert result.err.count("\n") == 1
+    assert result.out == ""
 
 
 def test_a_damaged_ledger_is_told_and_all_else_too(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_damaged_dataset_is_told(tmp_path: Path) -> None:
     (out / "dataset.json").write_text("{")
     found = status(str(out))
     assert (found.state, found.dataset.state, found.counts.accepted) == ("unfinished", "damaged", 8)
-    assert "dataset     its dataset.json is damaged" in _told(found)
+    assert "dataset     its dataset.json is damaged" in _status_text(found)
     assert found.next.startswith("python -m datagen run ")
 
 
@@ -224,7 +224,7 @@ def test_a_config_that_tells_no_rows_leaves_the_number_of_slices_open(tmp_path: 
     (out / "run" / "config.yaml").write_text(text)
     found = status(str(out))
     assert (found.slices_done, found.slices) == (3, None)
-    assert "slices      3 done" in _told(found)
+    assert "slices      3 done" in _status_text(found)
 
 
 def test_files_that_are_merged_meanwhile_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,21 +250,21 @@ def test_money_is_told(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, [{"use": "pay"}, PAINT]), out)
     found = status(str(out))
     assert (found.tokens, found.usd) == (30, 3.0)
-    assert "spent       30 tokens, $3.00" in _told(found)
+    assert "spent       30 tokens, $3.00" in _status_text(found)
 
 
 def test_json_is_for_a_script_and_the_rest_for_a_person(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     run_local(toy_graph(tmp_path, MIXED, rows=_rows()), out)
-    said = call("status", out, "--json", capfd=capfd)
-    assert said.code == cli.OK
-    assert said.data["counts"]["accepted"] == json.loads((out / "dataset.json").read_text())["totals"]["accepted"]
-    stage = next(stage for stage in said.data["stages"] if stage["id"] == "paint")
+    result = call("status", out, "--json", capfd=capfd)
+    assert result.code == cli.OK
+    assert result.data["counts"]["accepted"] == json.loads((out / "dataset.json").read_text())["totals"]["accepted"]
+    stage = next(stage for stage in result.data["stages"] if stage["id"] == "paint")
     assert list(stage) == ["id", "taken", "passed", "rejected", "failed", "seconds"]
-    assert said.data["dataset"]["state"] == "current"
-    told = call("status", out, capfd=capfd).out
-    assert told.startswith(f"toy in {out}: finished\n")
-    assert "\x1b" not in told
+    assert result.data["dataset"]["state"] == "current"
+    output = call("status", out, capfd=capfd).out
+    assert output.startswith(f"toy in {out}: finished\n")
+    assert "\x1b" not in output
 
 
 def test_hostile_text_does_not_reach_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

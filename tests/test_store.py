@@ -88,10 +88,10 @@ def test_ranges_are_exact_and_never_short(store: Store) -> None:
     assert store.read_range("a.bin", start=10, size=0) == b""
     assert store.read_ranges([("b.bin", 0, 2), ("a.bin", 8, 2), ("a.bin", 0, 0)]) == [b"\x0a\x0b", b"\x08\x09", b""]
     assert store.read_ranges([]) == []
-    for start, told in ((8, "ends after 10 bytes, 11 were expected"), (12, "ends at byte 12 or before, 15 were")):
-        with pytest.raises(StoreError, match=f"out/a.bin: {told}"):
+    for start, found in ((8, "ends after 10 bytes, 11 were expected"), (12, "ends at byte 12 or before, 15 were")):
+        with pytest.raises(StoreError, match=f"out/a.bin: {found}"):
             store.read_range("a.bin", start=start, size=3)
-        with pytest.raises(StoreError, match=f"out/a.bin: {told}"):
+        with pytest.raises(StoreError, match=f"out/a.bin: {found}"):
             store.read_ranges([("b.bin", 0, 2), ("a.bin", start, 3)])
 
 
@@ -121,11 +121,11 @@ def test_an_address_that_cannot_be_written_is_told(tmp_path: Path, case: str, ho
         "name too long": (tmp_path / ("n" * 300), "File name too long"),
         "a file": (tmp_path / "file", ""),
     }[case]
-    told = f"^{address} is a file, not a folder; give another --out$"
+    expected = f"^{address} is a file, not a folder; give another --out$"
     if why:
-        told = f"^{address}/run/a.txt cannot be written: {why}; give a folder that can be written, by --out$"
+        expected = f"^{address}/run/a.txt cannot be written: {why}; give a folder that can be written, by --out$"
     store = Store(str(address))
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=expected):
         _write_by(store, how)
     assert (tmp_path / "file").read_text() == "mine"
 

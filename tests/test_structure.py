@@ -88,8 +88,9 @@ def repeated_class_names(modules: Modules) -> list[str]:
     ]
 
 
-def names_that_say_nothing(modules: Modules) -> list[str]:
-    return [f"{found}: rename it by what it returns or does" for found in vague_names(modules.values())]
+def names_that_say_nothing(modules: Modules, *, variables: bool = False) -> list[str]:
+    faults = vague_names(modules.values(), variables=variables)
+    return [f"{found}: rename it by what it is, returns or does" for found in faults]
 
 
 def heavy_imports(*configs: str, folder: Path, profile: str) -> list[str]:
@@ -147,6 +148,14 @@ def test_a_class_name_exists_once() -> None:
 
 def test_no_function_or_class_has_a_name_that_says_nothing() -> None:
     faults = names_that_say_nothing(ours())
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_no_name_in_tests_and_benchmarks_says_nothing(folder: str) -> None:
+    modules = modules_of(ROOT, packages=[folder])
+    assert modules
+    faults = names_that_say_nothing(modules, variables=True)
     assert not faults, "\n".join(faults)
 
 
@@ -302,6 +311,14 @@ def test_a_name_that_says_nothing_is_found(tmp_path: Path) -> None:
         "datagen/b.py:1: _Told",
         "datagen/b.py:2: tell",
         "datagen/b.py:5: __kept",
+    ]
+    variables = "told = 1\n\ndef f(asked, *, kept):\n    f.said, _ = asked\n    return told, lent.spent\n"
+    faults = names_that_say_nothing(tree(tmp_path / "tests", {"datagen/c.py": variables}), variables=True)
+    assert [fault.partition(": rename")[0] for fault in sorted(faults)] == [
+        "datagen/c.py:1: told",
+        "datagen/c.py:3: asked",
+        "datagen/c.py:3: kept",
+        "datagen/c.py:4: said",
     ]
 
 

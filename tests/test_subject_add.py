@@ -134,7 +134,7 @@ def test_a_picture_that_is_gone_fails_alone(demo: Demo) -> None:
 
 
 def test_a_finished_run_does_not_start_ray(demo: Demo) -> None:
-    assert "Ray dashboard: http://127.0.0.1:" in demo.told
+    assert "Ray dashboard: http://127.0.0.1:" in demo.text
     before = dataset_bytes(demo.out)
     again = demo.call("python", "-m", "datagen", "run", "configs/subject_add.yaml")
     assert "7 of 7 slices were done before" in again.stdout

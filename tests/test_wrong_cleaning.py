@@ -18,7 +18,7 @@ HASHED: list[Any] = [PAINT, {"use": "hash_picture", "map": {"image": "target", "
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("near_duplicates={any_of: [{target_hsh: 3}]}", "no stage writes a hash 'target_hsh', .* did you mean 'target_hash'"),
         ("near_duplicates={any_of: [{instruction: 3}]}", "no stage writes a hash 'instruction'"),
@@ -33,11 +33,11 @@ HASHED: list[Any] = [PAINT, {"use": "hash_picture", "map": {"image": "target", "
     ],
 )  # fmt: skip
 def test_a_rule_of_near_duplicates_that_is_wrong_is_told_by_check(
-    tmp_path: Path, setting: str, told: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, setting: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = toy_config(tmp_path, HASHED)
     error = refused("check", config, "--set", f"output.{setting}", capfd=capfd)
-    assert re.search(told, error), error
+    assert re.search(message, error), error
     assert error.startswith("error: --set output.")
 
 
@@ -48,7 +48,7 @@ def test_a_rule_without_hashes_says_which_stage_makes_them(tmp_path: Path, capfd
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("near_duplicates={any_of: [{target_hash: 12}]}", "'target_hash' within 12 bits, but hashes of 64 bits can be searched for up to 11; take fewer, or name another"),
         ("one_split={target_hash: 12}", "'target_hash' within 12 bits, but hashes of 64 bits can be searched for up to 11; take fewer"),
@@ -56,7 +56,7 @@ def test_a_rule_without_hashes_says_which_stage_makes_them(tmp_path: Path, capfd
     ],
 )  # fmt: skip
 def test_bits_that_are_too_many_are_told_by_check(
-    tmp_path: Path, setting: str, told: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, setting: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     stages = [*HASHED, {"use": "hash_change", "map": {"source": "target"}}]
     config = toy_config(tmp_path, stages)
@@ -69,7 +69,7 @@ def test_bits_that_are_too_many_are_told_by_check(
         "hash_picture.hasher={kind: phash, side: 8}",
         capfd=capfd,
     )
-    assert told in error
+    assert message in error
     assert error.startswith("error: --set output.")
 
 
@@ -125,7 +125,7 @@ def listing(folder: Path, text: str = WHOLE) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("lists", "told"),
+    ("lists", "message"),
     [
         ("[]", "at least 1"),
         ("[{name: bench, path: no/list.jsonl}]", "there is no list of hashes no/list.jsonl; write one: python -m datagen hashes"),
@@ -134,15 +134,15 @@ def listing(folder: Path, text: str = WHOLE) -> list[Any]:
     ],
 )  # fmt: skip
 def test_a_list_that_is_not_there_is_told_by_check(
-    tmp_path: Path, lists: str, told: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, lists: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = toy_config(tmp_path, listing(tmp_path))
     error = refused("check", config, "--set", f"decontaminate.lists={lists}", capfd=capfd)
-    assert told.removeprefix("'with.") in error or told in error
+    assert message.removeprefix("'with.") in error or message in error
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "list.jsonl: the list 'bench' is empty; write it anew"),
         ('{"item": "a", "hash": "phash256:00"}', "list.jsonl:1: 'phash256:00' is no hash of a picture"),
@@ -150,16 +150,16 @@ def test_a_list_that_is_not_there_is_told_by_check(
     ],
 )
 def test_a_damaged_list_is_told_by_check_or_ends_the_run_before_any_record(
-    tmp_path: Path, text: str, told: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, text: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     graph = toy_graph(tmp_path, listing(tmp_path))
     config = toy_config(tmp_path, listing(tmp_path, text))
     error = refused("check", config, capfd=capfd)
     assert re.match(rf"error: {config}:\d+: ", error)
-    assert told in error
+    assert message in error
     with pytest.raises(SetupError, match="decontaminate") as ended:
         run_local(graph, tmp_path / "out")
-    assert told in str(ended.value)
+    assert message in str(ended.value)
 
 
 def test_a_list_by_another_hasher_is_told_by_check_or_fails_each_record(
@@ -179,7 +179,7 @@ def test_a_list_by_another_hasher_is_told_by_check_or_fails_each_record(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--to", "{folder}"], "is a folder; give the name of a file"),
         (["--hasher", "{{kind: phsh}}"], "--hasher"),
@@ -190,13 +190,13 @@ def test_a_list_by_another_hasher_is_told_by_check_or_fails_each_record(
     ],
 )
 def test_a_list_that_cannot_be_made_is_told(
-    tmp_path: Path, words: list[str], told: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = [word.format(folder=tmp_path) for word in words]
     error = refused(
         "hashes", tmp_path, *([] if "--to" in given else ["--to", tmp_path / "x.jsonl"]), *given, capfd=capfd
     )
-    assert told in error
+    assert message in error
     assert not (tmp_path / "x.jsonl").exists()
 
 

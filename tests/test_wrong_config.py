@@ -58,10 +58,10 @@ def test_a_config_that_is_wrong_is_told_with_its_line(
     text, message = FILES[case]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.yaml").write_bytes(text.encode())
-    told = refused("check", "x.yaml", capfd=capfd)
-    assert told.startswith("error: x.yaml")
-    assert message in told
-    assert len(told) < 5000
+    error = refused("check", "x.yaml", capfd=capfd)
+    assert error.startswith("error: x.yaml")
+    assert message in error
+    assert len(error) < 5000
     assert not (tmp_path / "pwned").exists()
 
 
@@ -69,8 +69,8 @@ def test_a_config_that_is_no_readable_file_is_told(tmp_path: Path, capfd: pytest
     assert "nowhere.yaml: there is no such file" in refused("check", tmp_path / "nowhere.yaml", capfd=capfd)
     (tmp_path / "a.yaml").write_bytes(bytes(range(256)))
     assert f"is a folder; give a config file, such as {tmp_path}/a.yaml" in refused("check", tmp_path, capfd=capfd)
-    told = refused("check", tmp_path / "a.yaml", capfd=capfd)
-    assert "a.yaml: is no text in UTF-8 (invalid start byte at byte 129); a config is YAML" in told
+    message = refused("check", tmp_path / "a.yaml", capfd=capfd)
+    assert "a.yaml: is no text in UTF-8 (invalid start byte at byte 129); a config is YAML" in message
     assert "cannot be read: Not a directory" in refused("check", tmp_path / "a.yaml" / "b.yaml", capfd=capfd)
     (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
     assert "loop.yaml: cannot be read: Too many levels of" in refused("check", tmp_path / "loop.yaml", capfd=capfd)
@@ -116,8 +116,8 @@ SETS = {
 
 @pytest.mark.parametrize("text", SETS)
 def test_a_set_that_is_nonsense_is_told(tmp_path: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
-    told = refused("check", toy_config(tmp_path, [PAINT]), "--set", text, capfd=capfd)
-    assert SETS[text] in told
+    message = refused("check", toy_config(tmp_path, [PAINT]), "--set", text, capfd=capfd)
+    assert SETS[text] in message
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_an_option_that_is_nonsense_is_told(
     tmp_path: Path, words: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = toy_config(tmp_path, [PAINT], profiles={"a": {}, "b": {}} if "--profile" in words else {})
-    told = refused("run", config, "--out", tmp_path / "out", *words, capfd=capfd)
-    assert message in told
+    error = refused("run", config, "--out", tmp_path / "out", *words, capfd=capfd)
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 
@@ -186,10 +186,10 @@ def test_what_a_plugin_prints_at_import_is_no_part_of_the_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = _plugin(tmp_path, monkeypatch, name="prints", code="print('hello')\n" + ODD)
-    said = call("plan", config, "--out", tmp_path / "out", "--json", capfd=capfd)
-    assert said.code == cli.OK
-    assert json.loads(said.out)["stages"]
-    assert "hello" in said.err
+    result = call("plan", config, "--out", tmp_path / "out", "--json", capfd=capfd)
+    assert result.code == cli.OK
+    assert json.loads(result.out)["stages"]
+    assert "hello" in result.err
 
 
 @pytest.mark.parametrize("line", ["raise RuntimeError('no more')", "raise SystemExit(0)"])
@@ -199,14 +199,14 @@ def test_a_stage_that_fails_or_exits_as_it_starts_is_told(
     name = f"starts_{len(line)}"
     code = ODD + f"    def setup(self, device):\n        {line}\n"
     config = _plugin(tmp_path, monkeypatch, name=name, code=code)
-    told = refused("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    message = refused("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
     kind = line.removeprefix("raise ").partition("(")[0]
-    assert f"stage 'odd' cannot start: {kind}: " in told
-    assert f"{name}{os.sep}odd.py:7)" in told
+    assert f"stage 'odd' cannot start: {kind}: " in message
+    assert f"{name}{os.sep}odd.py:7)" in message
 
 
 def test_a_stage_that_exits_fails_its_record_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = toy_config(tmp_path, [{"use": "misbehave", "with": {"how": "exit"}}, PAINT])
-    said = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
-    assert said.code == cli.SOME_FAILED
-    assert "8 failed" in said.out
+    result = call("run", config, "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    assert result.code == cli.SOME_FAILED
+    assert "8 failed" in result.out

@@ -71,9 +71,9 @@ def test_text_of_the_data_runs_nowhere(
     assert not (tmp_path / "pwned").exists()
     card = (out / "README.md").read_text()
     _, front, body = card.split("---\n", 2)
-    told = yaml.safe_load(front)
-    assert told["license"] == "other"
-    assert [part["config_name"] for part in told["configs"]] == ["default"]
+    result = yaml.safe_load(front)
+    assert result["license"] == "other"
+    assert [part["config_name"] for part in result["configs"]] == ["default"]
     assert "\n---\n" not in body
     assert "<script" not in card
     assert "](javascript" not in card

@@ -26,18 +26,18 @@ MIX = "configs/mix.yaml"
 def test_another_dataset_than_the_kind_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     hq_edit(tmp_path)
     sets = ("-s", "source.kind=ultraedit", "-s", f"source.path={tmp_path}")
-    told = refused("check", EDITS, *sets, capfd=capfd)
-    assert f"{tmp_path}/data/train-00000-of-00001.parquet: there is no column 'source_image'" in told
-    assert "this is another dataset than `kind` says" in told
-    told = refused("check", EDITS, "-s", "source.form=folders", "-s", f"source.path={tmp_path}", capfd=capfd)
-    assert "holds no folder with prompt.json and pairs such as 123_0.jpg, 123_1.jpg" in told
+    message = refused("check", EDITS, *sets, capfd=capfd)
+    assert f"{tmp_path}/data/train-00000-of-00001.parquet: there is no column 'source_image'" in message
+    assert "this is another dataset than `kind` says" in message
+    message = refused("check", EDITS, "-s", "source.form=folders", "-s", f"source.path={tmp_path}", capfd=capfd)
+    assert "holds no folder with prompt.json and pairs such as 123_0.jpg, 123_1.jpg" in message
 
 
 def test_a_field_by_which_nothing_can_stay_together(some: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    told = refused("check", EDITS, "-s", "output.together=[sesion]", capfd=capfd)
-    assert "there is no text 'sesion', by which samples are to stay together; did you mean 'session'?" in told
-    told = refused("check", MIX, "-s", "output.split_from=split", "-s", mixing({"a": some}), capfd=capfd)
-    assert "there is no text 'split' to split by; known: " in told
+    message = refused("check", EDITS, "-s", "output.together=[sesion]", capfd=capfd)
+    assert "there is no text 'sesion', by which samples are to stay together; did you mean 'session'?" in message
+    message = refused("check", MIX, "-s", "output.split_from=split", "-s", mixing({"a": some}), capfd=capfd)
+    assert "there is no text 'split' to split by; known: " in message
     assert "'turn'" in refused("check", EDITS, "-s", "output.together=[turn]", capfd=capfd)
 
 
@@ -45,8 +45,10 @@ def test_half_a_pair_and_a_broken_prompt_fail_alone(tmp_path: Path, capfd: pytes
     data = ip2p_folders(tmp_path / "data")
     (data / "0000001" / "12_1.jpg").unlink()
     (data / "0000002" / "prompt.json").write_text('{"input": "a lake"}')
-    said = call("run", EDITS, "-s", f"source.path={data}", "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
-    assert said.code == SOME_FAILED
+    result = call(
+        "run", EDITS, "-s", f"source.path={data}", "--engine", "local", "--out", tmp_path / "out", capfd=capfd
+    )
+    assert result.code == SOME_FAILED
     failed = {id: row["detail"] for id, row in ledger_rows(tmp_path / "out").items() if row["status"] == "failed"}
     assert failed == {
         "0000001/12": "0000001/12_1.jpg: there is no such file",
@@ -102,26 +104,28 @@ def test_a_dataset_that_is_not_there_or_not_finished(
     config.write_text(Path(MIX).read_text().replace("out/", f"{some.parent}/").replace("instruct_edit", "gone"))
     for name in ("subject_add", "subject_replace", "subject_generation"):
         shutil.copytree(some, some.parent / name, dirs_exist_ok=True)
-    told = refused("check", config, capfd=capfd)
-    assert f"{config}:{line}: {some.parent}/gone does not exist" in told, "the line of that dataset"
-    told = refused("check", MIX, "-s", mixing({"add": tmp_path / "none"}), capfd=capfd)
-    assert f"{tmp_path}/none does not exist; a mix is made of finished datasets: run what makes this one first" in told
+    message = refused("check", config, capfd=capfd)
+    assert f"{config}:{line}: {some.parent}/gone does not exist" in message, "the line of that dataset"
+    message = refused("check", MIX, "-s", mixing({"add": tmp_path / "none"}), capfd=capfd)
+    assert (
+        f"{tmp_path}/none does not exist; a mix is made of finished datasets: run what makes this one first" in message
+    )
     half = shutil.copytree(some, tmp_path / "half")
     (half / "dataset.json").unlink()
-    told = refused("check", MIX, "-s", mixing({"add": half}), capfd=capfd)
-    assert "holds no finished dataset, dataset.json is missing: run the pipeline into it again" in told
+    message = refused("check", MIX, "-s", mixing({"add": half}), capfd=capfd)
+    assert "holds no finished dataset, dataset.json is missing: run the pipeline into it again" in message
     (half / "dataset.json").write_text("{}")
     assert "has format None, this datagen reads 1" in refused("check", MIX, "-s", mixing({"add": half}), capfd=capfd)
     shutil.copy(some / "dataset.json", half)
     (half / "index.parquet").write_bytes(b"PAR1")
-    said = call("run", MIX, "-s", mixing({"add": half}), "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
-    assert "index.parquet is damaged" in said.err
-    assert "'add' cannot be mixed" in said.err
-    assert said.code not in (OK, SOME_FAILED)
+    result = call("run", MIX, "-s", mixing({"add": half}), "--engine", "local", "--out", tmp_path / "out", capfd=capfd)
+    assert "index.parquet is damaged" in result.err
+    assert "'add' cannot be mixed" in result.err
+    assert result.code not in (OK, SOME_FAILED)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"weight": 0}, "'source.datasets.0.weight' is 0: input should be greater than 0"),
         ({"weight": -1}, "'source.datasets.0.weight' is -1: input should be greater than 0"),
@@ -132,21 +136,21 @@ def test_a_dataset_that_is_not_there_or_not_finished(
     ],
 )
 def test_a_mix_that_makes_no_sense(
-    some: Path, options: dict[str, object], told: str, capfd: pytest.CaptureFixture[str]
+    some: Path, options: dict[str, object], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found = refused("check", MIX, "-s", mixing({"add": some}, add=options), capfd=capfd)
-    assert told in found
+    assert message in found
 
 
 def test_two_datasets_of_one_name_or_place(some: Path, capfd: pytest.CaptureFixture[str]) -> None:
     twice = f"source.datasets=[{{name: a, path: {some}}}, {{name: a, path: {some}2}}]"
-    told = refused("check", MIX, "-s", twice, capfd=capfd)
-    assert told == (
+    message = refused("check", MIX, "-s", twice, capfd=capfd)
+    assert message == (
         f"error: --set {twice}: 'source.datasets': two datasets have the name 'a'; to take samples twice, use `repeats`\n"
     )
     place = mixing({"a": some, "b": some})
-    told = refused("check", MIX, "-s", place, capfd=capfd)
-    assert f"two datasets have the path '{some}'; to take samples twice, use `repeats`" in told
+    message = refused("check", MIX, "-s", place, capfd=capfd)
+    assert f"two datasets have the path '{some}'; to take samples twice, use `repeats`" in message
 
 
 def test_a_sample_that_rotted_fails_alone(some: Path, tmp_path: Path) -> None:
@@ -156,8 +160,8 @@ def test_a_sample_that_rotted_fails_alone(some: Path, tmp_path: Path) -> None:
     summary = run_local(build(load(Path(MIX), sets=[mixing({"add": rotten})])), tmp_path / "out")
     assert summary.counts.failed == 1
     assert summary.counts.accepted == 3
-    [told] = [row["detail"] for row in ledger_rows(tmp_path / "out").values() if row["status"] == "failed"]
-    assert "the picture is damaged" in told
+    [rows] = [row["detail"] for row in ledger_rows(tmp_path / "out").values() if row["status"] == "failed"]
+    assert "the picture is damaged" in rows
 
 
 def test_what_this_version_does_not_carry_fails_by_name(some: Path, tmp_path: Path) -> None:

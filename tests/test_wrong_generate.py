@@ -19,8 +19,8 @@ BENCH = "configs/mige_bench.yaml"
 
 
 def run(config: str, folder: Path, *sets: str, capfd: pytest.CaptureFixture[str]) -> Any:
-    told = [word for text in sets for word in ("-s", text)]
-    return call("run", config, "--engine", "local", "--out", folder / "out", "--no-report", *told, capfd=capfd)
+    lines = [word for text in sets for word in ("-s", text)]
+    return call("run", config, "--engine", "local", "--out", folder / "out", "--no-report", *lines, capfd=capfd)
 
 
 def bench(folder: Path, sheet: str) -> tuple[str, ...]:
@@ -55,35 +55,35 @@ def test_a_caption_with_the_placeholder_in_it_fails_alone(tmp_path: Path, capfd:
 def test_a_picture_that_is_not_of_two_panels_fails_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = subjects200k(tmp_path / "data", [pair(1), pair(2, image={"bytes": b"no picture", "path": None})])
     assert run(PANELS, tmp_path, f"source.path={path}", capfd=capfd).code == SOME_FAILED
-    told = sorted(row["detail"] for row in ledger_rows(tmp_path / "out").values())
-    assert "the picture is 5x5" in " ".join(told)
-    assert "not a picture that can be read" in " ".join(told)
+    found = sorted(row["detail"] for row in ledger_rows(tmp_path / "out").values())
+    assert "the picture is 5x5" in " ".join(found)
+    assert "not a picture that can be read" in " ".join(found)
 
 
 def test_another_dataset_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    told = refused("check", PANELS, "-s", f"source.path={blip3(tmp_path)}", capfd=capfd)
-    assert "there is no column 'collection'" in told
-    assert "this is another dataset than `kind` says" in told
+    message = refused("check", PANELS, "-s", f"source.path={blip3(tmp_path)}", capfd=capfd)
+    assert "there is no column 'collection'" in message
+    assert "this is another dataset than `kind` says" in message
 
 
 def test_a_sheet_that_is_filled_in_wrongly_is_refused_with_its_lines(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sets = [word for text in bench(tmp_path, "id,decision,name\np0,maybe,\np1,,ok\n") for word in ("-s", text)]
-    told = refused("check", BENCH, *sets, capfd=capfd)
-    assert f"{tmp_path}/sheet.csv: line 2: the decision is 'maybe'; write keep or drop, or nothing yet" in told
-    assert f"{tmp_path}/sheet.csv: line 3: the name is 'ok', but nothing is proposed" in told
+    message = refused("check", BENCH, *sets, capfd=capfd)
+    assert f"{tmp_path}/sheet.csv: line 2: the decision is 'maybe'; write keep or drop, or nothing yet" in message
+    assert f"{tmp_path}/sheet.csv: line 3: the name is 'ok', but nothing is proposed" in message
 
 
 def test_a_decision_about_no_pair_fails_by_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    said = run(BENCH, tmp_path, *bench(tmp_path, "id,decision\np00,drop\n"), capfd=capfd)
-    assert said.code == SOME_FAILED
+    result = run(BENCH, tmp_path, *bench(tmp_path, "id,decision\np00,drop\n"), capfd=capfd)
+    assert result.code == SOME_FAILED
     assert "no pair has the id 'p00'; did you mean 'p0'?" in ledger_rows(tmp_path / "out")["%sheet-line2"]["detail"]
 
 
 def test_a_sheet_that_cannot_be_written_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     sets = (f"source.path={tmp_path}/file/sheet.csv", f"source.of.path={pairs(tmp_path)}")
-    told = run(BENCH, tmp_path, *sets, capfd=capfd)
-    assert told.code != OK
-    assert f"{tmp_path}/file/sheet.csv: " in told.err
+    result = run(BENCH, tmp_path, *sets, capfd=capfd)
+    assert result.code != OK
+    assert f"{tmp_path}/file/sheet.csv: " in result.err

@@ -81,17 +81,17 @@ def _config(folder: Path, use: str, options: dict[str, Any], *, named: str = "ob
 def test_a_stage_that_cannot_find_is_told_by_check(
     tmp_path: Path, case: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    use, options, told = CASES[case]
-    said = refused("check", _config(tmp_path, use, options), capfd=capfd)
-    assert told in said
-    assert "toy.yaml:" in said
+    use, options, found = CASES[case]
+    message = refused("check", _config(tmp_path, use, options), capfd=capfd)
+    assert found in message
+    assert "toy.yaml:" in message
 
 
 def _run(config: Path, capfd: pytest.CaptureFixture[str]) -> str:
     out = config.parent / "out"
-    said = refused("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    message = refused("run", config, "--engine", "local", "--out", out, capfd=capfd)
     assert not (out / "run" / "ledger").exists() or not list((out / "run" / "ledger").rglob("0*.parquet"))
-    return said
+    return message
 
 
 @pytest.mark.torch
@@ -117,9 +117,9 @@ def test_weights_of_another_model_end_the_run_before_any_record(
 
     other = {"kind": "grounding_dino", "weights": str(tiny_grounding.save_sam2(tmp_path / "sam2"))}
     config = _config(tmp_path, "detect_objects", {**DETECT, "detector": other}, named="annotated")
-    told = _run(config, capfd)
-    assert "stage 'detect_objects' cannot start" in told
-    assert "sam2" in told
+    result = _run(config, capfd)
+    assert "stage 'detect_objects' cannot start" in result
+    assert "sam2" in result
 
 
 @pytest.mark.torch
@@ -144,10 +144,10 @@ def test_a_phrase_without_a_word_fails_its_record_alone(tmp_path: Path, capfd: p
         {"id": n, "uri": f"{n}.png", "caption": c} for n, c in (("good", "a red cup"), ("dots", "..."), ("none", ""))
     ]
     stages = [PAINT, {"use": "detect_objects", "map": {"image": "target", "objects": "annotated"}, "with": options}]
-    said = call(
+    result = call(
         "run", toy_config(tmp_path, stages, rows=rows), "--engine", "local", "--out", tmp_path / "out", capfd=capfd
     )
-    assert said.code == SOME_FAILED
+    assert result.code == SOME_FAILED
     ends = ledger_rows(tmp_path / "out")
     assert {id: row["status"] for id, row in ends.items()} == {"good": "accepted", "dots": "failed", "none": "rejected"}
     assert "there is no word in the phrase to look for, '...'" in ends["dots"]["detail"]

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from building import PAINT, dataset_bytes, plain_rows, run_local, toy_graph
+from building import PAINT, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 from commands import call
+from picture_files import noise, saved
 
 import datagen
 from datagen import cli
@@ -205,8 +206,8 @@ def test_a_shard_that_is_a_link_to_another_file_is_not_read(snapshot: Path, chan
         data = b"theirs" if change == "other text" else blob.read_bytes()[:-1] + b"!"
         os.utime(blob, ns=(0, 0))
         blob.write_bytes(data)
-    told = "is missing" if change == "nothing there" else "is a symbolic link to a file that is not the shard"
-    with pytest.raises(StoreError, match=f"{SHARD} {told}"):
+    found = "is missing" if change == "nothing there" else "is a symbolic link to a file that is not the shard"
+    with pytest.raises(StoreError, match=f"{SHARD} {found}"):
         sample.read("txt")
     assert SHARD in {problem.file for problem in verify(str(snapshot))}
 
@@ -293,3 +294,20 @@ def test_an_out_whose_config_is_gone_is_still_its_pipelines(out: Path) -> None:
     (out / "run/config.yaml").write_text("pipeline: toy\n")
     run_local(_graph(out.parent), out)
     assert verify(str(out)) == []
+
+
+def test_a_picture_that_is_a_circle_of_links_fails_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "b").mkdir(parents=True)
+    (folder / "a.png").write_bytes(saved(noise(8, 8), "PNG"))
+    (folder / "m.png").symlink_to("m.png")
+    (folder / "n.png").symlink_to("o.png")
+    (folder / "o.png").symlink_to("n.png")
+    (folder / "b" / "up").symlink_to("..")
+    graph = toy_graph(tmp_path, [{"use": "read_image"}, PAINT], source={"kind": "images", "path": str(folder)})
+    run_local(graph, tmp_path / "out")
+    rows = ledger_rows(tmp_path / "out")
+    assert {id: row["status"] for id, row in rows.items()} == {"a.png": "accepted"} | dict.fromkeys(
+        ("m.png", "n.png", "o.png"), "failed"
+    )
+    assert rows["m.png"]["detail"] == "m.png: cannot be read: Too many levels of symbolic links"

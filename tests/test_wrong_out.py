@@ -75,14 +75,14 @@ def test_an_out_that_is_none_is_told_by_every_command(
         "retry": ["retry", out, "--engine", "local"],
         "gc": ["gc", out],
     }
-    said = call(*words[command_name], capfd=capfd)
+    result = call(*words[command_name], capfd=capfd)
     if command_name in ("run", "plan") and kind in ("missing", "empty"):
-        assert said.code == cli.OK
+        assert result.code == cli.OK
     elif command_name == "plan" and kind == "loop":
-        assert said.code in (cli.OK, cli.WRONG), "nothing is read from it"
+        assert result.code in (cli.OK, cli.WRONG), "nothing is read from it"
     else:
-        assert said.code == cli.WRONG, said
-        assert said.err.startswith("error: ")
+        assert result.code == cli.WRONG, result
+        assert result.err.startswith("error: ")
 
 
 def _edited(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
@@ -186,8 +186,8 @@ def test_parquet_whose_names_are_no_text_is_told(out: Path, name: str, capfd: py
     data = path.read_bytes()
     for word in (b"offset", b"status", b"r11"):
         path.write_bytes(data.replace(word, b"\xff" + word[1:]))
-        told = call("verify", out, capfd=capfd)
-        assert word not in data or word == b"r11" or told.code == cli.BROKEN, "statistics may have it, and no row"
+        result = call("verify", out, capfd=capfd)
+        assert word not in data or word == b"r11" or result.code == cli.BROKEN, "statistics may have it, and no row"
         for words in (["show", out, "r1"], ["gc", out, "--dry-run"], ["verify", out, "--repair"]):
             call(*words, capfd=capfd)
     config = out.parent / "toy.yaml"
@@ -197,9 +197,9 @@ def test_parquet_whose_names_are_no_text_is_told(out: Path, name: str, capfd: py
 
 def test_members_that_overlap_are_found(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _index(out, lambda rows: rows[0]["members"][1].update(offset=rows[0]["members"][0]["offset"]))
-    said = call("verify", out, capfd=capfd)
-    assert said.code == cli.BROKEN
-    assert "in the index at" in said.err
+    result = call("verify", out, capfd=capfd)
+    assert result.code == cli.BROKEN
+    assert "in the index at" in result.err
 
 
 def _entry(name: str, **changes: Any) -> tarfile.TarInfo:
@@ -235,9 +235,9 @@ def test_a_shard_with_links_devices_or_paths_is_refused(
     shard.write_bytes(data)
     known = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     _edited(out / DATASET, lambda found: found["shards"][0].update(known))
-    said = call("verify", out, capfd=capfd)
-    assert said.code == cli.BROKEN
-    assert message in said.err
+    result = call("verify", out, capfd=capfd)
+    assert result.code == cli.BROKEN
+    assert message in result.err
     assert call("verify", out, "--repair", capfd=capfd).code == cli.OK
     assert _victim_is_whole(out)
 
@@ -323,9 +323,9 @@ def test_a_ledger_that_points_elsewhere_reads_and_removes_nothing_there(
 def test_a_list_of_slices_that_is_odd_is_told(out: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     [path] = (out / "run" / "ledger").rglob("slices.txt")
     path.write_text(path.read_text() + text)
-    said = call("verify", out, capfd=capfd)
-    assert said.code == cli.BROKEN
-    assert "slices.txt is damaged" in said.err
+    result = call("verify", out, capfd=capfd)
+    assert result.code == cli.BROKEN
+    assert "slices.txt is damaged" in result.err
     assert call("run", out.parent / "toy.yaml", "--engine", "local", "--out", out, capfd=capfd).code == cli.OK
     assert call("verify", out, capfd=capfd).code == cli.OK
     assert _victim_is_whole(out)
@@ -336,8 +336,8 @@ def test_a_list_of_slices_that_is_odd_is_told(out: Path, text: str, capfd: pytes
 )
 def test_a_config_of_an_out_that_is_odd_is_told(out: Path, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     (out / "run" / "config.yaml").write_text(text)
-    told = refused("run", out.parent / "toy.yaml", "--engine", "local", "--out", out, capfd=capfd)
-    assert "run/config.yaml is damaged, so it does not say whose output this is; write the line" in told
+    message = refused("run", out.parent / "toy.yaml", "--engine", "local", "--out", out, capfd=capfd)
+    assert "run/config.yaml is damaged, so it does not say whose output this is; write the line" in message
     assert refused("retry", out, "--engine", "local", capfd=capfd)
 
 
@@ -366,8 +366,8 @@ def test_a_name_that_leads_out_of_a_store_is_refused_by_every_operation(tmp_path
 
 def test_a_lock_that_nobody_can_hold_bars_nobody(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     held = {"host": os.uname().nodename, "token": "x"}
-    for told in ({"pid": 10**30, "seen": 1e12}, {"pid": -1, "seen": 1e12}, {"pid": 1, "seen": float("inf")}):
-        (out / LOCK).write_text(json.dumps({**held, **told}))
+    for found in ({"pid": 10**30, "seen": 1e12}, {"pid": -1, "seen": 1e12}, {"pid": 1, "seen": float("inf")}):
+        (out / LOCK).write_text(json.dumps({**held, **found}))
         assert call("gc", out, capfd=capfd).code == cli.OK
 
 
@@ -377,15 +377,15 @@ def test_rays_dashboard_listens_on_this_machine_alone(monkeypatch: pytest.Monkey
 
     from datagen.execute.engines.cluster import start_ray
 
-    asked: dict[str, Any] = {}
+    values: dict[str, Any] = {}
 
     class Context:
         dashboard_url = "127.0.0.1:8265"
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(ray, "init", lambda **options: asked.update(options) or Context())
+    monkeypatch.setattr(ray, "init", lambda **options: values.update(options) or Context())
     assert start_ray() == "http://127.0.0.1:8265"
-    assert asked["dashboard_host"] == "127.0.0.1"
+    assert values["dashboard_host"] == "127.0.0.1"
 
 
 @pytest.mark.ray

@@ -78,9 +78,9 @@ def test_a_filter_that_cannot_score_is_told_by_check(
     tmp_path: Path, case: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     use, options, message = CASES[case]
-    told = refused("check", _config(tmp_path, use, options), capfd=capfd)
-    assert "toy.yaml:" in told
-    assert message in told
+    error = refused("check", _config(tmp_path, use, options), capfd=capfd)
+    assert "toy.yaml:" in error
+    assert message in error
 
 
 def _run(folder: Path, use: str, options: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> str:
@@ -93,9 +93,9 @@ def test_weights_that_are_not_there_end_the_run_before_any_record(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     options = {**MATCH, "scorer": {"kind": "clip", "weights": str(tmp_path / "clip")}}
-    told = _run(tmp_path, "filter_match", options, capfd)
-    assert "stage 'filter_match' cannot start: there are no weights at" in told
-    assert "put them there on every machine, or name a repository" in told
+    result = _run(tmp_path, "filter_match", options, capfd)
+    assert "stage 'filter_match' cannot start: there are no weights at" in result
+    assert "put them there on every machine, or name a repository" in result
 
 
 @pytest.mark.torch
@@ -105,17 +105,17 @@ def test_weights_of_another_model_end_the_run_before_any_record(
     import tiny_scorers
 
     dinov2 = str(tiny_scorers.dinov2(tmp_path / "dinov2"))
-    told = _run(tmp_path, "filter_match", {**MATCH, "scorer": {"kind": "clip", "weights": dinov2}}, capfd)
-    assert "stage 'filter_match' cannot start" in told
-    assert "weights of a CLIPModel, such as" in told
+    result = _run(tmp_path, "filter_match", {**MATCH, "scorer": {"kind": "clip", "weights": dinov2}}, capfd)
+    assert "stage 'filter_match' cannot start" in result
+    assert "weights of a CLIPModel, such as" in result
     clip = {"kind": "clip", "weights": str(tiny_scorers.clip(tmp_path / "clip"))}
     head = {
         "kind": "laion_v2",
         "weights": str(tiny_scorers.laion_v2(tmp_path / "head.pth", width=768)),
         "encoder": clip,
     }
-    told = _run(tmp_path, "filter_aesthetic", {"predictor": head, "min_score": 5}, capfd)
-    assert "takes embeddings of 768 numbers" in told
+    result = _run(tmp_path, "filter_aesthetic", {"predictor": head, "min_score": 5}, capfd)
+    assert "takes embeddings of 768 numbers" in result
 
 
 @pytest.mark.torch
@@ -123,5 +123,5 @@ def test_a_checksum_that_is_another_ends_the_run(tmp_path: Path, capfd: pytest.C
     import tiny_scorers
 
     head = {"kind": "laion_v2", "weights": str(tiny_scorers.laion_v2(tmp_path / "head.pth")), "sha256": "0" * 64}
-    told = _run(tmp_path, "filter_aesthetic", {"predictor": head, "min_score": 5}, capfd)
-    assert f"not {'0' * 64} (`sha256`): it is damaged or another file" in told
+    result = _run(tmp_path, "filter_aesthetic", {"predictor": head, "min_score": 5}, capfd)
+    assert f"not {'0' * 64} (`sha256`): it is damaged or another file" in result

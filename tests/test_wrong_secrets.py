@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from building import PAINT, context_of, ledger_rows, run_local, toy_config, toy_graph
+from building import PAINT, context_of, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chat_server import Chat, chatting, fails, says
 from commands import call, refused
 from hypothesis import assume, example, given, settings
@@ -21,6 +21,7 @@ from rings import example_count
 
 from datagen import cli
 from datagen.core import redact as redaction
+from datagen.core.fields import Field
 from datagen.core.redact import (
     escape_control,
     redact,
@@ -32,7 +33,10 @@ from datagen.core.redact import (
 )
 from datagen.core.secret_forms import HIDDEN, holds, strike
 from datagen.execute.run import worker_context_of
+from datagen.execute.workers import state as workers_state
 from datagen.execute.workers.operators import fuse
+from datagen.execute.workers.slices import Job, Slice
+from datagen.execute.workers.state import SliceState
 from datagen.execute.workers.worker import Worker
 
 SECRET = "hunter2-swordfish"
@@ -46,14 +50,14 @@ def test_an_address_with_a_secret_is_refused_in_a_config(
     tmp_path: Path, path: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = toy_config(tmp_path, [PAINT], source={"kind": "manifest", "path": path})
-    told = refused("check", config, capfd=capfd)
-    assert "'source.path' holds a " in told
-    assert "put it into the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in told
-    assert SECRET not in told
+    message = refused("check", config, capfd=capfd)
+    assert "'source.path' holds a " in message
+    assert "put it into the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in message
+    assert SECRET not in message
     sound = toy_config(tmp_path, [PAINT])
-    told = refused("check", sound, "--set", f"source.path={path}", capfd=capfd)
-    assert "'source.path' holds a " in told
-    assert SECRET not in told
+    message = refused("check", sound, "--set", f"source.path={path}", capfd=capfd)
+    assert "'source.path' holds a " in message
+    assert SECRET not in message
 
 
 def test_a_key_is_refused_in_a_config_by_its_name_its_form_or_its_variable(
@@ -65,9 +69,9 @@ def test_a_key_is_refused_in_a_config_by_its_name_its_form_or_its_variable(
         ("side", "sk-proj-0123456789abcdef", "what looks like a key of a service"),
         ("side", f"x{KEY}", "the value of the variable SPILT_API_KEY"),
     ]:
-        told = refused("check", toy_config(tmp_path, [{**PAINT, "with": {name: value}}]), capfd=capfd)
-        assert f"'stages.0.with.{name}' holds {what}; configs are saved with the dataset" in told
-        assert value not in told
+        message = refused("check", toy_config(tmp_path, [{**PAINT, "with": {name: value}}]), capfd=capfd)
+        assert f"'stages.0.with.{name}' holds {what}; configs are saved with the dataset" in message
+        assert value not in message
 
 
 def test_an_out_with_a_password_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -80,9 +84,9 @@ def test_an_out_with_a_password_is_refused(tmp_path: Path, capfd: pytest.Capture
         ["retry", out],
         ["gc", out],
     ):
-        told = refused(*words, capfd=capfd)
-        assert told.startswith("error: s3://***@bucket/out holds a password in an address, which logs")
-        assert SECRET not in told
+        message = refused(*words, capfd=capfd)
+        assert message.startswith("error: s3://***@bucket/out holds a password in an address, which logs")
+        assert SECRET not in message
 
 
 def test_no_secret_of_a_row_or_of_the_environment_is_written_anywhere(
@@ -96,16 +100,16 @@ def test_no_secret_of_a_row_or_of_the_environment_is_written_anywhere(
     ]
     rows += [{"id": "odd", "uri": LOGIN, "objects": SIGNED}]
     config, out = toy_config(tmp_path, [{"use": "spill"}], rows=rows), tmp_path / "out"
-    said = [call("run", config, "--engine", "local", "--out", out, capfd=capfd)]
-    assert said[0].code == cli.SOME_FAILED
-    said += [call("show", out, row["id"], capfd=capfd) for row in rows]
-    said += [call("verify", out, capfd=capfd), call("retry", out, "--engine", "local", capfd=capfd)]
+    lines = [call("run", config, "--engine", "local", "--out", out, capfd=capfd)]
+    assert lines[0].code == cli.SOME_FAILED
+    lines += [call("show", out, row["id"], capfd=capfd) for row in rows]
+    lines += [call("verify", out, capfd=capfd), call("retry", out, "--engine", "local", capfd=capfd)]
     ends = ledger_rows(out)
     assert "401 from https://***@host.example/b.png: no such key: ***" in ends["spill1"]["detail"]
     assert ends["pass0"]["source_uri"].endswith("X-Amz-Signature=***&size=3")
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     for secret in (SECRET, KEY):
-        assert not any(secret in one.out + one.err for one in said)
+        assert not any(secret in one.out + one.err for one in lines)
         assert secret not in json.dumps(ends)
         assert not any(secret.encode() in data for data in written)
 
@@ -270,6 +274,39 @@ def test_what_only_looks_like_a_secret_stays_in_data() -> None:
     assert redact_data({"a": [KEY, text]}, environ) == {"a": [HIDDEN, text]}
 
 
+def test_a_text_among_numbers_is_redacted() -> None:
+    numbers = [1, 2.5, None, True]
+    assert redact_values([[*numbers, KEY], (*numbers, [KEY])], {"A_KEY": KEY}) == [
+        [*numbers, "***"],
+        (*numbers, ["***"]),
+    ]
+    assert redact_values([KEY], {"A_KEY": KEY}) == ["***"]
+
+
+def test_the_environment_is_read_once_an_answer_and_bulky_fields_are_not_searched_for_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [{"label": "cup", "box": [0, 0, n + 1, 1]} for n in range(5)]
+    rows = [{**row, "objects": objects} for row in plain_rows(1)]
+    graph = toy_graph(tmp_path, [{"use": "expand_objects"}, PAINT], rows=rows)
+    reads: list[int] = []
+    read = redaction._data_secrets
+    monkeypatch.setattr(redaction, "_data_secrets", lambda environ: (reads.append(1), read(environ))[1])
+    searched: list[Any] = []
+    monkeypatch.setattr(workers_state, "redact_data", lambda data: (searched.append(data), redact_data(data))[1])
+    state = SliceState.start(Job(Slice(0, tuple(graph.source.rows()))), catalogue=graph.catalogue)
+    (live,) = state.live
+    live.record = live.record.adding({"notes_bulky": [KEY]})
+    state.catalogue = {**state.catalogue, "notes_bulky": Field("notes_bulky", "json", "", bulky=True)}
+    runner = Worker(fuse(graph)[0], worker_context_of(context_of(graph, tmp_path)))
+    reads.clear()
+    runner.run([state])
+    assert len(state.live) == len(objects)
+    assert len(reads) == 1 + 1 + 5, "the answer of all children, the row of their parent, an answer for each child"
+    assert searched
+    assert not any("notes_bulky" in data for data in searched)
+
+
 def test_the_variables_of_keys_are_those_that_options_name() -> None:
     options = {
         "api_key_env": "LLM_AUTH",
@@ -298,9 +335,9 @@ def chat() -> Iterator[Chat]:
         yield server
 
 
-def _nowhere(key: str, out: Path, said: list[Any]) -> None:
+def _nowhere(key: str, out: Path, results: list[Any]) -> None:
     """No file and no output has the key in any form."""
-    texts = [one.out + one.err for one in said]
+    texts = [one.out + one.err for one in results]
     if (out / "dataset.json").exists():
         texts += [json.dumps(ledger_rows(out))]
     texts += [path.read_bytes().decode("latin-1") for path in out.rglob("*") if path.is_file()]
@@ -327,20 +364,20 @@ def test_a_key_that_a_plugins_default_names_is_written_nowhere(
     rows += [{"id": f"id-{bare}", "uri": "a.png", "caption": "answer"}]
     config = toy_config(tmp_path, [{"use": "leak", "durable": True}, PAINT], rows=rows)
     out = tmp_path / "out"
-    said = [call("check", config, capfd=capfd), call("run", config, "--engine", "local", "--out", out, capfd=capfd)]
-    assert said[1].code == cli.SOME_FAILED
+    lines = [call("check", config, capfd=capfd), call("run", config, "--engine", "local", "--out", out, capfd=capfd)]
+    assert lines[1].code == cli.SOME_FAILED
     ends = ledger_rows(out)
     assert {row["status"] for row in ends.values()} == {"accepted", "rejected", "failed"}
     assert ends["reject"]["detail"].replace("Bearer ", "").replace('"', "") == "401: ***"
     assert HIDDEN in ends["raise"]["detail"]
     assert "***" in ends["cut"]["detail"]
     assert json.loads(ends["answer"]["fields"])["target_caption"].count(HIDDEN) == 6
-    said += [call("show", out, "raise", capfd=capfd), call("show", out, "answer", "--json", capfd=capfd)]
+    lines += [call("show", out, "raise", capfd=capfd), call("show", out, "answer", "--json", capfd=capfd)]
     for words in (["status", out], ["status", out, "--json"], ["report", out], ["verify", out], ["plan", config]):
-        said.append(call(*words, capfd=capfd))
-    said.append(call("retry", out, "--engine", "local", capfd=capfd))
-    assert {one.code for one in said} == {cli.OK, cli.SOME_FAILED}
-    _nowhere(bare, out, said)
+        lines.append(call(*words, capfd=capfd))
+    lines.append(call("retry", out, "--engine", "local", capfd=capfd))
+    assert {one.code for one in lines} == {cli.OK, cli.SOME_FAILED}
+    _nowhere(bare, out, lines)
     before = {id: row["fields"] for id, row in ends.items()}
     again = call("run", config, "--engine", "local", "--out", tmp_path / "out", "--set", "slice_size=2", capfd=capfd)
     assert again.code == cli.SOME_FAILED
@@ -366,9 +403,9 @@ def test_a_key_in_an_answer_is_kept_nowhere_and_a_rerun_reads_the_same(
     assert all(remark.startswith("you sent ***, ") for remark in fresh.values())
     _nowhere(key, out, [])
     run_local(toy_graph(tmp_path, stages("glum")), out)
-    assert len(chat.asked) == 8, "the kept replies were read"
+    assert len(chat.requests) == 8, "the kept replies were read"
     assert {id: json.loads(row["fields"])["remark"] for id, row in ledger_rows(out).items()} == fresh
-    assert {asked["authorization"] for asked in chat.asked if "authorization" in asked} <= {f"Bearer {key}"}
+    assert {requests["authorization"] for requests in chat.requests if "authorization" in requests} <= {f"Bearer {key}"}
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -381,9 +418,9 @@ def test_an_error_of_a_service_repeats_no_key(
     model = {"kind": "openai", "model": "m", "base_url": chat.address, "api_key_env": "OPENAI_PAT"}
     config = toy_config(tmp_path, [{"use": "consult", "with": {"model": model}}, PAINT])
     out = tmp_path / "out"
-    said = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
-    assert "who is ***?" in said.err
-    _nowhere(key, out, [said])
+    result = call("run", config, "--engine", "local", "--out", out, capfd=capfd)
+    assert "who is ***?" in result.err
+    _nowhere(key, out, [result])
 
 
 @pytest.mark.ray
@@ -420,9 +457,9 @@ def test_a_key_that_is_too_short_is_told_and_stays(
 
 
 def test_a_key_in_the_place_of_a_variables_name_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    told = refused("check", toy_config(tmp_path, [{**PAINT, "with": {"api_key_env": SECRET}}]), capfd=capfd)
-    assert "'stages.0.with.api_key_env' holds what is no name of an environment variable" in told
-    assert SECRET not in told
+    message = refused("check", toy_config(tmp_path, [{**PAINT, "with": {"api_key_env": SECRET}}]), capfd=capfd)
+    assert "'stages.0.with.api_key_env' holds what is no name of an environment variable" in message
+    assert SECRET not in message
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_a_window_whose_words_reach_before_it_is_rejected(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"source": {"group_by": ""}}, "'gather_turns' combines records by 'session'; add `group_by: session`"),
         ({"filter_conflicts": {"kinds": ["same_thing"]}}, "'same_thing'"),
@@ -131,26 +131,26 @@ def test_a_window_whose_words_reach_before_it_is_rejected(tmp_path: Path) -> Non
     ],
 )
 def test_a_config_of_sessions_that_is_wrong(
-    change: dict[str, Any], told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    change: dict[str, Any], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     table = drawn.write_sessions(tmp_path)
     source = {"kind": "sessions", "path": str(table), **change.pop("source", {})}
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump(drawn.config(source, **change), sort_keys=False))
-    assert told in refused("check", config, capfd=capfd)
+    assert message in refused("check", config, capfd=capfd)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"kind": "sessions", "path": "none.jsonl"}, "none.jsonl"),
         ({"kind": "prompts", "path": "none.txt"}, "none.txt"),
         ({"kind": "imgedit_turns", "path": "none", "images": "none"}, "none"),
     ],
 )
-def test_a_source_of_sessions_that_is_not_there(options: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_a_source_of_sessions_that_is_not_there(options: dict[str, str], message: str, tmp_path: Path) -> None:
     source = AnySource.model_validate({"source": {**options, "path": str(tmp_path / options["path"])}}).source
-    with pytest.raises(ConfigError, match=f"{tmp_path}/{told}"):
+    with pytest.raises(ConfigError, match=f"{tmp_path}/{message}"):
         source.load().check()
 
 

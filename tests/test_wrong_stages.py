@@ -220,11 +220,11 @@ def test_a_stage_that_panics_as_it_starts_is_told(tmp_path: Path) -> None:
 
 
 def test_a_long_error_is_told_by_its_ends(tmp_path: Path) -> None:
-    told = describe_error(ValueError(f"first {'a=b;key=secret ' * 3_000_000} last"))
-    assert len(told) < sum(MOST_KEPT) + 100
-    assert "characters are left out here" in told
-    assert "ValueError: first" in told
-    assert told.endswith("last")
+    message = describe_error(ValueError(f"first {'a=b;key=secret ' * 3_000_000} last"))
+    assert len(message) < sum(MOST_KEPT) + 100
+    assert "characters are left out here" in message
+    assert "ValueError: first" in message
+    assert message.endswith("last")
     assert message_of(SilentError()) == "(its message cannot be made: PanicError)"
     assert len(brief("x" * 10**8)) <= 60
     assert brief(10**5000) == "that cannot be shown"
@@ -237,8 +237,8 @@ def test_no_secret_survives_where_a_text_is_cut(at: int, length: int, tail: bool
     head = MOST_KEPT[0] + 4 * LONGEST_SECRET + at
     rest = MOST_KEPT[1] + 4 * LONGEST_SECRET + at
     text = "x" * 60_000 + secret + "y" * rest if tail else "x" * head + secret + "y" * 60_000
-    told = shortened(text, clean=lambda part: part.replace(secret, "***"))
-    assert "s3c" not in told
+    found = shortened(text, clean=lambda part: part.replace(secret, "***"))
+    assert "s3c" not in found
 
 
 NUMBERS = st.one_of(

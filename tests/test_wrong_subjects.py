@@ -18,7 +18,7 @@ ADD, REPLACE = "configs/subject_add.yaml", "configs/subject_replace.yaml"
 
 
 @pytest.mark.parametrize(
-    ("config", "sets", "told"),
+    ("config", "sets", "message"),
     [
         (ADD, "check_completeness.judge={kind: vlm}", "'judge'"),
         (ADD, "check_completeness.judge={kind: language}", "'judge.model' is missing"),
@@ -35,13 +35,13 @@ ADD, REPLACE = "configs/subject_add.yaml", "configs/subject_replace.yaml"
     ],
 )
 def test_a_config_of_subjects_that_is_wrong(
-    config: str, sets: str, told: str, capfd: pytest.CaptureFixture[str]
+    config: str, sets: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert told in refused("check", config, "--set", sets, capfd=capfd)
+    assert message in refused("check", config, "--set", sets, capfd=capfd)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({}, "`source: photograph` needs `results`, the folder of what a try-on model made"),
         ({"results": "made"}, "made/: there is no such folder or file"),
@@ -51,29 +51,29 @@ def test_a_config_of_subjects_that_is_wrong(
     ],
 )
 def test_a_try_on_source_that_is_wrong(
-    tmp_path: Path, options: dict[str, str], told: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, options: dict[str, str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = viton_hd(tmp_path)
     source = {"kind": "try_on", "layout": "viton_hd", "path": folder, "pairs": f"{tmp_path}/test_pairs.txt", **options}
     words = [word for key, value in source.items() for word in ("--set", f"source.{key}={value}")]
-    assert told in refused("check", REPLACE, *words, capfd=capfd)
+    assert message in refused("check", REPLACE, *words, capfd=capfd)
 
 
 def test_a_seed_edit_source_that_is_wrong(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = ("--set", "source.kind=seed_edit_part1", "--set", f"source.path={seed_edit(tmp_path)}")
-    told = refused("check", REPLACE, *words, "--set", "source.score_key=clip_score", capfd=capfd)
-    assert "line 1 has no key 'clip_score' (`score_key`; '' reads none)" in told
-    assert "it has: source_image, source_caption, target_image, target_caption, instruction, match_score" in told
+    message = refused("check", REPLACE, *words, "--set", "source.score_key=clip_score", capfd=capfd)
+    assert "line 1 has no key 'clip_score' (`score_key`; '' reads none)" in message
+    assert "it has: source_image, source_caption, target_image, target_caption, instruction, match_score" in message
 
 
 def test_a_match_score_that_no_record_has_is_told_by_check(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = ("--set", "source.kind=seed_edit_part1", "--set", f"source.path={seed_edit(tmp_path)}")
     assert call("check", REPLACE, *words, capfd=capfd).code == 0
     unscored = (*words, "--set", "source.score_key=''")
-    told = refused("check", REPLACE, *unscored, "--profile", "api", capfd=capfd)
-    assert "'filter_annotated_match' judges by 'annotated_match', but neither the source (seed_edit_part1)" in told
-    assert "name the stage in `leaves_out` of profile 'api'" in told
-    assert re.match(rf"error: {REPLACE}:\d+: ", told)
+    message = refused("check", REPLACE, *unscored, "--profile", "api", capfd=capfd)
+    assert "'filter_annotated_match' judges by 'annotated_match', but neither the source (seed_edit_part1)" in message
+    assert "name the stage in `leaves_out` of profile 'api'" in message
+    assert re.match(rf"error: {REPLACE}:\d+: ", message)
     left = "profiles.api.leaves_out=[filter_annotated_match, filter_aesthetic, ground_subject]"
     assert call("check", REPLACE, *unscored, "--profile", "api", "--set", left, capfd=capfd).code == 0
 
@@ -113,10 +113,10 @@ def test_pairs_that_cannot_be_used_end_alone(tmp_path: Path, capfd: pytest.Captu
         "unnamed": ("rejected", "choose_subject", "no_subject"),
         "other-shape": ("rejected", "describe_replacement", "shapes_differ"),
     }
-    told = {id: row["detail"] for id, row in ledger_rows(tmp_path / "out").items()}
-    assert told["gone"] == "gone.png: there is no such file"
-    assert "the manifest says 000" in told["changed"]
-    assert told["vague"] == "what is replaced cannot be told by rules"
-    assert told["vague-garment"] == "no single new subject can be told from 'replace the coin with something else'"
-    assert told["unnamed"].startswith("nothing is annotated that could be called 'larger coin'; where a source")
-    assert "`ask_boxes` before this stage" in told["unnamed"]
+    values = {id: row["detail"] for id, row in ledger_rows(tmp_path / "out").items()}
+    assert values["gone"] == "gone.png: there is no such file"
+    assert "the manifest says 000" in values["changed"]
+    assert values["vague"] == "what is replaced cannot be told by rules"
+    assert values["vague-garment"] == "no single new subject can be told from 'replace the coin with something else'"
+    assert values["unnamed"].startswith("nothing is annotated that could be called 'larger coin'; where a source")
+    assert "`ask_boxes` before this stage" in values["unnamed"]

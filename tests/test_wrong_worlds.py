@@ -31,7 +31,7 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         ("damages=[blurr]", "'blur'"),
         ("damages=[]", "at least 1"),
@@ -48,9 +48,9 @@ def config(tmp_path: Path) -> Path:
     ],
 )
 def test_an_option_of_a_world_that_is_wrong(
-    config: Path, option: str, told: str, capfd: pytest.CaptureFixture[str]
+    config: Path, option: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert told in refused("check", config, "--set", f"source.{option}", capfd=capfd)
+    assert message in refused("check", config, "--set", f"source.{option}", capfd=capfd)
 
 
 def _empty(folder: Path) -> None:
@@ -75,7 +75,7 @@ def _list_without_outlines(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "more", "told"),
+    ("make", "more", "message"),
     [
         (_empty, (), "holds no photographs; their names end in .jpg"),
         (
@@ -93,7 +93,7 @@ def test_a_folder_of_photographs_that_is_wrong(
     tmp_path: Path,
     make: Callable[[Path], None],
     more: tuple[str, ...],
-    told: str,
+    message: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     from datagen.worlds.photographs import split_of
@@ -104,7 +104,7 @@ def test_a_folder_of_photographs_that_is_wrong(
     make(folder)
     sets = [f"source.photographs={folder}", *(word.replace("SPLIT", other) for word in more)]
     words = [word for text in sets for word in ("--set", text)]
-    assert told.replace("SPLIT", other) in refused("check", config, *words, capfd=capfd)
+    assert message.replace("SPLIT", other) in refused("check", config, *words, capfd=capfd)
 
 
 def test_a_folder_that_is_not_there_or_a_file(config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -119,9 +119,9 @@ def test_wording_that_nobody_wrote(
 ) -> None:
     monkeypatch.setattr(wording, "wording_path", lambda split: tmp_path / f"{split}.toml")
     wording.load_wording.cache_clear()
-    told = refused("check", config, "--set", "source.wording=held_out", capfd=capfd)
+    message = refused("check", config, "--set", "source.wording=held_out", capfd=capfd)
     wording.load_wording.cache_clear()
-    assert "wording 'held_out': there is no datagen/worlds/wording/held_out.toml" in told
+    assert "wording 'held_out': there is no datagen/worlds/wording/held_out.toml" in message
 
 
 def test_a_photograph_that_cannot_be_read_fails_its_sessions_alone(
@@ -143,11 +143,13 @@ def test_a_photograph_that_cannot_be_read_fails_its_sessions_alone(
 
 
 def test_a_pipeline_that_cannot_be_measured(config: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    told = refused("measure", ROOT / "configs" / "subject_add.yaml", capfd=capfd)
-    assert re.search(r"subject_add.yaml:\d+: the source is of kind '\w+', whose truth is not known", told)
-    assert "`kind: world`" in told
-    told = refused("measure", config, capfd=capfd)
-    assert "worlds.yaml:2: to be measured, the pipeline lacks the stages decompose_instruction, propose_boxes" in told
+    message = refused("measure", ROOT / "configs" / "subject_add.yaml", capfd=capfd)
+    assert re.search(r"subject_add.yaml:\d+: the source is of kind '\w+', whose truth is not known", message)
+    assert "`kind: world`" in message
+    message = refused("measure", config, capfd=capfd)
+    assert (
+        "worlds.yaml:2: to be measured, the pipeline lacks the stages decompose_instruction, propose_boxes" in message
+    )
 
 
 def test_a_split_without_photographs_or_wording_is_not_measured(
@@ -164,9 +166,9 @@ def test_a_split_without_photographs_or_wording_is_not_measured(
         wording, "wording_path", lambda split: tmp_path / "no.toml" if split == "held_out" else real(split)
     )
     wording.load_wording.cache_clear()
-    told = refused("measure", write_config(tmp_path), "--no-encoder", capfd=capfd)
+    message = refused("measure", write_config(tmp_path), "--no-encoder", capfd=capfd)
     wording.load_wording.cache_clear()
-    assert "wording 'held_out': there is no" in told
+    assert "wording 'held_out': there is no" in message
 
 
 def test_sessions_that_cannot_be_rendered_are_not_measured(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -77,8 +77,8 @@ def siglip_v1_tokenizer(folder: Path) -> None:
     )
     (folder / "tokenizer.json").unlink()
     (folder / "spiece.model").write_bytes(made.getvalue())
-    told = {"tokenizer_class": "SiglipTokenizer", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
-    (folder / "tokenizer_config.json").write_text(json.dumps({**told, "do_lower_case": True, "model_max_length": 16}))
+    values = {"tokenizer_class": "SiglipTokenizer", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**values, "do_lower_case": True, "model_max_length": 16}))
 
 
 def siglip2(folder: Path) -> Path:
@@ -152,8 +152,8 @@ def open_clip(folder: Path) -> Path:
 
     torch.manual_seed(7)
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"model_cfg": OPEN_CLIP, "preprocess_cfg": {"interpolation": "bicubic", "resize_mode": "shortest"}}
-    (folder / "open_clip_config.json").write_text(json.dumps(told))
+    values = {"model_cfg": OPEN_CLIP, "preprocess_cfg": {"interpolation": "bicubic", "resize_mode": "shortest"}}
+    (folder / "open_clip_config.json").write_text(json.dumps(values))
     save_file(CLIP(**OPEN_CLIP).state_dict(), folder / "open_clip_model.safetensors")
     return folder
 

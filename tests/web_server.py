@@ -15,7 +15,7 @@ class Server:
 
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.headers: list[list[str]] = []
         self.stopping = threading.Event()
         self.address = ""
@@ -43,7 +43,7 @@ def serving(*, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            served.asked.append(self.path)
+            served.requests.append(self.path)
             served.headers.append(sorted(self.headers.keys()))
             self.close_connection = True
             served.answers.get(self.path, lambda handler: handler.send_error(404))(self)

@@ -5,6 +5,7 @@ Commands import what they need inside their functions, so that `--help` and shel
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import NoReturn
 
@@ -56,6 +57,11 @@ def main() -> NoReturn:
     except AllowanceError as error:  # a stop, as by Ctrl-C: what is done is kept
         typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.filename is not None or error.errno != errno.ENOSPC:
+            raise
+        typer.echo("error: standard output cannot be written: no space is left where it goes", err=True)
+        sys.exit(WRONG)
     except DatagenError as error:
         typer.echo(f"error: {_format_error(error)}", err=True)
         sys.exit(BROKEN)

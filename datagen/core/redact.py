@@ -71,6 +71,8 @@ _MESSAGE_PATTERNS = (
 _SECRET_OPTION = re.compile(
     r"(?i)(\w+_)?(api_?key|secret|secret_?key|access_?key(_id)?|password|passwd|(auth|access|api|hf)_token)"
 )
+_NO_TEXT = frozenset((int, float, bool, type(None)))
+"""Types of what a list may hold, often by the thousand, and that cannot hold a secret."""
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -150,7 +152,10 @@ def redact_data(data: Any, environ: Mapping[str, str] = os.environ) -> Any:
 
 
 def redact_values(data: Any, environ: Mapping[str, str] = os.environ) -> Any:
-    """Like `redact_data`, but addresses stay as they are, for a later stage that reads what is there."""
+    """Like `redact_data`, but addresses stay as they are, for a later stage that reads what is there.
+
+    Each call reads the environment, which takes longer than to search a short text: give it many texts as one list.
+    """
     secrets = _data_secrets(environ)
     return _mapped(data, lambda text: strike(text, secrets)) if secrets else data
 
@@ -164,6 +169,8 @@ def _mapped(data: Any, change: Callable[[str], str]) -> Any:
         same = len(found) == len(data) and all(name in found and found[name] is data[name] for name in data)
         return data if same else found
     if isinstance(data, list | tuple):
+        if _NO_TEXT.issuperset(map(type, data)):
+            return data
         items = [_mapped(item, change) for item in data]
         if all(item is old for item, old in zip(items, data, strict=True)):
             return data

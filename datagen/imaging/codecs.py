@@ -134,8 +134,13 @@ def dump_ledger_fields(fields: Mapping[str, Any], *, catalogue: Mapping[str, Fie
 
     Scores have a column of their own in the ledger.
     """
-    stored = ((name, catalogue[name]) for name in fields if _is_in_ledger(catalogue[name]))
+    stored = ((name, catalogue[name]) for name in fields if is_in_ledger(catalogue[name]))
     return _to_json({name: _CODECS[field.kind].dump(fields[name], _NO_BLOBS) for name, field in stored}, readable=True)
+
+
+def is_in_ledger(field: Field) -> bool:
+    """Whether the ledger stores the field among the others: no blobs, no scores, nothing bulky."""
+    return field.kind in _LEDGER_KINDS and not field.bulky
 
 
 def scores_of(fields: Mapping[str, Any], *, catalogue: Mapping[str, Field]) -> dict[str, float]:
@@ -165,10 +170,6 @@ def mask_from_runs(data: bytes) -> Mask:
     (height, width), runs = numbers[:2], numbers[2:]
     inside = np.arange(len(runs)) % 2 == 1
     return _canonical_mask(np.repeat(inside, runs).reshape(int(height), int(width)))
-
-
-def _is_in_ledger(field: Field) -> bool:
-    return field.kind in _LEDGER_KINDS and not field.bulky
 
 
 def _describe(value: Any) -> str:

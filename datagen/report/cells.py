@@ -34,4 +34,4 @@ def as_json(data: Any) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":  # the last two end a line in older JavaScript
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
+    return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates, as in an address that is no UTF-8

@@ -33,6 +33,13 @@ class Folder(NamedTuple):
     files: list[str]
 
 
+def check_scheme(address: str) -> None:
+    """Raise `ConfigError` if no filesystem has the address's scheme."""
+    scheme, known = scheme_of(address), fsspec.available_protocols()
+    if scheme not in known:
+        raise ConfigError(f"{address}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+
+
 class FileListing:
     """The files at an address, which is a folder, a single file, or a glob such as `photos/**/*.jpg`.
 
@@ -58,12 +65,10 @@ class FileListing:
         return scheme_of(self.address) in ("file", "local")
 
     def check_scheme(self) -> None:
-        """Raise `ConfigError` if no filesystem has the address's scheme."""
-        scheme, known = scheme_of(self.address), fsspec.available_protocols()
-        if scheme == PACKAGE:
+        """Raise `ConfigError` if no filesystem that can list files has the address's scheme."""
+        if scheme_of(self.address) == PACKAGE:
             raise ConfigError(f"{self.address}: packages are not listed; name single files in a manifest")
-        if scheme not in known:
-            raise ConfigError(f"{self.address}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+        check_scheme(self.address)
 
     def is_file(self) -> bool:
         """Whether the address is that of a single file. Raises `ConfigError` if nothing is there."""
@@ -105,7 +110,7 @@ class FileListing:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.name)
-                        elif not entry.is_dir():
+                        elif not _leads_to_folder(entry):
                             files.append(entry.name)
             else:
                 for row in fs.ls(root, detail=True):
@@ -160,6 +165,14 @@ class FileListing:
             raise ConfigError(f"{where}: is a folder, not a file") from error
         except Exception as error:  # services have errors of their own, such as botocore's
             raise ConfigError(f"{where}: cannot be read: {reason(error)}") from error
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a folder. One that goes in a circle, or where one may not look, fails when it is read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _read_head(path: str, most: int) -> bytes | Exception:

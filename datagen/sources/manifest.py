@@ -20,10 +20,11 @@ from typing import IO, Any, Literal
 import fsspec
 from pydantic import ValidationError
 
-from datagen.core.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError
 from datagen.core.fields import INT64
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.file_listing import check_scheme
 from datagen.sources.id_set import IdSet
 from datagen.sources.rows import FARTHEST, FIELDS, MEASURES, ROW, ManifestRow, build_row, faulty_row, validate_row
 
@@ -69,11 +70,8 @@ class Manifest:
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing or has no rows, or if no filesystem has the scheme."""
-        scheme = scheme_of(self.path)
-        known = fsspec.available_protocols()
-        if scheme not in known:
-            raise ConfigError(f"{self.path}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
-        if scheme == "file" and next(read_lines(self.path), None) is None:
+        check_scheme(self.path)
+        if scheme_of(self.path) == "file" and next(read_lines(self.path), None) is None:
             raise ConfigError(self._empty())
 
     def _empty(self) -> str:

@@ -9,6 +9,7 @@ from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
 from datagen.sources import manifest
 from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
+from datagen.sources.file_listing import check_scheme
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import LONGEST_ID, escape_surrogates, faulty_row
 from datagen.sources.tables import TableRow, read_columns, table_rows
@@ -45,6 +46,7 @@ class Prompts:
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no captions, or lacks the column."""
+        check_scheme(self.path)
         if scheme_of(self.path) == "file":
             if next(self._table(), None) is None:
                 raise ConfigError(self._empty())

@@ -7,17 +7,17 @@ the lists are JSON. Of a picture that is null the two turns that need it fail, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, scheme_of
 from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.file_listing import check_scheme
 from datagen.sources.formats.pairs.rows import as_list, build_pair
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import MASKED_PAIR_FIELDS, escape_surrogates, faulty_row
-from datagen.sources.tables import TableRow, read_columns, table_rows
+from datagen.sources.tables import TableRow, check_columns, parse_cell, table_rows
 
 
 class SessionsConfig(SourceOptions):
@@ -49,18 +49,11 @@ class Sessions:
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no rows, has unknown columns, or lacks required ones."""
+        check_scheme(self.path)
         if scheme_of(self.path) == "file":
-            found, known = read_columns(self.path), (*_NEEDED, *_OPTIONAL)
-            if not found or next(table_rows(self.path), None) is None:
+            check_columns(self.path, known=(*_NEEDED, *_OPTIONAL), needed=_NEEDED)
+            if next(table_rows(self.path), None) is None:
                 raise ConfigError(self._empty())
-            for column in found:
-                if column not in known:
-                    raise ConfigError(
-                        f"{self.path}: the column '{column:.100}' means nothing; {nearest(column, known)}"
-                    )
-            for column in _NEEDED:
-                if column not in found:
-                    raise ConfigError(f"{self.path}: the column '{column}' is missing; it has: {', '.join(found)}")
 
     def _empty(self) -> str:
         return f"{self.path}: holds no sessions"
@@ -126,9 +119,4 @@ def _list_cell(key: str, value: Any) -> Any:
     """A list, from JSON where a table has only text. Raises `ValueError`."""
     if not isinstance(value, str):
         return value
-    if not value.strip():
-        return None
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"'{key}' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+    return parse_cell(key, value) if value.strip() else None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +15,7 @@ from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import folder_of, reason, scheme_of
 from datagen.sources import manifest
 from datagen.sources.base import Source, SourceOptions, SourceRow
+from datagen.sources.file_listing import check_scheme
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import (
     FIELDS,
@@ -84,6 +84,17 @@ def read_columns(path: str) -> Sequence[str]:
     return list(next((row.data for row in table_rows(path) if not row.error), {}))
 
 
+def check_columns(path: str, *, known: Collection[str], needed: Collection[str]) -> None:
+    """Raise `ConfigError` if a table that is not empty has a column beyond `known`, or lacks one of `needed`."""
+    found = read_columns(path)
+    for column in found:
+        if column not in known:
+            raise ConfigError(f"{path}: the column '{column:.100}' means nothing; {nearest(column, known)}")
+    for column in needed:
+        if found and column not in found:
+            raise ConfigError(f"{path}: the column '{column}' is missing; it has: {', '.join(found)}")
+
+
 class Table:
     """A manifest as a table, whose columns are the keys of a manifest, or a table of pairs (`form`).
 
@@ -106,12 +117,9 @@ class Table:
 
     def check(self) -> None:
         """Raise `ConfigError` if a local file is missing, has no rows, has unknown columns, or lacks required ones."""
-        known = fsspec.available_protocols()
-        if scheme_of(self.path) not in known:
-            scheme = scheme_of(self.path)
-            raise ConfigError(f"{self.path}: no filesystem has the scheme '{scheme}'; {nearest(scheme, known)}")
+        check_scheme(self.path)
         if scheme_of(self.path) == "file":
-            self._check_columns()
+            check_columns(self.path, known=tuple(self._form.row.__annotations__), needed=self._form.needed)
             if next(table_rows(self.path), None) is None:
                 raise ConfigError(self._empty())
 
@@ -120,7 +128,7 @@ class Table:
 
     def rows(self) -> Iterator[SourceRow]:
         """One record for each row."""
-        self._check_columns()
+        check_columns(self.path, known=tuple(self._form.row.__annotations__), needed=self._form.needed)
         yield from with_unique_ids(map(self._row, table_rows(self.path)), path=self.path, empty=self._empty())
 
     def count(self) -> int | None:
@@ -134,16 +142,6 @@ class Table:
             return sum(1 for _ in table_rows(self.path))
         except ConfigError:
             return None
-
-    def _check_columns(self) -> None:
-        found = read_columns(self.path)
-        known = tuple(self._form.row.__annotations__)
-        for column in found:
-            if column not in known:
-                raise ConfigError(f"{self.path}: the column '{column:.100}' means nothing; {nearest(column, known)}")
-        for column in self._form.needed:
-            if found and column not in found:
-                raise ConfigError(f"{self.path}: the column '{column}' is missing; it has: {', '.join(found)}")
 
     def _row(self, row: TableRow) -> SourceRow:
         name, where = f"%{row.where.replace(' ', '')}", f"{self.path}: {row.where}"
@@ -164,11 +162,7 @@ class Table:
 def _convert_cell(key: str, value: Any) -> Any:
     """A cell as the type that a manifest has for its key. Raises `ValueError`."""
     if key == "objects":
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"'objects' is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+        value = parse_cell(key, value) if isinstance(value, str) else value
         return [_without_nulls(thing) for thing in value] if isinstance(value, list) else value
     if key == _MATCH and isinstance(value, str):
         try:
@@ -180,6 +174,16 @@ def _convert_cell(key: str, value: Any) -> Any:
             raise ValueError(f"'{key}' is {value[:40]!r}; it has to be a whole number")
         return int(value[:18])
     return value
+
+
+def parse_cell(key: str, text: str) -> Any:
+    """The value of a cell that holds JSON, see `manifest.parse_json`. Raises `ValueError` that names the key."""
+    try:
+        return manifest.parse_json(text.encode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise ValueError(
+            f"'{key}' is {error}" if str(error).startswith("not valid") else f"'{key}': {error}"
+        ) from error
 
 
 def _without_nulls(thing: Any) -> Any:
@@ -260,12 +264,31 @@ def _parquet_rows(path: str) -> Iterator[TableRow]:
         table = _parquet(path, file)
         try:
             for batch in table.iter_batches(_ROWS):
-                batch.validate(full=True)
-                for data in batch.to_pylist():
-                    yield TableRow(f"row {number}", data)
+                for row in _batch_rows(batch, number):
+                    yield row
                     number += 1
         except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
             raise ConfigError(f"{path}: cannot be read from row {number} on: {str(error)[:200]}") from error
+
+
+def _batch_rows(batch: Any, first: int) -> Iterator[TableRow]:
+    """The rows of a batch, whose numbers begin with `first`; one with a value that Python cannot hold has an error."""
+    import pyarrow as pa
+
+    faults = (pa.ArrowException, ValueError, OverflowError, TypeError)
+    try:
+        batch.validate(full=True)
+        rows = [(data, "") for data in batch.to_pylist()]
+    except faults:
+        rows = []
+        for index in range(batch.num_rows):
+            row = batch.slice(index, 1)
+            try:
+                row.validate(full=True)
+                rows.append((*row.to_pylist(), ""))
+            except faults as error:
+                rows.append(({}, f"cannot be read: {str(error)[:200]}"))
+    yield from (TableRow(f"row {number}", data, error) for number, (data, error) in enumerate(rows, first))
 
 
 def _parquet(path: str, file: Any) -> Any:

@@ -13,10 +13,10 @@ from datagen.models.language.batcher import Batcher
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
 def test_each_gets_its_own_answer_and_those_that_wait_go_together(pauses: list[int]) -> None:
-    asked: list[list[int]] = []
+    lines: list[list[int]] = []
 
     async def ask(items: list[int]) -> list[int]:
-        asked.append(items)
+        lines.append(items)
         await asyncio.sleep(0)
         return [item * 2 for item in items]
 
@@ -30,8 +30,8 @@ def test_each_gets_its_own_answer_and_those_that_wait_go_together(pauses: list[i
         return await asyncio.gather(*(one(batcher, number) for number in range(len(pauses))))
 
     assert asyncio.run(run()) == [2 * number for number in range(len(pauses))]
-    assert sorted(number for items in asked for number in items) == list(range(len(pauses)))
-    assert len(asked) <= 2 * len(set(pauses)) + 1
+    assert sorted(number for items in lines for number in items) == list(range(len(pauses)))
+    assert len(lines) <= 2 * len(set(pauses)) + 1
 
 
 def test_a_fault_is_told_to_all_that_were_asked_together_and_to_no_other() -> None:

@@ -53,20 +53,20 @@ def test_a_budget_is_never_broken_and_is_used_up(budget: int, calls: list[tuple[
     """Calls take a share of what they may take, and are settled some calls later."""
     clock = Clock()
     limiter = CallLimiter(TERMS._replace(budget_tokens=budget), clock=clock)
-    spent, flying = 0, []
+    costs, flying = 0, []
     for most, share, lag in calls:
         clock.now += 1
         permit = limiter.ask(wish(most))
         if permit.refused:
-            assert spent + most > budget
+            assert costs + most > budget
         elif permit.ticket:
             flying.append((permit.ticket, int(most * share), most))
-            assert spent + sum(guess for _, _, guess in flying) <= budget
+            assert costs + sum(guess for _, _, guess in flying) <= budget
         while len(flying) > lag:
             ticket, took, _ = flying.pop(0)
             limiter.settle(ticket, Usage(took))
-            spent += took
-    assert spent <= budget
+            costs += took
+    assert costs <= budget
 
 
 def test_what_is_in_flight_may_leave_enough() -> None:
@@ -136,15 +136,15 @@ def test_who_gives_up_while_it_waits_takes_nothing() -> None:
 
 def test_a_call_asks_again_as_often_as_it_makes_sense() -> None:
     """Where others come back after hours, a budget is not looked at five times a second."""
-    asked: list[float] = []
+    lines: list[float] = []
 
     class Slow(LocalGate):
         async def ask(self, wish: PermitRequest) -> Permit:
-            asked.append(time.monotonic())
-            return Permit(wait=0.01) if len(asked) < 3 else Permit(1)
+            lines.append(time.monotonic())
+            return Permit(wait=0.01) if len(lines) < 3 else Permit(1)
 
     assert asyncio.run(acquire(Slow(CallLimiter(TERMS)), wish(), again_s=0.1)) == 1
-    assert asked[-1] - asked[0] >= 0.2
+    assert lines[-1] - lines[0] >= 0.2
 
 
 def test_limits_of_a_run_are_forgotten_with_it() -> None:
@@ -165,7 +165,7 @@ class Actor:
 
     def __init__(self) -> None:
         self.limiter = CallLimiter(TERMS)
-        self.told: list[tuple[str, int, int]] = []
+        self.text: list[tuple[str, int, int]] = []
 
         class Method:
             def __init__(self, work: Callable[..., Any]) -> None:
@@ -181,11 +181,11 @@ class Actor:
         self.settle_all = Method(self._settle_all)
 
     def _ask_all(self, wishes: list[PermitRequest], took: list[tuple[int, Usage]]) -> list[Permit]:
-        self.told.append(("ask", len(wishes), len(took)))
+        self.text.append(("ask", len(wishes), len(took)))
         return self.limiter.ask_all(wishes, took)
 
     def _settle_all(self, took: list[tuple[int, Usage]]) -> None:
-        self.told.append(("settle", 0, len(took)))
+        self.text.append(("settle", 0, len(took)))
         self.limiter.settle_all(took)
 
 
@@ -199,10 +199,10 @@ def test_what_calls_took_is_told_with_the_next_asking_or_soon() -> None:
         for given_one in first:
             await there.settle(given_one.ticket, Usage(1))
         second = await there.ask(wish(1))
-        assert actor.told == [("ask", 3, 0), ("ask", 1, 3)]
+        assert actor.text == [("ask", 3, 0), ("ask", 1, 3)]
         await there.settle(second.ticket, Usage(1))
         await asyncio.sleep(0.2)
-        assert actor.told[2:] == [("settle", 0, 1)], "nobody asked meanwhile"
+        assert actor.text[2:] == [("settle", 0, 1)], "nobody asked meanwhile"
 
     asyncio.run(work())
 

@@ -184,21 +184,21 @@ def refused(config: Any) -> str:
 
 def test_what_gives_no_dense_features_is_refused(folder: Path, tmp_path: Path) -> None:
     assert "clip model, no DINOv2" in refused(Dinov2PatchesConfig(weights=str(folder / "clip")))
-    told = refused(ClipPatchesConfig(weights=str(folder / "clip"), side=60))
-    assert "`side` is 60, which is no multiple of a patch of 8 pixels" in told
+    message = refused(ClipPatchesConfig(weights=str(folder / "clip"), side=60))
+    assert "`side` is 60, which is no multiple of a patch of 8 pixels" in message
     file = str(folder / "open_clip" / "open_clip_model.safetensors")
     assert "is one file: name a folder" in refused(OpenClipPatchesConfig(weights=file))
     weights = str(folder / "timm" / "model.safetensors")
     assert "say by `architecture` which network" in refused(TimmFeaturesConfig(weights=weights))
-    told = refused(TimmFeaturesConfig(weights=weights, architecture="test_efficientnot"))
-    assert "timm does not know it; did you mean 'test_efficientnet" in told
-    told = refused(TimmFeaturesConfig(weights=weights, architecture="resnet18"))
-    assert "holds no model that kind 'timm' can read" in told
-    told = refused(TimmFeaturesConfig(weights=str(save_vit(tmp_path)), architecture="test_vit"))
-    assert "'test_vit' has no features at stride 4 (`stride`)" in told
+    message = refused(TimmFeaturesConfig(weights=weights, architecture="test_efficientnot"))
+    assert "timm does not know it; did you mean 'test_efficientnet" in message
+    message = refused(TimmFeaturesConfig(weights=weights, architecture="resnet18"))
+    assert "holds no model that kind 'timm' can read" in message
+    message = refused(TimmFeaturesConfig(weights=str(save_vit(tmp_path)), architecture="test_vit"))
+    assert "'test_vit' has no features at stride 4 (`stride`)" in message
     (tmp_path / "broken.pth").write_bytes(b"no checkpoint")
-    told = refused(EfficientNetLiteConfig(weights=str(tmp_path / "broken.pth")))
-    assert "it is damaged, or holds more than tensors" in told
+    message = refused(EfficientNetLiteConfig(weights=str(tmp_path / "broken.pth")))
+    assert "it is damaged, or holds more than tensors" in message
     torch.save({"_blocks.0._strange.weight": torch.zeros(1)}, tmp_path / "strange.pth")
     assert "KeyError" in refused(EfficientNetLiteConfig(weights=str(tmp_path / "strange.pth")))
 

@@ -248,8 +248,8 @@ def test_what_the_safety_checker_objects_to_is_rejected_as_a_picture(folder: Pat
 
 
 def test_without_the_safety_checker_the_picture_is_kept(folder: Path) -> None:
-    kept, _ = generated(folder, safety_checker="leave_out")
-    assert kept["image"].array.std() > 1
+    remaining, _ = generated(folder, safety_checker="leave_out")
+    assert remaining["image"].array.std() > 1
 
 
 def test_an_instruction_that_no_editor_understands_fails_alone(folder: Path) -> None:
@@ -259,8 +259,8 @@ def test_an_instruction_that_no_editor_understands_fails_alone(folder: Path) -> 
         )
     )
     stage.setup("cpu")
-    told = ["make it red", "add <imagehere> to it", "  "]
-    records = [Record(str(n), {"source": Image.of(PICTURE), "instruction": text}) for n, text in enumerate(told)]
+    lines = ["make it red", "add <imagehere> to it", "  "]
+    records = [Record(str(n), {"source": Image.of(PICTURE), "instruction": text}) for n, text in enumerate(lines)]
     edited, placeholder, empty = stage.process(records)
     assert edited["target"].size == (SIDE + 16, SIDE)
     assert "`map: {instruction: text}`" in placeholder.error
@@ -286,9 +286,9 @@ def test_an_instruction_that_no_editor_understands_fails_alone(folder: Path) -> 
     ],
 )  # fmt: skip
 def test_a_config_that_no_pipeline_can_be_called_by_is_refused(config: Any, given: Any, message: str) -> None:
-    with pytest.raises(pydantic.ValidationError) as told:
+    with pytest.raises(pydantic.ValidationError) as found:
         config(weights="owner/name", **given)
-    assert message in str(told.value)
+    assert message in str(found.value)
 
 
 def test_check_tells_a_wrong_argument_with_its_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -299,9 +299,9 @@ def test_check_tells_a_wrong_argument_with_its_line(tmp_path: Path, capfd: pytes
         "arguments": {"num_inference_step": 28},
     }
     config = toy_config(tmp_path, [{"use": "edit_image", "with": {"editor": editor}}])
-    told = refused("check", config, capfd=capfd)
-    assert "toy.yaml:" in told
-    assert "takes no `num_inference_step`; did you mean 'num_inference_steps'?" in told
+    message = refused("check", config, capfd=capfd)
+    assert "toy.yaml:" in message
+    assert "takes no `num_inference_step`; did you mean 'num_inference_steps'?" in message
 
 
 @pytest.mark.parametrize(
@@ -313,9 +313,9 @@ def test_check_tells_a_wrong_argument_with_its_line(tmp_path: Path, capfd: pytes
     ],
 )  # fmt: skip
 def test_what_the_weights_pipeline_cannot_do_is_told_as_it_is_loaded(folder: Path, given: Any, message: str) -> None:
-    with pytest.raises((SetupError, pydantic.ValidationError)) as told:
+    with pytest.raises((SetupError, pydantic.ValidationError)) as found:
         loaded("instruct_pix2pix", folder, **given)
-    assert message in str(told.value)
+    assert message in str(found.value)
 
 
 def broken(folder: Path, tmp_path: Path) -> Path:
@@ -323,9 +323,9 @@ def broken(folder: Path, tmp_path: Path) -> Path:
 
 
 def refusal(place: Path) -> str:
-    with pytest.raises(SetupError) as told:
+    with pytest.raises(SetupError) as found:
         DiffusersEditorConfig(weights=str(place)).load("cpu")
-    return str(told.value)
+    return str(found.value)
 
 
 def test_a_folder_that_is_no_pipeline_is_told(folder: Path, tmp_path: Path) -> None:
@@ -403,8 +403,8 @@ def test_check_holds_arguments_against_signatures_and_imports_no_library() -> No
         "build(load(Path('configs/re_edit.yaml'), profile='generate'))\n"
         "print([m for m in ('torch', 'diffusers', 'transformers', 'accelerate') if m in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 # The config that edits known pairs anew

@@ -100,8 +100,8 @@ def same_masks(one: Sequence[Segmentation], other: Sequence[Segmentation]) -> No
 
 @pytest.mark.parametrize("kind", DETECTORS)
 def test_boxes_lie_on_their_picture_best_first_and_bear_their_phrase(detectors: dict[str, Any], kind: str) -> None:
-    asked = [["A cat", "red cup"], ["dog"], ["a. cat?", "cup of tea"]]
-    for image, phrases, found in zip(PICTURES, asked, detectors[kind](PICTURES, asked), strict=True):
+    lines = [["A cat", "red cup"], ["dog"], ["a. cat?", "cup of tea"]]
+    for image, phrases, found in zip(PICTURES, lines, detectors[kind](PICTURES, lines), strict=True):
         assert found
         assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
         assert {one.label for one in found} <= set(phrases)
@@ -116,10 +116,10 @@ def test_boxes_lie_on_their_picture_best_first_and_bear_their_phrase(detectors: 
 @settings(max_examples=example_count(6), deadline=None)
 @given(order=st.permutations(range(3)), size=st.integers(1, 3))
 def test_no_detection_hangs_on_the_batch(detectors: dict[str, Any], kind: str, order: list[int], size: int) -> None:
-    model, asked = detectors[kind], [["a cat", "red cup"], ["dog"], ["cup"]]
+    model, requests = detectors[kind], [["a cat", "red cup"], ["dog"], ["cup"]]
     model._batches.size = size
-    alone = [model([image], [phrases])[0] for image, phrases in zip(PICTURES, asked, strict=True)]
-    mixed = model([PICTURES[n] for n in order], [asked[n] for n in order])
+    alone = [model([image], [phrases])[0] for image, phrases in zip(PICTURES, requests, strict=True)]
+    mixed = model([PICTURES[n] for n in order], [requests[n] for n in order])
     for n, found in zip(order, mixed, strict=True):
         same_detections(found, alone[n])
 
@@ -175,9 +175,9 @@ def test_every_phrase_stands_in_one_text_that_fits(phrases: list[str], limit: in
     longest = max((len(tokenizer(f"{phrase}.")["input_ids"]) for phrase in sound), default=999)
     assume(longest <= limit)
     parts = pack_captions(sound, tokenizer=tokenizer, limit=limit)
-    said = [phrase for part in parts for phrase in part.phrases]
-    plain = ["".join(sign for sign in phrase.lower() if sign not in " .?[]") for phrase in said]
-    assert set(said) <= set(sound)
+    lines = [phrase for part in parts for phrase in part.phrases]
+    plain = ["".join(sign for sign in phrase.lower() if sign not in " .?[]") for phrase in lines]
+    assert set(lines) <= set(sound)
     assert {"".join(sign for sign in phrase.lower() if sign not in " .?[]") for phrase in sound} == set(plain)
     for part in parts:
         assert len(tokenizer(part.text)["input_ids"]) <= limit
@@ -187,10 +187,10 @@ def test_every_phrase_stands_in_one_text_that_fits(phrases: list[str], limit: in
 
 @pytest.mark.parametrize("kind", DETECTORS)
 @pytest.mark.parametrize(
-    ("phrase", "told"), [(" ", "there is no word in the phrase"), ("cup " * 40, "the phrase 'cup cup")]
+    ("phrase", "message"), [(" ", "there is no word in the phrase"), ("cup " * 40, "the phrase 'cup cup")]
 )
-def test_a_phrase_that_cannot_be_read_is_told(detectors: dict[str, Any], kind: str, phrase: str, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_a_phrase_that_cannot_be_read_is_told(detectors: dict[str, Any], kind: str, phrase: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         detectors[kind]([PICTURES[0]], [[phrase]])
 
 
@@ -399,7 +399,7 @@ def test_half_precision_answers_nearly_the_same(folder: Path, segmenters: dict[s
 
 
 @pytest.mark.parametrize(
-    ("missing", "make", "told"),
+    ("missing", "make", "message"),
     [
         ("segment_anything", lambda: SamConfig(weights="./x.pth"), r"pip install 'datagen\[models\]'$"),
         ("transformers", Sam2Config, r"pip install 'datagen\[models\]'$"),
@@ -411,10 +411,10 @@ def test_half_precision_answers_nearly_the_same(folder: Path, segmenters: dict[s
     ],
 )
 def test_a_missing_package_is_told_with_what_brings_it(
-    monkeypatch: pytest.MonkeyPatch, missing: str, make: Any, told: str
+    monkeypatch: pytest.MonkeyPatch, missing: str, make: Any, message: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(SetupError, match=f"the package '{missing}' is not installed.*{told}"):
+    with pytest.raises(SetupError, match=f"the package '{missing}' is not installed.*{message}"):
         make().load("cpu")
 
 
@@ -473,8 +473,8 @@ def _original(folder: Path, **options: Any) -> OriginalGroundingDinoConfig:
 @pytest.mark.filterwarnings("ignore:torch.meshgrid", "ignore:.torch.cuda.amp", "ignore::FutureWarning:timm")
 def test_both_packages_of_grounding_dino_find_the_same(both: tuple[Any, Any]) -> None:
     ours, theirs = both
-    asked = [["A cat", "red cup"], ["dog"], ["cup of tea"]]
-    for one, other in zip(ours(PICTURES, asked), theirs(PICTURES, asked), strict=True):
+    lines = [["A cat", "red cup"], ["dog"], ["cup of tea"]]
+    for one, other in zip(ours(PICTURES, lines), theirs(PICTURES, lines), strict=True):
         assert 0.05 < one[0].score < 0.95
         assert len(one) > 10
         same_detections(one, other, within=0.05)

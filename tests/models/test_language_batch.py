@@ -40,13 +40,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Batches]:
 
 
 def with_model(
-    server: Batches, act: Callable[[OpenAIModel], Awaitable[Any]], *, kept: Path | None, **options: Any
+    server: Batches, act: Callable[[OpenAIModel], Awaitable[Any]], *, cache: Path | None, **options: Any
 ) -> Any:
     pace = {"batch": QUICK, "retries": 2, "api_key_env": "", "base_url": server.address, **options}
     config = OpenAIConfig.model_validate({"model": "m", **pace})
 
     async def run() -> Any:
-        model = OpenAIModel(config, runtime=Runtime(replies=str(kept) if kept else ""))
+        model = OpenAIModel(config, runtime=Runtime(replies=str(cache) if cache else ""))
         try:
             return await act(model)
         finally:
@@ -55,38 +55,38 @@ def with_model(
     return asyncio.run(run())
 
 
-def together(server: Batches, texts: str, *, kept: Path | None = None, **options: Any) -> list[Any]:
+def together(server: Batches, texts: str, *, cache: Path | None = None, **options: Any) -> list[Any]:
     """One question a letter, all at once; the error in the place of an answer."""
 
     async def act(model: OpenAIModel) -> list[Any]:
         calls = (model(Question("You judge.", text), shape=Word, draw=Draw(text)) for text in texts)
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    return with_model(server, act, kept=kept, **options)  # type: ignore[no-any-return]
+    return with_model(server, act, cache=cache, **options)  # type: ignore[no-any-return]
 
 
-def notes(kept: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted((kept / "batches").glob("*.json"))]
+def notes(cache: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((cache / "batches").glob("*.json"))]
 
 
 def texts_of(server: Batches) -> str:
-    return "".join(line["body"]["messages"][1]["content"] for line in server.asked)
+    return "".join(line["body"]["messages"][1]["content"] for line in server.requests)
 
 
 def test_what_waits_together_goes_up_as_one_batch_and_is_kept(server: Batches, tmp_path: Path) -> None:
     prices = {"usd_per_million_in": 2, "usd_per_million_out": 10}
     with billing() as bill:
-        replies = together(server, "abcde", kept=tmp_path, **prices)
+        replies = together(server, "abcde", cache=tmp_path, **prices)
     assert replies == [Reply(Word(word="yes"), 15, pytest.approx(70e-6))] * 5
     assert bill == Bill(75, pytest.approx(5 * 70e-6))
     assert (server.count("POST /v1/files"), server.count("POST /v1/batches")) == (1, 1)
     assert sorted(texts_of(server)) == [*"abcde"]
-    body = server.asked[0]["body"]
+    body = server.requests[0]["body"]
     assert (body["model"], body["temperature"], body["response_format"]["type"]) == ("m", 0, "json_schema")
     assert not notes(tmp_path)
     assert not server.files, "what nobody needs any more is not left there"
-    assert [reply.tokens for reply in together(server, "abcde", kept=tmp_path, **prices)] == [0] * 5
-    assert [reply.tokens for reply in together(server, "abcde", kept=tmp_path, batch=None)] == [0] * 5
+    assert [reply.tokens for reply in together(server, "abcde", cache=tmp_path, **prices)] == [0] * 5
+    assert [reply.tokens for reply in together(server, "abcde", cache=tmp_path, batch=None)] == [0] * 5
     assert server.count("POST /v1/batches") == 1, "a rerun asks nothing, in either mode"
 
 
@@ -101,8 +101,8 @@ def test_pictures_go_up_too(server: Batches) -> None:
     async def act(model: OpenAIModel) -> Any:
         return await model(question, shape=Word, draw=Draw("a"))
 
-    with_model(server, act, kept=None)
-    picture, text = server.asked[0]["body"]["messages"][1]["content"]
+    with_model(server, act, cache=None)
+    picture, text = server.requests[0]["body"]["messages"][1]["content"]
     assert picture["image_url"]["url"].startswith("data:image/jpeg;base64,")
     assert text["text"] == "What?"
 
@@ -140,7 +140,7 @@ def test_an_expired_batch_gives_what_it_has_and_the_rest_goes_up_again(server: B
 
 def test_what_does_not_pass_is_tried_so_often_and_told(server: Batches, tmp_path: Path) -> None:
     server.act = lambda line, number: fault(line, "batch_expired")
-    (error,) = together(server, "a", kept=tmp_path)
+    (error,) = together(server, "a", cache=tmp_path)
     assert isinstance(error, DataError)
     assert "failed 3 times, the last time: its batch says: " in str(error)
     assert "batch_expired" in str(error)
@@ -148,7 +148,7 @@ def test_what_does_not_pass_is_tried_so_often_and_told(server: Batches, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("line", "error", "told"),
+    ("line", "error", "message"),
     [
         (lambda line: answers(line, "", refusal="no"), DataError, "refuses: no"),
         (lambda line: answers(line, " "), DataError, "gave an empty choice"),
@@ -162,15 +162,15 @@ def test_what_does_not_pass_is_tried_so_often_and_told(server: Batches, tmp_path
     ],
 )
 def test_a_line_that_fails_for_good_fails_its_call_alone(
-    server: Batches, tmp_path: Path, line: Any, error: type[DatagenError], told: str
+    server: Batches, tmp_path: Path, line: Any, error: type[DatagenError], message: str
 ) -> None:
-    server.act = lambda asked, number: line(asked) if number == 1 else answers(asked)
-    first, second, third = together(server, "abc", kept=tmp_path)
+    server.act = lambda request, number: line(request) if number == 1 else answers(request)
+    first, second, third = together(server, "abc", cache=tmp_path)
     assert (first.value.word, third.value.word) == ("yes", "yes")
     assert isinstance(second, error)
-    assert told in str(second)
-    server.act = lambda asked, number: answers(asked)
-    assert together(server, "b", kept=tmp_path)[0].value.word == "yes", "a retry asks anew"
+    assert message in str(second)
+    server.act = lambda request, number: answers(request)
+    assert together(server, "b", cache=tmp_path)[0].value.word == "yes", "a retry asks anew"
 
 
 def test_a_model_that_calls_the_longest_answer_otherwise_is_asked_so_in_the_next_batch(server: Batches) -> None:
@@ -185,37 +185,37 @@ def test_a_model_that_calls_the_longest_answer_otherwise_is_asked_so_in_the_next
 
 
 @pytest.mark.parametrize(
-    ("told", "error", "says"),
+    ("message", "error", "says"),
     [
         ({"code": "invalid_json_line", "message": "no JSON", "line": 3}, SetupError, r"no JSON \(line 3\)"),
         ({"code": "token_limit_exceeded", "message": "too many", "line": None}, AllowanceError, "see to `batch.most`"),
     ],
 )
 def test_a_batch_that_the_server_does_not_take_ends_the_run_and_is_forgotten(
-    server: Batches, tmp_path: Path, told: dict[str, Any], error: type[DatagenError], says: str
+    server: Batches, tmp_path: Path, message: dict[str, Any], error: type[DatagenError], says: str
 ) -> None:
-    server.status, server.fault = "failed", told
-    for found in together(server, "ab", kept=tmp_path):
+    server.status, server.fault = "failed", message
+    for found in together(server, "ab", cache=tmp_path):
         with pytest.raises(error, match=says):
             raise found
     assert not notes(tmp_path)
     server.status, server.fault = "completed", None
-    assert [reply.value.word for reply in together(server, "ab", kept=tmp_path)] == ["yes"] * 2
+    assert [reply.value.word for reply in together(server, "ab", cache=tmp_path)] == ["yes"] * 2
 
 
 def test_a_batch_that_someone_cancels_ends_the_run_and_what_it_has_is_kept(server: Batches, tmp_path: Path) -> None:
     server.status = "cancelled"
     server.act = lambda line, number: answers(line) if number == 0 else None
-    first, second = together(server, "ab", kept=tmp_path)
+    first, second = together(server, "ab", cache=tmp_path)
     assert first.value.word == "yes"
     assert isinstance(second, AllowanceError)
     assert "someone cancelled the batch" in str(second)
     server.status, server.act = "completed", lambda line, number: answers(line)
-    together(server, "ab", kept=tmp_path)
+    together(server, "ab", cache=tmp_path)
     assert [len(batch["lines"]) for batch in server.made] == [2, 1]
 
 
-def killed(server: Batches, texts: str, *, kept: Path, until: Callable[[], bool]) -> None:
+def killed(server: Batches, texts: str, *, cache: Path, until: Callable[[], bool]) -> None:
     """Ask, and stop without a word as soon as it is so."""
 
     async def act(model: OpenAIModel) -> None:
@@ -228,17 +228,17 @@ def killed(server: Batches, texts: str, *, kept: Path, until: Callable[[], bool]
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
-    with_model(server, act, kept=kept)
+    with_model(server, act, cache=cache)
 
 
 def test_a_killed_run_waits_on_for_the_batch_that_it_made(server: Batches, tmp_path: Path) -> None:
     server.polls = 10**9
-    killed(server, "abcd", kept=tmp_path, until=lambda: server.count("GET /v1/batches/batch-0") > 1)
+    killed(server, "abcd", cache=tmp_path, until=lambda: server.count("GET /v1/batches/batch-0") > 1)
     (note,) = notes(tmp_path)
     assert (note["batch"], note["file"], len(note["keys"])) == ("batch-0", "up-0", 4)
     server.polls = 0
     with billing() as bill:
-        assert len(together(server, "abcde", kept=tmp_path)) == 5
+        assert len(together(server, "abcde", cache=tmp_path)) == 5
     assert bill.tokens == 75, "what was paid for is booked by whom it reaches"
     assert sorted(texts_of(server)) == [*"abcde"], "only what is new went up"
     assert (len(server.made), server.count("POST /v1/files")) == (2, 2)
@@ -247,11 +247,11 @@ def test_a_killed_run_waits_on_for_the_batch_that_it_made(server: Batches, tmp_p
 
 def test_a_kill_between_the_batch_and_its_note_makes_no_second_one(server: Batches, tmp_path: Path) -> None:
     server.polls = 10**9
-    killed(server, "ab", kept=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
+    killed(server, "ab", cache=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
     (path,) = (tmp_path / "batches").glob("*.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "batch": ""}))
     server.polls = 0
-    together(server, "ab", kept=tmp_path)
+    together(server, "ab", cache=tmp_path)
     assert (len(server.made), sorted(texts_of(server))) == (1, ["a", "b"])
 
 
@@ -269,33 +269,33 @@ def test_what_another_worker_sent_up_meanwhile_is_not_sent_again(server: Batches
         early = asks(other, "x")
         while made() < 1:
             await asyncio.sleep(0.01)
-        await asyncio.to_thread(killed, server, "ab", kept=tmp_path, until=lambda: made() == 3)
+        await asyncio.to_thread(killed, server, "ab", cache=tmp_path, until=lambda: made() == 3)
         server.polls = 0
         return await asyncio.gather(early, *(asks(other, text) for text in "abc"))
 
-    assert [reply.value.word for reply in with_model(server, act, kept=tmp_path)] == ["yes"] * 4
+    assert [reply.value.word for reply in with_model(server, act, cache=tmp_path)] == ["yes"] * 4
     assert sorted(texts_of(server)) == [*"abcx"], "only what is new went up"
     assert not notes(tmp_path)
 
 
 def test_the_note_of_a_batch_that_is_being_made_is_left_alone(server: Batches, tmp_path: Path) -> None:
     server.polls = 10**9
-    killed(server, "a", kept=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
+    killed(server, "a", cache=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
     (path,) = (tmp_path / "batches").glob("*.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": ""}))
     server.polls = 0
-    together(server, "c", kept=tmp_path)
+    together(server, "c", cache=tmp_path)
     assert len(notes(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("file", ["", "up-7"])
 def test_a_kill_before_the_batch_is_made_asks_anew(server: Batches, tmp_path: Path, file: str) -> None:
     server.polls = 10**9
-    killed(server, "ab", kept=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
+    killed(server, "ab", cache=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
     (path,) = (tmp_path / "batches").glob("*.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": file, "since": 0}))
     server.polls = 0
-    together(server, "ab", kept=tmp_path)
+    together(server, "ab", cache=tmp_path)
     assert len(server.made) == 2
     assert not notes(tmp_path)
 
@@ -309,10 +309,10 @@ def test_an_answer_that_is_lost_makes_no_second_batch(server: Batches, trouble: 
 
 def test_a_batch_that_the_server_forgot_is_asked_anew(server: Batches, tmp_path: Path) -> None:
     server.polls = 10**9
-    killed(server, "ab", kept=tmp_path, until=lambda: server.count("GET /v1/batches/batch-0") > 1)
+    killed(server, "ab", cache=tmp_path, until=lambda: server.count("GET /v1/batches/batch-0") > 1)
     server.made.clear()
     server.polls = 0
-    assert [reply.value.word for reply in together(server, "ab", kept=tmp_path)] == ["yes"] * 2
+    assert [reply.value.word for reply in together(server, "ab", cache=tmp_path)] == ["yes"] * 2
     assert not notes(tmp_path)
 
 
@@ -329,11 +329,11 @@ def test_an_endpoint_that_fails_ends_the_run_and_the_same_command_goes_on(
     server: Batches, tmp_path: Path, place: str
 ) -> None:
     server.trouble[place] = ["503", "503"]
-    (error,) = together(server, "a", kept=tmp_path, retries=0)
+    (error,) = together(server, "a", cache=tmp_path, retries=0)
     assert isinstance(error, AllowanceError)
     assert "cannot be used now: status 503 not now; batches that were made go on" in str(error)
     server.trouble.clear()
-    assert together(server, "a", kept=tmp_path)[0].value.word == "yes"
+    assert together(server, "a", cache=tmp_path)[0].value.word == "yes"
     assert len(server.made) == 1
 
 
@@ -343,12 +343,12 @@ def test_an_odd_body_of_an_endpoint_ends_the_run_and_the_same_command_goes_on(
     server: Batches, tmp_path: Path, place: str, body: str
 ) -> None:
     server.trouble[place] = [body]
-    (error,) = together(server, "a", kept=tmp_path, retries=0)
+    (error,) = together(server, "a", cache=tmp_path, retries=0)
     assert isinstance(error, AllowanceError)
     assert "cannot be used now: " in str(error)
     assert len(str(error)) < 500
     server.trouble.clear()
-    assert together(server, "a", kept=tmp_path)[0].value.word == "yes"
+    assert together(server, "a", cache=tmp_path)[0].value.word == "yes"
 
 
 def test_a_line_that_is_too_large_fails_its_call_alone(server: Batches) -> None:
@@ -373,13 +373,13 @@ def test_a_budget_bounds_what_goes_up(server: Batches) -> None:
     options = {"budget_tokens": 300, "max_tokens": 50, "temperature": 1}
     replies = together(server, "abcdefghijklmnopqrstuvwxyz", **options)
     refused = [reply for reply in replies if isinstance(reply, AllowanceError)]
-    assert 0 < len(server.asked) < 26
-    assert len(refused) == 26 - len(server.asked)
-    assert 15 * len(server.asked) <= 300
+    assert 0 < len(server.requests) < 26
+    assert len(refused) == 26 - len(server.requests)
+    assert 15 * len(server.requests) <= 300
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"keys": 7}', "[]"])
 def test_a_damaged_note_is_passed_over(server: Batches, tmp_path: Path, damage: str) -> None:
     (tmp_path / "batches").mkdir()
     (tmp_path / "batches" / "x.json").write_text(damage)
-    assert together(server, "a", kept=tmp_path)[0].value.word == "yes"
+    assert together(server, "a", cache=tmp_path)[0].value.word == "yes"

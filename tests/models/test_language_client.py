@@ -28,7 +28,7 @@ from datagen.models.language.client import OpenAIModel
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.verdict import Verdict
 
-ASKED = Question("You judge.", "Is it so?")
+REQUEST = Question("You judge.", "Is it so?")
 
 
 class Word(BaseModel):
@@ -51,12 +51,12 @@ def config_of(chat: Chat, **options: Any) -> OpenAIConfig:
 
 
 def with_model(
-    chat: Chat, act: Callable[[OpenAIModel], Awaitable[Any]], *, kept: Path | None = None, **options: Any
+    chat: Chat, act: Callable[[OpenAIModel], Awaitable[Any]], *, cache: Path | None = None, **options: Any
 ) -> Any:
     """What a fresh client makes of it; replies are kept in the folder `kept`."""
 
     async def run() -> Any:
-        model = OpenAIModel(config_of(chat, **options), runtime=Runtime(replies=str(kept) if kept else ""))
+        model = OpenAIModel(config_of(chat, **options), runtime=Runtime(replies=str(cache) if cache else ""))
         try:
             return await act(model)
         finally:
@@ -66,21 +66,21 @@ def with_model(
 
 
 def ask(
-    chat: Chat, question: Question = ASKED, *, record: str = "a", kept: Path | None = None, **options: Any
+    chat: Chat, question: Question = REQUEST, *, record: str = "a", cache: Path | None = None, **options: Any
 ) -> Reply[Word]:
     return with_model(  # type: ignore[no-any-return]
-        chat, lambda model: model(question, shape=Word, draw=Draw(record)), kept=kept, **options
+        chat, lambda model: model(question, shape=Word, draw=Draw(record)), cache=cache, **options
     )
 
 
-def together(chat: Chat, *records: str, kept: Path | None = None, **options: Any) -> list[Any]:
+def together(chat: Chat, *records: str, cache: Path | None = None, **options: Any) -> list[Any]:
     """Several records at once; the error in the place of an answer."""
 
     async def act(model: OpenAIModel) -> list[Any]:
-        calls = (model(ASKED, shape=Word, draw=Draw(record)) for record in records)
+        calls = (model(REQUEST, shape=Word, draw=Draw(record)) for record in records)
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    return with_model(chat, act, kept=kept, **options)  # type: ignore[no-any-return]
+    return with_model(chat, act, cache=cache, **options)  # type: ignore[no-any-return]
 
 
 def test_an_answer_is_checked_and_its_cost_told_and_charged(chat: Chat) -> None:
@@ -88,10 +88,10 @@ def test_an_answer_is_checked_and_its_cost_told_and_charged(chat: Chat) -> None:
         reply = ask(chat, usd_per_million_in=2, usd_per_million_out=10)
     assert reply == Reply(Word(word="yes"), 15, pytest.approx(70e-6))
     assert bill == Bill(15, pytest.approx(70e-6))
-    asked = chat.asked[0]
-    assert [message["content"] for message in asked["messages"]] == ["You judge.", "Is it so?"]
-    assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("m", 0, 500)
-    assert asked["response_format"]["json_schema"]["schema"]["required"] == ["word"]
+    requests = chat.requests[0]
+    assert [message["content"] for message in requests["messages"]] == ["You judge.", "Is it so?"]
+    assert (requests["model"], requests["temperature"], requests["max_tokens"]) == ("m", 0, 500)
+    assert requests["response_format"]["json_schema"]["schema"]["required"] == ["word"]
 
 
 def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monke
 
     async def run() -> None:
         model = OpenAIModel(OpenAIConfig(**options), runtime=Runtime())
-        await model(ASKED, shape=Word, draw=Draw("a"))
+        await model(REQUEST, shape=Word, draw=Draw("a"))
         await model.close()
 
     asyncio.run(run())
@@ -117,27 +117,27 @@ def test_the_key_comes_from_the_variable_that_the_config_names(chat: Chat, monke
 def test_servers_without_schemas_are_told_the_form_in_words(chat: Chat, structure: str) -> None:
     chat.does(says('Sure! ```json\n{"word": "no"}\n```'))
     assert ask(chat, structure=structure).value.word == "no"
-    assert '"required": ["word"]' in words_of(chat.asked[0])
-    assert chat.asked[0].get("response_format") == ({"type": "json_object"} if structure == "object" else None)
+    assert '"required": ["word"]' in words_of(chat.requests[0])
+    assert chat.requests[0].get("response_format") == ({"type": "json_object"} if structure == "object" else None)
 
 
 def test_a_model_that_calls_the_longest_answer_otherwise_is_asked_so_from_then_on(chat: Chat, tmp_path: Path) -> None:
     refusal = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
 
-    def act(asked: Any, number: int) -> Act:
-        return says({"word": "yes"}) if "max_completion_tokens" in asked else fails(400, refusal)
+    def act(request: Any, number: int) -> Act:
+        return says({"word": "yes"}) if "max_completion_tokens" in request else fails(400, refusal)
 
     chat.act = act
 
     async def twice(model: OpenAIModel) -> None:
         for text in ("This?", "And this?"):
-            await model(ASKED._replace(text=text), shape=Word, draw=Draw("a"))
+            await model(REQUEST._replace(text=text), shape=Word, draw=Draw("a"))
 
-    with_model(chat, twice, kept=tmp_path)
-    assert [asked.get("max_completion_tokens") for asked in chat.asked] == [None, 500, 500]
-    assert "max_tokens" not in chat.asked[-1]
-    with_model(chat, twice, kept=tmp_path)
-    assert len(chat.asked) == 3, "a reply is kept by what was asked, whatever the server calls it"
+    with_model(chat, twice, cache=tmp_path)
+    assert [request.get("max_completion_tokens") for request in chat.requests] == [None, 500, 500]
+    assert "max_tokens" not in chat.requests[-1]
+    with_model(chat, twice, cache=tmp_path)
+    assert len(chat.requests) == 3, "a reply is kept by what was asked, whatever the server calls it"
     chat.does(fails(400, refusal))
     with pytest.raises(DataError, match="will not answer this: status 400 Unsupported parameter"):
         ask(chat, record="b", temperature=1)
@@ -147,9 +147,9 @@ def test_a_model_that_takes_no_temperature_is_told_none_and_its_draws_are_kept_a
     chat: Chat, tmp_path: Path
 ) -> None:
     for record in ("a", "b", "a"):
-        ask(chat, record=record, kept=tmp_path, temperature=None)
-    assert len(chat.asked) == 2
-    assert "temperature" not in chat.asked[0]
+        ask(chat, record=record, cache=tmp_path, temperature=None)
+    assert len(chat.requests) == 2
+    assert "temperature" not in chat.requests[0]
 
 
 class Parts(BaseModel):
@@ -163,14 +163,14 @@ def test_a_schema_says_what_every_server_knows_and_requires_all(chat: Chat) -> N
     chat.does(says({"kind": "part"}))
 
     async def act(model: OpenAIModel) -> Reply[Parts]:
-        return await model(ASKED, shape=Parts, draw=Draw("a"))
+        return await model(REQUEST, shape=Parts, draw=Draw("a"))
 
     assert with_model(chat, act).value == Parts(kind="part"), "what it may leave out, it may all the same"
-    told = chat.asked[0]["response_format"]["json_schema"]
-    assert (told["name"], told["strict"]) == ("Parts", True)
+    found = chat.requests[0]["response_format"]["json_schema"]
+    assert (found["name"], found["strict"]) == ("Parts", True)
     word = {"type": "object", "properties": {"word": {"type": "string"}}}
     closed = {"additionalProperties": False}
-    assert told["schema"] == {
+    assert found["schema"] == {
         "type": "object",
         "$defs": {"Word": {**word, "required": ["word"], **closed}},
         "properties": {
@@ -192,10 +192,10 @@ def test_a_verdict_is_understood_in_words_too(chat: Chat, text: str, answer: boo
     chat.does(says(text))
 
     async def act(model: OpenAIModel) -> Reply[Verdict]:
-        return await model(ASKED, shape=Verdict, draw=Draw("a"))
+        return await model(REQUEST, shape=Verdict, draw=Draw("a"))
 
     assert with_model(chat, act, structure="text").value.answer is answer
-    assert len(chat.asked) == 1
+    assert len(chat.requests) == 1
 
 
 @pytest.mark.parametrize("act", [says("Yes and no."), says("Yes, the dog", finish="length")])
@@ -203,24 +203,24 @@ def test_a_verdict_that_is_not_clear_is_asked_for_again(chat: Chat, act: Act) ->
     chat.does(act, says("No."))
 
     async def asks(model: OpenAIModel) -> Reply[Verdict]:
-        return await model(ASKED, shape=Verdict, draw=Draw("a"))
+        return await model(REQUEST, shape=Verdict, draw=Draw("a"))
 
     assert with_model(chat, asks).value.answer is False
-    assert len(chat.asked) == 2
+    assert len(chat.requests) == 2
 
 
 def test_what_a_model_only_thought_is_no_answer(chat: Chat) -> None:
     thoughts = '<think>Maybe {"word": "no"}? But then again'
     chat.does(says(thoughts, finish="length"), says('<think>{"word": "no"}?</think>{"word": "yes"}'))
     assert ask(chat).value.word == "yes"
-    assert "it broke off in its thoughts" in words_of(chat.asked[1])
+    assert "it broke off in its thoughts" in words_of(chat.requests[1])
 
 
 def test_a_picture_is_sent_upright_in_its_colours_and_no_larger_than_asked(chat: Chat) -> None:
     pixels = np.zeros((60, 120, 3), np.uint8)
     pixels[:, 60:, 0] = 255  # red on the right
-    ask(chat, ASKED._replace(images=(Image.of(pixels),)), image_side=64)
-    picture, text = chat.asked[0]["messages"][1]["content"]
+    ask(chat, REQUEST._replace(images=(Image.of(pixels),)), image_side=64)
+    picture, text = chat.requests[0]["messages"][1]["content"]
     assert text == {"type": "text", "text": "Is it so?"}
     head, _, data = picture["image_url"]["url"].partition(",")
     assert head == "data:image/jpeg;base64"
@@ -254,7 +254,7 @@ PASSING: dict[str, Act] = {
 def test_what_may_pass_is_tried_again(chat: Chat, fault: str) -> None:
     chat.does(PASSING[fault], says({"word": "yes"}))
     assert ask(chat, timeout_s=0.5 if fault == "hangs" else 20).value.word == "yes"
-    assert len(chat.asked) == 2
+    assert len(chat.requests) == 2
     assert chat.times[1] - chat.times[0] >= (0.095 if fault == "429 with Retry-After" else 0.035)
 
 
@@ -262,7 +262,7 @@ def test_what_does_not_pass_is_tried_so_often_and_told(chat: Chat) -> None:
     chat.does(fails(500, "out of\n order"))
     with pytest.raises(DataError, match=r"^m at http://\S+/v1 failed 2 times, the last time: status 500 out of order$"):
         ask(chat, retries=1)
-    assert len(chat.asked) == 2
+    assert len(chat.requests) == 2
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
@@ -291,21 +291,21 @@ def test_a_pause_that_the_server_asks_for_holds_for_all_calls(chat: Chat) -> Non
     chat.does(fails(429, Retry_After="4"), says({"word": "yes"}))
 
     async def act(model: OpenAIModel) -> None:
-        first = asyncio.ensure_future(model(ASKED, shape=Word, draw=Draw("a")))
-        while not chat.asked:
+        first = asyncio.ensure_future(model(REQUEST, shape=Word, draw=Draw("a")))
+        while not chat.requests:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.15)
-        await model(ASKED._replace(text="And this?"), shape=Word, draw=Draw("b"))
+        await model(REQUEST._replace(text="And this?"), shape=Word, draw=Draw("b"))
         await first
 
     with_model(chat, act)
     assert [time - chat.times[0] >= 0.4 for time in chat.times] == [False, True, True]
 
 
-@pytest.mark.parametrize("told", [{"Retry_After": "1"}, {}], ids=["told", "untold"])
-def test_calls_that_are_too_many_wait_and_none_fails_for_it(chat: Chat, told: dict[str, str]) -> None:
-    def act(asked: Any, number: int) -> Act:
-        return says({"word": "yes"}) if number % 4 == 3 else fails(429, **told)
+@pytest.mark.parametrize("message", [{"Retry_After": "1"}, {}], ids=["told", "untold"])
+def test_calls_that_are_too_many_wait_and_none_fails_for_it(chat: Chat, message: dict[str, str]) -> None:
+    def act(request: Any, number: int) -> Act:
+        return says({"word": "yes"}) if number % 4 == 3 else fails(429, **message)
 
     chat.act = act
     replies = together(chat, *map(str, range(6)), temperature=1, retries=0, longest_wait_s=0.5)
@@ -314,23 +314,23 @@ def test_calls_that_are_too_many_wait_and_none_fails_for_it(chat: Chat, told: di
 
 def test_a_server_that_never_has_room_ends_the_run(chat: Chat) -> None:
     chat.does(fails(429, "too many", Retry_After="1"))
-    told = (
+    expected = (
         r"took no call in 3 pauses, 0.3 s together, longer than `longest_wait_s: 0.25`, the last time: status 429 too m"
     )
-    with pytest.raises(AllowanceError, match=told):
+    with pytest.raises(AllowanceError, match=expected):
         ask(chat, retries=0, longest_wait_s=0.25)
-    assert len(chat.asked) == 3
+    assert len(chat.requests) == 3
 
 
 def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
     chat.does(fails(429, "come tomorrow", Retry_After="3600"))
     with pytest.raises(AllowanceError, match=r"left alone for 360 s \(status 429 come tomorrow\), longer than"):
         ask(chat, longest_wait_s=5)
-    assert len(chat.asked) == 1
+    assert len(chat.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("act", "error", "told"),
+    ("act", "error", "message"),
     [
         (fails(401, "bad key"), SetupError, r"refuses calls without a key \(`api_key_env`\): status 401 bad key"),
         (fails(404, "no model m"), SetupError, "is not there: status 404 no model m; see to `model` and `base_url`"),
@@ -383,11 +383,11 @@ def test_a_pause_longer_than_allowed_ends_the_run(chat: Chat) -> None:
         (sends(json.dumps(completion(None)).encode()), DataError, "gave an empty choice: an answer without text"),
     ],
 )
-def test_what_does_not_pass_names_itself_at_once(chat: Chat, act: Act, error: type[DatagenError], told: str) -> None:
+def test_what_does_not_pass_names_itself_at_once(chat: Chat, act: Act, error: type[DatagenError], message: str) -> None:
     chat.does(act)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         ask(chat)
-    assert len(chat.asked) == 1
+    assert len(chat.requests) == 1
 
 
 WRONG: dict[str, tuple[Act, str]] = {
@@ -402,16 +402,16 @@ WRONG: dict[str, tuple[Act, str]] = {
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_an_answer_of_another_form_is_told_to_the_model_and_mended(chat: Chat, fault: str) -> None:
-    act, told = WRONG[fault]
+    act, found = WRONG[fault]
     chat.does(act, says({"word": "yes"}))
     with billing() as bill:
         reply = ask(chat)
     assert reply == Reply(Word(word="yes"), chat.counted, 0.0)
     assert bill.tokens == chat.counted > 30, "both calls are paid for"
-    *before, wrong, repair = chat.asked[1]["messages"]
-    assert before == chat.asked[0]["messages"]
+    *before, wrong, repair = chat.requests[1]["messages"]
+    assert before == chat.requests[0]["messages"]
     assert wrong["role"] == "assistant"
-    assert told in repair["content"]
+    assert found in repair["content"]
     assert '"required": ["word"]' in repair["content"], "some servers pass over a schema"
 
 
@@ -419,62 +419,62 @@ def test_an_answer_that_is_never_mended_fails_alone_and_is_asked_anew_by_a_retry
     chat.does(says({"wrod": 1}))
     for calls in (3, 6, 9):
         with pytest.raises(DataError, match="gave no answer of the asked form, 3 times; the last one: word: Field"):
-            ask(chat, kept=tmp_path)
-        assert len(chat.asked) == calls
+            ask(chat, cache=tmp_path)
+        assert len(chat.requests) == calls
 
 
 def test_a_rerun_makes_no_call_whatever_had_to_be_mended(chat: Chat, tmp_path: Path) -> None:
     chat.does(says("hm"), says({"word": "yes"}))
-    first = ask(chat, kept=tmp_path)
+    first = ask(chat, cache=tmp_path)
     with billing() as bill:
-        assert ask(chat, kept=tmp_path) == Reply(first.value, 0, 0.0)
-    assert (len(chat.asked), bill.tokens) == (2, 0)
+        assert ask(chat, cache=tmp_path) == Reply(first.value, 0, 0.0)
+    assert (len(chat.requests), bill.tokens) == (2, 0)
 
 
 def test_replies_are_kept_by_all_that_decides_them(chat: Chat, tmp_path: Path) -> None:
-    ask(chat, kept=tmp_path)
+    ask(chat, cache=tmp_path)
     picture = Image.of(np.zeros((9, 9, 3), np.uint8))
     others: list[tuple[Question, dict[str, Any]]] = [
-        (ASKED._replace(text="Is it not?"), {}),
-        (ASKED._replace(system="You guess."), {}),
-        (ASKED._replace(images=(picture,)), {}),
-        (ASKED, {"max_tokens": 90}),
-        (ASKED, {"weights": "b"}),
-        (ASKED, {"structure": "text"}),
-        (ASKED, {"temperature": 0.5}),
+        (REQUEST._replace(text="Is it not?"), {}),
+        (REQUEST._replace(system="You guess."), {}),
+        (REQUEST._replace(images=(picture,)), {}),
+        (REQUEST, {"max_tokens": 90}),
+        (REQUEST, {"weights": "b"}),
+        (REQUEST, {"structure": "text"}),
+        (REQUEST, {"temperature": 0.5}),
     ]
     for number, (question, options) in enumerate(others, 2):
         for _ in range(2):
-            ask(chat, question, kept=tmp_path, **options)
-        assert len(chat.asked) == number
-    ask(chat, kept=tmp_path, timeout_s=9, retries=0, requests_per_minute=9, budget_tokens=9)
-    assert len(chat.asked) == len(others) + 1, "what decides nothing asks nothing anew"
+            ask(chat, question, cache=tmp_path, **options)
+        assert len(chat.requests) == number
+    ask(chat, cache=tmp_path, timeout_s=9, retries=0, requests_per_minute=9, budget_tokens=9)
+    assert len(chat.requests) == len(others) + 1, "what decides nothing asks nothing anew"
 
 
 def test_draws_are_kept_apart_only_where_chance_plays_a_part(chat: Chat, tmp_path: Path) -> None:
     for record in ("a", "b"):
-        ask(chat, record=record, kept=tmp_path)
-    assert len(chat.asked) == 1
+        ask(chat, record=record, cache=tmp_path)
+    assert len(chat.requests) == 1
     for record in ("a", "b", "a", "b"):
-        ask(chat, record=record, kept=tmp_path, temperature=1)
-    assert len(chat.asked) == 3
+        ask(chat, record=record, cache=tmp_path, temperature=1)
+    assert len(chat.requests) == 3
 
 
 def test_of_equal_questions_at_once_one_is_asked(chat: Chat, tmp_path: Path) -> None:
     chat.delay = 0.2
-    replies = together(chat, *"abcdefgh", kept=tmp_path)
+    replies = together(chat, *"abcdefgh", cache=tmp_path)
     assert [reply.value.word for reply in replies] == ["yes"] * 8
-    assert (len(chat.asked), sum(reply.tokens for reply in replies)) == (1, 15)
+    assert (len(chat.requests), sum(reply.tokens for reply in replies)) == (1, 15)
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk", b"0" * 64 + b"{}"])
 def test_a_damaged_reply_is_asked_again(chat: Chat, tmp_path: Path, damage: bytes) -> None:
     for calls in (1, 2, 2):
-        ask(chat, kept=tmp_path)
-        assert len(chat.asked) == calls
+        ask(chat, cache=tmp_path)
+        assert len(chat.requests) == calls
         if calls == 1:
-            (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
-            kept.write_bytes(damage)
+            (remaining,) = (path for path in tmp_path.rglob("*") if path.is_file())
+            remaining.write_bytes(damage)
 
 
 def test_calls_keep_to_a_rate_together(chat: Chat) -> None:
@@ -487,25 +487,25 @@ def test_a_budget_ends_the_run_before_it_is_broken(chat: Chat) -> None:
     options = {"budget_usd": 0.05, "usd_per_million_in": 100, "usd_per_million_out": 100, "max_tokens": 50}
     replies = together(chat, *map(str, range(40)), temperature=1, **options)
     refused = [reply for reply in replies if isinstance(reply, AllowanceError)]
-    assert 0 < len(chat.asked) < 40
-    assert len(refused) == 40 - len(chat.asked)
+    assert 0 < len(chat.requests) < 40
+    assert len(refused) == 40 - len(chat.requests)
     assert "of `budget_usd: 0.05` are spent, and the next call may cost" in str(refused[0])
     assert str(refused[0]).endswith("what is done is kept, and the same command goes on, with as much again")
-    spent = 15 * 100e-6 * len(chat.asked)
-    assert 0.05 - (50 + 200) * 100e-6 < spent <= 0.05
+    costs = 15 * 100e-6 * len(chat.requests)
+    assert 0.05 - (50 + 200) * 100e-6 < costs <= 0.05
 
 
 def test_what_a_call_may_take_counts_its_schema_and_its_pictures(chat: Chat) -> None:
     """A server that takes each picture for more than it looks like."""
-    seen = ASKED._replace(images=(Image.of(np.zeros((32, 32, 3), np.uint8)),))
+    seen = REQUEST._replace(images=(Image.of(np.zeros((32, 32, 3), np.uint8)),))
 
     async def act(model: OpenAIModel) -> list[int]:
         guesses: list[int] = []
         make = model._calls.make
 
-        async def noted(asked: Any) -> Any:
-            guesses.append(asked.estimate.tokens_in)
-            return await make(asked)
+        async def noted(request: Any) -> Any:
+            guesses.append(request.estimate.tokens_in)
+            return await make(request)
 
         model._calls.make = noted  # type: ignore[method-assign]
         for text in ("a", "b"):
@@ -515,7 +515,7 @@ def test_what_a_call_may_take_counts_its_schema_and_its_pictures(chat: Chat) -> 
     dear = json.dumps({**completion('{"word": "yes"}'), "usage": {"prompt_tokens": 9000, "completion_tokens": 5}})
     chat.does(sends(dear.encode()))
     first, second = with_model(chat, act)
-    assert first > len(json.dumps(chat.asked[0]["response_format"])) / 4
+    assert first > len(json.dumps(chat.requests[0]["response_format"])) / 4
     assert second >= 9000 > first
     assert min(with_model(chat, act, tokens_a_picture=20000)) > 20000
 

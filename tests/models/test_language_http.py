@@ -38,7 +38,7 @@ from datagen.models.language.completion import Completion, TokenEstimate, count_
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.replies import RawReply, Replies
 
-ASKED = Question("You repeat.", "word")
+REQUEST = Question("You repeat.", "word")
 Script = Callable[[socket.socket, str], None]
 """What a server does on a connection when it was asked for a word."""
 
@@ -64,7 +64,7 @@ def chat() -> Iterator[Chat]:
 class RawServer:
     def __init__(self) -> None:
         self.address = ""
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.connections = 0
 
 
@@ -80,7 +80,7 @@ def raw_server(script: Script) -> Iterator[RawServer]:
             while head := list(itertools.takewhile(bytes.strip, reading)):
                 length = next(int(line[16:]) for line in head if line.lower().startswith(b"content-length:"))
                 word = json.loads(reading.read(length))["messages"][-1]["content"]
-                server.asked.append(word)
+                server.requests.append(word)
                 script(met, word)
 
     def listen() -> None:
@@ -118,7 +118,7 @@ async def at_once() -> None: ...
 def ask(
     address: str,
     *words: str,
-    kept: str = "",
+    cache: str = "",
     between: Callable[[], Awaitable[None]] = at_once,
     image: Image | None = None,
     **options: Any,
@@ -126,11 +126,11 @@ def ask(
     """The replies of one client to these words, one after the other; the reply, if it is one word."""
 
     async def run() -> list[Reply[Word]]:
-        model = OpenAIModel(config_of(address, **options), runtime=Runtime(replies=kept))
+        model = OpenAIModel(config_of(address, **options), runtime=Runtime(replies=cache))
         replies = []
         try:
             for word in words:
-                question = ASKED._replace(text=word, images=(image,) if image else ())
+                question = REQUEST._replace(text=word, images=(image,) if image else ())
                 replies.append(await model(question, shape=Word, draw=Draw(word)))
                 await between()
         finally:
@@ -184,8 +184,8 @@ def test_surplus_bytes_are_never_an_answer(
     words = [f"word {number}" for number in range(4)]
     with raw_server(script) as server:
         assert [reply.value.word for reply in ask(server.address, *words, between=until_sent)] == words
-        assert set(server.asked) == {*words}, "junk may cost the answer before it, which is asked again then"
-        assert server.connections == len(server.asked), "none is used again"
+        assert set(server.requests) == {*words}, "junk may cost the answer before it, which is asked again then"
+        assert server.connections == len(server.requests), "none is used again"
 
 
 def test_connections_are_used_again() -> None:
@@ -280,11 +280,11 @@ MANY: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("what", MANY)
 def test_an_answer_with_too_many_parts_is_told_by_the_first(chat: Chat, what: str) -> None:
     """And takes no memory for the rest."""
-    body, told = MANY[what]
+    body, found = MANY[what]
     chat.does(sends(body))
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=re.escape(told)) as error:
+        with pytest.raises(DataError, match=re.escape(found)) as error:
             ask(chat.address, "a", retries=0, repairs=0)
         most = tracemalloc.get_traced_memory()[1]
     finally:
@@ -331,7 +331,7 @@ def test_what_a_server_says_at_length_is_cut(chat: Chat, act: Act) -> None:
 def test_a_reply_below_the_limit_is_taken_zipped_too() -> None:
     word = "x" * 1_500_000
 
-    def script(met: socket.socket, asked: str) -> None:
+    def script(met: socket.socket, request: str) -> None:
         met.sendall(answer(word, zipped=True))
 
     with raw_server(script) as server:
@@ -418,26 +418,26 @@ def test_no_count_switches_a_budget_off_nor_uses_it_up(chat: Chat, count: str) -
     words = [str(number) for number in range(40)]
     with pytest.raises(AllowanceError) as error:
         ask(chat.address, *words, budget_tokens=3000, max_tokens=50)
-    assert 3 <= len(chat.asked) < 40
+    assert 3 <= len(chat.requests) < 40
     assert "of `budget_tokens: 3,000` are used" in str(error.value)
 
 
 def test_a_stored_count_that_is_impossible_costs_no_later_call(chat: Chat, tmp_path: Path) -> None:
     """Of a reply that an earlier version stored."""
     image = Image.of(np.zeros((32, 32, 3), np.uint8))
-    ask(chat.address, "a", kept=str(tmp_path), image=image)
+    ask(chat.address, "a", cache=str(tmp_path), image=image)
 
     (log,) = (path for path in tmp_path.rglob("*") if path.is_file())
     key = log.read_bytes()[8:40].hex()
     poison = RawReply('{"word": "yes"}', 10**30, 5, cut=False)
     asyncio.run(Replies(str(tmp_path)).keep(key, poison))
-    replies = ask(chat.address, "a", "b", kept=str(tmp_path), image=image, budget_tokens=5000)
+    replies = ask(chat.address, "a", "b", cache=str(tmp_path), image=image, budget_tokens=5000)
     assert [reply.tokens for reply in replies] == [0, 15]
 
 
 def test_replies_of_earlier_versions_are_found(chat: Chat, tmp_path: Path) -> None:
     """The key is a hash of the call's bytes: it stays, or everything would be asked and paid for anew."""
-    ask(chat.address, "a", kept=str(tmp_path))
+    ask(chat.address, "a", cache=str(tmp_path))
     (log,) = (path for path in tmp_path.rglob("*") if path.is_file())
     assert bytes.fromhex("a12b15f8810fa1b40d18f0a819f6be6b44e6dc3755c66fef2e91e4686f281fdc") in log.read_bytes()
     assert b'{"text":"{\\"word\\": \\"yes\\"}","tokens_in":10,"tokens_out":5,"cut":false}' in log.read_bytes()
@@ -450,7 +450,7 @@ def test_what_a_service_wants_beside_is_sent(chat: Chat, monkeypatch: pytest.Mon
     sent = chat.headers[0]
     assert (sent["openai-organization"], sent["openai-project"], sent["x-team"]) == ("org-1", "ours", "vision")
     assert chat.paths == ["/v1/chat/completions?tier=low"]
-    assert (chat.asked[0]["reasoning_effort"], chat.asked[0]["seed"]) == ("low", 7)
+    assert (chat.requests[0]["reasoning_effort"], chat.requests[0]["seed"]) == ("low", 7)
 
 
 def test_azure_is_asked_by_its_deployment(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -478,8 +478,8 @@ def test_calls_go_through_a_proxy(chat: Chat, monkeypatch: pytest.MonkeyPatch, b
 
 def test_further_parameters_ask_anew_and_none_of_ours_are_taken(chat: Chat, tmp_path: Path) -> None:
     for parameters in ({}, {"seed": 7}, {"seed": 8}, {"seed": 7}, {}):
-        ask(chat.address, "a", kept=str(tmp_path), parameters=parameters)
-    assert len(chat.asked) == 3
+        ask(chat.address, "a", cache=str(tmp_path), parameters=parameters)
+    assert len(chat.requests) == 3
     plain, seeded = (config_of(chat.address, parameters=parameters) for parameters in ({}, {"seed": 7}))
     assert (plain.revision, seeded.revision[: len(plain.revision) + 1]) == ("openai@1:m", "openai@1:m+")
     for name in ("stream", "model", "max_tokens"):

@@ -48,7 +48,7 @@ def test_a_name_is_whole_words_with_the_article_before_it(name: str, found: str 
 
 
 @pytest.mark.parametrize(
-    ("caption", "name", "told"),
+    ("caption", "name", "message"),
     [
         ("a dog house beside a dog", "dog", "a dog house beside <imagehere>"),
         ("A dog-house and a dog", "dog", "A dog-house and <imagehere>"),
@@ -64,12 +64,12 @@ def test_a_name_is_whole_words_with_the_article_before_it(name: str, found: str 
         ("a dog bed", "dog", None),
     ],
 )
-def test_a_part_of_another_name_is_no_mention(caption: str, name: str, told: str | None) -> None:
-    assert pictured(caption, name) == told
+def test_a_part_of_another_name_is_no_mention(caption: str, name: str, message: str | None) -> None:
+    assert pictured(caption, name) == message
 
 
 @pytest.mark.parametrize(
-    ("caption", "name", "told"),
+    ("caption", "name", "message"),
     [
         ("A Falcon 9 rocket stands upright", "rocket", "<imagehere> stands upright"),
         ("A cup stands on a red saucer with a teaspoon", "saucer", "A cup stands on <imagehere> with a teaspoon"),
@@ -94,8 +94,8 @@ def test_a_part_of_another_name_is_no_mention(caption: str, name: str, told: str
         ("a dog slowly walks", "dog", "<imagehere> slowly walks"),
     ],
 )
-def test_what_determines_and_describes_a_thing_goes_along(caption: str, name: str, told: str) -> None:
-    assert pictured(caption, name) == told
+def test_what_determines_and_describes_a_thing_goes_along(caption: str, name: str, message: str) -> None:
+    assert pictured(caption, name) == message
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ DETERMINERS = st.sampled_from(["a", "an", "the", "my", "its", "this", "two", "se
 def test_no_determiner_is_left_before_a_picture(
     before: str, determiner: str, described: list[str], name: str, after: str
 ) -> None:
-    told = pictured(f"{before}{' '.join([determiner, *described, name])}{after}", name)
-    assert told == f"{before}{PLACEHOLDER}{after}"
+    found = pictured(f"{before}{' '.join([determiner, *described, name])}{after}", name)
+    assert found == f"{before}{PLACEHOLDER}{after}"
 
 
 WORDS = st.sampled_from(

@@ -26,9 +26,9 @@ def captions_and_spans(draw: st.DrawFn) -> tuple[str, list[Span]]:
 def test_what_is_not_replaced_stays_to_the_character(given_: tuple[str, list[Span]]) -> None:
     caption, spans = given_
     chosen = [spans[number] for number in choose_disjoint(spans)]
-    told = replace_spans(caption, chosen)
-    assert told.count(PLACEHOLDER) == len(chosen)
-    parts, at = told.split(PLACEHOLDER), 0
+    found = replace_spans(caption, chosen)
+    assert found.count(PLACEHOLDER) == len(chosen)
+    parts, at = found.split(PLACEHOLDER), 0
     for part, span in zip(parts, [*chosen, None], strict=True):
         assert caption[at : span.start if span else None] == part
         at = span.end if span else at

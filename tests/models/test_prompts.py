@@ -51,9 +51,9 @@ def test_its_revision_changes_with_every_word(tmp_path: Path) -> None:
 
 @given(st.text(max_size=300))
 def test_data_never_leaves_its_delimiters(text: str) -> None:
-    told = delimited(text)
-    assert re.fullmatch(r"<data>[^<>\n\r]*</data>", told)
-    assert len(told) <= 5 * LONGEST + 20
+    found = delimited(text)
+    assert re.fullmatch(r"<data>[^<>\n\r]*</data>", found)
+    assert len(found) <= 5 * LONGEST + 20
 
 
 def test_endless_data_is_cut() -> None:
@@ -68,7 +68,7 @@ def test_a_number_is_one(tmp_path: Path, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("---\nversion", "version", "a prompt has three parts, each after a line `---`"),
         ("---\nIt is", "It is", "a prompt has three parts"),
@@ -82,9 +82,9 @@ def test_a_number_is_one(tmp_path: Path, value: object) -> None:
         ("between <data> and </data>", "below", "its system part has to say that what stands between <data> and"),
     ],
 )
-def test_a_wrong_prompt_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_a_wrong_prompt_is_told(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in SOUND
-    with pytest.raises(ConfigError, match=re.escape(told)):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         read_prompt(write(tmp_path, SOUND.replace(old, new)), offers=OFFERS)  # type: ignore[arg-type]
 
 

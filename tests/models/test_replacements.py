@@ -113,7 +113,7 @@ TEXT = "Replace the  bird with a parrot on the branch."
 
 
 @pytest.mark.parametrize(
-    ("subject", "instruction", "told"),
+    ("subject", "instruction", "message"),
     [
         (
             "a parrot",
@@ -136,15 +136,15 @@ TEXT = "Replace the  bird with a parrot on the branch."
     ],
 )
 def test_a_models_answer_is_held_to_the_instructions_own_words(
-    subject: str, instruction: str, told: str | None
+    subject: str, instruction: str, message: str | None
 ) -> None:
     found = verify_extraction(Extracted(subject, instruction), text=TEXT)
-    assert (found and found.instruction) == told
+    assert (found and found.instruction) == message
     assert found is None or found.subject == "parrot"
 
 
 @pytest.mark.parametrize(
-    ("text", "subject", "instruction", "told"),
+    ("text", "subject", "instruction", "message"),
     [
         ("add a coin to the top row", "coin", "add <imagehere> to the top row", "add <imagehere> to the top row"),
         ("Please, insert a  red hat.", "a red hat", "please, insert <imagehere>", "Please, insert <imagehere>."),
@@ -163,15 +163,15 @@ def test_a_models_answer_is_held_to_the_instructions_own_words(
     ],
 )
 def test_what_opens_with_add_may_have_its_subject_next(
-    text: str, subject: str, instruction: str, told: str | None
+    text: str, subject: str, instruction: str, message: str | None
 ) -> None:
     found = verify_extraction(Extracted(subject, instruction), text=text)
-    assert (found and found.instruction) == told
+    assert (found and found.instruction) == message
 
 
 def test_another_one_is_called_what_it_replaces() -> None:
-    said = Extracted("desk", "replace the desk with <imagehere> in the bottom middle")
-    assert verify_extraction(said, text="replace the desk with a white one in the bottom middle") == said
+    result = Extracted("desk", "replace the desk with <imagehere> in the bottom middle")
+    assert verify_extraction(result, text="replace the desk with a white one in the bottom middle") == result
 
 
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))

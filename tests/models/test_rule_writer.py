@@ -106,8 +106,8 @@ def test_top_is_said_of_what_is_near_the_top_alone(down: float, words: set[str])
         box = (x * SIZE[0], down * SIZE[1], (x + 0.1) * SIZE[0], (down + 0.1) * SIZE[1])
         flipped = (box[0], SIZE[1] - box[3], box[2], SIZE[1] - box[1])
         for place, ends in ((box, ("top", "upper")), (flipped, ("bottom", "lower"))):
-            told = [write(PictureLayout(SIZE, PictureObject("cup", place)), seed).instruction for seed in range(60)]
-            openings = [re.match(r"Add <imagehere> to the ([a-z -]+) of", text)[1] for text in told]  # type: ignore[index]
+            lines = [write(PictureLayout(SIZE, PictureObject("cup", place)), seed).instruction for seed in range(60)]
+            openings = [re.match(r"Add <imagehere> to the ([a-z -]+) of", text)[1] for text in lines]  # type: ignore[index]
             assert {("top", "upper")[ends.index(w)] for o in openings for w in o.split() if w in ends} == words
             assert (ends[0] in openings) == (down == 0.02 and x == 0.45)
 
@@ -130,11 +130,11 @@ def test_realistic_layouts_are_told_truly() -> None:
 
 def test_checker_finds_lies() -> None:
     layout = PictureLayout(SIZE, PictureObject("cup", (10, 10, 40, 40)), (PictureObject("plate", (60, 10, 100, 40)),))
-    told = write(layout)
+    found = write(layout)
     for lie in ("to the right of the plate", "within the area of the plate", "larger than the plate", "crooked"):
         false = f"Add {PLACEHOLDER} to the upper left of {PLACEHOLDER}. It is {lie}."
         with pytest.raises(AssertionError):
-            assert_proven(layout, told._replace(instruction=false, relations=()))
+            assert_proven(layout, found._replace(instruction=false, relations=()))
 
 
 def test_nothing_is_claimed_of_the_third_dimension() -> None:
@@ -336,24 +336,24 @@ def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
     layout = PictureLayout(
         SIZE, PictureObject("scissors", (10, 10, 40, 40)), (PictureObject("cup", (60, 10, 100, 40)),)
     )
-    told = " ".join(write(layout, seed).text for seed in range(60))
-    told = re.sub(r"than they are \w+", "", told)
-    assert re.search(r"\b[Tt]hey (are|sit|span|lie|take)\b", told)
-    assert not re.search(r"\b([Ii]t|[Tt]hey|scissors) (is|sits|spans|lies|has)\b", told)
+    found = " ".join(write(layout, seed).text for seed in range(60))
+    found = re.sub(r"than they are \w+", "", found)
+    assert re.search(r"\b[Tt]hey (are|sit|span|lie|take)\b", found)
+    assert not re.search(r"\b([Ii]t|[Tt]hey|scissors) (is|sits|spans|lies|has)\b", found)
 
 
 def test_several_of_a_kind_are_never_called_the_one() -> None:
     cups = (PictureObject("cup", (60, 10, 80, 40), ("red",)), PictureObject("cup", (90, 10, 110, 40), ("blue",)))
-    told = " ".join(
+    found = " ".join(
         write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), cups), s).text for s in range(80)
     )
-    assert not re.search(r"\bthe cup\b", told)
-    assert "the red cup" in told
+    assert not re.search(r"\bthe cup\b", found)
+    assert "the red cup" in found
     bare = tuple(cup._replace(attributes=()) for cup in cups)
-    told = " ".join(
+    found = " ".join(
         write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), bare), s).text for s in range(80)
     )
-    assert "one of the cups" in told
+    assert "one of the cups" in found
 
 
 def test_a_name_that_fits_the_subject_too_is_not_definite() -> None:

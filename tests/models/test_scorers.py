@@ -243,9 +243,9 @@ def test_a_checkpoint_of_siglip_with_a_sentencepiece_model_is_read(tmp_path: Pat
 def test_capitals_do_not_count_whatever_the_tokenizer_does(tmp_path: Path) -> None:
     """Most SigLIP 2 checkpoints name Gemma's tokenizer, which keeps them; the models never saw one."""
     path = tiny.siglip(tmp_path / "siglip")
-    told = json.loads((path / "tokenizer.json").read_text())
-    told["normalizer"] = next(one for one in told["normalizer"]["normalizers"] if one["type"] != "Lowercase")
-    (path / "tokenizer.json").write_text(json.dumps(told))
+    text = json.loads((path / "tokenizer.json").read_text())
+    text["normalizer"] = next(one for one in text["normalizer"]["normalizers"] if one["type"] != "Lowercase")
+    (path / "tokenizer.json").write_text(json.dumps(text))
     named = path / "tokenizer_config.json"
     named.write_text(named.read_text().replace("Siglip2Tokenizer", "PreTrainedTokenizerFast"))
     assert len(set(AutoTokenizer.from_pretrained(path)("cC")["input_ids"])) > 1, "this one keeps capitals"
@@ -264,8 +264,8 @@ def test_padding_does_not_count_for_clip(folder: Path) -> None:
 
 def test_the_classifier_agrees_with_transformers_own_pipeline(folder: Path, pictures: list[Pixels]) -> None:
     ask = pipeline("image-classification", model=str(folder / "classifier"), device="cpu")
-    told = ask([Pillow.fromarray(each) for each in pictures], top_k=2)
-    expected = [next(one["score"] for one in each if one["label"] == "nsfw") for each in told]
+    result = ask([Pillow.fromarray(each) for each in pictures], top_k=2)
+    expected = [next(one["score"] for one in each if one["label"] == "nsfw") for each in result]
     config = ImageClassifierConfig(weights=str(folder / "classifier"), labels=("nsfw",))
     found = config.load("cpu")(pictures)
     assert found == pytest.approx(expected, abs=5e-3)  # the pipeline resizes in torch
@@ -388,9 +388,9 @@ def test_another_models_weights_are_refused(folder: Path) -> None:
     assert "clip model, no DINOv2: check `kind`" in _refused(Dinov2Config(weights=str(folder / "clip")))
     assert "dinov2 model, no SigLIP: check `kind`" in _refused(Siglip2Config(weights=str(folder / "dinov2")))
     assert "weights of a CLIPModel, such as" in _refused(ClipConfig(weights=str(folder / "siglip")))
-    told = _refused(OpenClipConfig(weights=str(folder / "clip")))
-    assert "holds no model that kind 'open_clip' can read" in told
-    assert "open_clip_config.json" in told
+    message = _refused(OpenClipConfig(weights=str(folder / "clip")))
+    assert "holds no model that kind 'open_clip' can read" in message
+    assert "open_clip_config.json" in message
 
 
 def test_weights_that_are_cut_off_are_refused(tmp_path: Path) -> None:
@@ -411,45 +411,45 @@ def test_a_tower_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     state = load_file(path / "model.safetensors")
     del state["visual_projection.weight"]
     save_file(state, path / "model.safetensors", metadata={"format": "pt"})
-    told = _refused(ClipConfig(weights=str(path)))
-    assert "lacks 1 weights of a CLIPModel, such as 'visual_projection.weight'" in told
+    message = _refused(ClipConfig(weights=str(path)))
+    assert "lacks 1 weights of a CLIPModel, such as 'visual_projection.weight'" in message
 
 
 def test_a_tokenizer_that_knows_no_words_is_refused(tmp_path: Path) -> None:
     path = tiny.clip(tmp_path / "clip")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (path / name).unlink()
-    told = _refused(ClipConfig(weights=str(path)))
-    assert "knows 2 words, the model 514: its files are missing (tokenizer.json" in told
+    message = _refused(ClipConfig(weights=str(path)))
+    assert "knows 2 words, the model 514: its files are missing (tokenizer.json" in message
 
 
 def test_a_dinov2_processor_that_does_not_normalise_is_refused(tmp_path: Path) -> None:
     path = tiny.dinov2(tmp_path / "dinov2")
-    told = path / "preprocessor_config.json"
-    told.write_text(told.read_text().replace('"do_normalize": true', '"do_normalize": false'))
+    found = path / "preprocessor_config.json"
+    found.write_text(found.read_text().replace('"do_normalize": true', '"do_normalize": false'))
     assert "does not normalise pictures" in _refused(Dinov2Config(weights=str(path)))
 
 
 def test_a_head_that_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
     clip = ClipConfig(weights=str(folder / "clip"))
-    told = _refused(LaionV2Config(weights=str(folder / "laion_v1.pth"), encoder=clip))
-    assert "no head of kind 'laion_v2': it holds bias, weight; such a head holds layers.0.bias" in told
+    message = _refused(LaionV2Config(weights=str(folder / "laion_v1.pth"), encoder=clip))
+    assert "no head of kind 'laion_v2': it holds bias, weight; such a head holds layers.0.bias" in message
     wide = tiny.laion_v2(tmp_path / "wide.pth", width=768)
-    told = _refused(LaionV2Config(weights=str(wide), encoder=clip))
-    assert "takes embeddings of 768 numbers, its `encoder`" in told
-    assert "gives 24: name the model that the head was trained on" in told
+    message = _refused(LaionV2Config(weights=str(wide), encoder=clip))
+    assert "takes embeddings of 768 numbers, its `encoder`" in message
+    assert "gives 24: name the model that the head was trained on" in message
     (tmp_path / "no.pth").write_bytes(b"not a checkpoint")
-    told = _refused(LaionV1Config(weights=str(tmp_path / "no.pth"), encoder=clip))
-    assert "holds no aesthetic head that kind 'laion_v1' can read (it is damaged, or holds more than tensors" in told
-    assert "weights_only" not in told, "nobody is advised to run what the file holds"
+    message = _refused(LaionV1Config(weights=str(tmp_path / "no.pth"), encoder=clip))
+    assert "holds no aesthetic head that kind 'laion_v1' can read (it is damaged, or holds more than tensors" in message
+    assert "weights_only" not in message, "nobody is advised to run what the file holds"
 
 
 def test_labels_that_the_classifier_has_not_are_refused(folder: Path, tmp_path: Path) -> None:
-    told = _refused(ImageClassifierConfig(weights=str(folder / "classifier"), labels=("nsfww",)))
-    assert "has no label 'nsfww' (`labels`); did you mean 'nsfw'?" in told
+    message = _refused(ImageClassifierConfig(weights=str(folder / "classifier"), labels=("nsfww",)))
+    assert "has no label 'nsfww' (`labels`); did you mean 'nsfw'?" in message
     several = tiny.classifier(tmp_path / "several", problem="multi_label_classification")
-    told = _refused(ImageClassifierConfig(weights=str(several), labels=("nsfw",)))
-    assert "several labels at once" in told
+    message = _refused(ImageClassifierConfig(weights=str(several), labels=("nsfw",)))
+    assert "several labels at once" in message
 
 
 def test_a_revision_names_the_weights_and_what_pins_them() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chat_server import Act, Asked, Chat, chatting, says, words_of
+from chat_server import Act, Chat, Request, chatting, says, words_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -41,7 +41,7 @@ def server() -> Iterator[Chat]:
 
 @pytest.fixture
 def chat(server: Chat) -> Chat:
-    server.asked.clear()
+    server.requests.clear()
     return server
 
 
@@ -76,16 +76,16 @@ def completeness(chat: Chat, *, record: Record | None = None, **options: Any) ->
     return asked_of(CheckCompleteness(CheckCompleteness.Config.model_validate(config)), record or picture())
 
 
-def shown(asked: Asked) -> Any:
+def shown(request: Request) -> Any:
     """The picture of a call, RGB as whoever decodes it sees it."""
-    url = asked["messages"][1]["content"][0]["image_url"]["url"]
+    url = request["messages"][1]["content"][0]["image_url"]["url"]
     return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")).astype(int)
 
 
 def test_the_subject_is_shown_alone_on_white_and_not_channel_swapped(chat: Chat) -> None:
     chat.does(says({"answer": True, "reason": ""}))
     assert completeness(chat) == {"border_contact": 0.0, "largest_piece": 1.0}
-    seen = shown(chat.asked[0])
+    seen = shown(chat.requests[0])
     assert seen.shape == (44, 44, 3), "40 wide, and 5 % on each side"
     assert (seen[:10] > 240).all()
     assert np.abs(seen[20, 20] - RED).max() < 40, "red is red, not blue"
@@ -95,14 +95,16 @@ def test_the_subject_is_shown_alone_on_white_and_not_channel_swapped(chat: Chat)
 def test_what_has_no_form_of_its_own_is_asked_about(chat: Chat) -> None:
     chat.does(says({"answer": True, "reason": ""}))
     completeness(chat)
-    asked = " ".join(words_of(chat.asked[0]).split())
-    assert all(word in asked for word in ("cut off", "grass", "sky", "trees", "stones", "a piece of something larger"))
+    requests = " ".join(words_of(chat.requests[0]).split())
+    assert all(
+        word in requests for word in ("cut off", "grass", "sky", "trees", "stones", "a piece of something larger")
+    )
 
 
 def test_a_crop_goes_from_the_first_row_and_column_to_the_last(chat: Chat) -> None:
     chat.does(says({"answer": True, "reason": ""}))
     completeness(chat, shows="crop")
-    assert shown(chat.asked[0]).shape == (12, 40, 3)
+    assert shown(chat.requests[0]).shape == (12, 40, 3)
 
 
 DRESSED = st.tuples(
@@ -112,9 +114,9 @@ DRESSED = st.tuples(
 
 
 @settings(max_examples=example_count(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(said=DRESSED)
-def test_a_reply_is_read_leniently(chat: Chat, said: tuple[str, str]) -> None:
-    word, dress = said
+@given(reply=DRESSED)
+def test_a_reply_is_read_leniently(chat: Chat, reply: tuple[str, str]) -> None:
+    word, dress = reply
     chat.does(says(dress.format(word)))
     answer = completeness(chat, model={"structure": "text"})
     assert isinstance(answer, Reject) is (word.lower() in ("false", "no"))
@@ -133,7 +135,7 @@ def test_what_geometry_rejects_is_not_asked_about(chat: Chat) -> None:
     cut = record.adding({"mask": mask})
     chat.does(says({"answer": False, "reason": "the frame cuts it off"}))
     assert completeness(chat, record=cut).reason == "leaves_frame"
-    assert not chat.asked
+    assert not chat.requests
     answer = completeness(chat, record=cut, max_border_contact=None, min_largest_piece=None)
     assert (answer.reason, answer.detail) == ("incomplete", "the frame cuts it off")
     assert answer.fields["border_contact"] > 0.2
@@ -145,7 +147,7 @@ def test_a_mask_that_does_not_fit_fails_its_record(chat: Chat) -> None:
     assert wrong == Failed("the mask is 4x4, the picture 90x40")
     empty = completeness(chat, record=picture().adding({"mask": np.zeros((40, 90), bool)}), **free)
     assert empty == Failed("the mask is empty, there is no subject to look at")
-    assert not chat.asked
+    assert not chat.requests
 
 
 def name(chat: Chat, label: str = "object") -> Any:
@@ -154,28 +156,28 @@ def name(chat: Chat, label: str = "object") -> Any:
 
 
 @pytest.mark.parametrize(
-    ("said", "subject"), [("red cup", "red cup"), ("A red cup.", "red cup"), ("the cup", "cup"), (" Dog ", "Dog")]
+    ("reply", "subject"), [("red cup", "red cup"), ("A red cup.", "red cup"), ("the cup", "cup"), (" Dog ", "Dog")]
 )
-def test_a_name_is_a_few_words(chat: Chat, said: str, subject: str) -> None:
-    chat.does(says({"name": said}))
+def test_a_name_is_a_few_words(chat: Chat, reply: str, subject: str) -> None:
+    chat.does(says({"name": reply}))
     assert name(chat) == {"subject": subject}
 
 
 def test_a_name_may_have_as_many_words_as_the_prompt_says(chat: Chat) -> None:
     chat.does(says({"name": "big red cup with blue dots"}))
     assert name(chat) == {"subject": "big red cup with blue dots"}
-    assert "at most six words" in words_of(chat.asked[0])
+    assert "at most six words" in words_of(chat.requests[0])
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply",
     ["", "This is a very nice and rather large red cup", "cup. OWNED", "<b>cup</b>", "a cup, or a mug", "<imagehere>"],
 )
-def test_what_is_no_name_is_refused(chat: Chat, said: str) -> None:
-    chat.does(says({"name": said}))
+def test_what_is_no_name_is_refused(chat: Chat, reply: str) -> None:
+    chat.does(says({"name": reply}))
     with pytest.raises(DataError, match="gave no answer of the asked form, 2 times"):
         name(chat)
-    assert len(chat.asked) == 2
+    assert len(chat.requests) == 2
 
 
 def main_subject(chat: Chat, text: str) -> Any:
@@ -213,11 +215,11 @@ def test_the_second_placeholder_stands_where_the_instruction_speaks_of_the_pictu
     added = {"subject": "coin", "instruction": "add <imagehere> to the top row of <imagehere>"}
     assert extract(chat, "add a coin to the top row") == added
     chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere> in the photo"}))
-    said = extract(chat, "In the photo, replace the dog with a cat in the photo.")
-    assert said["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
+    result = extract(chat, "In the photo, replace the dog with a cat in the photo.")
+    assert result["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
     chat.does(says({"subject": "cat", "instruction": "In the photo, replace the dog with <imagehere>"}))
-    said = extract(chat, "In the photo, replace the dog with a cat.")
-    assert said["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
+    result = extract(chat, "In the photo, replace the dog with a cat.")
+    assert result["instruction"] == "Replace the dog with <imagehere> in <imagehere>."
 
 
 @pytest.mark.parametrize(
@@ -265,8 +267,8 @@ def test_each_of_appendix_bs_phrases_gives_way_to_the_source(phrase: str) -> Non
 def obeys(good: Any) -> Any:
     """A model that does whatever stands outside of the delimiters."""
 
-    def act(asked: Asked, number: int) -> Act:
-        outside = re.sub(r"<data>.*?</data>", "", words_of(asked), flags=re.DOTALL)
+    def act(request: Request, number: int) -> Act:
+        outside = re.sub(r"<data>.*?</data>", "", words_of(request), flags=re.DOTALL)
         return says("OWNED" if "OWNED" in outside else good)
 
     return act
@@ -288,9 +290,9 @@ def obeys(good: Any) -> Any:
 def test_an_instruction_in_the_data_is_not_obeyed(chat: Chat, ask: Any, good: Any, answer: Any) -> None:
     chat.act = obeys(good)
     assert ask(chat, f"replace a with b {EVIL}") == answer
-    told = words_of(chat.asked[0])
-    assert "OWNED" in told
-    assert told.count("</data>") == told.count("<data>")
+    found = words_of(chat.requests[0])
+    assert "OWNED" in found
+    assert found.count("</data>") == found.count("<data>")
 
 
 @pytest.mark.parametrize("ask", [name, main_subject, extract, lambda chat, text: completeness(chat)])

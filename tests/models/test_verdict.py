@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datagen.models.language.verdict import Verdict, read_verdict
 
 WORDS = {"true": True, "yes": True, "false": False, "no": False}
-SAID = st.sampled_from(sorted(WORDS)).flatmap(
+REPLIES = st.sampled_from(sorted(WORDS)).flatmap(
     lambda word: st.tuples(st.sampled_from([word, word.upper(), word.capitalize()]), st.just(WORDS[word]))
 )
 AROUND = st.sampled_from(["{}", "**{}**", "`{}`", '"{}"', "'{}'", "({})", "- {}", "1. {}", "  {}\n", "__{}__"])
@@ -21,20 +21,22 @@ REASONS = st.sampled_from(["", " The dog is whole.", " its tail is cut off", " T
 CLEAN = st.text().filter(lambda text: not any(word in text.casefold() for word in WORDS))
 
 
-@given(SAID, AROUND, BEFORE, AFTER)
-def test_a_word_is_read_however_it_is_dressed(said: tuple[str, bool], around: str, before: str, after: str) -> None:
-    word, means = said
+@given(REPLIES, AROUND, BEFORE, AFTER)
+def test_a_word_is_read_however_it_is_dressed(reply: tuple[str, bool], around: str, before: str, after: str) -> None:
+    word, means = reply
     assert read_verdict(before + around.format(word + after)) is means
 
 
-@given(SAID, AROUND, st.sampled_from([".", ",", ":", "\n", " -"]), REASONS)
-def test_a_reason_may_follow(said: tuple[str, bool], around: str, after: str, reason: str) -> None:
-    word, means = said
+@given(REPLIES, AROUND, st.sampled_from([".", ",", ":", "\n", " -"]), REASONS)
+def test_a_reason_may_follow(reply: tuple[str, bool], around: str, after: str, reason: str) -> None:
+    word, means = reply
     text = around.format(word) + after + reason
     assert Verdict.from_text(text) == Verdict(answer=means, reason=" ".join(text.split()))
 
 
-@given(SAID, SAID, AROUND, st.sampled_from([". ", ", ", "\n", " and ", "; or ", ". But ", "\nAnswer: ", "/", " - "]))
+@given(
+    REPLIES, REPLIES, AROUND, st.sampled_from([". ", ", ", "\n", " and ", "; or ", ". But ", "\nAnswer: ", "/", " - "])
+)
 def test_two_words_that_contradict_each_other_are_never_read(
     one: tuple[str, bool], other: tuple[str, bool], around: str, between: str
 ) -> None:
@@ -78,8 +80,8 @@ def test_what_is_not_clear_is_never_read(text: str) -> None:
 
 @pytest.mark.parametrize(("answer", "means"), [(True, True), (False, False), ("True.", True), (" no", False)])
 def test_json_says_it_as_a_value_or_in_a_word(answer: object, means: bool) -> None:
-    said = Verdict.model_validate_json(json.dumps({"answer": answer, "reason": "r", "sure": 0.9}))
-    assert said == Verdict(answer=means, reason="r")
+    result = Verdict.model_validate_json(json.dumps({"answer": answer, "reason": "r", "sure": 0.9}))
+    assert result == Verdict(answer=means, reason="r")
 
 
 @pytest.mark.parametrize("answer", ["hm", None, 1, 0, 0.5, [True], "", "True and false"])

@@ -108,15 +108,15 @@ def test_a_checksum_is_held_against_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "told"),
+    ("weights", "message"),
     [
         ("owner/name", f"hf download owner/name --revision {COMMIT}"),
         ("owner/name:a.pth", "hf download owner/name a.pth"),
     ],
 )
-def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, weights: str, told: str) -> None:
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, weights: str, message: str) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(SetupError, match=rf"the weights {weights} cannot be fetched .*: run `{told}"):
+    with pytest.raises(SetupError, match=rf"the weights {weights} cannot be fetched .*: run `{message}"):
         ToyConfig(weights=weights, commit=COMMIT).fetch()
 
 
@@ -162,11 +162,11 @@ def test_memory_that_really_ends() -> None:
         Batches(4).map([1, 2, 3], call)
 
 
-@pytest.mark.parametrize("told", ["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"])
-def test_memory_that_a_library_of_cuda_s_lacks(told: str) -> None:
+@pytest.mark.parametrize("message", ["CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"])
+def test_memory_that_a_library_of_cuda_s_lacks(message: str) -> None:
     def call(batch: Sequence[int]) -> list[int]:
         if len(batch) > 1:
-            raise RuntimeError(f"CUDA error: {told} when calling `cublasCreate(handle)`")
+            raise RuntimeError(f"CUDA error: {message} when calling `cublasCreate(handle)`")
         return list(batch)
 
     assert Batches(4).map([1, 2, 3], call) == [1, 2, 3]
@@ -222,15 +222,15 @@ def test_more_gpus_are_no_more_memory_and_are_not_advised(tmp_path: Path, gpus: 
 
 def test_memory_that_nothing_is_held_against_is_noted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = _toy(tmp_path, resources={"gpus": 0.25})
-    said = call("check", config, "--set", "profiles.embedded.gpu_memory_gb=null", capfd=capfd)
-    assert said.code == 0
+    result = call("check", config, "--set", "profiles.embedded.gpu_memory_gb=null", capfd=capfd)
+    assert result.code == 0
     assert (
         ": the models of 'fetch_weights' take 10 GiB of GPU memory and 0.25 of a GPU, so that it wants GPUs of 40 GiB; "
-        "none is held against that, as the profile does not say `gpu_memory_gb`\n" in said.out
+        "none is held against that, as the profile does not say `gpu_memory_gb`\n" in result.out
     )
-    assert said.out.startswith("note: ")
+    assert result.out.startswith("note: ")
     as_json = call("check", config, "--json", "--set", "profiles.embedded.gpu_memory_gb=null", capfd=capfd)
-    assert [note.partition(": ")[2] for note in as_json.data["notes"]] == [said.out.splitlines()[0].split(": ", 2)[2]]
+    assert [note.partition(": ")[2] for note in as_json.data["notes"]] == [result.out.splitlines()[0].split(": ", 2)[2]]
     enough = call("check", config, "--json", "--set", "profiles.embedded.gpu_memory_gb=48", capfd=capfd)
     on_cpu = call("check", _toy(tmp_path, resources={"gpus": 0}), "--json", capfd=capfd)
     assert (enough.data["notes"], on_cpu.data["notes"]) == ([], [])
@@ -242,12 +242,12 @@ def test_models_that_fit_or_take_no_gpu_are_not(tmp_path: Path, gpus: float) -> 
 
 
 def test_a_plan_tells_what_is_not_pinned_and_what_a_gpu_has_to_hold(tmp_path: Path) -> None:
-    told = as_text(context_of(build(load(_toy(tmp_path, resources={"gpus": 0.5})))))
+    found = as_text(context_of(build(load(_toy(tmp_path, resources={"gpus": 0.5})))))
     assert (
         f"not pinned: 'fetch_weights' takes whatever {tmp_path / 'weights.bin'} is at the time; give its `commit`"
-        in told
+        in found
     )
-    assert "0.5 GPUs a worker, 10 GiB of GPU memory" in told
+    assert "0.5 GPUs a worker, 10 GiB of GPU memory" in found
 
 
 @given(st.lists(st.integers(0, 3)), st.integers(1, 5))

@@ -49,7 +49,7 @@ def parsed(out: Path, **options: Any) -> LexborHTMLParser:
     return LexborHTMLParser((out / "report" / "index.html").read_text(encoding="utf-8"))
 
 
-def told(page: LexborHTMLParser) -> dict[str, Any]:
+def page_data(page: LexborHTMLParser) -> dict[str, Any]:
     """The data that a page carries."""
     [node] = page.css("script#data")
     found: dict[str, Any] = json.loads(node.text())

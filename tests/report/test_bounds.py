@@ -65,10 +65,10 @@ def test_a_move_counts_what_judging_anew_would_keep(
             own = move.places.index(move.bound.value)
             assert move.kept[own] == sum(not reason for _, reason, _ in rows)
             assert move.samples[own] == sum(samples for _, _, samples in rows)
-            for place, kept, samples in zip(move.places, move.kept, move.samples, strict=True):
+            for place, remaining, samples in zip(move.places, move.kept, move.samples, strict=True):
                 moved = tuple(b._replace(value=place) if b is move.bound else b for b in now)
                 through = [row for row in rows if not _judged(row[0], moved)]
-                assert kept == len(through)
+                assert remaining == len(through)
                 assert samples == sum(row[2] for row in through)
 
 

@@ -54,8 +54,8 @@ def test_a_ledger_with_odd_cells_is_reported_or_refused(whole: Path, tmp_path: P
         values = [data.draw(ODD | st.none() | st.just(id)) for id in table["id"].to_pylist()]
         table = table.set_column(place, column, pa.array(values, pa.string()))
     pq.write_table(table, path)
-    told = _reported(out)
-    assert not told.startswith("error") or "\n" not in told
+    found = _reported(out)
+    assert not found.startswith("error") or "\n" not in found
 
 
 @pytest.mark.parametrize(

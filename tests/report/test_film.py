@@ -12,7 +12,7 @@ from building import ledger_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rings import example_count
-from running import finished_sessions, parsed, told
+from running import finished_sessions, page_data, parsed
 
 from datagen.cards.contact_sheet import contact_sheet
 from datagen.cards.show import card_of, find, write_sheet
@@ -39,7 +39,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(out: Path) -> dict[str, Any]:
-    return told(parsed(out))
+    return page_data(parsed(out))
 
 
 def test_a_turn_has_its_boxes_best_first_and_its_conflicts() -> None:

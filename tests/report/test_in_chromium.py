@@ -50,10 +50,10 @@ class Opened:
     def __init__(self, browser: Any, out: Path, *, scheme: str = "light", width: int = 1200) -> None:
         self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.complaints: list[str] = []
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto((out / "report" / "index.html").as_uri())
         self.page.wait_for_selector("#flow .sankey-node, #flow.empty, .empty")
 
@@ -69,7 +69,7 @@ class Opened:
 def test_it_loads_without_errors_and_asks_for_nothing(browser: Any, out: Path, scheme: str) -> None:
     opened = Opened(browser, out, scheme=scheme)
     assert opened.complaints == []
-    assert [url for url in opened.asked if not url.startswith("data:")] == [(out / "report" / "index.html").as_uri()]
+    assert [url for url in opened.requests if not url.startswith("data:")] == [(out / "report" / "index.html").as_uri()]
     assert opened.value("document.documentElement.dataset.theme") == scheme
     ground = "getComputedStyle(document.body).backgroundColor"
     before = opened.value(ground)
@@ -125,18 +125,18 @@ def test_moving_a_threshold_tells_what_is_gained_and_lost(browser: Any, out: Pat
     [move] = [move for score in data["scores"] for move in score["moves"]]
     own = move["places"].index(move["value"])
     slider = opened.page.get_by_label("Move min_contrast of judge_contrast")
-    said = opened.page.locator(".move output")
-    assert f"{move['kept'][own]} records pass this stage" in said.inner_text()
+    result = opened.page.locator(".move output")
+    assert f"{move['kept'][own]} records pass this stage" in result.inner_text()
     slider.focus()
     opened.page.keyboard.press("Home")
-    assert f"{move['kept'][0] - move['kept'][own]} gained, which later stages have not seen" in said.inner_text()
+    assert f"{move['kept'][0] - move['kept'][own]} gained, which later stages have not seen" in result.inner_text()
     opened.page.keyboard.press("End")
     lost = (
         f"{move['kept'][own] - move['kept'][-1]} lost, and {move['samples'][own] - move['samples'][-1]} of the samples"
     )
-    assert lost in said.inner_text()
+    assert lost in result.inner_text()
     opened.page.get_by_role("button", name="reset").click()
-    assert f"{move['kept'][own]} records pass this stage" in said.inner_text()
+    assert f"{move['kept'][own]} records pass this stage" in result.inner_text()
 
 
 def test_a_hostile_dataset_runs_nothing(browser: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from building import PAINT, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 from hypothesis import given
 from hypothesis import strategies as st
-from running import FAN, finished, parsed, told
+from running import FAN, finished, page_data, parsed
 from typer.testing import CliRunner
 
 from datagen import cli
@@ -40,7 +40,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_flow_adds_up_to_the_totals_of_the_dataset(out: Path) -> None:
-    data = told(parsed(out))
+    data = page_data(parsed(out))
     totals = read_dataset(Store(str(out))).totals
     arriving = dict.fromkeys(range(len(data["flow"]["nodes"])), 0)
     leaving = dict(arriving)
@@ -67,7 +67,7 @@ def test_the_flow_adds_up_to_the_totals_of_the_dataset(out: Path) -> None:
 
 
 def test_what_a_stage_met_and_lost_is_what_the_ledger_says(out: Path) -> None:
-    stages = {stage["id"]: stage for stage in told(parsed(out))["stages"]}
+    stages = {stage["id"]: stage for stage in page_data(parsed(out))["stages"]}
     rows = ledger_rows(out).values()
     for id, stage in stages.items():
         assert stage["met"] == sum(id in json.loads(row["seconds"]) for row in rows)
@@ -80,7 +80,7 @@ def test_what_a_stage_met_and_lost_is_what_the_ledger_says(out: Path) -> None:
 def test_money_and_tokens_of_a_stage_are_what_the_ledger_says(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, [{"use": "ask"}, PAINT]), tmp_path / "out")
     rows = ledger_rows(tmp_path / "out").values()
-    stages = {stage["id"]: (stage["tokens"], stage["usd"]) for stage in told(parsed(tmp_path / "out"))["stages"]}
+    stages = {stage["id"]: (stage["tokens"], stage["usd"]) for stage in page_data(parsed(tmp_path / "out"))["stages"]}
     assert stages == {"ask": (3 * len(rows), pytest.approx(0.02 * len(rows))), "paint": (0, 0)}
     assert [json.loads(row["stage_tokens"]) for row in rows] == [{"ask": 3}] * len(rows)
     assert [json.loads(row["stage_usd"]) for row in rows] == [{"ask": 0.02}] * len(rows)
@@ -92,7 +92,7 @@ def test_duplicates_that_packing_dropped_are_rejected_ones(tmp_path: Path, monke
     paint = graph.nodes[-1].stage
     monkeypatch.setattr(paint, "_paint", lambda stage, record: {"target": GREY, "instruction": "x", "sharpness": 1.0})
     run_local(graph, tmp_path / "out")
-    data = told(parsed(tmp_path / "out"))
+    data = page_data(parsed(tmp_path / "out"))
     dropped = data["totals"]["rejected"] - sum(record["reason"] != "duplicate" for record in data["rejected"])
     assert dropped > 0
     assert {"pack/duplicate", "accepted"} <= {node["label"] for node in data["flow"]["nodes"]}
@@ -133,7 +133,7 @@ def test_text_from_data_never_becomes_markup(tmp_path: Path) -> None:
     assert len(page.css("script")) == 3
     assert not page.css("img")
     assert not [node for node in page.css("*") if any(name.startswith("on") for name in node.attributes)]
-    assert HOSTILE in json.dumps(told(page), ensure_ascii=False).replace('\\"', '"')
+    assert HOSTILE in json.dumps(page_data(page), ensure_ascii=False).replace('\\"', '"')
     assert page.css_first(".lead").text() == HOSTILE.strip()
 
 
@@ -158,7 +158,7 @@ def test_secrets_are_in_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_failures_are_grouped_by_error_with_the_command_to_retry(out: Path) -> None:
     page = parsed(out)
-    errors = {kind["error"]: kind for kind in told(page)["errors"]}
+    errors = {kind["error"]: kind for kind in page_data(page)["errors"]}
     rows = [row for row in ledger_rows(out).values() if row["status"] == "failed"]
     assert errors["it fizzled"]["count"] == sum("fizzled" in row["detail"] for row in rows)
     assert errors["ValueError: it went off"]["count"] == sum("went off" in row["detail"] for row in rows)
@@ -168,27 +168,27 @@ def test_failures_are_grouped_by_error_with_the_command_to_retry(out: Path) -> N
 
 def test_errors_that_differ_in_names_and_numbers_alone_count_as_one(tmp_path: Path) -> None:
     run_local(toy_graph(tmp_path, [{"use": "read_image"}, PAINT], rows=plain_rows(9)), tmp_path / "out")
-    [kind] = told(parsed(tmp_path / "out"))["errors"]
+    [kind] = page_data(parsed(tmp_path / "out"))["errors"]
     assert kind["count"] == 9
     assert kind["stage"] == "read_image"
     assert len(kind["examples"]) == 3
 
 
 def test_samples_are_few_and_the_same_every_time(out: Path) -> None:
-    first = told(parsed(out, samples=3))
+    first = page_data(parsed(out, samples=3))
     assert len(first["accepted"]) == 3
     assert first["totals"]["accepted"] > 3
     assert "3 of" in parsed(out, samples=3).css_first("#accepted .hint").text()
-    again = told(parsed(out, samples=3))
+    again = page_data(parsed(out, samples=3))
     assert [record["id"] for record in again["accepted"]] == [record["id"] for record in first["accepted"]]
-    every = told(parsed(out))
+    every = page_data(parsed(out))
     assert len(every["accepted"]) == every["totals"]["accepted"]
 
 
 def test_money_and_tokens_stand_by_stage_and_in_all(tmp_path: Path) -> None:
     out = finished(tmp_path, [{"use": "pay"}, PAINT], number=9)
     page = parsed(out)
-    data = told(page)
+    data = page_data(page)
     pay = next(stage for stage in data["stages"] if stage["id"] == "pay")
     assert data["usd"] == 3
     assert pay["usd"] == pytest.approx(3)
@@ -229,9 +229,9 @@ def test_the_report_is_no_part_of_the_dataset(out: Path) -> None:
 
 
 def test_it_can_be_written_elsewhere(out: Path, tmp_path: Path) -> None:
-    told = CliRunner().invoke(cli.app, ["report", str(out), "--to", str(tmp_path / "look"), "--samples", "2"])
-    assert told.exit_code == 0, told.output
-    assert told.output.startswith(f"{tmp_path}/look/index.html: 2 samples")
+    result = CliRunner().invoke(cli.app, ["report", str(out), "--to", str(tmp_path / "look"), "--samples", "2"])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"{tmp_path}/look/index.html: 2 samples")
     assert (tmp_path / "look" / "index.html").stat().st_size > 1_000_000
     assert not list((tmp_path / "look").glob("*.tmp"))
 
@@ -261,7 +261,7 @@ def test_what_is_missing_is_said(tmp_path: Path, out: Path) -> None:
 def test_a_run_whose_options_are_not_known_says_that_it_draws_no_thresholds(tmp_path: Path) -> None:
     out = finished(tmp_path, number=9)
     next(out.glob("run/ledger/*/stages.json")).write_text("{}")
-    data = told(parsed(out))
+    data = page_data(parsed(out))
     assert any("no thresholds are drawn" in note for note in data["notes"])
     assert [stage["id"] for stage in data["stages"]] == ["sift", "fan_out", "blow_up", "paint"]
 
@@ -273,10 +273,10 @@ def test_without_the_chart_library_it_says_what_to_install(out: Path, monkeypatc
 
 
 def test_more_pictures_than_there_is_room_for_are_left_out_and_said(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = told(parsed(out))
+    whole = page_data(parsed(out))
     room = len(as_json([*whole["accepted"], *whole["rejected"]])) * 4 // 5
     monkeypatch.setattr("datagen.report.gallery.MOST_BYTES", room)
-    data = told(parsed(out))
+    data = page_data(parsed(out))
     shown = [*data["accepted"], *data["rejected"]]
     assert len(as_json(shown)) <= room + 150 * len(shown), "but for what takes a picture's place"
     assert sum(bool(record["pictures"]) for record in data["accepted"]) < len(data["accepted"])

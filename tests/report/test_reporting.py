@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from building import PAINT, Quiet, plain_rows, toy_config, toy_graph
+from building import PAINT, Quiet, plain_rows, run_local, toy_config, toy_graph
 from running import finished
 from typer.testing import CliRunner, Result
 
@@ -66,7 +67,7 @@ def test_what_cannot_be_noted_of_a_run_is_said(tmp_path: Path, monkeypatch: pyte
     watcher = Quiet()
     graph = toy_graph(tmp_path, [PAINT])
     assert run(graph, out=str(tmp_path / "out"), options=RunOptions("local"), watcher=watcher).counts.accepted == 8
-    assert "what stages took is not noted: the disk is full" in watcher.said
+    assert "what stages took is not noted: the disk is full" in watcher.messages
 
 
 @pytest.mark.subprocess
@@ -92,5 +93,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, words: list[str],
 
 
 def test_its_help_shows_how() -> None:
-    told = CliRunner().invoke(cli.app, ["report", "--help"])
-    assert "python -m datagen report out/subject_add" in told.output
+    result = CliRunner().invoke(cli.app, ["report", "--help"])
+    assert "python -m datagen report out/subject_add" in result.output
+
+
+def test_a_run_into_a_folder_whose_name_is_no_text_has_a_report(tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"o\xff")
+    run_local(toy_graph(tmp_path, [PAINT], rows=plain_rows(1)), out)
+    written = pages.write_report(str(out))
+    assert "o\\udcff" in Path(written.address).read_text(encoding="utf-8")

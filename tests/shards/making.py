@@ -37,7 +37,7 @@ def record(id: str, *, refs: int = 1, masks: int = 1, source: str = "", seed: in
     """An addition with so many references; `source` is what its picture's checksum is made of."""
     inputs = [{"member": f"ref_{number}", "role": "reference", "label": "a coin"} for number in range(refs)]
     inputs.append({"member": "source", "role": "source"})
-    told = {
+    values = {
         "task": "subject_add",
         "subject": id,
         "instruction": "Add " + "<imagehere> and " * refs + "see <imagehere>, " + id[:20],
@@ -55,7 +55,7 @@ def record(id: str, *, refs: int = 1, masks: int = 1, source: str = "", seed: in
         "license": "CC0-1.0",
         "sharpness": 12.5,
     }
-    return Record(id, {**told, **fields})
+    return Record(id, {**values, **fields})
 
 
 def composed(
@@ -121,7 +121,7 @@ def accepted_row(sample: StoredSample, place: Placed, part: str, slice: int) -> 
 
 
 def about(records: int, **changes: Any) -> About:
-    told = About(
+    found = About(
         pipeline="adding",
         description="Adds things.",
         fingerprint="f00d",
@@ -136,7 +136,7 @@ def about(records: int, **changes: Any) -> About:
         model_licenses={},
         unchecked=["aesthetic"],
     )
-    return told._replace(**changes)
+    return found._replace(**changes)
 
 
 def packed(store: Store, records: Sequence[Record], *, options: OutputOptions = OPTIONS, seed: int = 7) -> Packed:

@@ -90,9 +90,9 @@ def test_a_pair_through_one_codec_keeps_no_originals_bytes() -> None:
     Pillow.fromarray(picture(1).array).save(buffer, "JPEG", quality=40)
     original = Image.decode(buffer.getvalue())
     through = composed(record("a", source_image=None).adding({"source": original}), images=ImageOptions(format="jpg"))
-    kept = composed(record("a").adding({"source": original}), images=ImageOptions(format="jpg", keep_originals=True))
+    sample = composed(record("a").adding({"source": original}), images=ImageOptions(format="jpg", keep_originals=True))
     assert through.members["source.jpg"] != buffer.getvalue()
-    assert kept.members["source.jpg"] == buffer.getvalue()
+    assert sample.members["source.jpg"] == buffer.getvalue()
 
 
 def test_content_is_pictures_and_edits_not_names_and_wording() -> None:

@@ -56,11 +56,11 @@ def test_a_sample_has_its_members_by_name_and_role(out: str) -> None:
 
 
 def test_a_whole_sample_is_one_read(out: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    lines: list[int] = []
     read_range = Store.read_range
 
     def counted(store: Store, name: str, *, start: int, size: int) -> bytes:
-        asked.append(start)
+        lines.append(start)
         return read_range(store, name, start=start, size=size)
 
     for sample in open_dataset(out):
@@ -68,7 +68,7 @@ def test_a_whole_sample_is_one_read(out: str, monkeypatch: pytest.MonkeyPatch) -
         with monkeypatch.context() as patch:
             patch.setattr(Store, "read_range", counted)
             assert sample.read_all() == expected
-    assert len(asked) == 9
+    assert len(lines) == 9
 
 
 def test_a_member_that_is_not_there_is_told_with_the_nearest(out: str) -> None:

@@ -40,14 +40,14 @@ shares = st.builds(
 
 
 @given(st.lists(shares, min_size=1, max_size=6))
-def test_weights_are_kept_within_one_sample_and_bounds_always(asked: list[Quota]) -> None:
-    taken = sample_counts(asked)
-    for share, take in zip(asked, taken, strict=True):
+def test_weights_are_kept_within_one_sample_and_bounds_always(quotas: list[Quota]) -> None:
+    taken = sample_counts(quotas)
+    for share, take in zip(quotas, taken, strict=True):
         assert 0 <= take <= share.size * share.repeats
         assert share.cap is None or take <= share.cap
         if share.weight is None:
             assert take == min(share.size * share.repeats, share.cap or 10**9)
-    weighted = [(share, take) for share, take in zip(asked, taken, strict=True) if share.weight is not None]
+    weighted = [(share, take) for share, take in zip(quotas, taken, strict=True) if share.weight is not None]
     assert not weighted or any(take == share.most for share, take in weighted), "the scarcest gives all it can"
     for one, first in weighted:
         for other, second in weighted:
@@ -108,7 +108,7 @@ def additions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def graph_of(**datasets: Any) -> Graph:
     parts = {name: found if isinstance(found, tuple) else (found, {}) for name, found in datasets.items()}
-    options = {name: told for name, (_, told) in parts.items()}
+    options = {name: result for name, (_, result) in parts.items()}
     return build(load(CONFIG, sets=[mixing({name: path for name, (path, _) in parts.items()}, **options)]))
 
 
@@ -149,9 +149,9 @@ def test_what_is_not_taken_is_rejected_by_name_and_counted(edits: Path, addition
         "", "the weights leave no place for it in the mix", "the cap of its dataset is reached",
     }  # fmt: skip
     assert {name.partition("/")[0] for name, row in rows.items() if row["status"] == "accepted"} == {"add", "edit"}
-    told = as_text(context_of(graph))
-    assert "add: 3 of 5 samples, weight 1; the others are beyond_share" in told
-    assert "edit: 3 of 7 samples, weight 1; the others are beyond_cap" in told
+    found = as_text(context_of(graph))
+    assert "add: 3 of 5 samples, weight 1; the others are beyond_share" in found
+    assert "edit: 3 of 7 samples, weight 1; the others are beyond_cap" in found
 
 
 def test_repeats_are_asked_for_told_and_have_keys_of_their_own(edits: Path, additions: Path, tmp_path: Path) -> None:
@@ -204,8 +204,8 @@ def test_a_source_that_is_train_somewhere_is_train(tmp_path: Path) -> None:
 
 
 def test_rows_are_the_same_every_time_and_as_many_as_counted(edits: Path, additions: Path) -> None:
-    asked = {"add": (additions, {"weight": 3, "repeats": 3}), "edit": (edits, {"weight": 1})}
-    one, other = (graph_of(**asked).source for _ in range(2))
+    values = {"add": (additions, {"weight": 3, "repeats": 3}), "edit": (edits, {"weight": 1})}
+    one, other = (graph_of(**values).source for _ in range(2))
     rows = list(one.rows())
     assert rows == list(other.rows())
     assert one.count() == len(rows) == len({row.id for row in rows})
@@ -225,9 +225,9 @@ def test_a_dataset_that_was_made_anew_makes_new_slices_though_all_lies_where_it_
     before = slices()
     assert slices() == before
     path = again / "dataset.json"
-    told = json.loads(path.read_text())
-    told["shards"][0]["sha256"] = "0" * 64
-    path.write_text(json.dumps(told))
+    text = json.loads(path.read_text())
+    text["shards"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(text))
     assert slices() != before
 
 

@@ -93,11 +93,11 @@ def test_no_source_is_in_both_splits_and_train_is_never_empty(sources: list[int]
 def unread(names: list[tuple[str, str]]) -> pa.Table:
     """Samples by id and address, none with a checksum."""
     rows = table(list(range(len(names)))).to_pylist()
-    told = [
+    found = [
         {**row, "id": id, "key": f"s{n}", "source_uri": uri, "source_sha256": ""}
         for n, (row, (id, uri)) in enumerate(zip(rows, names, strict=True))
     ]
-    return pa.Table.from_pylist(told, schema=ACCEPTED)
+    return pa.Table.from_pylist(found, schema=ACCEPTED)
 
 
 @pytest.mark.parametrize("named", ["address", "row"])
@@ -304,16 +304,16 @@ def test_an_unreadable_index_is_kept_and_replaced(store: Store, data: bytes) -> 
 
 def test_what_agrees_with_the_index_is_written_while_there_is_none(store: Store) -> None:
     packed(store, [record("z")])
-    told: list[tuple[list[str], bool, list[str]]] = []
+    lines: list[tuple[list[str], bool, list[str]]] = []
 
     def note(dropped: Dropped) -> None:
         ids = [row["id"] for row in dropped_rows(dropped, streamed(accepted))]
-        told.append((ids, store.exists(DATASET), store.names("shards")))
+        lines.append((ids, store.exists(DATASET), store.names("shards")))
 
     accepted = committed(store, [record("a", subject="coin"), record("b", subject="coin")])
     store.remove("shards")
     pack(store, streamed(accepted), options=OPTIONS, about=about(2), before_shards=note)
-    assert told == [(["b"], False, [])]
+    assert lines == [(["b"], False, [])]
 
 
 def test_another_pipelines_dataset_is_left_alone(store: Store) -> None:
@@ -348,7 +348,7 @@ def test_two_samples_of_one_key_are_refused(store: Store) -> None:
 def test_text_from_data_breaks_neither_yaml_nor_markdown_of_the_card(store: Store) -> None:
     evil = "x: | y\n---\n<script>alert(1)</script> `a` [b](c) | d\u2028---"
     accepted = committed(store, [record("a", license=evil, task=evil)])
-    told = about(
+    found = about(
         1,
         pipeline=evil,
         description=evil,
@@ -358,7 +358,7 @@ def test_text_from_data_breaks_neither_yaml_nor_markdown_of_the_card(store: Stor
         unchecked=[evil],
         non_deterministic=[evil],
     )
-    pack(store, streamed(accepted), options=OPTIONS, about=told)
+    pack(store, streamed(accepted), options=OPTIONS, about=found)
     card = store.read(CARD).decode()
     _, front, body = card.split("---\n", 2)
     assert yaml.safe_load(front)["license"] == "other"

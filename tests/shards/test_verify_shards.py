@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def told(store: Store) -> str:
+def problems_text(store: Store) -> str:
     return "\n".join(map(str, verify_dataset(store)))
 
 
@@ -44,7 +44,7 @@ def test_any_flipped_byte_is_found(store: Store, data: st.DataObject) -> None:
     whole = store.read(SHARD)
     place = data.draw(st.integers(0, len(whole) - 1))
     store.write(SHARD, whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :])
-    assert "sha256" in told(store)
+    assert "sha256" in problems_text(store)
     store.write(SHARD, whole)
 
 
@@ -80,19 +80,19 @@ def test_damage_is_told_with_file_key_and_remedy(store: Store) -> None:
 def test_a_truncated_shard_is_found(store: Store, size: int) -> None:
     whole = store.read(SHARD)
     store.write(SHARD, whole[:size])
-    assert f"{SHARD}: has {len(whole[:size])} bytes, {len(whole)} are listed" in told(store)
+    assert f"{SHARD}: has {len(whole[:size])} bytes, {len(whole)} are listed" in problems_text(store)
 
 
 def test_a_missing_shard_is_found(store: Store) -> None:
     store.remove(SHARD)
-    assert f"{SHARD}: is missing; `verify OUT --repair` writes it anew" in told(store)
+    assert f"{SHARD}: is missing; `verify OUT --repair` writes it anew" in problems_text(store)
 
 
 def test_a_shard_too_many_is_found(store: Store) -> None:
     store.write("shards/train-000099.tar", store.read(SHARD))
     assert (
         "shards/train-000099.tar: dataset.json does not list it, but readers take it; remove it, as `verify OUT --repair` does"
-        in told(store)
+        in problems_text(store)
     )
 
 
@@ -108,7 +108,7 @@ def test_a_shard_too_many_is_found(store: Store) -> None:
 )
 def test_a_json_that_breaks_the_contract_is_found(store: Store, old: bytes, new: bytes, message: str) -> None:
     in_shard(store, old, new)
-    assert message in told(store)
+    assert message in problems_text(store)
 
 
 def test_a_member_elsewhere_than_the_index_says_is_found(store: Store) -> None:
@@ -118,7 +118,7 @@ def test_a_member_elsewhere_than_the_index_says_is_found(store: Store) -> None:
     buffer = io.BytesIO()
     pq.write_table(type(index).from_pylist(rows, schema=index.schema), buffer)
     store.write(INDEX, buffer.getvalue())
-    assert "json lies at (512, " in told(store)
+    assert "json lies at (512, " in problems_text(store)
 
 
 @pytest.mark.parametrize("column", ["offset", "size"])
@@ -129,7 +129,7 @@ def test_a_range_other_than_that_of_the_samples_blocks_is_found(store: Store, co
     buffer = io.BytesIO()
     pq.write_table(type(index).from_pylist(rows, schema=index.schema), buffer)
     store.write(INDEX, buffer.getvalue())
-    assert f"{rows[1]['key']}: its blocks lie at (" in told(store)
+    assert f"{rows[1]['key']}: its blocks lie at (" in problems_text(store)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_an_index_that_lacks_a_sample_or_has_one_twice_is_found(store: Store) ->
     buffer = io.BytesIO()
     pq.write_table(index.take([1, 1, 2, 3, 4]), buffer)
     store.write(INDEX, buffer.getvalue())
-    assert "index.parquet: has 5 samples, the shards list 6" in told(store)
-    assert f"{index['key'][1]}: the key is there 2 times" in told(store)
+    assert "index.parquet: has 5 samples, the shards list 6" in problems_text(store)
+    assert f"{index['key'][1]}: the key is there 2 times" in problems_text(store)
 
 
 def test_a_source_in_both_splits_is_found(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_source_in_both_splits_is_found(tmp_path: Path) -> None:
     place = accepted.schema.get_field_index("source_sha256")
     lying = accepted.set_column(place, "source_sha256", accepted["id"])
     pack(store, streamed(lying), options=OPTIONS, about=about(8))
-    assert "its source picture is also in shards/train-000000.tar, the other split" in told(store)
+    assert "its source picture is also in shards/train-000000.tar, the other split" in problems_text(store)
 
 
 @pytest.mark.parametrize(
@@ -189,17 +189,17 @@ def test_totals_that_do_not_add_up_are_found(
     store: Store, edit: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     change_json(store, edit)
-    assert message in told(store)
+    assert message in problems_text(store)
 
 
 @pytest.mark.parametrize("name", [DATASET, INDEX, "README.md"])
 def test_a_missing_file_is_found(store: Store, name: str) -> None:
     store.remove(name)
-    assert f"{name} is missing" in told(store).replace(": is", " is")
+    assert f"{name} is missing" in problems_text(store).replace(": is", " is")
 
 
 def test_keys_that_break_the_rules_are_found(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "out"))
     sample = composed(record("abc"))._replace(key="aBc")
     pack(store, streamed(stored(store, [sample])), options=OPTIONS, about=about(1))
-    assert "aBc: is no key" in told(store)
+    assert "aBc: is no key" in problems_text(store)

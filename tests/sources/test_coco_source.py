@@ -66,7 +66,7 @@ def test_a_file_of_captions_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "at", "keys", "id", "told"),
+    ("table", "at", "keys", "id", "message"),
     [
         ("annotations", 0, {"category_id": 99}, "2", "image 2: annotation 50 is of category 99, which is not listed"),
         ("annotations", 0, {"category_id": [1]}, "2", "image 2: annotation 50 is of category [1], which is not listed"),
@@ -88,17 +88,17 @@ def test_a_file_of_captions_alone(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_entry_fails_its_image_alone(
-    tmp_path: Path, table: str, at: int, keys: dict[str, Any], id: str, told: str
+    tmp_path: Path, table: str, at: int, keys: dict[str, Any], id: str, message: str
 ) -> None:
     found = rows(tmp_path, changed(table, at, **keys))
     wrong = {id: row.error for id, row in found.items() if row.error}
-    assert told in wrong.pop(id)
+    assert message in wrong.pop(id)
     assert all("is of image 2, which is not listed" in error for error in wrong.values())
     assert found["9"].error == ""
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (b"", "is none of COCO's files, which hold one JSON object"),
         (b"[]", "is none of COCO's files, which hold one JSON object"),
@@ -109,10 +109,10 @@ def test_a_wrong_entry_fails_its_image_alone(
         (b'{"images": 7}', "lists no `images`"),
     ],
 )
-def test_a_file_that_is_none_is_told(tmp_path: Path, text: bytes, told: str) -> None:
+def test_a_file_that_is_none_is_told(tmp_path: Path, text: bytes, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         rows_of_bytes(tmp_path, text)
-    assert f"{tmp_path}/instances.json: {told}" in str(caught.value)
+    assert f"{tmp_path}/instances.json: {message}" in str(caught.value)
 
 
 def rows_of_bytes(folder: Path, text: bytes) -> None:

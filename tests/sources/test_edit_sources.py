@@ -137,8 +137,8 @@ def test_faults_speak_of_the_datasets_own_columns_both_ways(tmp_path: Path, colu
     table = pq.read_table(path)
     pq.write_table(table.set_column(table.schema.get_field_index(column), column, [[5]]), path)
     ways = {"edit": 1, "inverse_edit": 1}.get(column, 2)
-    told = [f"{path}: row 0: '{column}': input should be a valid string"] * ways
-    assert faulty(HqEditConfig(path=str(tmp_path), direction="both").load()) == told
+    found = [f"{path}: row 0: '{column}': input should be a valid string"] * ways
+    assert faulty(HqEditConfig(path=str(tmp_path), direction="both").load()) == found
 
 
 def test_seed_data_edit_tells_edits_from_sessions_by_their_keys(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_rows_of_tables_that_are_wrong_fail_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "told"),
+    ("prompt", "message"),
     [
         ('{"caption": "a", "output": "b"}', "has no key 'edit'; it has: caption, output"),
         ('{"edit": 7}', "'edit': input should be a valid string"),
@@ -206,7 +206,7 @@ def test_rows_of_tables_that_are_wrong_fail_alone(tmp_path: Path) -> None:
         (None, "cannot be read: No such file"),
     ],
 )
-def test_a_prompt_that_is_wrong_fails_its_pairs_alone(tmp_path: Path, prompt: str | None, told: str) -> None:
+def test_a_prompt_that_is_wrong_fails_its_pairs_alone(tmp_path: Path, prompt: str | None, message: str) -> None:
     path = made.ip2p_folders(tmp_path) / "0000001" / "prompt.json"
     path.unlink()
     if prompt is not None:
@@ -214,7 +214,7 @@ def test_a_prompt_that_is_wrong_fails_its_pairs_alone(tmp_path: Path, prompt: st
     source = InstructPix2PixConfig(path=str(tmp_path), form="folders").load()
     found = list(source.rows())
     assert [bool(row.error) for row in found] == [True, True, False]
-    assert found[0].error.startswith(f"{path}: {told}")
+    assert found[0].error.startswith(f"{path}: {message}")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_list_of_seeds_that_is_wrong_or_leads_out_ends_the_source(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         (
             {"source_image": "a/0.jpg", "target_image": "../../etc/passwd", "instruction": "x"},
@@ -244,7 +244,9 @@ def test_a_list_of_seeds_that_is_wrong_or_leads_out_ends_the_source(tmp_path: Pa
         ),
     ],
 )
-def test_a_line_of_seed_data_edit_that_is_wrong_fails_alone(tmp_path: Path, line: dict[str, object], told: str) -> None:
+def test_a_line_of_seed_data_edit_that_is_wrong_fails_alone(
+    tmp_path: Path, line: dict[str, object], message: str
+) -> None:
     made.seed_edit(tmp_path)
     path = tmp_path / "annotations" / "real" / "split_0001.jsonl"
     path.write_text("{\n" + json.dumps(line) + "\n" + json.dumps(made.SEED_PAIRS[0]) + "\n")
@@ -252,12 +254,12 @@ def test_a_line_of_seed_data_edit_that_is_wrong_fails_alone(tmp_path: Path, line
     broken, wrong, good = source.rows()
     assert broken.error.startswith(f"{path}: line 1: not valid JSON")
     assert wrong.error.startswith(f"{path}: line 2")
-    assert told in wrong.error
+    assert message in wrong.error
     assert not good.error
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         (7, "entry 0: is int, not a JSON object"),
         ({"input": "a.jpg", "output": "b.jpg"}, "has no request, neither in 'expert_summary' nor in 'amateur_summary'"),
@@ -267,16 +269,16 @@ def test_a_line_of_seed_data_edit_that_is_wrong_fails_alone(tmp_path: Path, line
         ({"input": "a.jpg", "output": "b.jpg", "expert_summary": ["x"], "operator": ["crop"]}, "'operator' is list"),
     ],
 )
-def test_an_entry_of_gier_that_is_wrong_fails_alone(tmp_path: Path, entry: object, told: str) -> None:
+def test_an_entry_of_gier_that_is_wrong_fails_alone(tmp_path: Path, entry: object, message: str) -> None:
     made.gier(tmp_path)
     (tmp_path / "GIER.json").write_text(json.dumps([entry, made.GIER[1]]))
     wrong, good = GierConfig(path=f"{tmp_path}/GIER.json").load().rows()
-    assert told in wrong.error
+    assert message in wrong.error
     assert not good.error
 
 
 @pytest.mark.parametrize(
-    ("sessions", "told"),
+    ("sessions", "message"),
     [
         ({"a": {}}, "session 'a': it is dict, not a list"),
         ({"a": [7]}, "turn 1: is int, not a JSON object"),
@@ -285,12 +287,12 @@ def test_an_entry_of_gier_that_is_wrong_fails_alone(tmp_path: Path, entry: objec
         ({"a": [{"input": "x", "output": "y"}]}, "'instruction': field required"),
     ],
 )
-def test_a_session_of_magicbrush_that_is_wrong_fails_alone(tmp_path: Path, sessions: object, told: str) -> None:
+def test_a_session_of_magicbrush_that_is_wrong_fails_alone(tmp_path: Path, sessions: object, message: str) -> None:
     made.magicbrush_folders(tmp_path)
     good = {"9": made.SESSIONS["9"]}
     (tmp_path / "edit_sessions.json").write_text(json.dumps({**sessions, **good}))  # type: ignore[dict-item]
     wrong, sound = MagicBrushConfig(path=str(tmp_path), form="folders").load().rows()
-    assert told in wrong.error
+    assert message in wrong.error
     assert not sound.error
 
 
@@ -302,7 +304,7 @@ def test_a_list_of_other_things_is_none_of_giers(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.txt").touch()
-    for config, told in (
+    for config, found in (
         (
             InstructPix2PixConfig(path=str(tmp_path), form="folders"),
             "holds no folder with prompt.json and pairs such as",
@@ -310,11 +312,11 @@ def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
         (MagicBrushConfig(path=str(tmp_path), form="folders"), "edit_sessions.json: there is no such folder or file"),
         (
             SeedEditPart23Config(path=str(tmp_path), images=str(tmp_path)),
-            "holds no annotations; their names end in .jsonl",
+            "holds no tables; their names end in .jsonl",
         ),
         (GierConfig(path=f"{tmp_path}/GIER.json"), "GIER.json: there is no such folder or file"),
         (HqEditConfig(path=str(tmp_path)), r"holds no .parquet files.*\)$"),
         (MagicBrushConfig(path=str(tmp_path)), "`form: folders` reads its authors' own folders"),
     ):
-        with pytest.raises(ConfigError, match=told):
+        with pytest.raises(ConfigError, match=found):
             config.load().check()

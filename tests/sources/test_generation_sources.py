@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from foreign_generation import PLACED, TAGGED, TOLD, blip3, pair, subjects200k
+from foreign_generation import CAPTIONS, PLACED, TAGGED, blip3, pair, subjects200k
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from datagen.sources.formats.generation.grounded import Grounded, parse
 from datagen.sources.formats.generation.subjects200k import Subjects200kConfig
 
 
-def said(found: Grounded) -> dict[str, int]:
+def counts_of(found: Grounded) -> dict[str, int]:
     """Words with boxes, and how many they have."""
     return {found.caption[one.start : one.end]: len(one.boxes) for one in found.words}
 
@@ -31,7 +31,7 @@ def said(found: Grounded) -> dict[str, int]:
     [
         (PLACED, "A dog lies on a lawn.", {"dog": 1, "lawn": 1}),
         (TAGGED, "A dog lies on a lawn.", {"dog": 1}),
-        (TOLD, "A dog lies on a lawn.", {}),
+        (CAPTIONS, "A dog lies on a lawn.", {}),
         ("A big old dog (<bbox>[0.1, 0.2], [0.5, 0.9]</bbox>) sits.", "A big old dog sits.", {"big old dog": 1}),
         ("Men <bbox>0,0,.5,1</bbox>, <bbox>.5,0,1,1</bbox> talk.", "Men talk.", {"Men": 2}),
         ("Starts at (0.1, 0.2) and extends up to (0.5, 0.9).", ".", {}),
@@ -47,7 +47,7 @@ def test_places_are_taken_out_of_a_caption_and_the_words_before_them_kept(
 ) -> None:
     found = parse(text)
     assert found.caption == caption
-    assert said(found) == words
+    assert counts_of(found) == words
 
 
 PIECES = st.sampled_from(
@@ -101,8 +101,8 @@ def test_captions_may_be_json_or_python_and_a_row_with_neither_fails_alone(tmp_p
 def test_a_row_without_an_address_fails_alone(tmp_path: Path) -> None:
     table = pa.table({"uid": ["a", None], "url": [None, "https://x.example.org/1.jpg"], "captions": ["[]", "[]"]})
     pq.write_table(table, tmp_path / "x.parquet")
-    told = [row.error for row in rows(Blip3GroundingConfig(path=str(tmp_path)))]
-    assert [text.partition(": row ")[2] for text in told] == ["0: `url` is None, no text", "1: `uid` is None, no text"]
+    found = [row.error for row in rows(Blip3GroundingConfig(path=str(tmp_path)))]
+    assert [text.partition(": row ")[2] for text in found] == ["0: `url` is None, no text", "1: `uid` is None, no text"]
 
 
 def test_another_dataset_is_refused_with_the_nearest_column(tmp_path: Path) -> None:
@@ -132,14 +132,14 @@ def test_one_collection_is_taken_and_a_misspelt_one_is_told(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("about", "told"),
+    ("about", "message"),
     [
         ({"description": {**pair(0)["description"], "item": None}}, "'description.item'"),
         ({"quality_assessment": {"compositeStructure": 99, "objectConsistency": 5, "imageQuality": 5}}, "compositeStructure"),
     ],
 )  # fmt: skip
-def test_a_row_of_another_form_fails_alone(tmp_path: Path, about: dict[str, Any], told: str) -> None:
+def test_a_row_of_another_form_fails_alone(tmp_path: Path, about: dict[str, Any], message: str) -> None:
     sound, wrong = rows(Subjects200kConfig(path=str(subjects200k(tmp_path, [pair(0), pair(1, **about)]))))
     assert not sound.error
-    assert told in wrong.error
+    assert message in wrong.error
     assert "row 1" in wrong.error

@@ -73,14 +73,14 @@ def test_a_repository_of_parquet_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"image_column": "imag"}, "there is no column 'imag' (`image_column`); did you mean 'image'?"),
         ({"caption_column": "texts"}, "there is no column 'texts' (`caption_column`); did you mean 'text'?"),
     ],
 )
 @pytest.mark.parametrize("kind", ["arrow", "parquet"])
-def test_a_column_that_is_not_there(tmp_path: Path, kind: str, options: dict[str, str], told: str) -> None:
+def test_a_column_that_is_not_there(tmp_path: Path, kind: str, options: dict[str, str], message: str) -> None:
     if kind == "arrow":
         dataset().save_to_disk(str(tmp_path / "d"))
     else:
@@ -89,7 +89,7 @@ def test_a_column_that_is_not_there(tmp_path: Path, kind: str, options: dict[str
     for look in (source(tmp_path / "d", **options).check, lambda: list(source(tmp_path / "d", **options).rows())):
         with pytest.raises(ConfigError) as caught:
             look()
-        assert told in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_rows_with_faults_fail_alone(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_state_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: o
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         ({}, "holds no .parquet files, and is nothing that save_to_disk wrote"),
         ({"state.json": b"{"}, "state.json: is not valid JSON"),
@@ -134,10 +134,10 @@ def test_a_state_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: o
         ({"a.parquet": b"PAR1"}, "cannot be read as Parquet"),
     ],
 )
-def test_a_folder_that_is_no_dataset_is_told_at_once(tmp_path: Path, files: dict[str, bytes], told: str) -> None:
+def test_a_folder_that_is_no_dataset_is_told_at_once(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     for look in (source(tmp_path).check, lambda: list(source(tmp_path).rows())):
         with pytest.raises(ConfigError) as caught:
             look()
-        assert told in str(caught.value)
+        assert message in str(caught.value)

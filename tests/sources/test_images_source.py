@@ -108,23 +108,23 @@ TABLES: list[dict[str, Any]] = [
 ]
 
 
-def write_table(path: Path, kind: str, told: list[dict[str, Any]]) -> str:
+def write_table(path: Path, kind: str, message: list[dict[str, Any]]) -> str:
     target = path / f"told.{kind}"
     if kind == "jsonl":
-        target.write_text("".join(json.dumps(row) + "\n" for row in told))
+        target.write_text("".join(json.dumps(row) + "\n" for row in message))
     elif kind == "csv":
-        keys = list(dict.fromkeys(key for row in told for key in row))
+        keys = list(dict.fromkeys(key for row in message for key in row))
         lines = [
             keys,
-            *([json.dumps(row[key]) if key == "objects" else row.get(key, "") for key in keys] for row in told),
+            *([json.dumps(row[key]) if key == "objects" else row.get(key, "") for key in keys] for row in message),
         ]
         import csv
 
         with target.open("w", newline="") as file:
             csv.writer(file).writerows(lines)
     else:
-        keys = dict.fromkeys(key for row in told for key in row)
-        pq.write_table(pa.Table.from_pylist([{key: row.get(key) for key in keys} for row in told]), target)
+        keys = dict.fromkeys(key for row in message for key in row)
+        pq.write_table(pa.Table.from_pylist([{key: row.get(key) for key in keys} for row in message]), target)
     return str(target)
 
 
@@ -143,12 +143,12 @@ def test_a_table_tells_of_each_picture_and_what_is_missing_is_told(tmp_path: Pat
 
 
 def test_faults_in_a_table_fail_their_pictures(tmp_path: Path) -> None:
-    told = [
+    lines = [
         {"file_name": "a.JPG", "caption": "x"}, {"file_name": "a.JPG", "caption": "y"}, {"file_name": "b.png", "licence": "z"},
         {"caption": "nobody"},
     ]  # fmt: skip
     write_files(tmp_path / "in", {"a.JPG": PNG, "b.png": PNG})
-    found = errors(tmp_path / "in", table=write_table(tmp_path, "jsonl", told))
+    found = errors(tmp_path / "in", table=write_table(tmp_path, "jsonl", lines))
     assert found["a.JPG"].endswith("line 1: names 'a.JPG' a second time")
     assert found["b.png"].endswith("line 3: unknown key 'licence'; did you mean 'license'?")
     assert found["%table:%3"].endswith("line 4: 'file_name' names no file")
@@ -157,7 +157,7 @@ def test_faults_in_a_table_fail_their_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "message"),
     [
         ("a.json", b"{", "a.json: not valid JSON: Expecting property name"),
         ("a.json", b"[1]", "a.json: holds list, not a JSON object"),
@@ -169,12 +169,12 @@ def test_faults_in_a_table_fail_their_pictures(tmp_path: Path) -> None:
         ("a.txt", b"x" * 200_000, "'caption': string should have at most 100000 characters"),
     ],
 )
-def test_a_fault_beside_a_picture_fails_it_alone(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+def test_a_fault_beside_a_picture_fails_it_alone(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     write_files(tmp_path, {"a.png": PNG, "b.png": PNG})
     (tmp_path / name).write_bytes(data)
     found = errors(tmp_path)
     assert list(found) == ["a.png"]
-    assert told in found["a.png"]
+    assert message in found["a.png"]
     assert found["a.png"].startswith(f"{tmp_path}/a.png: ")
 
 
@@ -192,7 +192,7 @@ def test_odd_names_and_unreadable_files(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("nowhere", "there is no such folder or file; a relative path counts from here"),
         ("empty", "holds no pictures; their names end in .jpg, "),
@@ -200,14 +200,14 @@ def test_odd_names_and_unreadable_files(tmp_path: Path, monkeypatch: pytest.Monk
         ("*.gif", "holds no pictures; their names end in .jpg, "),
     ],
 )
-def test_a_place_without_pictures_is_told_at_once(tmp_path: Path, path: str, told: str) -> None:
+def test_a_place_without_pictures_is_told_at_once(tmp_path: Path, path: str, message: str) -> None:
     write_files(tmp_path, {"a.png": PNG})
     (tmp_path / "empty").mkdir()
     looked = source(tmp_path / path)
     for look in (looked.check, lambda: list(looked.rows())):
         with pytest.raises(ConfigError) as caught:
             look()
-        assert str(caught.value).startswith(f"{tmp_path}/{path}: {told}")
+        assert str(caught.value).startswith(f"{tmp_path}/{path}: {message}")
 
 
 def test_schemes_that_are_none() -> None:

@@ -44,7 +44,7 @@ def test_a_table_of_pairs(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "message"),
     [
         ("text", " ", "'text': string should have at least 1 character"),
         ("text", "", "'text': field required"),
@@ -56,7 +56,7 @@ def test_a_table_of_pairs(tmp_path: Path, ending: str) -> None:
         ("target_sha256", "abc", "'target_sha256': string should match pattern"),
     ],
 )
-def test_a_wrong_pair_fails_alone(tmp_path: Path, key: str, value: Any, told: str) -> None:
+def test_a_wrong_pair_fails_alone(tmp_path: Path, key: str, value: Any, message: str) -> None:
     path = pairs(tmp_path)
     wrong = {name: item for name, item in {**ROWS[0], "id": "c", key: value}.items() if item is not None}
     with path.open("a") as file:
@@ -64,7 +64,7 @@ def test_a_wrong_pair_fails_alone(tmp_path: Path, key: str, value: Any, told: st
     *sound, failed = PairsConfig(path=str(path)).load().rows()
     assert [row.error for row in sound] == ["", ""]
     assert failed.id in ("c", "%line3")
-    assert told in failed.error
+    assert message in failed.error
     assert "pairs.jsonl: line 3" in failed.error
 
 

@@ -105,7 +105,7 @@ def errors(source: Source) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (
             {"id": "x", "pictures": ["a.png"], "instructions": ["add"]},
@@ -119,11 +119,11 @@ def errors(source: Source) -> list[str]:
         ({"id": "x", "pictures": ["a", "b"], "instructions": ["add"], "mask": []}, "unknown key 'mask'; did you mean"),
     ],
 )
-def test_a_session_that_is_none_fails_alone(row: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_a_session_that_is_none_fails_alone(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = made.written(tmp_path / "s.jsonl", [made.SESSIONS[0], row])
     [error] = errors(SessionsConfig(path=str(path)).load())
     assert error.startswith(f"{path}: line 2: ")
-    assert told in error
+    assert message in error
 
 
 def test_a_picture_that_is_null_fails_its_two_turns(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_picture_that_is_null_fails_its_two_turns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ({"turns": []}, "has no column 'data'; it has: turns"),
         ({"data": []}, "'data' has no turns"),
@@ -148,14 +148,14 @@ def test_a_picture_that_is_null_fails_its_two_turns(tmp_path: Path) -> None:
         ({"data": [{"input_images": ["a"], "output_images": ["b"], "prompt": None}]}, "'prompt'"),
     ],
 )
-def test_a_session_of_imgedit_that_is_wrong_fails_alone(row: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_a_session_of_imgedit_that_is_wrong_fails_alone(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = made.imgedit(tmp_path, "jsonl", [row])
     [error] = errors(ImgEditTurnsConfig(path=str(path), images=f"{tmp_path}/images").load())
-    assert told in error
+    assert message in error
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ({"caption": ""}, "'caption' is ''; it has to be text with a word in it"),
         ({"caption": 5}, "'caption' is 5"),
@@ -164,11 +164,11 @@ def test_a_session_of_imgedit_that_is_wrong_fails_alone(row: dict[str, Any], tol
         ({"caption": "x" * 100_001}, "has 100,001 characters"),
     ],
 )
-def test_a_prompt_that_is_none_fails_alone(row: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_a_prompt_that_is_none_fails_alone(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = made.written(tmp_path / "p.jsonl", [made.PROMPTS[0], row])
     [error] = errors(PromptsConfig(path=str(path)).load())
     assert error.startswith(f"{path}: line 2: ")
-    assert told in error
+    assert message in error
 
 
 def test_bytes_that_are_no_text_fail_their_line(tmp_path: Path) -> None:
@@ -177,3 +177,9 @@ def test_bytes_that_are_no_text_fail_their_line(tmp_path: Path) -> None:
     found = list(PromptsConfig(path=str(path)).load().rows())
     assert [row.fields.get("caption") for row in found] == ["a cat", None, "a dog"]
     assert "line 2: not valid UTF-8" in found[1].error
+
+
+@pytest.mark.parametrize("config", [SessionsConfig, PromptsConfig])
+def test_a_scheme_that_no_filesystem_has_is_refused_before_the_run(config: Any) -> None:
+    with pytest.raises(ConfigError, match="no filesystem has the scheme 'tape'"):
+        config(path="tape://x.jsonl").load().check()

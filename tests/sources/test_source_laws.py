@@ -41,8 +41,8 @@ OWN = {
 
 @pytest.mark.parametrize("chosen", SOURCES, ids=lambda chosen: chosen.model_fields["kind"].default)
 def test_a_published_dataset_that_was_never_read_says_so(chosen: type[Options]) -> None:
-    told = "not verified on real data" in (chosen.__doc__ or "")
-    assert told is (chosen.model_fields["kind"].default not in OWN)
+    found = "not verified on real data" in (chosen.__doc__ or "")
+    assert found is (chosen.model_fields["kind"].default not in OWN)
 
 
 def names(source: Source) -> list[str]:

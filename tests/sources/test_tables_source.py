@@ -59,7 +59,7 @@ def test_all_three_forms_of_a_manifest_give_the_same_rows(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("b", "line 3: has 1 cells, the first line has 4"),
         ("b,x,y,z,7", "line 3: has 5 cells, the first line has 4"),
@@ -74,12 +74,12 @@ def test_all_three_forms_of_a_manifest_give_the_same_rows(tmp_path: Path) -> Non
         ("a,x,,", "row 2: the id 'a' was used above"),
     ],
 )
-def test_a_wrong_line_of_a_csv_fails_alone(tmp_path: Path, line: str | bytes, told: str) -> None:
+def test_a_wrong_line_of_a_csv_fails_alone(tmp_path: Path, line: str | bytes, message: str) -> None:
     data = line.encode() if isinstance(line, str) else line
     path = csv_of(tmp_path, b"id,uri,width,objects\na,a.png,1,\n" + data + b"\n\nz,z.png,,\n")
     first, wrong, last = rows(path)
     assert (first.error, last.error) == ("", "")
-    assert wrong.error.startswith(f"{path}: {told}")
+    assert wrong.error.startswith(f"{path}: {message}")
     wrong.error.encode()
 
 
@@ -90,7 +90,7 @@ def test_marks_and_quotes_of_spreadsheets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("id,url\na,b\n", "the column 'url' means nothing; did you mean 'uri'?"),
         ("id,caption\na,b\n", "the column 'uri' is missing; it has: id, caption"),
@@ -99,11 +99,11 @@ def test_marks_and_quotes_of_spreadsheets(tmp_path: Path) -> None:
         ("", "holds no rows"),
     ],
 )
-def test_a_wrong_csv_is_told_at_once(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_csv_is_told_at_once(tmp_path: Path, text: str, message: str) -> None:
     path = csv_of(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         source(path).check()
-    assert str(caught.value) == f"{path}: {told}"
+    assert str(caught.value) == f"{path}: {message}"
 
 
 def test_a_wrong_parquet_is_told_at_once(tmp_path: Path) -> None:

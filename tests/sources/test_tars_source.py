@@ -91,9 +91,9 @@ def test_datagens_own_shards(tmp_path: Path) -> None:
 
 def test_datagens_own_objects_are_those_of_the_target(tmp_path: Path) -> None:
     thing = {"label": "cup", "box": [1, 2, 3, 4], "mask": "mask_1.png", "attributes": ["red"]}
-    told = {"schema": 1, "captions": {"source": "bare", "target": "full"}, "license": "", "instances": [thing]}
+    values = {"schema": 1, "captions": {"source": "bare", "target": "full"}, "license": "", "instances": [thing]}
     path = write_tar(
-        tmp_path / "a.tar", {"k.source.png": PNG, "k.target.png": PNG, "k.json": json.dumps(told).encode()}
+        tmp_path / "a.tar", {"k.source.png": PNG, "k.target.png": PNG, "k.json": json.dumps(values).encode()}
     )
     fields = rows(path, image="target.png")["a/k"].fields
     assert fields["caption"] == "full"
@@ -105,7 +105,7 @@ def test_datagens_own_objects_are_those_of_the_target(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         ({"b.txt": b"x"}, "sample 'b': has no picture; it has: txt"),
         ({"b.jpg": JPG, "b.json": b"{"}, "sample 'b': not valid JSON"),
@@ -116,7 +116,7 @@ def test_datagens_own_objects_are_those_of_the_target(tmp_path: Path) -> None:
         ({"a.jpg": JPG}, "the id 'a/a' was used above"),
     ],
 )
-def test_a_wrong_sample_fails_alone(tmp_path: Path, files: dict[str, bytes], told: str) -> None:
+def test_a_wrong_sample_fails_alone(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         for name, data in [("a.jpg", JPG), ("aa.jpg", JPG), *files.items(), ("z.jpg", JPG)]:
             info = tarfile.TarInfo(name)
@@ -124,7 +124,7 @@ def test_a_wrong_sample_fails_alone(tmp_path: Path, files: dict[str, bytes], tol
             tar.addfile(info, io.BytesIO(data))
     found = list(rows(tmp_path / "a.tar").values())
     assert [bool(row.error) for row in found] == [False, False, True, False]
-    assert told in found[2].error
+    assert message in found[2].error
     assert f"{tmp_path}/a.tar" in found[2].error
 
 
@@ -140,7 +140,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_members_are_refused_by_name(tmp_path: Path, case: str) -> None:
-    keys, told = HOSTILE[case]
+    keys, result = HOSTILE[case]
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         for name in ("a.jpg", "", "z.jpg"):
             info = tarfile.TarInfo(name or keys["name"])
@@ -151,7 +151,7 @@ def test_hostile_members_are_refused_by_name(tmp_path: Path, case: str) -> None:
     found = rows(tmp_path / "a.tar")
     wrong = [row.error for row in found.values() if row.error]
     assert len(wrong) == 1
-    assert told in wrong[0]
+    assert result in wrong[0]
     assert [id for id, row in found.items() if not row.error] == ["a/a", "a/z"]
 
 
@@ -171,8 +171,8 @@ def test_tars_that_are_not_whole_say_where_they_end(tmp_path: Path) -> None:
     found = {}
     for row in source(tmp_path).rows():
         found.setdefault(row.id.partition(":")[0].removeprefix("%"), []).append(row.error)
-    for name, (_, told) in cases.items():
-        assert any(told in error for error in found[name]), (name, found[name])
+    for name, (_, result) in cases.items():
+        assert any(result in error for error in found[name]), (name, found[name])
     assert found["z/z"] == [""]
 
 
@@ -200,15 +200,15 @@ def _whole() -> bytes:
 @pytest.mark.parametrize("option", ["image", "caption", "sidecar"])
 @pytest.mark.parametrize("extension", ["pyd", "PTH", "x.pkl", ".jpg"])
 def test_what_was_pickled_is_never_opened(option: str, extension: str) -> None:
-    told = (
+    found = (
         "without the dot" if extension == ".jpg" else "what was pickled is never opened, as that runs whatever it holds"
     )
-    with pytest.raises(pydantic.ValidationError, match=told):
+    with pytest.raises(pydantic.ValidationError, match=found):
         WebDatasetConfig(path="x", **{option: extension})
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("nowhere.tar", "there is no such folder or file"),
         ("empty", "holds no tars"),
@@ -216,9 +216,9 @@ def test_what_was_pickled_is_never_opened(option: str, extension: str) -> None:
         ("t-{0..1}.tar", "there is no such folder or file"),
     ],
 )
-def test_a_place_without_tars_is_told_at_once(tmp_path: Path, path: str, told: str) -> None:
+def test_a_place_without_tars_is_told_at_once(tmp_path: Path, path: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         source(tmp_path / path).check()
     path = str(write_tar(tmp_path / "a.tar", {"a.jpeg": JPG}))
     with pytest.raises(ConfigError, match="its first sample has no member 'jpg'; did you mean 'jpeg'"):

@@ -78,9 +78,9 @@ def test_words_that_only_look_like_a_mention_stay(text: str) -> None:
 
 @pytest.mark.parametrize("stops", ["", ".", "!", "?", "...", "…", "?!", " .", ". "])
 def test_the_full_stop_stays_at_the_end(stops: str) -> None:
-    told = stops.strip()
-    assert reworded(f"Make it snow{stops}", reach="global") == f"Make it snow of <imagehere>{told}"
-    assert reworded(f"Add a dog{stops}") == f"Add a dog in <imagehere>{told}"
+    found = stops.strip()
+    assert reworded(f"Make it snow{stops}", reach="global") == f"Make it snow of <imagehere>{found}"
+    assert reworded(f"Add a dog{stops}") == f"Add a dog in <imagehere>{found}"
 
 
 @pytest.mark.parametrize("reach", ["global", "local"])
@@ -144,8 +144,8 @@ def test_in_does_not_stand_twice(reach: str) -> None:
 )
 def test_the_scope_by_words_and_by_the_dataset(text: str, scope: str) -> None:
     assert answer(text)["scope"] == scope
-    for said in ("global", "local"):
-        assert answer(text, reach=said)["scope"] == said
+    for result in ("global", "local"):
+        assert answer(text, reach=result)["scope"] == result
 
 
 def test_what_a_sample_needs_comes_along() -> None:
@@ -215,15 +215,15 @@ def test_there_is_one_placeholder_and_nothing_else_is_lost(text: str, reach: str
         assert instruction == " ".join(before)
         return
     head, tail = instruction.split(PLACEHOLDER)
-    said = " ".join(before)
+    result = " ".join(before)
     appended = re.fullmatch(r"(.*) (in|of|on) ", head, re.DOTALL)
-    if appended and "".join(f"{appended[1]}{tail}".split()) == "".join(said.split()):
-        zoomed = re.search(r"\bin[\s.!?…]*$", said, re.IGNORECASE)
+    if appended and "".join(f"{appended[1]}{tail}".split()) == "".join(result.split()):
+        zoomed = re.search(r"\bin[\s.!?…]*$", result, re.IGNORECASE)
         assert appended[2] == ("on" if zoomed else {"global": "of", "local": "in"}[found["scope"]])
     else:
-        assert said.startswith(head)
-        assert said.endswith(tail)
-        assert said[len(head) : len(said) - len(tail)].lower() in MENTIONS
+        assert result.startswith(head)
+        assert result.endswith(tail)
+        assert result[len(head) : len(result) - len(tail)].lower() in MENTIONS
 
 
 @given(text=TEXTS, reach=st.sampled_from(["", "global", "local"]))

@@ -92,7 +92,7 @@ def test_hashes_of_another_kind_fail_the_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is empty"),
         ("{", "no line of JSON"),
@@ -103,10 +103,10 @@ def test_hashes_of_another_kind_fail_the_record(tmp_path: Path) -> None:
         ("\xff", "no line of JSON"),
     ],
 )
-def test_a_damaged_list_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_damaged_list_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "list.jsonl"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValidationError, match=told) as error:
+    with pytest.raises(ValidationError, match=message) as error:
         config(path)
     assert str(path) in str(error.value)
     assert "python -m datagen hashes" in str(error.value)

@@ -33,10 +33,10 @@ class FakeDetector:
 
     def __init__(self, *found: tuple[Box, float]) -> None:
         self.found = found
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
 
     def __call__(self, images: list[Any], phrases: list[Sequence[str]]) -> list[list[Detection]]:
-        self.asked += [list(one) for one in phrases]
+        self.requests += [list(one) for one in phrases]
         return [[Detection(box, score, some[0]) for box, score in self.found] for some in phrases]
 
 
@@ -82,7 +82,7 @@ def test_annotated_pictures_keep_what_they_have_and_no_model_is_asked() -> None:
     known, new, empty = stage(detector).process([record(annotated=KNOWN), record(), record(annotated=[])])
     assert known == {"objects": KNOWN}
     assert new == empty
-    assert len(detector.asked) == 2
+    assert len(detector.requests) == 2
 
 
 def test_all_boxes_of_a_picture_are_segmented_in_one_scene() -> None:
@@ -109,7 +109,7 @@ def test_nothing_found_or_nothing_to_look_for_is_a_rejection() -> None:
 def test_phrases_come_from_the_config_and_from_fields() -> None:
     made = stage(detector := FakeDetector((CUP, 0.9)), phrases=["cup", "{subject}", "{attributes}"])
     made.process([record(subject="red dish", attributes=["spoon", "cup"])])
-    assert detector.asked == [["cup", "red dish", "spoon"]]
+    assert detector.requests == [["cup", "red dish", "spoon"]]
     assert DetectObjects.needs(made.config) == ("image", "subject", "attributes")
     with pytest.raises(DataError, match=r"field 'things' is to hold a phrase or a list of them, not list \[1, 2\]"):
         resolve_phrases(Record("a", {"things": [1, 2]}), ["{things}"])
@@ -134,13 +134,13 @@ _BOX = st.tuples(_EDGE, _EDGE, st.integers(1, 10), st.integers(1, 10)).map(
 @given(st.lists(_BOX, max_size=12), st.floats(0, 1))
 def test_no_two_that_are_kept_overlap_more_than_allowed(boxes: list[Box], most: float) -> None:
     found = [Detection(box, 1 - n / 100, "x") for n, box in enumerate(boxes)]
-    kept = non_maximum_suppression(found, max_overlap=most)
-    assert kept[:1] == found[:1]
-    assert [one for one in found if one in kept] == kept
-    for n, one in enumerate(kept):
-        assert all(iou(one.box, other.box) <= most for other in kept[:n])
+    remaining = non_maximum_suppression(found, max_overlap=most)
+    assert remaining[:1] == found[:1]
+    assert [one for one in found if one in remaining] == remaining
+    for n, one in enumerate(remaining):
+        assert all(iou(one.box, other.box) <= most for other in remaining[:n])
     for one in found:
-        assert one in kept or any(iou(one.box, other.box) > most for other in kept)
+        assert one in remaining or any(iou(one.box, other.box) > most for other in remaining)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())

@@ -36,10 +36,10 @@ def test_each_object_becomes_the_subject_of_a_record() -> None:
     assert (cup["subject"], cup["box"], cup["attributes"]) == ("cup", (1, 2, 5, 6), ["red"])
     assert cup["polygons"] == CUP["polygons"]
     assert (cup["annotated_mask"], pot["annotated_mask"]) == ({}, {"size": [9, 9], "counts": [81]})
-    told = [
+    lines = [
         {"label": one["label"], "box": one["box"], "mask": "", "attributes": one["attributes"]} for one in (CUP, POT)
     ]
-    assert cup["instances"] == pot["instances"] == told
+    assert cup["instances"] == pot["instances"] == lines
 
 
 def test_no_objects_are_no_children() -> None:
@@ -59,7 +59,9 @@ def test_an_object_with_a_bad_box_is_a_record_but_no_siblings_instance(box: list
     cup, bad = expand(CUP, thing("ghost", box))
     assert [instance["label"] for instance in cup["instances"]] == ["cup"]
     assert bad["subject"] == "ghost"
-    assert all(math.isnan(edge) if told is None else edge == told for edge, told in zip(bad["box"], box, strict=True))
+    assert all(
+        math.isnan(edge) if found is None else edge == found for edge, found in zip(bad["box"], box, strict=True)
+    )
 
 
 def test_where_the_picture_is_at_hand_its_size_counts() -> None:
@@ -83,8 +85,8 @@ def test_bad_objects_reach_their_samples_without_harm_to_their_siblings(tmp_path
         "a": "expanded",
         **{f"a#{n}": "accepted" for n in range(4)},
     }
-    told = [json.loads(row["fields"], parse_constant=pytest.fail) for id, row in found.items() if "#" in id]
-    assert {row["subject"]: row["box"][0] for row in told} == {"cup": 1, "nan": None, "infinite": 0, "inverted": 9}
+    rows = [json.loads(row["fields"], parse_constant=pytest.fail) for id, row in found.items() if "#" in id]
+    assert {row["subject"]: row["box"][0] for row in rows} == {"cup": 1, "nan": None, "infinite": 0, "inverted": 9}
     assert verify(str(tmp_path / "out")) == []
 
 

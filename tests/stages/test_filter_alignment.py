@@ -67,18 +67,18 @@ def test_a_target_of_another_size_lies_on_its_source() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason", "told"),
+    ("change", "reason", "message"),
     [
         ({"x": 6.0, "y": -3.0}, "moved", r"moved by 6\.\d right, -3\.\d down"),
         ({"scale": 1.06}, "scaled", r"scaled by 1\.0[56]"),
     ],
 )
-def test_what_is_moved_or_scaled_is_rejected(change: dict[str, float], reason: str, told: str) -> None:
+def test_what_is_moved_or_scaled_is_rejected(change: dict[str, float], reason: str, message: str) -> None:
     answer = judged(photograph("astronaut"), moved(photograph("astronaut"), **change))
     assert isinstance(answer, Reject)
     assert answer.reason == reason
     assert set(answer.fields) == {"shift", "zoom"}
-    assert re.search(told, answer.detail), answer.detail
+    assert re.search(message, answer.detail), answer.detail
 
 
 def test_bounds_are_options() -> None:

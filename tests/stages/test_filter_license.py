@@ -53,11 +53,11 @@ def test_a_config_may_allow_and_forbid_by_name() -> None:
 
 @pytest.mark.parametrize("spelt", ["cc-by-sa-4.0", " CC-BY-SA-4.0", "https://creativecommons.org/licenses/by-sa/4.0/"])
 def test_names_are_compared_however_they_are_spelt(spelt: str) -> None:
-    for told, given in ((spelt, "CC-BY-SA-4.0"), ("CC-BY-SA-4.0", spelt)):
-        refused = judged(given, forbid=[told])
+    for found, given in ((spelt, "CC-BY-SA-4.0"), ("CC-BY-SA-4.0", spelt)):
+        refused = judged(given, forbid=[found])
         assert isinstance(refused, Reject)
         assert refused.reason == "license_forbids"
-        assert judged(given, allow=[told], keep=["allowed"]) == {}
+        assert judged(given, allow=[found], keep=["allowed"]) == {}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_the_bound_itself_is_kept():
 def test_the_text_is_filled_with_the_records_words_and_braces_in_them_stay():
     made = stage(text="{subject}, {caption} {{sic}}")
     made.process([Record("a", {"image": RED, "subject": " a {red} car ", "caption": "{0.__class__}"})])
-    assert made.scorer.asked == ["a {red} car, {0.__class__} {sic}"]
+    assert made.scorer.requests == ["a {red} car, {0.__class__} {sic}"]
     assert FilterMatch.needs(made.config) == ("image", "subject", "caption")
 
 
@@ -61,7 +61,7 @@ def test_the_first_reference_is_scored_where_the_config_says_so():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{subject", "written twice"),
         ("a } b", "written twice"),
@@ -74,8 +74,8 @@ def test_the_first_reference_is_scored_where_the_config_says_so():
         ("", "at least 1 character"),
     ],
 )
-def test_a_text_that_cannot_be_filled_is_refused(text, told):
-    with pytest.raises(ValidationError, match=told):
+def test_a_text_that_cannot_be_filled_is_refused(text, message):
+    with pytest.raises(ValidationError, match=message):
         stage(text=text)
 
 

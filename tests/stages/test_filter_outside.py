@@ -35,9 +35,9 @@ def test_an_edit_inside_the_mask_is_kept_and_one_outside_is_not() -> None:
     height, width = source.shape[:2]
     mask = np.zeros((height, width), bool)
     mask[int(0.28 * height) : int(0.58 * height), int(0.28 * width) : int(0.58 * width)] = True
-    kept = judged(source, target, mask)
-    assert isinstance(kept, dict)
-    assert kept["outside_l1"] < 0.02
+    measured = judged(source, target, mask)
+    assert isinstance(measured, dict)
+    assert measured["outside_l1"] < 0.02
     found = judged(source, target, np.roll(mask, width // 3, axis=1))
     assert not isinstance(found, Reject), "a small edit outside changes the mean little"
     answer = judged(source, 255 - source, mask)

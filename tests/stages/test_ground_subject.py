@@ -30,7 +30,7 @@ def record(subject: str = "cup", image: Image = PICTURE) -> Record:
 
 def test_the_best_box_and_its_pixels_are_the_subject() -> None:
     [answer] = stage(detector := FakeDetector((CUP, 0.91234), (DIM, 0.8))).process([record("red cup")])
-    assert detector.asked == [["red cup"]]
+    assert detector.requests == [["red cup"]]
     assert answer["box"] == CUP
     assert answer["box_score"] == 0.9123
     assert answer["mask"].sum() == 400
@@ -48,7 +48,7 @@ NEAR = (5.0, 5.0, 9.9, 9.9)
 
 
 @pytest.mark.parametrize(
-    ("detector", "options", "reason", "told"),
+    ("detector", "options", "reason", "message"),
     [
         (FakeDetector(), {}, "no_subject", "nothing was found for 'cup'"),
         (FakeDetector((CUP, 0.31)), {}, "no_subject", "box_score 0.31 < 0.35 (min_score)"),
@@ -57,13 +57,13 @@ NEAR = (5.0, 5.0, 9.9, 9.9)
     ],
 )
 def test_what_is_not_found_well_enough_is_rejected_and_keeps_its_scores(
-    detector: FakeDetector, options: dict[str, Any], reason: str, told: str
+    detector: FakeDetector, options: dict[str, Any], reason: str, message: str
 ) -> None:
     [answer] = stage(detector, **options).process([record()])
     assert isinstance(answer, Reject)
-    assert (answer.reason, answer.detail) == (reason, told)
+    assert (answer.reason, answer.detail) == (reason, message)
     assert answer.fields["box_score"] == (detector.found[0][1] if detector.found else 0)
-    assert ("mask" in answer.fields) == (reason in ("box_mismatch",) or "min_score" in told)
+    assert ("mask" in answer.fields) == (reason in ("box_mismatch",) or "min_score" in message)
 
 
 def test_what_is_measured_hangs_on_no_bound() -> None:

@@ -100,13 +100,13 @@ def test_an_edit_is_told_by_its_place_and_content(name: str) -> None:
     source = photograph(name)
     cup, cat = (photograph(other) for other in [*NAMES, *NAMES][NAMES.index(name) + 1 :][:2])
     first = edited(source, cup, at=(0.2, 0.2), size=0.15)
-    told = changes(source, first)
-    copy = apart(told, changes(jpeg(resized(source, 0.8), 90), jpeg(resized(first, 0.8), 90)))
+    found = changes(source, first)
+    copy = apart(found, changes(jpeg(resized(source, 0.8), 90), jpeg(resized(first, 0.8), 90)))
     assert copy["change_place"] <= 8
     assert copy["change_hash"] <= 48
-    elsewhere = apart(told, changes(source, edited(source, cup, at=(0.5, 0.2), size=0.15)))
+    elsewhere = apart(found, changes(source, edited(source, cup, at=(0.5, 0.2), size=0.15)))
     assert elsewhere["change_place"] > 8
-    another = apart(told, changes(source, edited(source, cat, at=(0.2, 0.2), size=0.15)))
+    another = apart(found, changes(source, edited(source, cat, at=(0.2, 0.2), size=0.15)))
     assert another["change_hash"] > 48
 
 

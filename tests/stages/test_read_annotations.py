@@ -78,8 +78,8 @@ def test_how_far_inside_makes_a_part(tmp_path: Path) -> None:
 def test_sizes_and_scores(tmp_path: Path) -> None:
     assert boxes(read(tmp_path, [CAR, BOX], max_area=0.1)) == [[30, 10, 40, 30]]
     assert boxes(read(tmp_path, [CAR, BOX], min_area=0.11)) == [[5, 5, 25, 20]]
-    told = [sa1b_annotation(CAR, 1, predicted_iou=0.8), sa1b_annotation(BOX, 2, stability_score=0.9)]
-    data = json.dumps({"annotations": told}).encode()
+    lines = [sa1b_annotation(CAR, 1, predicted_iou=0.8), sa1b_annotation(BOX, 2, stability_score=0.9)]
+    data = json.dumps({"annotations": lines}).encode()
     assert isinstance(read(tmp_path, data), Reject)
     assert boxes(read(tmp_path, data, min_predicted_iou=0.8)) == [[5, 5, 25, 20]]
     assert boxes(read(tmp_path, data, min_stability=0.9)) == [[30, 10, 40, 30]]
@@ -98,7 +98,7 @@ def test_the_label_is_what_the_config_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "is not valid JSON: Expecting value"),
         (b"{", "is not valid JSON: "),
@@ -109,14 +109,14 @@ def test_the_label_is_what_the_config_says(tmp_path: Path) -> None:
         (b'{"annotations": [{}]}', "is none of SA-1B's annotations: 'annotations.0.segmentation': Field required"),
     ],
 )
-def test_a_file_that_is_none_fails_its_record(tmp_path: Path, data: bytes, told: str) -> None:
+def test_a_file_that_is_none_fails_its_record(tmp_path: Path, data: bytes, message: str) -> None:
     answer = read(tmp_path, data)
     assert isinstance(answer, Failed)
-    assert answer.error.startswith(f"sa_1.json: {told}")
+    assert answer.error.startswith(f"sa_1.json: {message}")
 
 
 @pytest.mark.parametrize(
-    ("size", "counts", "told"),
+    ("size", "counts", "message"),
     [
         ([40, 50], "<P", "a mask's text breaks off"),
         ([40, 50], "0", "a mask's runs do not add up to its size, 50x40"),
@@ -125,11 +125,11 @@ def test_a_file_that_is_none_fails_its_record(tmp_path: Path, data: bytes, told:
         ([2**40, 2**40], "0", "is none of SA-1B's annotations: 'annotations.0.segmentation.size.0'"),
     ],
 )
-def test_a_mask_that_is_none_fails_its_record(tmp_path: Path, size: list[int], counts: Any, told: str) -> None:
+def test_a_mask_that_is_none_fails_its_record(tmp_path: Path, size: list[int], counts: Any, message: str) -> None:
     thing = {**sa1b_annotation(CAR, 1), "segmentation": {"size": size, "counts": counts}}
     answer = read(tmp_path, json.dumps({"annotations": [thing]}).encode())
     assert isinstance(answer, Failed)
-    assert answer.error.startswith(f"sa_1.json: {told}")
+    assert answer.error.startswith(f"sa_1.json: {message}")
 
 
 def test_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_a_missing_photograph(folder: str) -> None:
 
 
 def test_another_checksum_is_told_with_that_of_the_file(folder: str) -> None:
-    told = fault("a.png", base=folder, sha256="0" * 64)
-    assert told == f"its checksum is {hashlib.sha256(PNG).hexdigest()}, the manifest says {'0' * 64}"
+    message = fault("a.png", base=folder, sha256="0" * 64)
+    assert message == f"its checksum is {hashlib.sha256(PNG).hexdigest()}, the manifest says {'0' * 64}"
 
 
 def test_what_cannot_be_opened(folder: str) -> None:
@@ -115,8 +115,8 @@ def test_a_pipe_or_device_is_refused_and_never_waited_for(folder: str, prefix: s
 
 def test_limits_on_bytes_and_pixels(folder: str) -> None:
     assert read("a.png", base=folder, max_bytes=len(PNG), max_pixels=48)["image"].size == (8, 6)
-    told = fault("a.png", base=folder, max_bytes=len(PNG) - 1)
-    assert told == f"is larger than {len(PNG) - 1:,} bytes, the limit set by `max_bytes`"
+    message = fault("a.png", base=folder, max_bytes=len(PNG) - 1)
+    assert message == f"is larger than {len(PNG) - 1:,} bytes, the limit set by `max_bytes`"
     assert fault("a.png", base=folder, max_pixels=47) == "8x6 pixels are more than the 47 that are allowed"
     with pytest.raises(pydantic.ValidationError, match="less than or equal"):
         ReadImage.Config(max_pixels=PILLOW_LIMIT + 1)
@@ -124,8 +124,8 @@ def test_limits_on_bytes_and_pixels(folder: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp", "zip", "simplecache::http"])
 def test_the_network_is_not_reached_unless_allowed(scheme: str) -> None:
-    told = fault(f"{scheme}://127.0.0.1/a.png")
-    assert re.match(rf"the scheme '{scheme}' is not allowed; `schemes` lists: file, package, s3, ", told)
+    message = fault(f"{scheme}://127.0.0.1/a.png")
+    assert re.match(rf"the scheme '{scheme}' is not allowed; `schemes` lists: file, package, s3, ", message)
 
 
 @pytest.mark.parametrize("uri", ["memory://a::http://127.0.0.1/a.png", "s3://a.png::memory://b"])
@@ -190,10 +190,10 @@ def test_each_faulty_picture_fails_alone_and_by_name(tmp_path: Path) -> None:
     stages: list[Any] = [{"use": "read_image"}, {"use": "paint", "map": {"target": "target"}}]
     run_local(toy_graph(tmp_path, stages, rows=rows, slice_size=8), tmp_path / "out")
     found = ledger_rows(tmp_path / "out")
-    for name, (_, told) in FILES.items():
-        assert found[name]["status"] == ("failed" if told else "accepted")
-        assert found[name]["stage"] == ("read_image" if told else "")
-        assert found[name]["detail"].startswith(f"{name}: {told}" if told else "")
+    for name, (_, result) in FILES.items():
+        assert found[name]["status"] == ("failed" if result else "accepted")
+        assert found[name]["stage"] == ("read_image" if result else "")
+        assert found[name]["detail"].startswith(f"{name}: {result}" if result else "")
         assert "Traceback" not in found[name]["detail"]
     assert found["sound.png"]["source_sha256"] == hashlib.sha256(PNG).hexdigest()
     assert verify(str(tmp_path / "out")) == []

@@ -45,7 +45,7 @@ def test_a_turn_is_that_of_its_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"turn": 5}, "there is no turn 5; the session has 4"),
         ({"world": {"session": 1}}, "session cannot be rendered: "),
@@ -55,10 +55,10 @@ def test_a_turn_is_that_of_its_session() -> None:
         ),
     ],
 )
-def test_a_row_that_cannot_be_rendered_fails_alone(fields: dict[str, object], told: str) -> None:
+def test_a_row_that_cannot_be_rendered_fails_alone(fields: dict[str, object], message: str) -> None:
     wrong, good = stage().process([Record("a", {**record(), **fields}), record()])
     assert isinstance(wrong, Failed)
-    assert told in wrong.error
+    assert message in wrong.error
     assert not isinstance(good, Failed)
 
 

@@ -98,7 +98,7 @@ def test_any_mask_is_taken_where_no_overlap_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("box", "said"),
+    ("box", "message"),
     [
         ((30, 20, 60, 25), "outside"),
         ((10, 10, 10, 20), "empty"),
@@ -106,10 +106,10 @@ def test_any_mask_is_taken_where_no_overlap_is_asked_for():
         ((0, math.nan, 10, 20), "finite"),
     ],
 )
-def test_a_bad_box_fails_alone_by_name(box, said):
+def test_a_bad_box_fails_alone_by_name(box, message):
     good, bad, other = segment(record(), record(box=box), record(size=(50, 60)))
     assert isinstance(bad, Failed)
-    assert said in bad.error
+    assert message in bad.error
     assert "40x30" in bad.error
     assert good["mask"].shape == (30, 40)
     assert other["mask"].shape == (60, 50)

@@ -311,10 +311,10 @@ def test_a_vision_language_model_is_asked_for_the_side_of_the_operation(chat: Ch
     [found] = proposed(options=options, op="add", object="mug")
     assert found["box"] == pytest.approx(TRUTH, abs=0.01)
     assert (found["by"], found["side"], found["score"]) == ("m", "target", None)
-    assert "<data>mug</data>" in words_of(chat.asked[0])
-    assert len(chat.asked) == 1
+    assert "<data>mug</data>" in words_of(chat.requests[0])
+    assert len(chat.requests) == 1
     assert [one["side"] for one in proposed(options=options, op="change", object="cup")] == ["source", "target"]
-    assert len(chat.asked) == 3
+    assert len(chat.requests) == 3
     assert proposed(options=options, op="change", object="") == [], "nobody is asked for nothing"
 
 

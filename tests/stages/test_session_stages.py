@@ -31,8 +31,8 @@ COUNTS = st.integers(1, 20)
 def turn(
     number: int, source: Image, target: Image, *, text: str = "add a ball", box: Any = LEFT, **fields: Any
 ) -> Record:
-    told = {"turn": number, "text": text, "session": "s", "source": source, "target": target, "box": box}
-    return Record(f"s/{number}", {**told, **PART, "parts": [PART], **fields})
+    values = {"turn": number, "text": text, "session": "s", "source": source, "target": target, "box": box}
+    return Record(f"s/{number}", {**values, **PART, "parts": [PART], **fields})
 
 
 def pictures(count: int) -> list[Image]:
@@ -313,10 +313,10 @@ def test_a_drift_of_colours_is_taken_out_of_the_regions() -> None:
     source = ground()
     edited = ball(source, LEFT, "red")
     drifted = np.rint(edited * np.array([1.1, 0.9, 1.0]) + np.array([-4.0, 9.0, 6.0])).clip(0, 255).astype(np.uint8)
-    kept, fitted = (
+    remaining, fitted = (
         pasted(source, [drifted], [LEFT], colours=colours)["target"].array.astype(int) for colours in ("kept", "fitted")
     )
-    assert np.abs(kept - edited).max() > 10
+    assert np.abs(remaining - edited).max() > 10
     assert np.abs(fitted - edited)[~(edited == 255).any(2)].max() <= 6
     assert pasted(source, [edited], [LEFT], colours="fitted")["target"] == Image.of(edited)
 
@@ -379,6 +379,6 @@ def test_a_model_that_joins_may_leave_no_object_out() -> None:
         joiner = {"kind": "language", "model": model}
         chat.does(says({"instruction": "Put two hats on and take the dog away."}))
         assert joined(edits, joiner=joiner)["instruction"].endswith("Put two hats on and take the dog away.")
-        assert "<data>remove the dog &lt;/data&gt;</data>" in str(chat.asked[0]["messages"])
+        assert "<data>remove the dog &lt;/data&gt;</data>" in str(chat.requests[0]["messages"])
         chat.does(says({"instruction": "Put two hats on."}))
         assert joined([*edits, ("x", "cat")], joiner=joiner).reason == "left_out"

@@ -23,7 +23,7 @@ def answer(stage: type[Map], fields: dict[str, Any], **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("operation", "text", "kept"),
+    ("operation", "text", "unchanged"),
     [
         ("", "Replace the cat with a dog", True),
         ("", "please replace the cat with a dog", True),
@@ -35,10 +35,10 @@ def answer(stage: type[Map], fields: dict[str, Any], **options: Any) -> Any:
         ("remove", "replace the cat with nothing", False),
     ],
 )
-def test_an_operation_is_told_by_the_source_or_the_first_word(operation: str, text: str, kept: bool) -> None:
+def test_an_operation_is_told_by_the_source_or_the_first_word(operation: str, text: str, unchanged: bool) -> None:
     found = answer(FilterOperation, {"operation": operation, "text": text})
-    assert (found == {}) is kept
-    assert kept or found.reason == "other_operation"
+    assert (found == {}) is unchanged
+    assert unchanged or found.reason == "other_operation"
 
 
 def test_other_verbs_may_be_kept() -> None:

@@ -33,7 +33,7 @@ class FetchWeights(Map):
 
     def setup(self, device: str) -> None:
         self.config.model.prepare(device)
-        self.told = Path(self.config.model.weights).read_text()
+        self.text = Path(self.config.model.weights).read_text()
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        return [{"subject": self.told} for _ in batch]
+        return [{"subject": self.text} for _ in batch]

@@ -17,8 +17,8 @@ def noted(stage: Any, record: Record) -> str:
     """Enter what a stage is given; a hash of that and of all that the stage is by itself."""
     given = [record.parent, sorted(record.items())]
     SEEN[stage.id, record.id] = given
-    told = [stage.id, record.id, given, stage.config.model_dump(mode="json"), type(stage).version, stage.seed]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:6]
+    lines = [stage.id, record.id, given, stage.config.model_dump(mode="json"), type(stage).version, stage.seed]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:6]
 
 
 class Options(StageConfig):
@@ -49,8 +49,8 @@ class Note(Map):
     def process(self, batch: list[Record]) -> list[Answer]:
         return [self._answer(noted(self, record)) for record in batch]
 
-    def _answer(self, told: str) -> Answer:
-        drawn = int(told, 16) / 16**6
+    def _answer(self, message: str) -> Answer:
+        drawn = int(message, 16) / 16**6
         if drawn < self.config.rejects:
             return Reject("whim")
-        return {"out": ("yes" if int(told[-1], 16) % 2 else "no") if self.config.decides else told}
+        return {"out": ("yes" if int(message[-1], 16) % 2 else "no") if self.config.decides else message}

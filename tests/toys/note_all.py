@@ -15,7 +15,7 @@ class NoteAll(Combine):
     config: Options
 
     def process_group(self, records: list[Record], lost: list[Lost]) -> Joined:
-        told = "".join(noted(self, record) for record in records)
+        found = "".join(noted(self, record) for record in records)
         for record in records:
             SEEN[self.id, record.id] = [SEEN[self.id, record.id], [other.id for other in records], lost]
-        return [Merged(records[0], {"out": f"{told}{len(lost)}"})]
+        return [Merged(records[0], {"out": f"{found}{len(lost)}"})]

@@ -17,5 +17,5 @@ class NoteMany(Expand):
     def process(self, batch: list[Record]) -> list[Children]:
         return [self._children(noted(self, record)) for record in batch]
 
-    def _children(self, told: str) -> Children:
-        return [{"out": "yes" if self.config.decides else f"{told}{n}"} for n in range(1 + int(told[0], 16) % 3)]
+    def _children(self, message: str) -> Children:
+        return [{"out": "yes" if self.config.decides else f"{message}{n}"} for n in range(1 + int(message[0], 16) % 3)]

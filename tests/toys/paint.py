@@ -26,5 +26,5 @@ class Paint(Map):
 
     def _paint(self, record: Record) -> Answer:
         pixels = self.rng(record).integers(0, 256, (self.config.side, self.config.side, 3), np.uint8)
-        told = f"Paint {record['uri']} {record.get('subject', '')}".strip() + "."
-        return {"target": Image.of(pixels), "instruction": told, "sharpness": float(pixels.mean())}
+        found = f"Paint {record['uri']} {record.get('subject', '')}".strip() + "."
+        return {"target": Image.of(pixels), "instruction": found, "sharpness": float(pixels.mean())}

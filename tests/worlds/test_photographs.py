@@ -36,9 +36,10 @@ def test_no_default_can_come_from_what_is_held_out() -> None:
     """No manifest, config or benchmark names a held-out photograph."""
     files = [path for folder in ("manifests", "configs", "benchmarks") for path in Path(folder).rglob("*")]
     uses = re.compile(rf"(data\.|data/)({'|'.join(sorted(HELD_OUT))})\b")
-    for path in files:
-        if path.suffix in (".py", ".yaml", ".jsonl", ".csv"):
-            assert not uses.search(path.read_text()), path
+    texts = {path: path.read_text() for path in files if path.suffix in (".py", ".yaml", ".jsonl", ".csv")}
+    assert {path.parts[0] for path in texts} == {"manifests", "configs", "benchmarks"}
+    assert all(uses.search(f"package://skimage/data/{name}.png") for name in HELD_OUT)
+    assert [path for path, text in texts.items() if uses.search(text)] == []
 
 
 def test_both_splits_have_backgrounds_and_outlines() -> None:
@@ -93,7 +94,7 @@ GOOD = 'name = "a"\nuri = "a.png"\nsplit = "tuned"\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[[photograph]\n", "is no TOML"),
         ("\xff", "is no TOML"),
@@ -104,8 +105,8 @@ GOOD = 'name = "a"\nuri = "a.png"\nsplit = "tuned"\n'
         (f"[[photograph]]\n{GOOD}[[photograph]]\n{GOOD}", "two photographs are called 'a'"),
     ],
 )
-def test_a_list_that_is_wrong_names_its_fault(text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(told)):
+def test_a_list_that_is_wrong_names_its_fault(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_photographs(text.encode("latin-1"), where="photographs.toml")
 
 
@@ -114,12 +115,12 @@ def test_a_photograph_that_cannot_be_used_names_its_fault(tmp_path: Path) -> Non
     (tmp_path / "rocket.jpg").write_bytes(rocket)
     (tmp_path / "bad.npz").write_bytes(rocket)
     base = f"{tmp_path}/"
-    for name, sha256, told in (
+    for name, sha256, found in (
         ("gone.jpg", "", "gone.jpg: "),
         ("rocket.jpg", "0" * 64, "the list says 0000"),
         ("bad.npz", "", "holds no grey picture called 'data'"),
     ):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=found):
             photograph_pixels(name, base=base, sha256=sha256)
     pixels, scale = photograph_pixels("rocket.jpg", base=base)
     assert pixels.shape == (427, 640, 3)

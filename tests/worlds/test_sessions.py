@@ -268,8 +268,8 @@ def test_every_kind_is_found_in_some_session() -> None:
 def test_relations_stand_in_the_truth_of_the_later_turn() -> None:
     for number in range(len(PLOTS)):
         spec = specification(number)
-        told = [TurnRelation(**relation) for turn in render_session(spec) for relation in turn.truth["relations"]]
-        assert tuple(told) == write_session(spec).relations
+        lines = [TurnRelation(**relation) for turn in render_session(spec) for relation in turn.truth["relations"]]
+        assert tuple(lines) == write_session(spec).relations
 
 
 @pytest.mark.parametrize(

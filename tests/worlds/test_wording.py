@@ -42,7 +42,7 @@ def test_held_out_wording_shares_no_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("add = [", "add = [[", "is no TOML"),
         ("\nmove = [", "\nmoves = [", "unknown section 'moves'; did you mean 'move'"),
@@ -58,10 +58,10 @@ def test_held_out_wording_shares_no_template() -> None:
         ('  "add {a_object}",\n', "", "a template with {place} and one without it are wanted"),
     ],
 )
-def test_wording_that_is_wrong_names_its_fault(old: str, new: str, told: str) -> None:
+def test_wording_that_is_wrong_names_its_fault(old: str, new: str, message: str) -> None:
     text = TUNED.replace(old, new)
     assert text != TUNED
-    with pytest.raises(ConfigError, match=re.escape(told)):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_wording(text.encode(), where="held_out.toml")
 
 

@@ -132,6 +132,7 @@ def find_rows(address: str, name: str) -> list[dict[str, Any]]:
     """
     if not name:
         raise StoreError("a record is shown by its key or its id; none was given")
+    name = name.encode("utf-8", "backslashreplace").decode()  # as the ledger has the name of a file that is no UTF-8
     store = Store(address)
     ledger = Ledger(store, read_dataset(store).fingerprint)
     ids = pa.array([name, name.replace("__", "#").replace("--", "+")])

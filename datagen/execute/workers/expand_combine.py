@@ -17,7 +17,6 @@ from datagen.execute.workers.stage_runner import (
     UNSTOPPABLE,
     AnswersByUnit,
     CrashIsolation,
-    KnownValues,
     StageRunner,
     Unit,
     failed_answer,
@@ -34,12 +33,9 @@ class ExpandRunner(StageRunner):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of children")
         if len(answer) > MOST_OBJECTS:
             raise DataError(f"stage '{self.node.id}' made {len(answer):,} records of one; at most {MOST_OBJECTS:,}")
-        checked: KnownValues = {}  # what siblings have in common is checked, and held, once
-        return (
-            MadeRecords(tuple(("", self._checked_fields(fields, known=checked)) for fields in answer))
-            if answer
-            else Reject(NO_CHILDREN)
-        )
+        if not answer:
+            return Reject(NO_CHILDREN)
+        return MadeRecords(tuple(("", fields) for fields in self._checked_fields(answer)))
 
     def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[LiveRecord]]:
         """End the record, and put its children in its place."""
@@ -95,13 +91,13 @@ class CombineRunner(StageRunner):
         """The new records of the group, checked; an empty answer becomes the rejection `NO_CHILDREN`."""
         if not isinstance(answer, list | tuple):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not a list of Merged")
+        if not answer:
+            return Reject(NO_CHILDREN)
         ids = {live.record.id for live in unit.members}
-        return MadeRecords(tuple(self._check_merged(item, ids) for item in answer)) if answer else Reject(NO_CHILDREN)
-
-    def _check_merged(self, item: Any, ids: set[str]) -> tuple[str, dict[str, Any]]:
-        if not isinstance(item, Merged) or item.like.id not in ids:
+        if not all(isinstance(item, Merged) and item.like.id in ids for item in answer):
             raise DataError(f"stage '{self.node.id}' has to give Merged(like=<a record of the group>, fields={{...}})")
-        return item.like.id, self._checked_fields(item.fields, partial=True)
+        fields = self._checked_fields([item.fields for item in answer], partial=True)
+        return MadeRecords(tuple(zip((item.like.id for item in answer), fields, strict=True)))
 
     def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[LiveRecord]]:
         """End all members, and put the new records in the place of the first one."""

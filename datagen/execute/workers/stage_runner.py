@@ -103,9 +103,6 @@ class Unit(NamedTuple):
         return self.members[0].record.id
 
 
-KnownValues = dict[tuple[str, int], tuple[Any, Any]]
-"""By field and `id` of a value: the value, which keeps its `id` from being used again, and what it is in a record."""
-
 AnswersByUnit = dict[tuple[str, str], CachedAnswer]
 """Answers by `Unit.name`. `Failed` answers are among them; these are not stored."""
 
@@ -353,13 +350,14 @@ class StageRunner:
             return Failed(shortened(str(answer.error)))
         if isinstance(answer, Reject):
             self._check_reject(answer)
-            fields = self._checked_fields(answer.fields, partial=True)
+            (fields,) = self._checked_fields([answer.fields], partial=True)
             return Reject(str(answer.reason), shortened(answer.detail, clean=redact_values), fields)
         return self.check_answer(unit, answer)
 
     def check_answer(self, unit: Unit, answer: Any) -> Any:  # noqa: ARG002 - CombineRunner uses it
         """The fields of a Map stage's answer, checked and in canonical form. Raises `DataError`."""
-        return self._checked_fields(answer)
+        (fields,) = self._checked_fields([answer])
+        return fields
 
     def _check_reject(self, answer: Reject) -> None:
         if not isinstance(answer.detail, str):
@@ -368,26 +366,30 @@ class StageRunner:
         if answer.reason not in self.stage.rejects and not own:
             raise DataError(f"stage '{self.node.id}' rejects for '{answer.reason}', which its `rejects` does not list")
 
-    def _checked_fields(
-        self, answer: Any, *, partial: bool = False, known: KnownValues | None = None
-    ) -> dict[str, Any]:
-        """Fields under the pipeline's names; all that the stage promised, or with `partial` any of them.
+    def _checked_fields(self, parts: Iterable[Any], *, partial: bool = False) -> list[dict[str, Any]]:
+        """The fields of each part of an answer, checked, in canonical form and without secrets.
 
-        `known` has the values of earlier siblings by field and `id`, each as it was and checked; new ones are added.
+        What several parts have in common, as siblings do, is checked, and held, once. Raises `DataError`.
         """
+        named = [self._named_fields(part, partial=partial) for part in parts]
+        checked: dict[tuple[str, int], Any] = {}
+        for fields in named:
+            for name, value in fields.items():
+                if (name, id(value)) not in checked:
+                    checked[name, id(value)] = canonical(self.catalogue[name], value)
+        # Redacted before anything goes on: what is stored and what the next stage gets must not differ.
+        final = dict(zip(checked, redact_values([*checked.values()]), strict=True))
+        return [{name: final[name, id(value)] for name, value in fields.items()} for fields in named]
+
+    def _named_fields(self, answer: Any, *, partial: bool) -> dict[str, Any]:
+        """Fields under the pipeline's names; all that the stage promised, or with `partial` any of them."""
         if not isinstance(answer, Mapping):
             raise DataError(f"stage '{self.node.id}' answered {type(answer).__name__}, not fields, Reject or Failed")
         promised = set(self.stage.writes)
         if not promised.issuperset(answer) or not (partial or promised.issubset(answer)):
             found = ", ".join(sorted(answer)) or "nothing"
             raise DataError(f"stage '{self.node.id}' wrote {found}; it promised {', '.join(sorted(promised))}")
-        named = {self.node.renamed.get(name, name): value for name, value in answer.items()}
-        known = {} if known is None else known
-        for name, value in named.items():
-            if (name, id(value)) not in known:
-                # Redacted before anything goes on: what is stored and what the next stage gets must not differ.
-                known[name, id(value)] = value, redact_values(canonical(self.catalogue[name], value))
-        return {name: known[name, id(value)][1] for name, value in named.items()}
+        return {self.node.renamed.get(name, name): value for name, value in answer.items()}
 
     def _apply_answers(self, units: list[Unit], answers: Mapping[str, Any], counters: StageCounters) -> None:
         """Replace each record of one slice by what came of it; the order of records stays."""

@@ -28,6 +28,7 @@ from datagen.imaging.codecs import (
     canonical,
     dump_fields,
     dump_ledger_fields,
+    is_in_ledger,
     load_lazily,
     scores_of,
 )
@@ -156,8 +157,8 @@ class SliceState:
 
         `columns` are the columns that the sample of an accepted record fills.
         """
-        record = _redacted(live.record.adding(end.fields))
-        detail = shortened(end.detail, clean=redact if end.status == "failed" else redact_data)
+        record = self._redacted(live.record.adding(end.fields))
+        detail = end.detail and shortened(end.detail, clean=redact if end.status == "failed" else redact_data)
         self._new.append(
             Row(
                 id=record.id,
@@ -178,6 +179,18 @@ class SliceState:
                 **columns,
             )
         )
+
+    def _redacted(self, record: Record) -> Record:
+        """The record with secrets removed from what its ledger row stores of it."""
+        stored = {
+            name: value
+            for name, value in record.raw().items()
+            if name in _ROW_SOURCES or is_in_ledger(self.catalogue[name])
+        }
+        cleaned = redact_data(stored)
+        relative = {name: redact_address(cleaned[name]) for name in _ADDRESSES if isinstance(cleaned.get(name), str)}
+        changed = {name: value for name, value in {**cleaned, **relative}.items() if value is not stored[name]}
+        return record.adding(changed) if changed else record
 
     def lost(self, by: str) -> Iterator[tuple[Lost, str]]:
         """Yield the records that were rejected or failed so far, each with its group.
@@ -236,17 +249,10 @@ class SliceState:
         return state
 
 
-def _redacted(record: Record) -> Record:
-    """The record with secrets removed from its texts and addresses."""
-    fields = record.raw()
-    cleaned = redact_data(fields)
-    relative = {name: redact_address(cleaned[name]) for name in _ADDRESSES if isinstance(cleaned.get(name), str)}
-    changed = {name: value for name, value in {**cleaned, **relative}.items() if value is not fields[name]}
-    return record.adding(changed) if changed else record
-
-
 _ADDRESSES = ("uri", "base", "target_uri", "reference_uri")
 """Fields that are addresses even without `://`: one may be relative to the other."""
+_ROW_SOURCES = frozenset((*_ADDRESSES, "original_sha256", "sha256", "carried"))
+"""Fields that columns of a row are made of, whether or not the ledger has them among its fields."""
 
 
 def _to_stream(table: pa.Table) -> pa.Buffer:

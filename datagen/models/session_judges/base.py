@@ -14,11 +14,12 @@ RelationKind = Literal[
 KINDS: tuple[str, ...] = get_args(RelationKind)
 """All kinds, the most telling first:
 
-- `undo`: the later turn takes back what the earlier one did.
-- `same_object`: both edit one thing.
+- `undo`: the later turn takes back what the earlier one did, by its words or by what it does.
+- `same_object`: both edit one thing, also if its name changed between them.
 - `count_of`: the later turn is about one of several things that the earlier one brought: "one of the three".
-- `needs_result`: the later turn's place is what the earlier one brought.
-- `order`: one of them is a global edit that moves what the picture shows, such as a flip.
+- `needs_result`: the later turn names as its place what the earlier one brought, moved or renamed.
+- `order`: one of them moves all that the picture shows (a flip, turn, crop or zoom), and the other one edits a part or
+  moves all too, whatever their words say. A global change of colour, light or style moves nothing.
 - `dangling`: the later turn's words rely on the words of the earlier one: it, another, undo that.
 - `standing_order`: the earlier turn is an order for all later ones.
 - `unknown`: one of them was not understood, so that they may conflict in any way.
