@@ -19,6 +19,7 @@ from datagen.pipeline.config import load, loaded
 from datagen.pipeline.describe import config_reference
 from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
+from datagen.train.reference import training_reference
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 THIS_MACHINE = re.compile(r"/(work|root|tmp/bash_jobs|home)/")
@@ -101,6 +102,13 @@ def test_the_stage_in_contributing_works(tmp_path: Path, monkeypatch: pytest.Mon
     run_local(toy_graph(tmp_path, stages, plugins=["toys", "plain_plugin"]), tmp_path / "out")
     ends = {(row["status"], row["reason"]) for row in ledger_rows(tmp_path / "out").values()}
     assert ends == {("accepted", ""), ("rejected", "plain")}
+
+
+def test_the_training_reference_is_that_of_the_models() -> None:
+    text = (ROOT / "docs" / "training-config.md").read_text()
+    assert text == training_reference() + "\n", (
+        "write anew: python -m datagen describe training > docs/training-config.md"
+    )
 
 
 def test_the_config_reference_is_that_of_the_models() -> None:

@@ -11,7 +11,7 @@ import typer
 
 _MAX_WORDS = 50
 """The most words to offer."""
-_TOPICS = ("stages", "fields", "sources", "models", "config")
+_TOPICS = ("stages", "fields", "sources", "models", "config", "training")
 
 
 def configs(incomplete: str) -> list[str]:
@@ -31,7 +31,9 @@ def profiles(ctx: typer.Context, incomplete: str) -> list[str]:
     with suppress(Exception):
         from datagen.pipeline.yaml_file import read_yaml
 
-        config = ctx.params.get("config") or ctx.args[0]  # the parser has stopped at an option without its value
+        config = (
+            ctx.params.get("config", "training") or ctx.args[0]
+        )  # the parser has stopped at an option without its value
         return _matching(read_yaml(Path(str(config))).data["profiles"], incomplete)
     return []
 

@@ -16,7 +16,9 @@ from datagen.core.redact import redact_data
 def describe(
     what: Annotated[
         str,
-        typer.Argument(help="stages, fields, sources, models, config, or a stage.", autocompletion=completion.topics),
+        typer.Argument(
+            help="stages, fields, sources, models, config, training, or a stage.", autocompletion=completion.topics
+        ),
     ] = "stages",
     plugin: Annotated[Optional[list[str]], typer.Option(help="A package of further stages.")] = None,  # noqa: UP045
     as_json: JsonOption = False,
@@ -28,12 +30,21 @@ def describe(
     python -m datagen describe segment_subject
     python -m datagen describe config           every key of a config file
     python -m datagen describe config --json    its JSON schema, for an editor to check a config by
+    python -m datagen describe training         every key of a training's config
     """
     from datagen.pipeline.describe import describe as describe_it
     from datagen.pipeline.describe import described
 
     import_from_here()
-    if as_json:
+    if what == "training":
+        from datagen.train.config import TrainConfig
+        from datagen.train.reference import training_reference
+
+        if as_json:
+            print_json(TrainConfig.model_json_schema())
+        else:
+            typer.echo(training_reference())
+    elif as_json:
         print_json(described(what, plugins=plugin or []))
     else:
         typer.echo(describe_it(what, plugins=plugin or []))

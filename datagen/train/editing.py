@@ -16,7 +16,7 @@ from datagen.core.fields import Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.imaging.image import Image, Pixels
 from datagen.train.data.framing import frame, nearest_size
-from datagen.train.models.small import SmallEditPipeline
+from datagen.train.models.small_net import SmallEditPipeline
 
 INDEX = "model_index.json"
 

@@ -7,6 +7,7 @@ state that would have to be stored.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -77,6 +78,7 @@ class _Window:
 @contextmanager
 def loaded(batches: Batches, steps: range, *, workers: int, threads: int = 4) -> Iterator[Iterator[list[Example]]]:
     """The batches of these steps, loaded ahead in `threads` threads, and in `workers` processes if there are any."""
+    logging.getLogger("absl").setLevel(logging.ERROR)  # on import Grain warns that there is no JAX
     import grain
 
     source: Any = _Window(batches, steps)
