@@ -35,7 +35,7 @@ def train(
     \b
     python -m datagen train configs/train/small.yaml --dry-run
     python -m datagen train configs/train/small.yaml
-    python -m datagen train configs/train/small.yaml --set steps=4000 --out out/train/longer
+    python -m datagen train configs/train/small.yaml --set steps=4000 --set train=longer
     """
     with _needs_packages():
         from datagen.progress.training_text import TrainingDisplay

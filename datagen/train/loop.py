@@ -26,7 +26,7 @@ from torch import nn
 from datagen.core.errors import ConfigError, DataError, StoreError
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
-from datagen.train.data.examples import Example
+from datagen.train.data.examples import TrainingExample
 from datagen.train.data.loading import loaded
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
@@ -62,7 +62,7 @@ class EvaluationReport:
     """The loss by time, from little noise to nothing but noise; null for a part without a sample."""
 
 
-class Watcher(Protocol):
+class TrainingWatcher(Protocol):
     """Follows a training."""
 
     def on_step(self, report: StepReport) -> None:
@@ -75,7 +75,7 @@ class Watcher(Protocol):
         """Something worth a line."""
 
 
-def train(config: TrainConfig, *, watcher: Watcher) -> Path:
+def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
     """Train a model, from the newest checkpoint if there is one; the folder of the saved pipeline.
 
     Raises `ConfigError` if the folder belongs to another config or another process, or no sample can be used;
@@ -140,7 +140,7 @@ def device_of(name: str) -> torch.device:
 class _Training:
     """One training: its net, and what belongs to it."""
 
-    def __init__(self, prepared: Prepared, folder: Path, watcher: Watcher) -> None:
+    def __init__(self, prepared: Prepared, folder: Path, watcher: TrainingWatcher) -> None:
         self._prepared = prepared
         self._config = config = prepared.config
         self._folder = folder
@@ -200,7 +200,7 @@ class _Training:
         self._checkpoints.save(self._step, {**state, "mean": self._mean.state_dict() if self._mean else None})
         self._saved = self._step
 
-    def _do_step(self, examples: Sequence[Example]) -> None:
+    def _do_step(self, examples: Sequence[TrainingExample]) -> None:
         begun = time.perf_counter()
         seed = _seed_of(self._config.seed, self._step)
         torch.manual_seed(seed)
@@ -232,7 +232,9 @@ class _Training:
         self._write_metrics(asdict(report))
         self._watcher.on_step(report)
 
-    def _losses(self, examples: Sequence[Example], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _losses(
+        self, examples: Sequence[TrainingExample], generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         batch = {name: value.to(self._device) for name, value in self._config.model.batch(examples).items()}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
             return self._config.model.losses(self._net, batch, generator)
@@ -252,7 +254,7 @@ class _Training:
         fall = 1.0 if share <= options.decay_from else max(0.02, (1 - share) / (1 - options.decay_from))
         return options.learning_rate * rise * fall
 
-    def _evaluate(self, examples: Sequence[Example]) -> None:
+    def _evaluate(self, examples: Sequence[TrainingExample]) -> None:
         """The loss of always the same examples with always the same noise, by the weights' running mean."""
         losses: list[torch.Tensor] = []
         times: list[torch.Tensor] = []
@@ -287,7 +289,7 @@ class _Training:
             if self._mean:
                 self._mean.restore(self._net.parameters())
 
-    def _draw_grid(self, examples: Sequence[Example]) -> None:
+    def _draw_grid(self, examples: Sequence[TrainingExample]) -> None:
         """A row for each example: source, edit, target."""
         if not examples:
             return

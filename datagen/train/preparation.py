@@ -12,10 +12,10 @@ from datagen.shards.index import read_dataset
 from datagen.shards.reader import Dataset, open_dataset
 from datagen.storage.store import Store
 from datagen.train.config import TrainConfig
-from datagen.train.data.examples import Example, make_example
+from datagen.train.data.examples import TrainingExample, make_example
 from datagen.train.data.framing import nearest_size
 from datagen.train.data.loading import PlannedBatches
-from datagen.train.data.plan import Plan, bucket_members
+from datagen.train.data.plan import TrainingPlan, bucket_members
 from datagen.train.data.selection import REASONS, Selected, select
 
 
@@ -26,7 +26,7 @@ class Prepared:
     config: TrainConfig
     datasets: tuple[Dataset, ...]
     selected: tuple[Selected, ...]
-    plan: Plan
+    plan: TrainingPlan
 
     def batches(self, *, rank: int = 0, ranks: int = 1) -> PlannedBatches:
         """The batches of all steps, for one of `ranks` processes."""
@@ -58,7 +58,9 @@ def prepare(config: TrainConfig) -> Prepared:
         if not chosen.numbers:
             raise ConfigError(_nothing(entry.path, entry.split, len(dataset), chosen.left_out))
     members = bucket_members([[facts.size for facts in chosen.facts] for chosen in selected], config.data.sizes)
-    plan = Plan(members, weights=[entry.weight for entry in entries], batch_size=config.batch_size, seed=config.seed)
+    plan = TrainingPlan(
+        members, weights=[entry.weight for entry in entries], batch_size=config.batch_size, seed=config.seed
+    )
     return Prepared(config, datasets, selected, plan)
 
 
@@ -75,16 +77,16 @@ def fingerprints_of(config: TrainConfig) -> list[str]:
     return [hashlib.sha256(info.encoded()).hexdigest() for info in found]
 
 
-def evaluation_examples(config: TrainConfig) -> list[Example]:
+def evaluation_examples(config: TrainConfig) -> list[TrainingExample]:
     """What is looked at on the way: the first samples of each dataset in turn, whole and never mirrored.
 
     [] if no dataset has samples of the split.
     """
-    chosen: list[Iterator[Example]] = []
+    chosen: list[Iterator[TrainingExample]] = []
     for entry in config.data.datasets:
         dataset = open_dataset(entry.path, split=config.evaluation.split)
         chosen.append(_examples_of(dataset, config))
-    found: list[Example] = []
+    found: list[TrainingExample] = []
     while chosen and len(found) < config.evaluation.samples:
         for examples in [*chosen]:
             example = next(examples, None)
@@ -95,7 +97,7 @@ def evaluation_examples(config: TrainConfig) -> list[Example]:
     return found
 
 
-def _examples_of(dataset: Dataset, config: TrainConfig) -> Iterator[Example]:
+def _examples_of(dataset: Dataset, config: TrainConfig) -> Iterator[TrainingExample]:
     some = dataset[: 4 * config.evaluation.samples]  # more than are shown, as some cannot be used
     selected = select(some, config.model.needs(), sizes=config.data.sizes)
     for number, facts in zip(selected.numbers, selected.facts, strict=True):
@@ -103,9 +105,9 @@ def _examples_of(dataset: Dataset, config: TrainConfig) -> Iterator[Example]:
         yield make_example(some[number].read_all(), facts, size=size, draw=(0,), flip=0)
 
 
-def by_size(examples: Sequence[Example]) -> list[list[Example]]:
+def by_size(examples: Sequence[TrainingExample]) -> list[list[TrainingExample]]:
     """Examples of one size together, each in the order given."""
-    groups: dict[tuple[int, ...], list[Example]] = {}
+    groups: dict[tuple[int, ...], list[TrainingExample]] = {}
     for example in examples:
         groups.setdefault(example.source.shape, []).append(example)
     return [*groups.values()]

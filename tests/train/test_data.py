@@ -13,10 +13,10 @@ from PIL import Image as Pillow
 
 from datagen.core.errors import DataError
 from datagen.shards.reader import Dataset, open_dataset
-from datagen.train.data.examples import Example, make_example
+from datagen.train.data.examples import TrainingExample, make_example
 from datagen.train.data.loading import PlannedBatches, loaded
-from datagen.train.data.plan import Plan, bucket_members
-from datagen.train.data.selection import Facts, Needs, Part, facts_of, select, why_unusable
+from datagen.train.data.plan import TrainingPlan, bucket_members
+from datagen.train.data.selection import Facts, Needs, SingleEdit, facts_of, select, why_unusable
 
 SIZES = [(48, 48), (64, 32)]
 RED = (200, 10, 10)
@@ -32,12 +32,12 @@ def batches_of(
 ) -> PlannedBatches:
     chosen = [select(dataset, Needs(), sizes=SIZES), select(dataset[2:9], Needs(), sizes=SIZES)]
     members = bucket_members([[facts.size for facts in one.facts] for one in chosen], SIZES)
-    plan = Plan(members, weights=[1, 0.5], batch_size=size, seed=seed)
+    plan = TrainingPlan(members, weights=[1, 0.5], batch_size=size, seed=seed)
     return PlannedBatches([dataset, dataset[2:9]], chosen, plan, sizes=SIZES, flip=flip, rank=rank, ranks=ranks)
 
 
-def same(one: Sequence[Example], other: Sequence[Example]) -> bool:
-    def plain(examples: Sequence[Example]) -> list[Any]:
+def same(one: Sequence[TrainingExample], other: Sequence[TrainingExample]) -> bool:
+    def plain(examples: Sequence[TrainingExample]) -> list[Any]:
         return [
             (
                 each.key,
@@ -54,7 +54,7 @@ def same(one: Sequence[Example], other: Sequence[Example]) -> bool:
     return plain(one) == plain(other)
 
 
-def taken(batches: PlannedBatches, steps: range, workers: int = 0) -> list[list[Example]]:
+def taken(batches: PlannedBatches, steps: range, workers: int = 0) -> list[list[TrainingExample]]:
     with loaded(batches, steps, workers=workers) as examples:
         return list(examples)
 
@@ -93,7 +93,7 @@ def test_a_mirrored_example_has_mirrored_boxes_and_words() -> None:
     target[5:15, 2:12] = RED
     facts = Facts(
         "k", (40, 20), "Add a cup on the left.", "Add a cup on the left.",
-        (Part("Add a cup on the left.", "add", (2, 5, 12, 15)), Part("make it dark", "global", None)), True, 0,
+        (SingleEdit("Add a cup on the left.", "add", (2, 5, 12, 15)), SingleEdit("make it dark", "global", None)), True, 0,
     )  # fmt: skip
     members = {"source.png": png(source), "target.png": png(target)}
     plain = make_example(members, facts, size=(40, 20), draw=(1,), flip=0)
@@ -128,7 +128,7 @@ def png(pixels: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-SOUND = Facts("k", (100, 50), "do it", "do it", (Part("do it", "add", (10, 10, 40, 40)),), True, 0)
+SOUND = Facts("k", (100, 50), "do it", "do it", (SingleEdit("do it", "add", (10, 10, 40, 40)),), True, 0)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ SOUND = Facts("k", (100, 50), "do it", "do it", (Part("do it", "add", (10, 10, 4
         (SOUND._replace(instruction="", text=""), Needs(), "no_instruction"),
         (SOUND._replace(references=2), Needs(most_references=1), "too_many_references"),
         (SOUND._replace(parts=SOUND.parts * 3), Needs(most_edits=2), "too_many_edits"),
-        (SOUND._replace(parts=(Part("x", "add", None),)), Needs(boxes="required"), "no_boxes"),
+        (SOUND._replace(parts=(SingleEdit("x", "add", None),)), Needs(boxes="required"), "no_boxes"),
         (SOUND._replace(parts=()), Needs(boxes="required"), "no_boxes"),
-        (SOUND._replace(parts=(Part("x", "global", None),)), Needs(boxes="required"), ""),
-        (SOUND._replace(parts=(Part("x", "add", None),)), Needs(boxes="whole_picture"), ""),
-        (SOUND._replace(parts=(Part("x", "add", (90, 10, 140, 40)),)), Needs(), "wrong_box"),
-        (SOUND._replace(parts=(Part("x", "add", (0, 0, 99, 9)),)), Needs(), "cut_off"),
+        (SOUND._replace(parts=(SingleEdit("x", "global", None),)), Needs(boxes="required"), ""),
+        (SOUND._replace(parts=(SingleEdit("x", "add", None),)), Needs(boxes="whole_picture"), ""),
+        (SOUND._replace(parts=(SingleEdit("x", "add", (90, 10, 140, 40)),)), Needs(), "wrong_box"),
+        (SOUND._replace(parts=(SingleEdit("x", "add", (0, 0, 99, 9)),)), Needs(), "cut_off"),
     ],
 )  # fmt: skip
 def test_why_a_sample_is_not_used(facts: Facts, needs: Needs, reason: str) -> None:

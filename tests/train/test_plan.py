@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.train.data.plan import Plan, bucket_members, share_of_rank
+from datagen.train.data.plan import TrainingPlan, bucket_members, share_of_rank
 
 NUMBERS = st.integers(0, 9)
 
 
 @st.composite
-def plans(draw: st.DrawFn, *, weights: tuple[float, ...] = (0.3, 0.5, 1.0, 2.0)) -> tuple[Plan, dict]:
+def plans(draw: st.DrawFn, *, weights: tuple[float, ...] = (0.3, 0.5, 1.0, 2.0)) -> tuple[TrainingPlan, dict]:
     datasets = draw(st.integers(1, 3))
     counts = draw(st.lists(st.lists(NUMBERS, min_size=datasets, max_size=datasets), min_size=1, max_size=3))
     if not any(map(sum, counts)):
@@ -26,17 +26,17 @@ def plans(draw: st.DrawFn, *, weights: tuple[float, ...] = (0.3, 0.5, 1.0, 2.0))
     buckets, start = [], 0
     for bucket in counts:
         buckets.append([range(start := start + 100, start + number) for number in bucket])
-    plan = Plan(buckets, weights=given_weights, batch_size=size, seed=draw(st.integers(0, 5)))
+    plan = TrainingPlan(buckets, weights=given_weights, batch_size=size, seed=draw(st.integers(0, 5)))
     return plan, {"counts": counts, "weights": given_weights, "size": size, "buckets": buckets}
 
 
-def steps_of(plan: Plan, epochs: int) -> int:
+def steps_of(plan: TrainingPlan, epochs: int) -> int:
     return sum(plan.epoch_length(epoch) for epoch in range(epochs))
 
 
 @given(plans(weights=(1.0,)))
 def test_in_some_epochs_every_sample_is_shown_equally_often_but_for_what_waits_for_its_batch(
-    made: tuple[Plan, dict],
+    made: tuple[TrainingPlan, dict],
 ) -> None:
     plan, what = made
     epochs = 6
@@ -51,7 +51,7 @@ def test_in_some_epochs_every_sample_is_shown_equally_often_but_for_what_waits_f
 
 
 @given(plans())
-def test_a_batch_is_of_one_bucket_and_whole(made: tuple[Plan, dict]) -> None:
+def test_a_batch_is_of_one_bucket_and_whole(made: tuple[TrainingPlan, dict]) -> None:
     plan, what = made
     for step in range(min(20, steps_of(plan, 3))):
         batch = plan[step]
@@ -60,23 +60,23 @@ def test_a_batch_is_of_one_bucket_and_whole(made: tuple[Plan, dict]) -> None:
 
 
 @given(plans())
-def test_any_step_is_found_without_those_before_it(made: tuple[Plan, dict]) -> None:
+def test_any_step_is_found_without_those_before_it(made: tuple[TrainingPlan, dict]) -> None:
     plan, what = made
-    again = Plan(what["buckets"], weights=what["weights"], batch_size=what["size"], seed=plan._seed)
+    again = TrainingPlan(what["buckets"], weights=what["weights"], batch_size=what["size"], seed=plan._seed)
     number = min(12, steps_of(plan, 3))
     forwards = [plan[step] for step in range(number)]
     assert forwards == [again[step] for step in reversed(range(number))][::-1]
 
 
 @given(plans())
-def test_no_draw_is_used_twice(made: tuple[Plan, dict]) -> None:
+def test_no_draw_is_used_twice(made: tuple[TrainingPlan, dict]) -> None:
     plan, _ = made
     draws = [entry.draw for step in range(min(30, steps_of(plan, 4))) for entry in plan[step].entries]
     assert len(set(draws)) == len(draws)
 
 
 def test_a_weight_is_how_often_a_sample_is_shown_in_an_epoch() -> None:
-    plan = Plan([[range(10), range(100, 140)]], weights=[2, 0.5], batch_size=4, seed=3)
+    plan = TrainingPlan([[range(10), range(100, 140)]], weights=[2, 0.5], batch_size=4, seed=3)
     shown = Counter((entry.dataset, entry.sample) for step in range(steps_of(plan, 2)) for entry in plan[step].entries)
     assert plan.epoch_length(0) == 10
     assert {shown[0, sample] for sample in range(10)} == {4}
@@ -86,7 +86,7 @@ def test_a_weight_is_how_often_a_sample_is_shown_in_an_epoch() -> None:
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     orders = {
         tuple(entry.sample for step in range(5 * epoch, 5 * epoch + 5) for entry in plan[step].entries)
-        for plan in (Plan([[range(20)]], weights=[1], batch_size=4, seed=seed) for seed in (1, 2))
+        for plan in (TrainingPlan([[range(20)]], weights=[1], batch_size=4, seed=seed) for seed in (1, 2))
         for epoch in (0, 1)
     }
     assert len(orders) == 4
@@ -94,13 +94,13 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 
 
 def test_buckets_of_one_epoch_are_mixed() -> None:
-    plan = Plan([[range(40)], [range(40)]], weights=[1], batch_size=2, seed=1)
+    plan = TrainingPlan([[range(40)], [range(40)]], weights=[1], batch_size=2, seed=1)
     buckets = [plan[step].bucket for step in range(40)]
     assert sum(one != other for one, other in pairwise(buckets)) > 8
 
 
 @given(plans(), st.integers(1, 5))
-def test_ranks_share_a_batch_in_its_order(made: tuple[Plan, dict], ranks: int) -> None:
+def test_ranks_share_a_batch_in_its_order(made: tuple[TrainingPlan, dict], ranks: int) -> None:
     plan, what = made
     if not steps_of(plan, 8):
         return
@@ -122,10 +122,10 @@ def test_a_sample_goes_to_the_bucket_whose_shape_is_nearest() -> None:
 @pytest.mark.parametrize(("buckets", "weights", "size"), [([[[]]], [1], 1), ([[[1]]], [0], 1), ([[[1]]], [1], 0)])
 def test_a_plan_of_nothing_is_refused(buckets: list, weights: list, size: int) -> None:
     with pytest.raises(ValueError, match=r"no sample|above zero"):
-        Plan(buckets, weights=weights, batch_size=size, seed=0)
+        TrainingPlan(buckets, weights=weights, batch_size=size, seed=0)
 
 
 def test_a_million_samples_are_planned_quickly_and_at_any_step() -> None:
-    plan = Plan([[np.arange(1_000_000)]], weights=[1], batch_size=64, seed=0)
+    plan = TrainingPlan([[np.arange(1_000_000)]], weights=[1], batch_size=64, seed=0)
     assert plan.place_of(10**9) == (10**9 // 15_625, 10**9 % 15_625)
     assert len({entry.sample for entry in plan[10**7].entries}) == 64

@@ -26,7 +26,7 @@ class ExamplePart(NamedTuple):
     """xyxy, 0 to 1 of the size; the whole picture where no box is known."""
 
 
-class Example(NamedTuple):
+class TrainingExample(NamedTuple):
     """One sample, as it is trained on."""
 
     key: str
@@ -46,7 +46,7 @@ class Example(NamedTuple):
 
 def make_example(
     members: Mapping[str, bytes], facts: Facts, *, size: Size, draw: tuple[int, ...], flip: float
-) -> Example:
+) -> TrainingExample:
     """The example of a sample at a size. `members` are its files by name; `flip` is how often it is mirrored, 0 to 1.
 
     It is never mirrored if its words could then be wrong, or if it has references, which may show writing or a face.
@@ -68,7 +68,7 @@ def make_example(
         ExamplePart(part.text, framing.box(part.box, facts.size) if part.box and part.op != "global" else WHOLE)
         for part in facts.parts
     )
-    example = Example(
+    example = TrainingExample(
         facts.key,
         framing.picture(source),
         framing.picture(target),
@@ -81,7 +81,7 @@ def make_example(
     return mirrored(example) if chance < flip and not references else example
 
 
-def mirrored(example: Example) -> Example:
+def mirrored(example: TrainingExample) -> TrainingExample:
     """The example seen in a mirror; the same one if its words do not allow it."""
     texts = [
         flipped_words(text) for text in (example.instruction, example.text, *(part.text for part in example.parts))

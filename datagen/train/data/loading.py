@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from datagen.shards.reader import Dataset
-from datagen.train.data.examples import Example, make_example
+from datagen.train.data.examples import TrainingExample, make_example
 from datagen.train.data.framing import Size
-from datagen.train.data.plan import Plan, share_of_rank
+from datagen.train.data.plan import TrainingPlan, share_of_rank
 from datagen.train.data.selection import Selected
 
 
-class Batches(Protocol):
+class TrainingBatches(Protocol):
     """What is trained on, step by step."""
 
-    def __getitem__(self, step: int) -> list[Example]:
+    def __getitem__(self, step: int) -> list[TrainingExample]:
         """The examples of a step."""
         ...
 
@@ -34,7 +34,7 @@ class PlannedBatches:
         self,
         datasets: Sequence[Dataset],
         selected: Sequence[Selected],
-        plan: Plan,
+        plan: TrainingPlan,
         *,
         sizes: Sequence[Size],
         flip: float,
@@ -49,7 +49,7 @@ class PlannedBatches:
         self._rank = rank
         self._ranks = ranks
 
-    def __getitem__(self, step: int) -> list[Example]:
+    def __getitem__(self, step: int) -> list[TrainingExample]:
         """The examples of a step. Raises `DataError` or `StoreError` if one cannot be read."""
         batch = self._plan[step]
         found = []
@@ -64,19 +64,21 @@ class PlannedBatches:
 class _Window:
     """The steps from one to another, as Grain wants them: counted from 0."""
 
-    def __init__(self, batches: Batches, steps: range) -> None:
+    def __init__(self, batches: TrainingBatches, steps: range) -> None:
         self._batches = batches
         self._steps = steps
 
     def __len__(self) -> int:
         return len(self._steps)
 
-    def __getitem__(self, index: Any) -> list[Example]:
+    def __getitem__(self, index: Any) -> list[TrainingExample]:
         return self._batches[self._steps[int(index)]]
 
 
 @contextmanager
-def loaded(batches: Batches, steps: range, *, workers: int, threads: int = 4) -> Iterator[Iterator[list[Example]]]:
+def loaded(
+    batches: TrainingBatches, steps: range, *, workers: int, threads: int = 4
+) -> Iterator[Iterator[list[TrainingExample]]]:
     """The batches of these steps, loaded ahead in `threads` threads, and in `workers` processes if there are any."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # on import Grain warns that there is no JAX
     import grain

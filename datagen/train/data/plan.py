@@ -22,7 +22,7 @@ from datagen.train.data.framing import Size, nearest_size
 Numbers = NDArray[np.int64]
 
 
-class Entry(NamedTuple):
+class Showing(NamedTuple):
     """One sample in one batch."""
 
     dataset: int
@@ -37,10 +37,10 @@ class Batch:
     """What one step trains on, of all ranks together."""
 
     bucket: int
-    entries: tuple[Entry, ...]
+    entries: tuple[Showing, ...]
 
 
-class Plan:
+class TrainingPlan:
     """The batches of all steps, counted from 0. It never ends."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Plan:
         start = int(chunk) * self._size
         return Batch(int(bucket), tuple(self._entry(int(bucket), place) for place in range(start, start + self._size)))
 
-    def _entry(self, bucket: int, place: int) -> Entry:
+    def _entry(self, bucket: int, place: int) -> Showing:
         """The entry at a place of a bucket's endless row of entries."""
         low, high = 0, 1
         while self._shown(bucket, high) <= place:
@@ -104,7 +104,7 @@ class Plan:
             middle = (low + high) // 2
             low, high = (middle, high) if self._shown(bucket, middle) <= place else (low, middle)
         dataset, sample = self._entries(bucket, low)[place - self._shown(bucket, low)]
-        return Entry(int(dataset), int(sample), (self._seed, bucket, place))
+        return Showing(int(dataset), int(sample), (self._seed, bucket, place))
 
     def _before(self, epoch: int) -> int:
         """Number of batches before an epoch."""
@@ -150,7 +150,7 @@ class Plan:
         return np.concatenate(shuffled)[start - first : end - first]
 
 
-def share_of_rank(batch: Batch, *, rank: int, ranks: int) -> tuple[Entry, ...]:
+def share_of_rank(batch: Batch, *, rank: int, ranks: int) -> tuple[Showing, ...]:
     """What one of `ranks` trains on of a batch; the ranks' shares in turn are the batch.
 
     Raises `ValueError` if the ranks cannot share it evenly: their gradients are averaged, so that an uneven share would

@@ -35,7 +35,7 @@ LEAST_SEEN: Final = 0.75
 _READERS: Final = 16
 
 
-class Part(NamedTuple):
+class SingleEdit(NamedTuple):
     """One single edit of a sample."""
 
     text: str
@@ -54,7 +54,7 @@ class Facts(NamedTuple):
     """With a placeholder for each picture."""
     text: str
     """Without placeholders."""
-    parts: tuple[Part, ...]
+    parts: tuple[SingleEdit, ...]
     has_source: bool
     references: int
 
@@ -123,9 +123,9 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Iterable[str]) -> Fa
     )
 
 
-def _part(row: Mapping[str, Any]) -> Part:
+def _part(row: Mapping[str, Any]) -> SingleEdit:
     box: list[float] = row.get("box") or []
-    return Part(
+    return SingleEdit(
         str(row.get("instruction", "")),
         str(row.get("op", "")),
         (float(box[0]), float(box[1]), float(box[2]), float(box[3])) if len(box) == 4 else None,

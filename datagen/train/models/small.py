@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from datagen.imaging.image import Pixels
-    from datagen.train.data.examples import Example
+    from datagen.train.data.examples import TrainingExample
     from datagen.train.data.framing import Size
     from datagen.train.models.small_net import SmallEditNet, SmallEditPipeline
 
@@ -76,7 +76,7 @@ class SmallConfig(Options):
         """Whether boxes are looked at."""
         return self.boxes != "unused"
 
-    def batch(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def batch(self, examples: Sequence[TrainingExample]) -> dict[str, Tensor]:
         """Examples of one size as tensors."""
         from datagen.train.models.small_net import batch_of
 
@@ -88,7 +88,7 @@ class SmallConfig(Options):
 
         return losses_of(net, batch, generator)
 
-    def edit(self, pipeline: SmallEditPipeline, example: Example) -> Pixels:
+    def edit(self, pipeline: SmallEditPipeline, example: TrainingExample) -> Pixels:
         """What a pipeline makes of an example's source: HWC uint8."""
         from datagen.train.models.small_net import edited
 

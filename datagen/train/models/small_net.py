@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from datagen.core.fields import Box
 from datagen.imaging.image import Pixels
-from datagen.train.data.examples import WHOLE, Example, ExamplePart
+from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
 from datagen.train.models.small import multiple_of
 from datagen.train.models.words import word_numbers
 
@@ -48,7 +48,9 @@ def losses_of(net: nn.Module, batch: Mapping[str, Tensor], generator: torch.Gene
     return functional.mse_loss(found, target, reduction="none").mean(dim=(1, 2, 3)), times
 
 
-def batch_of(examples: Sequence[Example], *, uses_boxes: bool, words: int, vocabulary: int) -> dict[str, Tensor]:
+def batch_of(
+    examples: Sequence[TrainingExample], *, uses_boxes: bool, words: int, vocabulary: int
+) -> dict[str, Tensor]:
     """Examples of one size as tensors."""
     parts = [parts_of(example, uses_boxes=uses_boxes) for example in examples]
     return {
@@ -58,7 +60,7 @@ def batch_of(examples: Sequence[Example], *, uses_boxes: bool, words: int, vocab
     }
 
 
-def edited(pipeline: SmallEditPipeline, example: Example, *, uses_boxes: bool) -> Pixels:
+def edited(pipeline: SmallEditPipeline, example: TrainingExample, *, uses_boxes: bool) -> Pixels:
     """What a pipeline makes of an example's source: HWC uint8."""
     parts = parts_of(example, uses_boxes=uses_boxes)
     height, width = example.source.shape[:2]
@@ -67,7 +69,7 @@ def edited(pipeline: SmallEditPipeline, example: Example, *, uses_boxes: bool) -
     return np.asarray(pipeline(source, [part.text for part in parts], boxes=boxes))
 
 
-def parts_of(example: Example, *, uses_boxes: bool) -> list[ExamplePart]:
+def parts_of(example: TrainingExample, *, uses_boxes: bool) -> list[ExamplePart]:
     """The single edits of an example; without any, its whole instruction anywhere."""
     parts = [part for part in example.parts if part.text] or [ExamplePart(example.text or example.instruction, WHOLE)]
     return parts if uses_boxes else [part._replace(box=WHOLE) for part in parts]
