@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from datagen.core.fields import Box
 from datagen.imaging.geometry import clip_box
 from datagen.imaging.image import Pixels
+from datagen.imaging.map_boxes import LEAST_PLACE
 
 Floats = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -29,8 +30,6 @@ TIE = 1e-6
 """Scores that differ by no more are equal."""
 LEAST_SIDE = 2
 """Least width and height of a box, in pixels of the source: no smaller box is the region of an edit."""
-LEAST_PLACE = 0.25
-"""Least change of a further place of an edit, as a share of the change at its first place."""
 _RIM = 0.15
 """Width of the rim inside a box and of the ring around it, as a share of its short side."""
 _LEAST_RIM = 2.0
