@@ -13,7 +13,7 @@ from datagen.imaging.box_rule import (
     WEIGHTS,
     MapKind,
     best_box,
-    box_around_places,
+    box_around_parts,
     box_fault,
     box_terms,
     candidate_row,
@@ -22,7 +22,7 @@ from datagen.imaging.box_rule import (
 )
 from datagen.imaging.change_map import Floats, cached_pixel_map, chosen_map, is_untouched
 from datagen.imaging.geometry import clip_box, resize
-from datagen.imaging.map_boxes import OWN_BOX, is_unchanged, own_boxes, rivals, without_parts
+from datagen.imaging.map_boxes import OWN_BOX, EditParts, edit_parts, is_unchanged, own_boxes, without_parts
 from datagen.models.box_proposers.base import is_global_edit, most_places
 from datagen.models.dense_encoders import DenseEncoderConfig
 from datagen.models.similarities import SimilarityConfig
@@ -36,8 +36,8 @@ class SelectBox(Map):
     similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first.
     `box_terms` lists what each candidate got, or its `fault`; its `score` there and `box_score` are by the chosen rule.
 
-    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around those that changed: each
-    further place is the best candidate for what the places before leave of the map.
+    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around those that changed: the
+    best candidate for each of them.
 
     The parts of the map that are the edit's are the largest ones, as many as it has places; what changed elsewhere does
     not count. Where that is nearly as much (`max_rival`), pixels cannot say which one is the edit: `unsure`.
@@ -96,20 +96,19 @@ class SelectBox(Map):
     def _choose(self, record: Record) -> Answer:
         source, target, size = record["source"].array, record["target"].array, record["source"].size
         pair, pixels_HW = cached_pixel_map(source, target)
-        unchanged = is_unchanged(pixels_HW)
+        unchanged, corrects = is_unchanged(pixels_HW), self.config.rule == "corrected"
         if is_global_edit(op=record.get("op"), scope=record.get("scope")):
             if unchanged and is_untouched(source, target):
                 return Reject("unchanged", "source and target show the same")
             return {"box": (0.0, 0.0, *map(float, size)), "box_score": 0.0, "box_terms": []}
         if unchanged:
             return Reject("unchanged", "nothing differs beyond what noise and a codec do")
-        corrects = self.config.rule == "corrected"
         share = self.config.max_share if corrects else self.config.largest_share
         places = most_places(record.get("parts") or ()) if corrects else 1
-        others, rival = rivals(pixels_HW, places=places) if corrects else ([], 0)
-        candidates = record["box_candidates"]
+        own, others = edit_parts(pixels_HW, places=places) if corrects else EditParts([], [])
+        candidates = [*record["box_candidates"]]
         if others and any(each["by"] == OWN_BOX for each in candidates):
-            candidates = [*candidates, *({"box": box, "by": OWN_BOX} for box in own_boxes(pixels_HW, others, size))]
+            candidates += [{"box": box, "by": OWN_BOX} for box in own_boxes(pixels_HW, others, size)]
         rows = [candidate_row(one, size=size, largest_share=share) for one in candidates]
         sound = [row for row in rows if not row["fault"]]
         boxes = [clip_box(row["box"], size) for row in sound]
@@ -118,14 +117,15 @@ class SelectBox(Map):
             reason = "too_large" if "too_large" in faults else "no_box"
             return Reject(reason, f"what is wrong with the candidates: {', '.join(faults)}", {"box_terms": rows})
         change_HW = chosen_map(self.config.map, pair, pixels_HW, encode=self.encoder.maps if self.encoder else None)
-        if rival > self.config.max_rival:  # only the words could say which one is the edit
+        if others and (rival := others[0].change / own[-1].change) > self.config.max_rival:
             return Reject("unsure", f"another place changed {rival:.2f} times as much", {"box_terms": rows})
         change_HW = without_parts(change_HW, others)
         for row, terms in zip(sound, self._terms(record, boxes, change_HW), strict=True):
             row |= terms | {"score": terms[self.config.rule]}
         best = best_box([row["score"] for row in sound], boxes)
-        weights = WEIGHTS[self.config.map]
-        box = box_around_places(change_HW, boxes, first=best, places=places, size=size, weights=weights)
+        box = boxes[best]
+        if len(own) > 1:
+            box = box_around_parts(change_HW, boxes, own, size=size, weights=WEIGHTS[self.config.map])
         # Of several places the first one cannot hold all of the change, so that its score is low.
         if places == 1 and (score := sound[best]["score"]) < self.config.min_score:
             return Reject("unsure", f"score {score:.3f} < {self.config.min_score:g}", {"box_terms": rows})

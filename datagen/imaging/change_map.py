@@ -141,7 +141,8 @@ def _equally_sharp(pair: ComparablePair) -> ComparablePair:
         for sigma in _BLURS:
             blurred = pair._replace(**{name: cv2.GaussianBlur(getattr(pair, name), (0, 0), sigma)})
             # A quarter of the pixels is enough to fit lines.
-            lines = colour_lines(ComparablePair(*(each[::2, ::2] for each in blurred)))
+            some = ComparablePair(blurred.source[::2, ::2], blurred.target[::2, ::2], blurred.seen[::2, ::2])
+            lines = colour_lines(some)
             fitted = blurred._replace(target=along_lines(blurred.target, lines))
             found = _apart(fitted, sharp_HW)
             if found >= before:

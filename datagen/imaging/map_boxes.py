@@ -178,12 +178,6 @@ def edit_parts(change_HW: Floats, *, places: int) -> EditParts:
     return EditParts(own, others)
 
 
-def rivals(change_HW: Floats, *, places: int) -> tuple[list[ChangePart], float]:
-    """The parts that are not those of an edit, and the first one's change as a share of the edit's smallest place."""
-    own, others = edit_parts(change_HW, places=places)
-    return others, others[0].change / own[-1].change if others else 0.0
-
-
 def without_parts(change_HW: Floats, parts: Sequence[ChangePart]) -> Floats:
     """The map without the change in some parts of it."""
     if not parts:

@@ -14,6 +14,8 @@ from datagen.imaging.map_boxes import ChangePart, EditParts, Floats, edit_parts
 
 _MOST_LOCAL = 0.05
 """Largest mean of the map of a global edit in which parts that changed besides can be told."""
+_EDGE = 2
+"""By how many pixels the map of a change may be wider than the change, at least on small pictures."""
 _COVERED = 0.02
 """Largest share that an edit may leave uncovered of what an earlier turn changed elsewhere."""
 
@@ -62,9 +64,11 @@ def turn_regions(
 
 
 def _is_cut(stray_HW: Mask, edited_HW: Mask) -> bool:
-    """Whether an edit covers a part of something, but not nearly all of it."""
-    left_HW = stray_HW & ~dilate(edited_HW, 2)
-    return bool((stray_HW & edited_HW).any() and left_HW.sum() > _COVERED * stray_HW.sum())
+    """Whether an edit covers a part of something, but not nearly all of it. Its mask is wider than itself."""
+    if not (stray_HW & edited_HW).any():
+        return False
+    inner_HW = ~dilate(~edited_HW, _EDGE)
+    return bool((stray_HW & ~inner_HW).sum() > _COVERED * stray_HW.sum())
 
 
 def _mask_of(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
@@ -72,7 +76,7 @@ def _mask_of(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
     if not masks:
         return np.zeros(shape, np.bool_)
     union_HW = np.logical_or.reduce(masks).astype(np.uint8)
-    return cv2.resize(union_HW, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return np.asarray(cv2.resize(union_HW, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0, np.bool_)
 
 
 def _box_of(part: ChangePart) -> Mask:

@@ -103,6 +103,16 @@ def test_an_edit_of_several_places_gets_the_box_around_them(parts: Any, whole: b
     assert (answer["box"] in (pytest.approx(one), pytest.approx(two))) == (not whole)
 
 
+def test_each_place_of_a_move_gets_its_own_box() -> None:
+    things = photograph("rocket")
+    target = edited(edited(SOURCE, things, at=(0.1, 0.4), size=0.2), things, at=(0.7, 0.4), size=0.2)
+    one, two = ((x * WIDTH, 0.4 * HEIGHT, (x + 0.2) * WIDTH, 0.6 * HEIGHT) for x in (0.1, 0.7))
+    strip = (one[0] + 4, one[1] + 10, two[2] - 4, two[3] - 10)  # around both, without their upper and lower ends
+    answer = selected(strip, one, two, target=target, parts=[part("move")])
+    assert isinstance(answer, dict)
+    assert answer["box"] == pytest.approx((*one[:2], *two[2:]))
+
+
 def test_what_changed_elsewhere_does_not_widen_the_box() -> None:
     stray = edited(TARGET, photograph("rocket"), at=(0.75, 0.45), size=0.12)
     around = (TRUTH[0], TRUTH[1], 0.87 * WIDTH, TRUTH[3])

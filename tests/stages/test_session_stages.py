@@ -388,6 +388,10 @@ def test_what_cannot_be_taken_out_rejects_the_window() -> None:
     found = pasted_sessions(source, [one, two], [LEFT, RIGHT], ["add", "add"])
     assert isinstance(found, Reject)
     assert (found.reason, found.detail) == ("stray", "a turn edits a part of what an earlier one changed elsewhere")
+    almost = square(ball(source, LEFT, "red"), (50, 21, 61, 31), "yellow")  # a sliver of it would be left
+    assert isinstance(
+        pasted_sessions(source, [almost, ball(almost, RIGHT, "green")], [LEFT, RIGHT], ["add"] * 2), Reject
+    )
     hidden = square(ball(source, LEFT, "red"), (66, 20, 76, 30), "yellow")
     found = pasted_sessions(source, [hidden, ball(hidden, RIGHT, "green")], [LEFT, RIGHT], ["add", "add"])
     assert (found["target"].array[20:30, 66:76] == (20, 170, 60)).all(), "what an edit covers is no fault"
