@@ -105,7 +105,7 @@ class PasteBack(Map):
         ]
         if self.config.strays == "kept":
             return plain_regions(boxes)
-        changes = [cached_pixel_map(before.array, after.array)[1] for before, after in pairwise(states)]
+        changes = [cached_pixel_map.map(before.array, after.array) for before, after in pairwise(states)]
         return turn_regions(boxes, changes, _places(record), grow=self.config.grow_px)
 
     def _weights(self, region_HW: Mask) -> Floats:

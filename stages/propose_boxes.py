@@ -64,7 +64,7 @@ class ProposeBoxes(AsyncMap):
 
 
 def _own_box(pair: EditedPair) -> list[BoxCandidate]:
-    _, change_HW = cached_pixel_map(pair.source.array, pair.target.array)
+    change_HW = cached_pixel_map.map(pair.source.array, pair.target.array)
     return [BoxCandidate(box, OWN_BOX) for box in own_boxes(change_HW, [], pair.source.size)]
 
 

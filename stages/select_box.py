@@ -95,7 +95,7 @@ class SelectBox(Map):
 
     def _choose(self, record: Record) -> Answer:
         source, target, size = record["source"].array, record["target"].array, record["source"].size
-        pair, pixels_HW = cached_pixel_map(source, target)
+        pixels_HW = cached_pixel_map.map(source, target)
         unchanged, corrects = is_unchanged(pixels_HW), self.config.rule == "corrected"
         if is_global_edit(op=record.get("op"), scope=record.get("scope")):
             if unchanged and is_untouched(source, target):
@@ -116,7 +116,7 @@ class SelectBox(Map):
             faults = sorted({row["fault"] for row in rows}) or ["there are none"]
             reason = "too_large" if "too_large" in faults else "no_box"
             return Reject(reason, f"what is wrong with the candidates: {', '.join(faults)}", {"box_terms": rows})
-        change_HW = chosen_map(self.config.map, pair, pixels_HW, encode=self.encoder.maps if self.encoder else None)
+        change_HW = chosen_map(self.config.map, source, target, encode=self.encoder.maps if self.encoder else None)
         if others and (rival := others[0].change / own[-1].change) > self.config.max_rival:
             return Reject("unsure", f"another place changed {rival:.2f} times as much", {"box_terms": rows})
         change_HW = without_parts(change_HW, others)

@@ -172,8 +172,11 @@ def test_the_maps_of_a_whole_slice_are_remembered(monkeypatch: pytest.MonkeyPatc
     cache, pictures = PixelMapCache(), [np.full((8, 8, 3), level, np.uint8) for level in range(65)]
     for _ in range(3):  # propose_boxes, select_box, paste_back
         for one, other in itertools.pairwise(pictures):
-            cache(one, other)
+            cache.map(one, other)
     assert len(made) == 64
+    cache(pictures[63], pictures[64])
+    cache(pictures[0], pictures[1])
+    assert len(made) == 65, "of the large pairs only the last are remembered"
 
 
 def test_maps_are_remembered_by_content() -> None:

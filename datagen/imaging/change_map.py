@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from datagen.imaging.box_rule import MapKind
 from datagen.imaging.geometry import resize
 from datagen.imaging.image import Mask, Pixels
 
+T = TypeVar("T")
 Floats = NDArray[np.float32]
 """Pictures HWC or maps HW."""
 
@@ -62,7 +63,9 @@ _OUTLINE = 8
 _NOISE = 1.0
 """Mean difference of outlines, in grey levels, that a codec may make."""
 _CACHED = 256
-"""Pairs whose map is remembered, 0.3 MB each: several stages of one worker ask for the maps of a whole slice."""
+"""Maps that are remembered, 0.3 MB each: several stages of one worker ask for those of a whole slice."""
+_CACHED_PAIRS = 16
+"""Pairs that are remembered, 1.6 MB each."""
 
 
 class Scale(NamedTuple):
@@ -326,21 +329,6 @@ def encoder_map(pair: ComparablePair, features: tuple[Floats, Floats]) -> Floats
     return np.asarray(share_HW * (1 + _enclosed(pair)) / 2, np.float32)
 
 
-def chosen_map(
-    kind: MapKind,
-    pair: ComparablePair,
-    pixels_HW: Floats,
-    *,
-    encode: Callable[[list[Pixels]], Sequence[Floats]] | None,
-) -> Floats:
-    """The map of a kind: `pixels_HW`, that of the features that `encode` gives of both pictures, or their mean."""
-    if kind == "pixels" or encode is None:
-        return pixels_HW
-    one, other = encode(pair.pictures)
-    encoder_HW = encoder_map(pair, (one, other))
-    return encoder_HW if kind == "encoder" else (encoder_HW + pixels_HW) * np.float32(0.5)
-
-
 def is_untouched(source_HWC: Pixels, target_HWC: Pixels) -> bool:
     """Whether two pictures show the same colours everywhere, but for noise: in coarse outline, at one place.
 
@@ -357,31 +345,66 @@ def is_untouched(source_HWC: Pixels, target_HWC: Pixels) -> bool:
 class PixelMapCache:
     """Remembers the pixel maps of the last pairs, by the pictures' content. Threads may share it."""
 
-    def __init__(self, size: int = _CACHED) -> None:
-        self._size = size
-        self._maps: OrderedDict[bytes, tuple[ComparablePair, Floats]] = OrderedDict()
+    def __init__(self, size: int = _CACHED, *, pairs: int = _CACHED_PAIRS) -> None:
+        self._size, self._most_pairs = size, pairs
+        self._maps: OrderedDict[bytes, Floats] = OrderedDict()
+        self._pairs: OrderedDict[bytes, ComparablePair] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, source_HWC: Pixels, target_HWC: Pixels) -> tuple[ComparablePair, Floats]:
-        """The comparable pair and its `pixel_map`; both are read-only."""
-        key = b"".join(
-            hashlib.sha256(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()).digest()
-            for picture in (source_HWC, target_HWC)
-        )
+        """The comparable pair and its `pixel_map`; both are read-only. Few pairs are remembered, as they are large."""
+        key = _key(source_HWC, target_HWC)
         with self._lock:
-            found = self._maps.get(key)
-        if found is None:
+            pair, change_HW = self._pairs.get(key), self._maps.get(key)
+        if pair is None or change_HW is None:
             pair = comparable_pair(source_HWC, target_HWC)
-            found = pair, pixel_map(pair)
-            for array in (*pair, found[1]):
+            change_HW = pixel_map(pair)
+            for array in (*pair, change_HW):
                 array.setflags(write=False)
         with self._lock:
-            self._maps[key] = found
-            self._maps.move_to_end(key)
-            while len(self._maps) > self._size:
-                self._maps.popitem(last=False)
-        return found
+            _remember(self._pairs, key, pair, self._most_pairs)
+            _remember(self._maps, key, change_HW, self._size)
+        return pair, change_HW
+
+    def map(self, source_HWC: Pixels, target_HWC: Pixels) -> Floats:
+        """The `pixel_map` of a pair alone, read-only."""
+        key = _key(source_HWC, target_HWC)
+        with self._lock:
+            change_HW = self._maps.get(key)
+            if change_HW is not None:
+                self._maps.move_to_end(key)
+        return self(source_HWC, target_HWC)[1] if change_HW is None else change_HW
+
+
+def _key(source_HWC: Pixels, target_HWC: Pixels) -> bytes:
+    return b"".join(
+        hashlib.sha256(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()).digest()
+        for picture in (source_HWC, target_HWC)
+    )
+
+
+def _remember(cache: OrderedDict[bytes, T], key: bytes, value: T, most: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > most:
+        cache.popitem(last=False)
 
 
 cached_pixel_map = PixelMapCache()
 """The cache that the stages of one process share."""
+
+
+def chosen_map(
+    kind: MapKind,
+    source_HWC: Pixels,
+    target_HWC: Pixels,
+    *,
+    encode: Callable[[list[Pixels]], Sequence[Floats]] | None,
+) -> Floats:
+    """The map of a kind: by pixels, by the features that `encode` gives of both pictures, or the mean of the two."""
+    if kind == "pixels" or encode is None:
+        return cached_pixel_map.map(source_HWC, target_HWC)
+    pair, pixels_HW = cached_pixel_map(source_HWC, target_HWC)
+    one, other = encode(pair.pictures)
+    encoder_HW = encoder_map(pair, (one, other))
+    return encoder_HW if kind == "encoder" else (encoder_HW + pixels_HW) * np.float32(0.5)

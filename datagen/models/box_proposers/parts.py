@@ -34,7 +34,7 @@ class PartsProposer:
 
     async def propose(self, pair: EditedPair, *, record: str) -> list[BoxCandidate]:  # noqa: ARG002
         """See `BoxProposer`."""
-        _, change_HW = cached_pixel_map(pair.source.array, pair.target.array)
+        change_HW = cached_pixel_map.map(pair.source.array, pair.target.array)
         boxes = component_boxes(change_HW, most=self._config.most)
         return [BoxCandidate(in_picture(box, change_HW, pair.source.size), "parts") for box in boxes]
 
