@@ -362,12 +362,12 @@ def test_what_a_turn_changed_elsewhere_is_taken_out_of_the_regions_of_others() -
     one = square(ball(source, LEFT, "red"), place, "yellow")
     two = ball(one, RIGHT, "green")
     wide = (46, 8, 92, 66)  # the second turn's box is too large, and around what the first one left
-    kept, restored = (
+    with_stray, restored = (
         pasted_sessions(source, [one, two], [LEFT, wide], ["add", "add"], strays=strays)["target"].array
         for strays in ("kept", "restored")
     )
     inside = np.s_[place[1] : place[3], place[0] : place[2]]
-    assert (kept[inside] == (235, 210, 30)).all()
+    assert (with_stray[inside] == (235, 210, 30)).all()
     assert (restored[inside] == source[inside]).all()
     clean = ball(ball(source, LEFT, "red"), RIGHT, "green")
     assert (np.abs(restored.astype(int) - clean) <= 1).mean() > 0.995, "and both edits are still there"
