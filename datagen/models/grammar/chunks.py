@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from datagen.models.grammar.phrases import MASS, is_plural, noun
-from datagen.models.grammar.thing_names import COLOUR_FAMILIES, GENERAL, SHADES, singularize, word_set
+from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour, singularize, word_set
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, LEMMA_OF_NOUN, class_of
 
 
@@ -75,7 +75,7 @@ _SMALL = word_set(
     "off back forth together up down there here somewhere elsewhere anywhere everywhere nowhere gone ahead better "
     "overall throughout somewhat later earlier afterwards soon later further closer higher lower nearer farther same such both ago namely "
     "likewise ditto whose whom till anymore henceforth hereafter well right instead accordingly altogether whatsoever "
-    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone nothing here "
+    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone alike nothing here "
     "where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare plain-looking superfluous appropriate necessary too_many "
     "hate want wants wanted wish wished prefer hope rather free"
 )
@@ -124,7 +124,7 @@ _ABSTRACT = word_set(
     "difference detail remark uniformity hurry reason result outcome purpose need wish preference matter choice "
     "thought thoughts bit-of guess trick job shape-and-size size outline form distraction element-count "
     "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life deal problem issue fault "
-    "anchor standing default mood visit use scale rate speed amount degree extent percent sun sunlight sunset dusk evening "
+    "fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount degree extent percent sun sunlight sunset dusk evening "
     "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
 _NOT_VERBS = word_set(
@@ -219,7 +219,7 @@ class _Cutter:
             return True
         if word in ("more", "less", "no", "further", "additional", "extra") and self._is_noun(at + 1):
             return self._word(at + 1) not in TONES and word not in ("no", "less")
-        if word in ("there", "somewhere", "elsewhere"):
+        if word in _PLACE_ADVERBS:
             return True
         if not self._is_noun(at):
             return False
@@ -228,7 +228,10 @@ class _Cutter:
         if self._begins_clause(at):
             return False
         # A verb in its base form after a determiner was read with it; elsewhere it is a verb.
-        return word in COLOUR_FAMILIES or word in _COLOUR_NOUNS and self._word(at + 1) in ("", "of", "to", ",", ":", "=")
+        return is_colour(word) or word in _PROPERTIES or (
+            word in _COLOUR_NOUNS
+            and (self._word(at + 1) in ("", "of", "to", ",", ":", "=") or class_of(self._word(at + 1)) != "" or self._word(at + 1) in _AUXILIARY)
+        )
 
     def _begins_clause(self, at: int) -> bool:
         return all(chunk.symbol in _BEFORE_VERB for chunk in self.found[-1:])
@@ -238,7 +241,7 @@ class _Cutter:
         word = self._word(at)
         if not word or not word[0].isalnum() or word in PREPOSITIONS or word in _AUXILIARY or word in _SMALL:
             return word in ("right", "back", "like") and False
-        if word in _PEOPLE or word in _PRONOUNS or word in _DEFINITE or word in _EVERY or word in _INDEFINITE:
+        if word in _PLACE_ADVERBS or word in _PEOPLE or word in _PRONOUNS or word in _DEFINITE or word in _EVERY or word in _INDEFINITE:
             return False
         if word in _SEVERAL or word in ("another", "one"):
             return False
@@ -248,7 +251,7 @@ class _Cutter:
         """Read the noun phrase at a token; the token after it."""
         start, cues, number, kind = at, [], 1, "B"
         word = self.lower[at]
-        if word in ("there", "here", "somewhere", "elsewhere"):
+        if word in _PLACE_ADVERBS:
             if word == "there" and LEMMA.get(self._word(at + 1), self._word(at + 1)) in _THERE_BE:
                 return self._add(at, "there_be")
             return self._add(at, "L")
@@ -377,11 +380,11 @@ class _Cutter:
 
     def _of_pronoun(self, start: int, at: int) -> int:
         """Read "its colour" or "its hat"."""
+        if not self._is_noun(at):
+            return self._put(start, start + 1, Chunk("I", self.lower[start], cues=("pronoun",)))
         before = len(self.found)
         end = self._noun(start, at, kind="D", number=1, cues=[])
-        owned = self.found[before] if len(self.found) > before else None
-        if owned is None or end == at:
-            return self._put(start, max(end, start + 1), Chunk("I", self.lower[start], cues=("pronoun",)))
+        owned = self.found[before]
         if owned.symbol == "L" and any(word in _THERE_NOW for word in owned.words.lower().split()):
             return end
         pronoun = Chunk("I", "it", cues=("pronoun",), preposition=owned.preposition)
@@ -409,7 +412,7 @@ class _Cutter:
         end, nouns = at, 0
         while self._continues(end, nouns=nouns, first=end == at, alone=at == start):
             word = self.lower[end]
-            nouns += word not in COLOUR_FAMILIES and word not in SHADES and word not in _LAST
+            nouns += not is_colour(word) and word not in SHADES and word not in _LAST
             end += 1
         words = self.lower[at:end]
         if words and words[-1] == "like" and end > at:
@@ -426,7 +429,7 @@ class _Cutter:
 
     def _continues(self, at: int, *, nouns: int, first: bool, alone: bool) -> bool:
         word = self._word(at)
-        if word == "and" and self._word(at - 1) in COLOUR_FAMILIES and self._word(at + 1) in COLOUR_FAMILIES:
+        if word == "and" and is_colour(self._word(at - 1)) and is_colour(self._word(at + 1)):
             return not first
         if word in ("more", "less") and first:
             return False
@@ -448,18 +451,25 @@ class _Cutter:
             return True
         if class_of(word) == "global" and not alone and (self._word(at + 1) in ("in", "of", "") or self._word(at + 1) in _PICTURES):
             return True
-        if (class_of(word) or word.endswith(("ing", "ed"))) and word not in _NOT_VERBS and word not in COLOUR_FAMILIES:
-            base = LEMMA.get(word, "") == word
-            if word in EDIT_NOUNS and not base:
-                return True
+        if (class_of(word) or word.endswith(("ing", "ed"))) and word not in _NOT_VERBS and not is_colour(word):
             if first and not alone:
                 return True
-            if nouns and word in ("stand", "stands") and (self._word(at - 1) in _STANDS or "-" in self._word(at - 1)):
-                return True
-            if nouns and word in ("copy", "change", "print", "paint", "patch", "cover", "shade", "tint", "position", "place", "edit", "step", "move", "design", "layer", "color", "colour", "stack", "photo", "tone"):
-                return word in _COLOUR_NOUNS or word in ("place", "position", "edit", "step") or self._word(at - 1) in SHADES
-            return not nouns and not (alone and first) and len(word) > 3
+            if word in EDIT_NOUNS:
+                return LEMMA.get(word) != word or word in _COLOUR_NOUNS
+            if LEMMA.get(word) != word and not word.endswith("s"):
+                return not nouns and not (alone and first)
+            if alone and first:
+                return False
+            return not (LEMMA.get(word) in _FOLLOWING and nouns and self._is_subject(at))
         return True
+
+    def _is_subject(self, at: int) -> bool:
+        """Whether the noun phrase before a token may be what does something: "let the star | go"."""
+        if self._word(at) in ("stand", "stands") and (self._word(at - 1) in _STANDS or "-" in self._word(at - 1)):
+            return False
+        if LEMMA.get(self._word(at)) != self._word(at) or is_plural(self._word(at - 1)):
+            return True
+        return any(chunk.symbol in _CAUSES for chunk in self.found)
 
     def _classify(self, start: int, at: int, end: int, *, kind: str, number: int, cues: list[str]) -> int:
         """Put the noun phrase of the tokens `at` to `end`, by what its last word stands for."""
@@ -473,7 +483,7 @@ class _Cutter:
                 return self._put(start, max(end, start + 1), Chunk("A", "another", number=number, cues=tuple(cues)))
             return self._put(start, max(end, at, start + 1), Chunk(symbol if kind == "D" else "N", " ".join(self.lower[start:end]), cues=("pronoun",) if kind == "D" else ()))
         # "the star blue": a colour behind its noun is what the noun becomes
-        while len(words) > 1 and words[-1] in TONES and words[-1] not in COLOUR_FAMILIES and words[-1] not in _NOUN_TONES:
+        while len(words) > 1 and words[-1] in TONES and not is_colour(words[-1]) and words[-1] not in _NOUN_TONES:
             states.append(words.pop())
             stop -= 1
         tones, states = states, []
@@ -481,9 +491,12 @@ class _Cutter:
             states.append(words.pop())
             stop -= 1
         side = ""
-        if len(words) > 1 and words[-1] in ("left", "right") and words[-2] not in _PLACES:
+        if words[-1] in _SIDES and not all(word in _PLACES or word in _PLACE_WORDS for word in words):
             side = words.pop()
             stop -= 1
+            while len(words) > 1 and words[-1] in _SIDES | {"dead", "very", "upper", "lower"}:
+                words.pop()
+                stop -= 1
         tail = _colour_tail(words)
         if tail and (tail < len(words) or kind != "A"):
             heads = words[: len(words) - tail]
@@ -491,6 +504,9 @@ class _Cutter:
                 colour = " ".join(self.tokens[stop - tail : stop])
                 stop -= tail
                 words = heads
+        if tail == len(words) and kind == "A" and self.lower[start] == "one":
+            self._put(start, end, Chunk("O", "one", cues=("pronoun", "one")))
+            words, colour = [], " ".join(self.tokens[at:stop])
         if not words:
             return self._put(start, end, Chunk("C", colour, name=colour))
         head = singularize(words[-1])
@@ -499,9 +515,9 @@ class _Cutter:
         chunk = self._chunk(words, head, last, rest, at, stop, kind=kind, number=number, cues=cues)
         self._put(start, end, chunk)
         if chunk.symbol == "Q" and not colour:
-            inner = [word for word in rest if word in COLOUR_FAMILIES]
+            inner = [word for word in rest if is_colour(word)]
             if inner and last in _COLOUR_NOUNS:
-                colour = " ".join(word for word in rest if word in COLOUR_FAMILIES or word in SHADES)
+                colour = " ".join(word for word in rest if is_colour(word) or word in SHADES)
                 self.found[-1:] = [Chunk("C", colour, name=colour, preposition=chunk.preposition)]
                 colour = ""
         if colour:
@@ -511,13 +527,13 @@ class _Cutter:
 
     def _chunk(self, words: list[str], head: str, last: str, rest: list[str], at: int, stop: int, *, kind: str, number: int, cues: list[str]) -> Chunk:
         text = " ".join(self.tokens[at:stop])
-        if class_of(last) == "global" and last not in _EDITS and last not in TONES and kind != "B":
-            return Chunk(LEMMA[last], text, form="global")
+        if class_of(last) == "global" and last not in _EDITS and last not in TONES and last not in _COLOUR_NOUNS and (kind != "B" or rest):
+            return Chunk(LEMMA.get(last) or LEMMA_OF_NOUN[last], text, form="global")
         if last in EDIT_NOUNS and any(word in TONES for word in rest):
             return Chunk("T", text)
         if last in EDIT_NOUNS and head not in _EDITS:
             return Chunk(LEMMA_OF_NOUN[last], text, form=EDIT_NOUNS[last])
-        if all(word in TONES for word in words) and last not in _NOUN_TONES and last not in COLOUR_FAMILIES:
+        if all(word in TONES for word in words) and last not in _NOUN_TONES and not is_colour(last):
             return Chunk("T", text)
         if kind == "B" and all(word in STATES for word in words):
             return Chunk("state", text)
@@ -536,6 +552,8 @@ class _Cutter:
             if kind != "A":
                 return Chunk("E", text, cues=("last",) if any(word in _LAST for word in rest) else ())
             return Chunk("N", text)
+        if head in _PLACES and any(word in TONES for word in rest):
+            return Chunk("T", text)
         if (last in _PLACES or head in _PLACES) and all(word in _PLACES or word in _PLACE_WORDS or word.endswith(("ed", "ing")) for word in rest):
             if kind != "A" or any(word in ("spot", "place", "space", "room") for word in words) or head in ("spot", "place", "position", "location", "space", "room", "home", "placement", "corner", "side", "part", "area", "region", "layer", "way", "bit", "base", "destination"):
                 return Chunk("L", text)
@@ -544,10 +562,12 @@ class _Cutter:
         if kind == "A" and (head in _COPIES or "another" in cues and head in GENERAL and not _is_named(rest)):
             return Chunk("A", text, number=number, cues=("another",))
         if last in ("one", "ones") or (head in GENERAL and not _is_named(rest)):
+            if any(word in TONES for word in rest) and last in ("one", "ones"):
+                return Chunk("T", text)
             if kind == "A" and rest and not all(word in _LAST or word in GENERAL or word in ("whole",) for word in rest):
-                colours = [word for word in rest if word in COLOUR_FAMILIES]
+                colours = [word for word in rest if is_colour(word)]
                 if last in ("one", "ones") and colours:
-                    return Chunk("C", text, name=" ".join(word for word in rest if word in COLOUR_FAMILIES or word in SHADES))
+                    return Chunk("C", text, name=" ".join(word for word in rest if is_colour(word) or word in SHADES))
             if kind == "A" and "another" not in cues:
                 if last == "one":
                     return Chunk("A", text, cues=("pronoun",), number=number) if not rest else Chunk("A", text, name="", number=number, cues=("pronoun",))
@@ -587,6 +607,19 @@ _NOUN_TONES = word_set("light cartoon sunset sunrise dusk dawn winter summer aut
 _COPIES = word_set("companion twin copy duplicate sibling instance replica counterpart clone double mate buddy friend")
 _THERE_NOW = word_set("current present original old existing own new former previous")
 _PLAIN = word_set("whole single other same big small large visual further decorative graphical additional extra little")
+_FOLLOWING = word_set(
+    "disappear vanish go appear become turn be sit stand rest lie replace take move carry show get look leave have need "
+    "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
+    "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
+    "start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange put "
+    "place morph transform convert shift slide fade supersede stick hang"
+)
+_CAUSES = word_set(
+    "let make have help see watch can could would should must may might will shall do be if so_that that until till "
+    "which what where want ensure imagine pretend wish like love and , that_is need like when whether"
+)
+_PLACE_ADVERBS = word_set("there somewhere elsewhere halfway midway centrally upwards downwards leftwards rightwards")
+_SIDES = word_set("left right center centre middle top bottom")
 _BASE = {"wants": "want", "wanted": "want", "needs": "need", "needed": "need", "wished": "wish"}
 _THERE_BE = word_set("be is are was were should must could can would needs need has ought might")
 _BEFORE_VERB = word_set(", . : ; ! ? and but then to please just kindly now so you we i us also or ok okay") | {""}
@@ -594,13 +627,13 @@ _BEFORE_VERB = word_set(", . : ; ! ? and but then to please just kindly now so y
 
 def _colour_tail(words: list[str]) -> int:
     """How many words at the end are a colour with its shades."""
-    if words[-1] not in COLOUR_FAMILIES:
+    if not is_colour(words[-1]):
         return 0
     tail = 1
     while tail < len(words) and (
         words[-tail - 1] in SHADES
-        or (words[-tail - 1] in COLOUR_FAMILIES)
-        or (words[-tail - 1] == "and" and tail + 1 < len(words) and words[-tail - 2] in COLOUR_FAMILIES)
+        or (is_colour(words[-tail - 1]))
+        or (words[-tail - 1] == "and" and tail + 1 < len(words) and is_colour(words[-tail - 2]))
     ):
         tail += 1
     return tail
@@ -612,8 +645,8 @@ def _is_last(words: list[str]) -> bool:
 
 def _is_named(rest: list[str]) -> bool:
     """Whether words before "shape" or "symbol" say what it is: "star shape", but not "red shape"."""
-    plain = COLOUR_FAMILIES.keys() | SHADES | _LAST | STATES | GENERAL
-    return any(word not in plain and word not in _PLAIN for word in rest)
+    plain = SHADES | _LAST | STATES | GENERAL
+    return any(not is_colour(word) and word not in plain and word not in _PLAIN for word in rest)
 
 
 def _clean(name: str, number: int) -> str:

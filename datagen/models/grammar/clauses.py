@@ -21,7 +21,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"'re\b", " are"),
     (r"\bi'm\b", "i am"),
     (r"\b(it|that|what|there|who|where|here|how|everything|nothing|something|he|she|this)'s\b", r"\1 is"),
-    (r"\b(?:get(?:ting)?|got) rid of\b|\bdo(?:ing)? away with\b|\bpart(?:ing)? with\b|\b(?:be|have) done with\b", "remove"),
+    (r"\b(?:get(?:ting)?|got) rid of\b|\bdo(?:ing)? away with\b|(?:^|\bto |\bus |\bcan we |\byou )part(?:ing)? with\b|\b(?:be|have) done with\b", "remove"),
     (r"\bsay(?:ing)? (?:good)?bye to\b|\b(?:dispose|disposing) of\b|\bdo(?:ing)? without\b|\brid \b(?=.* of\b)", "remove "),
     (r"\b(?:in|to|at|into) (?:the )?(?:very |exact )?(?:place|stead|lieu) of\b|\binstead of\b|\brather than\b|\bin lieu of\b", "instead_of"),
     (r"\b(?:take|takes|taking|taken|occupy|occupies|assume|assumes|fill|fills) (?:over )?the (?:place|spot|role|position) of\b", "instead_of"),
@@ -35,7 +35,13 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bout of\b", "out_of"),
     (r"\bas well as\b|\btogether with\b|\balong with\b", "and"),
     (r"\b(?:such|so) that\b", "so_that"),
+    (r"\b(?:make it (?:seem |look )?|look |looks |looking )?(?:as if|as though|like) ([^,.]{3,60}?) (?:was|were|had|is|has) (?:never|not)(?: been| existed)?(?: there| here| present|(?: in the \w+)| at all)*(?=[,.!?]|$)", r"without \1"),
     (r"\bas (?:though|if)\b", "like"),
+    (r"\b(?:prefer|rather have|rather see) ([^,.]{3,60}?) (?:over|to) (the|that|this)\b", r"want \1 instead_of \2"),
+    (r"\bno more\b", "without"),
+    (r"\bafter all\b", ""),
+    (r"\b(?:it is |it's )?(?:high )?time to\b", ""),
+    (r"\b(?:it is |it's )?(?:high )?time for (?=an? |some |two )", "want "),
     (r"\bblack[- ]and[- ]white\b|\bb\s*&\s*w\b|\bb/w\b|\bshades of gr[ea]y\b|\bgr[ea]y ?-?(?:scale|tones)\b", "greyscale"),
     (r"\bno longer\b|\bnot any ?more\b|\bany ?more\b", "no_longer"),
     (r"\b(?:a|just a|one) (?:bit|little|tad|touch|lot|few shades|notch)(?: (?:more )?(?=[a-z]+er\b)|(?= (?:up|down|bright|dark|warm|cold|cool|to|toward)|[.,!?]|$))", " "),
@@ -52,7 +58,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bi (?:think|believe|feel|guess|suppose|reckon|suggest|figure|say|feel like)(?: that)?\b(?! of\b)", ""),
     (r"\b(?:would|should|'d) (?:really |very much |also )?(?:like|love)\b", "want"),
     (r"\bas a whole\b", ""),
-    (r"\b(?:right|straight|directly|exactly|squarely|precisely|smack|just|way|all the way) (?=(?:in|on|at|onto|over|under|above|below|into|next|beside|before_of|upon|up|down|to the)\b)", ""),
+    (r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top )(?<!bottom )(?<!for )\b(?:right|straight|directly|exactly|squarely|precisely|smack|just|way|all the way) (?=(?:in|on|at|onto|over|under|above|below|into|next|beside|before_of|upon|up|down|to the)\b)", ""),
     (r"\bplus (?=an? |the |some |two |three )", "and "),
     (r"\bone (?:less|fewer)(?: (?:of|among))?\b", "remove one of"),
     (r"\bone too many\b(?: of)?", "too_many"),
@@ -75,10 +81,12 @@ _WITH_LEFT = re.compile(
 )
 _ASIDE = re.compile(
     r"(?P<lead>^|,\s*|\s+)(?P<text>(?:because|since|as (?=it |the |this |that |they |there |i )|in order (?:to|not to)|for the sake of|considering|given that|given the"
-    r"|for (?:better|greater|more|a (?:more|better|different|nicer|cleaner)|some|company|contrast|balance|variety|fun)\b|due to|thanks to|after the edit|(?<!i )(?<!we )(?<!more )(?<!one )(?<!look )(?<!looks )like (?=an? |the |it |they |there |on |in |i |sun|dusk|when |if )|to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b)[^,;]*)",
+    r"|for (?:better|greater|more|a (?:more|better|different|nicer|cleaner)|some|company|contrast|balance|variety|fun)\b|due to|thanks to|after the edit|(?<!i )(?<!we )(?<!more )(?<!one )(?<!look )(?<!looks )like (?=an? |the |it |they |there |on |in |i |sun|dusk|when |if ))[^,;]*)",
     re.IGNORECASE,
 )
-"""A clause that gives a reason, a purpose or a comparison."""
+"""A clause that gives a reason or a comparison."""
+_PURPOSE = re.compile(r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)", re.IGNORECASE)
+"""A clause that says what for."""
 
 
 class Clause(NamedTuple):
@@ -112,7 +120,7 @@ def clauses_of(sentence: str) -> list[Clause]:
         asides.append(found["text"])
         return f" {len(asides) - 1}\x00 "
 
-    for pattern in (_WITH_LEFT, _CONSTRAINT, _ASIDE):
+    for pattern in (_WITH_LEFT, _CONSTRAINT, _ASIDE, _PURPOSE):
         sentence = pattern.sub(cut, sentence)
     clauses: list[Clause] = []
     for piece in re.split(r"(\d+\x00)", sentence):
@@ -134,7 +142,7 @@ def _split(chunks: list[Chunk]) -> list[list[Chunk]]:
     """The chunks split before each further clause that has a verb of its own."""
     parts: list[list[Chunk]] = [[]]
     for at, chunk in enumerate(chunks):
-        if chunk.symbol in _JOINTS and parts[-1] and _starts_clause(chunks[at + 1 :], after=chunk.symbol) and _has_verb(parts[-1]):
+        if chunk.symbol in _JOINTS and parts[-1] and _starts_clause(chunks[at + 1 :], after=chunk.symbol) and (_has_verb(parts[-1]) or chunk.symbol == ":"):
             parts.append([])
         parts[-1].append(chunk)
     return [part for part in parts if any(re.search(r"\w", chunk.words) for chunk in part)]

@@ -37,6 +37,8 @@ class Reading(NamedTuple):
     """What it asks for; [] if nothing, or if it is not understood."""
     named: str = ""
     """The thing that it names, and that a later pronoun may mean; '' if none."""
+    wishes: bool = False
+    """Whether it asks for something, understood or not."""
     several: str = ""
     """The name of equal things that it counts or calls together, '' if none."""
     is_one: bool = False
@@ -47,6 +49,8 @@ class Reading(NamedTuple):
     """A colour that it only mentions."""
     instead: bool = False
     """Whether what it brings comes in the place of something."""
+    negated: bool = False
+    """Whether it only says that something is not wanted."""
     vacated: bool = False
     """Whether it brings something to a place that it does not name, such as "there"."""
 
@@ -54,14 +58,14 @@ class Reading(NamedTuple):
 _NO_ANCHOR = frozenset(("of", "for", "with", "by", "into", "to", "as", "like", "than", "instead_of", "per", "about", "via", "without", "minus", "except"))
 _ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
 _REMOVED = re.compile((
-    r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get|airbrush"
+    r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get|airbrush|clean"
     r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
     r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by|between|around|along|down|up|and)\b)"
     r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from|out_of) G\b"
     r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
     r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
     r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
-    r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b"
+    r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
     r"|\b(?:should|must|may|can|could|would|have to|need to|ought to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
     r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
     r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
@@ -73,11 +77,11 @@ _REMOVED = re.compile((
 _UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
 _NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
 _BECOMES = re.compile(
-    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:\w+ )?A\b|\blet [DIO] be A\b|\bmake [DIO] A\b|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
+    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
 _WISHED = re.compile(
     r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please|have to|got to"
-    r"|instead|deserve|lack|missing|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)"
+    r"|instead|deserve|lack|missing|miss|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)"
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|make|know)\b")
@@ -95,10 +99,11 @@ def read_clause(clause: Clause) -> Reading:
     several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
     one_of = any("one_of" in chunk.cues for chunk in things)
     if clause.aside:
-        return Reading([], named, several, one_of)
-    if line.startswith("instead_of") and "A" not in line.split() and len(_mains(things)) < 2 and not any(chunk.symbol == "C" for chunk in chunks):
-        return Reading([], named, several, one_of, instead=True)
-    forms = _read(chunks, line, things, clause.sentence, clause.text) if _asks(chunks, line) else []
+        return Reading([], named, False, several, one_of)
+    if line.startswith(("instead_of", "where D", "where you have D")) and "A" not in line.split() and len(_mains(things)) < 2 and not any(chunk.symbol == "C" for chunk in chunks):
+        return Reading([], named, False, several, one_of, instead=True)
+    wishes = _asks(chunks, line)
+    forms = _read(chunks, line, things, clause.sentence, clause.text) if wishes else []
     instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
     vacated = bool(re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line))
     # "change it", "do that", "show me": what is done stands beside it
@@ -108,7 +113,7 @@ def read_clause(clause: Clause) -> Reading:
     if len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to) and first in _VAGUE:
         vague = vague or not re.search(r"\b(?:T|state)\b", line)
     colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    return Reading(forms, named, several, one_of, vague, "" if forms else colour, instead, vacated)
+    return Reading(forms, named, wishes, several, one_of, vague, "" if forms else colour, instead, bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks), vacated)
 
 
 def _is_several(chunk: Chunk) -> bool:
@@ -125,11 +130,13 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
     first = next((chunk for chunk in chunks if chunk.symbol not in _FILLERS), None)
     if first is None or first.symbol == "who":
         return False
+    if re.match(r"(?:please |just )*(?:do not|never) ", line):
+        return bool(re.match(r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is|L)\b)", line))
     if first.form and first.symbol not in ("look", "appear"):
         return True
-    if line.startswith(("do not", "never ", "not ", "when ", "once ", "after ")) or _SEEN.match(line):
+    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line) or _SEEN.match(line):
         return False
-    return bool(_WISHED.search(line)) or not _FINITE.search(line)
+    return bool(_WISHED.search(line)) or bool(re.search(r"\bL be (?:\w+ )?L\b", line)) or not _FINITE.search(line)
 
 
 _SEEN = re.compile(r"(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))\b(?! (?:to|C)\b)")
@@ -178,9 +185,8 @@ def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str
         return [_form("undo", mains[0], ())]
     if colour and not news and (mains or anchors or re.search(r"\bC\b", line)):
         targets = mains or [anchor for anchor in anchors if anchor.symbol in ("D", "I", "B", "O")]
-        if not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer)\b", line):
-            return []
-        target = targets[0] if targets else Chunk("I", "it", cues=("pronoun",))
+        bare = not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer)\b", line)
+        target = targets[0] if targets else Chunk("I", "it", cues=("pronoun", "bare") if bare else ("pronoun",))
         return [_form("change", target, anchors if mains else anchors[1:], colour=colour)]
     if news:
         news = [_coloured(news[0], colour), *news[1:]]
@@ -220,7 +226,10 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
     anchors: list[Chunk] = []
     news: list[Chunk] = []
     placed = ""
+    given = re.search(r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine|put|use|fit|furnish|crown|supply|join)\b", line)
     for thing in things:
+        if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not given:
+            continue  # "the man with the camera"
         preposition = thing.preposition or (placed if thing.joined and thing.symbol in ("D", "I", "B") else "")
         placed = preposition if preposition in _ANCHORED else ""
         is_place = preposition in _ANCHORED and not (preposition == "from" and not mains)
@@ -280,6 +289,8 @@ def _is_global(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], ancho
         return True
     if "T" in symbols and not owned and "C" not in symbols:
         return True
+    if "Q" in symbols and not owned and not pointed and any(chunk.symbol == "Q" and re.search(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b", chunk.words) for chunk in chunks):
+        return bool(verbs) or fragment
     if "C" in symbols:
         return False
     if "Q" in symbols and not owned and not pointed:
@@ -302,7 +313,9 @@ def _replaced(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: 
     colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
     if news and known and (asked or removes or _BECOMES.search(line)):
         old, new = known[0], news[0]
-        if "replace" not in classes and "one_of" not in old.cues and not asked and not removes and new.preposition in ("with", "for", "as"):
+        if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
+            return []
+        if "replace" not in classes and "one_of" not in old.cues and not asked and not removes and new.preposition in ("with", "for"):
             return []
         if not new.name and not asked:
             return [_form("change", old, (), colour=colour)]

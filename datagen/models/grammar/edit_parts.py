@@ -70,6 +70,7 @@ class _Discourse:
         """Whether one of them was named."""
         self.instead = False
         """Whether what comes next is in the place of what was named."""
+        self.negated = False
         self.colour = ""
         """A colour that was only mentioned."""
         self.regrets = False
@@ -102,7 +103,7 @@ class _Discourse:
                     cues = tuple(cue for cue in thing.cues)
                     self.forms.append(ClauseForm("undo", thing.name, cues=cues if not thing.name else ()))
                     return True
-        if GEOMETRIC.search(re.sub(r"\breverse[ds]?\b", "", sentence)) or not UNDO.search(stripped):
+        if GEOMETRIC.search(re.sub(r"(?i)\brevers(?:e[ds]?|al)\b", "", sentence)) or not UNDO.search(stripped):
             return False
         if not (self.forms and self.forms[-1].op == "undo"):
             self.forms.append(ClauseForm("undo"))
@@ -122,12 +123,16 @@ class _Discourse:
         self.instead = self.instead or (reading.instead and not reading.forms)
         if reading.colour and last and last.op == "change" and not (last.colour or last.renamed_to):
             self.forms[-1] = last._replace(colour=reading.colour)
+        if not reading.forms and reading.wishes and reading.named and self.colour:
+            reading = reading._replace(forms=[ClauseForm("change", reading.named, colour=self.colour)])
+        self.colour = reading.colour or self.colour
         forms = [self._bound(form, reading) for form in reading.forms if "bare" not in form.cues or self.named]
         if forms and forms[0] == last and last.op in ("global", "undo"):
             forms = []
         if forms and last and self._continues(forms[0], last, reading):
             forms = []
         self.forms += forms
+        self.negated = reading.negated and bool(forms)
         self.several = reading.several or self.several
         self.is_one = self.is_one or reading.is_one
         self.named = (forms[-1].renamed_to or forms[-1].object if forms else "") or reading.named or self.named
@@ -180,6 +185,12 @@ class _Discourse:
         if form.op == "add" and last.op == "add" and form.object == last.object and reading.named in ("", last.object):
             return True
         if form.op == "add" and last.op in ("remove", "replace") and not last.renamed_to and (reading.vacated or reading.instead or last.op == "replace") and last.object != form.object:
+            self.forms[-1] = last._replace(op="replace", renamed_to=form.object)
+            return True
+        if form.op == "replace" and last.op == "remove" and (same or not form.object):
+            self.forms[-1] = form._replace(object=last.object, cues=last.cues)
+            return True
+        if form.op == "add" and last.op == "remove" and self.negated:
             self.forms[-1] = last._replace(op="replace", renamed_to=form.object)
             return True
         if form.op == last.op and same and form.op in ("remove", "change", "move"):

@@ -28,6 +28,13 @@ COLOUR_FAMILIES: dict[str, frozenset[str]] = {
     for word in (*synonyms.split(), *(families.split() if " " not in families else ()))
 }
 """The basic colours that a colour word may mean."""
+
+
+def is_colour(word: str) -> bool:
+    """Whether a word in lower case is a colour: `blue`, `off-white`."""
+    return word in COLOUR_FAMILIES or ("-" in word and word.rpartition("-")[2] in COLOUR_FAMILIES)
+
+
 _SIZES = {
     **dict.fromkeys(word_set("big bigger large larger huge giant great enormous gigantic tall"), "large"),
     **dict.fromkeys(word_set("small smaller little tiny miniature mini short"), "small"),
@@ -97,7 +104,7 @@ def kind_of(name: str) -> str:
 def colours_of(name: str) -> frozenset[str]:
     """The basic colours that the words of a name allow; empty if it names none."""
     words = _WORD.findall(name.lower())
-    return frozenset().union(*(COLOUR_FAMILIES.get(word, frozenset()) for word in words[:-1]))
+    return frozenset().union(*(COLOUR_FAMILIES.get(word if word in COLOUR_FAMILIES else word.rpartition("-")[2], frozenset()) for word in words[:-1]))
 
 
 def contradicts(name: str, other: str) -> bool:
@@ -113,3 +120,9 @@ def may_be_same(name: str, other: str) -> bool:
     """Whether two names may be of one thing: of one kind, and without a contradiction."""
     kinds = kind_of(name), kind_of(other)
     return bool(kinds[0]) and kinds[0] == kinds[1] and not contradicts(name, other)
+
+
+def share_noun(name: str, other: str) -> bool:
+    """Whether two names have a noun in common, such as "rocket ship" and "space rocket", and may be of one thing."""
+    nouns = [{singularize(word) for word in _WORD.findall(text.lower())} - _PLAIN - GENERAL - SHADES for text in (name, other)]
+    return any(not is_colour(word) and word not in _SIZES for word in nouns[0] & nouns[1]) and not contradicts(name, other)

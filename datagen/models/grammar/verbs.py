@@ -7,7 +7,7 @@ import re
 from datagen.models.grammar.thing_names import word_set
 
 _CLASSES = {
-    "remove": """remove delete erase eliminate discard scrap banish hide ditch omit exclude dispose scrub dump expunge
+    "remove": """remove kill delete erase eliminate discard scrap banish hide ditch omit exclude dispose scrub dump expunge
         obliterate purge eradicate disappear vanish subtract nix zap axe evict nuke bin trash junk vaporize vaporise
         dissolve oust efface excise lose conceal inpaint uninstall unadd purify censor unlist oust""",
     "replace": """replace swap exchange substitute trade switch supersede supplant interchange""",
@@ -32,7 +32,7 @@ _CLASSES = {
         double replicate go have let want need belong end lean feel seem distract concern occupy contain benefit suit fit drift bother annoy ruin
         hurt suffer clash deserve lack miss hold wear face remain exist float hover consider request serve feel ask end fit
         attract obstruct block fall lead read happen start begin continue require overlap match reveal vary see imagine pretend ensure perform sit stand lie rest land stay
-        appear look enlarge shrink polish open close clean fade bleach throw toss yank peel scratch cross strike
+        appear look enlarge shrink polish open close clean fade bleach throw toss yank peel scratch strike
         trim snip carve forget scratch disregard ignore skip dismiss reject remember stop help do say exit depart
         touch affect reconstruct blend complete simplify extend merge work call""",
 }
@@ -54,7 +54,7 @@ _NOUNS = {
     "remove": "removal deletion erasure elimination disposal exclusion omission", "replace": "replacement substitution "
     "exchange swap", "place": "addition insertion placement inclusion introduction", "move": "relocation repositioning "
     "movement displacement", "undo": "reversal rollback reversion cancellation restoration",
-    "paint": "recolouring recoloring recolor recolour", "turn": "conversion transformation",
+    "paint": "recolouring recoloring recolor recolour", "turn": "conversion transformation", "mirror": "reflection mirroring",
 }  # fmt: skip
 """Nouns that name an edit: "removal of the star"."""
 
