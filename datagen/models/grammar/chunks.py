@@ -117,14 +117,14 @@ _EDITS = word_set(
     "changes edit-step result history state version"
 )
 _ABSTRACT = word_set(
-    "way time minute moment second sake rest remainder session chat conversation rule kid eye eyes look effect visual "
+    "way time minute moment second sake rest remainder session chat conversation rule kid look effect visual "
     "trace company fun sense idea mistake favourite favorite client viewer order contrast number object-count "
     "something anything nothing none everything-else attention focus interest detail details favour favor bit lot "
-    "touch kind sort type type default lack presence role subject target task case point while day night hour "
+    "touch kind sort type type default lack presence role subject target task case point while hour "
     "difference detail remark uniformity hurry reason result outcome purpose need wish preference matter choice "
     "thought thoughts bit-of guess trick job shape-and-size size outline form distraction element-count "
     "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life deal problem issue fault "
-    "fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount degree extent percent sun sunlight sunset dusk evening "
+    "fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount degree extent percent sun sunlight evening "
     "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
 _NOT_VERBS = word_set(
@@ -139,7 +139,7 @@ STATES: Final = word_set(
     "sharper upside-down"
 )
 TONES: Final = word_set(
-    "bright brighter brightest dark darker light lighter warm warmer cool cooler cold colder chilly chillier moodier dim dimmer "
+    "bright brighter brightest dark darker light lighter warm warmer cool cooler cold colder chilly chillier day night moodier stronger weaker softer dim dimmer "
     "sharp sharper blurry blurrier sunny sunnier snowy rainy foggy greyscale grayscale gray-scale grey-scale monochrome "
     "monochromatic sepia vintage retro colourless colorless colourful colorful desaturated saturated vivid vibrant "
     "faded moody cinematic wintry winter summer autumn nighttime daytime dusk dawn sunset sunrise cartoon cartoonish "
@@ -279,7 +279,7 @@ class _Cutter:
         elif self._word(at) in _SEVERAL:
             kind, number, at = "A", 0, at + 1
             at += self._word(at) == "of"
-        elif self._is_number(at) and self._is_noun(at + 1):
+        elif self._is_number(at) and self._is_noun(at + 1) and not (self._word(at + 1) in STATES | TONES and not self._is_noun(at + 2)):
             kind, number, at = "A", self._number(at), at + 1
             if self._word(at) in ("more", "further", "additional", "extra", "other"):
                 cues.append("another")
@@ -458,7 +458,7 @@ class _Cutter:
                 return LEMMA.get(word) != word or word in _COLOUR_NOUNS
             if LEMMA.get(word) != word and not word.endswith("s"):
                 return not nouns and not (alone and first)
-            if alone and first:
+            if (alone and first) or (nouns and (LEMMA.get(word) in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo")))):
                 return False
             return not (LEMMA.get(word) in _FOLLOWING and nouns and self._is_subject(at))
         return True
@@ -539,6 +539,8 @@ class _Cutter:
             return Chunk("state", text)
         if last in TONES and kind in ("B", "A") and not rest and kind == "B":
             return Chunk("T", text)
+        if any(is_colour(word) and word not in TONES for word in rest) and last in _COLOUR_NOUNS:
+            return Chunk("Q", text)
         if last in _PROPERTIES or (last in _COLOUR_NOUNS or head in _COLOUR_NOUNS):
             return Chunk("T" if any(word in TONES for word in rest) else "Q", text)
         if last in ("information", "level", "levels", "mood", "end") and rest and (rest[-1] in _PROPERTIES or rest[-1] in _COLOUR_NOUNS):
@@ -603,7 +605,7 @@ class _Cutter:
 
 
 _STANDS = word_set("camera tripod light lamp coat hat music night news flower plant cake umbrella fruit display hot-dog")
-_NOUN_TONES = word_set("light cartoon sunset sunrise dusk dawn winter summer autumn anime watercolor watercolour greys grays")
+_NOUN_TONES = word_set("light day night cartoon sunset sunrise dusk dawn winter summer autumn anime watercolor watercolour greys grays")
 _COPIES = word_set("companion twin copy duplicate sibling instance replica counterpart clone double mate buddy friend")
 _THERE_NOW = word_set("current present original old existing own new former previous")
 _PLAIN = word_set("whole single other same big small large visual further decorative graphical additional extra little")
@@ -612,8 +614,10 @@ _FOLLOWING = word_set(
     "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
     "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
     "start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange put "
+    "smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
+_NEVER_NOUNS = word_set("become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove delete replace")
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "
     "which what where want ensure imagine pretend wish like love and , that_is need like when whether"

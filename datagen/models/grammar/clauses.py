@@ -10,61 +10,70 @@ from datagen.models.grammar.thing_names import COLOUR_FAMILIES
 
 _IS = r"(?:is|are|was|were|be)"
 _PICTURE = r"(?:image|picture|photo|photograph|scene|composition|layout|things?|shot|frame)"
-_PHRASES: tuple[tuple[str, str], ...] = (
-    (r"\bcan't\b|\bcannot\b", "can not"),
-    (r"\bwon't\b", "will not"),
-    (r"\blet's\b|\blet us\b", "let us"),
-    (r"n't\b|\bnt\b", " not"),
-    (r"'d\b", " would"),
-    (r"'ll\b", " will"),
-    (r"'ve\b", " have"),
-    (r"'re\b", " are"),
-    (r"\bi'm\b", "i am"),
-    (r"\b(it|that|what|there|who|where|here|how|everything|nothing|something|he|she|this)'s\b", r"\1 is"),
-    (r"\b(?:get(?:ting)?|got) rid of\b|\bdo(?:ing)? away with\b|(?:^|\bto |\bus |\bcan we |\byou )part(?:ing)? with\b|\b(?:be|have) done with\b", "remove"),
-    (r"\bsay(?:ing)? (?:good)?bye to\b|\b(?:dispose|disposing) of\b|\bdo(?:ing)? without\b|\brid \b(?=.* of\b)", "remove "),
-    (r"\b(?:in|to|at|into) (?:the )?(?:very |exact )?(?:place|stead|lieu) of\b|\binstead of\b|\brather than\b|\bin lieu of\b", "instead_of"),
-    (r"\b(?:take|takes|taking|taken|occupy|occupies|assume|assumes|fill|fills) (?:over )?the (?:place|spot|role|position) of\b", "instead_of"),
-    (r"\b(?:in|at|on|to|take|takes|taking|occupy|occupies) (its|their|his|her) (?:very )?(?:place|stead|spot|former place|position)\b(?! to\b| so\b)", "instead_of it"),
-    (r"\b(?:in|at|takes?|taking|occup(?:y|ies)) ((?:the|this|that) [^,.]{1,40}?)'s (?:place|spot|stead|position)\b", r"instead_of \1"),
-    (r"\b(?:make|makes|making|give|gives|giving) (?:way|place|room) (?:for|to)\b", "replace by"),
-    (r"\bstand(?:s|ing)? in for\b", "instead_of"),
-    (r"\b(?:directly |right )?on top of\b|\batop of\b", "on"),
-    (r"\bin front of\b", "before_of"),
-    (r"\bnext to\b|\bto the (?:left|right) of\b", "beside"),
-    (r"\bout of\b", "out_of"),
-    (r"\bas well as\b|\btogether with\b|\balong with\b", "and"),
-    (r"\b(?:such|so) that\b", "so_that"),
-    (r"\b(?:make it (?:seem |look )?|look |looks |looking )?(?:as if|as though|like) ([^,.]{3,60}?) (?:was|were|had|is|has) (?:never|not)(?: been| existed)?(?: there| here| present|(?: in the \w+)| at all)*(?=[,.!?]|$)", r"without \1"),
-    (r"\bas (?:though|if)\b", "like"),
-    (r"\b(?:prefer|rather have|rather see) ([^,.]{3,60}?) (?:over|to) (the|that|this)\b", r"want \1 instead_of \2"),
-    (r"\bno more\b", "without"),
-    (r"\bafter all\b", ""),
-    (r"\b(?:it is |it's )?(?:high )?time to\b", ""),
-    (r"\b(?:it is |it's )?(?:high )?time for (?=an? |some |two )", "want "),
-    (r"\bblack[- ]and[- ]white\b|\bb\s*&\s*w\b|\bb/w\b|\bshades of gr[ea]y\b|\bgr[ea]y ?-?(?:scale|tones)\b", "greyscale"),
-    (r"\bno longer\b|\bnot any ?more\b|\bany ?more\b", "no_longer"),
-    (r"\b(?:a|just a|one) (?:bit|little|tad|touch|lot|few shades|notch)(?: (?:more )?(?=[a-z]+er\b)|(?= (?:up|down|bright|dark|warm|cold|cool|to|toward)|[.,!?]|$))", " "),
-    (rf"\b(?:from )?(?:exactly |precisely |right )?(?:what|where|how) (?:it|they|that|this|he|she|things) (?:currently |now )?(?:{_IS}|stands?|sits?|lies?|looks?)(?: (?:now|currently|right now|at present|at the moment|today|already))?\b(?! in the (?:picture|image|photo))", "where_it_is"),
-    (rf"\b(?:instead_of|not|from|than) where_it_is\b", "instead"),
-    (r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) (\w+)", "instead"),
-    (r"\b(?:from|out_of) (?:its|their|the) (?:current|present|original|old|existing) (\w+)", ""),
-    (r"\b(?:once again|one more time|over again|a second time|yet again|all over again|another time)\b", "again"),
-    (rf"^(?:please |kindly |then |now |could you |can you |would you )*(?:edit|modify|change|adjust|alter|update|retouch|rework|arrange|rearrange|redo|make|fix|render|set|compose) (?:it|((?:the |this |that |my |our )?{_PICTURE})) (?:accordingly )?so_that\b", r"ensure \1 so_that"),
-    (r"\b(?:make|making|be) (?:sure|certain)\b(?: that)?|\bensure that\b|\bsee to it that\b|\bmake it so(?:_that)?\b|\bso_make it\b", "ensure"),
-    (r"\b(?:in|of) the same (?:kind|type|sort)\b", ""),
-    (r"\bof (?:its|the same|that|this) (?:own )?(?:kind|type|sort)\b", "of_kind"),
-    (r"\bthank you(?: (?:so|very) much)?\b|\bthanks(?: a lot)?\b|\bfor me\b|\bif (?:possible|you can|you could|you would|you do not mind|that is ok(?:ay)?)\b", ""),
-    (r"\bi (?:think|believe|feel|guess|suppose|reckon|suggest|figure|say|feel like)(?: that)?\b(?! of\b)", ""),
-    (r"\b(?:would|should|'d) (?:really |very much |also )?(?:like|love)\b", "want"),
-    (r"\bas a whole\b", ""),
-    (r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top )(?<!bottom )(?<!for )\b(?:right|straight|directly|exactly|squarely|precisely|smack|just|way|all the way) (?=(?:in|on|at|onto|over|under|above|below|into|next|beside|before_of|upon|up|down|to the)\b)", ""),
-    (r"\bplus (?=an? |the |some |two |three )", "and "),
-    (r"\bone (?:less|fewer)(?: (?:of|among))?\b", "remove one of"),
-    (r"\bone too many\b(?: of)?", "too_many"),
-    (r"\b(?:this|that) time\b|\bfor (?:a change|once|now)\b|\bat (?:present|the moment)\b|\bright now\b|\bby the way\b|\bof course\b", ""),
+_PHRASES: tuple[tuple[str, str, str], ...] = (
+    ("can't|cannot", r"\bcan't\b|\bcannot\b", "can not"),
+    ("won't", r"\bwon't\b", "will not"),
+    ("let", r"\blet's\b|\blet us\b", "let us"),
+    ("n't|nt", r"n't\b|\bnt\b", " not"),
+    ("'d", r"'d\b", " would"),
+    ("'ll", r"'ll\b", " will"),
+    ("'ve", r"'ve\b", " have"),
+    ("'re", r"'re\b", " are"),
+    ("i'm", r"\bi'm\b", "i am"),
+    ("'s", r"\b(it|that|what|there|who|where|here|how|everything|nothing|something|he|she|this)'s\b", r"\1 is"),
+    ("rid|away|part|done", r"\b(?:get(?:ting)?|got) rid of\b|\bdo(?:ing)? away with\b|(?:^|\bto |\bus |\bcan we |\byou )part(?:ing)? with\b|\b(?:be|have) done with\b", "remove"),
+    ("bye|dispos|without|rid", r"\bsay(?:ing)? (?:good)?bye to\b|\b(?:dispose|disposing) of\b|\bdo(?:ing)? without\b|\brid \b(?=.* of\b)", "remove "),
+    ("place|stead|lieu|rather", r"\b(?:in|to|at|into) (?:the )?(?:very |exact )?(?:place|stead|lieu) of\b|\binstead of\b|\brather than\b|\bin lieu of\b", "instead_of"),
+    ("the place|spot|role|position", r"\b(?:take|takes|taking|taken|occupy|occupies|assume|assumes|fill|fills) (?:over )?the (?:place|spot|role|position) of\b", "instead_of"),
+    ("its |their |his |her ", r"\b(?:in|at|on|to|take|takes|taking|occupy|occupies) (its|their|his|her) (?:very )?(?:place|stead|spot|former place|position)\b(?! to\b| so\b)", "instead_of it"),
+    ("'s ", r"\b(?:in|at|takes?|taking|occup(?:y|ies)) ((?:the|this|that) [^,.]{1,40}?)'s (?:place|spot|stead|position)\b", r"instead_of \1"),
+    ("place|way", r"\b(?:make|makes|making|give|gives|giving) (?:way|place) (?:for|to)\b", "replace by"),
+    ("stand", r"\bstand(?:s|ing)? in for\b", "instead_of"),
+    ("top of", r"\b(?:directly |right )?on top of\b|\batop of\b", "on"),
+    ("front of", r"\bin front of\b", "before_of"),
+    ("next to|to the", r"\bnext to\b|\bto the (?:left|right) of\b", "beside"),
+    ("out of", r"\bout of\b", "out_of"),
+    ("with|as well", r"\bas well as\b|\btogether with\b|\balong with\b", "and"),
+    ("that", r"\b(?:such|so) that\b", "so_that"),
+    ("as if|as though|like", r"\b(?:make it (?:seem |look )?|look |looks |looking )?(?:as if|as though|like) ([^,.]{3,60}?) (?:was|were|had|is|has) (?:never|not)(?: been| existed)?(?: there| here| present|(?: in the \w+)| at all)*(?=[,.!?]|$)", r"without \1"),
+    ("->|=>|→", r"\s*(?:->|=>|\u2192)\s*", " become "),
+    ("pray", r"^pray\b", ""),
+    ("bye", r"\b(?:good)?bye[ -]?(?:good)?bye\b", "remove"),
+    ("out", r"\b(?:change|trade|switch|swap)(s|d|ped|ed|ing)? out\b", "replace"),
+    ("not th", r",? (?:and |but )?not (the|that) (?=[^,.]+[.!?]?$)(?![^,.]* (?:is|are|was|be|look|should|in|at|on|to)\b)", r" instead_of \1 "),
+    ("giv", r"\bgiv(?:e|es|ing) (?:up )?(?:its|their) (?:place|spot) to\b", "replace by"),
+    ("make a", r"\bmake (an? [^,.]{2,40}?) (?:out_of|from) (the|that)\b", r"make \1 instead_of \2"),
+    ("as if|as though", r"\bas (?:though|if)\b", "like"),
+    ("prefer|rather", r"\b(?:prefer|rather have|rather see) ([^,.]{3,60}?) (?:over|to) (the|that|this)\b", r"want \1 instead_of \2"),
+    ("no more", r"\bno more\b", "without"),
+    ("after all", r"\bafter all\b", ""),
+    ("time to", r"\b(?:it is |it's )?(?:high )?time to\b", ""),
+    ("time for", r"\b(?:it is |it's )?(?:high )?time for (?=an? |some |two )", "want "),
+    ("black|b/w|gray|grey|b &|b&", r"\bblack[- ]and[- ]white\b|\bb\s*&\s*w\b|\bb/w\b|\bshades of gr[ea]y\b|\bgr[ea]y ?-?(?:scale|tones)\b", "greyscale"),
+    ("longer|more", r"\bno longer\b|\bnot any ?more\b|\bany ?more\b", "no_longer"),
+    ("bit|little|tad|touch|lot|shades|notch", r"\b(?:a|just a|one) (?:bit|little|tad|touch|lot|few shades|notch)(?: (?:more )?(?=[a-z]+er\b)|(?= (?:up|down|bright|dark|warm|cold|cool|to|toward)|[.,!?]|$| \w+[.!?]?$))", " "),
+    ("what|where|how", rf"\b(?:from )?(?:exactly |precisely |right )?(?:what|where|how) (?:it|they|that|this|he|she|things) (?:currently |now )?(?:{_IS}|stands?|sits?|lies?|looks?)(?: (?:now|currently|right now|at present|at the moment|today|already))?\b(?! in the (?:picture|image|photo))", "where_it_is"),
+    ("where_it_is", rf"\b(?:instead_of|not|from|than) where_it_is\b", "instead"),
+    ("instead_of", r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) (\w+)", "instead"),
+    ("from|out_of", r"\b(?:from|out_of) (?:its|their|the) (?:current|present|original|old|existing) (\w+)", ""),
+    ("again|more time|second time|another time", r"\b(?:once again|one more time|over again|a second time|yet again|all over again|another time)\b", "again"),
+    ("so_that", rf"^(?:please |kindly |then |now |could you |can you |would you )*(?:edit|modify|change|adjust|alter|update|retouch|rework|arrange|rearrange|redo|make|fix|render|set|compose) (?:it|((?:the |this |that |my |our )?{_PICTURE})) (?:accordingly )?so_that\b", r"ensure \1 so_that"),
+    ("sure|certain|ensure|see to|make it|so_make", r"\b(?:make|making|be) (?:sure|certain)\b(?: that)?|\bensure that\b|\bsee to it that\b|\bmake it so(?:_that)?\b|\bso_make it\b", "ensure"),
+    ("same", r"\b(?:in|of) the same (?:kind|type|sort)\b", ""),
+    ("of ", r"\bof (?:its|the same|that|this) (?:own )?(?:kind|type|sort)\b", "of_kind"),
+    ("thank|for me|if ", r"\bthank you(?: (?:so|very) much)?\b|\bthanks(?: a lot)?\b|\bfor me\b|\bif (?:possible|you can|you could|you would|you do not mind|that is ok(?:ay)?)\b", ""),
+    ("i ", r"\bi (?:think|believe|feel|guess|suppose|reckon|suggest|figure|say|feel like)(?: that)?\b(?! of\b)", ""),
+    ("like|love", r"\b(?:would|should|'d) (?:really |very much |also )?(?:like|love)\b", "want"),
+    ("whole", r"\bas a whole\b", ""),
+    ("right|straight|directly|exactly|squarely|precisely|smack|just|way", r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top )(?<!bottom )(?<!for )\b(?:right|straight|directly|exactly|squarely|precisely|smack|just|way|all the way) (?=(?:in|on|at|onto|over|under|above|below|into|next|beside|before_of|upon|up|down|to the)\b)", ""),
+    ("plus", r"\bplus (?=an? |the |some |two |three )", "and "),
+    ("one less|one fewer", r"\bone (?:less|fewer)(?: (?:of|among))?\b", "remove one of"),
+    ("too many", r"\bone too many\b(?: of)?", "too_many"),
+    ("time|for |at |right now|by the way|course", r"\b(?:this|that) time\b|\bfor (?:a change|once|now)\b|\bat (?:present|the moment)\b|\bright now\b|\bby the way\b|\bof course\b", ""),
 )  # fmt: skip
-_REWRITES = tuple((re.compile(pattern, re.IGNORECASE), new) for pattern, new in _PHRASES)
+"""Set phrases: words of which one stands in each, in lower case; a pattern; what to say instead. Later rows see what
+earlier ones say."""
+_REWRITES = tuple((tuple(words.split("|")), re.compile(pattern, re.IGNORECASE), new) for words, pattern, new in _PHRASES)
 _SENTENCE = re.compile(r"(?<=[^\s.])[.!?;]+(?=\s|$)|\n+|\s+[\u2013\u2014-]+\s+|\u2014")
 _CONSTRAINT = re.compile(
     r"(?P<lead>^|,\s*|\s+(?=while\b|whereas\b|without\b|keeping\b|leaving\b|preserving\b|retaining\b)|\s+and\s+(?=leave\b|keep\b|preserve\b|do not\b))"
@@ -80,13 +89,22 @@ _WITH_LEFT = re.compile(
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
-    r"(?P<lead>^|,\s*|\s+)(?P<text>(?:because|since|as (?=it |the |this |that |they |there |i )|in order (?:to|not to)|for the sake of|considering|given that|given the"
+    r"(?P<lead>^|,\s*|\s+)(?P<text>(?:because|since|as (?=(?:it|they|there|this|that|i) )|as (?=the (?:\w+ ){1,3}?(?:is|are|was|does|do|has|looks?|feels?|seems?|should)\b)|in order (?:to|not to)|for the sake of|considering|given that|given the"
     r"|for (?:better|greater|more|a (?:more|better|different|nicer|cleaner)|some|company|contrast|balance|variety|fun)\b|due to|thanks to|after the edit|(?<!i )(?<!we )(?<!more )(?<!one )(?<!look )(?<!looks )like (?=an? |the |it |they |there |on |in |i |sun|dusk|when |if ))[^,;]*)",
     re.IGNORECASE,
 )
 """A clause that gives a reason or a comparison."""
 _PURPOSE = re.compile(r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)", re.IGNORECASE)
 """A clause that says what for."""
+
+
+_CUTS = (
+    (("with ",), _WITH_LEFT),
+    (("keep", "leav", "preserv", "retain", "maintain", "ensuring", "without", "do not", "while", "whereas", "whilst", "long as", "provided"), _CONSTRAINT),
+    (("because", "since", "as ", "order", "sake", "given", "consider", "for ", "due to", "thanks to", "after the", "like "), _ASIDE),
+    (("to ",), _PURPOSE),
+)
+"""What is cut off a sentence, with words of which one stands in it."""
 
 
 class Clause(NamedTuple):
@@ -101,14 +119,17 @@ class Clause(NamedTuple):
 
 def plain(text: str) -> str:
     """A text with set phrases in one form: "get rid of" is "remove"."""
-    for pattern, new in _REWRITES:
-        text = pattern.sub(new, text)
-    return " ".join(text.split())
+    lower = text.lower()
+    for words, pattern, new in _REWRITES:
+        if any(word in lower for word in words):
+            text, number = pattern.subn(new, text)
+            lower = text.lower() if number else lower
+    return re.sub(r"\s+([.,;!?])", r"\1", " ".join(text.split()))
 
 
 def sentences_of(text: str) -> list[str]:
     """The sentences of a text."""
-    return [sentence for sentence in _SENTENCE.split(text) if re.search(r"\w", sentence)]
+    return [sentence.strip() for sentence in _SENTENCE.split(text) if re.search(r"\w", sentence)]
 
 
 def clauses_of(sentence: str) -> list[Clause]:
@@ -120,8 +141,10 @@ def clauses_of(sentence: str) -> list[Clause]:
         asides.append(found["text"])
         return f" {len(asides) - 1}\x00 "
 
-    for pattern in (_WITH_LEFT, _CONSTRAINT, _ASIDE, _PURPOSE):
-        sentence = pattern.sub(cut, sentence)
+    lower = sentence.lower()
+    for words, pattern in _CUTS:
+        if any(word in lower for word in words):
+            sentence = pattern.sub(cut, sentence)
     clauses: list[Clause] = []
     for piece in re.split(r"(\d+\x00)", sentence):
         if piece.endswith("\x00"):

@@ -49,6 +49,8 @@ class Reading(NamedTuple):
     """A colour that it only mentions."""
     instead: bool = False
     """Whether what it brings comes in the place of something."""
+    is_state: bool = False
+    """Whether it says how something is to look or what it is to do."""
     negated: bool = False
     """Whether it only says that something is not wanted."""
     vacated: bool = False
@@ -62,14 +64,16 @@ _REMOVED = re.compile((
     r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
     r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by|between|around|along|down|up|and)\b)"
     r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from|out_of) G\b"
-    r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
-    r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
+    r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+    r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
+    r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
+    r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
     r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
     r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
     r"|\b(?:should|must|may|can|could|would|have to|need to|ought to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
     r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
     r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
-    r"|\b(?:if|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere|anyway))*$)"
+    r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere|anyway))*$)"
     r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b|\bmust not be\b"
     r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
     r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
@@ -77,22 +81,28 @@ _REMOVED = re.compile((
 _UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
 _NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
 _BECOMES = re.compile(
-    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
+    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
 _WISHED = re.compile(
     r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please|have to|got to"
     r"|instead|deserve|lack|missing|miss|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)"
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
-_FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|make|know)\b")
+_FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
 _GLOBAL_VERBS = frozenset("brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip rotate reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn apply stretch resize colorize".split())
 _SAID = frozenset("take pick select choose look see find locate notice grab get keep consider remember go want let have try use need imagine stop appear stay do say call work show exit extend complete merge help".split())
+_SPEAKING = frozenset("tell explain describe answer write list save download upload recommend".split())
+_ACTING = frozenset("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face".split())
+_STRONG_ADD = frozenset("add insert include create draw sketch generate introduce append".split())
 _VAGUE = frozenset("change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch apply change perform get take pick".split())
+
+
+_VACATED = re.compile(r"\b(?:same|vacated|empty|freed|resulting|that|very) (?:place|spot|gap|position|location|space|hole|area)\b", re.IGNORECASE)
 
 
 def read_clause(clause: Clause) -> Reading:
     """What a clause asks for and names."""
-    chunks = clause.chunks
+    chunks = _with_verb(clause.chunks)
     line = line_of(chunks)
     things = [chunk for chunk in chunks if chunk.is_thing]
     named = next((chunk.name for chunk in (*reversed(_mains(things)), *reversed(things)) if chunk.name and chunk.symbol != "B"), "")
@@ -100,12 +110,12 @@ def read_clause(clause: Clause) -> Reading:
     one_of = any("one_of" in chunk.cues for chunk in things)
     if clause.aside:
         return Reading([], named, False, several, one_of)
-    if line.startswith(("instead_of", "where D", "where you have D")) and "A" not in line.split() and len(_mains(things)) < 2 and not any(chunk.symbol == "C" for chunk in chunks):
+    if re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line) and "A" not in line.split() and len(_mains(things)) < 2 and not any(chunk.symbol == "C" for chunk in chunks):
         return Reading([], named, False, several, one_of, instead=True)
     wishes = _asks(chunks, line)
     forms = _read(chunks, line, things, clause.sentence, clause.text) if wishes else []
     instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
-    vacated = bool(re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line))
+    vacated = bool(_VACATED.search(clause.text)) or bool(re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line))
     # "change it", "do that", "show me": what is done stands beside it
     pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
     first = next((chunk.symbol for chunk in chunks if chunk.form), "")
@@ -113,7 +123,22 @@ def read_clause(clause: Clause) -> Reading:
     if len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to) and first in _VAGUE:
         vague = vague or not re.search(r"\b(?:T|state)\b", line)
     colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    return Reading(forms, named, wishes, several, one_of, vague, "" if forms else colour, instead, bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks), vacated)
+    return Reading(forms, named, wishes, several, one_of, vague, "" if forms else colour, instead, bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks), bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks), vacated)
+
+
+_PARTICLES = frozenset("in out up down off over on away into onto".split())
+
+
+def _with_verb(chunks: list[Chunk]) -> list[Chunk]:
+    """The chunks with an unknown first word as a verb: "polish | the car", "comp in | a star"."""
+    at = next((at for at, chunk in enumerate(chunks) if chunk.symbol not in _FILLERS), len(chunks))
+    if at + 1 >= len(chunks) or chunks[at].symbol not in ("B", "N") or " " in chunks[at].words:
+        return chunks
+    after = [chunk.symbol for chunk in chunks[at + 1 : at + 3]]
+    if after[0] in ("D", "A", "I") or (after[0] in _PARTICLES and after[1:] and after[1] in ("D", "A", "I")):
+        verb = Chunk(chunks[at].words.lower(), chunks[at].words, form="other")
+        return [*chunks[:at], verb, *chunks[at + 1 :]]
+    return chunks
 
 
 def _is_several(chunk: Chunk) -> bool:
@@ -129,17 +154,19 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
     """Whether a clause asks for something, and does not only say what is there."""
     first = next((chunk for chunk in chunks if chunk.symbol not in _FILLERS), None)
     if first is None or first.symbol == "who":
-        return False
+        return "again" in line
     if re.match(r"(?:please |just )*(?:do not|never) ", line):
         return bool(re.match(r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is|L)\b)", line))
+    if _SEEN.match(line):
+        return False
     if first.form and first.symbol not in ("look", "appear"):
         return True
-    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line) or _SEEN.match(line):
+    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line) :
         return False
-    return bool(_WISHED.search(line)) or bool(re.search(r"\bL be (?:\w+ )?L\b", line)) or not _FINITE.search(line)
+    return bool(_WISHED.search(line)) or bool(re.search(r"\bL be (?:\w+ ){0,3}?L\b", line)) or not _FINITE.search(line)
 
 
-_SEEN = re.compile(r"(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))\b(?! (?:to|C)\b)")
+_SEEN = re.compile(r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))(?! rather)\b(?! (?:to|C)\b)")
 _FILLERS = frozenset(", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh even too afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally".split())
 
 
@@ -148,14 +175,22 @@ def _mains(things: Sequence[Chunk]) -> list[Chunk]:
 
 
 def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str, own: str) -> list[ClauseForm]:
+    verbs = [chunk for chunk in chunks if chunk.form]
+    classes = {chunk.form for chunk in verbs}
+    if verbs and verbs[0].symbol in _SPEAKING:
+        return []
     things = _one_of_several(things)
     mains, anchors, news = _sorted_things(things, line)
     colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    verbs = [chunk for chunk in chunks if chunk.form]
-    classes = {chunk.form for chunk in verbs}
+    if re.search(r"\b[a-z_]+ (?:G|I) (?:except|but|besides|apart from) D\b", line) and "remove" in classes:
+        return [ClauseForm("global")]
+    if news and not mains and classes & {"turn", "replace", "global", "paint"} and re.search(r"^(?:\w+ )*?[a-z_]+ G (?:\w+ )*?A\b", line):
+        return [ClauseForm("global", cues=("geometric",) if GEOMETRIC.search(text) else ())]
     if not news and not [thing for thing in mains if thing.symbol != "I" and thing.symbol != "B"] and _is_global(chunks, line, mains, anchors, text):
         pointing = [thing for thing in mains if thing.symbol == "I" and "G" not in line]
         return [ClauseForm("global", cues=(*(("geometric",) if GEOMETRIC.search(text) else ()), *(("pronoun",) if pointing else ())))]
+    if re.search(r"\bagain\b", line) and re.match(r"(?:the |do )?same\b", text, re.IGNORECASE) and mains and mains[0].symbol == "D":
+        return [_form("add", replace(mains[0], cues=("another",)), anchors)]
     if copied := _copied(verbs, line, mains):
         return copied
     named = [thing for thing in news if thing.name]
@@ -185,7 +220,7 @@ def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str
         return [_form("undo", mains[0], ())]
     if colour and not news and (mains or anchors or re.search(r"\bC\b", line)):
         targets = mains or [anchor for anchor in anchors if anchor.symbol in ("D", "I", "B", "O")]
-        bare = not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer)\b", line)
+        bare = not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer|instead)\b", line)
         target = targets[0] if targets else Chunk("I", "it", cues=("pronoun", "bare") if bare else ("pronoun",))
         return [_form("change", target, anchors if mains else anchors[1:], colour=colour)]
     if news:
@@ -198,20 +233,24 @@ def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str
     if not mains:
         return _bare(chunks, line, anchors, classes)
     place = bool(anchors) or re.search(r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b", line)
-    if place and (classes & {"move", "place", "other", "turn"} or not classes or _WISHED.search(line)) or "move" in classes:
+    if verbs and verbs[0].symbol in _STRONG_ADD and mains[0].symbol == "D":
+        return _each("add", mains, anchors)
+    if "replace" in classes and len(mains) > 1 and mains[1].joined:  # "swap the cat and the dog"
+        return _each("move", mains, anchors)
+    if mains[0].symbol in ("D", "I") and (_ACTING | ({"look"} if "look at" in line else set())) & {chunk.symbol for chunk in verbs}:
+        return [_form("change", mains[0], ())]
+    said = _WISHED.search(line) or re.search(r"\b(?:please|instead|now|N)\b|:", line)
+    if place and (classes & {"move", "place", "other", "turn"} or said) or "move" in classes:
         if classes <= {"other"} and classes and verbs[0].symbol in ("look", "keep", "see") and not anchors and not re.search(r"\bL\b", line):
             return []
         if mains[0].symbol == "B" and classes & {"place"} and not classes & {"move"}:
             return _each("add", mains, anchors)
-        return _each("move", mains[:1], anchors) if mains[0].symbol != "B" or "move" in classes or ":" in line else []
+        return _each("move", mains[:1], anchors) if mains[0].symbol != "B" or "move" in classes or ":" in line or " to be " in line else []
     if mains[0].symbol == "B" and "place" in classes:
         return _each("add", mains, anchors)
     if verbs and mains[0].symbol in ("D", "I", "O") and chunks.index(verbs[0]) < chunks.index(_origin(mains[0], chunks)) and verbs[0].symbol not in _SAID:
         return [_form("change", mains[0], anchors)]
-    if mains[0].symbol in ("D", "I", "O") and re.search(r"\b(?:state|T)\b", line):
-        return [_form("change", mains[0], anchors)]
-    # "polish the car": any other word before a known thing
-    if len(chunks) > 1 and chunks[0].symbol in ("N", "B") and len(chunks[0].words.split()) == 1 and mains[0].symbol in ("D", "I") and chunks[1] is _origin(mains[0], chunks):
+    if mains[0].symbol in ("D", "I", "O") and re.search(r"\b(?:state|T)\b|\b[DI] (?:should|must|need|have|ought|had better)(?: to)? be [a-z]", line):
         return [_form("change", mains[0], anchors)]
     return []
 
@@ -234,13 +273,13 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
         placed = preposition if preposition in _ANCHORED else ""
         is_place = preposition in _ANCHORED and not (preposition == "from" and not mains)
         if thing.symbol == "A":
-            (anchors if is_place and (mains or news) else news).append(thing)
+            (anchors if is_place and ([each for each in mains if each.symbol != "B"] or news) else news).append(thing)
         elif is_place or (preposition == "to" and (mains or news) and "A" in line) or (preposition in ("to", "of") and mains and mains[0].symbol != "B" and not thing.joined and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)):
             anchors.append(thing)
         else:
             mains.append(thing)
     known = [thing for thing in mains if thing.symbol in ("D", "O") or (thing.symbol == "I" and thing.preposition)]
-    if known or news:
+    if known or (news and not re.search(r"\breplace\b|\bswap\b|\bexchange\b|\binstead_of\b|\bbecome\b", line)):
         mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
     # a pronoun behind a thing of the same clause means that thing
     first = next((at for at, thing in enumerate(things) if thing.symbol in ("D", "A") and thing.name), len(things))
@@ -315,7 +354,7 @@ def _replaced(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: 
         old, new = known[0], news[0]
         if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
             return []
-        if "replace" not in classes and "one_of" not in old.cues and not asked and not removes and new.preposition in ("with", "for"):
+        if "replace" not in classes and "one_of" not in old.cues and not asked and not removes and new.preposition == "with":
             return []
         if not new.name and not asked:
             return [_form("change", old, (), colour=colour)]
@@ -323,6 +362,10 @@ def _replaced(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: 
         if not new.name and colour:
             return [form._replace(colour=colour)]
         return [form]
+    if news and not known and "replace" in classes and len(news) == 1:
+        return [_form("replace", Chunk("I", "it", cues=("pronoun",)), (), renamed=news[0].name)]
+    if "replace" in classes and len(known) > 1 and known[1].joined and not known[1].preposition:
+        return []
     if asked and not news and len(known) > 1 and known[1].symbol in ("D", "B"):
         swapped = known[1].preposition in ("for", "instead_of") and re.search(r"\b(?:substitute|use|put|place|have|want|show)\b", line) and "swap" not in line
         old, new = (known[1], known[0]) if swapped else (known[0], known[1])

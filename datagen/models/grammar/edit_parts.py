@@ -71,6 +71,7 @@ class _Discourse:
         self.instead = False
         """Whether what comes next is in the place of what was named."""
         self.negated = False
+        self.is_state = False
         self.colour = ""
         """A colour that was only mentioned."""
         self.regrets = False
@@ -110,8 +111,9 @@ class _Discourse:
         return True
 
     def _read(self, sentence: str) -> None:
-        for clause in clauses_of(sentence):
-            if not clause.aside and self._undoes(clause.text) :
+        clauses = clauses_of(sentence)
+        for clause in clauses:
+            if len(clauses) > 1 and not clause.aside and self._undoes(clause.text):
                 continue
             self._take(read_clause(clause))
 
@@ -133,6 +135,7 @@ class _Discourse:
             forms = []
         self.forms += forms
         self.negated = reading.negated and bool(forms)
+        self.is_state = reading.is_state
         self.several = reading.several or self.several
         self.is_one = self.is_one or reading.is_one
         self.named = (forms[-1].renamed_to or forms[-1].object if forms else "") or reading.named or self.named
@@ -201,7 +204,7 @@ class _Discourse:
             if form.colour or form.renamed_to:
                 self.forms[-1] = self.forms[-1]._replace(colour=form.colour, renamed_to=form.renamed_to)
             return True
-        if same and last.op == "change" and not (last.colour or last.renamed_to) and form.op != "add":
+        if same and not self.is_state and last.op == "change" and not (last.colour or last.renamed_to) and form.op != "add":
             self.forms[-1] = form._replace(object=last.object)
             return True
         return False

@@ -16,10 +16,10 @@ UNDO = re.compile(
     r"|\b(?:reverse|withdraw|withdrawn|cancel|cancell?ed|reset|reject|dismiss|take|discard|scrap|scratch|forget|disregard|ignore|drop|skip|erase|delete|remove|lose|ditch|not want|not keep|not like|never)\b[^,.]*?"
     rf"\b(?:{_LAST} (?:\w+ )?{_EDIT}|(?:that|this|the|your|my) (?:\w+ )?(?:edits?|changes?|modifications?|adjustments?|steps?|alterations?|tweaks?|revisions?)|{_DONE})"
     rf"|\b{_LAST} (?:\w+ )?(?:edit|change|modification|adjustment|step|alteration|tweak|revision|operation|action|instruction|request|command)s?\b"
-    rf"|\b(?:restore|return|revert|go|back|get|want|put|bring|prefer|keep|reinstate|show|give|have|see|use|load)\b.*\b(?:{_LAST} (?:version|state|picture|image|photo|look|result|one)|the way it (?:was|looked)|how (?:it|things|everything) (?:was|were|looked)"
-    r"|as_it_was|what (?:it|we|i) (?:was|had)|the (?:picture|image|photo|version|one) (?:\w+ )?(?:i|we|you|that) (?:had|existed|was|before))\b"
+    rf"|\b(?:restore|return|revert|go|back|get|want|put|bring|prefer(?:red)?|liked|keep|reinstate|show|give|have|see|use|load)\b.*\b(?:{_LAST} (?:version|state|picture|image|photo|look|result|one)|the way it (?:was|looked)|how (?:it|things|everything) (?:was|were|looked)"
+    r"|as_it_was|(?:version|state|picture|image|photo|one) (?:from )?before\b|what was (?:there )?before|what (?:it|we|i) (?:was|had)|the (?:picture|image|photo|version|one) (?:\w+ )?(?:i|we|you|that) (?:had|existed|was|before))\b"
     r"|^(?:\w+ )?(?:go|step|return|get|switch|change|take|bring|put|turn|roll|set|jump|come|move|back|give) (?:\w+ ){0,3}?back(?:wards?)?\b(?! ?ground| to the (?:left|right|top|bottom|middle|cent)| (?:in|on|at) )"
-    r"|^back to\b|\b(?:one|a) step back\b|\bback up\b|\bnever ?mind\b|^(?:please )?(?:restore|reverse|withdraw|cancel|reset|return)(?: (?:it|that|this|everything|please))*$"
+    r"|^back(?: to\b.*| up)?$|^back to\b|\b(?:one|a) step back\b|\bback up\b|\bnever ?mind\b|^(?:please )?(?:restore|reverse|withdraw|cancel|reset|return)(?: (?:it|that|this|everything|please))*$"
     r"|^(?:scratch|forget|cancel|disregard|ignore|scrap|reset|withdraw|reverse|take) (?:(?:about )?(?:that|this|it|everything)(?: (?:last )?(?:one|thing|bit|idea|part))?)(?: back)?(?:,| please|$| and)"
     r"|\bforget about\b|\bforget it\b|\bit never happened\b|\bdid not happen\b|\bhad never (?:been|happened)[^,.]*$(?<=done)|\b(?:before|prior to) (?:you|we|i|your|that|my) (?:did|changed|made|last|latest|previous|edit|change)\b"
     r"|\b(?:go|can we|let us) back\b|\bliked? (?:it|the picture|things) (?:better|more) before\b|\bwas better before\b|\bbetter before\b"
@@ -57,7 +57,7 @@ STANDING = re.compile(
     rf"|\b{_ALL}\b (?:of )?(?:the |your |my |other |else )*(?:\w+ )?(?:that |which )?(?:gets?|is|are|you|we|i|you will|we will|i will|i'll|you'll|we'll|you are|we are|i am|you're|will be)(?: going to| about to| ever| have me| want| will)? (?:\w+ )?{_ADD}\b"
     rf"|\b(?:(?:all|any|every|each|everything|anything|whatever) (?:of )?(?:the |your |my |other )*{_LATER}\b (?:\w+ )?(?:edits?|changes?|objects?|things?|items?|additions?|shapes?|elements?|ones?|parts?|insertions?|stuff|pieces?|turns?|steps?)|(?:the|your|my|these|those) {_LATER}\b (?:\w+ )?(?:edits|changes|objects|things|items|additions|shapes|elements|ones|parts|insertions|stuff|pieces|turns|steps))\b"
     rf"|\b(?:all|any|every|each|future|later|subsequent|upcoming) (?:\w+ )?(?:additions|insertions|addition|insertion)\b|\bnew (?:things|objects|additions|items|shapes|elements|stuff|ones)\b|\b(?:anything|everything|whatever|something|things|stuff) (?:new|else new|added|(?:is |are |be )?newly)\b"
-    rf"|\b(?:every|each|any) ?time\b|\bwhenever\b|\b(?:when|if) (?:you|i|we) (?:\w+ ){{0,4}}(?:add|put|insert|place|draw)\b|^always\b|\bkeep (?:adding|using|to)\b|\b(?:each|every|any) (?:object|thing|item|element|addition|shape)s? (?:(?:that|you|i|we|to be|is|are|will be|gets?) )*(?:added|inserted|introduced|drawn|created|add|insert|draw)\b"
+    rf"|\b(?:every|each|any) ?time\b|\bwhenever\b|\b(?:when|if) (?:you|i|we) (?:\w+ ){{0,4}}(?:add|put|insert|place|draw|ask)\b|\bnext (?:objects|things|items|additions|ones|elements|shapes)\b|^always\b|\bkeep (?:adding|using|to)\b|\b(?:each|every|any) (?:object|thing|item|element|addition|shape)s? (?:(?:that|you|i|we|to be|is|are|will be|gets?) )*(?:added|inserted|introduced|drawn|created|add|insert|draw)\b"
     r"|\bfor (?:all|every) (?:\w+ )?(?:edits|additions|changes|steps|turns)\b|\bmake all later\b|\b(?:after this|from this point)\b(?= (?:everything|all|every|any|whatever|should|must|use|make|on))",
     re.IGNORECASE,
 )
@@ -66,7 +66,7 @@ GEOMETRIC = re.compile(
     r"\b(?:flip\w*|mirror\w*|rotat\w+|upside[- ]down|crop(?:ped|ping)?(?! out (?:the|that|this|it)\b)|zoom\w*|tilt(?:ed)?|reflect(?:ed|ion)?|flop(?:ped)?|stretch(?:ed)?"
     r"|resize[d]?|rescale[d]?|scale (?:up|down)|turn .*\b(?:\d+|ninety|around|sideways|left|right)|left (?:and|to|with|for|becomes?) (?:the )?right|left[\s-]+(?:to[\s-]+)?right|right (?:and|to|with|for) (?:the )?left"
     r"|horizontally|vertically|back to front|inverted left|sideways|other way (?:a?round|about)|vice versa|opposite (?:way|direction|side)s?|backwards?|revers(?:e|ed|ing)"
-    r"|left .*\bright.*(?:around|vice|swap|trade|exchange|switch)|facing the other way)\b",
+    r"|left (?:be|become|becomes|is|to be) (?:the |on the )?right|left .*\bright.*(?:around|vice|swap|trade|exchange|switch)|facing the other way)\b",
     re.IGNORECASE,
 )
 """Edits of the whole picture that move what is in it."""
@@ -84,7 +84,7 @@ _OWN = (
 _FOREIGN = (
     "un une le la les el los las der die das den dem einen einem eine ein et y und il lo gli uno una del della dem des "
     "du au aux por para con en sur dans sous auf mit zum zur de het een van op met och ett och na do da em os um uma w "
-    "i z v s se"
+    "i v s se"
 )
 _KNOWN = frozenset(_OWN.split())
 _OTHERS = frozenset(_FOREIGN.split()) - _KNOWN

@@ -7,7 +7,7 @@ import re
 from datagen.models.grammar.thing_names import word_set
 
 _CLASSES = {
-    "remove": """remove kill delete erase eliminate discard scrap banish hide ditch omit exclude dispose scrub dump expunge
+    "remove": """remove kill yeet delete erase eliminate discard scrap banish hide ditch omit exclude dispose scrub dump expunge
         obliterate purge eradicate disappear vanish subtract nix zap axe evict nuke bin trash junk vaporize vaporise
         dissolve oust efface excise lose conceal inpaint uninstall unadd purify censor unlist oust""",
     "replace": """replace swap exchange substitute trade switch supersede supplant interchange""",
@@ -23,7 +23,7 @@ _CLASSES = {
         incorporate park conjure design doodle depict fill crown dress garnish furnish outfit supply surround cover hand
         offer grant lend print sprinkle scatter dab nestle lodge prop perch insert stack composite populate augment
         embellish integrate provide supplement feature produce bung chuck""",
-    "global": """brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool apply tilt
+    "global": """illuminate brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool apply tilt
         flip rotate reflect adjust increase decrease reduce boost enhance tone dim regrade grade stretch resize""",
     "undo": """undo revert rewind rollback retract rescind reinstate nullify backtrack unwind revoke annul reverse
         withdraw cancel restore return reset unmake""",
@@ -34,7 +34,8 @@ _CLASSES = {
         attract obstruct block fall lead read happen start begin continue require overlap match reveal vary see imagine pretend ensure perform sit stand lie rest land stay
         appear look enlarge shrink polish open close clean fade bleach throw toss yank peel scratch strike
         trim snip carve forget scratch disregard ignore skip dismiss reject remember stop help do say exit depart
-        touch affect reconstruct blend complete simplify extend merge work call""",
+        touch affect reconstruct blend complete simplify extend merge work call smile wave sleep run jump dance fly laugh walk swim wink cry drink eat
+        sing glow tell explain describe answer write list translate save download upload recommend""",
 }
 """Verbs by what they ask for; one verb has one class, and the later list wins. `place` verbs add what is new and move
 what is there."""
@@ -43,7 +44,7 @@ _IRREGULAR = {
     "put": "putting", "get": "getting got gotten", "set": "setting", "cut": "cutting", "drop": "", "lose": "lost",
     "take": "took taken", "make": "made", "give": "gave given", "draw": "drew drawn", "hang": "hung", "lay": "laid",
     "stick": "stuck", "throw": "threw thrown", "build": "built", "show": "shown", "bring": "brought", "send": "sent",
-    "swing": "swung", "slide": "slid", "hide": "hid hidden", "become": "became", "undo": "undid undone undoing",
+    "swing": "swung", "run": "running ran", "tell": "told", "write": "wrote written writing", "slide": "slid", "hide": "hid hidden", "become": "became", "undo": "undid undone undoing",
     "lend": "lent", "rewind": "rewound", "withdraw": "withdrew withdrawn", "go": "went going goes",
     "keep": "kept", "see": "seen saw", "lie": "lying lay lain", "stand": "stood", "sit": "sat", "have": "has had",
     "do": "did done does doing", "let": "letting", "say": "said", "choose": "chose chosen", "forget": "forgot forgotten",
