@@ -107,7 +107,7 @@ _PLACES = word_set(
     "bit portion rear back"
 )
 _PLACE_WORDS = word_set(
-    "very far same exact new different current present free empty vacated original old far better wrong another own "
+    "very best far same exact new different current present free empty vacated original old far better wrong another own "
     "other such uppermost lowermost outer picture image frame photo canvas extreme absolute dead hand bare blank open "
     "right-most left-most mid vacant previous former outermost precise intended designated"
 )
@@ -128,7 +128,7 @@ _ABSTRACT = word_set(
     "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
 _NOT_VERBS = word_set(
-    "awning building ceiling clothing drawing icing lighting painting railing ring king string wing thing spring "
+    "everything something anything nothing awning building ceiling clothing drawing icing lighting painting railing ring king string wing thing spring "
     "earring herring duckling pudding morning evening bed shed seed weed reed sled steed sunbed seaweed red head bread "
     "toed hundred"
 )
@@ -153,8 +153,8 @@ _LAST = word_set(
 )
 _TOKEN = re.compile(r"\w+(?:-\w+)*|'s\b|'(?=\s)|[.,:;!?()=-]")
 ADDED_BEFORE = re.compile(
-    r"^(?:that |which )?(?:was |were |has been |you have |you |we have |we |i have |i |have been )?(?:just |newly |recently )?"
-    r"(?:added|put|placed|inserted|drew|drawn|changed|made|painted|gave|introduced|created|did)\b|^from before\b"
+    r"^(?:that |which )?(?:(?:was |were |has been |have been )(?:just |newly |recently )?|(?:you |we |i )(?:have )?(?:just )?|just "
+    r"|newly |recently )(?:added|put|placed|inserted|drew|drawn|made|introduced|created|gave|changed)\b|^from before\b"
     r"|^earlier\b",
     re.IGNORECASE,
 )
@@ -269,6 +269,8 @@ class _Cutter:
             at, number = opened
             cues.append("another")
             kind = "A"
+        elif self._word(at) in ("more", "less", "further", "additional", "extra"):
+            return self._add(at, self._word(at))
         elif self._word(at) in _INDEFINITE:
             kind, at = "A", at + 1
             if self._word(at) in ("pair", "couple", "dozen"):
@@ -412,7 +414,7 @@ class _Cutter:
         end, nouns = at, 0
         while self._continues(end, nouns=nouns, first=end == at, alone=at == start):
             word = self.lower[end]
-            nouns += not is_colour(word) and word not in SHADES and word not in _LAST
+            nouns += not is_colour(word) and word not in SHADES and word not in _LAST and word != "other"
             end += 1
         words = self.lower[at:end]
         if words and words[-1] == "like" and end > at:
@@ -451,6 +453,8 @@ class _Cutter:
             return True
         if class_of(word) == "global" and not alone and (self._word(at + 1) in ("in", "of", "") or self._word(at + 1) in _PICTURES):
             return True
+        if "-" in word and word.endswith("ed"):
+            return True
         if (class_of(word) or word.endswith(("ing", "ed"))) and word not in _NOT_VERBS and not is_colour(word):
             if first and not alone:
                 return True
@@ -458,7 +462,9 @@ class _Cutter:
                 return LEMMA.get(word) != word or word in _COLOUR_NOUNS
             if LEMMA.get(word) != word and not word.endswith("s"):
                 return not nouns and not (alone and first)
-            if (alone and first) or (nouns and (LEMMA.get(word) in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo")))):
+            if alone and first:
+                return word in _COLOUR_NOUNS or word in _PROPERTIES
+            if (nouns and (LEMMA.get(word) in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo")))):
                 return False
             return not (LEMMA.get(word) in _FOLLOWING and nouns and self._is_subject(at))
         return True
@@ -527,7 +533,7 @@ class _Cutter:
 
     def _chunk(self, words: list[str], head: str, last: str, rest: list[str], at: int, stop: int, *, kind: str, number: int, cues: list[str]) -> Chunk:
         text = " ".join(self.tokens[at:stop])
-        if class_of(last) == "global" and last not in _EDITS and last not in TONES and last not in _COLOUR_NOUNS and (kind != "B" or rest):
+        if class_of(last) == "global" and last not in _EDITS and last not in TONES and last not in _COLOUR_NOUNS and last not in _PROPERTIES and (kind != "B" or rest):
             return Chunk(LEMMA.get(last) or LEMMA_OF_NOUN[last], text, form="global")
         if last in EDIT_NOUNS and any(word in TONES for word in rest):
             return Chunk("T", text)
@@ -546,7 +552,7 @@ class _Cutter:
         if last in ("information", "level", "levels", "mood", "end") and rest and (rest[-1] in _PROPERTIES or rest[-1] in _COLOUR_NOUNS):
             return Chunk("Q", text)
         if (last in _PICTURES or head in _PICTURES) and all(word in _OF_PICTURES or word in TONES for word in rest) and head != "thing":
-            if kind != "A" or rest or head in ("image", "picture", "photo", "photograph", "shot"):
+            if kind != "A" or rest:
                 return Chunk("T" if any(word in TONES for word in rest) else "G", text)
         if head == "thing" and rest in (["whole"], ["entire"]):
             return Chunk("G", text)
@@ -614,7 +620,7 @@ _FOLLOWING = word_set(
     "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
     "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
     "start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange put "
-    "smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
+    "shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
 _NEVER_NOUNS = word_set("become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove delete replace")

@@ -62,7 +62,10 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     ("same", r"\b(?:in|of) the same (?:kind|type|sort)\b", ""),
     ("of ", r"\bof (?:its|the same|that|this) (?:own )?(?:kind|type|sort)\b", "of_kind"),
     ("thank|for me|if ", r"\bthank you(?: (?:so|very) much)?\b|\bthanks(?: a lot)?\b|\bfor me\b|\bif (?:possible|you can|you could|you would|you do not mind|that is ok(?:ay)?)\b", ""),
-    ("i ", r"\bi (?:think|believe|feel|guess|suppose|reckon|suggest|figure|say|feel like)(?: that)?\b(?! of\b)", ""),
+    ("favo", r"\bin favou?r of\b", "replace by"),
+    ("missing", r"\b(?:all|what|the only thing)(?: that)? is missing(?: here)? is\b", "add"),
+    ("is there|is it possible", r"\bis (?:there (?:any|a|some) (?:way|chance)|it possible)(?: for you)? (?:to|of|that you could)\b", "can you"),
+    ("i ", r"\bi (?:feel like|think|believe|feel|guess|suppose|reckon|suggest|figure|say)(?: that)?\b(?! of\b)", ""),
     ("like|love", r"\b(?:would|should|'d) (?:really |very much |also )?(?:like|love)\b", "want"),
     ("whole", r"\bas a whole\b", ""),
     ("right|straight|directly|exactly|squarely|precisely|smack|just|way", r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top )(?<!bottom )(?<!for )\b(?:right|straight|directly|exactly|squarely|precisely|smack|just|way|all the way) (?=(?:in|on|at|onto|over|under|above|below|into|next|beside|before_of|upon|up|down|to the)\b)", ""),
@@ -84,8 +87,8 @@ _CONSTRAINT = re.compile(
 )
 """A clause that says what is to stay as it is."""
 _WITH_LEFT = re.compile(
-    r"(?P<lead>^|,\s*|\s+)(?P<text>with (?:[\w-]+ ){1,8}?(?:left|preserved|retained|restored|unchanged|intact|affected|untouched|kept"
-    r"|changed|maintained|altered|becoming)\b[^,;]*)",
+    r"(?P<lead>^|,\s*|\s+)(?P<text>with (?:[\w-]+ ){1,8}?(?:left (?=intact|unchanged|untouched|as|alone|out|in|where)|preserved|retained|restored|unchanged|intact|affected|untouched|kept"
+    r"|changed|maintained|altered|becoming)[^,;]*)",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(

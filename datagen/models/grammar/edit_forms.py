@@ -64,13 +64,13 @@ _REMOVED = re.compile((
     r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
     r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by|between|around|along|down|up|and)\b)"
     r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from|out_of) G\b"
-    r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+    r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
     r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
     r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
     r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
     r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
     r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
-    r"|\b(?:should|must|may|can|could|would|have to|need to|ought to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
+    r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
     r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
     r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
     r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere|anyway))*$)"
@@ -84,7 +84,7 @@ _BECOMES = re.compile(
     r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
 _WISHED = re.compile(
-    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please|have to|got to"
+    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please|have to|got to|get to"
     r"|instead|deserve|lack|missing|miss|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)"
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
@@ -106,6 +106,8 @@ def read_clause(clause: Clause) -> Reading:
     line = line_of(chunks)
     things = [chunk for chunk in chunks if chunk.is_thing]
     named = next((chunk.name for chunk in (*reversed(_mains(things)), *reversed(things)) if chunk.name and chunk.symbol != "B"), "")
+    if re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line):  # "this is a lovely photo"
+        named = ""
     several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
     one_of = any("one_of" in chunk.cues for chunk in things)
     if clause.aside:
@@ -163,7 +165,7 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
         return True
     if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line) :
         return False
-    return bool(_WISHED.search(line)) or bool(re.search(r"\bL be (?:\w+ ){0,3}?L\b", line)) or not _FINITE.search(line)
+    return bool(_WISHED.search(line)) or bool(re.search(r"\bL (?:(?:for|of) D )?be (?:\w+ ){0,3}?L\b", line)) or not _FINITE.search(line)
 
 
 _SEEN = re.compile(r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))(?! rather)\b(?! (?:to|C)\b)")
@@ -214,7 +216,9 @@ def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str
         return [ClauseForm("add", "", "", tuple(_names(anchors)), 1, ("one", "another"))]
     if news and re.search(r"\b(?:not|never)(?: \w+)? (?:want|need|see|have|require)(?: \w+)? A\b", line):
         return []
-    if removes and not things and re.search(r"\b(?:nothing but|only|which|that)\b", line):
+    if re.search(r"\bthere_be (?:should|must|need|ought to) not (?:be )?A\b", line):
+        return _each("remove", news, anchors)
+    if not things and ("remove" in classes or (removes and re.search(r"\b(?:nothing but|only|which|that)\b", line))):
         return [ClauseForm("remove", cues=("pronoun",))]
     if "undo" in classes and mains and not news:
         return [_form("undo", mains[0], ())]
@@ -322,6 +326,8 @@ def _is_global(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], ancho
     if "G" in symbols and not pointed:
         governed = re.search(r"\b(?:in|into|on|from|to|onto|within|across|out_of) G\b", line)
         if tonal or geometric or "Q" in symbols:
+            return True
+        if re.search(r"\b(?:more|less)\b.*\bC\b", line):
             return True
         return ("C" in symbols or bool(verbs)) and not governed and not _REMOVED.search(line) and verbs[:1] != ["see"]
     if geometric and (pointed or not mains) and (verbs or "G" in symbols):

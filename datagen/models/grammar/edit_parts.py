@@ -190,6 +190,8 @@ class _Discourse:
         if form.op == "add" and last.op in ("remove", "replace") and not last.renamed_to and (reading.vacated or reading.instead or last.op == "replace") and last.object != form.object:
             self.forms[-1] = last._replace(op="replace", renamed_to=form.object)
             return True
+        if form.op == "replace" and last.op == "replace" and not form.renamed_to:
+            return True
         if form.op == "replace" and last.op == "remove" and (same or not form.object):
             self.forms[-1] = form._replace(object=last.object, cues=last.cues)
             return True

@@ -58,7 +58,7 @@ STANDING = re.compile(
     rf"|\b(?:(?:all|any|every|each|everything|anything|whatever) (?:of )?(?:the |your |my |other )*{_LATER}\b (?:\w+ )?(?:edits?|changes?|objects?|things?|items?|additions?|shapes?|elements?|ones?|parts?|insertions?|stuff|pieces?|turns?|steps?)|(?:the|your|my|these|those) {_LATER}\b (?:\w+ )?(?:edits|changes|objects|things|items|additions|shapes|elements|ones|parts|insertions|stuff|pieces|turns|steps))\b"
     rf"|\b(?:all|any|every|each|future|later|subsequent|upcoming) (?:\w+ )?(?:additions|insertions|addition|insertion)\b|\bnew (?:things|objects|additions|items|shapes|elements|stuff|ones)\b|\b(?:anything|everything|whatever|something|things|stuff) (?:new|else new|added|(?:is |are |be )?newly)\b"
     rf"|\b(?:every|each|any) ?time\b|\bwhenever\b|\b(?:when|if) (?:you|i|we) (?:\w+ ){{0,4}}(?:add|put|insert|place|draw|ask)\b|\bnext (?:objects|things|items|additions|ones|elements|shapes)\b|^always\b|\bkeep (?:adding|using|to)\b|\b(?:each|every|any) (?:object|thing|item|element|addition|shape)s? (?:(?:that|you|i|we|to be|is|are|will be|gets?) )*(?:added|inserted|introduced|drawn|created|add|insert|draw)\b"
-    r"|\bfor (?:all|every) (?:\w+ )?(?:edits|additions|changes|steps|turns)\b|\bmake all later\b|\b(?:after this|from this point)\b(?= (?:everything|all|every|any|whatever|should|must|use|make|on))",
+    r"|\bfor (?:all|every) (?:\w+ )?(?:edits|additions|changes|steps|turns)\b|\bmake all later\b|\b(?:after this|from this point)\b(?=,? (?:only|everything|all|every|any|whatever|should|must|use|make|on))",
     re.IGNORECASE,
 )
 """An order for edits that come later: words for all that comes, and words for later or for adding."""

@@ -31,10 +31,10 @@ _CLASSES = {
         pluck whisk sweep lift get pick select choose grab keep preserve retain maintain repeat duplicate copy clone
         double replicate go have let want need belong end lean feel seem distract concern occupy contain benefit suit fit drift bother annoy ruin
         hurt suffer clash deserve lack miss hold wear face remain exist float hover consider request serve feel ask end fit
-        attract obstruct block fall lead read happen start begin continue require overlap match reveal vary see imagine pretend ensure perform sit stand lie rest land stay
+        attract obstruct fall lead read happen start begin continue require overlap match reveal vary see imagine pretend ensure perform sit stand lie rest land stay
         appear look enlarge shrink polish open close clean fade bleach throw toss yank peel scratch strike
         trim snip carve forget scratch disregard ignore skip dismiss reject remember stop help do say exit depart
-        touch affect reconstruct blend complete simplify extend merge work call smile wave sleep run jump dance fly laugh walk swim wink cry drink eat
+        touch affect reconstruct blend complete simplify extend merge work call shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat
         sing glow tell explain describe answer write list translate save download upload recommend""",
 }
 """Verbs by what they ask for; one verb has one class, and the later list wins. `place` verbs add what is new and move
