@@ -312,7 +312,16 @@ ASKED = (
     *("remove one of the two kites", "make the whole picture brighter", "flip the picture horizontally"),
     *("add another kite", "undo the last change"),
 )
-BEFORE = ("", "Please ", "Could you ", "Hmm, ", "Okay, now ", "I would like you to ", "Would you kindly ", "Go ahead and ")
+BEFORE = (
+    "",
+    "Please ",
+    "Could you ",
+    "Hmm, ",
+    "Okay, now ",
+    "I would like you to ",
+    "Would you kindly ",
+    "Go ahead and ",
+)
 AFTER = ("", ", please", ", thanks", " for me", ", if possible", ", leaving everything else unchanged")
 REMARKS = ("", "Nice, thank you. ", "Hello there! ", "This is a lovely photo. ", "I really like the light here. ")
 
@@ -323,7 +332,9 @@ def test_polite_words_remarks_and_what_stays_change_nothing(asked: str, before: 
     assert decompose_edit(f"{remark}{before}{asked}{after}.") == decompose_edit(asked)
 
 
-@pytest.mark.parametrize("piece", ["make it as if the ", "not the ", "one of ", "undo the ", "and then ", "with a ", "like ", "a "])
+@pytest.mark.parametrize(
+    "piece", ["make it as if the ", "not the ", "one of ", "undo the ", "and then ", "with a ", "like ", "a "]
+)
 def test_reading_takes_time_in_proportion_to_length(piece: str) -> None:
     def seconds(text: str) -> float:
         def once() -> float:

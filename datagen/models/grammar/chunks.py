@@ -12,8 +12,9 @@ modules read. The symbols:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from datagen.models.grammar.phrases import MASS, is_plural, noun
 from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour, singularize, word_set
@@ -49,6 +50,8 @@ class Chunk:
 
 
 THINGS: Final = ("A", "D", "B", "I", "O")
+_MORE = ("more", "less", "further", "additional", "extra")
+_SPEAKERS = word_set("my your our")
 _COUNTED = "two three four five six seven eight nine ten eleven twelve"
 NUMBERS: Final = {**{word: number for number, word in enumerate(_COUNTED.split(), 2)}, "both": 2, "dozen": 12}
 _SEVERAL = word_set("some several many few multiple various numerous")
@@ -228,9 +231,17 @@ class _Cutter:
         if self._begins_clause(at):
             return False
         # A verb in its base form after a determiner was read with it; elsewhere it is a verb.
-        return is_colour(word) or word in _PROPERTIES or (
-            word in _COLOUR_NOUNS
-            and (self._word(at + 1) in ("", "of", "to", ",", ":", "=") or class_of(self._word(at + 1)) != "" or self._word(at + 1) in _AUXILIARY)
+        return (
+            is_colour(word)
+            or word in _PROPERTIES
+            or (
+                word in _COLOUR_NOUNS
+                and (
+                    self._word(at + 1) in ("", "of", "to", ",", ":", "=")
+                    or class_of(self._word(at + 1)) != ""
+                    or self._word(at + 1) in _AUXILIARY
+                )
+            )
         )
 
     def _begins_clause(self, at: int) -> bool:
@@ -240,8 +251,15 @@ class _Cutter:
         """Whether a token may be an adjective or a noun."""
         word = self._word(at)
         if not word or not word[0].isalnum() or word in PREPOSITIONS or word in _AUXILIARY or word in _SMALL:
-            return word in ("right", "back", "like") and False
-        if word in _PLACE_ADVERBS or word in _PEOPLE or word in _PRONOUNS or word in _DEFINITE or word in _EVERY or word in _INDEFINITE:
+            return False
+        if (
+            word in _PLACE_ADVERBS
+            or word in _PEOPLE
+            or word in _PRONOUNS
+            or word in _DEFINITE
+            or word in _EVERY
+            or word in _INDEFINITE
+        ):
             return False
         if word in _SEVERAL or word in ("another", "one"):
             return False
@@ -249,74 +267,69 @@ class _Cutter:
 
     def _phrase(self, at: int) -> int:
         """Read the noun phrase at a token; the token after it."""
-        start, cues, number, kind = at, [], 1, "B"
-        word = self.lower[at]
+        start, word = at, self.lower[at]
         if word in _PLACE_ADVERBS:
-            if word == "there" and LEMMA.get(self._word(at + 1), self._word(at + 1)) in _THERE_BE:
-                return self._add(at, "there_be")
-            return self._add(at, "L")
+            is_verb = word == "there" and LEMMA.get(self._word(at + 1), self._word(at + 1)) in _THERE_BE
+            return self._add(at, "there_be" if is_verb else "L")
         if self._is_one_of(at):
             return self._one_of(at)
-        if word in _EVERY:
-            at += 1 + (self._word(at + 1) == "of")
-            kind, number = "D", 1
-            if word == "both":
-                number = 2
-        if self._word(at) == "yet" and self._word(at + 1) in ("another", "one"):
-            at += 1
-        opened = self._another(at)
-        if opened is not None:
-            at, number = opened
-            cues.append("another")
-            kind = "A"
-        elif self._word(at) in ("more", "less", "further", "additional", "extra"):
-            return self._add(at, self._word(at))
-        elif self._word(at) in _INDEFINITE:
-            kind, at = "A", at + 1
-            if self._word(at) in ("pair", "couple", "dozen"):
-                number = 12 if self._word(at) == "dozen" else 2
-                at += 1 + (self._word(at + 1) == "of")
-            elif self._word(at) == "single":
-                at += 1
-        elif self._word(at) in _SEVERAL:
-            kind, number, at = "A", 0, at + 1
-            at += self._word(at) == "of"
-        elif self._is_number(at) and self._is_noun(at + 1) and not (self._word(at + 1) in STATES | TONES and not self._is_noun(at + 2)):
-            kind, number, at = "A", self._number(at), at + 1
-            if self._word(at) in ("more", "further", "additional", "extra", "other"):
-                cues.append("another")
-                at += 1
-        elif self._word(at) == "same":
-            kind, at = "D", at + 1
-        elif self._word(at) in _DEFINITE and not self._is_alone(at):
-            owner = self._word(at) if self._word(at) in _OWNERS else ""
-            kind, at = "D", at + 1
-            if self._is_number(at):
-                number, at = self._number(at), at + 1
-            if owner and owner not in ("my", "your", "our"):
-                return self._of_pronoun(start, at)
-            if owner:
-                kind = "D"
-        elif self._word(at) in ("one", "ones"):
-            if self._is_noun(at + 1) and self._word(at + 1) not in ("one", "another") and not class_of(self._word(at + 1)):
-                kind, at = "A", at + 1
-            else:
-                return self._put(start, at + 1, Chunk("O", "one", cues=("pronoun", "one")))
-        elif self._word(at) in _PRONOUNS:
-            end = at + 1
-            if self._word(end) in ("one", "ones"):
-                end += 1
-            return self._put(start, end, Chunk("I", self._word(at), cues=("pronoun",)))
-        elif kind == "D" and not self._is_noun(at):
-            return self._put(start, max(at, start + 1), Chunk("N", word))
-        return self._noun(start, at, kind=kind, number=number, cues=cues)
+        every = word in _EVERY
+        at += (1 + (self._word(at + 1) == "of")) * every
+        at += self._word(at) == "yet" and self._word(at + 1) in ("another", "one")
+        if end := self._without_noun(start, at, every=every):
+            return end
+        kind, at, number, cues = self._opening(at)
+        kind = "D" if every and kind == "B" else kind
+        return self._noun(start, at, kind=kind, number=2 if word == "both" else number, cues=cues)
+
+    def _without_noun(self, start: int, at: int, *, every: bool) -> int:
+        """Read "it", "one", "its colour" and the like; the token after it, 0 if a noun phrase of another form begins."""
+        word = self._word(at)
+        if self._another(at) is not None:
+            return 0
+        if word in _MORE:
+            return self._add(at, word)
+        if word in _OWNERS - _SPEAKERS and not self._is_alone(at):
+            return self._of_pronoun(start, at + 1 + self._is_number(at + 1))
+        if word in ("one", "ones") and not self._names_one(at):
+            return self._put(at + 1, Chunk("O", "one", cues=("pronoun", "one")))
+        if word in _PRONOUNS and (word not in _DEFINITE or self._is_alone(at)):
+            return self._put(at + 1 + (self._word(at + 1) in ("one", "ones")), Chunk("I", word, cues=("pronoun",)))
+        if every and word not in _DEFINITE and not self._is_noun(at) and not self._is_number(at):
+            return self._put(max(at, start + 1), Chunk("N", self.lower[start]))
+        return 0
+
+    def _names_one(self, at: int) -> bool:
+        """Whether "one" stands before a noun: "one red star"."""
+        after = self._word(at + 1)
+        return self._is_noun(at + 1) and after not in ("one", "another") and not class_of(after)
+
+    def _opening(self, at: int) -> tuple[str, int, int, list[str]]:
+        """The symbol of a noun phrase by its determiner, where its words begin, its number, and its cues."""
+        word = self._word(at)
+        if (another := self._another(at)) is not None:
+            return "A", *another, ["another"]
+        if word in _INDEFINITE:
+            if self._word(at + 1) in ("pair", "couple", "dozen"):
+                return "A", at + 2 + (self._word(at + 2) == "of"), 12 if self._word(at + 1) == "dozen" else 2, []
+            return "A", at + 1 + (self._word(at + 1) == "single"), 1, []
+        if word in _SEVERAL:
+            return "A", at + 1 + (self._word(at + 1) == "of"), 0, []
+        is_look = self._word(at + 1) in STATES | TONES and not self._is_noun(at + 2)
+        if self._is_number(at) and self._is_noun(at + 1) and not is_look:
+            more = self._word(at + 1) in (*_MORE, "other")
+            return "A", at + 1 + more, self._number(at), ["another"] * more
+        if word == "same" or word in _DEFINITE:
+            counted = self._is_number(at + 1) and word != "same"
+            return "D", at + 1 + counted, self._number(at + 1) if counted else 1, []
+        return ("A", at + 1, 1, []) if word in ("one", "ones") else ("B", at, 1, [])
 
     def _is_alone(self, at: int) -> bool:
         """Whether "this", "that", "these" or "her" stands for a thing by itself."""
         if self._word(at) not in ("this", "that", "these", "those", "her"):
             return False
         after = self._word(at + 1)
-        if after in ("one", "ones") or not self._is_noun(at + 1) and not self._is_number(at + 1):
+        if after in ("one", "ones") or (not self._is_noun(at + 1) and not self._is_number(at + 1)):
             return True
         if not class_of(after) or after in EDIT_NOUNS or LEMMA.get(after) == after:
             return False
@@ -345,24 +358,49 @@ class _Cutter:
             if self._word(more) == "single":
                 more += 1
         word, after = self._word(more), self._word(more + 1)
-        if word in ("more", "further", "additional", "extra", "other") and (more > at or self._is_noun(more + 1) or after == "of"):
-            if self._word(at) == "the" or word == "other" and more > at and self._word(at) not in ("a", "an"):
+        if word in ("more", "further", "additional", "extra", "other") and (
+            more > at or self._is_noun(more + 1) or after == "of"
+        ):
+            if self._word(at) == "the" or (word == "other" and more > at and self._word(at) not in ("a", "an")):
                 return None
-            if word == "more" and (more == at and (after in TONES or not is_plural(after)) ):
+            if word == "more" and (more == at and (after in TONES or not is_plural(after))):
                 return None
             return more + 1, number
-        if word in ("second", "third", "fourth", "fifth", "similar", "matching", "identical", "duplicate") and self._word(at) in ("a", "an", "one", "yet"):
+        if word in (
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "similar",
+            "matching",
+            "identical",
+            "duplicate",
+        ) and self._word(at) in ("a", "an", "one", "yet"):
             return (more + 1, 1) if self._is_noun(more + 1) or after in ("", "one", "of", ",", ".") else None
         return None
 
     def _is_one_of(self, at: int) -> bool:
         """Whether "one of the", "any one of these", "just one of" or the like begins at a token."""
         end = at
-        while self._word(end) in ("any", "a", "single", "just", "either", "each", "one", "exactly", "only", "whichever"):
+        while self._word(end) in (
+            "any",
+            "a",
+            "single",
+            "just",
+            "either",
+            "each",
+            "one",
+            "exactly",
+            "only",
+            "whichever",
+        ):
             end += 1
         return (
             end > at
-            and (self._word(end - 1) in ("one", "single", "any", "either", "whichever") and self._word(end) in ("of", "out_of", "among", "from"))
+            and (
+                self._word(end - 1) in ("one", "single", "any", "either", "whichever")
+                and self._word(end) in ("of", "out_of", "among", "from")
+            )
             and (self._word(end + 1) in _DEFINITE or self._word(end + 1) in ("them", "both"))
         )
 
@@ -377,13 +415,15 @@ class _Cutter:
         first, _, last = name.rpartition(" ")
         name = f"{first} {singularize(last)}".strip()
         cues = tuple(dict.fromkeys(["one_of", *(inner.cues if not name else ())]))
-        self.found[before] = replace(inner, symbol="D", name=name, number=1, cues=cues, preposition=self._preposition(before))
+        self.found[before] = replace(
+            inner, symbol="D", name=name, number=1, cues=cues, preposition=self._preposition(before)
+        )
         return after
 
     def _of_pronoun(self, start: int, at: int) -> int:
         """Read "its colour" or "its hat"."""
         if not self._is_noun(at):
-            return self._put(start, start + 1, Chunk("I", self.lower[start], cues=("pronoun",)))
+            return self._put(start + 1, Chunk("I", self.lower[start], cues=("pronoun",)))
         before = len(self.found)
         end = self._noun(start, at, kind="D", number=1, cues=[])
         owned = self.found[before]
@@ -423,51 +463,75 @@ class _Cutter:
         of = self._word(end) == "of" and words and self._is_noun(end + 1) and not self._is_number(end + 1)
         if of and not (class_of(self._word(end + 1)) and LEMMA.get(self._word(end + 1)) != self._word(end + 1)):
             head = singularize(words[-1])
-            if head not in _COLOUR_NOUNS and head not in _PLACES and head not in _EDITS and head not in _PROPERTIES and kind != "I" and words[-1] not in EDIT_NOUNS and head not in ("one", "kind", "sort", "type", "number", "piece"):
+            if (
+                head not in _COLOUR_NOUNS
+                and head not in _PLACES
+                and head not in _EDITS
+                and head not in _PROPERTIES
+                and kind != "I"
+                and words[-1] not in EDIT_NOUNS
+                and head not in ("one", "kind", "sort", "type", "number", "piece")
+            ):
                 end += 2
                 while self._continues(end, nouns=1, first=False, alone=False):
                     end += 1
         return self._classify(start, at, end, kind=kind, number=number, cues=cues)
 
     def _continues(self, at: int, *, nouns: int, first: bool, alone: bool) -> bool:
+        """Whether a token goes on with a noun phrase; `nouns` of its words so far are no colours.
+
+        `first` is whether it would be the first word, `alone` whether the phrase has no determiner.
+        """
         word = self._word(at)
-        if word == "and" and is_colour(self._word(at - 1)) and is_colour(self._word(at + 1)):
-            return not first
         if word in ("more", "less") and first:
             return False
-        if word in ("very", "right", "back", "present", "free", "same", "like", "lower", "well", "further", "gone", "visible") and first and not alone:
-            return True
-        if word in ("one", "ones") and not first:
-            return True
-        if word == "right" and self._word(at - 1) in ("top", "bottom", "upper", "lower", "center", "centre"):
-            return True
-        if word == "just" and not nouns and class_of(self._word(at + 1)):
-            return True
-        if word in ("newly", "recently") and first:
+        if word == "and" and is_colour(self._word(at - 1)) and is_colour(self._word(at + 1)):
+            return not first
+        opens = (word in _OPENERS and not alone) or word in ("newly", "recently")
+        closes = word in ("one", "ones") or (word == "right" and self._word(at - 1) in _HALVES)
+        if (
+            (opens and first)
+            or (closes and not first)
+            or (word == "just" and not nouns and class_of(self._word(at + 1)))
+        ):
             return True
         if not self._is_noun(at):
             return False
-        if word in _EDITS and not nouns:
+        if self._is_surely_noun(at, first=first, alone=alone, nouns=nouns):
             return True
-        if word in _PLACES and not first or word in ("center", "centre") and not alone:
+        if not class_of(word) and not word.endswith(("ing", "ed")):
             return True
-        if class_of(word) == "global" and not alone and (self._word(at + 1) in ("in", "of", "") or self._word(at + 1) in _PICTURES):
+        return self._is_noun_form(at, first=first, alone=alone, nouns=nouns)
+
+    def _is_surely_noun(self, at: int, *, first: bool, alone: bool, nouns: int) -> bool:
+        """Whether a token that may look like a verb is a noun or an adjective all the same."""
+        word, after = self._word(at), self._word(at + 1)
+        if (
+            word in _NOT_VERBS
+            or is_colour(word)
+            or ("-" in word and word.endswith("ed"))
+            or (word in _EDITS and not nouns)
+        ):
             return True
-        if "-" in word and word.endswith("ed"):
+        if (word in _PLACES and not first) or (word in ("center", "centre") and not alone):
             return True
-        if (class_of(word) or word.endswith(("ing", "ed"))) and word not in _NOT_VERBS and not is_colour(word):
-            if first and not alone:
-                return True
-            if word in EDIT_NOUNS:
-                return LEMMA.get(word) != word or word in _COLOUR_NOUNS
-            if LEMMA.get(word) != word and not word.endswith("s"):
-                return not nouns and not (alone and first)
-            if alone and first:
-                return word in _COLOUR_NOUNS or word in _PROPERTIES
-            if (nouns and (LEMMA.get(word) in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo")))):
-                return False
-            return not (LEMMA.get(word) in _FOLLOWING and nouns and self._is_subject(at))
-        return True
+        return class_of(word) == "global" and not alone and (after in ("in", "of", "") or after in _PICTURES)
+
+    def _is_noun_form(self, at: int, *, first: bool, alone: bool, nouns: int) -> bool:
+        """Whether a form of a verb is part of a noun phrase."""
+        word = self._word(at)
+        lemma = LEMMA.get(word)
+        if first and not alone:
+            return True
+        if word in EDIT_NOUNS:
+            return lemma != word or word in _COLOUR_NOUNS
+        if lemma != word and not word.endswith("s"):
+            return not nouns and not (alone and first)
+        if alone and first:
+            return word in _COLOUR_NOUNS or word in _PROPERTIES
+        if nouns and (lemma in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo"))):
+            return False
+        return not (lemma in _FOLLOWING and nouns and self._is_subject(at))
 
     def _is_subject(self, at: int) -> bool:
         """Whether the noun phrase before a token may be what does something: "let the star | go"."""
@@ -480,118 +544,36 @@ class _Cutter:
     def _classify(self, start: int, at: int, end: int, *, kind: str, number: int, cues: list[str]) -> int:
         """Put the noun phrase of the tokens `at` to `end`, by what its last word stands for."""
         words = self.lower[at:end]
-        stop = end
-        colour = ""
-        states: list[str] = []
         if not words:
-            symbol = "I" if cues == ["another"] or kind in ("D", "A") else "N"
-            if "another" in cues:
-                return self._put(start, max(end, start + 1), Chunk("A", "another", number=number, cues=tuple(cues)))
-            return self._put(start, max(end, at, start + 1), Chunk(symbol if kind == "D" else "N", " ".join(self.lower[start:end]), cues=("pronoun",) if kind == "D" else ()))
-        # "the star blue": a colour behind its noun is what the noun becomes
-        while len(words) > 1 and words[-1] in TONES and not is_colour(words[-1]) and words[-1] not in _NOUN_TONES:
-            states.append(words.pop())
-            stop -= 1
-        tones, states = states, []
-        while len(words) > 1 and words[-1] in STATES:
-            states.append(words.pop())
-            stop -= 1
-        side = ""
-        if words[-1] in _SIDES and not all(word in _PLACES or word in _PLACE_WORDS for word in words):
-            side = words.pop()
-            stop -= 1
-            while len(words) > 1 and words[-1] in _SIDES | {"dead", "very", "upper", "lower"}:
-                words.pop()
-                stop -= 1
+            return self._put_empty(start, end, kind=kind, number=number, cues=cues)
+        more = _cut_tail(words)  # "the star blue": a colour behind its noun is what the noun becomes
         tail = _colour_tail(words)
-        if tail and (tail < len(words) or kind != "A"):
-            heads = words[: len(words) - tail]
-            if heads or (kind == "B" or (kind == "D" and not _is_last(words))):
-                colour = " ".join(self.tokens[stop - tail : stop])
-                stop -= tail
-                words = heads
+        colour, stop = "", at + len(words)
         if tail == len(words) and kind == "A" and self.lower[start] == "one":
-            self._put(start, end, Chunk("O", "one", cues=("pronoun", "one")))
+            self._put(end, Chunk("O", "one", cues=("pronoun", "one")))
             words, colour = [], " ".join(self.tokens[at:stop])
+        elif tail and (tail < len(words) or kind == "B" or (kind == "D" and words[-1] not in _LAST)):
+            colour = " ".join(self.tokens[stop - tail : stop])
+            words, stop = words[:-tail], stop - tail
         if not words:
-            return self._put(start, end, Chunk("C", colour, name=colour))
-        head = singularize(words[-1])
-        last = words[-1]
-        rest = words[:-1]
-        chunk = self._chunk(words, head, last, rest, at, stop, kind=kind, number=number, cues=cues)
-        self._put(start, end, chunk)
-        if chunk.symbol == "Q" and not colour:
-            inner = [word for word in rest if is_colour(word)]
-            if inner and last in _COLOUR_NOUNS:
-                colour = " ".join(word for word in rest if is_colour(word) or word in SHADES)
-                self.found[-1:] = [Chunk("C", colour, name=colour, preposition=chunk.preposition)]
-                colour = ""
+            return self._put(end, Chunk("C", colour, name=colour))
+        after = " ".join(self.lower[stop : stop + 5])
+        phrase = _Phrase(words, self.tokens[at:stop], after, kind, number, cues)
+        self._put(end, next(chunk for read in _PHRASES if (chunk := read(phrase))))
         if colour:
             self.found.append(Chunk("C", colour, name=colour))
-        self.found += [Chunk("state", state) for state in states] + [Chunk("T", tone) for tone in tones] + ([Chunk("L", side)] if side else [])
+        self.found += more
         return end
 
-    def _chunk(self, words: list[str], head: str, last: str, rest: list[str], at: int, stop: int, *, kind: str, number: int, cues: list[str]) -> Chunk:
-        text = " ".join(self.tokens[at:stop])
-        if class_of(last) == "global" and last not in _EDITS and last not in TONES and last not in _COLOUR_NOUNS and last not in _PROPERTIES and (kind != "B" or rest):
-            return Chunk(LEMMA.get(last) or LEMMA_OF_NOUN[last], text, form="global")
-        if last in EDIT_NOUNS and any(word in TONES for word in rest):
-            return Chunk("T", text)
-        if last in EDIT_NOUNS and head not in _EDITS:
-            return Chunk(LEMMA_OF_NOUN[last], text, form=EDIT_NOUNS[last])
-        if all(word in TONES for word in words) and last not in _NOUN_TONES and not is_colour(last):
-            return Chunk("T", text)
-        if kind == "B" and all(word in STATES for word in words):
-            return Chunk("state", text)
-        if last in TONES and kind in ("B", "A") and not rest and kind == "B":
-            return Chunk("T", text)
-        if any(is_colour(word) and word not in TONES for word in rest) and last in _COLOUR_NOUNS:
-            return Chunk("Q", text)
-        if last in _PROPERTIES or (last in _COLOUR_NOUNS or head in _COLOUR_NOUNS):
-            return Chunk("T" if any(word in TONES for word in rest) else "Q", text)
-        if last in ("information", "level", "levels", "mood", "end") and rest and (rest[-1] in _PROPERTIES or rest[-1] in _COLOUR_NOUNS):
-            return Chunk("Q", text)
-        if (last in _PICTURES or head in _PICTURES) and all(word in _OF_PICTURES or word in TONES for word in rest) and head != "thing":
-            if kind != "A" or rest:
-                return Chunk("T" if any(word in TONES for word in rest) else "G", text)
-        if head == "thing" and rest in (["whole"], ["entire"]):
-            return Chunk("G", text)
-        if last in _EDITS or (head in _EDITS and head not in ("result",)):
-            if kind != "A":
-                return Chunk("E", text, cues=("last",) if any(word in _LAST for word in rest) else ())
-            return Chunk("N", text)
-        if head in _PLACES and any(word in TONES for word in rest):
-            return Chunk("T", text)
-        if (last in _PLACES or head in _PLACES) and all(word in _PLACES or word in _PLACE_WORDS or word.endswith(("ed", "ing")) for word in rest):
-            if kind != "A" or any(word in ("spot", "place", "space", "room") for word in words) or head in ("spot", "place", "position", "location", "space", "room", "home", "placement", "corner", "side", "part", "area", "region", "layer", "way", "bit", "base", "destination"):
-                return Chunk("L", text)
-        if last == "same" or last in _ABSTRACT or head in _ABSTRACT or (head == "shape" and not rest):
-            return Chunk("T" if any(word in TONES for word in rest) else "N", text)
-        if kind == "A" and (head in _COPIES or "another" in cues and head in GENERAL and not _is_named(rest)):
-            return Chunk("A", text, number=number, cues=("another",))
-        if last in ("one", "ones") or (head in GENERAL and not _is_named(rest)):
-            if any(word in TONES for word in rest) and last in ("one", "ones"):
-                return Chunk("T", text)
-            if kind == "A" and rest and not all(word in _LAST or word in GENERAL or word in ("whole",) for word in rest):
-                colours = [word for word in rest if is_colour(word)]
-                if last in ("one", "ones") and colours:
-                    return Chunk("C", text, name=" ".join(word for word in rest if is_colour(word) or word in SHADES))
-            if kind == "A" and "another" not in cues:
-                if last == "one":
-                    return Chunk("A", text, cues=("pronoun",), number=number) if not rest else Chunk("A", text, name="", number=number, cues=("pronoun",))
-                return Chunk("N", text)
-            if kind == "A":
-                return Chunk("A", text, number=number, cues=tuple(cues))
-            if kind == "B":
-                return Chunk("N", text)
-            return Chunk("I", text, cues=("pronoun",), number=number)
-        name = _clean(text if not any(word in _LAST for word in rest) else " ".join(word for word in self.tokens[at:stop] if word.lower() not in _LAST), number)
-        own = [*cues]
-        if kind == "D" and (any(word in ("newly", "just", "added", "previous", "last", "inserted", "introduced") for word in rest) or ADDED_BEFORE.match(" ".join(self.lower[stop : stop + 5]))):
-            own.append("pronoun")
-        return Chunk(kind, text, name=name, number=number, cues=tuple(own))
+    def _put_empty(self, start: int, end: int, *, kind: str, number: int, cues: list[str]) -> int:
+        """Put a noun phrase without a noun: "another", "the"."""
+        end = max(end, start + 1)
+        if "another" in cues:
+            return self._put(end, Chunk("A", "another", number=number, cues=tuple(cues)))
+        words = " ".join(self.lower[start:end])
+        return self._put(end, Chunk("I", words, cues=("pronoun",)) if kind == "D" else Chunk("N", words))
 
-    def _put(self, start: int, end: int, chunk: Chunk) -> int:
+    def _put(self, end: int, chunk: Chunk) -> int:
         at = len(self.found)
         joined = self._is_joined()
         chunk = replace(chunk, preposition=self._preposition(at), joined=joined)
@@ -600,7 +582,11 @@ class _Cutter:
 
     def _is_joined(self) -> bool:
         before = [chunk.symbol for chunk in self.found[-2:]]
-        return bool(before) and before[-1] in ("and", ",", "plus") and (len(before) < 2 or before[-2] in (*THINGS, ",", "C"))
+        return (
+            bool(before)
+            and before[-1] in ("and", ",", "plus")
+            and (len(before) < 2 or before[-2] in (*THINGS, ",", "C"))
+        )
 
     def _preposition(self, at: int) -> str:
         before = at - 1
@@ -610,8 +596,160 @@ class _Cutter:
         return word if word in PREPOSITIONS else ""
 
 
-_STANDS = word_set("camera tripod light lamp coat hat music night news flower plant cake umbrella fruit display hot-dog")
-_NOUN_TONES = word_set("light day night cartoon sunset sunrise dusk dawn winter summer autumn anime watercolor watercolour greys grays")
+_OPENERS = word_set("very right back present free same like lower well further gone visible")
+_HALVES = word_set("top bottom upper lower center centre")
+
+
+class _Phrase(NamedTuple):
+    """The words of a noun phrase without its determiner."""
+
+    words: list[str]
+    """In lower case."""
+    tokens: list[str]
+    """As they are written."""
+    after: str
+    """What follows them."""
+    kind: str
+    """`A`, `D` or `B`, by the determiner."""
+    number: int
+    cues: list[str]
+
+    @property
+    def last(self) -> str:
+        return self.words[-1]
+
+    @property
+    def head(self) -> str:
+        return singularize(self.words[-1])
+
+    @property
+    def rest(self) -> list[str]:
+        return self.words[:-1]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.tokens)
+
+    @property
+    def is_toned(self) -> bool:
+        """Whether it has a word such as "warmer" before its last one."""
+        return any(word in TONES for word in self.rest)
+
+
+def _as_edit(phrase: _Phrase) -> Chunk | None:
+    """A noun that names an edit: "the removal", "a horizontal flip", "the last change"."""
+    last, head = phrase.last, phrase.head
+    named = class_of(last) == "global" and last not in _EDITS | TONES | _COLOUR_NOUNS | _PROPERTIES
+    if named and (phrase.kind != "B" or phrase.rest):
+        return Chunk(LEMMA.get(last) or LEMMA_OF_NOUN[last], phrase.text, form="global")
+    if last in EDIT_NOUNS and phrase.is_toned:
+        return Chunk("T", phrase.text)
+    if last in EDIT_NOUNS and head not in _EDITS:
+        return Chunk(LEMMA_OF_NOUN[last], phrase.text, form=EDIT_NOUNS[last])
+    return None
+
+
+def _as_look(phrase: _Phrase) -> Chunk | None:
+    """A look or a property: "brighter", "a warmer tone", "the colour", "a blue colour"."""
+    words, last, rest = phrase.words, phrase.last, phrase.rest
+    if all(word in TONES for word in words) and not is_colour(last) and (last not in _NOUN_TONES or phrase.kind == "B"):
+        return Chunk("T", phrase.text)
+    if phrase.kind == "B" and all(word in STATES for word in words):
+        return Chunk("state", phrase.text)
+    if last in _COLOUR_NOUNS and any(is_colour(word) and word not in TONES for word in rest):
+        colour = " ".join(word for word in rest if is_colour(word) or word in SHADES)
+        return Chunk("C", colour, name=colour)
+    if last in _PROPERTIES or last in _COLOUR_NOUNS or phrase.head in _COLOUR_NOUNS:
+        return Chunk("T" if phrase.is_toned else "Q", phrase.text)
+    if last in ("information", "level", "levels") and rest and rest[-1] in _PROPERTIES | _COLOUR_NOUNS:
+        return Chunk("Q", phrase.text)
+    return None
+
+
+def _as_picture(phrase: _Phrase) -> Chunk | None:
+    """The picture, or an edit of it in words such as "the last change"."""
+    last, head, rest = phrase.last, phrase.head, phrase.rest
+    is_picture = (last in _PICTURES or head in _PICTURES) and head != "thing"
+    if is_picture and all(word in _OF_PICTURES or word in TONES for word in rest) and (phrase.kind != "A" or rest):
+        return Chunk("T" if phrase.is_toned else "G", phrase.text)
+    if head == "thing" and rest in (["whole"], ["entire"]):
+        return Chunk("G", phrase.text)
+    if last in _EDITS or head in _EDITS:
+        return Chunk("N" if phrase.kind == "A" else "E", phrase.text)
+    return None
+
+
+def _as_place(phrase: _Phrase) -> Chunk | None:
+    """A place: "the top left corner", "a spot"."""
+    if phrase.head in _PLACES and phrase.is_toned:
+        return Chunk("T", phrase.text)
+    plain = all(word in _PLACES or word in _PLACE_WORDS or word.endswith(("ed", "ing")) for word in phrase.rest)
+    if not plain or (phrase.last not in _PLACES and phrase.head not in _PLACES):
+        return None
+    is_spot = phrase.kind != "A" or phrase.head in _SPOTS or bool(_ROOMS & {*phrase.words})
+    return Chunk("L", phrase.text) if is_spot else None
+
+
+def _as_general(phrase: _Phrase) -> Chunk | None:
+    """A noun that does not say what the thing is: "the red one", "a new element", "a copy", "my kid"."""
+    last, head, rest, kind = phrase.last, phrase.head, phrase.rest, phrase.kind
+    general = head in GENERAL and not _is_named(rest)
+    if last == "same" or last in _ABSTRACT or head in _ABSTRACT or (head == "shape" and not rest):
+        return Chunk("T" if phrase.is_toned else "N", phrase.text)
+    if kind == "A" and (head in _COPIES or ("another" in phrase.cues and general)):
+        return Chunk("A", phrase.text, number=phrase.number, cues=("another",))
+    if last not in ("one", "ones") and not general:
+        return None
+    if last in ("one", "ones") and phrase.is_toned:
+        return Chunk("T", phrase.text)
+    if kind == "A" and last in ("one", "ones") and any(is_colour(word) for word in rest):
+        return Chunk("C", phrase.text, name=" ".join(word for word in rest if is_colour(word) or word in SHADES))
+    if kind == "A" and last == "one":
+        return Chunk("A", phrase.text, number=phrase.number, cues=("pronoun",))
+    return Chunk("I", phrase.text, cues=("pronoun",), number=phrase.number) if kind == "D" else Chunk("N", phrase.text)
+
+
+def _as_thing(phrase: _Phrase) -> Chunk:
+    words = phrase.tokens
+    if any(word in _LAST for word in phrase.rest):
+        words = [word for word in words if word.lower() not in _LAST]
+    cues = [*phrase.cues]
+    if phrase.kind == "D" and (_JUST & {*phrase.rest} or ADDED_BEFORE.match(phrase.after)):
+        cues.append("pronoun")
+    name = _clean(" ".join(words), phrase.number)
+    return Chunk(phrase.kind, phrase.text, name=name, number=phrase.number, cues=tuple(cues))
+
+
+_PHRASES: tuple[Callable[[_Phrase], Chunk | None], ...] = (
+    *(_as_edit, _as_look, _as_picture, _as_place, _as_general, _as_thing),
+)
+
+
+def _cut_tail(words: list[str]) -> list[Chunk]:
+    """Cut what is said of a thing off the words of its noun phrase: "the star | bigger", "the picture | brighter"."""
+    found: list[Chunk] = []
+    while len(words) > 1 and (
+        words[-1] in STATES or (words[-1] in TONES and not is_colour(words[-1]) and words[-1] not in _NOUN_TONES)
+    ):
+        found.append(Chunk("state" if words[-1] in STATES else "T", words.pop()))
+    if words[-1] in _SIDES and not all(word in _PLACES or word in _PLACE_WORDS for word in words):
+        found.append(Chunk("L", words.pop()))
+        while len(words) > 1 and words[-1] in _SIDES | {"dead", "very", "upper", "lower"}:
+            words.pop()
+    return found
+
+
+_SPOTS = word_set(
+    "spot place position location space room home placement corner side part area region layer way bit base destination"
+)
+_ROOMS = word_set("spot place space room")
+_JUST = word_set("newly just added previous last inserted introduced")
+_STANDS = word_set(
+    "camera tripod light lamp coat hat music night news flower plant cake umbrella fruit display hot-dog"
+)
+_NOUN_TONES = word_set(
+    "light day night cartoon sunset sunrise dusk dawn winter summer autumn anime watercolor watercolour greys grays"
+)
 _COPIES = word_set("companion twin copy duplicate sibling instance replica counterpart clone double mate buddy friend")
 _THERE_NOW = word_set("current present original old existing own new former previous")
 _PLAIN = word_set("whole single other same big small large visual further decorative graphical additional extra little")
@@ -623,7 +761,9 @@ _FOLLOWING = word_set(
     "shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
-_NEVER_NOUNS = word_set("become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove delete replace")
+_NEVER_NOUNS = word_set(
+    "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove delete replace"
+)
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "
     "which what where want ensure imagine pretend wish like love and , that_is need like when whether"
@@ -647,10 +787,6 @@ def _colour_tail(words: list[str]) -> int:
     ):
         tail += 1
     return tail
-
-
-def _is_last(words: list[str]) -> bool:
-    return words[-1] in _LAST
 
 
 def _is_named(rest: list[str]) -> bool:

@@ -53,7 +53,7 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     ("longer|more", r"\bno longer\b|\bnot any ?more\b|\bany ?more\b", "no_longer"),
     ("bit|little|tad|touch|lot|shades|notch", r"\b(?:a|just a|one) (?:bit|little|tad|touch|lot|few shades|notch)(?: (?:more )?(?=[a-z]+er\b)|(?= (?:up|down|bright|dark|warm|cold|cool|to|toward)|[.,!?]|$| \w+[.!?]?$))", " "),
     ("what|where|how", rf"\b(?:from )?(?:exactly |precisely |right )?(?:what|where|how) (?:it|they|that|this|he|she|things) (?:currently |now )?(?:{_IS}|stands?|sits?|lies?|looks?)(?: (?:now|currently|right now|at present|at the moment|today|already))?\b(?! in the (?:picture|image|photo))", "where_it_is"),
-    ("where_it_is", rf"\b(?:instead_of|not|from|than) where_it_is\b", "instead"),
+    ("where_it_is", r"\b(?:instead_of|not|from|than) where_it_is\b", "instead"),
     ("instead_of", r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) (\w+)", "instead"),
     ("from|out_of", r"\b(?:from|out_of) (?:its|their|the) (?:current|present|original|old|existing) (\w+)", ""),
     ("again|more time|second time|another time", r"\b(?:once again|one more time|over again|a second time|yet again|all over again|another time)\b", "again"),
@@ -76,7 +76,9 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 """Set phrases: words of which one stands in each, in lower case; a pattern; what to say instead. Later rows see what
 earlier ones say."""
-_REWRITES = tuple((tuple(words.split("|")), re.compile(pattern, re.IGNORECASE), new) for words, pattern, new in _PHRASES)
+_REWRITES = tuple(
+    (tuple(words.split("|")), re.compile(pattern, re.IGNORECASE), new) for words, pattern, new in _PHRASES
+)
 _SENTENCE = re.compile(r"(?<=[^\s.])[.!?;]+(?=\s|$)|\n+|\s+[\u2013\u2014-]+\s+|\u2014")
 _CONSTRAINT = re.compile(
     r"(?P<lead>^|,\s*|\s+(?=while\b|whereas\b|without\b|keeping\b|leaving\b|preserving\b|retaining\b)|\s+and\s+(?=leave\b|keep\b|preserve\b|do not\b))"
@@ -97,14 +99,50 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 """A clause that gives a reason or a comparison."""
-_PURPOSE = re.compile(r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)", re.IGNORECASE)
+_PURPOSE = re.compile(
+    r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)",
+    re.IGNORECASE,
+)
 """A clause that says what for."""
 
 
 _CUTS = (
     (("with ",), _WITH_LEFT),
-    (("keep", "leav", "preserv", "retain", "maintain", "ensuring", "without", "do not", "while", "whereas", "whilst", "long as", "provided"), _CONSTRAINT),
-    (("because", "since", "as ", "order", "sake", "given", "consider", "for ", "due to", "thanks to", "after the", "like "), _ASIDE),
+    (
+        (
+            "keep",
+            "leav",
+            "preserv",
+            "retain",
+            "maintain",
+            "ensuring",
+            "without",
+            "do not",
+            "while",
+            "whereas",
+            "whilst",
+            "long as",
+            "provided",
+        ),
+        _CONSTRAINT,
+    ),
+    (
+        (
+            "because",
+            "since",
+            "as ",
+            "order",
+            "sake",
+            "given",
+            "consider",
+            "for ",
+            "due to",
+            "thanks to",
+            "after the",
+            "like ",
+        ),
+        _ASIDE,
+    ),
     (("to ",), _PURPOSE),
 )
 """What is cut off a sentence, with words of which one stands in it."""
@@ -160,15 +198,24 @@ def clauses_of(sentence: str) -> list[Clause]:
 
 
 _JOINTS = frozenset((",", "and", "but", "so", "then", ":", "or"))
-_FINITE = frozenset("be do can could would will shall should may might must need have ought look feel seem deserve lack belong want".split())
-_FILLERS = frozenset("please kindly just then now also so and but only maybe instead finally next too ok okay well or even afterwards perhaps".split())
+_FINITE = frozenset(
+    ["be", "do", "can", "could", "would", "will", "shall", "should", "may", "might", "must", "need", "have", "ought", "look", "feel", "seem", "deserve", "lack", "belong", "want"]
+)
+_FILLERS = frozenset(
+    ["please", "kindly", "just", "then", "now", "also", "so", "and", "but", "only", "maybe", "instead", "finally", "next", "too", "ok", "okay", "well", "or", "even", "afterwards", "perhaps"]
+)
 
 
 def _split(chunks: list[Chunk]) -> list[list[Chunk]]:
     """The chunks split before each further clause that has a verb of its own."""
     parts: list[list[Chunk]] = [[]]
     for at, chunk in enumerate(chunks):
-        if chunk.symbol in _JOINTS and parts[-1] and _starts_clause(chunks[at + 1 :], after=chunk.symbol) and (_has_verb(parts[-1]) or chunk.symbol == ":"):
+        if (
+            chunk.symbol in _JOINTS
+            and parts[-1]
+            and _starts_clause(chunks[at + 1 :], after=chunk.symbol)
+            and (_has_verb(parts[-1]) or chunk.symbol == ":")
+        ):
             parts.append([])
         parts[-1].append(chunk)
     return [part for part in parts if any(re.search(r"\w", chunk.words) for chunk in part)]
@@ -185,7 +232,23 @@ def _starts_clause(chunks: list[Chunk], *, after: str) -> bool:
     first, second = rest[0], rest[1] if len(rest) > 1 else rest[0]
     if first.form:
         return first.words.lower() == first.symbol
-    if first.symbol in ("i", "we", "you", "can", "could", "would", "will", "what", "how", "why", "if", "there_be", "who", "not", "should"):
+    if first.symbol in (
+        "i",
+        "we",
+        "you",
+        "can",
+        "could",
+        "would",
+        "will",
+        "what",
+        "how",
+        "why",
+        "if",
+        "there_be",
+        "who",
+        "not",
+        "should",
+    ):
         return True
     if first.is_thing or first.symbol in ("N", "G", "L", "E", "Q"):
         follows = next((chunk.symbol for chunk in rest[1:3] if chunk.symbol not in _FILLERS), "")

@@ -57,27 +57,48 @@ class Reading(NamedTuple):
     """Whether it brings something to a place that it does not name, such as "there"."""
 
 
-_NO_ANCHOR = frozenset(("of", "for", "with", "by", "into", "to", "as", "like", "than", "instead_of", "per", "about", "via", "without", "minus", "except"))
+_NO_ANCHOR = frozenset(
+    (
+        "of",
+        "for",
+        "with",
+        "by",
+        "into",
+        "to",
+        "as",
+        "like",
+        "than",
+        "instead_of",
+        "per",
+        "about",
+        "via",
+        "without",
+        "minus",
+        "except",
+    )
+)
 _ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
-_REMOVED = re.compile((
-    r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get|airbrush|clean"
-    r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
-    r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by|between|around|along|down|up|and)\b)"
-    r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from|out_of) G\b"
-    r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
-    r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
-    r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
-    r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
-    r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
-    r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
-    r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
-    r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
-    r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
-    r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere|anyway))*$)"
-    r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b|\bmust not be\b"
-    r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
-    r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
-).replace("{ANCHORED}", "|".join(sorted(_ANCHORED))))
+_REMOVED = re.compile(
+    (
+        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get|airbrush|clean"
+        r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
+        r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by|between|around|along|down|up|and)\b)"
+        r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from|out_of) G\b"
+        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+        r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
+        r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
+        r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
+        r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
+        r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
+        r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
+        r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
+        r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
+        r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere|anyway))*$)"
+        r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b|\bmust not be\b"
+        r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
+        r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
+    ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
+)
 _UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
 _NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
 _BECOMES = re.compile(
@@ -89,15 +110,24 @@ _WISHED = re.compile(
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
-_GLOBAL_VERBS = frozenset("brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip rotate reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn apply stretch resize colorize".split())
-_SAID = frozenset("take pick select choose look see find locate notice grab get keep consider remember go want let have try use need imagine stop appear stay do say call work show exit extend complete merge help".split())
-_SPEAKING = frozenset("tell explain describe answer write list save download upload recommend".split())
-_ACTING = frozenset("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face".split())
-_STRONG_ADD = frozenset("add insert include create draw sketch generate introduce append".split())
-_VAGUE = frozenset("change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch apply change perform get take pick".split())
+_GLOBAL_VERBS = frozenset(
+    ["brighten", "darken", "lighten", "desaturate", "saturate", "invert", "mirror", "crop", "zoom", "blur", "sharpen", "warm", "cool", "tilt", "flip", "rotate", "reflect", "dim", "regrade", "grade", "adjust", "increase", "decrease", "reduce", "boost", "enhance", "tone", "raise", "lower", "bump", "turn", "apply", "stretch", "resize", "colorize"]
+)
+_SAID = frozenset(
+    ["take", "pick", "select", "choose", "look", "see", "find", "locate", "notice", "grab", "get", "keep", "consider", "remember", "go", "want", "let", "have", "try", "use", "need", "imagine", "stop", "appear", "stay", "do", "say", "call", "work", "show", "exit", "extend", "complete", "merge", "help"]
+)
+_SPEAKING = frozenset(["tell", "explain", "describe", "answer", "write", "list", "save", "download", "upload", "recommend"])
+_ACTING = frozenset(["smile", "wave", "sleep", "run", "jump", "dance", "fly", "laugh", "walk", "swim", "wink", "cry", "drink", "eat", "sing", "face"])
+_STRONG_ADD = frozenset(["add", "insert", "include", "create", "draw", "sketch", "generate", "introduce", "append"])
+_VAGUE = frozenset(
+    ["change", "edit", "modify", "adjust", "do", "try", "use", "show", "make", "alter", "update", "fix", "see", "have", "give", "let", "amend", "go", "rework", "retouch", "apply", "change", "perform", "get", "take", "pick"]
+)
 
 
-_VACATED = re.compile(r"\b(?:same|vacated|empty|freed|resulting|that|very) (?:place|spot|gap|position|location|space|hole|area)\b", re.IGNORECASE)
+_VACATED = re.compile(
+    r"\b(?:same|vacated|empty|freed|resulting|that|very) (?:place|spot|gap|position|location|space|hole|area)\b",
+    re.IGNORECASE,
+)
 
 
 def read_clause(clause: Clause) -> Reading:
@@ -105,30 +135,54 @@ def read_clause(clause: Clause) -> Reading:
     chunks = _with_verb(clause.chunks)
     line = line_of(chunks)
     things = [chunk for chunk in chunks if chunk.is_thing]
-    named = next((chunk.name for chunk in (*reversed(_mains(things)), *reversed(things)) if chunk.name and chunk.symbol != "B"), "")
+    named = next(
+        (chunk.name for chunk in (*reversed(_mains(things)), *reversed(things)) if chunk.name and chunk.symbol != "B"),
+        "",
+    )
     if re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line):  # "this is a lovely photo"
         named = ""
     several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
     one_of = any("one_of" in chunk.cues for chunk in things)
     if clause.aside:
         return Reading([], named, False, several, one_of)
-    if re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line) and "A" not in line.split() and len(_mains(things)) < 2 and not any(chunk.symbol == "C" for chunk in chunks):
+    if (
+        re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line)
+        and "A" not in line.split()
+        and len(_mains(things)) < 2
+        and not any(chunk.symbol == "C" for chunk in chunks)
+    ):
         return Reading([], named, False, several, one_of, instead=True)
     wishes = _asks(chunks, line)
     forms = _read(chunks, line, things, clause.sentence, clause.text) if wishes else []
     instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
-    vacated = bool(_VACATED.search(clause.text)) or bool(re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line))
+    vacated = bool(_VACATED.search(clause.text)) or bool(
+        re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line)
+    )
     # "change it", "do that", "show me": what is done stands beside it
     pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
     first = next((chunk.symbol for chunk in chunks if chunk.form), "")
-    vague = pointing and first in _VAGUE and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line) and "A" not in line
+    vague = (
+        pointing and first in _VAGUE and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line) and "A" not in line
+    )
     if len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to) and first in _VAGUE:
         vague = vague or not re.search(r"\b(?:T|state)\b", line)
     colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    return Reading(forms, named, wishes, several, one_of, vague, "" if forms else colour, instead, bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks), bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks), vacated)
+    return Reading(
+        forms,
+        named,
+        wishes,
+        several,
+        one_of,
+        vague,
+        "" if forms else colour,
+        instead,
+        bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
+        bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
+        vacated,
+    )
 
 
-_PARTICLES = frozenset("in out up down off over on away into onto".split())
+_PARTICLES = frozenset(["in", "out", "up", "down", "off", "over", "on", "away", "into", "onto"])
 
 
 def _with_verb(chunks: list[Chunk]) -> list[Chunk]:
@@ -158,18 +212,31 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
     if first is None or first.symbol == "who":
         return "again" in line
     if re.match(r"(?:please |just )*(?:do not|never) ", line):
-        return bool(re.match(r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is|L)\b)", line))
+        return bool(
+            re.match(
+                r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is|L)\b)",
+                line,
+            )
+        )
     if _SEEN.match(line):
         return False
     if first.form and first.symbol not in ("look", "appear"):
         return True
-    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line) :
+    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line):
         return False
-    return bool(_WISHED.search(line)) or bool(re.search(r"\bL (?:(?:for|of) D )?be (?:\w+ ){0,3}?L\b", line)) or not _FINITE.search(line)
+    return (
+        bool(_WISHED.search(line))
+        or bool(re.search(r"\bL (?:(?:for|of) D )?be (?:\w+ ){0,3}?L\b", line))
+        or not _FINITE.search(line)
+    )
 
 
-_SEEN = re.compile(r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))(?! rather)\b(?! (?:to|C)\b)")
-_FILLERS = frozenset(", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh even too afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally".split())
+_SEEN = re.compile(
+    r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))(?! rather)\b(?! (?:to|C)\b)"
+)
+_FILLERS = frozenset(
+    [",", ":", ".", "!", "please", "kindly", "just", "then", "now", "also", "so", "and", "but", "only", "maybe", "instead", "finally", "next", "ok", "okay", "well", "or", "oh", "even", "too", "afterwards", "perhaps", "hey", "hi", "hello", "yes", "actually", "hmm", "no", "simply", "again", "quickly", "carefully", "additionally"]
+)
 
 
 def _mains(things: Sequence[Chunk]) -> list[Chunk]:
@@ -186,12 +253,31 @@ def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str
     colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
     if re.search(r"\b[a-z_]+ (?:G|I) (?:except|but|besides|apart from) D\b", line) and "remove" in classes:
         return [ClauseForm("global")]
-    if news and not mains and classes & {"turn", "replace", "global", "paint"} and re.search(r"^(?:\w+ )*?[a-z_]+ G (?:\w+ )*?A\b", line):
+    if (
+        news
+        and not mains
+        and classes & {"turn", "replace", "global", "paint"}
+        and re.search(r"^(?:\w+ )*?[a-z_]+ G (?:\w+ )*?A\b", line)
+    ):
         return [ClauseForm("global", cues=("geometric",) if GEOMETRIC.search(text) else ())]
-    if not news and not [thing for thing in mains if thing.symbol != "I" and thing.symbol != "B"] and _is_global(chunks, line, mains, anchors, text):
+    if (
+        not news
+        and not [thing for thing in mains if thing.symbol != "I" and thing.symbol != "B"]
+        and _is_global(chunks, line, mains, anchors, text)
+    ):
         pointing = [thing for thing in mains if thing.symbol == "I" and "G" not in line]
-        return [ClauseForm("global", cues=(*(("geometric",) if GEOMETRIC.search(text) else ()), *(("pronoun",) if pointing else ())))]
-    if re.search(r"\bagain\b", line) and re.match(r"(?:the |do )?same\b", text, re.IGNORECASE) and mains and mains[0].symbol == "D":
+        return [
+            ClauseForm(
+                "global",
+                cues=(*(("geometric",) if GEOMETRIC.search(text) else ()), *(("pronoun",) if pointing else ())),
+            )
+        ]
+    if (
+        re.search(r"\bagain\b", line)
+        and re.match(r"(?:the |do )?same\b", text, re.IGNORECASE)
+        and mains
+        and mains[0].symbol == "D"
+    ):
         return [_form("add", replace(mains[0], cues=("another",)), anchors)]
     if copied := _copied(verbs, line, mains):
         return copied
@@ -224,37 +310,65 @@ def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str
         return [_form("undo", mains[0], ())]
     if colour and not news and (mains or anchors or re.search(r"\bC\b", line)):
         targets = mains or [anchor for anchor in anchors if anchor.symbol in ("D", "I", "B", "O")]
-        bare = not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer|instead)\b", line)
+        bare = (
+            not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer|instead)\b", line)
+        )
         target = targets[0] if targets else Chunk("I", "it", cues=("pronoun", "bare") if bare else ("pronoun",))
         return [_form("change", target, anchors if mains else anchors[1:], colour=colour)]
     if news:
         news = [_coloured(news[0], colour), *news[1:]]
-        given = re.search(r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b", line)
+        given = re.search(
+            r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b",
+            line,
+        )
         refs = [*(thing for thing in mains if thing.symbol not in ("I", "O") or thing.preposition or given), *anchors]
         return _each("add", news, refs)
     if AGAIN.search(own) and not [thing for thing in mains if thing.symbol == "D"]:
-        return [ClauseForm("add", refers_to=tuple(_names(anchors)), cues=tuple(dict.fromkeys(["another", *_cues(anchors)])))]
+        return [
+            ClauseForm("add", refers_to=tuple(_names(anchors)), cues=tuple(dict.fromkeys(["another", *_cues(anchors)])))
+        ]
     if not mains:
         return _bare(chunks, line, anchors, classes)
-    place = bool(anchors) or re.search(r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b", line)
+    place = bool(anchors) or re.search(
+        r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b", line
+    )
     if verbs and verbs[0].symbol in _STRONG_ADD and mains[0].symbol == "D":
         return _each("add", mains, anchors)
     if "replace" in classes and len(mains) > 1 and mains[1].joined:  # "swap the cat and the dog"
         return _each("move", mains, anchors)
-    if mains[0].symbol in ("D", "I") and (_ACTING | ({"look"} if "look at" in line else set())) & {chunk.symbol for chunk in verbs}:
+    if mains[0].symbol in ("D", "I") and (_ACTING | ({"look"} if "look at" in line else set())) & {
+        chunk.symbol for chunk in verbs
+    }:
         return [_form("change", mains[0], ())]
     said = _WISHED.search(line) or re.search(r"\b(?:please|instead|now|N)\b|:", line)
-    if place and (classes & {"move", "place", "other", "turn"} or said) or "move" in classes:
-        if classes <= {"other"} and classes and verbs[0].symbol in ("look", "keep", "see") and not anchors and not re.search(r"\bL\b", line):
+    if (place and (classes & {"move", "place", "other", "turn"} or said)) or "move" in classes:
+        if (
+            classes <= {"other"}
+            and classes
+            and verbs[0].symbol in ("look", "keep", "see")
+            and not anchors
+            and not re.search(r"\bL\b", line)
+        ):
             return []
         if mains[0].symbol == "B" and classes & {"place"} and not classes & {"move"}:
             return _each("add", mains, anchors)
-        return _each("move", mains[:1], anchors) if mains[0].symbol != "B" or "move" in classes or ":" in line or " to be " in line else []
+        return (
+            _each("move", mains[:1], anchors)
+            if mains[0].symbol != "B" or "move" in classes or ":" in line or " to be " in line
+            else []
+        )
     if mains[0].symbol == "B" and "place" in classes:
         return _each("add", mains, anchors)
-    if verbs and mains[0].symbol in ("D", "I", "O") and chunks.index(verbs[0]) < chunks.index(_origin(mains[0], chunks)) and verbs[0].symbol not in _SAID:
+    if (
+        verbs
+        and mains[0].symbol in ("D", "I", "O")
+        and chunks.index(verbs[0]) < chunks.index(_origin(mains[0], chunks))
+        and verbs[0].symbol not in _SAID
+    ):
         return [_form("change", mains[0], anchors)]
-    if mains[0].symbol in ("D", "I", "O") and re.search(r"\b(?:state|T)\b|\b[DI] (?:should|must|need|have|ought|had better)(?: to)? be [a-z]", line):
+    if mains[0].symbol in ("D", "I", "O") and re.search(
+        r"\b(?:state|T)\b|\b[DI] (?:should|must|need|have|ought|had better)(?: to)? be [a-z]", line
+    ):
         return [_form("change", mains[0], anchors)]
     return []
 
@@ -269,7 +383,10 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
     anchors: list[Chunk] = []
     news: list[Chunk] = []
     placed = ""
-    given = re.search(r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine|put|use|fit|furnish|crown|supply|join)\b", line)
+    given = re.search(
+        r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine|put|use|fit|furnish|crown|supply|join)\b",
+        line,
+    )
     for thing in things:
         if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not given:
             continue  # "the man with the camera"
@@ -278,7 +395,17 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
         is_place = preposition in _ANCHORED and not (preposition == "from" and not mains)
         if thing.symbol == "A":
             (anchors if is_place and ([each for each in mains if each.symbol != "B"] or news) else news).append(thing)
-        elif is_place or (preposition == "to" and (mains or news) and "A" in line) or (preposition in ("to", "of") and mains and mains[0].symbol != "B" and not thing.joined and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)):
+        elif (
+            is_place
+            or (preposition == "to" and (mains or news) and "A" in line)
+            or (
+                preposition in ("to", "of")
+                and mains
+                and mains[0].symbol != "B"
+                and not thing.joined
+                and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
+            )
+        ):
             anchors.append(thing)
         else:
             mains.append(thing)
@@ -291,7 +418,9 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
     bound = [
         thing
         for at, thing in enumerate(things)
-        if thing.symbol == "I" and at > first and (thing.preposition not in _ANCHORED or (after_known and at > after_known[0]))
+        if thing.symbol == "I"
+        and at > first
+        and (thing.preposition not in _ANCHORED or (after_known and at > after_known[0]))
     ]
     mains = [thing for thing in mains if not any(thing is each for each in bound)]
     anchors = [thing for thing in anchors if not any(thing is each for each in bound)]
@@ -301,7 +430,11 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
     if [thing for thing in mains if thing.symbol == "D"]:
         mains = [thing for thing in mains if thing.symbol not in ("I", "O")]
     if len(mains) > 1 and mains[0].symbol in ("I", "O"):
-        mains = mains[:1] if all(thing.symbol in ("I", "O") for thing in mains) else [thing for thing in mains if thing.symbol not in ("I", "O")]
+        mains = (
+            mains[:1]
+            if all(thing.symbol in ("I", "O") for thing in mains)
+            else [thing for thing in mains if thing.symbol not in ("I", "O")]
+        )
     return mains, anchors, news
 
 
@@ -318,7 +451,9 @@ def _is_global(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], ancho
     mains = [thing for thing in mains if thing.symbol != "B"]
     tonal = "T" in symbols or bool(_GLOBAL_VERBS & set(verbs) and (symbols & {"G", "Q", "T"} or not mains))
     owned = re.search(r"\bI (?:overall )?(?:T|Q)\b", line)
-    if owned and ("T" in symbols or whole or any(chunk.symbol == "Q" and PROPERTY.search(chunk.words) for chunk in chunks)):
+    if owned and (
+        "T" in symbols or whole or any(chunk.symbol == "Q" and PROPERTY.search(chunk.words) for chunk in chunks)
+    ):
         return not ("C" in symbols and not whole)
     if not mains and re.search(r"\bleft\b.*\bright\b|\bright\b.*\bleft\b", text, re.IGNORECASE) and geometric:
         return True
@@ -334,13 +469,26 @@ def _is_global(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], ancho
         return True
     if "T" in symbols and not owned and "C" not in symbols:
         return True
-    if "Q" in symbols and not owned and not pointed and any(chunk.symbol == "Q" and re.search(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b", chunk.words) for chunk in chunks):
+    if (
+        "Q" in symbols
+        and not owned
+        and not pointed
+        and any(
+            chunk.symbol == "Q"
+            and re.search(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b", chunk.words)
+            for chunk in chunks
+        )
+    ):
         return bool(verbs) or fragment
     if "C" in symbols:
         return False
     if "Q" in symbols and not owned and not pointed:
         return bool(verbs) or "T" in symbols or fragment
-    return bool(verbs) and verbs[0] in _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"} and not [thing for thing in mains if thing.symbol != "I"]
+    return (
+        bool(verbs)
+        and verbs[0] in _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"}
+        and not [thing for thing in mains if thing.symbol != "I"]
+    )
 
 
 def _copied(verbs: Sequence[Chunk], line: str, mains: Sequence[Chunk]) -> list[ClauseForm]:
@@ -350,7 +498,9 @@ def _copied(verbs: Sequence[Chunk], line: str, mains: Sequence[Chunk]) -> list[C
     return [form._replace(number=1, cues=tuple(dict.fromkeys([*form.cues, "another"])))]
 
 
-def _replaced(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: Sequence[Chunk], classes: set[str], removes: bool) -> list[ClauseForm]:
+def _replaced(
+    chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: Sequence[Chunk], classes: set[str], removes: bool
+) -> list[ClauseForm]:
     """The form of a replacement; [] if nothing is put in the place of something."""
     asked = "replace" in classes or _NOTHING_ELSE.search(line)
     known = [thing for thing in mains if thing.symbol in ("D", "I", "O", "B")]
@@ -360,7 +510,13 @@ def _replaced(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: 
         old, new = known[0], news[0]
         if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
             return []
-        if "replace" not in classes and "one_of" not in old.cues and not asked and not removes and new.preposition == "with":
+        if (
+            "replace" not in classes
+            and "one_of" not in old.cues
+            and not asked
+            and not removes
+            and new.preposition == "with"
+        ):
             return []
         if not new.name and not asked:
             return [_form("change", old, (), colour=colour)]
@@ -373,26 +529,52 @@ def _replaced(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: 
     if "replace" in classes and len(known) > 1 and known[1].joined and not known[1].preposition:
         return []
     if asked and not news and len(known) > 1 and known[1].symbol in ("D", "B"):
-        swapped = known[1].preposition in ("for", "instead_of") and re.search(r"\b(?:substitute|use|put|place|have|want|show)\b", line) and "swap" not in line
+        swapped = (
+            known[1].preposition in ("for", "instead_of")
+            and re.search(r"\b(?:substitute|use|put|place|have|want|show)\b", line)
+            and "swap" not in line
+        )
         old, new = (known[1], known[0]) if swapped else (known[0], known[1])
         return [_form("replace", old, (), renamed=new.name)]
     if "replace" in classes and len(news) > 1:
         return [_form("replace", news[0], (), renamed=news[1].name)]
-    if "replace" in classes and known and colour and not re.search(r"\bQ\b", line) and re.search(r"\b(?:with|for|by) C\b", line) and known[0].symbol != "B":
-        return [_form("replace", known[0], (), colour=colour)] if any(" one" in chunk.words for chunk in chunks if chunk.symbol == "C") else []
-    if "replace" in classes and known and not colour and re.search(r"\b[DIBO]\b", line) and not re.search(r"\bL\b", line):
+    if (
+        "replace" in classes
+        and known
+        and colour
+        and not re.search(r"\bQ\b", line)
+        and re.search(r"\b(?:with|for|by) C\b", line)
+        and known[0].symbol != "B"
+    ):
+        return (
+            [_form("replace", known[0], (), colour=colour)]
+            if any(" one" in chunk.words for chunk in chunks if chunk.symbol == "C")
+            else []
+        )
+    if (
+        "replace" in classes
+        and known
+        and not colour
+        and re.search(r"\b[DIBO]\b", line)
+        and not re.search(r"\bL\b", line)
+    ):
         return [_form("replace", known[0], ())]
     return []
 
 
 def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
     """ "One" beside several equal things is one of them: "of the two stars, remove one"."""
-    several = next((thing for thing in things if thing.name and _is_several(thing) and "one_of" not in thing.cues), None)
+    several = next(
+        (thing for thing in things if thing.name and _is_several(thing) and "one_of" not in thing.cues), None
+    )
     one = next((thing for thing in things if thing.symbol == "O"), None)
     if one is None or several is None:
         return things
     name = several.name if several.number != 1 else _singular(several.name)
-    return [*(thing for thing in things if thing not in (one, several)), Chunk("D", several.words, name=name, cues=("one_of",))]
+    return [
+        *(thing for thing in things if thing not in (one, several)),
+        Chunk("D", several.words, name=name, cues=("one_of",)),
+    ]
 
 
 def _singular(name: str) -> str:
@@ -423,7 +605,9 @@ def _names(things: Sequence[Chunk]) -> list[str]:
     """The names of things that a place relies on, pronouns as they are written."""
     found: list[str] = []
     for thing in things:
-        found += [thing.owner] if thing.owner else [thing.name or ("it" if thing.symbol != "I" else thing.words.lower())]
+        found += (
+            [thing.owner] if thing.owner else [thing.name or ("it" if thing.symbol != "I" else thing.words.lower())]
+        )
         if not thing.name and len(found[-1].split()) > 1:
             found[-1] = "it"
     return list(dict.fromkeys(name for name in found if name))

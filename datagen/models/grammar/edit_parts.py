@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 from datagen.models.grammar.chunks import chunks_of
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
 from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
-from datagen.models.grammar.edit_words import AGAIN, BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
+from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
 from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singularize
 
 Operation = Literal["add", "remove", "replace", "change", "move", "global", "undo", "unknown"]
@@ -96,7 +96,10 @@ class _Discourse:
     def _undoes(self, sentence: str) -> bool:
         stripped = _strip(sentence)
         back = BACK.match(stripped)
-        if back and (re.search(r"\bback\b", stripped) or re.match(r"(?:restore|return|reinstate|undo|revert|reverse|cancel|withdraw)\b", stripped, re.IGNORECASE)):
+        if back and (
+            re.search(r"\bback\b", stripped)
+            or re.match(r"(?:restore|return|reinstate|undo|revert|reverse|cancel|withdraw)\b", stripped, re.IGNORECASE)
+        ):
             things = [chunk for chunk in chunks_of(back["thing"]) if chunk.is_thing]
             if things and not UNDO.search(f"undo {back['thing']}$"[5:-1]):
                 thing = things[0]
@@ -176,9 +179,16 @@ class _Discourse:
         same = form.object == last.object or (form.object and may_be_same(form.object, last.renamed_to or last.object))
         if reading.is_vague and (same or not form.object):
             return True
-        if form.op in ("move", "change") and last.op in ("add", "replace", "remove") and same and not (form.colour or form.renamed_to):
+        if (
+            form.op in ("move", "change")
+            and last.op in ("add", "replace", "remove")
+            and same
+            and not (form.colour or form.renamed_to)
+        ):
             more = [name for name in form.refers_to if name not in (last.object, last.renamed_to)]
-            self.forms[-1] = last._replace(refers_to=tuple(dict.fromkeys([*last.refers_to, *more]))) if last.op == "add" else last
+            self.forms[-1] = (
+                last._replace(refers_to=tuple(dict.fromkeys([*last.refers_to, *more]))) if last.op == "add" else last
+            )
             return True
         if form.op == "add" and last.op == "add" and not form.object:
             return True
@@ -187,7 +197,13 @@ class _Discourse:
             return True
         if form.op == "add" and last.op == "add" and form.object == last.object and reading.named in ("", last.object):
             return True
-        if form.op == "add" and last.op in ("remove", "replace") and not last.renamed_to and (reading.vacated or reading.instead or last.op == "replace") and last.object != form.object:
+        if (
+            form.op == "add"
+            and last.op in ("remove", "replace")
+            and not last.renamed_to
+            and (reading.vacated or reading.instead or last.op == "replace")
+            and last.object != form.object
+        ):
             self.forms[-1] = last._replace(op="replace", renamed_to=form.object)
             return True
         if form.op == "replace" and last.op == "replace" and not form.renamed_to:
@@ -206,7 +222,13 @@ class _Discourse:
             if form.colour or form.renamed_to:
                 self.forms[-1] = self.forms[-1]._replace(colour=form.colour, renamed_to=form.renamed_to)
             return True
-        if same and not self.is_state and last.op == "change" and not (last.colour or last.renamed_to) and form.op != "add":
+        if (
+            same
+            and not self.is_state
+            and last.op == "change"
+            and not (last.colour or last.renamed_to)
+            and form.op != "add"
+        ):
             self.forms[-1] = form._replace(object=last.object)
             return True
         return False

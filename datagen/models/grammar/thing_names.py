@@ -104,7 +104,12 @@ def kind_of(name: str) -> str:
 def colours_of(name: str) -> frozenset[str]:
     """The basic colours that the words of a name allow; empty if it names none."""
     words = _WORD.findall(name.lower())
-    return frozenset().union(*(COLOUR_FAMILIES.get(word if word in COLOUR_FAMILIES else word.rpartition("-")[2], frozenset()) for word in words[:-1]))
+    return frozenset().union(
+        *(
+            COLOUR_FAMILIES.get(word if word in COLOUR_FAMILIES else word.rpartition("-")[2], frozenset())
+            for word in words[:-1]
+        )
+    )
 
 
 def contradicts(name: str, other: str) -> bool:
@@ -124,5 +129,10 @@ def may_be_same(name: str, other: str) -> bool:
 
 def share_noun(name: str, other: str) -> bool:
     """Whether two names have a noun in common, such as "rocket ship" and "space rocket", and may be of one thing."""
-    nouns = [{singularize(word) for word in _WORD.findall(text.lower())} - _PLAIN - GENERAL - SHADES for text in (name, other)]
-    return any(not is_colour(word) and word not in _SIZES for word in nouns[0] & nouns[1]) and not contradicts(name, other)
+    nouns = [
+        {singularize(word) for word in _WORD.findall(text.lower())} - _PLAIN - GENERAL - SHADES
+        for text in (name, other)
+    ]
+    return any(not is_colour(word) and word not in _SIZES for word in nouns[0] & nouns[1]) and not contradicts(
+        name, other
+    )

@@ -108,7 +108,11 @@ class _Reading:
         """Relations to what the names in a phrase of place stand for."""
         for name in part["refers_to"]:
             pointing = name.lower() in _POINTING
-            thing = self.things.last if pointing else self.things.relied_on(name, holds=box if part["op"] == "add" else None)
+            thing = (
+                self.things.last
+                if pointing
+                else self.things.relied_on(name, holds=box if part["op"] == "add" else None)
+            )
             if pointing:
                 self._dangle(turn, thing, name)
             if thing:
