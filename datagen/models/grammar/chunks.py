@@ -382,7 +382,7 @@ class _Cutter:
     def _is_one_of(self, at: int) -> bool:
         """Whether "one of the", "any one of these", "just one of" or the like begins at a token."""
         end = at
-        while self._word(end) in (
+        while end < at + 4 and self._word(end) in (
             "any",
             "a",
             "single",

@@ -8,7 +8,7 @@ replacements and edits of the whole picture need words of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -111,16 +111,136 @@ _WISHED = re.compile(
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
 _GLOBAL_VERBS = frozenset(
-    ["brighten", "darken", "lighten", "desaturate", "saturate", "invert", "mirror", "crop", "zoom", "blur", "sharpen", "warm", "cool", "tilt", "flip", "rotate", "reflect", "dim", "regrade", "grade", "adjust", "increase", "decrease", "reduce", "boost", "enhance", "tone", "raise", "lower", "bump", "turn", "apply", "stretch", "resize", "colorize"]
+    [
+        "brighten",
+        "darken",
+        "lighten",
+        "desaturate",
+        "saturate",
+        "invert",
+        "mirror",
+        "crop",
+        "zoom",
+        "blur",
+        "sharpen",
+        "warm",
+        "cool",
+        "tilt",
+        "flip",
+        "rotate",
+        "reflect",
+        "dim",
+        "regrade",
+        "grade",
+        "adjust",
+        "increase",
+        "decrease",
+        "reduce",
+        "boost",
+        "enhance",
+        "tone",
+        "raise",
+        "lower",
+        "bump",
+        "turn",
+        "apply",
+        "stretch",
+        "resize",
+        "colorize",
+    ]
 )
 _SAID = frozenset(
-    ["take", "pick", "select", "choose", "look", "see", "find", "locate", "notice", "grab", "get", "keep", "consider", "remember", "go", "want", "let", "have", "try", "use", "need", "imagine", "stop", "appear", "stay", "do", "say", "call", "work", "show", "exit", "extend", "complete", "merge", "help"]
+    [
+        "take",
+        "pick",
+        "select",
+        "choose",
+        "look",
+        "see",
+        "find",
+        "locate",
+        "notice",
+        "grab",
+        "get",
+        "keep",
+        "consider",
+        "remember",
+        "go",
+        "want",
+        "let",
+        "have",
+        "try",
+        "use",
+        "need",
+        "imagine",
+        "stop",
+        "appear",
+        "stay",
+        "do",
+        "say",
+        "call",
+        "work",
+        "show",
+        "exit",
+        "extend",
+        "complete",
+        "merge",
+        "help",
+    ]
 )
-_SPEAKING = frozenset(["tell", "explain", "describe", "answer", "write", "list", "save", "download", "upload", "recommend"])
-_ACTING = frozenset(["smile", "wave", "sleep", "run", "jump", "dance", "fly", "laugh", "walk", "swim", "wink", "cry", "drink", "eat", "sing", "face"])
+_SPEAKING = frozenset(
+    ["tell", "explain", "describe", "answer", "write", "list", "save", "download", "upload", "recommend"]
+)
+_ACTING = frozenset(
+    [
+        "smile",
+        "wave",
+        "sleep",
+        "run",
+        "jump",
+        "dance",
+        "fly",
+        "laugh",
+        "walk",
+        "swim",
+        "wink",
+        "cry",
+        "drink",
+        "eat",
+        "sing",
+        "face",
+    ]
+)
 _STRONG_ADD = frozenset(["add", "insert", "include", "create", "draw", "sketch", "generate", "introduce", "append"])
 _VAGUE = frozenset(
-    ["change", "edit", "modify", "adjust", "do", "try", "use", "show", "make", "alter", "update", "fix", "see", "have", "give", "let", "amend", "go", "rework", "retouch", "apply", "change", "perform", "get", "take", "pick"]
+    [
+        "change",
+        "edit",
+        "modify",
+        "adjust",
+        "do",
+        "try",
+        "use",
+        "show",
+        "make",
+        "alter",
+        "update",
+        "fix",
+        "see",
+        "have",
+        "give",
+        "let",
+        "amend",
+        "go",
+        "rework",
+        "retouch",
+        "apply",
+        "change",
+        "perform",
+        "get",
+        "take",
+        "pick",
+    ]
 )
 
 
@@ -153,7 +273,7 @@ def read_clause(clause: Clause) -> Reading:
     ):
         return Reading([], named, False, several, one_of, instead=True)
     wishes = _asks(chunks, line)
-    forms = _read(chunks, line, things, clause.sentence, clause.text) if wishes else []
+    forms = _read(chunks, line, things, clause) if wishes else []
     instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
     vacated = bool(_VACATED.search(clause.text)) or bool(
         re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line)
@@ -235,7 +355,47 @@ _SEEN = re.compile(
     r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))(?! rather)\b(?! (?:to|C)\b)"
 )
 _FILLERS = frozenset(
-    [",", ":", ".", "!", "please", "kindly", "just", "then", "now", "also", "so", "and", "but", "only", "maybe", "instead", "finally", "next", "ok", "okay", "well", "or", "oh", "even", "too", "afterwards", "perhaps", "hey", "hi", "hello", "yes", "actually", "hmm", "no", "simply", "again", "quickly", "carefully", "additionally"]
+    [
+        ",",
+        ":",
+        ".",
+        "!",
+        "please",
+        "kindly",
+        "just",
+        "then",
+        "now",
+        "also",
+        "so",
+        "and",
+        "but",
+        "only",
+        "maybe",
+        "instead",
+        "finally",
+        "next",
+        "ok",
+        "okay",
+        "well",
+        "or",
+        "oh",
+        "even",
+        "too",
+        "afterwards",
+        "perhaps",
+        "hey",
+        "hi",
+        "hello",
+        "yes",
+        "actually",
+        "hmm",
+        "no",
+        "simply",
+        "again",
+        "quickly",
+        "carefully",
+        "additionally",
+    ]
 )
 
 
@@ -243,133 +403,200 @@ def _mains(things: Sequence[Chunk]) -> list[Chunk]:
     return [chunk for chunk in things if chunk.symbol != "A" and chunk.preposition not in _ANCHORED]
 
 
-def _read(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], text: str, own: str) -> list[ClauseForm]:
-    verbs = [chunk for chunk in chunks if chunk.form]
-    classes = {chunk.form for chunk in verbs}
-    if verbs and verbs[0].symbol in _SPEAKING:
-        return []
+class _View(NamedTuple):
+    """A clause that asks for something, with its chunks by what they do in it."""
+
+    chunks: list[Chunk]
+    line: str
+    sentence: str
+    text: str
+    """The clause alone."""
+    things: Sequence[Chunk]
+    mains: list[Chunk]
+    anchors: list[Chunk]
+    news: list[Chunk]
+    colour: str
+
+    @property
+    def verbs(self) -> list[Chunk]:
+        return [chunk for chunk in self.chunks if chunk.form]
+
+    def has(self, *classes: str) -> bool:
+        """Whether a verb of one of these classes is in it."""
+        return any(chunk.form in classes for chunk in self.chunks)
+
+    def says(self, pattern: str) -> bool:
+        """Whether its line has a pattern."""
+        return re.search(pattern, self.line) is not None
+
+    @property
+    def removes(self) -> bool:
+        return self.has("remove") or _REMOVED.search(self.line) is not None
+
+    @property
+    def first(self) -> Chunk:
+        """The thing that it is about; only where `mains` is not empty."""
+        return self.mains[0]
+
+
+_Forms = list[ClauseForm] | None
+"""What a clause asks for, [] if surely nothing, None if it has another form."""
+
+
+def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: Clause) -> list[ClauseForm]:
     things = _one_of_several(things)
     mains, anchors, news = _sorted_things(things, line)
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    if re.search(r"\b[a-z_]+ (?:G|I) (?:except|but|besides|apart from) D\b", line) and "remove" in classes:
-        return [ClauseForm("global")]
-    if (
-        news
-        and not mains
-        and classes & {"turn", "replace", "global", "paint"}
-        and re.search(r"^(?:\w+ )*?[a-z_]+ G (?:\w+ )*?A\b", line)
-    ):
-        return [ClauseForm("global", cues=("geometric",) if GEOMETRIC.search(text) else ())]
-    if (
-        not news
-        and not [thing for thing in mains if thing.symbol != "I" and thing.symbol != "B"]
-        and _is_global(chunks, line, mains, anchors, text)
-    ):
-        pointing = [thing for thing in mains if thing.symbol == "I" and "G" not in line]
-        return [
-            ClauseForm(
-                "global",
-                cues=(*(("geometric",) if GEOMETRIC.search(text) else ()), *(("pronoun",) if pointing else ())),
-            )
-        ]
-    if (
-        re.search(r"\bagain\b", line)
-        and re.match(r"(?:the |do )?same\b", text, re.IGNORECASE)
-        and mains
-        and mains[0].symbol == "D"
-    ):
-        return [_form("add", replace(mains[0], cues=("another",)), anchors)]
-    if copied := _copied(verbs, line, mains):
-        return copied
     named = [thing for thing in news if thing.name]
     if named and len(named) < len(news):  # "one further element: a ring"
         news = named
-    others = [thing for thing in news if "another" in thing.cues]
-    removes = "remove" in classes or _REMOVED.search(line)
-    if replaced := _replaced(chunks, line, mains, news, classes, bool(removes)):
-        return replaced
-    if others:
-        known = [thing for thing in mains if thing.symbol == "D"]
-        if known and not others[0].name:
-            others[0] = replace(others[0], name=known[0].name)
-        refs = [thing for thing in (*known, *anchors) if thing.name != others[0].name and "pronoun" not in thing.cues]
-        return [_form("add", _coloured(others[0], colour), refs)]
-    if removes and (mains or anchors) and not news:
+    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
+    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, colour)
+    return next((forms for read in _READERS if (forms := read(view)) is not None), [])
+
+
+def _no_edit(view: _View) -> _Forms:
+    """What is said to whom, or is not wanted in numbers: "tell me a joke", "I don't need two stars"."""
+    unwanted = view.news and view.says(r"\b(?:not|never)(?: \w+)? (?:want|need|see|have|require)(?: \w+)? A\b")
+    speaks = view.verbs and view.verbs[0].symbol in _SPEAKING
+    return [] if speaks or (unwanted and not view.removes) else None
+
+
+def _of_picture(view: _View) -> _Forms:
+    """An edit of the picture as a whole."""
+    cues = ("geometric",) if GEOMETRIC.search(view.sentence) else ()
+    if view.has("remove") and view.says(r"\b[a-z_]+ (?:G|I) (?:except|but|besides|apart from) D\b"):
+        return [ClauseForm("global")]
+    if view.news:
+        turned = not view.mains and view.has("turn", "replace", "global", "paint")
+        is_turned = turned and view.says(r"^(?:\w+ )*?[a-z_]+ G (?:\w+ )*?A\b")
+        return [ClauseForm("global", cues=cues)] if is_turned else None
+    if any(thing.symbol not in ("I", "B") for thing in view.mains) or not _is_global(view):
+        return None
+    pointing = any(thing.symbol == "I" for thing in view.mains) and "G" not in view.line
+    return [ClauseForm("global", cues=(*cues, "pronoun") if pointing else cues)]
+
+
+def _copied(view: _View) -> _Forms:
+    """One more of a known thing: "duplicate the star", "same star again"."""
+    if not view.mains:
+        return None
+    same = view.says(r"\bagain\b") and re.match(r"(?:the |do )?same\b", view.sentence, re.IGNORECASE)
+    if same and view.first.symbol == "D":
+        return [_form("add", replace(view.first, cues=("another",)), view.anchors)]
+    if not any(chunk.symbol in ("duplicate", "copy", "clone", "double", "replicate") for chunk in view.verbs):
+        return None
+    form = _form("add", view.first, ())
+    return [form._replace(number=1, cues=tuple(dict.fromkeys([*form.cues, "another"])))]
+
+
+def _another(view: _View) -> _Forms:
+    """One more of a kind: "another star"."""
+    other = next((thing for thing in view.news if "another" in thing.cues), None)
+    if other is None:
+        return None
+    known = [thing for thing in view.mains if thing.symbol == "D"]
+    if known and not other.name:
+        other = replace(other, name=known[0].name)
+    refs = [thing for thing in (*known, *view.anchors) if thing.name != other.name and "pronoun" not in thing.cues]
+    return [_form("add", _coloured(other, view.colour), refs)]
+
+
+def _removal(view: _View) -> _Forms:
+    mains, anchors, news = view.mains, view.anchors, view.news
+    if view.says(r"\bthere_be (?:should|must|need|ought to) not (?:be )?A\b"):
+        return _each("remove", news, anchors)
+    if not view.removes:
+        return None
+    if not news and (mains or anchors):
         return _each("remove", mains or anchors, anchors if mains else ())
-    if removes and news and not mains and not anchors and "remove" in classes:
+    if news and not mains and not anchors and view.has("remove"):
         return _each("remove", news, anchors)
-    if [thing for thing in mains if thing.symbol == "O"] and "place" in classes and not colour:
-        return [ClauseForm("add", "", "", tuple(_names(anchors)), 1, ("one", "another"))]
-    if news and re.search(r"\b(?:not|never)(?: \w+)? (?:want|need|see|have|require)(?: \w+)? A\b", line):
-        return []
-    if re.search(r"\bthere_be (?:should|must|need|ought to) not (?:be )?A\b", line):
-        return _each("remove", news, anchors)
-    if not things and ("remove" in classes or (removes and re.search(r"\b(?:nothing but|only|which|that)\b", line))):
+    if not view.things and (view.has("remove") or view.says(r"\b(?:nothing but|only|which|that)\b")):
         return [ClauseForm("remove", cues=("pronoun",))]
-    if "undo" in classes and mains and not news:
-        return [_form("undo", mains[0], ())]
-    if colour and not news and (mains or anchors or re.search(r"\bC\b", line)):
-        targets = mains or [anchor for anchor in anchors if anchor.symbol in ("D", "I", "B", "O")]
-        bare = (
-            not targets and not verbs and not re.search(r"\bQ\b|\b(?:go|how about|use|want|try|prefer|instead)\b", line)
-        )
-        target = targets[0] if targets else Chunk("I", "it", cues=("pronoun", "bare") if bare else ("pronoun",))
-        return [_form("change", target, anchors if mains else anchors[1:], colour=colour)]
-    if news:
-        news = [_coloured(news[0], colour), *news[1:]]
-        given = re.search(
-            r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b",
-            line,
-        )
-        refs = [*(thing for thing in mains if thing.symbol not in ("I", "O") or thing.preposition or given), *anchors]
-        return _each("add", news, refs)
-    if AGAIN.search(own) and not [thing for thing in mains if thing.symbol == "D"]:
-        return [
-            ClauseForm("add", refers_to=tuple(_names(anchors)), cues=tuple(dict.fromkeys(["another", *_cues(anchors)])))
-        ]
-    if not mains:
-        return _bare(chunks, line, anchors, classes)
-    place = bool(anchors) or re.search(
-        r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b", line
+    return None
+
+
+def _one_more(view: _View) -> _Forms:
+    """ "Put one on the left": what it is one of stands elsewhere."""
+    if view.colour or not view.has("place") or not any(thing.symbol == "O" for thing in view.mains):
+        return None
+    return [ClauseForm("add", "", "", tuple(_names(view.anchors)), 1, ("one", "another"))]
+
+
+def _undoing(view: _View) -> _Forms:
+    return [_form("undo", view.first, ())] if view.has("undo") and view.mains and not view.news else None
+
+
+def _colouring(view: _View) -> _Forms:
+    if not view.colour or view.news:
+        return None
+    targets = view.mains or [anchor for anchor in view.anchors if anchor.symbol != "A"]
+    open_ = r"\bQ\b|\b(?:go|how about|use|want|try|prefer|instead)\b"
+    bare = not targets and not view.verbs and not view.says(open_)
+    target = targets[0] if targets else Chunk("I", "it", cues=("pronoun", "bare") if bare else ("pronoun",))
+    return [_form("change", target, view.anchors if view.mains else view.anchors[1:], colour=view.colour)]
+
+
+def _addition(view: _View) -> _Forms:
+    if view.news:
+        news = [_coloured(view.news[0], view.colour), *view.news[1:]]
+        given = _GIVEN.search(view.line)
+        mains = [thing for thing in view.mains if thing.symbol not in ("I", "O") or thing.preposition or given]
+        return _each("add", news, [*mains, *view.anchors])
+    if AGAIN.search(view.text) and not any(thing.symbol == "D" for thing in view.mains):
+        cues = tuple(dict.fromkeys(["another", *_cues(view.anchors)]))
+        return [ClauseForm("add", refers_to=tuple(_names(view.anchors)), cues=cues)]
+    strong = view.verbs and view.verbs[0].symbol in _STRONG_ADD and view.mains and view.first.symbol == "D"
+    return _each("add", view.mains, view.anchors) if strong else None
+
+
+def _placed(view: _View) -> _Forms:
+    """A clause that only says where: "on the left"; what it is about stands elsewhere."""
+    if view.mains:
+        return None
+    is_open = not _FINITE.search(view.line) or view.verbs
+    classes = {chunk.form for chunk in view.verbs}
+    if not (view.anchors or view.says(r"\bL\b")) or not is_open or classes - {"move", "place"}:
+        return []
+    return [_form("move", Chunk("I", "it", cues=("pronoun", "bare")), view.anchors)]
+
+
+def _movement(view: _View) -> _Forms:
+    first, line = view.first, view.line
+    if view.has("replace") and len(view.mains) > 1 and view.mains[1].joined:  # "swap the cat and the dog"
+        return _each("move", view.mains, view.anchors)
+    acting = _ACTING | ({"look"} if "look at" in line else set())
+    if first.symbol in ("D", "I") and acting & {chunk.symbol for chunk in view.verbs}:
+        return [_form("change", first, ())]
+    place = view.anchors or view.says(
+        r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b"
     )
-    if verbs and verbs[0].symbol in _STRONG_ADD and mains[0].symbol == "D":
-        return _each("add", mains, anchors)
-    if "replace" in classes and len(mains) > 1 and mains[1].joined:  # "swap the cat and the dog"
-        return _each("move", mains, anchors)
-    if mains[0].symbol in ("D", "I") and (_ACTING | ({"look"} if "look at" in line else set())) & {
-        chunk.symbol for chunk in verbs
-    }:
-        return [_form("change", mains[0], ())]
-    said = _WISHED.search(line) or re.search(r"\b(?:please|instead|now|N)\b|:", line)
-    if (place and (classes & {"move", "place", "other", "turn"} or said)) or "move" in classes:
-        if (
-            classes <= {"other"}
-            and classes
-            and verbs[0].symbol in ("look", "keep", "see")
-            and not anchors
-            and not re.search(r"\bL\b", line)
-        ):
-            return []
-        if mains[0].symbol == "B" and classes & {"place"} and not classes & {"move"}:
-            return _each("add", mains, anchors)
-        return (
-            _each("move", mains[:1], anchors)
-            if mains[0].symbol != "B" or "move" in classes or ":" in line or " to be " in line
-            else []
-        )
-    if mains[0].symbol == "B" and "place" in classes:
-        return _each("add", mains, anchors)
+    said = _WISHED.search(line) or view.says(r"\b(?:please|instead|now|N)\b|:")
+    if not view.has("move") and not (place and (said or view.has("place", "other", "turn"))):
+        return None
+    classes = {chunk.form for chunk in view.verbs}
     if (
-        verbs
-        and mains[0].symbol in ("D", "I", "O")
-        and chunks.index(verbs[0]) < chunks.index(_origin(mains[0], chunks))
-        and verbs[0].symbol not in _SAID
+        classes == {"other"}
+        and view.verbs[0].symbol in ("look", "keep", "see")
+        and not (view.anchors or view.says(r"\bL\b"))
     ):
-        return [_form("change", mains[0], anchors)]
-    if mains[0].symbol in ("D", "I", "O") and re.search(
-        r"\b(?:state|T)\b|\b[DI] (?:should|must|need|have|ought|had better)(?: to)? be [a-z]", line
-    ):
-        return [_form("change", mains[0], anchors)]
+        return []
+    if first.symbol != "B" or view.has("move"):
+        return _each("move", view.mains[:1], view.anchors)
+    if view.has("place"):
+        return _each("add", view.mains, view.anchors)
+    return _each("move", view.mains[:1], view.anchors) if ":" in line or " to be " in line else []
+
+
+def _change(view: _View) -> _Forms:
+    """Any other edit of a known thing: "polish the car", "make the star bigger"."""
+    first, verbs = view.first, view.verbs
+    if first.symbol == "B":
+        return _each("add", view.mains, view.anchors) if view.has("place") else []
+    before = verbs and view.chunks.index(verbs[0]) < view.chunks.index(_origin(first, view.chunks))
+    asked = r"\b(?:state|T)\b|\b[DI] (?:should|must|need|have|ought|had better)(?: to)? be [a-z]"
+    if (before and verbs[0].symbol not in _SAID) or view.says(asked):
+        return [_form("change", first, view.anchors)]
     return []
 
 
@@ -438,14 +665,15 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
     return mains, anchors, news
 
 
-def _is_global(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], anchors: Sequence[Chunk], text: str) -> bool:
+def _is_global(view: _View) -> bool:
     """Whether the picture as a whole is what a clause changes."""
+    chunks, line, text = view.chunks, view.line, view.sentence
     symbols = {chunk.symbol for chunk in chunks}
-    known = [thing for thing in anchors if thing.symbol == "D"]
-    verbs = [chunk.symbol for chunk in chunks if chunk.form]
+    verbs = [chunk.symbol for chunk in view.verbs]
     geometric = GEOMETRIC.search(text)
-    if known or anchors:
+    if view.anchors:
         return False
+    mains = view.mains
     whole = re.search(r"\b(?:overall|whole|entire|throughout|everywhere|globally)\b", text, re.IGNORECASE)
     pointed = [thing for thing in mains if thing.symbol == "I"]
     mains = [thing for thing in mains if thing.symbol != "B"]
@@ -491,17 +719,10 @@ def _is_global(chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], ancho
     )
 
 
-def _copied(verbs: Sequence[Chunk], line: str, mains: Sequence[Chunk]) -> list[ClauseForm]:
-    if not any(chunk.symbol in ("duplicate", "copy", "clone", "double", "replicate") for chunk in verbs) or not mains:
-        return []
-    form = _form("add", mains[0], ())
-    return [form._replace(number=1, cues=tuple(dict.fromkeys([*form.cues, "another"])))]
-
-
-def _replaced(
-    chunks: Sequence[Chunk], line: str, mains: Sequence[Chunk], news: Sequence[Chunk], classes: set[str], removes: bool
-) -> list[ClauseForm]:
-    """The form of a replacement; [] if nothing is put in the place of something."""
+def _replacement(view: _View) -> _Forms:
+    """Something in the place of something else."""
+    chunks, line, mains, news, removes = view.chunks, view.line, view.mains, view.news, view.removes
+    classes = {chunk.form for chunk in chunks}
     asked = "replace" in classes or _NOTHING_ELSE.search(line)
     known = [thing for thing in mains if thing.symbol in ("D", "I", "O", "B")]
     asked = asked or re.search(r"\bwhere (?:\w+ ){0,3}?D\b", line)
@@ -509,7 +730,7 @@ def _replaced(
     if news and known and (asked or removes or _BECOMES.search(line)):
         old, new = known[0], news[0]
         if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
-            return []
+            return None
         if (
             "replace" not in classes
             and "one_of" not in old.cues
@@ -517,7 +738,7 @@ def _replaced(
             and not removes
             and new.preposition == "with"
         ):
-            return []
+            return None
         if not new.name and not asked:
             return [_form("change", old, (), colour=colour)]
         form = _form("replace", old, [], renamed=new.name)
@@ -527,7 +748,7 @@ def _replaced(
     if news and not known and "replace" in classes and len(news) == 1:
         return [_form("replace", Chunk("I", "it", cues=("pronoun",)), (), renamed=news[0].name)]
     if "replace" in classes and len(known) > 1 and known[1].joined and not known[1].preposition:
-        return []
+        return None
     if asked and not news and len(known) > 1 and known[1].symbol in ("D", "B"):
         swapped = (
             known[1].preposition in ("for", "instead_of")
@@ -549,7 +770,7 @@ def _replaced(
         return (
             [_form("replace", known[0], (), colour=colour)]
             if any(" one" in chunk.words for chunk in chunks if chunk.symbol == "C")
-            else []
+            else None
         )
     if (
         "replace" in classes
@@ -559,7 +780,7 @@ def _replaced(
         and not re.search(r"\bL\b", line)
     ):
         return [_form("replace", known[0], ())]
-    return []
+    return None
 
 
 def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
@@ -580,14 +801,6 @@ def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
 def _singular(name: str) -> str:
     first, _, last = name.rpartition(" ")
     return f"{first} {singularize(last)}".strip()
-
-
-def _bare(chunks: Sequence[Chunk], line: str, anchors: Sequence[Chunk], classes: set[str]) -> list[ClauseForm]:
-    """A clause without a thing of its own: "go on the left"."""
-    fragment = not _FINITE.search(line)
-    if (anchors or re.search(r"\bL\b", line)) and (fragment or classes) and not classes - {"move", "place"}:
-        return [_form("move", Chunk("I", "it", cues=("pronoun", "bare")), anchors)]
-    return []
 
 
 def _each(op: str, things: Sequence[Chunk], anchors: Sequence[Chunk]) -> list[ClauseForm]:
@@ -622,3 +835,15 @@ def _form(op: str, thing: Chunk, anchors: Sequence[Chunk], *, renamed: str = "",
     refers = [*([thing.owner] if thing.owner else []), *_names([anchor for anchor in anchors if anchor is not thing])]
     cues = tuple(dict.fromkeys([*own, *_cues(anchors)]))
     return ClauseForm(op, thing.name, renamed, tuple(dict.fromkeys(refers)), thing.number, cues, colour)
+
+
+_GIVEN = re.compile(
+    r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown"
+    r"|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b"
+)
+"""A pronoun for what is given something: "give it a hat"."""
+_READERS: tuple[Callable[[_View], _Forms], ...] = (
+    *(_no_edit, _of_picture, _copied, _replacement, _another, _removal, _one_more, _undoing, _colouring, _addition),
+    *(_placed, _movement, _change),
+)
+"""The forms of clauses; the first that fits is taken. From `_movement` on there is a thing that the clause is about."""
