@@ -76,10 +76,13 @@ _SMALL = word_set(
     "maybe perhaps rather quite very really fully entirely completely exactly precisely simply actually okay ok oh hey "
     "hi hello yes no nope hmm um oops thanks thank sorry go ahead more less most much enough else ever always away out "
     "off back forth together up down there here somewhere elsewhere anywhere everywhere nowhere gone ahead better "
-    "overall throughout somewhat later earlier afterwards soon later further closer higher lower nearer farther same such both ago namely "
+    "overall throughout somewhat later earlier afterwards soon later further closer higher lower nearer farther same"
+    " such both ago namely "
     "likewise ditto whose whom till anymore henceforth hereafter well right instead accordingly altogether whatsoever "
-    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone alike nothing here "
-    "where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare plain-looking superfluous appropriate necessary too_many "
+    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone"
+    " alike nothing here "
+    "where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare plain-looking"
+    " superfluous appropriate necessary too_many "
     "hate want wants wanted wish wished prefer hope rather free"
 )
 _COLOUR_NOUNS = word_set(
@@ -87,7 +90,8 @@ _COLOUR_NOUNS = word_set(
     "variant look style appearance surface treatment"
 )
 _PROPERTIES = word_set(
-    "brightness contrast saturation exposure light lighting luminance lightness illumination lights vibrance gamma warmth "
+    "brightness contrast saturation exposure light lighting luminance lightness illumination lights vibrance gamma"
+    " warmth "
     "weather season filter sepia vignette vibe mood atmosphere ambience tonality palette temperature cast grade "
     "balance tones colours colors hues tints sharpness darkness orientation axis grading highlights shadows "
     "atmosphere dusk glow saturation tonal"
@@ -98,7 +102,8 @@ _PICTURES = word_set(
 )
 _OF_PICTURES = word_set(
     "whole entire full complete overall current existing present same original finished general background "
-    "photo image picture colour color resulting final mirror mirrored flipped reversed left-to-right horizontal exact old vintage classic"
+    "photo image picture colour color resulting final mirror mirrored flipped reversed left-to-right horizontal exact"
+    " old vintage classic"
 )
 _PLACES = word_set(
     "left right top bottom middle center centre corner side edge half border foreground front distance row margin "
@@ -106,11 +111,13 @@ _PLACES = word_set(
     "centerpoint midpoint upper lower topmost bottommost leftmost rightmost center-left center-right centre-left "
     "centre-right top-left top-right bottom-left bottom-right upper-left upper-right lower-left lower-right left-hand "
     "right-hand central destination home face heart-of surface base layer height level way direction gap hole "
-    "mid-left mid-right dead-center centre-stage center-stage ground sky-high somewhere topside plane quadrant edge sector "
+    "mid-left mid-right dead-center centre-stage center-stage ground sky-high somewhere topside plane quadrant edge"
+    " sector "
     "bit portion rear back"
 )
 _PLACE_WORDS = word_set(
-    "very best far same exact new different current present free empty vacated original old far better wrong another own "
+    "very best far same exact new different current present free empty vacated original old far better wrong another"
+    " own "
     "other such uppermost lowermost outer picture image frame photo canvas extreme absolute dead hand bare blank open "
     "right-most left-most mid vacant previous former outermost precise intended designated"
 )
@@ -126,12 +133,15 @@ _ABSTRACT = word_set(
     "touch kind sort type type default lack presence role subject target task case point while hour "
     "difference detail remark uniformity hurry reason result outcome purpose need wish preference matter choice "
     "thought thoughts bit-of guess trick job shape-and-size size outline form distraction element-count "
-    "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life deal problem issue fault "
-    "fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount degree extent percent sun sunlight evening "
+    "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life"
+    " deal problem issue fault "
+    "fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount"
+    " degree extent percent sun sunlight evening "
     "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
 _NOT_VERBS = word_set(
-    "everything something anything nothing awning building ceiling clothing drawing icing lighting painting railing ring king string wing thing spring "
+    "everything something anything nothing awning building ceiling clothing drawing icing lighting painting railing"
+    " ring king string wing thing spring "
     "earring herring duckling pudding morning evening bed shed seed weed reed sled steed sunbed seaweed red head bread "
     "toed hundred"
 )
@@ -142,8 +152,10 @@ STATES: Final = word_set(
     "sharper upside-down"
 )
 TONES: Final = word_set(
-    "bright brighter brightest dark darker light lighter warm warmer cool cooler cold colder chilly chillier day night moodier stronger weaker softer dim dimmer "
-    "sharp sharper blurry blurrier sunny sunnier snowy rainy foggy greyscale grayscale gray-scale grey-scale monochrome "
+    "bright brighter brightest dark darker light lighter warm warmer cool cooler cold colder chilly chillier day night"
+    " moodier stronger weaker softer dim dimmer "
+    "sharp sharper blurry blurrier sunny sunnier snowy rainy foggy greyscale grayscale gray-scale grey-scale"
+    " monochrome "
     "monochromatic sepia vintage retro colourless colorless colourful colorful desaturated saturated vivid vibrant "
     "faded moody cinematic wintry winter summer autumn nighttime daytime dusk dawn sunset sunrise cartoon cartoonish "
     "anime watercolor watercolour underexposed overexposed cosy cozy cosier cozier icy icier frosty toasty moodier "
@@ -156,7 +168,8 @@ _LAST = word_set(
 )
 _TOKEN = re.compile(r"\w+(?:-\w+)*|'s\b|'(?=\s)|[.,:;!?()=-]")
 ADDED_BEFORE = re.compile(
-    r"^(?:that |which )?(?:(?:was |were |has been |have been )(?:just |newly |recently )?|(?:you |we |i )(?:have )?(?:just )?|just "
+    r"^(?:that |which )?(?:(?:was |were |has been |have been )(?:just |newly |recently )?|(?:you |we "
+    r"|i )(?:have )?(?:just )?|just "
     r"|newly |recently )(?:added|put|placed|inserted|drew|drawn|made|introduced|created|gave|changed)\b|^from before\b"
     r"|^earlier\b",
     re.IGNORECASE,
@@ -228,7 +241,7 @@ class _Cutter:
             return False
         if not class_of(word) or word in EDIT_NOUNS:
             return word not in EDIT_NOUNS
-        if self._begins_clause(at):
+        if self._begins_clause():
             return False
         # A verb in its base form after a determiner was read with it; elsewhere it is a verb.
         return (
@@ -244,7 +257,7 @@ class _Cutter:
             )
         )
 
-    def _begins_clause(self, at: int) -> bool:
+    def _begins_clause(self) -> bool:
         return all(chunk.symbol in _BEFORE_VERB for chunk in self.found[-1:])
 
     def _is_noun(self, at: int) -> bool:
@@ -283,7 +296,7 @@ class _Cutter:
         return self._noun(start, at, kind=kind, number=2 if word == "both" else number, cues=cues)
 
     def _without_noun(self, start: int, at: int, *, every: bool) -> int:
-        """Read "it", "one", "its colour" and the like; the token after it, 0 if a noun phrase of another form begins."""
+        """Read "it", "one", "its colour" and the like; the token after it, 0 if it is none of them."""
         word = self._word(at)
         if self._another(at) is not None:
             return 0
@@ -754,15 +767,18 @@ _COPIES = word_set("companion twin copy duplicate sibling instance replica count
 _THERE_NOW = word_set("current present original old existing own new former previous")
 _PLAIN = word_set("whole single other same big small large visual further decorative graphical additional extra little")
 _FOLLOWING = word_set(
-    "disappear vanish go appear become turn be sit stand rest lie replace take move carry show get look leave have need "
+    "disappear vanish go appear become turn be sit stand rest lie replace take move carry show get look leave have"
+    " need "
     "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
     "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
-    "start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange put "
+    "start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange"
+    " put "
     "shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
 _NEVER_NOUNS = word_set(
-    "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove delete replace"
+    "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove"
+    " delete replace"
 )
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "

@@ -21,12 +21,42 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     ("'re", r"'re\b", " are"),
     ("i'm", r"\bi'm\b", "i am"),
     ("'s", r"\b(it|that|what|there|who|where|here|how|everything|nothing|something|he|she|this)'s\b", r"\1 is"),
-    ("rid|away|part|done", r"\b(?:get(?:ting)?|got) rid of\b|\bdo(?:ing)? away with\b|(?:^|\bto |\bus |\bcan we |\byou )part(?:ing)? with\b|\b(?:be|have) done with\b", "remove"),
-    ("bye|dispos|without|rid", r"\bsay(?:ing)? (?:good)?bye to\b|\b(?:dispose|disposing) of\b|\bdo(?:ing)? without\b|\brid \b(?=.* of\b)", "remove "),
-    ("place|stead|lieu|rather", r"\b(?:in|to|at|into) (?:the )?(?:very |exact )?(?:place|stead|lieu) of\b|\binstead of\b|\brather than\b|\bin lieu of\b", "instead_of"),
-    ("the place|spot|role|position", r"\b(?:take|takes|taking|taken|occupy|occupies|assume|assumes|fill|fills) (?:over )?the (?:place|spot|role|position) of\b", "instead_of"),
-    ("its |their |his |her ", r"\b(?:in|at|on|to|take|takes|taking|occupy|occupies) (its|their|his|her) (?:very )?(?:place|stead|spot|former place|position)\b(?! to\b| so\b)", "instead_of it"),
-    ("'s ", r"\b(?:in|at|takes?|taking|occup(?:y|ies)) ((?:the|this|that) [^,.]{1,40}?)'s (?:place|spot|stead|position)\b", r"instead_of \1"),
+    (
+        "rid|away|part|done",
+        r"\b(?:get(?:ting)?|got) rid of\b|\bdo(?:ing)? away with\b|(?:^|\bto |\bus |\bcan we "
+        r"|\byou )part(?:ing)? with\b|\b(?:be|have) done with\b",
+        "remove",
+    ),
+    (
+        "bye|dispos|without|rid",
+        r"\bsay(?:ing)? (?:good)?bye to\b|\b(?:dispose|disposing) of\b|\bdo(?:ing)? without\b"
+        r"|\brid \b(?=.* of\b)",
+        "remove ",
+    ),
+    (
+        "place|stead|lieu|rather",
+        r"\b(?:in|to|at|into) (?:the )?(?:very |exact )?(?:place|stead|lieu) of\b"
+        r"|\binstead of\b|\brather than\b|\bin lieu of\b",
+        "instead_of",
+    ),
+    (
+        "the place|spot|role|position",
+        r"\b(?:take|takes|taking|taken|occupy|occupies|assume|assumes|fill"
+        r"|fills) (?:over )?the (?:place|spot|role|position) of\b",
+        "instead_of",
+    ),
+    (
+        "its |their |his |her ",
+        r"\b(?:in|at|on|to|take|takes|taking|occupy|occupies) (its|their|his"
+        r"|her) (?:very )?(?:place|stead|spot|former place|position)\b(?! to\b| so\b)",
+        "instead_of it",
+    ),
+    (
+        "'s ",
+        r"\b(?:in|at|takes?|taking|occup(?:y|ies)) ((?:the|this|that) [^,.]{1,40}?)'s (?:place|spot|stead"
+        r"|position)\b",
+        r"instead_of \1",
+    ),
     ("place|way", r"\b(?:make|makes|making|give|gives|giving) (?:way|place) (?:for|to)\b", "replace by"),
     ("stand", r"\bstand(?:s|ing)? in for\b", "instead_of"),
     ("top of", r"\b(?:directly |right )?on top of\b|\batop of\b", "on"),
@@ -35,45 +65,122 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     ("out of", r"\bout of\b", "out_of"),
     ("with|as well", r"\bas well as\b|\btogether with\b|\balong with\b", "and"),
     ("that", r"\b(?:such|so) that\b", "so_that"),
-    ("as if|as though|like", r"\b(?:make it (?:seem |look )?|look |looks |looking )?(?:as if|as though|like) ([^,.]{3,60}?) (?:was|were|had|is|has) (?:never|not)(?: been| existed)?(?: there| here| present|(?: in the \w+)| at all)*(?=[,.!?]|$)", r"without \1"),
+    (
+        "as if|as though|like",
+        r"\b(?:make it (?:seem |look )?|look |looks |looking )?(?:as if|as though"
+        r"|like) ([^,.]{3,60}?) (?:was|were|had|is|has) (?:never|not)(?: been| existed)?(?: there"
+        r"| here| present|(?: in the \w+)| at all)*(?=[,.!?]|$)",
+        r"without \1",
+    ),
     ("->|=>|→", r"\s*(?:->|=>|\u2192)\s*", " become "),
     ("pray", r"^pray\b", ""),
     ("bye", r"\b(?:good)?bye[ -]?(?:good)?bye\b", "remove"),
     ("out", r"\b(?:change|trade|switch|swap)(s|d|ped|ed|ing)? out\b", "replace"),
-    ("not th", r",? (?:and |but )?not (the|that) (?=[^,.]+[.!?]?$)(?![^,.]* (?:is|are|was|be|look|should|in|at|on|to)\b)", r" instead_of \1 "),
+    (
+        "not th",
+        r",? (?:and |but )?not (the|that) (?=[^,.]+[.!?]?$)(?![^,.]* (?:is|are|was|be|look|should|in|at|on"
+        r"|to)\b)",
+        r" instead_of \1 ",
+    ),
     ("giv", r"\bgiv(?:e|es|ing) (?:up )?(?:its|their) (?:place|spot) to\b", "replace by"),
     ("make a", r"\bmake (an? [^,.]{2,40}?) (?:out_of|from) (the|that)\b", r"make \1 instead_of \2"),
     ("as if|as though", r"\bas (?:though|if)\b", "like"),
-    ("prefer|rather", r"\b(?:prefer|rather have|rather see) ([^,.]{3,60}?) (?:over|to) (the|that|this)\b", r"want \1 instead_of \2"),
+    (
+        "prefer|rather",
+        r"\b(?:prefer|rather have|rather see) ([^,.]{3,60}?) (?:over|to) (the|that|this)\b",
+        r"want \1 instead_of \2",
+    ),
     ("no more", r"\bno more\b", "without"),
     ("after all", r"\bafter all\b", ""),
     ("time to", r"\b(?:it is |it's )?(?:high )?time to\b", ""),
     ("time for", r"\b(?:it is |it's )?(?:high )?time for (?=an? |some |two )", "want "),
-    ("black|b/w|gray|grey|b &|b&", r"\bblack[- ]and[- ]white\b|\bb\s*&\s*w\b|\bb/w\b|\bshades of gr[ea]y\b|\bgr[ea]y ?-?(?:scale|tones)\b", "greyscale"),
+    (
+        "black|b/w|gray|grey|b &|b&",
+        r"\bblack[- ]and[- ]white\b|\bb\s*&\s*w\b|\bb/w\b|\bshades of gr[ea]y\b"
+        r"|\bgr[ea]y ?-?(?:scale|tones)\b",
+        "greyscale",
+    ),
     ("longer|more", r"\bno longer\b|\bnot any ?more\b|\bany ?more\b", "no_longer"),
-    ("bit|little|tad|touch|lot|shades|notch", r"\b(?:a|just a|one) (?:bit|little|tad|touch|lot|few shades|notch)(?: (?:more )?(?=[a-z]+er\b)|(?= (?:up|down|bright|dark|warm|cold|cool|to|toward)|[.,!?]|$| \w+[.!?]?$))", " "),
-    ("what|where|how", rf"\b(?:from )?(?:exactly |precisely |right )?(?:what|where|how) (?:it|they|that|this|he|she|things) (?:currently |now )?(?:{_IS}|stands?|sits?|lies?|looks?)(?: (?:now|currently|right now|at present|at the moment|today|already))?\b(?! in the (?:picture|image|photo))", "where_it_is"),
+    (
+        "bit|little|tad|touch|lot|shades|notch",
+        r"\b(?:a|just a|one) (?:bit|little|tad|touch|lot|few shades"
+        r"|notch)(?: (?:more )?(?=[a-z]+er\b)|(?= (?:up|down|bright|dark|warm"
+        r"|cold|cool|to|toward)|[.,!?]|$| \w+[.!?]?$))",
+        " ",
+    ),
+    (
+        "what|where|how",
+        rf"\b(?:from )?(?:exactly |precisely |right )?(?:what|where|how) (?:it|they|that|this|he|she"
+        rf"|things) (?:currently |now )?(?:{_IS}|stands?|sits?|lies?|looks?)(?: (?:now|currently"
+        rf"|right now|at present|at the moment|today|already))?\b(?! in the (?:picture|image|photo))",
+        "where_it_is",
+    ),
     ("where_it_is", r"\b(?:instead_of|not|from|than) where_it_is\b", "instead"),
-    ("instead_of", r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) (\w+)", "instead"),
+    (
+        "instead_of",
+        r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) (\w+)",
+        "instead",
+    ),
     ("from|out_of", r"\b(?:from|out_of) (?:its|their|the) (?:current|present|original|old|existing) (\w+)", ""),
-    ("again|more time|second time|another time", r"\b(?:once again|one more time|over again|a second time|yet again|all over again|another time)\b", "again"),
-    ("so_that", rf"^(?:please |kindly |then |now |could you |can you |would you )*(?:edit|modify|change|adjust|alter|update|retouch|rework|arrange|rearrange|redo|make|fix|render|set|compose) (?:it|((?:the |this |that |my |our )?{_PICTURE})) (?:accordingly )?so_that\b", r"ensure \1 so_that"),
-    ("sure|certain|ensure|see to|make it|so_make", r"\b(?:make|making|be) (?:sure|certain)\b(?: that)?|\bensure that\b|\bsee to it that\b|\bmake it so(?:_that)?\b|\bso_make it\b", "ensure"),
+    (
+        "again|more time|second time|another time",
+        r"\b(?:once again|one more time|over again|a second time|yet again"
+        r"|all over again|another time)\b",
+        "again",
+    ),
+    (
+        "so_that",
+        rf"^(?:please |kindly |then |now |could you |can you |would you )*(?:edit|modify|change|adjust|alter"
+        rf"|update|retouch|rework|arrange|rearrange|redo|make|fix|render|set|compose) (?:it|((?:the |this "
+        rf"|that |my |our )?{_PICTURE})) (?:accordingly )?so_that\b",
+        r"ensure \1 so_that",
+    ),
+    (
+        "sure|certain|ensure|see to|make it|so_make",
+        r"\b(?:make|making|be) (?:sure|certain)\b(?: that)?|\bensure that\b"
+        r"|\bsee to it that\b|\bmake it so(?:_that)?\b|\bso_make it\b",
+        "ensure",
+    ),
     ("same", r"\b(?:in|of) the same (?:kind|type|sort)\b", ""),
     ("of ", r"\bof (?:its|the same|that|this) (?:own )?(?:kind|type|sort)\b", "of_kind"),
-    ("thank|for me|if ", r"\bthank you(?: (?:so|very) much)?\b|\bthanks(?: a lot)?\b|\bfor me\b|\bif (?:possible|you can|you could|you would|you do not mind|that is ok(?:ay)?)\b", ""),
+    (
+        "thank|for me|if ",
+        r"\bthank you(?: (?:so|very) much)?\b|\bthanks(?: a lot)?\b|\bfor me\b|\bif (?:possible"
+        r"|you can|you could|you would|you do not mind|that is ok(?:ay)?)\b",
+        "",
+    ),
     ("favo", r"\bin favou?r of\b", "replace by"),
     ("missing", r"\b(?:all|what|the only thing)(?: that)? is missing(?: here)? is\b", "add"),
-    ("is there|is it possible", r"\bis (?:there (?:any|a|some) (?:way|chance)|it possible)(?: for you)? (?:to|of|that you could)\b", "can you"),
+    (
+        "is there|is it possible",
+        r"\bis (?:there (?:any|a|some) (?:way|chance)|it possible)(?: for you)? (?:to|of"
+        r"|that you could)\b",
+        "can you",
+    ),
     ("i ", r"\bi (?:feel like|think|believe|feel|guess|suppose|reckon|suggest|figure|say)(?: that)?\b(?! of\b)", ""),
     ("like|love", r"\b(?:would|should|'d) (?:really |very much |also )?(?:like|love)\b", "want"),
     ("whole", r"\bas a whole\b", ""),
-    ("right|straight|directly|exactly|squarely|precisely|smack|just|way", r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top )(?<!bottom )(?<!for )\b(?:right|straight|directly|exactly|squarely|precisely|smack|just|way|all the way) (?=(?:in|on|at|onto|over|under|above|below|into|next|beside|before_of|upon|up|down|to the)\b)", ""),
+    (
+        "right|straight|directly|exactly|squarely|precisely|smack|just|way",
+        r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top"
+        r" )(?<!bottom )(?<!for )\b(?:right|straight"
+        r"|directly|exactly|squarely|precisely|smack"
+        r"|just|way|all the way) (?=(?:in|on|at|onto"
+        r"|over|under|above|below|into|next|beside"
+        r"|before_of|upon|up|down|to the)\b)",
+        "",
+    ),
     ("plus", r"\bplus (?=an? |the |some |two |three )", "and "),
     ("one less|one fewer", r"\bone (?:less|fewer)(?: (?:of|among))?\b", "remove one of"),
     ("too many", r"\bone too many\b(?: of)?", "too_many"),
-    ("time|for |at |right now|by the way|course", r"\b(?:this|that) time\b|\bfor (?:a change|once|now)\b|\bat (?:present|the moment)\b|\bright now\b|\bby the way\b|\bof course\b", ""),
-)  # fmt: skip
+    (
+        "time|for |at |right now|by the way|course",
+        r"\b(?:this|that) time\b|\bfor (?:a change|once|now)\b"
+        r"|\bat (?:present|the moment)\b|\bright now\b|\bby the way\b"
+        r"|\bof course\b",
+        "",
+    ),
+)
 """Set phrases: words of which one stands in each, in lower case; a pattern; what to say instead. Later rows see what
 earlier ones say."""
 _REWRITES = tuple(
@@ -81,26 +188,36 @@ _REWRITES = tuple(
 )
 _SENTENCE = re.compile(r"(?<=[^\s.])[.!?;]+(?=\s|$)|\n+|\s+[\u2013\u2014-]+\s+|\u2014")
 _CONSTRAINT = re.compile(
-    r"(?P<lead>^|,\s*|\s+(?=while\b|whereas\b|without\b|keeping\b|leaving\b|preserving\b|retaining\b)|\s+and\s+(?=leave\b|keep\b|preserve\b|do not\b))"
+    r"(?P<lead>^|,\s*|\s+(?=while\b|whereas\b|without\b|keeping\b|leaving\b|preserving\b|retaining\b)"
+    r"|\s+and\s+(?=leave\b|keep\b|preserve\b|do not\b))"
     r"(?P<text>(?:but |and |while |whereas |whilst |with |although |though )?"
-    r"(?:keeping|leaving|preserving|retaining|maintaining|ensuring that no|without (?:altering|changing|touching|affecting|modifying|leaving|moving|disturbing|editing|harming|any)"
-    r"|keep|leave (?!out)|preserve|retain|maintain|do not (?:touch|change|alter|modify|move|edit|affect|leave|make|add|remove)|while|whereas|whilst|as long as|provided)\b(?:(?! but | and (?!leave|keep|do not|preserve|let )[a-z]+ (?:the|an?|it|that|this|one|in|out|up|off|them|its)\b)[^,;])*)",
+    r"(?:keeping|leaving|preserving|retaining|maintaining|ensuring that no|without (?:altering|changing|touching"
+    r"|affecting|modifying|leaving|moving|disturbing|editing|harming|any)"
+    r"|keep|leave (?!out)|preserve|retain|maintain|do not (?:touch|change|alter|modify|move|edit|affect|leave|make|add"
+    r"|remove)|while|whereas|whilst|as long as|provided)\b(?:(?! but | and (?!leave|keep|do not|preserve"
+    r"|let )[a-z]+ (?:the|an?|it|that|this|one|in|out|up|off|them|its)\b)[^,;])*)",
     re.IGNORECASE,
 )
 """A clause that says what is to stay as it is."""
 _WITH_LEFT = re.compile(
-    r"(?P<lead>^|,\s*|\s+)(?P<text>with (?:[\w-]+ ){1,8}?(?:left (?=intact|unchanged|untouched|as|alone|out|in|where)|preserved|retained|restored|unchanged|intact|affected|untouched|kept"
+    r"(?P<lead>^|,\s*|\s+)(?P<text>with (?:[\w-]+ ){1,8}?(?:left (?=intact|unchanged|untouched|as|alone|out|in|where)"
+    r"|preserved|retained|restored|unchanged|intact|affected|untouched|kept"
     r"|changed|maintained|altered|becoming)[^,;]*)",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
-    r"(?P<lead>^|,\s*|\s+)(?P<text>(?:because|since|as (?=(?:it|they|there|this|that|i) )|as (?=the (?:\w+ ){1,3}?(?:is|are|was|does|do|has|looks?|feels?|seems?|should)\b)|in order (?:to|not to)|for the sake of|considering|given that|given the"
-    r"|for (?:better|greater|more|a (?:more|better|different|nicer|cleaner)|some|company|contrast|balance|variety|fun)\b|due to|thanks to|after the edit|(?<!i )(?<!we )(?<!more )(?<!one )(?<!look )(?<!looks )like (?=an? |the |it |they |there |on |in |i |sun|dusk|when |if ))[^,;]*)",
+    r"(?P<lead>^|,\s*|\s+)(?P<text>(?:because|since|as (?=(?:it|they|there|this|that|i) )"
+    r"|as (?=the (?:\w+ ){1,3}?(?:is|are|was|does|do|has|looks?|feels?|seems?|should)\b)|in order (?:to|not to)"
+    r"|for the sake of|considering|given that|given the"
+    r"|for (?:better|greater|more|a (?:more|better|different|nicer|cleaner)|some|company|contrast|balance|variety"
+    r"|fun)\b|due to|thanks to|after the edit|(?<!i )(?<!we )(?<!more )(?<!one )(?<!look )(?<!looks )like (?=an? |the "
+    r"|it |they |there |on |in |i |sun|dusk|when |if ))[^,;]*)",
     re.IGNORECASE,
 )
 """A clause that gives a reason or a comparison."""
 _PURPOSE = re.compile(
-    r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)",
+    r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve"
+    r"|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)",
     re.IGNORECASE,
 )
 """A clause that says what for."""
@@ -199,10 +316,55 @@ def clauses_of(sentence: str) -> list[Clause]:
 
 _JOINTS = frozenset((",", "and", "but", "so", "then", ":", "or"))
 _FINITE = frozenset(
-    ["be", "do", "can", "could", "would", "will", "shall", "should", "may", "might", "must", "need", "have", "ought", "look", "feel", "seem", "deserve", "lack", "belong", "want"]
+    [
+        "be",
+        "do",
+        "can",
+        "could",
+        "would",
+        "will",
+        "shall",
+        "should",
+        "may",
+        "might",
+        "must",
+        "need",
+        "have",
+        "ought",
+        "look",
+        "feel",
+        "seem",
+        "deserve",
+        "lack",
+        "belong",
+        "want",
+    ]
 )
 _FILLERS = frozenset(
-    ["please", "kindly", "just", "then", "now", "also", "so", "and", "but", "only", "maybe", "instead", "finally", "next", "too", "ok", "okay", "well", "or", "even", "afterwards", "perhaps"]
+    [
+        "please",
+        "kindly",
+        "just",
+        "then",
+        "now",
+        "also",
+        "so",
+        "and",
+        "but",
+        "only",
+        "maybe",
+        "instead",
+        "finally",
+        "next",
+        "too",
+        "ok",
+        "okay",
+        "well",
+        "or",
+        "even",
+        "afterwards",
+        "perhaps",
+    ]
 )
 
 
@@ -213,7 +375,7 @@ def _split(chunks: list[Chunk]) -> list[list[Chunk]]:
         if (
             chunk.symbol in _JOINTS
             and parts[-1]
-            and _starts_clause(chunks[at + 1 :], after=chunk.symbol)
+            and _starts_clause(chunks[at + 1 :])
             and (_has_verb(parts[-1]) or chunk.symbol == ":")
         ):
             parts.append([])
@@ -225,11 +387,11 @@ def _has_verb(chunks: list[Chunk]) -> bool:
     return any(chunk.form or chunk.symbol in _FINITE or chunk.symbol == "not" for chunk in chunks)
 
 
-def _starts_clause(chunks: list[Chunk], *, after: str) -> bool:
+def _starts_clause(chunks: list[Chunk]) -> bool:
     rest = [chunk for chunk in chunks if chunk.symbol not in _FILLERS]
     if len(rest) < 2 and not (rest and rest[0].form):
         return False
-    first, second = rest[0], rest[1] if len(rest) > 1 else rest[0]
+    first = rest[0]
     if first.form:
         return first.words.lower() == first.symbol
     if first.symbol in (

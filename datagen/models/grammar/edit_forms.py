@@ -80,21 +80,34 @@ _NO_ANCHOR = frozenset(
 _ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
 _REMOVED = re.compile(
     (
-        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get|airbrush|clean"
-        r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
-        r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by|between|around|along|down|up|and)\b)"
-        r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from|out_of) G\b"
-        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get"
+        r"|airbrush|clean"
+        r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
+        r"|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
+        r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by"
+        r"|between|around|along|down|up|and)\b)"
+        r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from"
+        r"|out_of) G\b"
+        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of"
+        r"|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
         r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
         r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
-        r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
+        r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G"
+        r"|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
         r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
         r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
-        r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]|make [DIBO]|have [DIBO]|time for [DIBO] to)"
-        r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
-        r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
-        r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere|anyway))*$)"
-        r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b|\bmust not be\b"
+        r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]"
+        r"|make [DIBO]|have [DIBO]|time for [DIBO] to)"
+        r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C"
+        r"|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
+        r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually"
+        r"|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
+        r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let"
+        r"|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show"
+        r"|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere"
+        r"|anyway))*$)"
+        r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
+        r"|\bmust not be\b"
         r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
         r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
     ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
@@ -102,11 +115,17 @@ _REMOVED = re.compile(
 _UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
 _NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
 _BECOMES = re.compile(
-    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
+    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become"
+    r"|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become"
+    r"|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b"
+    r"|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b"
+    r"|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
 _WISHED = re.compile(
-    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please|have to|got to|get to"
-    r"|instead|deserve|lack|missing|miss|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)"
+    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please"
+    r"|have to|got to|get to"
+    r"|instead|deserve|lack|missing|miss|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about"
+    r"|what about|why not|time (?:to|for)"
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
@@ -211,6 +230,7 @@ _ACTING = frozenset(
         "face",
     ]
 )
+_STILL = frozenset(["stay", "remain", "keep", "exist", "look", "appear"])
 _STRONG_ADD = frozenset(["add", "insert", "include", "create", "draw", "sketch", "generate", "introduce", "append"])
 _VAGUE = frozenset(
     [
@@ -334,7 +354,8 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
     if re.match(r"(?:please |just )*(?:do not|never) ", line):
         return bool(
             re.match(
-                r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is|L)\b)",
+                r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is"
+                r"|L)\b)",
                 line,
             )
         )
@@ -352,7 +373,9 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
 
 
 _SEEN = re.compile(
-    r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like|love))(?! rather)\b(?! (?:to|C)\b)"
+    r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see"
+    r"|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like"
+    r"|love))(?! rather)\b(?! (?:to|C)\b)"
 )
 _FILLERS = frozenset(
     [
@@ -611,7 +634,8 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
     news: list[Chunk] = []
     placed = ""
     given = re.search(
-        r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine|put|use|fit|furnish|crown|supply|join)\b",
+        r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine"
+        r"|put|use|fit|furnish|crown|supply|join)\b",
         line,
     )
     for thing in things:
@@ -692,7 +716,12 @@ def _is_global(view: _View) -> bool:
             return True
         if re.search(r"\b(?:more|less)\b.*\bC\b", line):
             return True
-        return ("C" in symbols or bool(verbs)) and not governed and not _REMOVED.search(line) and verbs[:1] != ["see"]
+        return (
+            ("C" in symbols or bool({*verbs} - _STILL))
+            and not governed
+            and not _REMOVED.search(line)
+            and verbs[:1] != ["see"]
+        )
     if geometric and (pointed or not mains) and (verbs or "G" in symbols):
         return True
     if "T" in symbols and not owned and "C" not in symbols:

@@ -159,7 +159,7 @@ class _Discourse:
             return form._replace(op="replace", object=self.named, renamed_to=name, refers_to=(), cues=())
         if form.op == "add" and reading.instead and name and "another" not in cues and not form.refers_to:
             return form._replace(op="replace", object="", renamed_to=name, cues=("pronoun",))
-        refers = [word for word in form.refers_to]
+        refers = list(form.refers_to)
         if self.named and ("pronoun" in cues or (form.op in ("change", "move", "remove", "replace") and not name)):
             cues = [cue for cue in cues if cue != "pronoun"]
             if form.op != "add":
@@ -179,59 +179,52 @@ class _Discourse:
         same = form.object == last.object or (form.object and may_be_same(form.object, last.renamed_to or last.object))
         if reading.is_vague and (same or not form.object):
             return True
-        if (
-            form.op in ("move", "change")
-            and last.op in ("add", "replace", "remove")
-            and same
-            and not (form.colour or form.renamed_to)
-        ):
+        joined = self._with_addition(form, last, reading) if form.op == "add" else None
+        if form.op == "replace":
+            joined = self._with_replacement(form, last, same=bool(same))
+        elif form.op in ("remove", "change", "move") and same:
+            joined = self._with_same(form, last)
+        if joined is not None:
+            self.forms[-1] = joined
+        return joined is not None
+
+    def _with_addition(self, form: ClauseForm, last: ClauseForm, reading: Reading) -> ClauseForm | None:
+        """A form together with an addition that follows it; None if they are two edits."""
+        if last.op == "add" and not form.object:
+            return last
+        repeated = last.op == "add" and form.object == last.object
+        if repeated and "another" in last.cues + form.cues:
+            return last._replace(cues=tuple(dict.fromkeys([*last.cues, *form.cues])))
+        if repeated and reading.named in ("", last.object):
+            return last
+        if last.op not in ("remove", "replace") or last.renamed_to or last.object == form.object:
+            return None
+        fills = reading.vacated or reading.instead or last.op == "replace" or self.negated
+        return last._replace(op="replace", renamed_to=form.object) if fills else None
+
+    def _with_replacement(self, form: ClauseForm, last: ClauseForm, *, same: bool) -> ClauseForm | None:
+        if last.op == "replace" and not form.renamed_to:
+            return last
+        if last.op == "remove" and (same or not form.object):
+            return form._replace(object=last.object, cues=last.cues)
+        is_open = same and not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
+        return form._replace(object=last.object) if is_open else None
+
+    def _with_same(self, form: ClauseForm, last: ClauseForm) -> ClauseForm | None:
+        """A form together with a further one about the same thing."""
+        plain = form.op in ("move", "change") and not (form.colour or form.renamed_to)
+        if plain and last.op in ("add", "replace", "remove"):
             more = [name for name in form.refers_to if name not in (last.object, last.renamed_to)]
-            self.forms[-1] = (
-                last._replace(refers_to=tuple(dict.fromkeys([*last.refers_to, *more]))) if last.op == "add" else last
-            )
-            return True
-        if form.op == "add" and last.op == "add" and not form.object:
-            return True
-        if form.op == "add" and last.op == "add" and form.object == last.object and "another" in last.cues + form.cues:
-            self.forms[-1] = last._replace(cues=tuple(dict.fromkeys([*last.cues, *form.cues])))
-            return True
-        if form.op == "add" and last.op == "add" and form.object == last.object and reading.named in ("", last.object):
-            return True
-        if (
-            form.op == "add"
-            and last.op in ("remove", "replace")
-            and not last.renamed_to
-            and (reading.vacated or reading.instead or last.op == "replace")
-            and last.object != form.object
-        ):
-            self.forms[-1] = last._replace(op="replace", renamed_to=form.object)
-            return True
-        if form.op == "replace" and last.op == "replace" and not form.renamed_to:
-            return True
-        if form.op == "replace" and last.op == "remove" and (same or not form.object):
-            self.forms[-1] = form._replace(object=last.object, cues=last.cues)
-            return True
-        if form.op == "add" and last.op == "remove" and self.negated:
-            self.forms[-1] = last._replace(op="replace", renamed_to=form.object)
-            return True
-        if form.op == last.op and same and form.op in ("remove", "change", "move"):
+            refers = tuple(dict.fromkeys([*last.refers_to, *more]))
+            return last._replace(refers_to=refers) if last.op == "add" else last
+        if form.op == last.op:
             if form.op == "change" and last.colour and form.colour and last.colour != form.colour:
-                return False
-            if "one_of" in form.cues + last.cues:
-                self.forms[-1] = last._replace(cues=("one_of",), number=1)
-            if form.colour or form.renamed_to:
-                self.forms[-1] = self.forms[-1]._replace(colour=form.colour, renamed_to=form.renamed_to)
-            return True
-        if (
-            same
-            and not self.is_state
-            and last.op == "change"
-            and not (last.colour or last.renamed_to)
-            and form.op != "add"
-        ):
-            self.forms[-1] = form._replace(object=last.object)
-            return True
-        return False
+                return None
+            joined = last._replace(cues=("one_of",), number=1) if "one_of" in form.cues + last.cues else last
+            named = form.colour or form.renamed_to
+            return joined._replace(colour=form.colour, renamed_to=form.renamed_to) if named else joined
+        is_open = not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
+        return form._replace(object=last.object) if is_open else None
 
     def parts(self) -> list[EditPart]:
         """What was asked for."""
@@ -255,7 +248,10 @@ def refers_to_named(form: ClauseForm, named: str) -> bool:
 
 def _strip(sentence: str) -> str:
     """A sentence without polite words at its start and end."""
-    lead = r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*"
+    lead = (
+        r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would"
+        r"|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*"
+    )
     while (found := re.match(lead, sentence, re.IGNORECASE)) and found.end() < len(sentence):
         sentence = sentence[found.end() :]
     return re.sub(r"[\s,.!?]+(?:please|now|ok(?:ay)?|instead)?[\s,.!?]*$", "", sentence)

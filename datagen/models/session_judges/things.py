@@ -110,7 +110,7 @@ class Things:
         return next((thing for thing in self._newest_first() if kind and kind_of(thing.name) == kind), None)
 
     def relied_on(self, name: str, *, holds: Box | None = None) -> Thing | None:
-        """The newest thing that a phrase of place names; else, by another name, the newest one around the box `holds`."""
+        """The newest thing that a phrase of place names; else, by another name, the newest around the box `holds`."""
         there = [thing for thing in self._newest_first() if not thing.gone]
         called = next((thing for thing in there if thing.is_called(name)), None)
         return called or next((each for each in there if each.holds(holds) and not contradicts(name, each.name)), None)
