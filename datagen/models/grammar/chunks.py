@@ -97,7 +97,7 @@ _PROPERTIES = word_set(
     "atmosphere dusk glow saturation tonal"
 )
 _PICTURES = word_set(
-    "image picture photo photograph scene shot frame canvas view composition screen snapshot visual photography pic "
+    "comp snap selfie image picture photo photograph scene shot frame canvas view composition screen snapshot visual photography pic "
     "artwork print background surroundings everything all thing things palette layout arrangement screenshot"
 )
 _OF_PICTURES = word_set(
@@ -110,7 +110,7 @@ _PLACES = word_set(
     "quarter third column region area section part zone spot place position location placement space room end "
     "centerpoint midpoint upper lower topmost bottommost leftmost rightmost center-left center-right centre-left "
     "centre-right top-left top-right bottom-left bottom-right upper-left upper-right lower-left lower-right left-hand "
-    "right-hand central destination home face heart-of surface base layer height level way direction gap hole "
+    "right-hand central destination home face heart-of surface base layer height level direction gap hole "
     "mid-left mid-right dead-center centre-stage center-stage ground sky-high somewhere topside plane quadrant edge"
     " sector "
     "bit portion rear back"
@@ -135,7 +135,7 @@ _ABSTRACT = word_set(
     "thought thoughts bit-of guess trick job shape-and-size size outline form distraction element-count "
     "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life"
     " deal problem issue fault "
-    "fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount"
+    "opinion mind taste liking days sight makeover value helping request sauna board business fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount"
     " degree extent percent sun sunlight evening "
     "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
@@ -227,6 +227,8 @@ class _Cutter:
     def _opens(self, at: int) -> bool:
         """Whether a noun phrase begins at a token."""
         word = self.lower[at]
+        if word == "that" and self._word(at + 1) == "one" and self._word(at + 2) == "of":
+            return False
         if word == "same" and self._is_noun(at + 1):
             return True
         if word in _EVERY or word in _DEFINITE or word in _INDEFINITE or word in _PRONOUNS or word in _SEVERAL:
@@ -343,6 +345,8 @@ class _Cutter:
             return False
         after = self._word(at + 1)
         if after in ("one", "ones") or (not self._is_noun(at + 1) and not self._is_number(at + 1)):
+            return True
+        if LEMMA.get(after) in _NEVER_NOUNS:
             return True
         if not class_of(after) or after in EDIT_NOUNS or LEMMA.get(after) == after:
             return False
@@ -683,7 +687,8 @@ def _as_picture(phrase: _Phrase) -> Chunk | None:
     """The picture, or an edit of it in words such as "the last change"."""
     last, head, rest = phrase.last, phrase.head, phrase.rest
     is_picture = (last in _PICTURES or head in _PICTURES) and head != "thing"
-    if is_picture and all(word in _OF_PICTURES or word in TONES for word in rest) and (phrase.kind != "A" or rest):
+    plain = phrase.kind == "B" or all(word in _OF_PICTURES or word in TONES for word in rest)
+    if is_picture and plain and (phrase.kind != "A" or rest):
         return Chunk("T" if phrase.is_toned else "G", phrase.text)
     if head == "thing" and rest in (["whole"], ["entire"]):
         return Chunk("G", phrase.text)
@@ -706,7 +711,7 @@ def _as_place(phrase: _Phrase) -> Chunk | None:
 def _as_general(phrase: _Phrase) -> Chunk | None:
     """A noun that does not say what the thing is: "the red one", "a new element", "a copy", "my kid"."""
     last, head, rest, kind = phrase.last, phrase.head, phrase.rest, phrase.kind
-    general = head in GENERAL and not _is_named(rest)
+    general = (head in GENERAL and not _is_named(rest)) or last in ("other", "others")
     if last == "same" or last in _ABSTRACT or head in _ABSTRACT or (head == "shape" and not rest):
         return Chunk("T" if phrase.is_toned else "N", phrase.text)
     if kind == "A" and (head in _COPIES or ("another" in phrase.cues and general)):
@@ -771,14 +776,14 @@ _FOLLOWING = word_set(
     " need "
     "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
     "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
-    "start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange"
+    "bug read beg start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange"
     " put "
     "shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
 _NEVER_NOUNS = word_set(
     "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove"
-    " delete replace"
+    " delete replace happen"
 )
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from datagen.models.grammar.chunks import Chunk, chunks_of
-from datagen.models.grammar.thing_names import COLOUR_FAMILIES
+from datagen.models.grammar.thing_names import word_set
 
 _IS = r"(?:is|are|was|were|be)"
 _PICTURE = r"(?:image|picture|photo|photograph|scene|composition|layout|things?|shot|frame)"
@@ -160,6 +160,8 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     ("i ", r"\bi (?:feel like|think|believe|feel|guess|suppose|reckon|suggest|figure|say)(?: that)?\b(?! of\b)", ""),
     ("like|love", r"\b(?:would|should|'d) (?:really |very much |also )?(?:like|love)\b", "want"),
     ("whole", r"\bas a whole\b", ""),
+    ("enough of", r"\bcan not get enough of\b", "love"),
+    ("of it", r"\b(?:each and )?every (?:bit|part|inch) of it\b", "it"),
     (
         "right|straight|directly|exactly|squarely|precisely|smack|just|way",
         r"(?<!and )(?<!to )(?<!the )(?<!or )(?<!top"
@@ -170,7 +172,7 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
         r"|before_of|upon|up|down|to the)\b)",
         "",
     ),
-    ("plus", r"\bplus (?=an? |the |some |two |three )", "and "),
+    ("plus", r"\bplus (?=an? |the |some |two |three |one |another )", "and "),
     ("one less|one fewer", r"\bone (?:less|fewer)(?: (?:of|among))?\b", "remove one of"),
     ("too many", r"\bone too many\b(?: of)?", "too_many"),
     (
@@ -314,57 +316,14 @@ def clauses_of(sentence: str) -> list[Clause]:
     return clauses
 
 
-_JOINTS = frozenset((",", "and", "but", "so", "then", ":", "or"))
-_FINITE = frozenset(
-    [
-        "be",
-        "do",
-        "can",
-        "could",
-        "would",
-        "will",
-        "shall",
-        "should",
-        "may",
-        "might",
-        "must",
-        "need",
-        "have",
-        "ought",
-        "look",
-        "feel",
-        "seem",
-        "deserve",
-        "lack",
-        "belong",
-        "want",
-    ]
+_JOINTS = word_set(", and but so then : or")
+_FINITE = word_set(
+    "be do can could would will shall should may might must need have ought look feel seem deserve lack belong "
+    "want "
 )
-_FILLERS = frozenset(
-    [
-        "please",
-        "kindly",
-        "just",
-        "then",
-        "now",
-        "also",
-        "so",
-        "and",
-        "but",
-        "only",
-        "maybe",
-        "instead",
-        "finally",
-        "next",
-        "too",
-        "ok",
-        "okay",
-        "well",
-        "or",
-        "even",
-        "afterwards",
-        "perhaps",
-    ]
+_FILLERS = word_set(
+    "please kindly just then now also so and but only maybe instead finally next too ok okay well or even "
+    "afterwards perhaps "
 )
 
 
@@ -416,8 +375,3 @@ def _starts_clause(chunks: list[Chunk]) -> bool:
         follows = next((chunk.symbol for chunk in rest[1:3] if chunk.symbol not in _FILLERS), "")
         return follows in _FINITE and first.preposition == ""
     return False
-
-
-def names_colour(text: str) -> bool:
-    """Whether a text has a colour word."""
-    return any(word in COLOUR_FAMILIES for word in re.findall(r"[\w-]+", text.lower()))

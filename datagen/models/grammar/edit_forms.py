@@ -15,7 +15,7 @@ from typing import NamedTuple
 from datagen.models.grammar.chunks import PREPOSITIONS, Chunk, line_of
 from datagen.models.grammar.clauses import Clause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
-from datagen.models.grammar.thing_names import singularize
+from datagen.models.grammar.thing_names import singularize, word_set
 
 
 class ClauseForm(NamedTuple):
@@ -37,6 +37,8 @@ class Reading(NamedTuple):
     """What it asks for; [] if nothing, or if it is not understood."""
     named: str = ""
     """The thing that it names, and that a later pronoun may mean; '' if none."""
+    is_new: bool = False
+    """Whether that thing is not there yet."""
     wishes: bool = False
     """Whether it asks for something, understood or not."""
     several: str = ""
@@ -57,26 +59,7 @@ class Reading(NamedTuple):
     """Whether it brings something to a place that it does not name, such as "there"."""
 
 
-_NO_ANCHOR = frozenset(
-    (
-        "of",
-        "for",
-        "with",
-        "by",
-        "into",
-        "to",
-        "as",
-        "like",
-        "than",
-        "instead_of",
-        "per",
-        "about",
-        "via",
-        "without",
-        "minus",
-        "except",
-    )
-)
+_NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
 _ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
 _REMOVED = re.compile(
     (
@@ -85,7 +68,7 @@ _REMOVED = re.compile(
         r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
         r"|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
         r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by"
-        r"|between|around|along|down|up|and)\b)"
+        r"|between|around|along|down|off|over|up|and)\b)"
         r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from"
         r"|out_of) G\b"
         r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of"
@@ -124,143 +107,28 @@ _BECOMES = re.compile(
 _WISHED = re.compile(
     r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please"
     r"|have to|got to|get to"
-    r"|instead|deserve|lack|missing|miss|belong|require|call for|(?<!not )(?<!never )like to|ensure|if|how about"
+    r"|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for|(?<!not )(?<!never )like to|ensure|if|how about"
     r"|what about|why not|time (?:to|for)"
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
-_GLOBAL_VERBS = frozenset(
-    [
-        "brighten",
-        "darken",
-        "lighten",
-        "desaturate",
-        "saturate",
-        "invert",
-        "mirror",
-        "crop",
-        "zoom",
-        "blur",
-        "sharpen",
-        "warm",
-        "cool",
-        "tilt",
-        "flip",
-        "rotate",
-        "reflect",
-        "dim",
-        "regrade",
-        "grade",
-        "adjust",
-        "increase",
-        "decrease",
-        "reduce",
-        "boost",
-        "enhance",
-        "tone",
-        "raise",
-        "lower",
-        "bump",
-        "turn",
-        "apply",
-        "stretch",
-        "resize",
-        "colorize",
-    ]
+_GLOBAL_VERBS = word_set(
+    "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip "
+    "rotate reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn "
+    "apply stretch resize colorize "
 )
-_SAID = frozenset(
-    [
-        "take",
-        "pick",
-        "select",
-        "choose",
-        "look",
-        "see",
-        "find",
-        "locate",
-        "notice",
-        "grab",
-        "get",
-        "keep",
-        "consider",
-        "remember",
-        "go",
-        "want",
-        "let",
-        "have",
-        "try",
-        "use",
-        "need",
-        "imagine",
-        "stop",
-        "appear",
-        "stay",
-        "do",
-        "say",
-        "call",
-        "work",
-        "show",
-        "exit",
-        "extend",
-        "complete",
-        "merge",
-        "help",
-    ]
+_SAID = word_set(
+    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get keep consider remember go want let have try "
+    "use need imagine stop appear stay do say call work show exit extend complete merge help "
 )
-_SPEAKING = frozenset(
-    ["tell", "explain", "describe", "answer", "write", "list", "save", "download", "upload", "recommend"]
-)
-_ACTING = frozenset(
-    [
-        "smile",
-        "wave",
-        "sleep",
-        "run",
-        "jump",
-        "dance",
-        "fly",
-        "laugh",
-        "walk",
-        "swim",
-        "wink",
-        "cry",
-        "drink",
-        "eat",
-        "sing",
-        "face",
-    ]
-)
-_STILL = frozenset(["stay", "remain", "keep", "exist", "look", "appear"])
-_STRONG_ADD = frozenset(["add", "insert", "include", "create", "draw", "sketch", "generate", "introduce", "append"])
-_VAGUE = frozenset(
-    [
-        "change",
-        "edit",
-        "modify",
-        "adjust",
-        "do",
-        "try",
-        "use",
-        "show",
-        "make",
-        "alter",
-        "update",
-        "fix",
-        "see",
-        "have",
-        "give",
-        "let",
-        "amend",
-        "go",
-        "rework",
-        "retouch",
-        "apply",
-        "change",
-        "perform",
-        "get",
-        "take",
-        "pick",
-    ]
+_SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
+_ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
+_LYING = word_set("belong go sit stand lie rest end appear")
+_STILL = word_set("stay remain keep exist look appear")
+_STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
+_VAGUE = word_set(
+    "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch "
+    "apply change perform get take pick "
 )
 
 
@@ -275,23 +143,19 @@ def read_clause(clause: Clause) -> Reading:
     chunks = _with_verb(clause.chunks)
     line = line_of(chunks)
     things = [chunk for chunk in chunks if chunk.is_thing]
-    named = next(
-        (chunk.name for chunk in (*reversed(_mains(things)), *reversed(things)) if chunk.name and chunk.symbol != "B"),
-        "",
-    )
-    if re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line):  # "this is a lovely photo"
-        named = ""
+    named = _named(chunks, line, things, is_aside=clause.aside)
     several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
-    one_of = any("one_of" in chunk.cues for chunk in things)
+    one_of = any("one_of" in chunk.cues or chunk.symbol == "O" for chunk in things)
     if clause.aside:
-        return Reading([], named, False, several, one_of)
+        return Reading([], named, several=several, is_one=one_of)
     if (
         re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line)
         and "A" not in line.split()
         and len(_mains(things)) < 2
         and not any(chunk.symbol == "C" for chunk in chunks)
     ):
-        return Reading([], named, False, several, one_of, instead=True)
+        return Reading([], named, several=several, is_one=one_of, instead=True)
+    is_new = any(thing.symbol == "A" and thing.name == named for thing in things) and "there_be" not in line
     wishes = _asks(chunks, line)
     forms = _read(chunks, line, things, clause) if wishes else []
     instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
@@ -310,19 +174,34 @@ def read_clause(clause: Clause) -> Reading:
     return Reading(
         forms,
         named,
-        wishes,
-        several,
-        one_of,
-        vague,
-        "" if forms else colour,
-        instead,
-        bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
-        bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
-        vacated,
+        is_new=is_new,
+        wishes=wishes,
+        several=several,
+        is_one=one_of,
+        is_vague=vague,
+        colour="" if forms else colour,
+        instead=instead,
+        is_state=bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
+        negated=bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
+        vacated=vacated,
     )
 
 
-_PARTICLES = frozenset(["in", "out", "up", "down", "off", "over", "on", "away", "into", "onto"])
+def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:
+    """The thing that a clause names, and that a later pronoun may mean."""
+    if len(things) == 1 and things[0].symbol == "B" and all(chunk is things[0] or chunk.symbol in _FILLERS for chunk in chunks):
+        return things[0].name  # "red star: make it blue"
+    is_remark = re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line) and re.search(r"\b(?:photo|picture|image|shot|idea|work)$", things[-1].name)
+    if is_remark or re.search(r"\bD of I\b", line):
+        return ""
+    mains = [thing for thing in _mains(things) if thing.preposition not in ("for", "like", "than")]
+    news = [thing for thing in things if thing.symbol == "A" and thing.preposition not in _ANCHORED]
+    known = [thing for thing in things if thing.symbol == "D"] if "G" not in line.split() or "G" in line[-4:] else []
+    order = (*reversed(mains), *reversed(news), *reversed(known), *(reversed(things) if is_aside else ()))
+    return next((thing.name for thing in order if thing.name and thing.symbol != "B"), "")
+
+
+_PARTICLES = word_set("in out up down off over on away into onto")
 
 
 def _with_verb(chunks: list[Chunk]) -> list[Chunk]:
@@ -363,6 +242,8 @@ def _asks(chunks: Sequence[Chunk], line: str) -> bool:
         return False
     if first.form and first.symbol not in ("look", "appear"):
         return True
+    if re.match(r"(?:and )?I be A\b", line) and not re.search(r"\binstead\b", line):
+        return False
     if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line):
         return False
     return (
@@ -377,48 +258,9 @@ _SEEN = re.compile(
     r"|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like"
     r"|love))(?! rather)\b(?! (?:to|C)\b)"
 )
-_FILLERS = frozenset(
-    [
-        ",",
-        ":",
-        ".",
-        "!",
-        "please",
-        "kindly",
-        "just",
-        "then",
-        "now",
-        "also",
-        "so",
-        "and",
-        "but",
-        "only",
-        "maybe",
-        "instead",
-        "finally",
-        "next",
-        "ok",
-        "okay",
-        "well",
-        "or",
-        "oh",
-        "even",
-        "too",
-        "afterwards",
-        "perhaps",
-        "hey",
-        "hi",
-        "hello",
-        "yes",
-        "actually",
-        "hmm",
-        "no",
-        "simply",
-        "again",
-        "quickly",
-        "carefully",
-        "additionally",
-    ]
+_FILLERS = word_set(
+    ", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh "
+    "even too afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally "
 )
 
 
@@ -578,8 +420,8 @@ def _placed(view: _View) -> _Forms:
     if view.mains:
         return None
     is_open = not _FINITE.search(view.line) or view.verbs
-    classes = {chunk.form for chunk in view.verbs}
-    if not (view.anchors or view.says(r"\bL\b")) or not is_open or classes - {"move", "place"}:
+    is_placing = all(chunk.form in ("move", "place") or chunk.symbol in _LYING for chunk in view.verbs)
+    if not (view.anchors or view.says(r"\bL\b")) or not is_open or not is_placing:
         return []
     return [_form("move", Chunk("I", "it", cues=("pronoun", "bare")), view.anchors)]
 
@@ -661,7 +503,8 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
         else:
             mains.append(thing)
     known = [thing for thing in mains if thing.symbol in ("D", "O") or (thing.symbol == "I" and thing.preposition)]
-    if known or (news and not re.search(r"\breplace\b|\bswap\b|\bexchange\b|\binstead_of\b|\bbecome\b", line)):
+    pointed = [thing for thing in mains if thing.symbol == "I"]
+    if known or pointed or (news and not re.search(r"\breplace\b|\bswap\b|\bexchange\b|\binstead_of\b|\bbecome\b", line)):
         mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
     # a pronoun behind a thing of the same clause means that thing
     first = next((at for at, thing in enumerate(things) if thing.symbol in ("D", "A") and thing.name), len(things))

@@ -72,6 +72,8 @@ class _Discourse:
         """Whether what comes next is in the place of what was named."""
         self.negated = False
         self.is_state = False
+        self.is_new = False
+        """Whether the thing that was named last is not there yet."""
         self.colour = ""
         """A colour that was only mentioned."""
         self.regrets = False
@@ -140,6 +142,7 @@ class _Discourse:
         self.negated = reading.negated and bool(forms)
         self.is_state = reading.is_state
         self.several = reading.several or self.several
+        self.is_new = reading.is_new if reading.named else self.is_new
         self.is_one = self.is_one or reading.is_one
         self.named = (forms[-1].renamed_to or forms[-1].object if forms else "") or reading.named or self.named
 
@@ -150,6 +153,10 @@ class _Discourse:
         if form.op == "global" and "pronoun" in cues:
             cues.remove("pronoun")
             return ClauseForm("change", self.named) if self.named else form._replace(cues=tuple(cues))
+        if form.op in ("move", "change") and not (name or form.colour or form.renamed_to or self.forms) and self.is_new:
+            return ClauseForm("add", self.named)  # "What is missing is a star. Put it in."
+        if form.op == "undo" and not name and self.forms and self.forms[-1].op == "undo":
+            return self.forms[-1]
         if form.op == "add" and "one" in form.cues and self.named:
             cues.remove("another")
         is_one = "one" in form.cues or "one_of" in form.cues or (self.is_one and "pronoun" in form.cues)

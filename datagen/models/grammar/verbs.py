@@ -14,7 +14,7 @@ _CLASSES = {
         unlist oust
     """,
     "replace": """
-        replace swap exchange substitute trade switch supersede supplant interchange
+        replace swap exchange substitute trade switch supersede supplant interchange sub
     """,
     "turn": "turn change convert transform morph become transmute evolve modify make",
     "paint": """
@@ -55,7 +55,7 @@ _CLASSES = {
         yank peel scratch strike trim snip carve forget scratch disregard ignore skip dismiss reject remember
         stop help do say exit depart touch affect reconstruct blend complete simplify extend merge work call
         shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow tell explain
-        describe answer write list translate save download upload recommend
+        describe answer write list translate save download upload recommend know bug beg wonder stop regret
     """,
 }
 """Verbs by what they ask for; one verb has one class, and the later list wins. `place` verbs add what is new and move
