@@ -546,7 +546,7 @@ class _Cutter:
             return not nouns and not (alone and first)
         if alone and first:
             return word in _COLOUR_NOUNS or word in _PROPERTIES
-        if nouns and (lemma in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo"))):
+        if nouns and (lemma in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo", "place", "move"))):
             return False
         return not (lemma in _FOLLOWING and nouns and self._is_subject(at))
 

@@ -154,7 +154,7 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     (
         "is there|is it possible",
         r"\bis (?:there (?:any|a|some) (?:way|chance)|it possible)(?: for you)? (?:to|of"
-        r"|that you could)\b",
+        r"|that you(?: could)?)\b",
         "can you",
     ),
     ("i ", r"\bi (?:feel like|think|believe|feel|guess|suppose|reckon|suggest|figure|say)(?: that)?\b(?! of\b)", ""),
