@@ -20,7 +20,7 @@ KINDS: tuple[str, ...] = get_args(RelationKind)
 - `needs_result`: the later turn's place is what the earlier one brought.
 - `order`: one of them is a global edit that moves what the picture shows, such as a flip.
 - `dangling`: the later turn's words rely on the words of the earlier one: it, another, undo that.
-- `standing_order`: the earlier turn is an order for all later ones.
+- `standing_order`: the earlier turn is an order for later ones, and the later one brings something new.
 - `unknown`: one of them was not understood, so that they may conflict in any way.
 """
 REACHING: frozenset[str] = frozenset(("dangling", "standing_order"))
