@@ -342,7 +342,7 @@ def test_reading_takes_time_in_proportion_to_length(piece: str) -> None:
             decompose_edit(text)
             return time.perf_counter() - start
 
-        return min(once() for _ in range(3))
+        return min(once() for _ in range(5))
 
     whole = (piece * LONGEST_EDIT)[:LONGEST_EDIT]
-    assert seconds(whole) < 32 * max(seconds(whole[: LONGEST_EDIT // 8]), 1e-4)
+    assert seconds(whole) < 32 * max(seconds(whole[: LONGEST_EDIT // 8]), 2e-3)

@@ -97,7 +97,8 @@ _PROPERTIES = word_set(
     "atmosphere dusk glow saturation tonal"
 )
 _PICTURES = word_set(
-    "comp snap selfie image picture photo photograph scene shot frame canvas view composition screen snapshot visual photography pic "
+    "comp snap selfie image picture photo photograph scene shot frame canvas view composition screen snapshot visual"
+    " photography pic "
     "artwork print background surroundings everything all thing things palette layout arrangement screenshot"
 )
 _OF_PICTURES = word_set(
@@ -135,7 +136,8 @@ _ABSTRACT = word_set(
     "thought thoughts bit-of guess trick job shape-and-size size outline form distraction element-count "
     "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life"
     " deal problem issue fault "
-    "opinion mind taste liking days sight makeover value helping request sauna board business fan lover chance possibility opportunity feel anchor standing default mood visit use scale rate speed amount"
+    "opinion mind taste liking days sight makeover value helping request sauna board business fan lover chance"
+    " possibility opportunity feel anchor standing default mood visit use scale rate speed amount"
     " degree extent percent sun sunlight evening "
     "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
@@ -546,7 +548,8 @@ class _Cutter:
             return not nouns and not (alone and first)
         if alone and first:
             return word in _COLOUR_NOUNS or word in _PROPERTIES
-        if nouns and (lemma in _NEVER_NOUNS or (alone and class_of(word) in ("remove", "replace", "undo", "place", "move"))):
+        orders = alone and class_of(word) in ("remove", "replace", "undo", "place", "move")
+        if nouns and (lemma in _NEVER_NOUNS or orders):
             return False
         return not (lemma in _FOLLOWING and nouns and self._is_subject(at))
 
@@ -776,7 +779,8 @@ _FOLLOWING = word_set(
     " need "
     "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
     "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
-    "bug read beg start begin continue join land fall lead do make change obstruct block attract work fit call swap switch exchange"
+    "bug read beg start begin continue join land fall lead do make change obstruct block attract work fit call swap"
+    " switch exchange"
     " put "
     "shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"

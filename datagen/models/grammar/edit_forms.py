@@ -107,7 +107,8 @@ _BECOMES = re.compile(
 _WISHED = re.compile(
     r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please"
     r"|have to|got to|get to"
-    r"|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for|(?<!not )(?<!never )like to|ensure|if|how about"
+    r"|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for|(?<!not )(?<!never )like to|ensure|if"
+    r"|how about"
     r"|what about|why not|time (?:to|for)"
     r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
@@ -118,7 +119,8 @@ _GLOBAL_VERBS = word_set(
     "apply stretch resize colorize "
 )
 _SAID = word_set(
-    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get keep consider remember go want let have try "
+    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get"
+    " keep consider remember go want let have try "
     "use need imagine stop appear stay do say call work show exit extend complete merge help "
 )
 _SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
@@ -189,9 +191,11 @@ def read_clause(clause: Clause) -> Reading:
 
 def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:
     """The thing that a clause names, and that a later pronoun may mean."""
-    if len(things) == 1 and things[0].symbol == "B" and all(chunk is things[0] or chunk.symbol in _FILLERS for chunk in chunks):
+    others = [chunk for chunk in chunks if chunk.symbol not in _FILLERS]
+    if len(things) == 1 and others == [things[0]] and things[0].symbol == "B":
         return things[0].name  # "red star: make it blue"
-    is_remark = re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line) and re.search(r"\b(?:photo|picture|image|shot|idea|work)$", things[-1].name)
+    said = re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line)
+    is_remark = said and re.search(r"\b(?:photo|picture|image|shot|idea|work)$", things[-1].name)
     if is_remark or re.search(r"\bD of I\b", line):
         return ""
     mains = [thing for thing in _mains(things) if thing.preposition not in ("for", "like", "than")]
@@ -504,7 +508,8 @@ def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], lis
             mains.append(thing)
     known = [thing for thing in mains if thing.symbol in ("D", "O") or (thing.symbol == "I" and thing.preposition)]
     pointed = [thing for thing in mains if thing.symbol == "I"]
-    if known or pointed or (news and not re.search(r"\breplace\b|\bswap\b|\bexchange\b|\binstead_of\b|\bbecome\b", line)):
+    replaced = re.search(r"\b(?:replace|swap|exchange|instead_of|become)\b", line)
+    if known or pointed or (news and not replaced):
         mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
     # a pronoun behind a thing of the same clause means that thing
     first = next((at for at, thing in enumerate(things) if thing.symbol in ("D", "A") and thing.name), len(things))

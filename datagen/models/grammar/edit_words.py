@@ -65,7 +65,8 @@ BACK = re.compile(
 AGAIN = re.compile(
     r"\b(?:again|once more|repeat|same again|the same|ditto|likewise|twice|duplicate|copy|clone|of_kind|companion"
     r"|more of (?:those|these|that|them|it)|"
-    r"(?:just|exactly) like (?:it|that|the last one|the one before)|one more|another|identical one|further instance|same thing"
+    r"(?:just|exactly) like (?:it|that|the last one|the one before)|one more|another|identical one|further instance"
+    r"|same thing"
     r"|do it over)\b",
     re.IGNORECASE,
 )
@@ -102,7 +103,8 @@ STANDING = re.compile(
     rf"|\b(?:all|any|every|each|future|later|subsequent|upcoming) (?:\w+ )?(?:additions|insertions|addition"
     rf"|insertion)\b|\bnew (?:things|objects|additions|items|shapes|elements|stuff|ones)\b|\b(?:anything|everything"
     rf"|whatever|something|things|stuff) (?:new|else new|added|(?:is |are |be )?newly)\b"
-    rf"|\b(?:every|each|any) ?time (?:that )?(?:you|i|we) (?:\w+ ){{0,4}}(?:add|ask|put|insert|place|draw|request|want|tell)\b|\bwhenever\b|\b(?:when|if) (?:you|i|we) (?:\w+ ){{0,4}}(?:add|put|insert|place"
+    rf"|\b(?:every|each|any) ?time (?:that )?(?:you|i|we) (?:\w+ ){{0,4}}(?:add|ask|put|insert|place|draw|request|want"
+    rf"|tell)\b|\bwhenever\b|\b(?:when|if) (?:you|i|we) (?:\w+ ){{0,4}}(?:add|put|insert|place"
     rf"|draw|ask)\b|\bnext (?:objects|things|items|additions|ones|elements|shapes)\b|^always\b|\bkeep (?:adding|using"
     rf"|to)\b|\b(?:each|every|any) (?:object|thing|item|element|addition|shape)s? (?:(?:that|you|i|we|to be|is|are"
     rf"|will be|gets?) )*(?:added|inserted|introduced|drawn|created|add|insert|draw)\b"
