@@ -267,7 +267,7 @@ _CUTS = (
 """What is cut off a sentence, with words of which one stands in it."""
 
 
-class Clause(NamedTuple):
+class EditClause(NamedTuple):
     """A part of a sentence that may ask for an edit."""
 
     chunks: list[Chunk]
@@ -292,7 +292,7 @@ def sentences_of(text: str) -> list[str]:
     return [sentence.strip() for sentence in _SENTENCE.split(text) if re.search(r"\w", sentence)]
 
 
-def clauses_of(sentence: str) -> list[Clause]:
+def clauses_of(sentence: str) -> list[EditClause]:
     """The clauses of a sentence in their order."""
     asides: list[str] = []
     whole = sentence
@@ -305,14 +305,14 @@ def clauses_of(sentence: str) -> list[Clause]:
     for words, pattern in _CUTS:
         if any(word in lower for word in words):
             sentence = pattern.sub(cut, sentence)
-    clauses: list[Clause] = []
+    clauses: list[EditClause] = []
     for piece in re.split(r"(\d+\x00)", sentence):
         if piece.endswith("\x00"):
             aside = asides[int(piece[:-1])]
-            clauses.append(Clause(chunks_of(re.sub(r"\d+\x00", " ", aside)), aside, whole, aside=True))
+            clauses.append(EditClause(chunks_of(re.sub(r"\d+\x00", " ", aside)), aside, whole, aside=True))
         elif re.search(r"\w", piece):
             chunks = chunks_of(piece.strip(" ,"))
-            clauses += [Clause(part, " ".join(chunk.words for chunk in part), whole) for part in _split(chunks)]
+            clauses += [EditClause(part, " ".join(chunk.words for chunk in part), whole) for part in _split(chunks)]
     return clauses
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from datagen.models.grammar.chunks import PREPOSITIONS, Chunk, line_of
-from datagen.models.grammar.clauses import Clause
+from datagen.models.grammar.clauses import EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
 from datagen.models.grammar.thing_names import singularize, word_set
 
@@ -140,7 +140,7 @@ _VACATED = re.compile(
 )
 
 
-def read_clause(clause: Clause) -> Reading:
+def read_clause(clause: EditClause) -> Reading:
     """What a clause asks for and names."""
     chunks = _with_verb(clause.chunks)
     line = line_of(chunks)
@@ -312,7 +312,7 @@ _Forms = list[ClauseForm] | None
 """What a clause asks for, [] if surely nothing, None if it has another form."""
 
 
-def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: Clause) -> list[ClauseForm]:
+def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditClause) -> list[ClauseForm]:
     things = _one_of_several(things)
     mains, anchors, news = _sorted_things(things, line)
     named = [thing for thing in news if thing.name]

@@ -53,7 +53,7 @@ def decompose_edit(text: str) -> list[EditPart]:
         return [_UNKNOWN]
     discourse = _Discourse()
     for sentence in sentences_of(plain(whole)):
-        discourse.hear(sentence)
+        discourse.read(sentence)
     return discourse.parts()
 
 
@@ -80,7 +80,7 @@ class _Discourse:
         self.orders: list[EditPart] = []
         self.weak: list[tuple[int, ClauseForm]] = []
 
-    def hear(self, sentence: str) -> None:
+    def read(self, sentence: str) -> None:
         """Read one sentence."""
         if order := STANDING.search(sentence):
             before = sentence[: order.start()]
