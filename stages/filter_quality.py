@@ -8,9 +8,7 @@ from pydantic import Field
 
 from datagen import Answer, Map, Record, Reject, StageConfig, Threshold
 from datagen.imaging.image import Pixels
-
-_LONG_SIDE = 512
-"""Sharpness depends on the size of a picture, so that larger ones are reduced to this long side first."""
+from datagen.imaging.sharpness import sharpness
 
 
 class FilterQuality(Map):
@@ -62,16 +60,7 @@ def _measure(image_HWC: Pixels) -> dict[str, float]:
     low, high = np.percentile(luma_HW, (2, 98))
     pure = (image_HWC == 0).all(2) | (image_HWC == 255).all(2)
     return {
-        "sharpness": round(float(cv2.Laplacian(_small(luma_HW).astype(np.float32), cv2.CV_32F).var()), 2),
+        "sharpness": round(sharpness(image_HWC), 2),
         "contrast": round(float(high - low) / 255, 4),
         "clipped": round(float(pure.mean()), 4),
     }
-
-
-def _small(luma_HW: Pixels) -> Pixels:
-    """The picture at long side 512; smaller ones as they are."""
-    scale = _LONG_SIDE / max(luma_HW.shape)
-    if scale >= 1:
-        return luma_HW
-    size = (max(1, round(luma_HW.shape[1] * scale)), max(1, round(luma_HW.shape[0] * scale)))
-    return cv2.resize(luma_HW, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

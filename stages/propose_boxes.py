@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from datagen import Answer, AsyncMap, Record, StageConfig
 from datagen.imaging.change_map import cached_pixel_map
-from datagen.imaging.map_boxes import map_box
+from datagen.imaging.map_boxes import OWN_BOX, own_boxes
 from datagen.models.box_proposers import BoxProposerConfig
 from datagen.models.box_proposers.base import BoxCandidate, EditedPair, is_global_edit
 from datagen.models.box_proposers.parts import PartsProposerConfig
@@ -25,7 +25,7 @@ class ProposeBoxes(AsyncMap):
     reads = ("source", "target")
     optional = ("op", "object", "renamed_to", "scope")
     writes = ("box_candidates",)
-    version = 1
+    version = 2
     remote = False
 
     class Config(StageConfig):
@@ -64,12 +64,8 @@ class ProposeBoxes(AsyncMap):
 
 
 def _own_box(pair: EditedPair) -> list[BoxCandidate]:
-    _, change_HW = cached_pixel_map(pair.source.array, pair.target.array)
-    box = map_box(change_HW)
-    if box is None:
-        return []
-    wide, high = pair.source.size[0] / change_HW.shape[1], pair.source.size[1] / change_HW.shape[0]
-    return [BoxCandidate((box[0] * wide, box[1] * high, box[2] * wide, box[3] * high), "change_map")]
+    change_HW = cached_pixel_map.map(pair.source.array, pair.target.array)
+    return [BoxCandidate(box, OWN_BOX) for box in own_boxes(change_HW, [], pair.source.size)]
 
 
 def _entry(candidate: BoxCandidate) -> dict[str, Any]:

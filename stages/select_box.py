@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-import numpy as np
 from pydantic import Field as Option
 from pydantic import model_validator
 
@@ -14,16 +13,16 @@ from datagen.imaging.box_rule import (
     WEIGHTS,
     MapKind,
     best_box,
-    box_around_places,
+    box_around_parts,
     box_fault,
     box_terms,
     candidate_row,
     corrected_score,
     masked_out,
 )
-from datagen.imaging.change_map import ComparablePair, Floats, cached_pixel_map, encoder_map, is_untouched
+from datagen.imaging.change_map import Floats, cached_pixel_map, chosen_map, is_untouched
 from datagen.imaging.geometry import clip_box, resize
-from datagen.imaging.map_boxes import is_unchanged
+from datagen.imaging.map_boxes import OWN_BOX, EditParts, edit_parts, is_unchanged, own_boxes, without_parts
 from datagen.models.box_proposers.base import is_global_edit, most_places
 from datagen.models.dense_encoders import DenseEncoderConfig
 from datagen.models.similarities import SimilarityConfig
@@ -37,19 +36,22 @@ class SelectBox(Map):
     similar; the whole frame always is, see `largest_share`. Of scores within 1e-6 the smaller box wins, then the first.
     `box_terms` lists what each candidate got, or its `fault`; its `score` there and `box_score` are by the chosen rule.
 
-    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around those that changed: each
-    further place is the best candidate for what the places before leave of the map.
+    An edit of several places, such as a move or "add two cups" (`parts`), gets the box around those that changed: the
+    best candidate for each of them.
+
+    The parts of the map that are the edit's are the largest ones, as many as it has places; what changed elsewhere does
+    not count. Where that is nearly as much (`max_rival`), pixels cannot say which one is the edit: `unsure`.
 
     The box of a global edit is the frame, unscored (`box_score` 0). Rejects as `unchanged` a pair that shows no change,
     as `no_box` one whose candidates are all at fault, as `too_large` a local edit whose box is more than 0.9 of the
-    frame, and as `unsure` an edit of one place whose box has a low score.
+    frame, and as `unsure` an edit of one place whose box has a low score, and one beside which another place changed.
     """
 
     reads = ("source", "target", "box_candidates")
     optional = ("op", "scope", "parts")
     writes = ("box", "box_score", "box_terms")
     rejects = ("unchanged", "no_box", "too_large", "unsure")
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """Which rule, and what it compares."""
@@ -68,6 +70,8 @@ class SelectBox(Map):
         """Largest share of the frame of a local edit's box; rule `corrected` takes no larger one."""
         min_score: float = Option(default=-1, ge=-1, le=1.4)
         """Least score by the chosen rule; `corrected` gives about 1 to a box that the change fills."""
+        max_rival: float = Option(default=0.6, gt=0)
+        """Largest change at a place elsewhere, as a share of that at the edit's own place; our own value."""
 
         @model_validator(mode="after")
         def _check_models(self) -> Self:
@@ -91,29 +95,37 @@ class SelectBox(Map):
 
     def _choose(self, record: Record) -> Answer:
         source, target, size = record["source"].array, record["target"].array, record["source"].size
-        pair, pixels_HW = cached_pixel_map(source, target)
-        unchanged = is_unchanged(pixels_HW)
+        pixels_HW = cached_pixel_map.map(source, target)
+        unchanged, corrects = is_unchanged(pixels_HW), self.config.rule == "corrected"
         if is_global_edit(op=record.get("op"), scope=record.get("scope")):
             if unchanged and is_untouched(source, target):
                 return Reject("unchanged", "source and target show the same")
             return {"box": (0.0, 0.0, *map(float, size)), "box_score": 0.0, "box_terms": []}
         if unchanged:
             return Reject("unchanged", "nothing differs beyond what noise and a codec do")
-        share = self.config.max_share if self.config.rule == "corrected" else self.config.largest_share
-        rows = [candidate_row(one, size=size, largest_share=share) for one in record["box_candidates"]]
+        share = self.config.max_share if corrects else self.config.largest_share
+        places = most_places(record.get("parts") or ()) if corrects else 1
+        own, others = edit_parts(pixels_HW, places=places) if corrects else EditParts([], [])
+        candidates = [*record["box_candidates"]]
+        if others and any(each["by"] == OWN_BOX for each in candidates):
+            candidates += [{"box": box, "by": OWN_BOX} for box in own_boxes(pixels_HW, others, size)]
+        rows = [candidate_row(one, size=size, largest_share=share) for one in candidates]
         sound = [row for row in rows if not row["fault"]]
         boxes = [clip_box(row["box"], size) for row in sound]
         if not sound:
             faults = sorted({row["fault"] for row in rows}) or ["there are none"]
             reason = "too_large" if "too_large" in faults else "no_box"
             return Reject(reason, f"what is wrong with the candidates: {', '.join(faults)}", {"box_terms": rows})
-        change_HW = self._change_map(pair, pixels_HW)
+        change_HW = chosen_map(self.config.map, source, target, encode=self.encoder.maps if self.encoder else None)
+        if others and (rival := others[0].change / own[-1].change) > self.config.max_rival:
+            return Reject("unsure", f"another place changed {rival:.2f} times as much", {"box_terms": rows})
+        change_HW = without_parts(change_HW, others)
         for row, terms in zip(sound, self._terms(record, boxes, change_HW), strict=True):
             row |= terms | {"score": terms[self.config.rule]}
         best = best_box([row["score"] for row in sound], boxes)
-        places = most_places(record.get("parts") or ()) if self.config.rule == "corrected" else 1
-        weights = WEIGHTS[self.config.map]
-        box = box_around_places(change_HW, boxes, first=best, places=places, size=size, weights=weights)
+        box = boxes[best]
+        if len(own) > 1:
+            box = box_around_parts(change_HW, boxes, own, size=size, weights=WEIGHTS[self.config.map])
         # Of several places the first one cannot hold all of the change, so that its score is low.
         if places == 1 and (score := sound[best]["score"]) < self.config.min_score:
             return Reject("unsure", f"score {score:.3f} < {self.config.min_score:g}", {"box_terms": rows})
@@ -129,13 +141,6 @@ class SelectBox(Map):
             {**one._asdict(), "published": score, "corrected": corrected_score(one, WEIGHTS[self.config.map])}
             for one, score in zip(terms, published, strict=True)
         ]
-
-    def _change_map(self, pair: ComparablePair, pixels_HW: Floats) -> Floats:
-        if self.encoder is None:
-            return pixels_HW
-        one, other = self.encoder.maps(pair.pictures)
-        encoder_HW = encoder_map(pair, (one, other))
-        return encoder_HW if self.config.map == "encoder" else (encoder_HW + pixels_HW) * np.float32(0.5)
 
     def _published(self, record: Record, boxes: list[Box]) -> list[float] | list[None]:
         """Equation 1 for each box: the similarity of the pictures with the box masked out, all of them at once."""

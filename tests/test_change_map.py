@@ -36,7 +36,7 @@ from datagen.imaging.change_map import (
 )
 from datagen.imaging.geometry import iou
 from datagen.imaging.image import Pixels
-from datagen.imaging.map_boxes import MAP_BOX_PRICE, component_boxes, is_unchanged, map_box
+from datagen.imaging.map_boxes import MAP_BOX_PRICE, component_boxes, edit_parts, is_unchanged, map_box
 
 Floats = NDArray[np.float32]
 ROCKET = photograph("rocket", long_side=256)
@@ -96,6 +96,23 @@ def test_a_drift_of_colour_is_no_change(gains: list[float], offsets: list[float]
     assert outside < 0.02
 
 
+@pytest.mark.parametrize("sigma", [0.7, 1.0])
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_a_blur_of_the_whole_picture_is_no_change(sigma: float, which: str) -> None:
+    stars = photograph("hubble_deep_field", long_side=256)  # a blur takes most of what little contrast it has
+    target = edited(stars, photograph("coffee"), at=(0.3, 0.3), size=0.3)
+    pair = {"source": stars, "target": target}
+    pair[which] = cv2.GaussianBlur(pair[which], (0, 0), sigma)
+    change_HW = map_of(pair["source"], pair["target"])
+    height, width = change_HW.shape
+    elsewhere = np.ones((height, width), bool)
+    elsewhere[round(0.25 * height) : round(0.65 * height), round(0.25 * width) : round(0.65 * width)] = False
+    assert change_HW[elsewhere].mean() < 0.002
+    assert (
+        change_HW[round(0.35 * height) : round(0.55 * height), round(0.35 * width) : round(0.55 * width)].mean() > 0.8
+    )
+
+
 def test_a_halo_around_an_edit_is_not_part_of_it() -> None:
     """Without the enclosure by sharp changes the halo's inner half counts as change."""
     mask = np.zeros(ROCKET.shape[:2], np.uint8)
@@ -145,6 +162,21 @@ def test_an_encoders_map_is_that_of_its_features() -> None:
     assert change_HW.shape == (64, 96)
     assert change_HW[18:30, 26:46].min() == pytest.approx(0.5), "nothing sharp encloses it: it counts by half"
     assert change_HW[:12].max() == 0
+
+
+def test_the_maps_of_a_whole_slice_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(
+        "datagen.imaging.change_map.comparable_pair", lambda *pair: made.append(1) or comparable_pair(*pair)
+    )
+    cache, pictures = PixelMapCache(), [np.full((8, 8, 3), level, np.uint8) for level in range(65)]
+    for _ in range(3):  # propose_boxes, select_box, paste_back
+        for one, other in itertools.pairwise(pictures):
+            cache.map(one, other)
+    assert len(made) == 64
+    cache(pictures[63], pictures[64])
+    cache(pictures[0], pictures[1])
+    assert len(made) == 65, "of the large pairs only the last are remembered"
 
 
 def test_maps_are_remembered_by_content() -> None:
@@ -205,6 +237,29 @@ def test_a_larger_maps_own_box_is_exact_to_the_pixel(corner: tuple[int, int], si
     assert found is not None
     assert worth(change_HW, found) >= worth(change_HW, box) - 1e-9
     assert iou(found, box) > 0.85
+
+
+def test_the_largest_parts_are_those_of_the_edit() -> None:
+    change_HW = np.zeros((100, 100), np.float32)
+    large, inside, middle, small, speck = (
+        np.s_[10:40, 10:40],
+        np.s_[22:26, 22:26],
+        np.s_[60:80, 60:80],
+        np.s_[5:13, 80:88],
+        np.s_[90:92, 5:7],
+    )
+    for place in (large, middle, small, speck):
+        change_HW[place] = 1
+    change_HW[large][2:-2, 2:-2] = 0
+    change_HW[inside] = 1
+    one, two, three = (edit_parts(change_HW, places=places) for places in (1, 2, 3))
+    assert [part.change for part in one.own] == [400.0]
+    assert [part.change for part in one.others] == [224.0, 64.0, 16.0], "a speck is noise"
+    assert [part.box for part in one.own] == [(59, 59, 81, 81)], "a place wider on each side"
+    assert [len(found.own) for found in (one, two, three)] == [1, 2, 2], "64 is less than a quarter of 400"
+    assert [part.change for part in two.others] == [64.0], "what lies in the box of an edit is of no other"
+    assert two.own[0].mask[70, 70]
+    assert not two.own[0].mask[20, 20]
 
 
 def test_parts_are_boxed_one_by_one_and_together() -> None:

@@ -17,6 +17,7 @@ from rings import example_count
 from world_sessions import of_plot, specification
 
 from datagen.imaging.geometry import dilate, iou
+from datagen.imaging.image import Image
 from datagen.measure.alignment import AlignmentCase, AlignmentOptions, alignment_accuracy, alignment_cases
 from datagen.measure.boxes import KEPT, PIPELINE, BoxCase, box_cases, box_shares
 from datagen.measure.conflicts import ANY, WINDOW, conflict_accuracy, conflict_cases, pair_cases
@@ -237,10 +238,18 @@ def test_a_sample_is_wrong_in_the_respect_in_which_it_was_spoilt() -> None:
     )
     assert faults(sample, moved) == ("moved",)
     stray_HW = dilate(sample.region, 3) & ~session.edited(WINDOW_OF_TWO)
-    strays = TrueSession("world/0", [turn._replace(stray=stray_HW) for turn in session.turns])
-    shown = np.where(stray_HW[..., None], 255 - sample.source, sample.target)
+    red, drift = np.array([255, 0, 0], np.uint8), np.array([0, 12, 0], np.uint8)
+    strays = TrueSession("world/0", [
+        turn._replace(stray=stray_HW, target=Image.of(np.where(stray_HW[..., None], red, turn.target.array)))
+        for turn in session.turns
+    ])  # fmt: skip
     assert faults(sample, strays) == ()
-    assert faults(sample._replace(target=shown), strays) == ("stray",)
+    assert faults(sample._replace(target=np.where(stray_HW[..., None], red, sample.target)), strays) == ("stray",)
+    grey, worn = (
+        np.where(stray_HW[..., None], 100 + each, picture)
+        for each, picture in ((0 * drift, sample.source), (drift, sample.target))
+    )
+    assert faults(sample._replace(source=grey, target=worn), strays) == ()
 
 
 def test_the_yield_counts_right_candidates_alone_and_says_where_others_were_lost() -> None:

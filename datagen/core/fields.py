@@ -213,6 +213,7 @@ STANDARD: tuple[Field, ...] = (
     Field("change_place", "text", "Where source and target differ: the box, each edge in unary.", unit="bits"),
     Field("change_hash", "text", "Hash of the difference of source and target there.", unit="bits"),
     Field("sharpness", "score", "Variance of the Laplacian of luma at long side 512.", unit="squared grey levels"),
+    Field("sharpness_kept", "score", "Sharpness of the target over that of the source.", unit="ratio"),
     Field("contrast", "score", "Span between the 2nd and the 98th percentile of luma.", unit="0 to 1"),
     Field("clipped", "score", "Share of pixels that are pure black or pure white.", unit="0 to 1"),
     Field("caption_match", "score", "How well caption and picture match.", unit="cosine"),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from datagen.core.fields import Box
 from datagen.imaging.geometry import clip_box
 from datagen.imaging.image import Pixels
+from datagen.imaging.map_boxes import ChangePart
 
 Floats = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -29,8 +30,6 @@ TIE = 1e-6
 """Scores that differ by no more are equal."""
 LEAST_SIDE = 2
 """Least width and height of a box, in pixels of the source: no smaller box is the region of an edit."""
-LEAST_PLACE = 0.25
-"""Least change of a further place of an edit, as a share of the change at its first place."""
 _RIM = 0.15
 """Width of the rim inside a box and of the ring around it, as a share of its short side."""
 _LEAST_RIM = 2.0
@@ -173,39 +172,16 @@ def best_box(scores: Sequence[float], boxes: Sequence[Box]) -> int:
     return min(equal, key=lambda place: (_area(boxes[place]), place))
 
 
-def box_around_places(
-    change_HW: Floats,
-    boxes: Sequence[Box],
-    *,
-    first: int,
-    places: int,
-    size: tuple[int, int],
-    weights: RuleWeights,
+def box_around_parts(
+    change_HW: Floats, boxes: Sequence[Box], parts: Sequence[ChangePart], *, size: tuple[int, int], weights: RuleWeights
 ) -> Box:
-    """The box around up to `places` boxes that together hold the change, of which `boxes[first]` is one.
-
-    Each further one is the best for what is left of the map. None is added that holds less than `LEAST_PLACE` of the
-    change that the first one holds.
-    """
-    rest_HW, chosen = change_HW.copy(), [first]
-    scale = (change_HW.shape[1] / size[0], change_HW.shape[0] / size[1])
-    least = 0.0
-    for _ in range(places):
-        box = boxes[chosen[-1]]
-        inside = np.s_[
-            math.floor(box[1] * scale[1]) : math.ceil(box[3] * scale[1]),
-            math.floor(box[0] * scale[0]) : math.ceil(box[2] * scale[0]),
-        ]
-        held = float(rest_HW[inside].sum(dtype=np.float64))
-        if held < least:
-            chosen.pop()
-            break
-        least = least or LEAST_PLACE * held
-        rest_HW[inside] = 0
-        if len(chosen) < places:
-            scores = [corrected_score(terms, weights) for terms in box_terms(rest_HW, boxes, size=size)]
-            chosen.append(best_box(scores, boxes))
-    x0, y0, x1, y1 = zip(*(boxes[index] for index in chosen), strict=True)
+    """The box around the best one of `boxes` for each of several parts of a map, which has no other change then."""
+    chosen = []
+    for part in parts:
+        own_HW = np.where(part.mask, change_HW, np.float32(0))
+        scores = [corrected_score(terms, weights) for terms in box_terms(own_HW, boxes, size=size)]
+        chosen.append(boxes[best_box(scores, boxes)])
+    x0, y0, x1, y1 = zip(*chosen, strict=True)
     return min(x0), min(y0), max(x1), max(y1)
 
 

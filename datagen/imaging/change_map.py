@@ -10,17 +10,19 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen.imaging.alignment import UNMOVED, Alignment, estimate_alignment
+from datagen.imaging.box_rule import MapKind
 from datagen.imaging.geometry import resize
 from datagen.imaging.image import Mask, Pixels
 
+T = TypeVar("T")
 Floats = NDArray[np.float32]
 """Pictures HWC or maps HW."""
 
@@ -32,6 +34,10 @@ _AGREEING = 0.7
 """Share of the pixels that a round fits: an edit of up to 0.3 of the frame does not disturb it."""
 _GAINS = (0.7, 1.4)
 """Least and largest contrast that counts as drift of colour."""
+_TONES = (0.0, 4.0)
+"""Least and largest contrast of a change of tone that was asked for."""
+_TONED = 4.0
+"""Largest mean difference that lines may leave of a change of tone, in grey levels, where they fit best."""
 _FLAT = 2.0
 """Standard deviation in grey levels below which a channel has no contrast to fit; its median is shifted alone."""
 _LEAST_OUTSIDE = 0.01
@@ -48,12 +54,18 @@ _SHARP_DEVIATIONS = 3.0
 """How many standard deviations above the median a step has to be."""
 _STILL = 1.5
 """Median difference at the source's sharpest edges, in grey levels, up to which no movement is looked for."""
+_BLURS = (0.5, 0.7, 0.9, 1.2, 1.6, 2.0)
+"""Standard deviations, in pixels of the comparison, of the blurs of a whole picture that are looked for."""
+_CLEARLY = 0.8
+"""A blur is taken out if the sharpest edges then differ by less than this share of what they differed by."""
 _OUTLINE = 8
 """Side in pixels at which pictures are compared in coarse outline."""
 _NOISE = 1.0
 """Mean difference of outlines, in grey levels, that a codec may make."""
-_CACHED = 16
-"""Pairs whose map is remembered: stages of one worker ask for the map of one pair one after the other."""
+_CACHED = 256
+"""Maps that are remembered, 0.3 MB each: several stages of one worker ask for those of a whole slice."""
+_CACHED_PAIRS = 16
+"""Pairs that are remembered, 1.6 MB each."""
 
 
 class Scale(NamedTuple):
@@ -106,20 +118,61 @@ def comparable_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
         return still
     movement = estimate_alignment(source_HWC, target_HWC)
     if movement == UNMOVED:
-        return still
+        return _equally_sharp(pair)
     movement = movement._replace(x=movement.x * ratio, y=movement.y * ratio)
     # Only a place that bilinear interpolation takes from inside the target alone has been seen.
     seen_HW = _moved_back(np.ones_like(source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
     pair = ComparablePair(source, _moved_back(target, movement, border=cv2.BORDER_REPLICATE), seen_HW)
-    return pair._replace(target=along_lines(pair.target, colour_lines(pair)))
+    return _equally_sharp(pair)
+
+
+def _equally_sharp(pair: ComparablePair) -> ComparablePair:
+    """The pair with the sharper of the two pictures blurred like the other one, and the target in the source's colours.
+
+    Of the blurs of `_BLURS` that is taken which brings the places with the sharpest edges closest to each other, if it
+    does so clearly; an edit of up to 0.3 of these places does not disturb it. Colours are fitted after each blur: a
+    blur takes contrast away, which a line would explain as well.
+    """
+    sharp_HW = _sharpest(pair.source) & pair.seen
+    best = pair._replace(target=along_lines(pair.target, colour_lines(pair)))
+    if not sharp_HW.any():
+        return best
+    apart = _apart(best, sharp_HW)
+    closest = _CLEARLY * apart
+    for name in ("source", "target"):
+        before = apart
+        for sigma in _BLURS:
+            blurred = pair._replace(**{name: cv2.GaussianBlur(getattr(pair, name), (0, 0), sigma)})
+            # A quarter of the pixels is enough to fit lines.
+            some = ComparablePair(blurred.source[::2, ::2], blurred.target[::2, ::2], blurred.seen[::2, ::2])
+            lines = colour_lines(some)
+            fitted = blurred._replace(target=along_lines(blurred.target, lines))
+            found = _apart(fitted, sharp_HW)
+            if found >= before:
+                break
+            before = found
+            if found < closest:
+                best, closest = fitted, found
+    return best
+
+
+def _apart(pair: ComparablePair, where_HW: Mask) -> float:
+    """How far the pictures are apart in those places of a mask where they agree best, in grey levels."""
+    difference = np.abs(pair.source - pair.target)[where_HW].max(1)
+    return float(np.sort(difference)[: max(1, round(_AGREEING * difference.size))].mean())
 
 
 def _edges_agree(pair: ComparablePair) -> bool:
     """Whether the sharpest fifth of the source's edges has a counterpart in place, so that nothing can have moved."""
-    grey = np.asarray(cv2.cvtColor(pair.source, cv2.COLOR_RGB2GRAY), np.float32)
-    steps_HW = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    sharp_HW = steps_HW >= np.quantile(steps_HW, 0.8)
+    sharp_HW = _sharpest(pair.source)
     return bool(np.median(np.abs(pair.source - pair.target).max(2)[sharp_HW]) <= _STILL)
+
+
+def _sharpest(picture_HWC: Floats) -> Mask:
+    """The fifth of the places with the sharpest edges."""
+    grey = np.asarray(cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2GRAY), np.float32)
+    steps_HW = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    return np.asarray(steps_HW >= np.quantile(steps_HW, 0.8), np.bool_)
 
 
 def _moved_back(picture_HWC: Floats, movement: Alignment, *, border: int) -> Floats:
@@ -135,11 +188,11 @@ def _moved_back(picture_HWC: Floats, movement: Alignment, *, border: int) -> Flo
     return np.asarray(cv2.warpAffine(picture_HWC, matrix, (width, height), flags=flags, borderMode=border), np.float32)
 
 
-def colour_lines(pair: ComparablePair) -> list[tuple[float, float]]:
+def colour_lines(pair: ComparablePair, *, gains: tuple[float, float] = _GAINS) -> list[tuple[float, float]]:
     """For each channel the line (a, b) with which a·t + b brings the target closest to the source where they agree.
 
     Least squares, trimmed: each of four rounds fits the 70 % of the seen pixels that agreed best in the round before.
-    (1, 0) if no pixel is seen.
+    `gains` are the least and the largest a. (1, 0) if no pixel is seen.
     """
     source_HWC, target_HWC, agree_HW = pair
     lines = [(1.0, 0.0)] * target_HWC.shape[2]
@@ -147,7 +200,7 @@ def colour_lines(pair: ComparablePair) -> list[tuple[float, float]]:
         if not agree_HW.any():
             break
         lines = [
-            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW])
+            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW], gains)
             for channel in range(len(lines))
         ]
         difference_HW = np.abs(along_lines(target_HWC, lines) - source_HWC).max(2)
@@ -170,19 +223,37 @@ def without_drift(source_HWC: Pixels, target_HWC: Pixels, outside_HW: Mask) -> P
     """
     if outside_HW.mean() < _LEAST_OUTSIDE:
         return target_HWC
-    height, width = outside_HW.shape
+    return _along(target_HWC, colour_lines(_reduced(source_HWC, target_HWC, outside_HW)))
+
+
+def in_tone(picture_HWC: Pixels, source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> Pixels | None:
+    """A picture after the change of tone that made the target of the source; all of one size.
+
+    The change is fitted on reduced pictures where `seen_HW` is true. None if no line for each channel explains it.
+    """
+    pair = _reduced(target_HWC, source_HWC, seen_HW)
+    lines = colour_lines(pair, gains=_TONES)
+    fitted = pair._replace(target=along_lines(pair.target, lines).clip(0, 255))
+    return _along(picture_HWC, lines) if seen_HW.any() and _apart(fitted, pair.seen) <= _TONED else None
+
+
+def _reduced(source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> ComparablePair:
+    height, width = seen_HW.shape
     scale = min(1.0, _DRIFT_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     source, target = (resize(picture, size).astype(np.float32) for picture in (source_HWC, target_HWC))
-    seen_HW = cv2.resize(outside_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    fitted = along_lines(target_HWC.astype(np.float32), colour_lines(ComparablePair(source, target, seen_HW)))
-    return np.rint(fitted).clip(0, 255).astype(np.uint8)
+    seen_HW = cv2.resize(seen_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    return ComparablePair(source, target, seen_HW)
 
 
-def _line(x: Floats, y: Floats) -> tuple[float, float]:
+def _along(picture_HWC: Pixels, lines: Sequence[tuple[float, float]]) -> Pixels:
+    return np.rint(along_lines(picture_HWC.astype(np.float32), lines)).clip(0, 255).astype(np.uint8)
+
+
+def _line(x: Floats, y: Floats, gains: tuple[float, float]) -> tuple[float, float]:
     if x.std() < _FLAT:
         return 1.0, float(np.median(y - x))
-    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *_GAINS))
+    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *gains))
     return gain, float(y.mean(dtype=np.float64) - gain * x.mean(dtype=np.float64))
 
 
@@ -274,31 +345,66 @@ def is_untouched(source_HWC: Pixels, target_HWC: Pixels) -> bool:
 class PixelMapCache:
     """Remembers the pixel maps of the last pairs, by the pictures' content. Threads may share it."""
 
-    def __init__(self, size: int = _CACHED) -> None:
-        self._size = size
-        self._maps: OrderedDict[bytes, tuple[ComparablePair, Floats]] = OrderedDict()
+    def __init__(self, size: int = _CACHED, *, pairs: int = _CACHED_PAIRS) -> None:
+        self._size, self._most_pairs = size, pairs
+        self._maps: OrderedDict[bytes, Floats] = OrderedDict()
+        self._pairs: OrderedDict[bytes, ComparablePair] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, source_HWC: Pixels, target_HWC: Pixels) -> tuple[ComparablePair, Floats]:
-        """The comparable pair and its `pixel_map`; both are read-only."""
-        key = b"".join(
-            hashlib.sha256(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()).digest()
-            for picture in (source_HWC, target_HWC)
-        )
+        """The comparable pair and its `pixel_map`; both are read-only. Few pairs are remembered, as they are large."""
+        key = _key(source_HWC, target_HWC)
         with self._lock:
-            found = self._maps.get(key)
-        if found is None:
+            pair, change_HW = self._pairs.get(key), self._maps.get(key)
+        if pair is None or change_HW is None:
             pair = comparable_pair(source_HWC, target_HWC)
-            found = pair, pixel_map(pair)
-            for array in (*pair, found[1]):
+            change_HW = pixel_map(pair)
+            for array in (*pair, change_HW):
                 array.setflags(write=False)
         with self._lock:
-            self._maps[key] = found
-            self._maps.move_to_end(key)
-            while len(self._maps) > self._size:
-                self._maps.popitem(last=False)
-        return found
+            _remember(self._pairs, key, pair, self._most_pairs)
+            _remember(self._maps, key, change_HW, self._size)
+        return pair, change_HW
+
+    def map(self, source_HWC: Pixels, target_HWC: Pixels) -> Floats:
+        """The `pixel_map` of a pair alone, read-only."""
+        key = _key(source_HWC, target_HWC)
+        with self._lock:
+            change_HW = self._maps.get(key)
+            if change_HW is not None:
+                self._maps.move_to_end(key)
+        return self(source_HWC, target_HWC)[1] if change_HW is None else change_HW
+
+
+def _key(source_HWC: Pixels, target_HWC: Pixels) -> bytes:
+    return b"".join(
+        hashlib.sha256(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()).digest()
+        for picture in (source_HWC, target_HWC)
+    )
+
+
+def _remember(cache: OrderedDict[bytes, T], key: bytes, value: T, most: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > most:
+        cache.popitem(last=False)
 
 
 cached_pixel_map = PixelMapCache()
 """The cache that the stages of one process share."""
+
+
+def chosen_map(
+    kind: MapKind,
+    source_HWC: Pixels,
+    target_HWC: Pixels,
+    *,
+    encode: Callable[[list[Pixels]], Sequence[Floats]] | None,
+) -> Floats:
+    """The map of a kind: by pixels, by the features that `encode` gives of both pictures, or the mean of the two."""
+    if kind == "pixels" or encode is None:
+        return cached_pixel_map.map(source_HWC, target_HWC)
+    pair, pixels_HW = cached_pixel_map(source_HWC, target_HWC)
+    one, other = encode(pair.pictures)
+    encoder_HW = encoder_map(pair, (one, other))
+    return encoder_HW if kind == "encoder" else (encoder_HW + pixels_HW) * np.float32(0.5)

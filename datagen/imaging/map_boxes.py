@@ -6,15 +6,21 @@ All boxes are xyxy on the map's grid, end excluded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen.core.fields import Box
+from datagen.imaging.image import Mask
+
 Floats = NDArray[np.float32]
 Sums = NDArray[np.float64]
 GridBox = tuple[int, int, int, int]
 
+OWN_BOX = "change_map"
+"""What proposes the box of `map_box`."""
 MAP_BOX_PRICE = 0.15
 """What a place of the map's own box costs: it is worth its place if it changed by more."""
 LEVELS = (0.1, 0.3, 0.6)
@@ -27,6 +33,10 @@ _GROWN = 0.03
 """By how much of its short side a part's box is grown on each side."""
 _PARTS = 4
 """Most parts of one level."""
+_CHANGED = 0.3
+"""Least change of a place of a `ChangePart`."""
+LEAST_PLACE = 0.25
+"""Least change of a further place of an edit, as a share of the change at its first place."""
 _LEAST_PART = 0.0005
 """Least change of a part, as a share of the frame."""
 
@@ -41,6 +51,18 @@ def map_box(change_HW: Floats, *, price: float = MAP_BOX_PRICE) -> GridBox | Non
     step = -(-max(worth_HW.shape) // _COARSE)
     best = _best_of_grid(worth_HW, step)
     return None if best is None else _refined(np.asarray(cv2.integral(worth_HW), np.float64), best, step)
+
+
+def in_picture(box: GridBox, change_HW: Floats, size: tuple[int, int]) -> Box:
+    """A box of a map's grid in pixels of a picture of `size` (width, height)."""
+    wide, high = size[0] / change_HW.shape[1], size[1] / change_HW.shape[0]
+    return box[0] * wide, box[1] * high, box[2] * wide, box[3] * high
+
+
+def own_boxes(change_HW: Floats, parts: Sequence[ChangePart], size: tuple[int, int]) -> list[Box]:
+    """The map's own box without some of its parts, in pixels of a picture of `size` (width, height), if it has one."""
+    found = map_box(without_parts(change_HW, parts))
+    return [in_picture(found, change_HW, size)] if found else []
 
 
 def _best_of_grid(worth_HW: Sums, step: int) -> GridBox | None:
@@ -116,6 +138,57 @@ def component_boxes(change_HW: Floats, *, levels: Sequence[float] = LEVELS, most
         for x0, y0, x1, y1 in (_grown(part, change_HW.shape) for part in (*parts, *merged)):
             found[x0, y0, x1, y1] = float(sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0])
     return sorted(found, key=lambda box: (-found[box], box))[:most]
+
+
+class ChangePart(NamedTuple):
+    """One connected part of a map of the change."""
+
+    mask: Mask
+    """HW; a pixel wider than the change on all sides."""
+    box: GridBox
+    change: float
+    """Sum of the map in it."""
+
+
+class EditParts(NamedTuple):
+    """The parts of a map by whose they are, each with the largest first."""
+
+    own: list[ChangePart]
+    """Those of the edit: one for each of its places."""
+    others: list[ChangePart]
+    """Those that lie somewhere else; parts inside of the box of an own one are in neither list."""
+
+
+def edit_parts(change_HW: Floats, *, places: int) -> EditParts:
+    """The parts of a map that are those of an edit of up to `places` places, the largest ones, and the other parts.
+
+    A further place with less than `LEAST_PLACE` of the change of the first one is no place of the edit. Parts with less
+    than 0.0005 of the frame are noise.
+    """
+    changed_HW = cv2.dilate((change_HW > _CHANGED).astype(np.uint8), np.ones((3, 3), np.uint8))
+    count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(changed_HW, connectivity=8)
+    change = np.bincount(labels_HW.ravel(), weights=change_HW.ravel().astype(np.float64), minlength=count)
+    order = [
+        part for part in np.argsort(-change[1:], kind="stable") + 1 if change[part] >= _LEAST_PART * change_HW.size
+    ]
+    boxes = [(int(x), int(y), int(x + w), int(y + h)) for x, y, w, h, _ in (stats[part] for part in order)]
+    parts = [ChangePart(labels_HW == part, box, float(change[part])) for part, box in zip(order, boxes, strict=True)]
+    own = [part for part in parts[:places] if part.change >= LEAST_PLACE * parts[0].change]
+    others = [part for part in parts[len(own) :] if not any(_is_inside(part.box, one.box) for one in own)]
+    return EditParts(own, others)
+
+
+def without_parts(change_HW: Floats, parts: Sequence[ChangePart]) -> Floats:
+    """The map without the change in some parts of it."""
+    if not parts:
+        return change_HW
+    return np.where(np.logical_or.reduce([part.mask for part in parts]), np.float32(0), change_HW)
+
+
+def _is_inside(box: GridBox, other: GridBox) -> bool:
+    """Whether most of a box lies in another one."""
+    wide, high = min(box[2], other[2]) - max(box[0], other[0]), min(box[3], other[3]) - max(box[1], other[1])
+    return wide > 0 and high > 0 and 2 * wide * high > _cells(box)
 
 
 def _grown(box: GridBox, shape: tuple[int, ...]) -> GridBox:

@@ -15,7 +15,7 @@ from datagen.imaging.box_rule import WEIGHTS, MapKind, best_box, box_fault, box_
 from datagen.imaging.change_map import ComparablePair, Floats, cached_pixel_map, encoder_map
 from datagen.imaging.geometry import clip_box, iou, resize
 from datagen.imaging.image import Image, Pixels
-from datagen.imaging.map_boxes import map_box
+from datagen.imaging.map_boxes import OWN_BOX, own_boxes
 from datagen.measure.drawn_boxes import drawn_candidates
 from datagen.measure.intervals import Share, share_of
 from datagen.measure.ledger_view import LedgerView
@@ -28,8 +28,6 @@ RIGHT = 0.5
 """A box is right if its intersection over union with the true one is more."""
 LARGEST = 0.9
 """Share of the frame above which no box is taken by the corrected rule, and by the published one without supersets."""
-OWN = "change_map"
-"""What proposes the map's own box."""
 PIPELINE = "as the pipeline chose"
 """A turn that it rejected has no box, which is wrong."""
 KEPT = f"{PIPELINE} and kept"
@@ -123,11 +121,9 @@ def box_cases(session: TrueSession, view: LedgerView, *, models: BoxModels | Non
 def _turn_of(source: Image, target: Image, proposed: Sequence[Mapping[str, Any]] | None, drawn: Sequence[Box]) -> _Turn:
     size = source.size
     sound = [each for each in proposed or () if not box_fault(each["box"], size, largest_share=1)]
-    others = [clip_box(tuple(each["box"]), size) for each in sound if each["by"] != OWN]
+    others = [clip_box(tuple(each["box"]), size) for each in sound if each["by"] != OWN_BOX]
     pair, change_HW = cached_pixel_map(source.array, target.array)
-    wide, high = size[0] / change_HW.shape[1], size[1] / change_HW.shape[0]
-    found = map_box(change_HW)
-    own = [(found[0] * wide, found[1] * high, found[2] * wide, found[3] * high)] if found else []
+    own = own_boxes(change_HW, [], size)
     groups = {"drawn": [*drawn], "proposed": others, "own": own}
     places = {name: list(range(len(boxes))) for name, boxes in groups.items()}
     places["proposed"] = [place + len(drawn) for place in places["proposed"]]

@@ -27,8 +27,8 @@ RESPECTS = ("words", "boxes", "conflicts", "outside", "shown", "stray", "moved")
 - `boxes`: each edit's box has an IoU above 0.5 with the true one; that of a global edit is the frame.
 - `conflicts`: no relation of the turns makes the window unfit to be one edit.
 - `outside`: outside the regions of the edits the target equals the source to the pixel.
-- `shown`: the target shows 95 % of the pixels that the turns edited and that can be seen, as the last turn left them,
-  but for what a fit of colours changes.
+- `shown`: the target shows 95 % of the pixels that the turns edited and that can be seen, as the last of the turns that
+  edited them left them, but for what a fit of colours changes.
 - `stray`: the target shows less than 5 % of what damage edited elsewhere.
 - `moved`: damage has not moved the target by more than the filter of alignment allows, where there is one.
 """
@@ -165,15 +165,19 @@ def _is_outside_kept(sample: StoredEdits, grow: int) -> bool:
 
 def _is_shown(session: TrueSession, window: WindowName, sample: StoredEdits) -> bool:
     """Whether the edits are seen. Their colours may have been fitted to the source's, so they need not be equal."""
-    edited_HW = session.edited(window)
     before, after = (picture.array for picture in session.pictures(window))
     if after.shape != sample.target.shape or sample.source.shape != sample.target.shape:
         return False
-    seen_HW = edited_HW & (_apart(before, after) > _SEEN)
+    edited_HW, left_HWC = np.zeros(before.shape[:2], np.bool_), before.copy()
+    for turn in range(window.first, window.last + 1):
+        mask_HW = session.mask(turn)
+        edited_HW |= mask_HW
+        left_HWC[mask_HW] = session.turns[turn - 1].target.array[mask_HW]
+    seen_HW = edited_HW & (_apart(before, left_HWC) > _SEEN)
     if not seen_HW.any():
         return True
     kept_HW = (sample.target == sample.source).all(axis=-1)
-    shown_HW = ~kept_HW & (_apart(sample.target, after) <= _FITTED)
+    shown_HW = ~kept_HW & (_apart(sample.target, left_HWC) <= _FITTED)
     return bool(shown_HW[seen_HW].mean() >= _SHOWN)
 
 
@@ -186,7 +190,13 @@ def _shows_stray(session: TrueSession, window: WindowName, sample: StoredEdits) 
     stray_HW = session.stray(window) & ~session.edited(window)
     if not stray_HW.any() or sample.source.shape != sample.target.shape:
         return False
-    return bool((_apart(sample.target, sample.source)[stray_HW] > _SEEN).mean() >= _STRAY)
+    _, after = session.pictures(window)
+    if after.array.shape != sample.target.shape:
+        return False
+    # Drift and noise are not what was edited elsewhere: a target that shows it is nearer to the picture that has it.
+    changed_HW = _apart(sample.target, sample.source)
+    shown_HW = (changed_HW > _SEEN) & (_apart(sample.target, after.array) < changed_HW)
+    return bool(shown_HW[stray_HW].mean() >= _STRAY)
 
 
 def sample_shares(cases: Sequence[WindowCase]) -> SampleShares:

@@ -81,11 +81,15 @@ class TrueSession:
         """The pictures before the window's first turn and after its last."""
         return self.turns[window.first - 1].source, self.turns[window.last - 1].target
 
+    def mask(self, turn: int) -> Mask:
+        """What a turn edits, HW in pixels of its own source; all that it changes if that is the whole picture."""
+        mask = self.truth(turn)["mask"]
+        return np.asarray(decode_rle(mask["counts"], tuple(mask["size"])), np.bool_)
+
     def edited(self, window: WindowName) -> Mask:
         """What the window's turns edit, HW; each turn in pixels of its own source."""
-        masks = [self.truth(turn)["mask"] for turn in range(window.first, window.last + 1)]
-        decoded = [decode_rle(mask["counts"], tuple(mask["size"])) for mask in masks]
-        return np.asarray(np.logical_or.reduce(decoded), np.bool_)
+        masks = [self.mask(turn) for turn in range(window.first, window.last + 1)]
+        return np.asarray(np.logical_or.reduce(masks), np.bool_)
 
     def stray(self, window: WindowName) -> Mask:
         """What damage edits elsewhere in the window's turns, HW."""

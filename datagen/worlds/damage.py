@@ -2,7 +2,8 @@
 
 Strength 1 is mild, 2 is strong, 0 is none; values between are between. The values at 1 and 2 of drift, shift, grain and
 halo are those of the experiments that the box rule's defaults come from, so these kinds are tuned on. The `HELD_OUT`
-ones had no part in it. Damage adds up over a session, as each turn starts from the damaged result of the one before.
+ones had no part in it; how the pipeline treats what changed elsewhere was made by them, on tuned photographs. Damage
+adds up over a session, as each turn starts from the damaged result of the one before.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DamageKind = Literal["none", "drift", "shift", "grain", "halo", "blur", "elsewhe
 """No damage; global colour drift; a shift of a few pixels; noise and JPEG grain; a halo of a colour around the edit;
 blur outside of it; a small edit somewhere else; all of them."""
 HELD_OUT: Final = ("blur", "elsewhere", "all")
-"""Kinds on which nothing was tuned."""
+"""Kinds on which no default of the box rule was tuned."""
 _FINER = 16
 """Parts of a pixel, and of one blur, in which shifts and blurs are counted."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -194,3 +196,153 @@ def test_names_of_one_thing() -> None:
     assert [singularize(word) for word in ("wolves", "glasses", "men", "feet", "berries", "bus")] == [
         "wolf", "glass", "man", "foot", "berry", "bus",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        # wishes, questions and statements of what ought to be
+        ("What if a purple kite floated in the upper corner?", ("add", "purple kite", "")),
+        ("We could really do with a bench on the left.", ("add", "bench", "")),
+        ("There ought to be a lantern in the middle.", ("add", "lantern", "")),
+        ("The sofa had better disappear.", ("remove", "sofa", "")),
+        ("That lamp has got to go.", ("remove", "lamp", "")),
+        ("I wish the bench weren't in the photo.", ("remove", "bench", "")),
+        ("We don't need the lantern any more.", ("remove", "lantern", "")),
+        ("This would be nicer without the green kite.", ("remove", "green kite", "")),
+        ("Shouldn't the kite be yellow?", ("change", "kite", "yellow kite")),
+        ("The red kite would look lovely in dark green.", ("change", "red kite", "dark green kite")),
+        ("I'd sooner see the bench on the right.", ("move", "bench", "")),
+        ("The bench belongs at the bottom.", ("move", "bench", "")),
+        # nouns for edits, and labels
+        ("Removal of the green kite, please.", ("remove", "green kite", "")),
+        ("Deletion: the bench.", ("remove", "bench", "")),
+        ("Addition of a lantern at the top.", ("add", "lantern", "")),
+        ("New colour for the bench: white.", ("change", "bench", "white bench")),
+        ("Replacement of the bench by a tree.", ("replace", "bench", "tree")),
+        ("New place for the kite: at the bottom left.", ("move", "kite", "")),
+        # verbs with particles, and verbs of everyday speech
+        ("plop a lantern down on the left", ("add", "lantern", "")),
+        ("sneak in a kite somewhere", ("add", "kite", "")),
+        ("airbrush the bench away", ("remove", "bench", "")),
+        ("kick the lantern out of the picture", ("remove", "lantern", "")),
+        ("drop the bench, as it distracts", ("remove", "bench", "")),
+        ("drop the bench in the top right corner", ("move", "bench", "")),
+        ("drop a bench in the top right corner", ("add", "bench", "")),
+        # one thing in the place of another
+        ("Instead of the bench, show a tree.", ("replace", "bench", "tree")),
+        ("I'd rather have a tree than the bench.", ("replace", "bench", "tree")),
+        ("There should be a tree where the bench is.", ("replace", "bench", "tree")),
+        ("Take the bench out and put a tree in its place.", ("replace", "bench", "tree")),
+        ("The bench has to make way for a tree.", ("replace", "bench", "tree")),
+        ("I don't want the bench, I want a tree.", ("replace", "bench", "tree")),
+        ("change the background to a beach", ("global", "", "")),
+        # what stands in another sentence
+        ("The bench looks dull. Paint it red.", ("change", "bench", "red bench")),
+        ("The bench is in the wrong spot. It should be on the left.", ("move", "bench", "")),
+        ("See the bench? I'd like a tree there instead.", ("replace", "bench", "tree")),
+        ("I don't love the colour of the bench. Go with green.", ("change", "bench", "green bench")),
+        ("My favourite colour is green, so let the bench be that.", ("change", "bench", "green bench")),
+        ("I think a tree would suit this place, so please add that.", ("add", "tree", "")),
+        ("The bench would look better if it was red. Change that.", ("change", "bench", "red bench")),
+        # all of the picture
+        ("It's gloomy in here, lighten up the photo", ("global", "", "")),
+        ("Less light, please.", ("global", "", "")),
+        ("Drain all the colour from the scene.", ("global", "", "")),
+        ("Shift the colours towards blue.", ("global", "", "")),
+        ("turn day into night", ("global", "", "")),
+        ("I liked the picture better before, can we go back?", ("undo", "", "")),
+        ("Could the step you just took be taken back? I mean, undo the previous step.", ("undo", "", "")),
+        ("Never mind that last edit.", ("undo", "", "")),
+    ],
+)
+def test_what_is_asked_for_follows_from_what_is_named(text: str, found: tuple[str, str, str]) -> None:
+    assert short(text) == [found]
+
+
+@pytest.mark.parametrize(
+    ("text", "object", "refers", "cues"),
+    [
+        ("The table looks bare. Put a lamp on it.", "lamp", ("table",), ()),
+        ("What if the table had a lamp on it?", "lamp", ("table",), ()),
+        ("Decorate the table with a lamp.", "lamp", ("table",), ()),
+        ("Put a lamp on it.", "lamp", ("it",), ("pronoun",)),
+        ("I like that lamp. Give me one more.", "lamp", (), ("another",)),
+        ("There should be one more lamp on the left.", "lamp", (), ("another",)),
+        ("Same thing again, but on the left.", "", (), ("another",)),
+        ("There are two lamps. Get rid of one.", "lamp", (), ("one_of",)),
+        ("Of the two lamps, one should go.", "lamp", (), ("one_of",)),
+        ("Pick one of the lamps and paint it red.", "lamp", (), ("one_of",)),
+        ("Leave the rest alone but make one of the lamps red.", "lamp", (), ("one_of",)),
+        ("It could be red instead.", "", (), ("pronoun",)),
+        ("On second thought, that one can go.", "", (), ("pronoun",)),
+        ("Whatever I ask you to add after this, do it in blue.", "", (), ("standing",)),
+        ("Going forward, each new item is going to be blue.", "", (), ("standing",)),
+        ("What's on the left should be on the right and the other way around.", "", (), ("geometric",)),
+    ],
+)
+def test_what_an_instruction_relies_on_in_other_words(
+    text: str, object: str, refers: tuple[str, ...], cues: tuple[str, ...]
+) -> None:
+    [part] = decompose_edit(text)
+    assert (part.object, part.refers_to, part.cues) == (object, refers, cues)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The weather is nice today.",
+        "I like this picture.",
+        "There is a red star on the left.",
+        "The star is red.",
+        "How many stars are there?",
+        "Tell me a joke.",
+        "Is the star red?",
+        "Why did you do that?",
+        "Lovely photo!",
+    ],
+)
+def test_what_asks_for_no_edit_is_unknown(text: str) -> None:
+    assert short(text) == [("unknown", "", "")]
+
+
+ASKED = (
+    *("add a red kite at the top left", "remove the kite", "replace the bench with a green tree", "make the kite blue"),
+    *("move the bench so that it is on the right", "put a lamp on the bench", "take it away", "make it blue"),
+    *("remove one of the two kites", "make the whole picture brighter", "flip the picture horizontally"),
+    *("add another kite", "undo the last change"),
+)
+BEFORE = (
+    "",
+    "Please ",
+    "Could you ",
+    "Hmm, ",
+    "Okay, now ",
+    "I would like you to ",
+    "Would you kindly ",
+    "Go ahead and ",
+)
+AFTER = ("", ", please", ", thanks", " for me", ", if possible", ", leaving everything else unchanged")
+REMARKS = ("", "Nice, thank you. ", "Hello there! ", "This is a lovely photo. ", "I really like the light here. ")
+
+
+@settings(max_examples=example_count(100), deadline=None)
+@given(st.sampled_from(ASKED), st.sampled_from(BEFORE), st.sampled_from(AFTER), st.sampled_from(REMARKS))
+def test_polite_words_remarks_and_what_stays_change_nothing(asked: str, before: str, after: str, remark: str) -> None:
+    assert decompose_edit(f"{remark}{before}{asked}{after}.") == decompose_edit(asked)
+
+
+@pytest.mark.parametrize(
+    "piece", ["make it as if the ", "not the ", "one of ", "undo the ", "and then ", "with a ", "like ", "a "]
+)
+def test_reading_takes_time_in_proportion_to_length(piece: str) -> None:
+    def seconds(text: str) -> float:
+        def once() -> float:
+            start = time.perf_counter()
+            decompose_edit(text)
+            return time.perf_counter() - start
+
+        return min(once() for _ in range(5))
+
+    whole = (piece * LONGEST_EDIT)[:LONGEST_EDIT]
+    assert seconds(whole) < 32 * max(seconds(whole[: LONGEST_EDIT // 8]), 2e-3)

@@ -97,10 +97,55 @@ def test_an_edit_of_several_places_gets_the_box_around_them(parts: Any, whole: b
         (x * WIDTH, x * HEIGHT, (x + size) * WIDTH, (x + size) * HEIGHT) for x, size in ((0.1, 0.2), (0.6, 0.25))
     )
     fields = {} if parts is None else {"parts": parts}
-    answer = selected(one, two, AROUND, target=target, **fields)
+    answer = selected(one, two, AROUND, target=target, options={"max_rival": 1}, **fields)
     assert isinstance(answer, dict)
     assert answer["box"] == pytest.approx((*one[:2], *two[2:]) if whole else answer["box"])
     assert (answer["box"] in (pytest.approx(one), pytest.approx(two))) == (not whole)
+
+
+def test_each_place_of_a_move_gets_its_own_box() -> None:
+    things = photograph("rocket")
+    target = edited(edited(SOURCE, things, at=(0.1, 0.4), size=0.2), things, at=(0.7, 0.4), size=0.2)
+    one, two = ((x * WIDTH, 0.4 * HEIGHT, (x + 0.2) * WIDTH, 0.6 * HEIGHT) for x in (0.1, 0.7))
+    strip = (one[0] + 4, one[1] + 10, two[2] - 4, two[3] - 10)  # around both, without their upper and lower ends
+    answer = selected(strip, one, two, target=target, parts=[part("move")])
+    assert isinstance(answer, dict)
+    assert answer["box"] == pytest.approx((*one[:2], *two[2:]))
+
+
+def test_what_changed_elsewhere_does_not_widen_the_box() -> None:
+    stray = edited(TARGET, photograph("rocket"), at=(0.75, 0.45), size=0.12)
+    around = (TRUTH[0], TRUTH[1], 0.87 * WIDTH, TRUTH[3])
+    for options in ({}, {"max_rival": 0.3}):
+        answer = selected(around, TRUTH, target=stray, options=options, parts=[part("remove")])
+        assert isinstance(answer, dict)
+        assert answer["box"] == pytest.approx(TRUTH)
+    answer = selected(around, TRUTH, target=stray, options={"max_rival": 0.05})
+    assert isinstance(answer, Reject)
+    assert answer.reason == "unsure"
+
+
+def test_of_two_places_that_changed_as_much_none_is_chosen() -> None:
+    twice = edited(TARGET, photograph("rocket"), at=(0.02, 0.02), size=0.28)
+    rejected = selected(TRUTH, target=twice, parts=[part("add")])
+    assert isinstance(rejected, Reject)
+    assert (rejected.reason, rejected.detail[:21]) == ("unsure", "another place changed")
+    assert isinstance(selected(TRUTH, target=twice, parts=[part("add"), part("add")]), dict)
+    published = selected(TRUTH, target=twice, options=PUBLISHED, parts=[part("add")])
+    assert isinstance(published, dict), "equation 1 knows nothing of it"
+
+
+def test_the_maps_own_box_leaves_out_what_changed_elsewhere() -> None:
+    stray = edited(TARGET, photograph("rocket"), at=(0.75, 0.45), size=0.12)
+    candidates = proposed(target=stray)
+    assert iou(tuple(candidates[-1]["box"]), TRUTH) < 0.8
+    record = {"source": Image.of(SOURCE), "target": Image.of(stray), "box_candidates": candidates[-1:]}
+    stage = SelectBox(SelectBox.Config())
+    stage.setup("cpu")
+    [answer] = stage.process([Record("a", record)])
+    assert isinstance(answer, dict)
+    assert [row["by"] for row in answer["box_terms"]] == ["change_map", "change_map"]
+    assert iou(answer["box"], TRUTH) > 0.8
 
 
 def test_a_box_that_is_not_sure_rejects_an_edit_of_one_place() -> None:

@@ -268,6 +268,7 @@ def pasted(source: Any, targets: Sequence[Any], boxes: Sequence[Any], **options:
         **{"source": Image.of(source), "raw_target": images[-1], "raw_turns": images[:-1]},
         "masks": [np.logical_or.reduce(masks), *masks],
         "edits": options.pop("edits", [{"op": "add"} for _ in boxes]),
+        **options.pop("fields", {}),
     }
     return PasteBack(PasteBack.Config(**options)).process([Record("a", fields)])[0]
 
@@ -339,6 +340,86 @@ def test_a_global_edit_keeps_the_target_as_it_is() -> None:
     edits = [{"op": "add"}, {"op": "global"}]
     found = pasted(source, [one, two], [LEFT, (0, 0, 96, 72)], edits=edits)
     assert (found["target"], found["pasted_l1"]) == (Image.of(two), 0)
+
+
+RESTORED = {"strays": "restored", "grow_px": 2, "feather_px": 2}
+
+
+def pasted_sessions(
+    source: Any, states: Sequence[Any], boxes: Sequence[Any], ops: Sequence[str], **options: Any
+) -> Any:
+    """As `pasted`, with what the turns' words say."""
+    rows = [{"turn": number, "parts": [{**PART, "op": op}]} for number, op in enumerate(ops, 3)]
+    edits = [{"op": op} for op in ops]
+    return pasted(
+        source, states, boxes, edits=edits, fields={"session_turns": rows, "first_turn": 3}, **{**RESTORED, **options}
+    )
+
+
+def test_what_a_turn_changed_elsewhere_is_taken_out_of_the_regions_of_others() -> None:
+    source = ground()
+    place = (60, 50, 72, 62)
+    one = square(ball(source, LEFT, "red"), place, "yellow")
+    two = ball(one, RIGHT, "green")
+    wide = (46, 8, 92, 66)  # the second turn's box is too large, and around what the first one left
+    with_stray, restored = (
+        pasted_sessions(source, [one, two], [LEFT, wide], ["add", "add"], strays=strays)["target"].array
+        for strays in ("kept", "restored")
+    )
+    inside = np.s_[place[1] : place[3], place[0] : place[2]]
+    assert (with_stray[inside] == (235, 210, 30)).all()
+    assert (restored[inside] == source[inside]).all()
+    clean = ball(ball(source, LEFT, "red"), RIGHT, "green")
+    assert (np.abs(restored.astype(int) - clean) <= 1).mean() > 0.995, "and both edits are still there"
+
+
+def test_a_later_turn_never_changes_the_region_of_an_earlier_one() -> None:
+    source = ground()
+    one = ball(source, LEFT, "red")
+    two = square(ball(one, RIGHT, "green"), (10, 12, 18, 20), "yellow")
+    found = pasted(source, [one, two], [LEFT, RIGHT], grow_px=0)["target"].array
+    assert (found[12:20, 10:18] == one[12:20, 10:18]).all()
+
+
+def test_what_cannot_be_taken_out_rejects_the_window() -> None:
+    source = ground()
+    one = square(ball(source, LEFT, "red"), (60, 12, 66, 60), "yellow")
+    two = ball(one, RIGHT, "green")
+    found = pasted_sessions(source, [one, two], [LEFT, RIGHT], ["add", "add"])
+    assert isinstance(found, Reject)
+    assert (found.reason, found.detail) == ("stray", "a turn edits a part of what an earlier one changed elsewhere")
+    almost = square(ball(source, LEFT, "red"), (50, 21, 61, 31), "yellow")  # a sliver of it would be left
+    assert isinstance(
+        pasted_sessions(source, [almost, ball(almost, RIGHT, "green")], [LEFT, RIGHT], ["add"] * 2), Reject
+    )
+    hidden = square(ball(source, LEFT, "red"), (66, 20, 76, 30), "yellow")
+    found = pasted_sessions(source, [hidden, ball(hidden, RIGHT, "green")], [LEFT, RIGHT], ["add", "add"])
+    assert (found["target"].array[20:30, 66:76] == (20, 170, 60)).all(), "what an edit covers is no fault"
+
+
+def test_a_change_of_tone_is_made_to_what_is_restored_as_well() -> None:
+    source = ground()
+    place = (60, 50, 72, 62)
+    inside = np.s_[place[1] : place[3], place[0] : place[2]]
+    one = square(ball(source, LEFT, "red"), place, "yellow")
+    frame = (0, 0, 96, 72)
+    found = pasted_sessions(source, [one, brighter(one)], [LEFT, frame], ["add", "global"])["target"].array
+    assert np.abs(found[inside].astype(int) - brighter(source)[inside]).max() <= 3
+    no_line = np.asarray(np.abs(2 * one.astype(int) - 255), np.uint8)
+    rejected = pasted_sessions(source, [one, no_line], [LEFT, frame], ["add", "global"])
+    assert isinstance(rejected, Reject)
+    assert rejected.detail == "a turn changes the whole picture, and what was changed elsewhere"
+
+
+def test_a_move_has_no_region_between_its_places() -> None:
+    source = ball(ground(), LEFT, "red")
+    moved = ball(ground(), RIGHT, "red")
+    moved[40:60, 40:50] = np.asarray((moved[40:60, 40:50].astype(int) + 6), np.uint8)
+    box = (LEFT[0], LEFT[1], RIGHT[2], 66)
+    found = pasted_sessions(source, [moved], [box], ["move"])["target"].array
+    assert (found[42:58, 42:48] == source[42:58, 42:48]).all()
+    assert (found[20:30, 66:76] == (220, 30, 30)).all()
+    assert (found[20:30, 16:26] == ground()[20:30, 16:26]).all()
 
 
 def test_pictures_of_different_sizes_fail() -> None:

@@ -54,8 +54,7 @@ def test_held_out_wording_shares_no_template() -> None:
         ('"undo the last change"', "3", "a list of templates is wanted"),
         ("flip = [", "flop = [", "global: flip: a list of templates is wanted"),
         ("cyan = [", "cyann = [", "colours: unknown name 'cyann'; did you mean 'cyan'"),
-        ('circle = ["circle", "disc"]', "circle = []", "nouns: 'circle': a list of names is wanted"),
-        ('  "add {a_object}",\n', "", "a template with {place} and one without it are wanted"),
+        ('\ncircle = ["circle"', '\ncircle = []\ndisc = ["disc"', "nouns: 'circle': a list of names is wanted"),
     ],
 )
 def test_wording_that_is_wrong_names_its_fault(old: str, new: str, message: str) -> None:
@@ -63,6 +62,16 @@ def test_wording_that_is_wrong_names_its_fault(old: str, new: str, message: str)
     assert text != TUNED
     with pytest.raises(ConfigError, match=re.escape(message)):
         parse_wording(text.encode(), where="held_out.toml")
+
+
+@pytest.mark.parametrize("place", [True, False])
+def test_additions_are_wanted_with_a_place_and_without_one(place: bool) -> None:
+    lines = TUNED.splitlines()
+    start, end = lines.index("add = ["), lines.index("]")
+    left = [line for line in lines[start + 1 : end] if ("{place}" in line) is place]
+    text = "\n".join([*lines[: start + 1], *left, *lines[end:]])
+    with pytest.raises(ConfigError, match=re.escape("a template with {place} and one without it are wanted")):
+        parse_wording(text.encode(), where="x")
 
 
 def test_a_section_that_is_optional_may_lack() -> None:

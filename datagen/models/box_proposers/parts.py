@@ -8,7 +8,7 @@ from pydantic import Field
 
 from datagen.core.stage import Runtime
 from datagen.imaging.change_map import cached_pixel_map
-from datagen.imaging.map_boxes import component_boxes
+from datagen.imaging.map_boxes import component_boxes, in_picture
 from datagen.models.base import ModelConfig
 from datagen.models.box_proposers.base import BoxCandidate, BoxProposer, EditedPair
 
@@ -34,10 +34,9 @@ class PartsProposer:
 
     async def propose(self, pair: EditedPair, *, record: str) -> list[BoxCandidate]:  # noqa: ARG002
         """See `BoxProposer`."""
-        _, change_HW = cached_pixel_map(pair.source.array, pair.target.array)
-        wide, high = pair.source.size[0] / change_HW.shape[1], pair.source.size[1] / change_HW.shape[0]
+        change_HW = cached_pixel_map.map(pair.source.array, pair.target.array)
         boxes = component_boxes(change_HW, most=self._config.most)
-        return [BoxCandidate((x0 * wide, y0 * high, x1 * wide, y1 * high), "parts") for x0, y0, x1, y1 in boxes]
+        return [BoxCandidate(in_picture(box, change_HW, pair.source.size), "parts") for box in boxes]
 
     async def close(self) -> None:
         """It opened nothing."""

@@ -15,7 +15,7 @@ from datagen.models.grammar.phrases import Noun, clean_label, head_word, kind_ke
 from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
 from datagen.models.grammar.replacements import parse_replacement
-from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, singularize
+from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, share_noun, singularize
 
 __all__ = [  # noqa: RUF022 - in groups
     # labels as nouns of an English sentence
@@ -51,6 +51,7 @@ __all__ = [  # noqa: RUF022 - in groups
     "decompose_edit",
     "kind_of",
     "may_be_same",
+    "share_noun",
     "singularize",
     # words for the edited picture, and how far an edit reaches
     "PictureWords",

@@ -1,27 +1,21 @@
-"""The forms of a clause that asks for one edit: additions, removals, replacements, changes, movements and others."""
+"""What one clause asks for: which edit, of which thing, from its chunks.
+
+What is done follows from what a clause names more than from its verb: a new thing alone is added, a known thing with a
+colour is recoloured, one with a place is moved, a known thing and a new one are an addition to it. Only removals,
+replacements and edits of the whole picture need words of their own.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from datagen.models.grammar.clauses import may_be, strip_polite
-from datagen.models.grammar.edit_words import (
-    BACK,
-    COLOURED,
-    GEOMETRIC,
-    GLOBAL_VERB,
-    LOOKS,
-    ONLY_TONE,
-    PICTURE,
-    PROPERTY,
-    TONE,
-    UNDO,
-    UNDONE,
-)
-from datagen.models.grammar.noun_phrases import COLOUR, OWNERS, Phrase, is_general, read_phrase
-from datagen.models.grammar.thing_names import kind_of, word_set
+from datagen.models.grammar.chunks import PREPOSITIONS, Chunk, line_of
+from datagen.models.grammar.clauses import EditClause
+from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
+from datagen.models.grammar.thing_names import singularize, word_set
 
 
 class ClauseForm(NamedTuple):
@@ -36,581 +30,697 @@ class ClauseForm(NamedTuple):
     colour: str = ""
 
 
-Reader = Callable[[str, str], list[ClauseForm]]
-"""Given a clause and its first word in lower case: what it asks for, [] if it has another form."""
-_PLACES = word_set(
-    "left right top bottom middle center centre corner side edge background foreground front back distance upper "
-    "lower half row border frame position place spot way end beginning area region part direction image picture "
-    "photo photograph scene view shot canvas margin quarter third column rest it's colour color style"
-)
-_RELIES_ON = re.compile(
-    r"(?<!\w)(?P<by>&|to|on|onto|in|into|at|over|under|above|below|behind|beside|besides|near|nearby|inside|outside"
-    r"|between|by|beneath|around"
-    r"|against|from|off|atop|within|underneath|towards?|of|across|along|through|where|and|with|than|as|like|match"
-    r"|for|right|left)\s+"
-    rf"(?P<np>(?:the|this|that|these|those|{OWNERS}|it|them|him|her)\b|(?P<new>an?)\s+\w)",
-    re.IGNORECASE,
-)
-_AND = re.compile(
-    r"\s*(?:,\s*(?:and\s+)?|\s+and\s+|\s+plus\s+|\s+as\s+well\s+as\s+)(?=(?:an?|the|some|another|two|three|four"
-    r"|five|six|one|this|that|these|those|"
-    rf"{OWNERS})\s)",
-    re.IGNORECASE,
-)
-_OF_THING = re.compile(
-    r"\bof\s+(?:the|an?|this|that|his|her|its|their)\s+(?!(?:whole\s+|entire\s+)?(?:image|picture|photo|photograph"
-    r"|scene|shot)\b)\w",
-    re.IGNORECASE,
-)
+class Reading(NamedTuple):
+    """A clause as it was read."""
+
+    forms: list[ClauseForm]
+    """What it asks for; [] if nothing, or if it is not understood."""
+    named: str = ""
+    """The thing that it names, and that a later pronoun may mean; '' if none."""
+    is_new: bool = False
+    """Whether that thing is not there yet."""
+    wishes: bool = False
+    """Whether it asks for something, understood or not."""
+    several: str = ""
+    """The name of equal things that it counts or calls together, '' if none."""
+    is_one: bool = False
+    """Whether it is about one of them."""
+    is_vague: bool = False
+    """Whether it leaves open what is done, such as "change it": a clause beside it says that."""
+    colour: str = ""
+    """A colour that it only mentions."""
+    instead: bool = False
+    """Whether what it brings comes in the place of something."""
+    is_state: bool = False
+    """Whether it says how something is to look or what it is to do."""
+    negated: bool = False
+    """Whether it only says that something is not wanted."""
+    vacated: bool = False
+    """Whether it brings something to a place that it does not name, such as "there"."""
 
 
-def forms_of(clause: str) -> list[ClauseForm]:
-    """What a clause asks for, by the first form that it has; [] if it has none."""
-    verb = clause.split(maxsplit=1)[0].lower()
-    readers = (_undoing, _global, _replacement, _removal, _change, _movement, _addition, _wish, _other)
-    return next((forms for read in readers if (forms := read(clause, verb))), [])
-
-
-def _form(op: str, phrase: Phrase, *, rest: str = "", renamed_to: str = "", colour: str = "") -> ClauseForm:
-    """The form for a phrase, with what it and the rest of the clause rely on."""
-    refers, cues = _relies_on(f"{phrase.rest} {rest}")
-    if phrase.owner:
-        refers = [phrase.owner, *refers]
-        cues = ["pronoun", *cues] if phrase.owner == "it" else cues
-    name, own = ("" if is_general(phrase.name) else phrase.name), list(phrase.cues)
-    if phrase.name and not name and phrase.kind == "known":
-        own.append("pronoun")  # "the one", "the red one"
-    every = tuple(dict.fromkeys([*own, *cues]))
-    return ClauseForm(op, name, renamed_to, tuple(refers), phrase.number, every, colour)
-
-
-def _relies_on(rest: str) -> tuple[list[str], list[str]]:
-    """The names of things that a phrase of place names, pronouns as written; and the cue `pronoun` if there is one."""
-    names: list[str] = []
-    cues: list[str] = []
-    for found in _RELIES_ON.finditer(rest):
-        if found["new"] and found["by"].lower() in ("with", "and", "of", "as", "like", "for"):
-            continue
-        phrase = read_phrase(rest[found.start("np") :])
-        if phrase.kind == "pronoun" or "pronoun" in phrase.cues or phrase.owner == "it":
-            word = rest[found.start("np") :].split(maxsplit=1)[0].lower().strip(",.;")
-            if re.match(
-                r"the\s+same\s+(?:kind|type|sort|size|colou?r|style)", rest[found.start("np") :], re.IGNORECASE
-            ):
-                continue
-            names.append("it" if phrase.owner == "it" or word == "the" else phrase.name or word)
-            cues.append("pronoun")
-        elif phrase.owner:
-            names.append(phrase.owner)
-        elif phrase.name and kind_of(phrase.name) not in _PLACES and phrase.name.lower().split()[-1] not in _PLACES:
-            names.append(phrase.name)
-    return names, cues
-
-
-def _each(op: str, text: str, *, rest: str = "") -> list[ClauseForm]:
-    """One form for each thing of a list: "a cat and a dog on the sofa"."""
-    found: list[ClauseForm] = []
-    # "between the cat and the dog" is one place, not the end of a thing and another one
-    for part in _AND.split(_BETWEEN.sub(r"\1 & ", text)):
-        phrase = read_phrase(part)
-        if phrase.name or phrase.cues:
-            found.append(_form(op, phrase, rest=rest))
-    return found
-
-
-_BETWEEN = re.compile(r"(\bbetween\s.+?)\s+and\s", re.IGNORECASE)
-
-
-def _undoing(clause: str, verb: str) -> list[ClauseForm]:  # noqa: ARG001
-    if (found := BACK.match(clause)) and not re.search(r"\bback\s+(?:to|on|in|at)\s+the\s+\w+$", clause, re.IGNORECASE):
-        phrase = read_phrase(found["after"] or found["before"])
-        return [_form("undo", phrase)]
-    if not UNDO.search(clause):
-        return []
-    named = UNDONE.match(clause)
-    thing = read_phrase(named["thing"]) if named else None
-    general = thing is None or UNDO.search(f"undo {named['thing']}" if named else "") is None
-    if thing and not general and not _is_edit(thing.name):
-        return [_form("undo", thing)]
-    return [ClauseForm("undo")]
-
-
-_EDITS = word_set(
-    "edit change modification adjustment step round turn operation action instruction request command alteration "
-    "tweak move thing version state way"
-)
-
-
-def _is_edit(name: str) -> bool:
-    return not name or kind_of(name) in _EDITS or is_general(name)
-
-
-def _global(clause: str, verb: str) -> list[ClauseForm]:
-    if not (_is_of_picture(clause, verb) or _is_toned(clause) or _is_property(clause, verb)):
-        return []
-    return [ClauseForm("global", cues=("geometric",) if GEOMETRIC.search(clause) else ())]
-
-
-def _is_of_picture(clause: str, verb: str) -> bool:
-    """Whether the picture as a whole is what a clause changes."""
-    found = PICTURE.search(clause)
-    local = may_be(verb, "add") or (may_be(verb, "remove") and verb not in ("crop",))
-    before = clause[: found.start()] if found else ""
-    if found and not re.search(
-        r"\b(?:in|to|into|on|onto|from|within|of|across|at|out\s+of)\s+$", before, re.IGNORECASE
-    ):
-        return (not local or verb == "give") and len(before.split()) <= 4
-    if found and re.search(r"\b(?:colou?rs?|tone|look|mood|orientation|sides?)\s+of\s+$", before, re.IGNORECASE):
-        return True
-    whole = GLOBAL_VERB.match(clause)
-    rest = clause[whole.end() :].strip() if whole else ""
-    if whole and (
-        not rest
-        or re.match(
-            r"(?:horizontal|vertical|by\b|an?\s+(?:bit|little|lot)|slightly|left|right|up|down|to\b|along|around"
-            r"|in\b|out\b|upside|clockwise|counter|anti|more|much|\d)",
-            rest,
-            re.IGNORECASE,
-        )
-    ):
-        return not _OF_THING.search(clause)
-    if re.match(
-        r"(?:swap|reverse|exchange|invert|switch)\s+(?:the\s+)?(?:left|right|top|bottom)\s+(?:and|with|for)\b",
-        clause,
-        re.IGNORECASE,
-    ):
-        return True
-    turned = re.match(r"\w+\s+(?:it|this|things|everything|that)\b", clause, re.IGNORECASE)
-    return bool(turned and GEOMETRIC.search(clause) and not local)
-
-
-_IT = re.compile(
-    r"^(?:(?:make|turn|have|let|render|change|convert|transform|set|get|give|want|switch|put|keep)\s+)?(?:(?:it"
-    r"|this|that|things|everything|all|all\s+of\s+it|the\s+whole\s+thing)\s+)?",
-    re.IGNORECASE,
-)
-
-
-def _is_toned(clause: str) -> bool:
-    """Whether a clause says how all of it is to look: "make it brighter", "black and white"."""
-    found = _IT.match(clause)
-    tone = TONE.search(clause, found.end() if found else 0)
-    if not (found and tone and ONLY_TONE.match(clause[found.end() : tone.start()])):
-        return False
-    rest = re.sub(
-        r"(?:overall|in\s+general|a\s+bit|a\s+little|slightly|tones?|look|version|style|everywhere|by\s+.*|photo"
-        r"|image|picture|scene|please|and|,|one|time|effect|overall)",
-        "",
-        clause[tone.end() :],
-        flags=re.IGNORECASE,
-    )
-    return not re.search(r"\w", TONE.sub("", rest))
-
-
-def _is_property(clause: str, verb: str) -> bool:
-    """Whether a clause changes what the whole picture has, such as its brightness."""
-    if _OF_THING.search(clause) or _COLOUR_OF.match(clause):
-        return False
-    if re.match(
-        r"(?:remove|take|drain|strip|get\s+rid\s+of|drop|lose|wash)\b.*\bcolou?rs?\b(?!\s+\w+ed)", clause, re.IGNORECASE
-    ) and not re.search(r"'s\s+colou?r|\bits\s+colou?r", clause):
-        return True
-    words = (
-        r"(?:\w+\s+)?(?:up\s+|down\s+)?(?:(?:the|some|more|an?|less|all|overall|higher|lower|a\s+(?:bit|little"
-        r"|touch|lot)\s+(?:of|more|less))\s+)*(?:[\w-]+\s+)?"
-    )
-    found = re.match(rf"{words}(?={PROPERTY.pattern})", clause, re.IGNORECASE)
-    if not found:
-        return False
-    what = PROPERTY.search(clause, found.end())
-    only_added = (
-        verb in ("add", "put", "place", "draw", "insert", "include")
-        and what
-        and what[0].lower() in ("light", "background", "weather")
-    )
-    return not only_added and not re.search(r"\b(?:in|on|at|to)\s+the\s+$", clause[: found.end()], re.IGNORECASE)
-
-
-_JOINED = {
-    **{"replace": "with|by|for", "swap": r"out\s+for|for|with|to", "exchange": "for|with|by", "substitute": "with|by"},
-    **{"trade": r"in\s+for|for", "switch": r"out\s+for|for|with|to|into", "change": "into|to|for|with"},
-    **{"turn": "into|to", "convert": "into|to", "transform": "into|to", "morph": "into|to", "make": "into"},
-}
-"""What may stand between the old and the new thing, by verb."""
-
-
-def _replacement(clause: str, verb: str) -> list[ClauseForm]:
-    if verb == "substitute" and (
-        found := re.match(r"substitute\s+(?P<new>.+?)\s+for\s+(?P<old>.+)", clause, re.IGNORECASE)
-    ):
-        return _replaced(found["old"], found["new"], verb)
-    clause = (
-        wanted["rest"]
-        if (wanted := _WANTS.match(clause)) and re.search(r"\b(?:instead|place|rather)\b", clause)
-        else clause
-    )
-    instead = (
-        re.match(
-            r"(?:(?:put|place|insert|have|want|use|show|draw|add"
-            r"|get)\s+)?(?P<new>.+?)\s+(?:in\s+(?:the\s+)?place\s+of|instead\s+of|in\s+lieu\s+of"
-            r"|rather\s+than)\s+(?P<old>.+)",
-            clause,
-            re.IGNORECASE,
-        )
-        or re.match(
-            r"(?:instead\s+of|in\s+(?:the\s+)?place\s+of|rather\s+than)\s+(?P<old>.+?)(?:\s*,\s*|\s+(?=(?:put|place"
-            r"|insert|have|use|show|draw|add|an?|the)\s))(?P<new>.+)",
-            clause,
-            re.IGNORECASE,
-        )
-        or re.match(
-            r"(?:put|place|insert|have|use|draw)\s+(?P<new>an?\s.+?)\s+where\s+(?P<old>.+?)\s+(?:is|are|was|were"
-            r"|stands|sits|lies)\b",
-            clause,
-            re.IGNORECASE,
-        )
-    )
-    if instead:
-        return _replaced(
-            instead["old"],
-            strip_polite(re.sub(r"^(?:put|place|insert|have|use|show|draw|add)\s+", "", instead["new"])),
-            "replace",
-        )
-    become = re.match(
-        r"(?:let|make|have)\s+(?P<old>.+?)\s+(?:become|be|turn\s+into)\s+(?P<new>an?\s.+)", clause, re.IGNORECASE
-    ) or re.match(
-        r"make\s+(?P<old>(?:the|this|that|it|them|him|her|his|my|your)\b.*?)\s+(?P<new>an?\s+(?!(?:bit|little"
-        r"|lot)\b).+)",
-        clause,
-        re.IGNORECASE,
-    )
-    if become:
-        return _replaced(become["old"], become["new"], "make")
-    if verb not in _JOINED:
-        return []
-    found = re.match(rf"\w+(?:\s+out)?\s+(?P<old>.+?)\s+(?:{_JOINED[verb]})\s+(?P<new>.+)", clause, re.IGNORECASE)
-    return _replaced(found["old"], found["new"], verb) if found else []
-
-
-def _replaced(old: str, new: str, verb: str) -> list[ClauseForm]:
-    """The form of a replacement; [] if it only changes how a thing looks, or where it is."""
-    was, becomes = read_phrase(old), read_phrase(new)
-    is_named = verb in ("replace", "swap", "exchange", "substitute", "trade", "switch")
-    coloured = COLOURED.fullmatch(new.strip()) or COLOURED.match(f" {new.strip()}")
-    one = is_general(becomes.name) or kind_of(becomes.name) in ("color", "colour", "tone", "shade", "")
-    if (
-        not (was.name or was.cues)
-        or (coloured and not is_named)
-        or re.search(r"\b(?:colou?r|shade|hue)\b", old, re.IGNORECASE)
-    ):
-        return []
-    if verb in ("change", "turn", "switch", "move") and becomes.kind == "known" and _is_place(becomes.name):
-        return []
-    if one and (coloured or verb in ("change", "turn", "make")):
-        colour = coloured["colour"] if coloured else ""
-        return [_form("replace" if is_named else "change", was, rest=becomes.rest, colour=colour)]
-    if not becomes.name:
-        return [_form("replace", was, rest=becomes.rest)] if is_named and becomes.cues else []
-    name = f"{becomes.name}"
-    if kind_of(name) == kind_of(was.name) and not is_named:
-        return [_form("change", was, rest=becomes.rest, renamed_to=name)]
-    form = _form("replace", was, rest=becomes.rest, renamed_to=name)
-    return [form._replace(cues=tuple(dict.fromkeys([*form.cues, *(cue for cue in becomes.cues if cue == "pronoun")])))]
-
-
-def _is_place(name: str) -> bool:
-    return bool(name) and name.lower().split()[-1] in _PLACES
-
-
+_NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
+_ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
 _REMOVED = re.compile(
-    r"(?:(?:(?:away|off|out)\s+with|remove|delete|erase|eliminate|discard|omit|exclude|scrap"
-    r"|banish|hide|ditch|lose|drop|scrub|dump|clear|wipe|dispose\s+of|do\s+away\s+with"
-    r"|(?:get\s+)?rid\s+(?:\w+\s+)?of|get\s+rid\s+of|(?:let'?s\s+)?have\s+done\s+with)"
-    r"(?:\s+(?:away|out|off|up))?|(?:take|cut|leave|rub|edit|photoshop|crop|scrub|wipe|clear|strike|cross|kick"
-    r"|throw|sweep)\s+(?:away|out|off|down))\s+(?P<thing>.+)",
-    re.IGNORECASE,
+    (
+        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get"
+        r"|airbrush|clean"
+        r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
+        r"|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
+        r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by"
+        r"|between|around|along|down|off|over|up|and)\b)"
+        r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from"
+        r"|out_of) G\b"
+        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of"
+        r"|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+        r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
+        r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
+        r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G"
+        r"|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
+        r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
+        r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
+        r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]"
+        r"|make [DIBO]|have [DIBO]|time for [DIBO] to)"
+        r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C"
+        r"|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
+        r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually"
+        r"|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
+        r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let"
+        r"|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show"
+        r"|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere"
+        r"|anyway))*$)"
+        r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
+        r"|\bmust not be\b"
+        r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
+        r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
+    ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
 )
-_REMOVED_APART = re.compile(
-    r"(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|get|throw|strip|move|pull|kick|pluck|whisk"
-    r"|sweep)\s+(?P<thing>(?:the|this|that|these|those|it|them|him|her|all|both|every|one|his|my|your|its|their"
-    r"|any)\b.*?)\s+"
-    r"(?:away|off|out)(?=$|\s+of\s+(?:here|there|the\s+(?:image|picture|photo|scene|frame|shot|way))|\s+from\s)"
-    r"|(?:make|let|have)\s+(?P<gone>.+?)\s+(?:disappear|vanish|go(?:\s+away)?|gone|leave|invisible)$"
-    r"|take\s+(?P<from>(?:the|this|that|these|those|it|them|him|her|one|his)\b.*?)\s+from\s+.*",
-    re.IGNORECASE,
+_UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
+_NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
+_BECOMES = re.compile(
+    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become"
+    r"|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become"
+    r"|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b"
+    r"|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b"
+    r"|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
-_GONE = re.compile(
-    r"(?:no\s+more|no|without|minus|i\s+(?:do\s+not|don'?t|no\s+longer)\s+(?:want"
-    r"|need)(?:\s+to\s+see)?(?:\s+any)?)\s+(?P<thing>.+)",
+_WISHED = re.compile(
+    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please"
+    r"|have to|got to|get to"
+    r"|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for|(?<!not )(?<!never )like to|ensure|if"
+    r"|how about"
+    r"|what about|why not|time (?:to|for)"
+    r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
+)
+_FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
+_GLOBAL_VERBS = word_set(
+    "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip "
+    "rotate reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn "
+    "apply stretch resize colorize "
+)
+_SAID = word_set(
+    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get"
+    " keep consider remember go want let have try "
+    "use need imagine stop appear stay do say call work show exit extend complete merge help "
+)
+_SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
+_ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
+_LYING = word_set("belong go sit stand lie rest end appear")
+_STILL = word_set("stay remain keep exist look appear")
+_STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
+_VAGUE = word_set(
+    "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch "
+    "apply change perform get take pick "
+)
+
+
+_VACATED = re.compile(
+    r"\b(?:same|vacated|empty|freed|resulting|that|very) (?:place|spot|gap|position|location|space|hole|area)\b",
     re.IGNORECASE,
 )
 
 
-def _removal(clause: str, verb: str) -> list[ClauseForm]:
-    apart = _REMOVED_APART.match(clause)
-    thing = next((text for text in apart.groups() if text), "") if apart else ""
-    if not apart and (found := _REMOVED.match(clause) or _GONE.match(clause)):
-        thing = found["thing"]
-    phrase = read_phrase(thing)
-    if verb in ("drop", "throw") and phrase.kind == "new" and "one_of" not in phrase.cues:
+def read_clause(clause: EditClause) -> Reading:
+    """What a clause asks for and names."""
+    chunks = _with_verb(clause.chunks)
+    line = line_of(chunks)
+    things = [chunk for chunk in chunks if chunk.is_thing]
+    named = _named(chunks, line, things, is_aside=clause.aside)
+    several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
+    one_of = any("one_of" in chunk.cues or chunk.symbol == "O" for chunk in things)
+    if clause.aside:
+        return Reading([], named, several=several, is_one=one_of)
+    if (
+        re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line)
+        and "A" not in line.split()
+        and len(_mains(things)) < 2
+        and not any(chunk.symbol == "C" for chunk in chunks)
+    ):
+        return Reading([], named, several=several, is_one=one_of, instead=True)
+    is_new = any(thing.symbol == "A" and thing.name == named for thing in things) and "there_be" not in line
+    wishes = _asks(chunks, line)
+    forms = _read(chunks, line, things, clause) if wishes else []
+    instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
+    vacated = bool(_VACATED.search(clause.text)) or bool(
+        re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line)
+    )
+    # "change it", "do that", "show me": what is done stands beside it
+    pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
+    first = next((chunk.symbol for chunk in chunks if chunk.form), "")
+    vague = (
+        pointing and first in _VAGUE and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line) and "A" not in line
+    )
+    if len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to) and first in _VAGUE:
+        vague = vague or not re.search(r"\b(?:T|state)\b", line)
+    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
+    return Reading(
+        forms,
+        named,
+        is_new=is_new,
+        wishes=wishes,
+        several=several,
+        is_one=one_of,
+        is_vague=vague,
+        colour="" if forms else colour,
+        instead=instead,
+        is_state=bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
+        negated=bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
+        vacated=vacated,
+    )
+
+
+def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:
+    """The thing that a clause names, and that a later pronoun may mean."""
+    others = [chunk for chunk in chunks if chunk.symbol not in _FILLERS]
+    if len(things) == 1 and others == [things[0]] and things[0].symbol == "B":
+        return things[0].name  # "red star: make it blue"
+    said = re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line)
+    is_remark = said and re.search(r"\b(?:photo|picture|image|shot|idea|work)$", things[-1].name)
+    if is_remark or re.search(r"\bD of I\b", line):
+        return ""
+    mains = [thing for thing in _mains(things) if thing.preposition not in ("for", "like", "than")]
+    news = [thing for thing in things if thing.symbol == "A" and thing.preposition not in _ANCHORED]
+    known = [thing for thing in things if thing.symbol == "D"] if "G" not in line.split() or "G" in line[-4:] else []
+    order = (*reversed(mains), *reversed(news), *reversed(known), *(reversed(things) if is_aside else ()))
+    return next((thing.name for thing in order if thing.name and thing.symbol != "B"), "")
+
+
+_PARTICLES = word_set("in out up down off over on away into onto")
+
+
+def _with_verb(chunks: list[Chunk]) -> list[Chunk]:
+    """The chunks with an unknown first word as a verb: "polish | the car", "comp in | a star"."""
+    at = next((at for at, chunk in enumerate(chunks) if chunk.symbol not in _FILLERS), len(chunks))
+    if at + 1 >= len(chunks) or chunks[at].symbol not in ("B", "N") or " " in chunks[at].words:
+        return chunks
+    after = [chunk.symbol for chunk in chunks[at + 1 : at + 3]]
+    if after[0] in ("D", "A", "I") or (after[0] in _PARTICLES and after[1:] and after[1] in ("D", "A", "I")):
+        verb = Chunk(chunks[at].words.lower(), chunks[at].words, form="other")
+        return [*chunks[:at], verb, *chunks[at + 1 :]]
+    return chunks
+
+
+def _is_several(chunk: Chunk) -> bool:
+    return chunk.symbol in ("A", "D", "B") and (chunk.number != 1 or "one_of" in chunk.cues or _is_plural(chunk))
+
+
+def _is_plural(chunk: Chunk) -> bool:
+    last = chunk.words.lower().split()[-1]
+    return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last != chunk.name.lower().split()[-1][:-1]
+
+
+def _asks(chunks: Sequence[Chunk], line: str) -> bool:
+    """Whether a clause asks for something, and does not only say what is there."""
+    first = next((chunk for chunk in chunks if chunk.symbol not in _FILLERS), None)
+    if first is None or first.symbol == "who":
+        return "again" in line
+    if re.match(r"(?:please |just )*(?:do not|never) ", line):
+        return bool(
+            re.match(
+                r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is"
+                r"|L)\b)",
+                line,
+            )
+        )
+    if _SEEN.match(line):
+        return False
+    if first.form and first.symbol not in ("look", "appear"):
+        return True
+    if re.match(r"(?:and )?I be A\b", line) and not re.search(r"\binstead\b", line):
+        return False
+    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line):
+        return False
+    return (
+        bool(_WISHED.search(line))
+        or bool(re.search(r"\bL (?:(?:for|of) D )?be (?:\w+ ){0,3}?L\b", line))
+        or not _FINITE.search(line)
+    )
+
+
+_SEEN = re.compile(
+    r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see"
+    r"|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like"
+    r"|love))(?! rather)\b(?! (?:to|C)\b)"
+)
+_FILLERS = word_set(
+    ", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh "
+    "even too afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally "
+)
+
+
+def _mains(things: Sequence[Chunk]) -> list[Chunk]:
+    return [chunk for chunk in things if chunk.symbol != "A" and chunk.preposition not in _ANCHORED]
+
+
+class _View(NamedTuple):
+    """A clause that asks for something, with its chunks by what they do in it."""
+
+    chunks: list[Chunk]
+    line: str
+    sentence: str
+    text: str
+    """The clause alone."""
+    things: Sequence[Chunk]
+    mains: list[Chunk]
+    anchors: list[Chunk]
+    news: list[Chunk]
+    colour: str
+
+    @property
+    def verbs(self) -> list[Chunk]:
+        return [chunk for chunk in self.chunks if chunk.form]
+
+    def has(self, *classes: str) -> bool:
+        """Whether a verb of one of these classes is in it."""
+        return any(chunk.form in classes for chunk in self.chunks)
+
+    def says(self, pattern: str) -> bool:
+        """Whether its line has a pattern."""
+        return re.search(pattern, self.line) is not None
+
+    @property
+    def removes(self) -> bool:
+        return self.has("remove") or _REMOVED.search(self.line) is not None
+
+    @property
+    def first(self) -> Chunk:
+        """The thing that it is about; only where `mains` is not empty."""
+        return self.mains[0]
+
+
+_Forms = list[ClauseForm] | None
+"""What a clause asks for, [] if surely nothing, None if it has another form."""
+
+
+def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditClause) -> list[ClauseForm]:
+    things = _one_of_several(things)
+    mains, anchors, news = _sorted_things(things, line)
+    named = [thing for thing in news if thing.name]
+    if named and len(named) < len(news):  # "one further element: a ring"
+        news = named
+    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
+    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, colour)
+    return next((forms for read in _READERS if (forms := read(view)) is not None), [])
+
+
+def _no_edit(view: _View) -> _Forms:
+    """What is said to whom, or is not wanted in numbers: "tell me a joke", "I don't need two stars"."""
+    unwanted = view.news and view.says(r"\b(?:not|never)(?: \w+)? (?:want|need|see|have|require)(?: \w+)? A\b")
+    speaks = view.verbs and view.verbs[0].symbol in _SPEAKING
+    return [] if speaks or (unwanted and not view.removes) else None
+
+
+def _of_picture(view: _View) -> _Forms:
+    """An edit of the picture as a whole."""
+    cues = ("geometric",) if GEOMETRIC.search(view.sentence) else ()
+    if view.has("remove") and view.says(r"\b[a-z_]+ (?:G|I) (?:except|but|besides|apart from) D\b"):
+        return [ClauseForm("global")]
+    if view.news:
+        turned = not view.mains and view.has("turn", "replace", "global", "paint")
+        is_turned = turned and view.says(r"^(?:\w+ )*?[a-z_]+ G (?:\w+ )*?A\b")
+        return [ClauseForm("global", cues=cues)] if is_turned else None
+    if any(thing.symbol not in ("I", "B") for thing in view.mains) or not _is_global(view):
+        return None
+    pointing = any(thing.symbol == "I" for thing in view.mains) and "G" not in view.line
+    return [ClauseForm("global", cues=(*cues, "pronoun") if pointing else cues)]
+
+
+def _copied(view: _View) -> _Forms:
+    """One more of a known thing: "duplicate the star", "same star again"."""
+    if not view.mains:
+        return None
+    same = view.says(r"\bagain\b") and re.match(r"(?:the |do )?same\b", view.sentence, re.IGNORECASE)
+    if same and view.first.symbol == "D":
+        return [_form("add", replace(view.first, cues=("another",)), view.anchors)]
+    if not any(chunk.symbol in ("duplicate", "copy", "clone", "double", "replicate") for chunk in view.verbs):
+        return None
+    form = _form("add", view.first, ())
+    return [form._replace(number=1, cues=tuple(dict.fromkeys([*form.cues, "another"])))]
+
+
+def _another(view: _View) -> _Forms:
+    """One more of a kind: "another star"."""
+    other = next((thing for thing in view.news if "another" in thing.cues), None)
+    if other is None:
+        return None
+    known = [thing for thing in view.mains if thing.symbol == "D"]
+    if known and not other.name:
+        other = replace(other, name=known[0].name)
+    refs = [thing for thing in (*known, *view.anchors) if thing.name != other.name and "pronoun" not in thing.cues]
+    return [_form("add", _coloured(other, view.colour), refs)]
+
+
+def _removal(view: _View) -> _Forms:
+    mains, anchors, news = view.mains, view.anchors, view.news
+    if view.says(r"\bthere_be (?:should|must|need|ought to) not (?:be )?A\b"):
+        return _each("remove", news, anchors)
+    if not view.removes:
+        return None
+    if not news and (mains or anchors):
+        return _each("remove", mains or anchors, anchors if mains else ())
+    if news and not mains and not anchors and view.has("remove"):
+        return _each("remove", news, anchors)
+    if not view.things and (view.has("remove") or view.says(r"\b(?:nothing but|only|which|that)\b")):
+        return [ClauseForm("remove", cues=("pronoun",))]
+    return None
+
+
+def _one_more(view: _View) -> _Forms:
+    """ "Put one on the left": what it is one of stands elsewhere."""
+    if view.colour or not view.has("place") or not any(thing.symbol == "O" for thing in view.mains):
+        return None
+    return [ClauseForm("add", "", "", tuple(_names(view.anchors)), 1, ("one", "another"))]
+
+
+def _undoing(view: _View) -> _Forms:
+    return [_form("undo", view.first, ())] if view.has("undo") and view.mains and not view.news else None
+
+
+def _colouring(view: _View) -> _Forms:
+    if not view.colour or view.news:
+        return None
+    targets = view.mains or [anchor for anchor in view.anchors if anchor.symbol != "A"]
+    open_ = r"\bQ\b|\b(?:go|how about|use|want|try|prefer|instead)\b"
+    bare = not targets and not view.verbs and not view.says(open_)
+    target = targets[0] if targets else Chunk("I", "it", cues=("pronoun", "bare") if bare else ("pronoun",))
+    return [_form("change", target, view.anchors if view.mains else view.anchors[1:], colour=view.colour)]
+
+
+def _addition(view: _View) -> _Forms:
+    if view.news:
+        news = [_coloured(view.news[0], view.colour), *view.news[1:]]
+        given = _GIVEN.search(view.line)
+        mains = [thing for thing in view.mains if thing.symbol not in ("I", "O") or thing.preposition or given]
+        return _each("add", news, [*mains, *view.anchors])
+    if AGAIN.search(view.text) and not any(thing.symbol == "D" for thing in view.mains):
+        cues = tuple(dict.fromkeys(["another", *_cues(view.anchors)]))
+        return [ClauseForm("add", refers_to=tuple(_names(view.anchors)), cues=cues)]
+    strong = view.verbs and view.verbs[0].symbol in _STRONG_ADD and view.mains and view.first.symbol == "D"
+    return _each("add", view.mains, view.anchors) if strong else None
+
+
+def _placed(view: _View) -> _Forms:
+    """A clause that only says where: "on the left"; what it is about stands elsewhere."""
+    if view.mains:
+        return None
+    is_open = not _FINITE.search(view.line) or view.verbs
+    is_placing = all(chunk.form in ("move", "place") or chunk.symbol in _LYING for chunk in view.verbs)
+    if not (view.anchors or view.says(r"\bL\b")) or not is_open or not is_placing:
         return []
-    return _each("remove", thing) if thing else []
+    return [_form("move", Chunk("I", "it", cues=("pronoun", "bare")), view.anchors)]
 
 
-_PAINT = (
-    "edit|adjust|modify|make|turn|paint|colou?r|recolou?r|repaint|dye|tint|shade|tone|have|let|render|change|set"
-    "|keep|switch|alter|get|convert|transform|stain|spray|rework|redo|see|show|give"
-)
-_COLOUR_OF = re.compile(
-    rf"(?:{_PAINT}|shift|adjust|modify|move|swap|replace|use)\s+(?:the\s+)?(?:colou?r|shade|hue|tint"
-    rf"|paint)\s+of\s+(?P<one>.+?)\s+(?:from\s+\w+\s+)?(?:(?:to|into|with|by|be|as"
-    rf"|for)\s+(?:be\s+)?|(?={COLOUR}$))(?P<first>(?:an?\s+)?{COLOUR})\b"
-    rf"|(?:{_PAINT}|shift|adjust|modify|move|swap|replace)\s+(?P<two>.+?)(?:'s?|(?<=its)"
-    rf"|(?<=their)|(?<=his)|(?<=her))\s+(?:colou?r|shade|hue|tint)\s+(?:from\s+\w+\s+)?(?:to|into"
-    rf"|with|be)?\s*(?:be\s+)?(?P<second>(?:an?\s+)?{COLOUR})\b"
-    rf"|give\s+(?P<three>(?:the|this|that|it|them|him|her|his|my|your|these"
-    rf"|those)\b.*?)\s+(?:an?\s+)?(?P<third>{COLOUR})\s+(?:colou?r|tint|coat|paint|shade|hue|tone|look|finish"
-    rf"|makeover|coating|appearance)\b"
-    rf"|(?:fill|cover|coat)\s+(?P<four>.+?)\s+(?:with|in)\s+(?P<fourth>{COLOUR})\b"
-    rf"|(?:use|apply|choose|pick)\s+(?:an?\s+)?(?P<fifth>{COLOUR})(?:\s+(?:colou?r|paint|shade))?\s+(?:for|to"
-    rf"|on)\s+(?P<five>.+)",
-    re.IGNORECASE,
-)
-_NUMBERED = ("one", "first"), ("two", "second"), ("three", "third"), ("four", "fourth"), ("five", "fifth")
-
-
-def _change(clause: str, verb: str) -> list[ClauseForm]:
-    if found := _COLOUR_OF.match(clause):
-        for thing, colour in _NUMBERED:
-            if found[thing]:
-                return [_form("change", read_phrase(found[thing]), colour=re.sub(r"^an?\s+", "", found[colour]))]
-    start = re.match(rf"(?:{_PAINT})\s+", clause, re.IGNORECASE)
-    if not start:
+def _movement(view: _View) -> _Forms:
+    first, line = view.first, view.line
+    if view.has("replace") and len(view.mains) > 1 and view.mains[1].joined:  # "swap the cat and the dog"
+        return _each("move", view.mains, view.anchors)
+    acting = _ACTING | ({"look"} if "look at" in line else set())
+    if first.symbol in ("D", "I") and acting & {chunk.symbol for chunk in view.verbs}:
+        return [_form("change", first, ())]
+    place = view.anchors or view.says(
+        r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b"
+    )
+    said = _WISHED.search(line) or view.says(r"\b(?:please|instead|now|N)\b|:")
+    if not view.has("move") and not (place and (said or view.has("place", "other", "turn"))):
+        return None
+    classes = {chunk.form for chunk in view.verbs}
+    if (
+        classes == {"other"}
+        and view.verbs[0].symbol in ("look", "keep", "see")
+        and not (view.anchors or view.says(r"\bL\b"))
+    ):
         return []
-    coloured, looks = COLOURED.search(clause), LOOKS.search(clause)
-    for end in filter(None, (coloured, looks)):
-        thing = clause[start.end() : end.start()]
-        phrase = read_phrase(thing)
-        if (
-            thing.strip()
-            and (phrase.name or phrase.cues)
-            and not (verb in ("draw", "paint", "show", "give") and phrase.kind == "bare")
+    if first.symbol != "B" or view.has("move"):
+        return _each("move", view.mains[:1], view.anchors)
+    if view.has("place"):
+        return _each("add", view.mains, view.anchors)
+    return _each("move", view.mains[:1], view.anchors) if ":" in line or " to be " in line else []
+
+
+def _change(view: _View) -> _Forms:
+    """Any other edit of a known thing: "polish the car", "make the star bigger"."""
+    first, verbs = view.first, view.verbs
+    if first.symbol == "B":
+        return _each("add", view.mains, view.anchors) if view.has("place") else []
+    before = verbs and view.chunks.index(verbs[0]) < view.chunks.index(_origin(first, view.chunks))
+    asked = r"\b(?:state|T)\b|\b[DI] (?:should|must|need|have|ought|had better)(?: to)? be [a-z]"
+    if (before and verbs[0].symbol not in _SAID) or view.says(asked):
+        return [_form("change", first, view.anchors)]
+    return []
+
+
+def _origin(thing: Chunk, chunks: Sequence[Chunk]) -> Chunk:
+    return next((chunk for chunk in chunks if chunk.words == thing.words), chunks[0])
+
+
+def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], list[Chunk], list[Chunk]]:
+    """The things that a clause is about, those that only say where, and new ones."""
+    mains: list[Chunk] = []
+    anchors: list[Chunk] = []
+    news: list[Chunk] = []
+    placed = ""
+    given = re.search(
+        r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine"
+        r"|put|use|fit|furnish|crown|supply|join)\b",
+        line,
+    )
+    for thing in things:
+        if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not given:
+            continue  # "the man with the camera"
+        preposition = thing.preposition or (placed if thing.joined and thing.symbol in ("D", "I", "B") else "")
+        placed = preposition if preposition in _ANCHORED else ""
+        is_place = preposition in _ANCHORED and not (preposition == "from" and not mains)
+        if thing.symbol == "A":
+            (anchors if is_place and ([each for each in mains if each.symbol != "B"] or news) else news).append(thing)
+        elif (
+            is_place
+            or (preposition == "to" and (mains or news) and "A" in line)
+            or (
+                preposition in ("to", "of")
+                and mains
+                and mains[0].symbol != "B"
+                and not thing.joined
+                and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
+            )
         ):
-            colour = end["colour"] if end is coloured else ""
-            state = end["state"] if end is looks else ""
-            return [
-                _form(
-                    "change",
-                    phrase,
-                    rest=state if state.startswith(("like", "as", "wear", "hold")) else "",
-                    colour=colour,
-                )
-            ]
-    return []
+            anchors.append(thing)
+        else:
+            mains.append(thing)
+    known = [thing for thing in mains if thing.symbol in ("D", "O") or (thing.symbol == "I" and thing.preposition)]
+    pointed = [thing for thing in mains if thing.symbol == "I"]
+    replaced = re.search(r"\b(?:replace|swap|exchange|instead_of|become)\b", line)
+    if known or pointed or (news and not replaced):
+        mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
+    # a pronoun behind a thing of the same clause means that thing
+    first = next((at for at, thing in enumerate(things) if thing.symbol in ("D", "A") and thing.name), len(things))
+    after_known = [at for at, thing in enumerate(things) if thing.symbol == "D" and thing.name]
+    bound = [
+        thing
+        for at, thing in enumerate(things)
+        if thing.symbol == "I"
+        and at > first
+        and (thing.preposition not in _ANCHORED or (after_known and at > after_known[0]))
+    ]
+    mains = [thing for thing in mains if not any(thing is each for each in bound)]
+    anchors = [thing for thing in anchors if not any(thing is each for each in bound)]
+    if bound and not mains and not news:
+        mains = [thing for thing in anchors if thing is things[first]]
+        anchors = [thing for thing in anchors if thing is not things[first]]
+    if [thing for thing in mains if thing.symbol == "D"]:
+        mains = [thing for thing in mains if thing.symbol not in ("I", "O")]
+    if len(mains) > 1 and mains[0].symbol in ("I", "O"):
+        mains = (
+            mains[:1]
+            if all(thing.symbol in ("I", "O") for thing in mains)
+            else [thing for thing in mains if thing.symbol not in ("I", "O")]
+        )
+    return mains, anchors, news
 
 
-_CARRY = (
-    "move|shift|slide|bring|relocate|push|pull|drag|nudge|transfer|reposition|carry|raise|lower|lift|send|bump"
-    "|shove|swing|scoot"
-)
-_PUT = "put|place|set|position|take|lay|hang|have|stick|drop|pop|stand|rest|want|center|centre"
-
-
-def _movement(clause: str, verb: str) -> list[ClauseForm]:
-    found = re.match(rf"(?P<verb>{_CARRY}|{_PUT})\s+(?P<thing>.+)", clause, re.IGNORECASE)
-    if not found:
-        return []
-    phrase = read_phrase(found["thing"])
-    carried = re.fullmatch(_CARRY, found["verb"], re.IGNORECASE) and not (
-        verb == "bring" and (phrase.kind == "new" or re.match(r"in\b", found["thing"]))
+def _is_global(view: _View) -> bool:
+    """Whether the picture as a whole is what a clause changes."""
+    chunks, line, text = view.chunks, view.line, view.sentence
+    symbols = {chunk.symbol for chunk in chunks}
+    verbs = [chunk.symbol for chunk in view.verbs]
+    geometric = GEOMETRIC.search(text)
+    if view.anchors:
+        return False
+    mains = view.mains
+    whole = re.search(r"\b(?:overall|whole|entire|throughout|everywhere|globally)\b", text, re.IGNORECASE)
+    pointed = [thing for thing in mains if thing.symbol == "I"]
+    mains = [thing for thing in mains if thing.symbol != "B"]
+    tonal = "T" in symbols or bool(_GLOBAL_VERBS & set(verbs) and (symbols & {"G", "Q", "T"} or not mains))
+    owned = re.search(r"\bI (?:overall )?(?:T|Q)\b", line)
+    if owned and (
+        "T" in symbols or whole or any(chunk.symbol == "Q" and PROPERTY.search(chunk.words) for chunk in chunks)
+    ):
+        return not ("C" in symbols and not whole)
+    if not mains and re.search(r"\bleft\b.*\bright\b|\bright\b.*\bleft\b", text, re.IGNORECASE) and geometric:
+        return True
+    fragment = not _FINITE.search(line)
+    if "G" in symbols and not pointed:
+        governed = re.search(r"\b(?:in|into|on|from|to|onto|within|across|out_of) G\b", line)
+        if tonal or geometric or "Q" in symbols:
+            return True
+        if re.search(r"\b(?:more|less)\b.*\bC\b", line):
+            return True
+        return (
+            ("C" in symbols or bool({*verbs} - _STILL))
+            and not governed
+            and not _REMOVED.search(line)
+            and verbs[:1] != ["see"]
+        )
+    if geometric and (pointed or not mains) and (verbs or "G" in symbols):
+        return True
+    if "T" in symbols and not owned and "C" not in symbols:
+        return True
+    if (
+        "Q" in symbols
+        and not owned
+        and not pointed
+        and any(
+            chunk.symbol == "Q"
+            and re.search(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b", chunk.words)
+            for chunk in chunks
+        )
+    ):
+        return bool(verbs) or fragment
+    if "C" in symbols:
+        return False
+    if "Q" in symbols and not owned and not pointed:
+        return bool(verbs) or "T" in symbols or fragment
+    return (
+        bool(verbs)
+        and verbs[0] in _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"}
+        and not [thing for thing in mains if thing.symbol != "I"]
     )
-    pointed = phrase.kind in ("known", "pronoun") and "another" not in phrase.cues
-    placed = pointed and re.match(
-        r"\s*(?:to|on|onto|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|next|closer"
-        r"|further|farther|somewhere|elsewhere|up|down|left|right|against|around|across|from|off|there|here|where"
-        r"|away|towards?|higher|lower|top|bottom|back|a\s)",
-        phrase.rest,
-        re.IGNORECASE,
+
+
+def _replacement(view: _View) -> _Forms:
+    """Something in the place of something else."""
+    chunks, line, mains, news, removes = view.chunks, view.line, view.mains, view.news, view.removes
+    classes = {chunk.form for chunk in chunks}
+    asked = "replace" in classes or _NOTHING_ELSE.search(line)
+    known = [thing for thing in mains if thing.symbol in ("D", "I", "O", "B")]
+    asked = asked or re.search(r"\bwhere (?:\w+ ){0,3}?D\b", line)
+    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
+    if news and known and (asked or removes or _BECOMES.search(line)):
+        old, new = known[0], news[0]
+        if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
+            return None
+        if (
+            "replace" not in classes
+            and "one_of" not in old.cues
+            and not asked
+            and not removes
+            and new.preposition == "with"
+        ):
+            return None
+        if not new.name and not asked:
+            return [_form("change", old, (), colour=colour)]
+        form = _form("replace", old, [], renamed=new.name)
+        if not new.name and colour:
+            return [form._replace(colour=colour)]
+        return [form]
+    if news and not known and "replace" in classes and len(news) == 1:
+        return [_form("replace", Chunk("I", "it", cues=("pronoun",)), (), renamed=news[0].name)]
+    if "replace" in classes and len(known) > 1 and known[1].joined and not known[1].preposition:
+        return None
+    if asked and not news and len(known) > 1 and known[1].symbol in ("D", "B"):
+        swapped = (
+            known[1].preposition in ("for", "instead_of")
+            and re.search(r"\b(?:substitute|use|put|place|have|want|show)\b", line)
+            and "swap" not in line
+        )
+        old, new = (known[1], known[0]) if swapped else (known[0], known[1])
+        return [_form("replace", old, (), renamed=new.name)]
+    if "replace" in classes and len(news) > 1:
+        return [_form("replace", news[0], (), renamed=news[1].name)]
+    if (
+        "replace" in classes
+        and known
+        and colour
+        and not re.search(r"\bQ\b", line)
+        and re.search(r"\b(?:with|for|by) C\b", line)
+        and known[0].symbol != "B"
+    ):
+        return (
+            [_form("replace", known[0], (), colour=colour)]
+            if any(" one" in chunk.words for chunk in chunks if chunk.symbol == "C")
+            else None
+        )
+    if (
+        "replace" in classes
+        and known
+        and not colour
+        and re.search(r"\b[DIBO]\b", line)
+        and not re.search(r"\bL\b", line)
+    ):
+        return [_form("replace", known[0], ())]
+    return None
+
+
+def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
+    """ "One" beside several equal things is one of them: "of the two stars, remove one"."""
+    several = next(
+        (thing for thing in things if thing.name and _is_several(thing) and "one_of" not in thing.cues), None
     )
-    if not (carried or placed or verb in ("center", "centre")) or not (phrase.name or phrase.cues):
-        return []
-    return [_form("move", phrase)]
+    one = next((thing for thing in things if thing.symbol == "O"), None)
+    if one is None or several is None:
+        return things
+    name = several.name if several.number != 1 else _singular(several.name)
+    return [
+        *(thing for thing in things if thing not in (one, several)),
+        Chunk("D", several.words, name=name, cues=("one_of",)),
+    ]
 
 
-_ADD = (
-    "add|put|place|insert|draw|include|create|sketch|introduce|stick|attach|hang|set|position|append|pop|lay"
-    "|plant|overlay|superimpose|throw|bring|generate|render|show|paint|drop|squeeze|slip|fit|install|build|mount"
-    "|deposit|leave|make|have|need|want|get|see|imagine|picture|drape|pin|tape|glue|spawn"
+def _singular(name: str) -> str:
+    first, _, last = name.rpartition(" ")
+    return f"{first} {singularize(last)}".strip()
+
+
+def _each(op: str, things: Sequence[Chunk], anchors: Sequence[Chunk]) -> list[ClauseForm]:
+    """One form for each thing of a list: "a cat and a dog on the sofa"."""
+    listed = [things[0], *(thing for thing in things[1:] if thing.joined)]
+    return [_form(op, thing, anchors) for thing in listed]
+
+
+def _coloured(thing: Chunk, colour: str) -> Chunk:
+    """A new thing in a colour that stands behind it: "a star in red"."""
+    return replace(thing, name=f"{colour} {thing.name}") if colour and thing.name else thing
+
+
+def _names(things: Sequence[Chunk]) -> list[str]:
+    """The names of things that a place relies on, pronouns as they are written."""
+    found: list[str] = []
+    for thing in things:
+        found += (
+            [thing.owner] if thing.owner else [thing.name or ("it" if thing.symbol != "I" else thing.words.lower())]
+        )
+        if not thing.name and len(found[-1].split()) > 1:
+            found[-1] = "it"
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def _cues(things: Sequence[Chunk]) -> list[str]:
+    return [cue for thing in things for cue in thing.cues if cue == "pronoun"]
+
+
+def _form(op: str, thing: Chunk, anchors: Sequence[Chunk], *, renamed: str = "", colour: str = "") -> ClauseForm:
+    own = [cue for cue in thing.cues if not (cue == "pronoun" and thing.owner and op == "add")]
+    refers = [*([thing.owner] if thing.owner else []), *_names([anchor for anchor in anchors if anchor is not thing])]
+    cues = tuple(dict.fromkeys([*own, *_cues(anchors)]))
+    return ClauseForm(op, thing.name, renamed, tuple(dict.fromkeys(refers)), thing.number, cues, colour)
+
+
+_GIVEN = re.compile(
+    r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown"
+    r"|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b"
 )
-_WITH = re.compile(
-    r"(?:decorate|top|equip|adorn|dress|furnish|garnish|crown|provide|outfit|accompany|fit|supply|grace|cover"
-    r"|surround)\s+(?P<on>.+?)\s+(?:with|in)\s+(?P<new>.+)",
-    re.IGNORECASE,
+"""A pronoun for what is given something: "give it a hat"."""
+_READERS: tuple[Callable[[_View], _Forms], ...] = (
+    *(_no_edit, _of_picture, _copied, _replacement, _another, _removal, _one_more, _undoing, _colouring, _addition),
+    *(_placed, _movement, _change),
 )
-_GIVE = re.compile(
-    r"(?:give|hand|offer|bring|grant|lend|fit|get|make|draw|add|put)\s+(?P<on>(?:the|this|that|these|those|it|them"
-    r"|him|her|his|my|your|its|their)\b.*?)\s+(?P<new>(?:an?|some|another|two|three|four|five|six|one\s+more"
-    r"|matching|its\s+own)\s+.+)",
-    re.IGNORECASE,
-)
-_AGAIN = re.compile(
-    r"(?:(?:please|and|now|do|repeat|run|perform|try|make|give\s+me|add|put|draw|place|insert|use"
-    r"|apply)\s+)*(?:(?:(?:it|that|this|the\s+same(?:\s+\w+)?|exactly\s+the\s+same(?:\s+\w+)?"
-    r"|the\s+last\s+\w+)\s+)?(?:again|once\s+more|one\s+more\s+time|(?:a\s+)?(?:second|third|another)\s+time|twice"
-    r"|over)(?:\s+please)?"
-    r"|repeat\s+.*|the\s+same(?:\s+thing)?(?:\s+again)?|same\s+again|ditto|more\s+of\s+(?:the\s+same|those|these"
-    r"|them|that))(?P<rest>\s.*)?",
-    re.IGNORECASE,
-)
-_COPY = re.compile(
-    r"(?:duplicate|copy|clone|double|replicate|twin)\s+(?P<thing>.+)|(?:add|make|put|draw|create|place|insert"
-    r"|give\s+me)\s+(?:an?|another|one\s+more|a\s+second)\s+(?:exact\s+|identical\s+)?(?:copy|duplicate|clone|twin"
-    r"|replica)(?:\s+of\s+(?P<of>.+))?",
-    re.IGNORECASE,
-)
-
-
-def _addition(clause: str, verb: str) -> list[ClauseForm]:
-    if found := _COPY.match(clause):
-        phrase = read_phrase(found["thing"] or found["of"] or "it")
-        form = _form("add", phrase._replace(number=1))
-        return [form._replace(cues=tuple(dict.fromkeys([*form.cues, "another"])))]
-    if found := _AGAIN.fullmatch(clause):
-        refers, cues = _relies_on(found["rest"] or "")
-        return [ClauseForm("add", refers_to=tuple(refers), cues=tuple(dict.fromkeys(["another", *cues])))]
-    if found := _WITH.match(clause) or _GIVE.match(clause):
-        owner = read_phrase(found["on"])
-        on = owner.name or "it"
-        points = not owner.name or "pronoun" in owner.cues or owner.owner == "it"
-        each = _each("add", found["new"])
-        return [
-            form._replace(refers_to=(on, *form.refers_to), cues=_with_pronoun(form.cues) if points else form.cues)
-            for form in each
-        ]
-    found = re.match(rf"(?:(?:{_ADD})(?:\s+(?:in|me|us|on))?(?=\s))?\s*(?P<new>.+)", clause, re.IGNORECASE)
-    thing = found["new"] if found else ""
-    phrase = read_phrase(thing)
-    strong = may_be(verb, "add") and verb not in ("give", "bring", "show", "get", "set", "have")
-    if not (strong or phrase.kind == "new") or (verb in ("make", "paint", "get", "see") and phrase.kind != "new"):
-        return []
-    if found and found.start("new") == 0 and phrase.kind != "new":
-        return []
-    place = re.match(
-        r"(?:on|in|at|next\s+to|beside|behind|under|above|over|below|near|left|right|between|inside|to)\b",
-        thing,
-        re.IGNORECASE,
-    )
-    if place and (inner := re.search(r"\s(?:an?|some|another|two|three|four|five)\s", thing)):
-        place_text = thing[: inner.start()].rstrip(" ,")
-        if not re.search(r"\b(?:to|of|on|in|at|beside|behind|under|above|over|below|near|and|between)$", place_text):
-            return _each("add", thing[inner.start() :], rest=f" {place_text}")
-    return _each("add", thing)
-
-
-def _with_pronoun(cues: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*cues, "pronoun"]))
-
-
-_WANTS = re.compile(
-    r"(?:i\s*(?:'d|\s+would|\s+do|\s+really)*\s+(?:really\s+)?(?:like|love|want|need|wish"
-    r"|prefer|expect|hope)(?:\s+(?:to\s+(?:see|have|get)|for))?|we\s+(?:need|want)|get|have|let"
-    r"|want|need|see|give\s+me|let\s+me\s+(?:see|have))\s+(?P<rest>.+)",
-    re.IGNORECASE,
-)
-_THERE = re.compile(
-    r"(?:there\s+(?:should|must|could|needs?\s+to|has\s+to|ought\s+to|might)\s+be|let\s+there\s+be"
-    r"|i\s+wish\s+there\s+(?:was|were)|what\s+is\s+missing\s+is)\s+(?P<new>.+)",
-    re.IGNORECASE,
-)
-_LACKS = re.compile(
-    r"(?P<on>(?:the|this|that|these|those|his|her|its|my|your)\s+\S.*?|it|he|she|they)\s+(?:needs?|lacks?"
-    r"|is\s+missing|could\s+use|deserves?)\s+(?P<new>(?:an?|some|two|three|another)\s.+)",
-    re.IGNORECASE,
-)
-_SHOULD = re.compile(
-    r"(?P<thing>(?:the|this|that|these|those|it|they|he|she|his|her|its|my|your|both|all)\b.*?)\s+(?:should|must"
-    r"|needs?\s+to|has\s+to|have\s+to|ought\s+to|could|can|is\s+to|are\s+to|had\s+better|would\s+be\s+better"
-    r"|would\s+look\s+(?:better|nicer|good|great))\s+(?:be\s+)?(?:better\s+)?(?P<state>.+)",
-    re.IGNORECASE,
-)
-_DONE = (
-    (re.compile((
-        r"(?:removed|deleted|erased|gone|eliminated|go(?:\s+away)?|disappear|vanish|leave|wiped\s+\w+"
-        r"|taken\s+(?:away|out|off)|cut\s+out|got\s+rid\s+of)\b.*"
-    ), re.IGNORECASE), "remove {thing}"),
-    (re.compile((
-        r"(?:replaced|swapped|exchanged|substituted|traded)(?:\s+out)?\s+(?:with|by|for)\s+(?P<x>.+)"
-    ), re.IGNORECASE), "replace {thing} with {x}"),
-    (re.compile((
-        r"(?:moved?|shifted|relocated|slid|brought|pushed|placed|put|positioned|sit|stand|go)\s+(?P<x>(?:to|on|onto"
-        r"|in|into|at|over|under|above|below|behind|beside|near|inside|between|by|next|closer|further|up|down|left"
-        r"|right|away)\b.*)"
-    ), re.IGNORECASE), "move {thing} {x}"),
-    (re.compile(
-        r"(?:painted|colou?red|recolou?red|dyed|turned|made|changed|tinted)\s+(?P<x>.+)", re.IGNORECASE
-    ), "turn {thing} {x}"),
-    (re.compile((
-        r"(?:have|has|wear|get|hold|carry)\s+(?P<x>(?:an?|some|two|three)\s.+)"
-    ), re.IGNORECASE), "give {thing} {x}"),
-    (re.compile(r"(?:flipped|mirrored|rotated|cropped|inverted)\b(?P<x>.*)", re.IGNORECASE), "flip {thing} {x}"),
-    (re.compile(
-        r"(?:become\s+|turn\s+into\s+|be\s+|to\s+be\s+)*(?P<x>an?\s.+)", re.IGNORECASE
-    ), "turn {thing} into {x}"),
-    (re.compile((
-        r"(?P<x>(?:to\s+the\s|on\s|onto\s|in\s+the\s|at\s|over\s|under\s|above\s|below\s|behind\s|beside\s|near\s"
-        r"|next\s+to\s|between\s|further\s|closer\s|left\s+of|right\s+of).*)"
-    ), re.IGNORECASE), "move {thing} {x}"),
-    (re.compile(r"(?:become\s+|turn\s+|be\s+|look\s+|appear\s+|get\s+)*(?P<x>.+)", re.IGNORECASE), "make {thing} {x}"),
-)  # fmt: skip
-"""How a state is asked for, as the order that asks for the same."""
-
-
-def _wish(clause: str, verb: str) -> list[ClauseForm]:  # noqa: ARG001
-    """A wish or a demand in other words: "I'd like the star blue", "the star should be removed"."""
-    if found := _THERE.match(clause):
-        return _each("add", found["new"])
-    if found := _LACKS.match(clause):
-        return forms_of(f"give {found['on']} {found['new']}")
-    wanted = _WANTS.match(clause)
-    rest = wanted["rest"] if wanted else clause
-    if should := _SHOULD.match(rest) or (wanted and _split_state(rest)):
-        return _of_state(should["thing"], re.sub(r"^(?:to\s+)?(?:be\s+)?", "", should["state"]))
-    return _each("add", rest) if wanted and read_phrase(rest).kind == "new" else []
-
-
-def _split_state(text: str) -> re.Match[str] | None:
-    """A thing, and the state in which it is wanted: "the star" and "removed"."""
-    states = (
-        r"(?:removed|deleted|erased|gone|taken|replaced|swapped|exchanged|moved|shifted|painted|colou?red"
-        r"|recolou?red|turned|made|changed|to|in|on|at|next)\b.*"
-        rf"|{COLOUR}(?:\s+(?:and|instead|please)\b.*)?"
-    )
-    things = r"(?:the|this|that|these|those|his|her|its|my|your|both|all)\s+\S.*?|it|them|him|her|this|that"
-    return re.match(rf"(?P<thing>{things})\s+(?P<state>{states})$", text, re.IGNORECASE)
-
-
-def _of_state(thing: str, state: str) -> list[ClauseForm]:
-    for pattern, order in _DONE:
-        if found := pattern.fullmatch(state):
-            return forms_of(order.format(thing=thing, x=found.groupdict().get("x", "").strip()).strip())
-    return []
-
-
-_SAYS = word_set(
-    "see notice look note find locate there i you we is are it this that the they he she do like imagine consider "
-    "mind a an take consider pick select choose"
-)
-
-
-def _other(clause: str, verb: str) -> list[ClauseForm]:
-    """Any other verb that is done to a known thing: "polish the car"."""
-    found = re.match(
-        rf"[a-z]+(?:\s+(?:up|down|out|off|on))?\s+(?P<thing>(?:the|this|that|these|those|it|them|him|her"
-        rf"|{OWNERS})\b.*)",
-        clause,
-        re.IGNORECASE,
-    )
-    if not found or verb in _SAYS:
-        return []
-    phrase = read_phrase(found["thing"])
-    return [_form("change", phrase)] if phrase.name or phrase.cues else []
+"""The forms of clauses; the first that fits is taken. From `_movement` on there is a thing that the clause is about."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, get_args
 
-from datagen.models.grammar.clauses import clauses_of, sentences_of
-from datagen.models.grammar.edit_forms import ClauseForm, forms_of
-from datagen.models.grammar.edit_words import STANDING, is_foreign
-from datagen.models.grammar.noun_phrases import COLOUR, joined_names, read_phrase
-from datagen.models.grammar.thing_names import COLOUR_FAMILIES, may_be_same
+from datagen.models.grammar.chunks import chunks_of
+from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
+from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
+from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
+from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singularize
 
 Operation = Literal["add", "remove", "replace", "change", "move", "global", "undo", "unknown"]
 OPERATIONS: tuple[str, ...] = get_args(Operation)
@@ -19,12 +19,6 @@ MOST_PARTS = 24
 """Most parts of an instruction."""
 LONGEST_EDIT = 1000
 """Most characters of an instruction that is read."""
-_NOTICED = re.compile(
-    r"^(?:(?:there\s*(?:is|are|'s)|i\s+(?:do\s+not|don'?t)\s+(?:really\s+)?like|i\s+(?:hate|dislike|like|love|can\s+see|see|notice|have)|you\s+(?:can\s+)?see|look\s+at|see|notice|note|find|locate|take|consider|pick|select|choose"
-    r"|(?:this|the)\s+(?:image|picture|photo|scene)\s+(?:shows|has|contains))\s+|(?=(?:the|this|that|these|those|his|her)\s+.+\s(?:is|are|looks?|seems?|does|has|have)\s))",
-    re.IGNORECASE,
-)
-"""How a sentence begins that only says what is there."""
 
 
 class EditPart(NamedTuple):
@@ -44,97 +38,261 @@ class EditPart(NamedTuple):
     (one of several), `standing` (an order for later turns); or `geometric`, a global edit that moves what is there."""
 
 
+_UNKNOWN = EditPart("unknown", "", "", (), 1, ())
+_POINTING = frozenset(["it", "them", "him", "her", "this", "that", "these", "those", "one", "they", "he", "she"])
+
+
 def decompose_edit(text: str) -> list[EditPart]:
     """The parts of an instruction in their order, at least one; one part with `unknown` if it is not understood.
 
-    "Add three apples" becomes three parts. A pronoun whose noun stands in an earlier sentence of the same text is
-    replaced by the noun. Other languages than English, and longer texts than `LONGEST_EDIT`, are not understood.
+    "Add three apples" becomes three parts. A pronoun whose noun stands in the same text is replaced by the noun. Other
+    languages than English, and longer texts than `LONGEST_EDIT`, are not understood.
     """
     whole = " ".join(text.replace("\u2019", "'").split())
     if len(whole) > LONGEST_EDIT or is_foreign(whole):
         return [_UNKNOWN]
-    parts: list[EditPart] = []
-    named = ""
-    for sentence in sentences_of(whole):
-        order = STANDING.search(sentence)
-        for clause in clauses_of(
-            sentence[: order.start()] if order and _has_edit(sentence[: order.start()]) else "" if order else sentence
-        ):
-            found = _parts_of(clause, named, parts[-1] if parts else None)
-            if found:
-                parts += found
-                named = found[-1].renamed_to or found[-1].object or named
-            elif noticed := _NOTICED.match(clause):
-                named = read_phrase(clause[noticed.end() :]).name or named
+    discourse = _Discourse()
+    for sentence in sentences_of(plain(whole)):
+        discourse.read(sentence)
+    return discourse.parts()
+
+
+class _Discourse:
+    """The clauses of an instruction, read one after another."""
+
+    def __init__(self) -> None:
+        self.forms: list[ClauseForm] = []
+        self.named = ""
+        """The thing that was named last."""
+        self.several = ""
+        """The equal things that were counted last."""
+        self.is_one = False
+        """Whether one of them was named."""
+        self.instead = False
+        """Whether what comes next is in the place of what was named."""
+        self.negated = False
+        self.is_state = False
+        self.is_new = False
+        """Whether the thing that was named last is not there yet."""
+        self.colour = ""
+        """A colour that was only mentioned."""
+        self.regrets = False
+        self.orders: list[EditPart] = []
+        self.weak: list[tuple[int, ClauseForm]] = []
+
+    def read(self, sentence: str) -> None:
+        """Read one sentence."""
+        if order := STANDING.search(sentence):
+            before = sentence[: order.start()]
+            if not _asks_alone(before):
+                before = ""
             else:
-                parts.append(_UNKNOWN)
-        if order:
-            parts.append(_standing_order(sentence, order))
-    known = [part for part in parts if part.op != "unknown"]
-    return (known or [_UNKNOWN])[:MOST_PARTS]
+                self._read(before)
+            self.orders.append(_standing_order(sentence, order))
+            return
+        if self._undoes(sentence):
+            return
+        self.regrets = self.regrets or bool(REGRET.search(sentence))
+        self._read(REGRET.sub("", sentence))
+
+    def _undoes(self, sentence: str) -> bool:
+        stripped = _strip(sentence)
+        back = BACK.match(stripped)
+        if back and (
+            re.search(r"\bback\b", stripped)
+            or re.match(r"(?:restore|return|reinstate|undo|revert|reverse|cancel|withdraw)\b", stripped, re.IGNORECASE)
+        ):
+            things = [chunk for chunk in chunks_of(back["thing"]) if chunk.is_thing]
+            if things and not UNDO.search(f"undo {back['thing']}$"[5:-1]):
+                thing = things[0]
+                if not (GEOMETRIC.search(sentence)):
+                    cues = tuple(cue for cue in thing.cues)
+                    self.forms.append(ClauseForm("undo", thing.name, cues=cues if not thing.name else ()))
+                    return True
+        if GEOMETRIC.search(re.sub(r"(?i)\brevers(?:e[ds]?|al)\b", "", sentence)) or not UNDO.search(stripped):
+            return False
+        if not (self.forms and self.forms[-1].op == "undo"):
+            self.forms.append(ClauseForm("undo"))
+        return True
+
+    def _read(self, sentence: str) -> None:
+        clauses = clauses_of(sentence)
+        for clause in clauses:
+            if len(clauses) > 1 and not clause.aside and self._undoes(clause.text):
+                continue
+            self._take(read_clause(clause))
+
+    def _take(self, reading: Reading) -> None:
+        """Join what a clause asks for to what was asked for before it in the same text."""
+        last = self.forms[-1] if self.forms else None
+        if self.instead and reading.forms:
+            reading, self.instead = reading._replace(instead=True), False
+        self.instead = self.instead or (reading.instead and not reading.forms)
+        if reading.colour and last and last.op == "change" and not (last.colour or last.renamed_to):
+            self.forms[-1] = last._replace(colour=reading.colour)
+        if not reading.forms and reading.wishes and reading.named and self.colour:
+            reading = reading._replace(forms=[ClauseForm("change", reading.named, colour=self.colour)])
+        self.colour = reading.colour or self.colour
+        forms = [self._bound(form, reading) for form in reading.forms if "bare" not in form.cues or self.named]
+        if forms and forms[0] == last and last.op in ("global", "undo"):
+            forms = []
+        if forms and last and self._continues(forms[0], last, reading):
+            forms = []
+        self.forms += forms
+        self.negated = reading.negated and bool(forms)
+        self.is_state = reading.is_state
+        self.several = reading.several or self.several
+        self.is_new = reading.is_new if reading.named else self.is_new
+        self.is_one = self.is_one or reading.is_one
+        self.named = (forms[-1].renamed_to or forms[-1].object if forms else "") or reading.named or self.named
+
+    def _bound(self, form: ClauseForm, reading: Reading) -> ClauseForm:
+        """A form with its pronouns replaced by what this text named."""
+        cues = [cue for cue in form.cues if cue not in ("one", "bare")]
+        name = form.object
+        if form.op == "global" and "pronoun" in cues:
+            cues.remove("pronoun")
+            return ClauseForm("change", self.named) if self.named else form._replace(cues=tuple(cues))
+        if form.op in ("move", "change") and not (name or form.colour or form.renamed_to or self.forms) and self.is_new:
+            return ClauseForm("add", self.named)  # "What is missing is a star. Put it in."
+        if form.op == "undo" and not name and self.forms and self.forms[-1].op == "undo":
+            return self.forms[-1]
+        if form.op == "add" and "one" in form.cues and self.named:
+            cues.remove("another")
+        is_one = "one" in form.cues or "one_of" in form.cues or (self.is_one and "pronoun" in form.cues)
+        if form.op in ("remove", "change", "move", "replace") and not name and self.several and is_one:
+            return form._replace(object=singular(self.several), cues=("one_of",), number=1)
+        if form.op == "add" and reading.instead and self.named and name and not refers_to_named(form, self.named):
+            return form._replace(op="replace", object=self.named, renamed_to=name, refers_to=(), cues=())
+        if form.op == "add" and reading.instead and name and "another" not in cues and not form.refers_to:
+            return form._replace(op="replace", object="", renamed_to=name, cues=("pronoun",))
+        refers = list(form.refers_to)
+        if self.named and ("pronoun" in cues or (form.op in ("change", "move", "remove", "replace") and not name)):
+            cues = [cue for cue in cues if cue != "pronoun"]
+            if form.op != "add":
+                name = name or self.named
+            refers = [self.named if word.lower() in _POINTING else word for word in refers]
+            refers = [word for word in refers if word != name] if name == self.named else refers
+        if form.op == "add" and not name and self.named and "another" in form.cues:
+            name = self.named
+        if form.op == "add" and not name and self.named:
+            name = self.named
+        if form.op == "add":
+            refers = [word for word in refers if word != name]
+        return form._replace(object=name, refers_to=tuple(refers), cues=tuple(cues))
+
+    def _continues(self, form: ClauseForm, last: ClauseForm, reading: Reading) -> bool:
+        """Whether a form only says more about the one before it, which then takes it in."""
+        same = form.object == last.object or (form.object and may_be_same(form.object, last.renamed_to or last.object))
+        if reading.is_vague and (same or not form.object):
+            return True
+        joined = self._with_addition(form, last, reading) if form.op == "add" else None
+        if form.op == "replace":
+            joined = self._with_replacement(form, last, same=bool(same))
+        elif form.op in ("remove", "change", "move") and same:
+            joined = self._with_same(form, last)
+        if joined is not None:
+            self.forms[-1] = joined
+        return joined is not None
+
+    def _with_addition(self, form: ClauseForm, last: ClauseForm, reading: Reading) -> ClauseForm | None:
+        """A form together with an addition that follows it; None if they are two edits."""
+        if last.op == "add" and not form.object:
+            return last
+        repeated = last.op == "add" and form.object == last.object
+        if repeated and "another" in last.cues + form.cues:
+            return last._replace(cues=tuple(dict.fromkeys([*last.cues, *form.cues])))
+        if repeated and reading.named in ("", last.object):
+            return last
+        if last.op not in ("remove", "replace") or last.renamed_to or last.object == form.object:
+            return None
+        fills = reading.vacated or reading.instead or last.op == "replace" or self.negated
+        return last._replace(op="replace", renamed_to=form.object) if fills else None
+
+    def _with_replacement(self, form: ClauseForm, last: ClauseForm, *, same: bool) -> ClauseForm | None:
+        if last.op == "replace" and not form.renamed_to:
+            return last
+        if last.op == "remove" and (same or not form.object):
+            return form._replace(object=last.object, cues=last.cues)
+        is_open = same and not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
+        return form._replace(object=last.object) if is_open else None
+
+    def _with_same(self, form: ClauseForm, last: ClauseForm) -> ClauseForm | None:
+        """A form together with a further one about the same thing."""
+        plain = form.op in ("move", "change") and not (form.colour or form.renamed_to)
+        if plain and last.op in ("add", "replace", "remove"):
+            more = [name for name in form.refers_to if name not in (last.object, last.renamed_to)]
+            refers = tuple(dict.fromkeys([*last.refers_to, *more]))
+            return last._replace(refers_to=refers) if last.op == "add" else last
+        if form.op == last.op:
+            if form.op == "change" and last.colour and form.colour and last.colour != form.colour:
+                return None
+            joined = last._replace(cues=("one_of",), number=1) if "one_of" in form.cues + last.cues else last
+            named = form.colour or form.renamed_to
+            return joined._replace(colour=form.colour, renamed_to=form.renamed_to) if named else joined
+        is_open = not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
+        return form._replace(object=last.object) if is_open else None
+
+    def parts(self) -> list[EditPart]:
+        """What was asked for."""
+        if not self.forms and not self.orders and self.regrets:
+            self.forms.append(ClauseForm("undo"))
+        found = [_part(form) for form in self.forms]
+        repeated = [part for part in found for _ in range(min(max(part.number, 1), MOST_PARTS))]
+        return ([*repeated, *self.orders[:1]] or [_UNKNOWN])[:MOST_PARTS]
 
 
-def _has_edit(text: str) -> bool:
+def singular(name: str) -> str:
+    """A name with its last word in the singular."""
+    first, _, last = name.rpartition(" ")
+    return f"{first} {singularize(last)}".strip()
+
+
+def refers_to_named(form: ClauseForm, named: str) -> bool:
+    """Whether a form already names a thing."""
+    return form.object == named or named in form.refers_to
+
+
+def _strip(sentence: str) -> str:
+    """A sentence without polite words at its start and end."""
+    lead = (
+        r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would"
+        r"|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*"
+    )
+    while (found := re.match(lead, sentence, re.IGNORECASE)) and found.end() < len(sentence):
+        sentence = sentence[found.end() :]
+    return re.sub(r"[\s,.!?]+(?:please|now|ok(?:ay)?|instead)?[\s,.!?]*$", "", sentence)
+
+
+def _asks_alone(text: str) -> bool:
     """Whether a text asks for an edit by itself, so that a standing order after it is one of its own."""
     return any(
-        part.op != "unknown"
+        form.op in ("add", "remove", "replace", "move") and (form.object or form.cues)
         for clause in clauses_of(text)
-        for part in _parts_of(clause, "", None)
-        if len(clause.split()) > 1
-    )
+        for form in read_clause(clause).forms
+    ) and not re.search(r"\b(?:all|any|every\w*|what\w*|each|things?)\b[^,.]*$", text, re.IGNORECASE)
 
 
 def _standing_order(sentence: str, order: re.Match[str]) -> EditPart:
     """The part of an order for later turns: what it asks for is not done in its own turn."""
-    colour = re.search(rf"\b({COLOUR})\b", sentence[order.start() :], re.IGNORECASE) or re.search(
-        rf"\b({COLOUR})\b", sentence, re.IGNORECASE
-    )
-    return EditPart("global", "", colour[1].lower() if colour else "", (), 1, ("standing",))
+    words = re.findall(r"[\w-]+", sentence[order.start() :].lower()) + re.findall(r"[\w-]+", sentence.lower())
+    colour = next((word for word in words if word in COLOUR_FAMILIES), "")
+    return EditPart("global", "", colour, (), 1, ("standing",))
 
 
-def main_part(parts: list[EditPart]) -> EditPart:
-    """The part that stands for the whole instruction: the first one."""
-    return parts[0]
-
-
-_UNKNOWN = EditPart("unknown", "", "", (), 1, ())
-
-
-def _parts_of(clause: str, named: str, before: EditPart | None) -> list[EditPart]:
-    """The parts of one clause; [] if it asks for nothing. `named` is the thing that was named last in this text."""
-    forms = forms_of(clause)
-    if named and len(forms) == 1 and forms[0] == ClauseForm("global") and re.match(r"\w+\s+(?:it|this|that)\b", clause):
-        forms = [ClauseForm("change", named)]  # "The lamp is too dark. Make it brighter."
-    parts = [_part(form, named) for form in forms]
-    if before and parts and before.op in ("add", "replace") and _only_places(parts[0], before):
-        return []
-    return [part for part in parts for _ in range(min(max(part.number, 1), MOST_PARTS))]
-
-
-def _only_places(part: EditPart, before: EditPart) -> bool:
-    """Whether a clause only says more about what the clause before it added: "add a cat and place it on the sofa"."""
-    return part.op == "move" and may_be_same(part.object, before.renamed_to or before.object)
-
-
-def _part(form: ClauseForm, named: str) -> EditPart:
-    """A form as a part; a pronoun is replaced by the thing that was named last in the same text."""
-    name, cues, refers = form.object, list(form.cues), list(form.refers_to)
-    if named and "pronoun" in cues:
-        cues.remove("pronoun")
-        name = name or named
-        refers = [named if word.lower() in _POINTING else word for word in refers]
-        refers = [word for word in refers if not may_be_same(word, name)] if name == named else refers
+def _part(form: ClauseForm) -> EditPart:
+    """A form as a part."""
     renamed = form.renamed_to
     if form.colour:
-        renamed = recoloured(name, form.colour) if name else form.colour
-    return EditPart(form.op, name, renamed, tuple(joined_names(refers)), form.number, tuple(cues))  # type: ignore[arg-type]
-
-
-_POINTING = frozenset(["it", "them", "him", "her", "this", "that", "these", "those", "one"])
+        renamed = recoloured(form.object, form.colour) if form.object else form.colour.lower()
+    return EditPart(form.op, form.object, renamed, form.refers_to, form.number, form.cues)  # type: ignore[arg-type]
 
 
 def recoloured(name: str, colour: str) -> str:
     """A name after its thing took a colour: `blue star` for "red star"."""
-    shades = ("light", "dark", "deep", "bright", "pale", "vivid")
-    words = [word for word in name.split() if word.lower() not in COLOUR_FAMILIES and word.lower() not in shades]
-    return f"{colour.lower()} {' '.join(words or name.split()[-1:])}"
+    words = name.split()
+    keep = [word for word in words if word.lower() not in COLOUR_FAMILIES]
+    if len(keep) < len(words):  # the shades before a colour go with it
+        while keep and len(keep) > 1 and keep[0].lower() in SHADES:
+            keep = keep[1:]
+    return f"{colour.lower()} {' '.join(keep or words[-1:])}"

@@ -1,151 +1,146 @@
-"""Patterns for what one clause of an instruction asks for as a whole: undo, a standing order, an edit of all of it."""
+"""Words for what an instruction asks for as a whole: to take an edit back, to do it again, or an order for later."""
 
 from __future__ import annotations
 
 import re
 
-from datagen.models.grammar.noun_phrases import COLOUR
-
 _EDIT = (
-    r"(?:edit|edits|change|changes|modification|modifications|adjustment|step|steps|round|turn|operation|action"
-    r"|instruction|request|command|thing\s+you\s+did|alteration|tweak|move)"
+    r"(?:edits?|changes?|modifications?|adjustments?|steps?|turn|operation|action|instruction|request|command"
+    r"|things? you did|alterations?|tweaks?|move|revisions?|version|state|result|amendment|update|idea|thing|one"
+    r"|addition|insertion|removal|replacement)"
 )
-_LAST = r"(?:last|previous|prior|preceding|latest|most\s+recent|recent|former|earlier)"
+_LAST = r"(?:last|previous|prior|preceding|latest|most recent|recent|former|earlier|original|old)"
+_DONE = (
+    r"(?:what|whatever|the thing|anything|everything|that|which) (?:you|we|i) (?:have )?(?:just "
+    r"|only )?(?:now )?(?:did|done|changed|made|applied|altered)\b|\bwhat (?:was|got|has been) (?:just )?(?:done"
+    r"|changed|made|added)"
+)
 UNDO = re.compile(
-    r"^(?:undo|revert|reverse|withdraw|rewind|roll\s+back|rollback|ctrl\s*\+?\s*z)\b(?!\s+(?:left|the\s+(?:image"
-    r"|picture|photo|colou?rs|order|direction)\b))"
-    r"|^(?:go|step|return|get|switch|change|take\s+(?:it|us|me|things?|everything|that)|bring\s+(?:it|things?"
-    r"|everything)|put\s+(?:it|things?|everything)|turn\s+(?:it|things?|everything))\s+back\b(?!\s*ground)"
-    r"|^take\s+(?:that|this|it)?\s*back\b|^back\s+to\b|\bone\s+step\s+back\b|^never\s*mind\b"
-    r"|\bon\s+second\s+thoughts?\b|\bchanged\s+my\s+mind\b"
-    r"|^(?:scratch|forget|cancel|disregard|ignore|scrap|reset|drop|discard)\s+(?:that|this|it|everything"
-    r"|about\s+(?:that|it)|what\b|(?:the|your|my)\s+(?:very\s+)?(?:" + _LAST + r"\s+)?" + _EDIT + r")\b"
-    r"|^(?:cancel|forget\s+about|forget|disregard|reset)\b"
-    r"|\b(?:the|your|my|that|this)\s+(?:very\s+)?" + _LAST + r"\s+(?:\w+\s+)?" + _EDIT + r"\b"
-    r"|\b(?:as|like|how|what|the\s+way)\s+(?:it|they|things?|everything|the\s+\w+)\s+(?:was|were|looked"
-    r"|used\s+to\s+be)(?:\s+(?:before|like|originally|previously|at\s+first|earlier))?\s*$"
-    r"|^(?:restore|return)\b|\bback\s+(?:the\s+way|how|as|to\s+(?:how|what|where|the\s+way|normal|before|its?"
-    r"|the\s+(?:original|previous|earlier|old|first)))\b"
-    r"|\b(?:that|it|this)\s+was\s+a\s+mistake\b|\bwithout\s+(?:that|your|the)\s+(?:last\s+)?" + _EDIT + (
-        r"\b|\bto\s+(?:its|the|their)\s+(?:original|previous|earlier|former)\s+(?:state|version|look|colou?r|place"
-        r"|position)"
-    ),
+    r"\b(?:undo|undone|undoing|revert(?:ed|ing)?|roll(?:ed)? ?back|rollback|rewind|retract(?:ed)?|rescind(?:ed)?"
+    r"|reinstate[d]?|nullif(?:y|ied)|backtrack"
+    r"|unwind|reversal|reversion|revoke[d]?|annul(?:led)?|ctrl ?\+? ?z|unmake|unapply)\b"
+    r"|\b(?:reverse|withdraw|withdrawn|cancel|cancell?ed|reset|reject|dismiss|take|discard|scrap|scratch|forget"
+    r"|disregard|ignore|drop|skip|erase|delete|remove|lose|ditch|not want|not keep|not like|never)\b[^,.]*?"
+    rf"\b(?:{_LAST} (?:\w+ )?{_EDIT}|(?:that|this|the|your|my) (?:\w+ )?(?:edits?|changes?|modifications?|adjustments?"
+    rf"|steps?|alterations?|tweaks?|revisions?)|{_DONE})"
+    rf"|\b{_LAST} (?:\w+ )?(?:edit|change|modification|adjustment|step|alteration|tweak|revision|operation|action"
+    rf"|instruction|request|command)s?\b"
+    rf"|\b(?:restore|return|revert|go|back|get|want|put|bring|prefer(?:red)?|liked|keep|reinstate|show|give|have|see"
+    rf"|use|load)\b.*\b(?:{_LAST} (?:version|state|picture|image|photo|look|result|one)|the way it (?:was|looked)"
+    rf"|how (?:it|things|everything) (?:was|were|looked)"
+    r"|as_it_was|(?:version|state|picture|image|photo|one) (?:from )?before\b|what was (?:there )?before|what (?:it|we"
+    r"|i) (?:was|had)|the (?:picture|image|photo|version|one) (?:\w+ )?(?:i|we|you|that) (?:had|existed|was|before))\b"
+    r"|^(?:\w+ )?(?:go|step|return|get|switch|change|take|bring|put|turn|roll|set|jump|come|move|back"
+    r"|give) (?:\w+ ){0,3}?back(?:wards?)?\b(?! ?ground| to the (?:left|right|top|bottom|middle|cent)| (?:in|on|at) )"
+    r"|^back(?: to\b.*| up)?$|^back to\b|\b(?:one|a) step back\b|\bback up\b|\bnever ?mind\b|^(?:please )?(?:restore"
+    r"|reverse|withdraw|cancel|reset|return)(?: (?:it|that|this|everything|please))*$"
+    r"|^(?:scratch|forget|cancel|disregard|ignore|scrap|reset|withdraw|reverse|take) (?:(?:about )?(?:that|this|it"
+    r"|everything)(?: (?:last )?(?:one|thing|bit|idea|part))?)(?: back)?(?:,| please|$| and)"
+    r"|\bforget about\b|\bforget it\b|\bit never happened\b|\bdid not happen\b|\bhad never (?:been"
+    r"|happened)[^,.]*$(?<=done)|\b(?:before|prior to) (?:you|we|i|your|that|my) (?:did|changed|made|last|latest"
+    r"|previous|edit|change)\b"
+    r"|\b(?:go|can we|let us) back\b|\bliked? (?:it|the picture|things) (?:better|more) before\b|\bwas better before\b"
+    r"|\bbetter before\b"
+    rf"|\bto (?:its|the|their) {_LAST} (?:state|version|look|colou?r|place|position|condition)\b|\b(?:as|like|how"
+    rf"|the way) (?:it|they|things?|everything|the \w+) (?:was|were|looked|used to be)(?: (?:before|like|originally"
+    rf"|previously|at first|earlier|a moment ago))?$"
+    r"|\bwithout (?:that|your|the) (?:last )?(?:edit|change|step|modification)\b"
+    r"|\b(?:edit|change|modification|adjustment|step|alteration|tweak|revision|operation|action)\b.*\b(?:withdrawn"
+    r"|reversed|cancell?ed|taken back|discarded|removed|dropped|scrapped|rolled back|erased)\b",
     re.IGNORECASE,
-)  # fmt: skip
-"""A clause that takes an earlier edit back."""
+)
+"""A sentence that takes an earlier edit back."""
+REGRET = re.compile(
+    r"\bon second thoughts?\b|\bchanged my mind\b|\b(?:that|it|this) was a mistake\b|\bwrong idea\b"
+    r"|\bi have reconsidered\b|\bon reflection\b",
+    re.IGNORECASE,
+)
+"""A sentence that takes an edit back if nothing beside it asks for one."""
 BACK = re.compile(
-    r"^(?:put|bring|add|get|give|place)\s+(?:back\s+(?P<after>.+)|(?P<before>.+?)\s+back)\b(?!\s*(?:ground|side|row"
-    r"|wall|of|to\s+the\s+back))",
+    r"^(?:put|bring|add|get|give|place|restore|return|reinstate|undo|revert|reverse|cancel"
+    r"|withdraw) (?:back )?(?P<thing>(?:the|that|this|my|his|her|a|an) [^,.]+?)(?: back)?$",
     re.IGNORECASE,
 )
-"""A clause that brings back what was removed."""
-UNDONE = re.compile(
-    r"^(?:undo|revert|reverse|withdraw|cancel|restore|return|forget(?:\s+about)?|never\s*mind|take\s+back|drop"
-    r"|scrap|reset)\s+(?P<thing>(?:the|that|this|a|an|my|your)\s+.+)$",
+"""A clause that brings a thing back; only where it says "back", or by the verb alone."""
+AGAIN = re.compile(
+    r"\b(?:again|once more|repeat|same again|the same|ditto|likewise|twice|duplicate|copy|clone|of_kind|companion"
+    r"|more of (?:those|these|that|them|it)|"
+    r"(?:just|exactly) like (?:it|that|the last one|the one before)|one more|another|identical one|further instance"
+    r"|same thing"
+    r"|do it over)\b",
     re.IGNORECASE,
 )
-"""An undo that may name the thing."""
-_LATER = r"(?:later|subsequent|following|future|further|upcoming|coming|next|remaining|new(?:ly)?(?:\s+added)?)"
+"""What repeats an edit."""
+_LATER = r"(?:later|subsequent|following|future|further|upcoming|coming|remaining|new(?:ly added)?|next)"
+_ADD = (
+    r"(?:add|adds|added|adding|put|place|placed|insert|inserted|draw|drawn|introduce[d]?|ask(?:ed)?(?: for)?"
+    r"|request(?:ed)?|appears?|appended|created?|include[d]?|bring|brought|comes?|made|make|paste[d]?|drop(?:ped)?"
+    r"|give|gives|given|show(?:s|n)? up|joins?|generated?|tell|enters?|arrives?|render(?:ed)?|goes|do|edit|change)"
+)
+_ALL = (
+    r"(?:every|everything|all|any|anything|each|whatever|always|whenever|whichever|no matter|stuff|things|objects"
+    r"|items|elements|additions|shapes|insertions|ones|only|default|consistently)"
+)
 STANDING = re.compile(
-    r"(?:\b(?:from|starting|beginning)\s+(?:now|here|this\s+point|this|today)(?:\s+on(?:wards?)?|\s+onwards?"
-    r"|\s+forwards?)?\b(?!\s+to\b)|\bhence\s*forth\b|\bhereafter\b|\bthereafter\b|\bgoing\s+forwards?\b"
-    r"|\bmoving\s+forwards?\b|\bin\s+(?:the\s+)?future\b|\bfor\s+the\s+rest\b(?:\s+of\s+(?:the|this)\s+(?:session"
-    r"|conversation|edits?))?|\bin\s+what\s+follows\b|\bafter\s+this\b(?!\s+one)"
-    rf"|\b(?:all|any|every|each|everything|anything|whatever)\s+(?:of\s+)?(?:the\s+|your\s+"
-    rf"|my\s+)?(?:other\s+)?{_LATER}\b(?:\s+(?:{_EDIT}|objects?|things?|items?|additions?|shapes?|elements?|ones?"
-    rf"|parts?)\b)?"
-    rf"|\b(?:the|your|my)\s+(?:later|subsequent|following|future|further|upcoming|remaining)\s+(?:{_EDIT}|objects?"
-    rf"|things?|items?|additions?|shapes?|elements?)\b"
-    r"|\b(?:everything|anything|whatever|all|every\s*thing|each\s+thing|all\s+things|things"
-    r"|objects|every\s+\w+|each\s+\w+|all\s+\w+)\s+(?:else\s+)?(?:that\s+)?(?:you(?:'ll"
-    r"|\s+will)?|we(?:'ll|\s+will)?|i(?:'ll|\s+will)?|gets?|is|are|comes?"
-    r"|will\s+be)\s+(?:\w+\s+)?(?:add|put|place|draw|make|insert|change|edit|ask|added|placed"
-    r"|drawn|put|later|next|after|do|create)\b(?:\s+(?:in|for|from\s+\w+(?:\s+on)?|later|next"
-    r"|afterwards?|after\s+\w+|to\s+\w+))*"
-    r"|\bnew\s+(?:things|objects|additions|items|shapes)\b|^always\b|\bfor\s+(?:all|every"
-    r"|the)\s+(?:\w+\s+)?(?:edits|additions|changes|steps|turns)\b|\btill\s+further\s+notice\b"
-    r"|\buntil\s+i\s+say\b.*)",
-    re.IGNORECASE,
-)  # fmt: skip
-"""Words of an order for edits that come later."""
-_NOUNS = (
-    r"(?:image|picture|photo|photograph|scene|shot|frame|view|canvas|screen|composition|everything|snapshot"
-    r"|painting\s+itself)"
-)
-PICTURE = re.compile(
-    rf"(?:(?:the|this|that|my|our|all\s+of\s+the|entire|whole)\s+)+(?:(?:whole|entire|complete"
-    rf"|full)\s+)?{_NOUNS}(?!\s+(?:of|frame|on|hanging|above|behind|next)\b|'s\s+(?:frame))"
-    rf"|{_NOUNS}$|everything\b|(?:the\s+)?(?:whole|entire|overall)\s+(?:thing|lot|{_NOUNS})|(?:all\s+of\s+(?:it"
-    rf"|this)|it\s+all|all\s+the\s+colou?rs)",
+    r"\b(?:from|starting|beginning|as of) (?:now|here|this point|this(?= on)|today(?= on)|this (?:moment|turn|step"
+    r"|edit)|the next \w+|with the next \w+)\b(?: on(?:wards?)?| onwards?| forwards?)?(?! to\b)|\bfrom here (?:on"
+    r"|out)\b"
+    r"|\b(?:hence ?forth|hence ?forward|hereafter|thereafter)\b|\b(?:going|moving|looking) forwards?\b"
+    r"|\bin (?:the )?future\b(?! edit)"
+    r"|\bfor the (?:rest|remainder)\b(?: of (?:the|this|our) (?:session|conversation|edits?|chat))|\bin what follows\b"
+    r"|\buntil (?:i|further)\b|\btill (?:i|further)\b|\bstanding (?:order|instruction|rule)\b|\bnew rule\b"
+    r"|\b(?:additions|insertions|things|objects|ones|items|shapes|elements|everything|anything|whatever|all) (?:that "
+    r"|which )?(?:will |may |might )?(?:follow|come)s?\b"
+    rf"|\b{_ALL}\b[^.]*?\b(?:after (?:this|that|now)|in the turns to come|to come|later on|later|next|afterwards"
+    rf"|from this point|in future)\b"
+    rf"|\b{_ALL}\b (?:of )?(?:the |your |my |other |else )*(?:\w+ )?(?:that |which )?(?:gets?|is|are|you|we|i|you will"
+    rf"|we will|i will|i'll|you'll|we'll|you are|we are|i am|you're|will be)(?: going to| about to| ever| have me"
+    rf"| want| will)? (?:\w+ )?{_ADD}\b"
+    rf"|\b(?:(?:all|any|every|each|everything|anything|whatever) (?:of )?(?:the |your |my "
+    rf"|other )*{_LATER}\b (?:\w+ )?(?:edits?|changes?|objects?|things?|items?|additions?|shapes?|elements?|ones?"
+    rf"|parts?|insertions?|stuff|pieces?|turns?|steps?)|(?:the|your|my|these|those) {_LATER}\b (?:\w+ )?(?:edits"
+    rf"|changes|objects|things|items|additions|shapes|elements|ones|parts|insertions|stuff|pieces|turns|steps))\b"
+    rf"|\b(?:all|any|every|each|future|later|subsequent|upcoming) (?:\w+ )?(?:additions|insertions|addition"
+    rf"|insertion)\b|\bnew (?:things|objects|additions|items|shapes|elements|stuff|ones)\b|\b(?:anything|everything"
+    rf"|whatever|something|things|stuff) (?:new|else new|added|(?:is |are |be )?newly)\b"
+    rf"|\b(?:every|each|any) ?time (?:that )?(?:you|i|we) (?:\w+ ){{0,4}}(?:add|ask|put|insert|place|draw|request|want"
+    rf"|tell)\b|\bwhenever\b|\b(?:when|if) (?:you|i|we) (?:\w+ ){{0,4}}(?:add|put|insert|place"
+    rf"|draw|ask)\b|\bnext (?:objects|things|items|additions|ones|elements|shapes)\b|^always\b|\bkeep (?:adding|using"
+    rf"|to)\b|\b(?:each|every|any) (?:object|thing|item|element|addition|shape)s? (?:(?:that|you|i|we|to be|is|are"
+    rf"|will be|gets?) )*(?:added|inserted|introduced|drawn|created|add|insert|draw)\b"
+    r"|\bfor (?:all|every) (?:\w+ )?(?:edits|additions|changes|steps|turns)\b|\bmake all later\b|\b(?:after this"
+    r"|from this point)\b(?=,? (?:only|everything|all|every|any|whatever|should|must|use|make|on))",
     re.IGNORECASE,
 )
-"""Words for the edited picture."""
-PROPERTY = re.compile(
-    r"\b(?:brightness|contrast|saturation|exposure|hue|tint|(?:colou?r\s+)?tone|tones|(?:colou?r\s+)?temperature"
-    r"|lighting|vibrance|gamma|warmth|style|weather|season|filter|sepia|vignette|vibe|mood|atmosphere|ambience"
-    r"|(?:all\s+(?:of\s+)?|overall\s+|the\s+)colou?rs(?!\s+of\b)|time\s+of\s+day|background)\b",
-    re.IGNORECASE,
-)
-"""What the whole picture has."""
-TONE = re.compile(
-    r"\b(?:(?:much|a\s+(?:bit|little|lot|touch)|slightly|more|less|somewhat|even|far|way)\s+)*(?:bright(?:er|en)?"
-    r"|dark(?:er|en)?|light(?:er|en)|warm(?:er)?|cool(?:er)?|cold(?:er)?|dim(?:mer)?|sharp(?:er)?|blurr(?:y|ier)"
-    r"|sunn(?:y|ier)|snowy|rainy|foggy"
-    r"|black[\s-]+and[\s-]+white|b\s*&\s*w|b/w|gr[ea]y\s*-?\s*scale|monochrom(?:e|atic)|sepia|vintage|retro"
-    r"|colou?rless|colou?rful|desaturated|saturated|vivid|vibrant|faded|moody|cinematic|winter(?:y)?|summer(?:y)?"
-    r"|autumn(?:al)?|night|nighttime|daytime|day|dusk|dawn|sunset|sunrise|(?:an?\s+)?(?:oil\s+)?painting"
-    r"|(?:pencil\s+)?sketch|cartoon(?:ish)?|anime|watercolou?r|shades\s+of\s+gr[ea]y)\b",
-    re.IGNORECASE,
-)
-"""How the whole picture can look."""
-ONLY_TONE = re.compile(
-    r"^(?:look\s+(?:like\s+)?|appear\s+|be\s+|become\s+|a\s+|an\s+|into\s+|to\s+|in\s+|as\s+|feel\s+|and\s+|all\s+"
-    r"|it\s+(?:was\s+)?|(?:much|bit|little|lot|touch|slightly|more|less|somewhat|even|far|way)\s+)*$",
-    re.IGNORECASE,
-)
-"""What may stand before such a word in "make it look brighter"."""
+"""An order for edits that come later: words for all that comes, and words for later or for adding."""
 GEOMETRIC = re.compile(
-    r"\b(?:flip(?:ped)?|mirror(?:ed)?(?:\s+image)?|rotate[ds]?|rotation|upside\s+down|crop(?:ped)?(?!\s+out\s+the)"
-    r"|zoom(?:ed)?|tilt(?:ed)?|reflect(?:ed)?|flop|stretch(?:ed)?|resize[d]?|rescale[d]?|scale\s+(?:up|down)"
-    r"|turn\s+.*\b(?:\d+|ninety|around|sideways|left|right)\b|left\s+(?:and|to|with|for)\s+right|left[\s-]+right"
-    r"|horizontally|vertically|back\s+to\s+front|inverted\s+left)\b",
+    r"\b(?:flip\w*|mirror\w*|rotat\w+|upside[- ]down|crop(?:ped|ping)?(?! out (?:the|that|this|it)\b)|zoom\w*"
+    r"|tilt(?:ed)?|reflect(?:ed|ion)?|flop(?:ped)?|stretch(?:ed)?"
+    r"|resize[d]?|rescale[d]?|scale (?:up|down)|turn .*\b(?:\d+|ninety|around|sideways|left|right)|left (?:and|to|with"
+    r"|for|becomes?) (?:the )?right|left[\s-]+(?:to[\s-]+)?right|right (?:and|to|with|for) (?:the )?left"
+    r"|horizontally|vertically|back to front|inverted left|sideways|other way (?:a?round|about)|vice versa"
+    r"|opposite (?:way|direction|side)s?|backwards?|revers(?:e|ed|ing)"
+    r"|left (?:be|become|becomes|is|to be) (?:the |on the )?right|left .*\bright.*(?:around|vice|swap|trade|exchange"
+    r"|switch)|facing the other way)\b",
     re.IGNORECASE,
 )
 """Edits of the whole picture that move what is in it."""
-GLOBAL_VERB = re.compile(
-    r"^(?:brighten|darken|lighten|desaturate|saturate|invert|mirror|crop|zoom|blur|sharpen|warm|cool|flip|rotate"
-    r"|tilt|dim|colou?rize|reflect|apply|adjust|increase|decrease|reduce|raise|lower|boost|enhance|bump"
-    r"|tone)\b(?:\s+(?:it|this|up|down|in|out|things))*",
+PROPERTY = re.compile(
+    r"\b(?:brightness|contrast|saturation|exposure|lighting|lights?|luminance|lightness|illumination|vibrance|gamma"
+    r"|warmth|temperature|balance|tones|colou?rs|hues|palette|mood|atmosphere|tonality|sharpness)\b",
     re.IGNORECASE,
 )
-"""Verbs that alone ask for an edit of the whole picture."""
-COLOURED = re.compile(
-    rf"(?:^|\s)(?:(?:in|into|to|as|be|become|look|all|completely|entirely"
-    rf"|from\s+\w+\s+to)\s+)*(?:the\s+colou?r\s+)?(?:an?\s+)?(?P<colour>{COLOUR}(?:\s+(?:and"
-    rf"|with)\s+{COLOUR})?)(?:\s+(?:in\s+)?(?:colou?r(?:ed)?|one|ones|tone|shade|hue|version))?(?:\s+instead)?$",
-    re.IGNORECASE,
-)
-"""A colour at the end of a clause: "blue", "into a blue one"."""
-LOOKS = re.compile(
-    r"\s(?:(?:a\s+(?:bit|little|lot)|much|slightly|even|way|twice|half|far|more|less|really|very|look|appear|be"
-    r"|become|to\s+be|into)\s+)*(?P<state>bigger|larger|smaller|taller|shorter|longer|wider|thinner|thicker|older"
-    r"|younger|huge|tiny|rounder|brighter|darker|lighter|shiny|shinier|transparent|wooden|golden|metallic|furry"
-    r"|fluffy|wet|dry|open|closed|happy|sad|angry|striped|spotted|blurry|sharp(?:er)?|glow(?:ing)?|smile|wave|sleep"
-    r"|run|sit|stand|jump|dance|fly|twice\s+as\s+(?:big|large)|as\s+(?:big|large)\s+as\s+.+|like\s+.+|more\s+\w+"
-    r"|less\s+\w+|different|another\s+colou?r|(?:a\s+)?different\s+colou?r|wear\s+.+|hold\s+.+|look\s+.+|face\s+.+"
-    r"|upside\s+down)$",
-    re.IGNORECASE,
-)
-"""How a thing can come to look: "bigger", "like a tiger"."""
+"""What a picture has as a whole."""
 _OWN = (
-    "the a an to of with in on at it this that these and from for his her its my please picture image photo make "
-    "is into"
+    "the a an to of with in on at it this that these and from for his her its my please picture image photo make is "
+    "into i you we do does be there here one should would could can have what how if so or not no but now just add put "
+    "remove want like let some all everything than by as up out"
 )
 _FOREIGN = (
-    "un une le la les el los las der die das den dem einen einem eine ein et y und il lo gli uno una del della dem "
-    "des du au aux "
-    "por para con en sur dans sous auf mit zum zur de het een van op met och ett och na do da em os um uma w i z v s se"
-)  # fmt: skip
+    "un une le la les el los las der die das den dem einen einem eine ein et y und il lo gli uno una del della dem des "
+    "du au aux por para con en sur dans sous auf mit zum zur de het een van op met och ett och na do da em os um uma w "
+    "i v s se"
+)
 _KNOWN = frozenset(_OWN.split())
 _OTHERS = frozenset(_FOREIGN.split()) - _KNOWN
 

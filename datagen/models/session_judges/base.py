@@ -21,7 +21,7 @@ KINDS: tuple[str, ...] = get_args(RelationKind)
 - `order`: one of them moves all that the picture shows (a flip, turn, crop or zoom), and the other one edits a part or
   moves all too, whatever their words say. A global change of colour, light or style moves nothing.
 - `dangling`: the later turn's words rely on the words of the earlier one: it, another, undo that.
-- `standing_order`: the earlier turn is an order for all later ones.
+- `standing_order`: the earlier turn is an order for later ones, and the later one brings something new.
 - `unknown`: one of them was not understood, so that they may conflict in any way.
 """
 REACHING: frozenset[str] = frozenset(("dangling", "standing_order"))

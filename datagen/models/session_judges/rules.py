@@ -73,8 +73,10 @@ class _Reading:
             number = before["turn"]
             if is_unknown(turn) or is_unknown(before):
                 self._note(number, turn, "unknown", "one of the two instructions is not understood")
-            elif is_standing(before):
+            elif is_standing(before) and (brings(turn) or is_standing(turn)):
                 self._note(number, turn, "standing_order", "an earlier turn is an order for all later ones")
+            elif is_standing(before) and not brings(before):
+                continue
             elif (is_geometric(turn) or is_geometric(before)) and not is_standing(turn):
                 self._relate_movement(before, turn)
             elif is_global(turn) and is_global(before) and not is_standing(turn) and self._restores(before, turn, None):
@@ -94,7 +96,7 @@ class _Reading:
         if part["op"] == "undo":
             self._undo(index, part, box)
             return
-        self._relate_places(turn, part)
+        self._relate_places(turn, part, box)
         thing = self._added(turn, part, box) if part["op"] == "add" else self._edited(turn, part, box)
         if number not in thing.turns:
             thing.turns.append(number)
@@ -102,11 +104,15 @@ class _Reading:
             thing.boxes.append(box)
         self.things.last = thing
 
-    def _relate_places(self, turn: Turn, part: Part) -> None:
+    def _relate_places(self, turn: Turn, part: Part, box: Box | None) -> None:
         """Relations to what the names in a phrase of place stand for."""
         for name in part["refers_to"]:
             pointing = name.lower() in _POINTING
-            thing = self.things.last if pointing else self.things.relied_on(name)
+            thing = (
+                self.things.last
+                if pointing
+                else self.things.relied_on(name, holds=box if part["op"] == "add" else None)
+            )
             if pointing:
                 self._dangle(turn, thing, name)
             if thing:
@@ -132,9 +138,9 @@ class _Reading:
         elif gone := self.things.removed(name, box):
             self._note(gone.gone, turn, "undo", f"{gone.name} is there again")
             self._touch(gone, turn, except_for=gone.gone)
-        elif other and not other.gone and box and any(overlaps(box, own) for own in other.boxes):
+        elif other and not other.gone and box and part["count"] == 1 and other.number == 1 and _agree(other, name, box):
             self._touch(other, turn)
-        thing = self.things.add(name, box=box, turn=number)
+        thing = self.things.add(name, box=box, turn=number, number=part["count"])
         thing.brought.append(number)
         return thing
 
@@ -149,7 +155,7 @@ class _Reading:
         pointing = "pronoun" in part["cues"] and not name
         thing = self.things.pointed_at(box) if pointing else self.things.find(name, box)
         if "one_of" in part["cues"]:
-            thing = self._one_of(turn, name, thing)
+            thing = self._one_of(turn, name, thing, box)
         elif pointing or (not name and not part["renamed_to"]):
             self._dangle(turn, thing, "it")
         if thing is None:
@@ -159,9 +165,9 @@ class _Reading:
         self._rename(thing, part, number)
         return thing
 
-    def _one_of(self, turn: Turn, name: str, thing: Thing | None) -> Thing | None:
+    def _one_of(self, turn: Turn, name: str, thing: Thing | None, box: Box | None) -> Thing | None:
         """None, as one of several is a thing of its own; it needs the turn that brought them all."""
-        several = thing or (self.things.relied_on(name) if name else self.things.last)
+        several = (self.things.several(name, box) or thing or self.things.relied_on(name)) if name else self.things.last
         if not name:
             self._dangle(turn, several, "one of them")
         for first in several.brought if several else ():
@@ -212,6 +218,11 @@ class _Reading:
         return is_restored(self.states, earlier=earlier, later=later, box=box)
 
 
+def _agree(thing: Thing, name: str, box: Box) -> bool:
+    """Whether a thing may be what a name in a box means."""
+    return not contradicts(thing.name, name) and any(overlaps(box, own) for own in thing.boxes)
+
+
 def _reasons_for(thing: Thing, name: str, *, pointing: bool) -> list[int]:
     """The turns without which a phrase of place would not find its thing: that brought it, or gave it that name."""
     renamed = [
@@ -252,6 +263,11 @@ def box_of(turn: Turn) -> Box | None:
 def is_unknown(turn: Turn) -> bool:
     """Whether an instruction was not understood."""
     return any(part["op"] == "unknown" for part in turn["parts"])
+
+
+def brings(turn: Turn) -> bool:
+    """Whether a turn puts something new into the picture."""
+    return any(part["op"] in ("add", "replace") for part in turn["parts"])
 
 
 def is_standing(turn: Turn) -> bool:

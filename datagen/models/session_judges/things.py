@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from datagen.core.fields import Box
 from datagen.imaging.geometry import iou
-from datagen.models.grammar import kind_of, may_be_same
+from datagen.models.grammar import contradicts, kind_of, may_be_same, share_noun
 
 _LEAST_IOU = 0.3
 _LEAST_COVERED = 0.6
@@ -31,6 +31,8 @@ class Thing:
     """The turns that gave it a name, with the name."""
     gone: int = 0
     """The turn that removed it; 0 if it is there."""
+    number: int = 1
+    """How many equal things it stands for; 0 for several without a number."""
 
     @property
     def name(self) -> str:
@@ -43,7 +45,11 @@ class Thing:
 
     def lies_in(self, box: Box | None) -> bool:
         """Whether an edit in `box` is surely of this thing, whatever it is called."""
-        return box is not None and any(iou(box, own) >= _SAME_PLACE for own in self.boxes)
+        return box is not None and self.number == 1 and any(iou(box, own) >= _SAME_PLACE for own in self.boxes)
+
+    def holds(self, box: Box | None) -> bool:
+        """Whether a box lies inside one of its own."""
+        return box is not None and any(covered(box, own) >= _LEAST_COVERED for own in self.boxes)
 
     def is_called(self, name: str) -> bool:
         """Whether a name may be its newest one."""
@@ -52,11 +58,14 @@ class Thing:
 
 def overlaps(one: Box, other: Box) -> bool:
     """Whether two boxes are of one place: 0.3 of their union is shared, or 0.6 of the smaller one."""
-    if iou(one, other) >= _LEAST_IOU:
-        return True
-    width, height = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return width > 0 and height > 0 and min(areas) > 0 and width * height >= _LEAST_COVERED * min(areas)
+    return iou(one, other) >= _LEAST_IOU or max(covered(one, other), covered(other, one)) >= _LEAST_COVERED
+
+
+def covered(box: Box, by: Box) -> float:
+    """The share of a box that another one covers."""
+    width, height = (max(0, min(box[i + 2], by[i + 2]) - max(box[i], by[i])) for i in (0, 1))
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return width * height / area if area > 0 else 0.0
 
 
 class Things:
@@ -67,9 +76,9 @@ class Things:
         self.last: Thing | None = None
         """The thing that was edited last."""
 
-    def add(self, name: str, *, box: Box | None, turn: int) -> Thing:
+    def add(self, name: str, *, box: Box | None, turn: int, number: int = 1) -> Thing:
         """A new thing, as turn `turn` names it."""
-        thing = Thing([name], [box] if box else [], [], [], [(turn, name)])
+        thing = Thing([name], [box] if box else [], [], [], [(turn, name)], number=number)
         self.all.append(thing)
         return thing
 
@@ -79,7 +88,9 @@ class Things:
         for thing in there:
             if thing.is_called(name) and thing.may_lie_in(box):
                 return thing
-        return next((thing for thing in there if thing.lies_in(box)), None)
+        # Another name for it: one with a word in common, or any name where the boxes agree.
+        alike = (each for each in there if share_noun(name, each.name) and each.boxes and each.may_lie_in(box) and box)
+        return next(alike, None) or next((thing for thing in there if thing.lies_in(box)), None)
 
     def pointed_at(self, box: Box | None) -> Thing | None:
         """The thing that a pronoun means: the last one, or the newest in `box` if the last is elsewhere."""
@@ -98,9 +109,16 @@ class Things:
         kind = kind_of(name)
         return next((thing for thing in self._newest_first() if kind and kind_of(thing.name) == kind), None)
 
-    def relied_on(self, name: str) -> Thing | None:
-        """The newest thing that a phrase of place names."""
-        return next((thing for thing in self._newest_first() if not thing.gone and thing.is_called(name)), None)
+    def relied_on(self, name: str, *, holds: Box | None = None) -> Thing | None:
+        """The newest thing that a phrase of place names; else, by another name, the newest around the box `holds`."""
+        there = [thing for thing in self._newest_first() if not thing.gone]
+        called = next((thing for thing in there if thing.is_called(name)), None)
+        return called or next((each for each in there if each.holds(holds) and not contradicts(name, each.name)), None)
+
+    def several(self, name: str, box: Box | None) -> Thing | None:
+        """The newest equal things of which one in `box`, by another name than theirs, may be one."""
+        counted = (thing for thing in self._newest_first() if thing.number != 1 and not thing.gone)
+        return next((each for each in counted if each.holds(box) and not contradicts(name, each.name)), None)
 
     def forget_places(self) -> None:
         """After a flip or the like nothing is where it was."""
