@@ -37,7 +37,10 @@ def measure(
     sessions: Annotated[int, typer.Option(min=1, help="Sessions of each wording.", metavar="N")] = 90,
     seed: Annotated[int, typer.Option(min=0, help="Which sessions are drawn.")] = 0,
     split: Annotated[
-        WorldSplit, typer.Option(help="Photographs, wording and damage that nothing was tuned on, or those that were.")
+        WorldSplit,
+        typer.Option(
+            help="Photographs and wording that nothing was tuned on, with kinds of damage of their own, or the others."
+        ),
     ] = WorldSplit.held_out,
     no_encoder: Annotated[
         bool, typer.Option("--no-encoder", help="Measure no box rule that needs a pretrained network.")
