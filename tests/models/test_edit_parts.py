@@ -306,7 +306,7 @@ def test_what_asks_for_no_edit_is_unknown(text: str) -> None:
     assert short(text) == [("unknown", "", "")]
 
 
-ASKED = (
+ORDERS = (
     *("add a red kite at the top left", "remove the kite", "replace the bench with a green tree", "make the kite blue"),
     *("move the bench so that it is on the right", "put a lamp on the bench", "take it away", "make it blue"),
     *("remove one of the two kites", "make the whole picture brighter", "flip the picture horizontally"),
@@ -327,9 +327,9 @@ REMARKS = ("", "Nice, thank you. ", "Hello there! ", "This is a lovely photo. ",
 
 
 @settings(max_examples=example_count(100), deadline=None)
-@given(st.sampled_from(ASKED), st.sampled_from(BEFORE), st.sampled_from(AFTER), st.sampled_from(REMARKS))
-def test_polite_words_remarks_and_what_stays_change_nothing(asked: str, before: str, after: str, remark: str) -> None:
-    assert decompose_edit(f"{remark}{before}{asked}{after}.") == decompose_edit(asked)
+@given(st.sampled_from(ORDERS), st.sampled_from(BEFORE), st.sampled_from(AFTER), st.sampled_from(REMARKS))
+def test_polite_words_remarks_and_what_stays_change_nothing(order: str, before: str, after: str, remark: str) -> None:
+    assert decompose_edit(f"{remark}{before}{order}{after}.") == decompose_edit(order)
 
 
 @pytest.mark.parametrize(
