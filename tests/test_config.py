@@ -19,6 +19,7 @@ from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
 from datagen.sources.base import ForeignOptions
+from datagen.train.config import load_training
 
 HEAD = """\
 pipeline: toy
@@ -426,8 +427,10 @@ def test_a_wrong_set(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_the_shipped_configs_are_sound(tmp_path: Path) -> None:
-    configs = sorted(Path("configs").rglob("*.yaml"))
+    trainings = sorted(Path("configs/train").glob("*.yaml"))
+    configs = sorted({*Path("configs").rglob("*.yaml")} - {*trainings})
     assert configs
+    assert [load_training(training).steps for training in trainings]
     for config in configs:
         text = yaml.safe_load(config.read_text())
         sets = [mixing({"edit": finished(tmp_path / "finished", limit=2)})] if text["source"]["kind"] == "mix" else []
