@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.train.data.flip import flipped_box, flipped_words
@@ -52,6 +52,7 @@ SIDES = st.sampled_from(["on the left", "to the right", "the left side", "leftmo
 WORDS = st.sampled_from(["add", "a", "red", "cup", "dog", "house", "and", "with", "green", "hat"])
 
 
+@settings(deadline=None)  # the first example imports
 @given(st.lists(st.one_of(SIDES, WORDS), max_size=8).map(" ".join))
 def test_mirrored_twice_is_as_it_was(text: str) -> None:
     once = flipped_words(text)
@@ -59,6 +60,7 @@ def test_mirrored_twice_is_as_it_was(text: str) -> None:
         assert flipped_words(once) == text
 
 
+@settings(deadline=None)  # the first example imports
 @given(st.integers(1, 50), st.integers(0, 49), st.integers(0, 50))
 def test_a_box_mirrored_twice_is_as_it_was(width: int, x0: int, x1: int) -> None:
     box = (float(x0), 1.0, float(x1), 2.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.train.data.framing import frame, nearest_size, shows
@@ -13,6 +13,7 @@ SIZES = st.tuples(SIDES, SIDES)
 SHARE = st.floats(0, 1)
 
 
+@settings(deadline=None)  # the first example imports
 @given(SIZES, SIZES, SHARE)
 def test_a_picture_is_not_distorted_and_covers(picture: tuple[int, int], size: tuple[int, int], draw: float) -> None:
     framing = frame(picture, size, boxes=[], draw=draw)
@@ -23,6 +24,7 @@ def test_a_picture_is_not_distorted_and_covers(picture: tuple[int, int], size: t
     assert any(framing.scaled[axis] == size[axis] for axis in (0, 1))
 
 
+@settings(deadline=None)  # the first example imports
 @given(SIZES, SIZES, SHARE, st.tuples(SHARE, SHARE, SHARE, SHARE))
 def test_a_box_that_fits_is_seen_whole(
     picture: tuple[int, int], size: tuple[int, int], draw: float, shares: tuple[float, float, float, float]

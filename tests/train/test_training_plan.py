@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen.train.data.plan import TrainingPlan, bucket_members, share_of_rank
@@ -34,6 +34,7 @@ def steps_of(plan: TrainingPlan, epochs: int) -> int:
     return sum(plan.epoch_length(epoch) for epoch in range(epochs))
 
 
+@settings(deadline=None)  # the first example imports
 @given(plans(weights=(1.0,)))
 def test_in_some_epochs_every_sample_is_shown_equally_often_but_for_what_waits_for_its_batch(
     made: tuple[TrainingPlan, dict],
@@ -50,6 +51,7 @@ def test_in_some_epochs_every_sample_is_shown_equally_often_but_for_what_waits_f
         assert missing == (epochs * len(members)) % what["size"]
 
 
+@settings(deadline=None)  # the first example imports
 @given(plans())
 def test_a_batch_is_of_one_bucket_and_whole(made: tuple[TrainingPlan, dict]) -> None:
     plan, what = made
@@ -59,6 +61,7 @@ def test_a_batch_is_of_one_bucket_and_whole(made: tuple[TrainingPlan, dict]) -> 
         assert all(entry.sample in what["buckets"][batch.bucket][entry.dataset] for entry in batch.entries)
 
 
+@settings(deadline=None)  # the first example imports
 @given(plans())
 def test_any_step_is_found_without_those_before_it(made: tuple[TrainingPlan, dict]) -> None:
     plan, what = made
@@ -68,6 +71,7 @@ def test_any_step_is_found_without_those_before_it(made: tuple[TrainingPlan, dic
     assert forwards == [again[step] for step in reversed(range(number))][::-1]
 
 
+@settings(deadline=None)  # the first example imports
 @given(plans())
 def test_no_draw_is_used_twice(made: tuple[TrainingPlan, dict]) -> None:
     plan, _ = made
@@ -99,6 +103,7 @@ def test_buckets_of_one_epoch_are_mixed() -> None:
     assert sum(one != other for one, other in pairwise(buckets)) > 8
 
 
+@settings(deadline=None)  # the first example imports
 @given(plans(), st.integers(1, 5))
 def test_ranks_share_a_batch_in_its_order(made: tuple[TrainingPlan, dict], ranks: int) -> None:
     plan, what = made
