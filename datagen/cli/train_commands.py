@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from datagen.cli.common import INTERRUPTED, JsonOption, SetOption, app, print_json, print_text
-from datagen.core.errors import ConfigError, SetupError
+from datagen.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from datagen.core.fields import Box
@@ -37,11 +35,11 @@ def train(
     python -m datagen train configs/train/small.yaml
     python -m datagen train configs/train/small.yaml --set steps=4000 --set train=longer
     """
-    with _needs_packages():
-        from datagen.progress.training_text import TrainingDisplay
-        from datagen.train.config import load_training
-        from datagen.train.loop import train as train_it
-        from datagen.train.trial import try_out
+    _check_packages()
+    from datagen.progress.training_text import TrainingDisplay
+    from datagen.train.config import load_training
+    from datagen.train.loop import train as train_it
+    from datagen.train.trial import try_out
 
     training = load_training(config, sets=sets or [], out=out)
     if dry_run:
@@ -88,10 +86,10 @@ def edit(
     python -m datagen edit out/train/small photo.png "make the cup red"
     python -m datagen edit out/train/small photo.png "add a red star" --box 40,40,90,90 --to star.png
     """
-    with _needs_packages():
-        from datagen.train.editing import edit_picture, load_pipeline
-        from datagen.train.loop import device_of
-    import cv2
+    _check_packages()
+    from datagen.imaging.image import Image
+    from datagen.train.editing import edit_picture, load_pipeline
+    from datagen.train.gradients import device_of
 
     pipeline = load_pipeline(model, device=device_of(device))
     try:
@@ -101,7 +99,7 @@ def edit(
     edited = edit_picture(pipeline, data, instructions, boxes=[_box(text) for text in box or ()], seed=seed)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        to.with_suffix(".png").write_bytes(cv2.imencode(".png", edited[:, :, ::-1])[1].tobytes())
+        to.with_suffix(".png").write_bytes(Image.of(edited).encoded())
     except OSError as error:
         raise ConfigError(f"{to} cannot be written: {error.strerror}") from error
     print_text(f"{to.with_suffix('.png')}: {edited.shape[1]}x{edited.shape[0]}")
@@ -115,11 +113,8 @@ def _box(text: str) -> Box:
     return x0, y0, x1, y1
 
 
-@contextmanager
-def _needs_packages() -> Iterator[None]:
-    """Say which extra is missing where a package of the trainer cannot be imported."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").split(".")[0]
-        raise SetupError(f"the package '{package}' is missing; install it: pip install 'datagen[train]'") from error
+def _check_packages() -> None:
+    """Raise `SetupError` that names the extra where a package of the trainer is missing."""
+    from datagen.models.weights.packages import check_packages
+
+    check_packages(("torch", "diffusers"), extra="train")

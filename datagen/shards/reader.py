@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -205,8 +205,13 @@ class Sample:
 
     def _numbered(self, stem: str) -> list[str]:
         """Members `stem`_0, `stem`_1 and so on."""
-        found = (re.fullmatch(rf"{stem}_(\d+)\.\w+", name) for name in self.members)
-        return [match[0] for match in sorted((match for match in found if match), key=lambda match: int(match[1]))]
+        return numbered_members(self.members, stem)
+
+
+def numbered_members(names: Iterable[str], stem: str) -> list[str]:
+    """Of the names of a sample's members those of `stem`_0, `stem`_1 and so on, in the order of their numbers."""
+    found = (re.fullmatch(rf"{stem}_(\d+)\.\w+", name) for name in names)
+    return [match[0] for match in sorted((match for match in found if match), key=lambda match: int(match[1]))]
 
 
 def read_index(store: Store, *, also: Sequence[str] = ()) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from datagen.core.errors import ConfigError, nearest
-from datagen.core.options import Options
+from datagen.core.options import PACE, Options
 from datagen.core.redact import register_variables, variables_named_in
 from datagen.pipeline.config import Name, apply_set, validated
 from datagen.pipeline.yaml_file import Place, read_yaml
@@ -40,7 +40,7 @@ class DataOptions(Options):
     to it, never distorted."""
     flip: float = Field(default=0.5, ge=0, le=1)
     """How often a sample is mirrored, with its boxes and the words left and right."""
-    workers: int = Field(default=0, ge=0, le=256)
+    workers: Annotated[int, PACE] = Field(default=0, ge=0, le=256)
     """Processes that load ahead; with 0 it is done in threads. It changes the speed alone."""
 
     @field_validator("sizes")
@@ -93,13 +93,14 @@ class EvaluationOptions(Options):
 class TrainConfig(Options):
     """A whole config file."""
 
+    # What is marked PACE decides nothing about the weights: a training goes on with other values of it.
     train: Name
     """Its name."""
-    description: str = ""
+    description: Annotated[str, PACE] = ""
     """What it trains, for the model card."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seeds weights, order, noise, and all else that is drawn."""
-    out: str = ""
+    out: Annotated[str, PACE] = ""
     """Where checkpoints and the model go; `out/train/<its name>` if not given. `--out` goes before it."""
     data: DataOptions
     """What is trained on."""
@@ -118,13 +119,13 @@ class TrainConfig(Options):
     """Decay of the running mean of the weights, which is what the model is saved with; 0 saves the last weights."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of the computation; weights and optimizer stay fp32."""
-    device: str = "auto"
+    device: Annotated[str, PACE] = "auto"
     """`cpu`, `cuda`, `cuda:1`, ...; `auto` takes a GPU if there is one."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: Annotated[int | None, PACE] = Field(default=None, ge=1)
     """Cores of a computation on the CPU; torch's own choice if not given. Fewer are faster on a busy machine."""
-    checkpoints: CheckpointOptions = CheckpointOptions()
+    checkpoints: Annotated[CheckpointOptions, PACE] = CheckpointOptions()
     """When the state is stored."""
-    evaluation: EvaluationOptions = EvaluationOptions()
+    evaluation: Annotated[EvaluationOptions, PACE] = EvaluationOptions()
     """What is looked at on the way."""
 
     @model_validator(mode="after")

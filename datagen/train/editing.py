@@ -16,6 +16,7 @@ from datagen.core.fields import Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.imaging.image import Image, Pixels
 from datagen.train.data.framing import frame, nearest_size
+from datagen.train.loop import MODEL
 from datagen.train.models.small_net import SmallEditPipeline
 
 INDEX = "model_index.json"
@@ -24,8 +25,8 @@ INDEX = "model_index.json"
 def load_pipeline(model: str, *, device: torch.device) -> SmallEditPipeline:
     """The pipeline in a folder that `train` saved, or in the folder of the training itself. Raises `ConfigError`."""
     folder = Path(model)
-    if not (folder / INDEX).exists() and (folder / "model" / INDEX).exists():
-        folder = folder / "model"
+    if not (folder / INDEX).exists() and (folder / MODEL / INDEX).exists():
+        folder /= MODEL
     try:
         kind = json.loads((folder / INDEX).read_text("utf-8"))["_class_name"]
     except FileNotFoundError as error:

@@ -24,10 +24,12 @@ from PIL import Image as Pillow
 from torch import nn
 
 from datagen.core.errors import ConfigError, DataError, StoreError
+from datagen.core.options import decisive
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.loading import loaded
+from datagen.train.gradients import Gradients
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
 
@@ -96,19 +98,18 @@ def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    lock = filelock.FileLock(folder / "lock")
     try:
-        lock.acquire(timeout=0)
+        held = filelock.FileLock(folder / "lock").acquire(timeout=0)
     except filelock.Timeout as error:
         raise ConfigError(f"{folder}: another process trains there; wait for it, or choose another --out") from error
-    with lock:
+    with held:
         yield
 
 
 def _remember(prepared: Prepared, folder: Path) -> None:
     """Store what decides the weights, or raise `ConfigError` if what was begun in the folder has something else."""
     path = folder / CONFIG
-    now = _decisive(prepared)
+    now = {**decisive(prepared.config), "fingerprints": fingerprints_of(prepared.config)}
     if path.exists() and (folder / CHECKPOINTS).is_dir():
         before = yaml.safe_load(path.read_text("utf-8"))
         if different := sorted(name for name in {*now, *before} if now.get(name) != before.get(name)):
@@ -119,24 +120,6 @@ def _remember(prepared: Prepared, folder: Path) -> None:
     path.write_text(yaml.safe_dump(now, sort_keys=False), "utf-8")
 
 
-def _decisive(prepared: Prepared) -> dict[str, Any]:
-    """The options that decide the weights, and which datasets they are trained on."""
-    beside = {"out", "checkpoints", "device", "threads", "evaluation", "description"}
-    found = prepared.config.model_dump(mode="json", exclude=beside)
-    found["data"].pop("workers")
-    return {**found, "fingerprints": fingerprints_of(prepared.config)}
-
-
-def device_of(name: str) -> torch.device:
-    """The device of a config. Raises `ConfigError` if it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device: '{name}' cannot be used: {str(error).splitlines()[0]}") from error
-
-
 class _Training:
     """One training: its net, and what belongs to it."""
 
@@ -145,11 +128,8 @@ class _Training:
         self._config = config = prepared.config
         self._folder = folder
         self._watcher = watcher
-        self._device = device_of(config.device)
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
-        self._net: nn.Module = config.model.build().to(self._device)
+        self._gradients = Gradients(config)
+        self._net = self._gradients.net
         options = config.optimizer
         self._optimizer = torch.optim.AdamW(
             self._net.parameters(), lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
@@ -210,14 +190,7 @@ class _Training:
             group["lr"] = rate
         self._net.train()
         self._optimizer.zero_grad(set_to_none=True)
-        loss = 0.0
-        size = self._config.micro_batch or len(examples)
-        for start in range(0, len(examples), size):
-            part = examples[start : start + size]
-            losses, _ = self._losses(part, generator)
-            share = losses.sum() / len(examples)
-            share.backward()  # type: ignore[no-untyped-call]
-            loss += float(share.detach())
+        loss = self._gradients.add(examples, generator)
         norm = float(nn.utils.clip_grad_norm_(self._net.parameters(), self._config.optimizer.clip))
         self._step += 1
         if math.isfinite(norm) and math.isfinite(loss):
@@ -231,13 +204,6 @@ class _Training:
         report = StepReport(self._step, loss, norm, rate, len(examples) / taken)
         self._write_metrics(asdict(report))
         self._watcher.on_step(report)
-
-    def _losses(
-        self, examples: Sequence[TrainingExample], generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        batch = {name: value.to(self._device) for name, value in self._config.model.batch(examples).items()}
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
-            return self._config.model.losses(self._net, batch, generator)
 
     def _skip(self, loss: float) -> None:
         """Leave out an update whose gradient is not finite; too many of them end the training."""
@@ -261,9 +227,7 @@ class _Training:
         with self._averaged(), torch.no_grad():
             generator = torch.Generator().manual_seed(_seed_of(self._config.seed, 0))
             for group in by_size(examples):
-                for start in range(0, len(group), self._config.micro_batch or self._config.batch_size):
-                    part = group[start : start + (self._config.micro_batch or self._config.batch_size)]
-                    loss, when = self._losses(part, generator)
+                for loss, when in self._gradients.losses(group, generator):
                     losses.append(loss.float().cpu())
                     times.append(when.float().cpu())
             self._draw_grid(examples[: self._config.evaluation.pictures])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import yaml
 
 from datagen.shards.index import read_dataset
+from datagen.shards.reader import read_index
 from datagen.storage.store import Store
 from datagen.train.preparation import Prepared
 
@@ -34,6 +35,4 @@ def _lines(prepared: Prepared) -> Iterator[str]:
 
 def licences_of(store: Store) -> list[str]:
     """The licences of a dataset's samples, each once."""
-    from datagen.shards.reader import read_index
-
     return sorted({str(name) for name in read_index(store, also=["license"])["license"].unique().to_pylist() if name})

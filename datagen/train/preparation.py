@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 
 from datagen.core.errors import ConfigError
 from datagen.shards.index import read_dataset
@@ -82,19 +83,10 @@ def evaluation_examples(config: TrainConfig) -> list[TrainingExample]:
 
     [] if no dataset has samples of the split.
     """
-    chosen: list[Iterator[TrainingExample]] = []
-    for entry in config.data.datasets:
-        dataset = open_dataset(entry.path, split=config.evaluation.split)
-        chosen.append(_examples_of(dataset, config))
-    found: list[TrainingExample] = []
-    while chosen and len(found) < config.evaluation.samples:
-        for examples in [*chosen]:
-            example = next(examples, None)
-            if example is None:
-                chosen.remove(examples)
-            elif len(found) < config.evaluation.samples:
-                found.append(example)
-    return found
+    split = config.evaluation.split
+    sources = [_examples_of(open_dataset(entry.path, split=split), config) for entry in config.data.datasets]
+    in_turn = (example for turn in zip_longest(*sources) for example in turn if example is not None)
+    return list(islice(in_turn, config.evaluation.samples))
 
 
 def _examples_of(dataset: Dataset, config: TrainConfig) -> Iterator[TrainingExample]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from datagen.train.config import TrainConfig
-from datagen.train.loop import device_of
+from datagen.train.gradients import Gradients
 from datagen.train.preparation import prepare
 
 _COPIES = {"weights": 1, "gradients": 1, "optimizer": 2}
@@ -46,28 +46,14 @@ class Trial:
 def try_out(config: TrainConfig) -> Trial:
     """Prepare a training and take two steps, of which the second is timed. Writes nothing; raises as `train` does."""
     prepared = prepare(config)
-    device = device_of(config.device)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    net = config.model.build().to(device)
-    batches = prepared.batches()
+    gradients = Gradients(config)
+    batches, net = prepared.batches(), gradients.net
     seconds = loss = 0.0
-    size = config.micro_batch or config.batch_size
     for step in range(2):
         begun = time.perf_counter()
-        examples = batches[step]
-        loss = 0.0
-        for start in range(0, len(examples), size):
-            batch = {
-                name: value.to(device) for name, value in config.model.batch(examples[start : start + size]).items()
-            }
-            losses, _ = config.model.losses(net, batch, torch.Generator().manual_seed(step))
-            share = losses.sum() / len(examples)
-            share.backward()  # type: ignore[no-untyped-call]
-            loss += float(share.detach())
+        loss = gradients.add(batches[step], torch.Generator().manual_seed(step))
         seconds = time.perf_counter() - begun
     parameters = sum(weight.numel() for weight in net.parameters())
     held = sum(weight.numel() * weight.element_size() for weight in net.parameters())
     copies = sum(_COPIES.values()) + bool(config.ema)
-    return Trial([*prepared.summary()], parameters, copies * held, seconds, loss, str(device), config.steps)
+    return Trial([*prepared.summary()], parameters, copies * held, seconds, loss, str(gradients.device), config.steps)

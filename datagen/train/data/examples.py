@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from datagen.core.errors import DataError, DatagenError
 from datagen.core.fields import Box
 from datagen.imaging.image import Image, Pixels
+from datagen.shards.reader import numbered_members
 from datagen.train.data.flip import flipped_box, flipped_words
 from datagen.train.data.framing import Size, frame
 from datagen.train.data.selection import Facts, boxes_of
@@ -58,7 +58,7 @@ def make_example(
         pictures = {name.split(".")[0]: data for name, data in members.items()}
         target = Image.carried(pictures["target"]).array
         source = Image.carried(pictures["source"]).array if facts.has_source else np.zeros_like(target)
-        references = tuple(Image.carried(pictures[name]).array for name in reference_names(pictures))
+        references = tuple(Image.carried(members[name]).array for name in numbered_members(members, "ref"))
     except KeyError as missing:
         raise DataError(f"sample '{facts.key}' has no member {missing}") from missing
     except (DatagenError, OSError, ValueError) as error:
@@ -100,8 +100,3 @@ def mirrored(example: TrainingExample) -> TrainingExample:
         ),
         mirrored=True,
     )
-
-
-def reference_names(pictures: Mapping[str, bytes]) -> list[str]:
-    """The names of reference pictures, in the order of their numbers."""
-    return sorted((name for name in pictures if re.fullmatch(r"ref_\d+", name)), key=lambda name: int(name[4:]))

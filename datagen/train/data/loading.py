@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from datagen.models.weights.packages import import_package
 from datagen.shards.reader import Dataset
 from datagen.train.data.examples import TrainingExample, make_example
 from datagen.train.data.framing import Size
@@ -81,7 +82,7 @@ def loaded(
 ) -> Iterator[Iterator[list[TrainingExample]]]:
     """The batches of these steps, loaded ahead in `threads` threads, and in `workers` processes if there are any."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # on import Grain warns that there is no JAX
-    import grain
+    grain: Any = import_package("grain", extra="train")
 
     source: Any = _Window(batches, steps)
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)

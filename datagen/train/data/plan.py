@@ -9,9 +9,10 @@ sample is dropped, none is shown twice instead, and the batch of any step can be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,13 +79,8 @@ class TrainingPlan:
 
     def place_of(self, step: int) -> tuple[int, int]:
         """The epoch of a step, from 0, and the number of its batch in the epoch."""
-        low, high = 0, 1
-        while self._before(high) <= step:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._before(middle) <= step else (low, middle)
-        return low, step - self._before(low)
+        epoch = _epoch_of(step, self._before)
+        return epoch, step - self._before(epoch)
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step."""
@@ -97,13 +93,8 @@ class TrainingPlan:
 
     def _entry(self, bucket: int, place: int) -> Showing:
         """The entry at a place of a bucket's endless row of entries."""
-        low, high = 0, 1
-        while self._shown(bucket, high) <= place:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._shown(bucket, middle) <= place else (low, middle)
-        dataset, sample = self._entries(bucket, low)[place - self._shown(bucket, low)]
+        epoch = _epoch_of(place, partial(self._shown, bucket))
+        dataset, sample = self._entries(bucket, epoch)[place - self._shown(bucket, epoch)]
         return Showing(int(dataset), int(sample), (self._seed, bucket, place))
 
     def _before(self, epoch: int) -> int:
@@ -148,6 +139,14 @@ class TrainingPlan:
         ]
         first = rounds[0] * number
         return np.concatenate(shuffled)[start - first : end - first]
+
+
+def _epoch_of(number: int, before: Callable[[int], int]) -> int:
+    """The epoch in which something with this number lies, if `before(e)` of them lie before epoch `e`."""
+    most = 1
+    while before(most) <= number:
+        most *= 2
+    return bisect_right(range(most), number, key=before) - 1
 
 
 def share_of_rank(batch: Batch, *, rank: int, ranks: int) -> tuple[Showing, ...]:

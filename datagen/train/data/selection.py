@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from datagen.core.errors import StoreError
 from datagen.core.fields import Box
 from datagen.imaging.geometry import check_box, clip_box
-from datagen.shards.reader import Dataset, Sample
+from datagen.shards.reader import Dataset, Sample, numbered_members
 from datagen.train.data.framing import Size, frame, nearest_size, shows
 
 BoxRule = Literal["required", "whole_picture", "unused"]
@@ -85,9 +85,10 @@ def select(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size]) -> Selected
     chosen = Selected()
     with ThreadPoolExecutor(_READERS) as readers:  # a bucket answers one read in some 30 ms
         for number, facts in enumerate(readers.map(_facts_of, dataset)):
-            reason = facts if isinstance(facts, str) else why_unusable(facts, needs, sizes=sizes)
-            if reason or isinstance(facts, str):
-                chosen.left_out[str(reason)] += 1
+            if isinstance(facts, str):
+                chosen.left_out[facts] += 1
+            elif reason := why_unusable(facts, needs, sizes=sizes):
+                chosen.left_out[reason] += 1
             else:
                 chosen.facts.append(facts)
                 chosen.numbers.append(number)
@@ -102,7 +103,7 @@ def _facts_of(sample: Sample) -> Facts | str:
         return "damaged"
 
 
-def facts_of(info: Mapping[str, Any], *, key: str, members: Iterable[str]) -> Facts | str:
+def facts_of(info: Mapping[str, Any], *, key: str, members: Collection[str]) -> Facts | str:
     """What the content of KEY.json and the names of a sample's members say of it, or why it cannot be used."""
     names = {member.split(".")[0] for member in members}
     if "target" not in names:
@@ -119,7 +120,7 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Iterable[str]) -> Fa
         str(info.get("text", "")).strip(),
         tuple(_part(row) for row in info.get("edits") or ()),
         "source" in names,
-        sum(name.startswith("ref_") for name in names),
+        len(numbered_members(members, "ref")),
     )
 
 
