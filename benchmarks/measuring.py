@@ -7,8 +7,10 @@ nothing here depends on how the engine works inside.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -121,6 +123,27 @@ def rival(command: Sequence[str], *, interval: float = 1.0) -> tuple[Outcome, di
     found = json.loads(done.output.strip().splitlines()[-1])
     startup, steady = found["first"] - begun, found["last"] - found["first"]
     return Outcome(done.seconds, startup, steady, found["slices"], *done[1:]), found
+
+
+def options_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The options that a plain rival (plain.py) takes over from its benchmark."""
+    return ("--slice", str(arguments.slice), "--processes", str(arguments.processes))
+
+
+def against_plain(config: Path, out: Path, command: Sequence[str], *, interval: float) -> tuple[Outcome, Outcome]:
+    """One run of ours into `out` and one of a plain rival, looked at every `interval` seconds; a line for each."""
+    ours = datagen(config, out, interval=interval)
+    theirs, found = rival(command, interval=interval)
+    accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
+    samples = (accepted[-1] if accepted else "?", found["accepted"])
+    for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
+        print(
+            f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
+            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples, {one.peak.total / 1e6:.0f} MB\n"
+            f"           CPU seconds: {one.cpu}",
+            flush=True,
+        )
+    return ours, theirs
 
 
 def watched(command: Sequence[str], *, interval: float = 1.0) -> Watched:

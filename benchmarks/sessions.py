@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 from statistics import median
 
 import yaml
-from measuring import ROOT, Outcome, datagen, rival, verdict, workplace
+from measuring import ROOT, Outcome, against_plain, options_of, verdict, workplace
 
 PLAIN = str(ROOT / "benchmarks" / "plain_sessions.py")
 TURNS = 4
@@ -49,18 +48,8 @@ def world_config(path: Path, *, sessions: int, slice_size: int) -> Path:
 
 def measured(folder: Path, config: Path, arguments: argparse.Namespace) -> tuple[Outcome, Outcome]:
     """One run of ours and one of the rival."""
-    ours = datagen(config, folder / "ours", interval=15.0)
-    options = ("--slice", str(arguments.slice), "--processes", str(arguments.processes))
-    theirs, counts = rival([PLAIN, str(config), str(folder / "plain"), *options], interval=15.0)
-    accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
-    samples = (accepted[-1] if accepted else "?", counts["accepted"])
-    for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
-        print(
-            f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
-            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples\n           CPU seconds: {one.cpu}",
-            flush=True,
-        )
-    return ours, theirs
+    command = [PLAIN, str(config), str(folder / "plain"), *options_of(arguments)]
+    return against_plain(config, folder / "ours", command, interval=15.0)
 
 
 if __name__ == "__main__":

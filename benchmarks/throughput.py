@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 from statistics import median
 
 from crops import make_crops
-from measuring import ROOT, Outcome, datagen, rival, subject_add, verdict, workplace
+from measuring import ROOT, Outcome, against_plain, options_of, subject_add, verdict, workplace
 
 PLAIN = str(ROOT / "benchmarks" / "plain_subject_add.py")
 
@@ -72,19 +71,8 @@ def measured(
     folder: Path, config: Path, manifest: Path, arguments: argparse.Namespace, *, interval: float
 ) -> tuple[Outcome, Outcome]:
     """One run of ours and one of the rival, looked at every `interval` seconds."""
-    ours = datagen(config, folder / "ours", interval=interval)
-    options = ("--slice", str(arguments.slice), "--processes", str(arguments.processes))
-    theirs, found = rival([PLAIN, str(manifest), str(folder / "plain"), *options], interval=interval)
-    accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
-    samples = (accepted[-1] if accepted else "?", found["accepted"])
-    for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
-        print(
-            f"  {name:<8} {one.seconds:7.1f} s: start-up {one.startup:5.1f}, steady {one.steady:6.1f}, then "
-            f"{one.rest - one.steady:5.1f}; {one.commits} slices, {made} samples, {one.peak.total / 1e6:.0f} MB\n"
-            f"           CPU seconds: {one.cpu}",
-            flush=True,
-        )
-    return ours, theirs
+    command = [PLAIN, str(manifest), str(folder / "plain"), *options_of(arguments)]
+    return against_plain(config, folder / "ours", command, interval=interval)
 
 
 if __name__ == "__main__":
