@@ -204,6 +204,8 @@ def load(path: Path, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
 
 def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> Loaded:
     """Do the same as `load` for a config that was read already. Changes `located`. Raises `ConfigError`."""
+    if "train" in located.data and "pipeline" not in located.data:
+        raise ConfigError(f"{located.origin(('train',))}: is a training's config; use it as `python -m datagen train`")
     to_profiles, to_rest = _split_sets(sets)
     for text in to_profiles:
         apply_set(located, text, place_of=_place_of_set)

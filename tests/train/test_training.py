@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 
 from datagen.core.errors import ConfigError, DataError, StoreError
 from datagen.imaging.image import Image
+from datagen.pipeline.config import load
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig, load_training
 from datagen.train.editing import edit_picture, load_pipeline
@@ -340,6 +341,13 @@ def test_a_wrong_config_is_named_with_its_line(tmp_path: Path, text: str, messag
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_training(path)
+
+
+def test_a_training_that_is_taken_for_a_pipeline_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("# a training\ntrain: x\nsteps: 1\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml:2: is a training's config; use it as `python -m datagen train`"):
+        load(path)
 
 
 def test_a_set_names_the_nearest_key(tmp_path: Path) -> None:
