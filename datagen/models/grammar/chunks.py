@@ -64,7 +64,7 @@ _PEOPLE = word_set("i you we me us who whoever somebody someone anyone everybody
 PREPOSITIONS: Final = word_set(
     "to on onto in into at over under above below behind beside besides near nearby next inside outside within between "
     "among amid against around atop across along alongside through upon by beneath underneath toward towards from off "
-    "of for with as like than out_of instead_of without minus about except past via throughout per before_of nearby"
+    "of for with as like than out_of instead_of without minus about except past via throughout per before_of"
 )
 _AUXILIARY = word_set(
     "be is are was were been being am do does did can could will would shall should may might must ought need needs "
@@ -75,77 +75,68 @@ _SMALL = word_set(
     "that_is what how why please kindly just only also too even still yet then now again already once twice instead "
     "maybe perhaps rather quite very really fully entirely completely exactly precisely simply actually okay ok oh hey "
     "hi hello yes no nope hmm um oops thanks thank sorry go ahead more less most much enough else ever always away out "
-    "off back forth together up down there here somewhere elsewhere anywhere everywhere nowhere gone ahead better "
-    "overall throughout somewhat later earlier afterwards soon later further closer higher lower nearer farther same"
-    " such both ago namely "
-    "likewise ditto whose whom till anymore henceforth hereafter well right instead accordingly altogether whatsoever "
-    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone"
-    " alike nothing here "
-    "where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare plain-looking"
-    " superfluous appropriate necessary too_many "
-    "hate want wants wanted wish wished prefer hope rather free"
+    "off back forth together up down there here somewhere elsewhere anywhere everywhere nowhere gone better overall "
+    "throughout somewhat later earlier afterwards soon further closer higher lower nearer farther same such both ago "
+    "namely likewise ditto whose whom anymore henceforth hereafter well right accordingly altogether whatsoever "
+    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone "
+    "alike nothing where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare "
+    "plain-looking superfluous appropriate necessary too_many hate want wants wanted wish wished prefer hope free"
 )
 _COLOUR_NOUNS = word_set(
     "colour color hue shade tint tone fill paint coat pigment dye ink colouring coloring finish colourway version "
     "variant look style appearance surface treatment"
 )
 _PROPERTIES = word_set(
-    "brightness contrast saturation exposure light lighting luminance lightness illumination lights vibrance gamma"
-    " warmth "
-    "weather season filter sepia vignette vibe mood atmosphere ambience tonality palette temperature cast grade "
-    "balance tones colours colors hues tints sharpness darkness orientation axis grading highlights shadows "
-    "atmosphere dusk glow saturation tonal"
+    "brightness contrast saturation exposure light lighting luminance lightness illumination lights vibrance gamma "
+    "warmth weather season filter sepia vignette vibe mood atmosphere ambience tonality palette temperature cast grade "
+    "balance tones colours colors hues tints sharpness darkness orientation axis grading highlights shadows dusk glow "
+    "tonal"
 )
 _PICTURES = word_set(
-    "comp snap selfie image picture photo photograph scene shot frame canvas view composition screen snapshot visual"
-    " photography pic "
-    "artwork print background surroundings everything all thing things palette layout arrangement screenshot"
+    "comp snap selfie image picture photo photograph scene shot frame canvas view composition screen snapshot visual "
+    "photography pic artwork print background surroundings everything all thing things palette layout arrangement "
+    "screenshot"
 )
 _OF_PICTURES = word_set(
-    "whole entire full complete overall current existing present same original finished general background "
-    "photo image picture colour color resulting final mirror mirrored flipped reversed left-to-right horizontal exact"
-    " old vintage classic"
+    "whole entire full complete overall current existing present same original finished general background photo image "
+    "picture colour color resulting final mirror mirrored flipped reversed left-to-right horizontal exact old vintage "
+    "classic"
 )
 _PLACES = word_set(
     "left right top bottom middle center centre corner side edge half border foreground front distance row margin "
     "quarter third column region area section part zone spot place position location placement space room end "
     "centerpoint midpoint upper lower topmost bottommost leftmost rightmost center-left center-right centre-left "
     "centre-right top-left top-right bottom-left bottom-right upper-left upper-right lower-left lower-right left-hand "
-    "right-hand central destination home face heart-of surface base layer height level direction gap hole "
-    "mid-left mid-right dead-center centre-stage center-stage ground sky-high somewhere topside plane quadrant edge"
-    " sector "
-    "bit portion rear back"
+    "right-hand central destination home face heart-of surface base layer height level direction gap hole mid-left "
+    "mid-right dead-center centre-stage center-stage ground sky-high somewhere topside plane quadrant sector bit "
+    "portion rear back"
 )
 _PLACE_WORDS = word_set(
-    "very best far same exact new different current present free empty vacated original old far better wrong another"
-    " own "
+    "very best far same exact new different current present free empty vacated original old better wrong another own "
     "other such uppermost lowermost outer picture image frame photo canvas extreme absolute dead hand bare blank open "
     "right-most left-most mid vacant previous former outermost precise intended designated"
 )
 _EDITS = word_set(
     "edit edits change changes modification modifications adjustment adjustments step steps round turn operation "
     "action instruction request command alteration tweak revision edition amendment update transformation move "
-    "changes edit-step result history state version"
+    "edit-step result history state version"
 )
 _ABSTRACT = word_set(
-    "way time minute moment second sake rest remainder session chat conversation rule kid look effect visual "
-    "trace company fun sense idea mistake favourite favorite client viewer order contrast number object-count "
-    "something anything nothing none everything-else attention focus interest detail details favour favor bit lot "
-    "touch kind sort type type default lack presence role subject target task case point while hour "
-    "difference detail remark uniformity hurry reason result outcome purpose need wish preference matter choice "
-    "thought thoughts bit-of guess trick job shape-and-size size outline form distraction element-count "
-    "seamless gap resulting everyone people-like crowd clutter mess nuisance eyesore bother favor please world life"
-    " deal problem issue fault "
-    "opinion mind taste liking days sight makeover value helping request sauna board business fan lover chance"
-    " possibility opportunity feel anchor standing default mood visit use scale rate speed amount"
-    " degree extent percent sun sunlight evening "
-    "morning daylight frost winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
+    "way time minute moment second sake rest remainder session chat conversation rule kid look effect visual trace "
+    "company fun sense idea mistake favourite favorite client viewer order contrast number object-count something "
+    "anything nothing none everything-else attention focus interest detail details favour favor bit lot touch kind "
+    "sort type default lack presence role subject target task case point while hour difference remark uniformity hurry "
+    "reason result outcome purpose need wish preference matter choice thought thoughts bit-of guess trick job "
+    "shape-and-size size outline form distraction element-count seamless gap resulting everyone people-like crowd "
+    "clutter mess nuisance eyesore bother please world life deal problem issue fault opinion mind taste liking days "
+    "sight makeover value helping request sauna board business fan lover chance possibility opportunity feel anchor "
+    "standing mood visit use scale rate speed amount degree extent percent sun sunlight evening morning daylight frost "
+    "winter film movie unit sticker good gaze heart-of-it breeze splash pop punch"
 )
 _NOT_VERBS = word_set(
-    "everything something anything nothing awning building ceiling clothing drawing icing lighting painting railing"
-    " ring king string wing thing spring "
-    "earring herring duckling pudding morning evening bed shed seed weed reed sled steed sunbed seaweed red head bread "
-    "toed hundred"
+    "everything something anything nothing awning building ceiling clothing drawing icing lighting painting railing "
+    "ring king string wing thing spring earring herring duckling pudding morning evening bed shed seed weed reed sled "
+    "steed sunbed seaweed red head bread toed hundred"
 )
 _NOT_ADVERBS = word_set("family butterfly lily fly jelly belly curly ugly silly friendly lovely lonely only jolly")
 STATES: Final = word_set(
@@ -154,14 +145,12 @@ STATES: Final = word_set(
     "sharper upside-down"
 )
 TONES: Final = word_set(
-    "bright brighter brightest dark darker light lighter warm warmer cool cooler cold colder chilly chillier day night"
-    " moodier stronger weaker softer dim dimmer "
-    "sharp sharper blurry blurrier sunny sunnier snowy rainy foggy greyscale grayscale gray-scale grey-scale"
-    " monochrome "
-    "monochromatic sepia vintage retro colourless colorless colourful colorful desaturated saturated vivid vibrant "
-    "faded moody cinematic wintry winter summer autumn nighttime daytime dusk dawn sunset sunrise cartoon cartoonish "
-    "anime watercolor watercolour underexposed overexposed cosy cozy cosier cozier icy icier frosty toasty moodier "
-    "gloomier gloomy lit bluish orangey golden toasted tinted grays greys"
+    "bright brighter brightest dark darker light lighter warm warmer cool cooler cold colder chilly chillier day night "
+    "moodier stronger weaker softer dim dimmer sharp sharper blurry blurrier sunny sunnier snowy rainy foggy greyscale "
+    "grayscale gray-scale grey-scale monochrome monochromatic sepia vintage retro colourless colorless colourful "
+    "colorful desaturated saturated vivid vibrant faded moody cinematic wintry winter summer autumn nighttime daytime "
+    "dusk dawn sunset sunrise cartoon cartoonish anime watercolor watercolour underexposed overexposed cosy cozy "
+    "cosier cozier icy icier frosty toasty gloomier gloomy lit bluish orangey golden toasted tinted grays greys"
 )
 _POINTING_NOUNS = word_set("one ones same latter former")
 _LAST = word_set(
@@ -775,23 +764,20 @@ _COPIES = word_set("companion twin copy duplicate sibling instance replica count
 _THERE_NOW = word_set("current present original old existing own new former previous")
 _PLAIN = word_set("whole single other same big small large visual further decorative graphical additional extra little")
 _FOLLOWING = word_set(
-    "disappear vanish go appear become turn be sit stand rest lie replace take move carry show get look leave have"
-    " need "
-    "come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
+    "disappear vanish go appear become turn be sit stand rest lie replace take move carry show get look leave have "
+    "need come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
     "bother annoy ruin hurt suffer clash deserve lack miss remain stay exist float hover require overlap match reveal "
-    "bug read beg start begin continue join land fall lead do make change obstruct block attract work fit call swap"
-    " switch exchange"
-    " put "
-    "shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
+    "bug read beg start begin continue join land fall lead do make change obstruct block attract work fit call swap "
+    "switch exchange put shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
 _NEVER_NOUNS = word_set(
-    "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove"
-    " delete replace happen"
+    "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove "
+    "delete replace happen"
 )
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "
-    "which what where want ensure imagine pretend wish like love and , that_is need like when whether"
+    "which what where want ensure imagine pretend wish like love and , that_is need when whether"
 )
 _PLACE_ADVERBS = word_set("there somewhere elsewhere halfway midway centrally upwards downwards leftwards rightwards")
 _SIDES = word_set("left right center centre middle top bottom")

@@ -318,11 +318,11 @@ def clauses_of(sentence: str) -> list[EditClause]:
 
 _JOINTS = word_set(", and but so then : or")
 _FINITE = word_set(
-    "be do can could would will shall should may might must need have ought look feel seem deserve lack belong want "
+    "be do can could would will shall should may might must need have ought look feel seem deserve lack belong want"
 )
 _FILLERS = word_set(
-    "please kindly just then now also so and but only maybe instead finally next too ok okay well or even "
-    "afterwards perhaps "
+    "please kindly just then now also so and but only maybe instead finally next too ok okay well or even afterwards "
+    "perhaps"
 )
 
 

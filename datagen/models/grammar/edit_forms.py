@@ -114,14 +114,14 @@ _WISHED = re.compile(
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
 _GLOBAL_VERBS = word_set(
-    "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip "
-    "rotate reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn "
-    "apply stretch resize colorize "
+    "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip rotate "
+    "reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn apply stretch "
+    "resize colorize"
 )
 _SAID = word_set(
-    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get"
-    " keep consider remember go want let have try "
-    "use need imagine stop appear stay do say call work show exit extend complete merge help "
+    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get "
+    "keep consider remember go want let have try use imagine stop appear stay do say call work show exit extend "
+    "complete merge help"
 )
 _SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
 _ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
@@ -129,8 +129,8 @@ _LYING = word_set("belong go sit stand lie rest end appear")
 _STILL = word_set("stay remain keep exist look appear")
 _STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
 _VAGUE = word_set(
-    "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch "
-    "apply change perform get take pick "
+    "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch apply "
+    "perform get take pick"
 )
 
 
@@ -263,8 +263,8 @@ _SEEN = re.compile(
     r"|love))(?! rather)\b(?! (?:to|C)\b)"
 )
 _FILLERS = word_set(
-    ", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh "
-    "even too afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally "
+    ", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh even too "
+    "afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally"
 )
 
 

@@ -52,10 +52,9 @@ SHADES = word_set(
     "light dark deep bright pale vivid pure solid neon pastel hot plain jet pitch royal sky navy baby midnight ocean "
     "electric steel powder ice grass forest lime leaf mint sea olive emerald apple moss bottle lemon canary mustard "
     "sunshine sun sunflower butter banana golden bubblegum candy flamingo rose salmon shocking snow milk milky chalk "
-    "bone pearl off ivory coal ink inky raven charcoal grape plum eggplant lavender fire fire-engine engine blood"
-    " brick "
-    "cherry ruby tomato wine candy-apple strong rich soft warm cool medium fully saturated cobalt true classic poppy "
-    "cornflower blush primary violet lilac"
+    "bone pearl off ivory coal ink inky raven charcoal grape plum eggplant lavender fire fire-engine engine blood "
+    "brick cherry ruby tomato wine candy-apple strong rich soft warm cool medium fully saturated cobalt true classic "
+    "poppy cornflower blush primary violet lilac"
 )
 """Words before a colour that make a shade of it, such as `royal` in "royal blue"."""
 GENERAL = word_set("thing object item one element shape figure stuff piece addition symbol subject")
