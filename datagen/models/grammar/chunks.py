@@ -152,13 +152,12 @@ TONES: Final = word_set(
     "dusk dawn sunset sunrise cartoon cartoonish anime watercolor watercolour underexposed overexposed cosy cozy "
     "cosier cozier icy icier frosty toasty gloomier gloomy lit bluish orangey golden toasted tinted grays greys"
 )
-_POINTING_NOUNS = word_set("one ones same latter former")
 _LAST = word_set(
     "new newest last latest previous recent added said aforementioned first newly just recently introduced "
     "inserted placed existing original prior mentioned created drawn"
 )
 _TOKEN = re.compile(r"\w+(?:-\w+)*|'s\b|'(?=\s)|[.,:;!?()=-]")
-ADDED_BEFORE = re.compile(
+_ADDED_BEFORE = re.compile(
     r"^(?:that |which )?(?:(?:was |were |has been |have been )(?:just |newly |recently )?|(?:you |we "
     r"|i )(?:have )?(?:just )?|just "
     r"|newly |recently )(?:added|put|placed|inserted|drew|drawn|made|introduced|created|gave|changed)\b|^from before\b"
@@ -353,13 +352,11 @@ class _Cutter:
 
     def _another(self, at: int) -> tuple[int, int] | None:
         """Where the noun begins after "another", "one more" and the like, and the number; None for other words."""
-        word, after = self._word(at), self._word(at + 1)
-        number, more = 1, at
+        word = self._word(at)
         if word == "another":
-            at += 1
-            if self._is_number(at) and self._is_noun(at + 1):
-                return at + 1, self._number(at)
-            return at + (self._word(at) == "of") * 0, 1
+            counted = self._is_number(at + 1) and self._is_noun(at + 2)
+            return (at + 2, self._number(at + 1)) if counted else (at + 1, 1)
+        number, more = 1, at
         if word in ("a", "an", "one", "the", "yet") or self._is_number(at):
             number = self._number(at) if self._is_number(at) else 1
             more = at + 1
@@ -724,7 +721,7 @@ def _as_thing(phrase: _Phrase) -> Chunk:
     if any(word in _LAST for word in phrase.rest):
         words = [word for word in words if word.lower() not in _LAST]
     cues = [*phrase.cues]
-    if phrase.kind == "D" and (_JUST & {*phrase.rest} or ADDED_BEFORE.match(phrase.after)):
+    if phrase.kind == "D" and (_JUST & {*phrase.rest} or _ADDED_BEFORE.match(phrase.after)):
         cues.append("pronoun")
     name = _clean(" ".join(words), phrase.number)
     return Chunk(phrase.kind, phrase.text, name=name, number=phrase.number, cues=tuple(cues))
@@ -783,7 +780,7 @@ _PLACE_ADVERBS = word_set("there somewhere elsewhere halfway midway centrally up
 _SIDES = word_set("left right center centre middle top bottom")
 _BASE = {"wants": "want", "wanted": "want", "needs": "need", "needed": "need", "wished": "wish"}
 _THERE_BE = word_set("be is are was were should must could can would needs need has ought might")
-_BEFORE_VERB = word_set(", . : ; ! ? and but then to please just kindly now so you we i us also or ok okay") | {""}
+_BEFORE_VERB = word_set(", . : ; ! ? and but then to please just kindly now so you we i us also or ok okay")
 
 
 def _colour_tail(words: list[str]) -> int:
@@ -793,7 +790,7 @@ def _colour_tail(words: list[str]) -> int:
     tail = 1
     while tail < len(words) and (
         words[-tail - 1] in SHADES
-        or (is_colour(words[-tail - 1]))
+        or is_colour(words[-tail - 1])
         or (words[-tail - 1] == "and" and tail + 1 < len(words) and is_colour(words[-tail - 2]))
     ):
         tail += 1
@@ -815,9 +812,3 @@ def _clean(name: str, number: int) -> str:
     if number != 1 and last.lower() not in MASS:
         last = singularize(last) if last == last.lower() else last
     return f"{first} {last}".strip()
-
-
-def is_general(name: str) -> bool:
-    """Whether a name says nothing about the thing: `one`, `thing`, `red one`."""
-    words = name.lower().split()
-    return not words or (singularize(words[-1]) in GENERAL and not _is_named(words[:-1]))

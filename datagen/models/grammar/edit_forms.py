@@ -60,7 +60,7 @@ class Reading(NamedTuple):
 
 
 _NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
-_ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
+_ANCHORED = PREPOSITIONS - _NO_ANCHOR
 _REMOVED = re.compile(
     (
         r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get"
@@ -226,7 +226,7 @@ def _is_several(chunk: Chunk) -> bool:
 
 def _is_plural(chunk: Chunk) -> bool:
     last = chunk.words.lower().split()[-1]
-    return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last != chunk.name.lower().split()[-1][:-1]
+    return last.endswith("s") and not last.endswith(("ss", "us", "is"))
 
 
 def _asks(chunks: Sequence[Chunk], line: str) -> bool:

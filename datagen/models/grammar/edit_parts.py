@@ -78,7 +78,6 @@ class _Discourse:
         """A colour that was only mentioned."""
         self.regrets = False
         self.orders: list[EditPart] = []
-        self.weak: list[tuple[int, ClauseForm]] = []
 
     def read(self, sentence: str) -> None:
         """Read one sentence."""
@@ -103,11 +102,10 @@ class _Discourse:
             or re.match(r"(?:restore|return|reinstate|undo|revert|reverse|cancel|withdraw)\b", stripped, re.IGNORECASE)
         ):
             things = [chunk for chunk in chunks_of(back["thing"]) if chunk.is_thing]
-            if things and not UNDO.search(f"undo {back['thing']}$"[5:-1]):
+            if things and not UNDO.search(back["thing"]):
                 thing = things[0]
-                if not (GEOMETRIC.search(sentence)):
-                    cues = tuple(cue for cue in thing.cues)
-                    self.forms.append(ClauseForm("undo", thing.name, cues=cues if not thing.name else ()))
+                if not GEOMETRIC.search(sentence):
+                    self.forms.append(ClauseForm("undo", thing.name, cues=() if thing.name else thing.cues))
                     return True
         if GEOMETRIC.search(re.sub(r"(?i)\brevers(?:e[ds]?|al)\b", "", sentence)) or not UNDO.search(stripped):
             return False
@@ -173,11 +171,8 @@ class _Discourse:
                 name = name or self.named
             refers = [self.named if word.lower() in _POINTING else word for word in refers]
             refers = [word for word in refers if word != name] if name == self.named else refers
-        if form.op == "add" and not name and self.named and "another" in form.cues:
-            name = self.named
-        if form.op == "add" and not name and self.named:
-            name = self.named
         if form.op == "add":
+            name = name or self.named
             refers = [word for word in refers if word != name]
         return form._replace(object=name, refers_to=tuple(refers), cues=tuple(cues))
 
@@ -293,6 +288,6 @@ def recoloured(name: str, colour: str) -> str:
     words = name.split()
     keep = [word for word in words if word.lower() not in COLOUR_FAMILIES]
     if len(keep) < len(words):  # the shades before a colour go with it
-        while keep and len(keep) > 1 and keep[0].lower() in SHADES:
+        while len(keep) > 1 and keep[0].lower() in SHADES:
             keep = keep[1:]
     return f"{colour.lower()} {' '.join(keep or words[-1:])}"
