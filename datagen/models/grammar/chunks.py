@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from datagen.models.grammar.phrases import MASS, is_plural, noun
-from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour, singularize, word_set
+from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour, singular_name, singularize, word_set
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, LEMMA_OF_NOUN, class_of
 
 
@@ -72,13 +72,13 @@ _AUXILIARY = word_set(
 )
 _SMALL = word_set(
     "and or but so so_that because since while whereas though although if unless until till when whenever where which "
-    "that_is what how why please kindly just only also too even still yet then now again already once twice instead "
+    "what how why please kindly just only also too even still yet then now again already once twice instead "
     "maybe perhaps rather quite very really fully entirely completely exactly precisely simply actually okay ok oh hey "
     "hi hello yes no nope hmm um oops thanks thank sorry go ahead more less most much enough else ever always away out "
     "off back forth together up down there here somewhere elsewhere anywhere everywhere nowhere gone better overall "
     "throughout somewhat later earlier afterwards soon further closer higher lower nearer farther same such both ago "
     "namely likewise ditto whose whom anymore henceforth hereafter well right accordingly altogether whatsoever "
-    "visible invisible absent present intact unchanged untouched unaffected as_it_was good nice great fine like alone "
+    "visible invisible absent present intact unchanged untouched unaffected good nice great fine like alone "
     "alike nothing where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare "
     "plain-looking superfluous appropriate necessary too_many hate want wants wanted wish wished prefer hope free"
 )
@@ -416,9 +416,7 @@ class _Cutter:
         before = len(self.found)
         after = self._phrase(end + 1)
         inner = self.found[before]
-        name = inner.name if inner.symbol == "D" else ""
-        first, _, last = name.rpartition(" ")
-        name = f"{first} {singularize(last)}".strip()
+        name = singular_name(inner.name) if inner.symbol == "D" else ""
         cues = tuple(dict.fromkeys(["one_of", *(inner.cues if not name else ())]))
         self.found[before] = replace(
             inner, symbol="D", name=name, number=1, cues=cues, preposition=self._preposition(before)
@@ -774,7 +772,7 @@ _NEVER_NOUNS = word_set(
 )
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "
-    "which what where want ensure imagine pretend wish like love and , that_is need when whether"
+    "which what where want ensure imagine pretend wish like love and , need when whether"
 )
 _PLACE_ADVERBS = word_set("there somewhere elsewhere halfway midway centrally upwards downwards leftwards rightwards")
 _SIDES = word_set("left right center centre middle top bottom")

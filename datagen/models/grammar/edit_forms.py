@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from datagen.models.grammar.chunks import PREPOSITIONS, Chunk, line_of
-from datagen.models.grammar.clauses import EditClause
+from datagen.models.grammar.clauses import FILLERS, EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
-from datagen.models.grammar.thing_names import singularize, word_set
+from datagen.models.grammar.thing_names import singular_name, word_set
 
 
 class ClauseForm(NamedTuple):
@@ -92,7 +92,7 @@ _REMOVED = re.compile(
         r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
         r"|\bmust not be\b"
         r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
-        r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
+        r"|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
     ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
 )
 _UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
@@ -128,6 +128,16 @@ _ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry
 _LYING = word_set("belong go sit stand lie rest end appear")
 _STILL = word_set("stay remain keep exist look appear")
 _STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
+_ALWAYS_GLOBAL = _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"}
+_LEFT_AND_RIGHT = re.compile(r"\bleft\b.*\bright\b|\bright\b.*\bleft\b", re.IGNORECASE)
+_OF_ALL = re.compile(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b")
+"""Properties that a picture has and a thing has not."""
+_PROVIDING = re.compile(
+    r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine"
+    r"|put|use|fit|furnish|crown|supply|join)\b"
+)
+"""Verbs after which "with" says what is brought: "cover the car with the blanket"."""
+_REPLACING = re.compile(r"\b(?:replace|swap|exchange|instead_of|become)\b")
 _VAGUE = word_set(
     "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch apply "
     "perform get take pick"
@@ -164,15 +174,6 @@ def read_clause(clause: EditClause) -> Reading:
     vacated = bool(_VACATED.search(clause.text)) or bool(
         re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line)
     )
-    # "change it", "do that", "show me": what is done stands beside it
-    pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
-    first = next((chunk.symbol for chunk in chunks if chunk.form), "")
-    vague = (
-        pointing and first in _VAGUE and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line) and "A" not in line
-    )
-    if len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to) and first in _VAGUE:
-        vague = vague or not re.search(r"\b(?:T|state)\b", line)
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
     return Reading(
         forms,
         named,
@@ -180,13 +181,28 @@ def read_clause(clause: EditClause) -> Reading:
         wishes=wishes,
         several=several,
         is_one=one_of,
-        is_vague=vague,
-        colour="" if forms else colour,
+        is_vague=_is_vague(chunks, line, forms),
+        colour="" if forms else _last_colour(chunks),
         instead=instead,
         is_state=bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
         negated=bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
         vacated=vacated,
     )
+
+
+def _is_vague(chunks: Sequence[Chunk], line: str, forms: Sequence[ClauseForm]) -> bool:
+    """Whether what is done stands in another clause: "change it", "do that", "show me"."""
+    if next((chunk.symbol for chunk in chunks if chunk.form), "") not in _VAGUE:
+        return False
+    pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
+    if pointing and "A" not in line and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line):
+        return True
+    is_open = len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to)
+    return is_open and not re.search(r"\b(?:T|state)\b", line)
+
+
+def _last_colour(chunks: Sequence[Chunk]) -> str:
+    return next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
 
 
 def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:
@@ -262,10 +278,7 @@ _SEEN = re.compile(
     r"|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like"
     r"|love))(?! rather)\b(?! (?:to|C)\b)"
 )
-_FILLERS = word_set(
-    ", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh even too "
-    "afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally"
-)
+_FILLERS = FILLERS | word_set(", : . ! oh hey hi hello yes actually hmm no simply again quickly carefully additionally")
 
 
 def _mains(things: Sequence[Chunk]) -> list[Chunk]:
@@ -318,8 +331,7 @@ def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditC
     named = [thing for thing in news if thing.name]
     if named and len(named) < len(news):  # "one further element: a ring"
         news = named
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, colour)
+    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, _last_colour(chunks))
     return next((forms for read in _READERS if (forms := read(view)) is not None), [])
 
 
@@ -475,188 +487,139 @@ def _origin(thing: Chunk, chunks: Sequence[Chunk]) -> Chunk:
 
 def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], list[Chunk], list[Chunk]]:
     """The things that a clause is about, those that only say where, and new ones."""
+    mains, anchors, news = _by_preposition(things, line)
+    if any(thing.symbol in ("D", "O", "I") for thing in mains) or (news and not _REPLACING.search(line)):
+        mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
+    if bound := _bound_pronouns(things):
+        mains, anchors = ([thing for thing in group if id(thing) not in bound] for group in (mains, anchors))
+        if not mains and not news:
+            first = _first_named(things)
+            mains = [thing for thing in anchors if thing is first]
+            anchors = [thing for thing in anchors if thing is not first]
+    named = [thing for thing in mains if thing.symbol not in ("I", "O")]
+    if any(thing.symbol == "D" for thing in mains):
+        mains = named
+    elif len(mains) > 1 and mains[0].symbol in ("I", "O"):
+        mains = named or mains[:1]
+    return mains, anchors, news
+
+
+def _by_preposition(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], list[Chunk], list[Chunk]]:
+    """The things that a clause is about, those that only say where, and new ones, by the prepositions before them."""
     mains: list[Chunk] = []
     anchors: list[Chunk] = []
     news: list[Chunk] = []
     placed = ""
-    given = re.search(
-        r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine"
-        r"|put|use|fit|furnish|crown|supply|join)\b",
-        line,
-    )
+    provides = _PROVIDING.search(line)
     for thing in things:
-        if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not given:
+        if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not provides:
             continue  # "the man with the camera"
         preposition = thing.preposition or (placed if thing.joined and thing.symbol in ("D", "I", "B") else "")
         placed = preposition if preposition in _ANCHORED else ""
-        is_place = preposition in _ANCHORED and not (preposition == "from" and not mains)
+        is_place = placed and not (preposition == "from" and not mains)
         if thing.symbol == "A":
-            (anchors if is_place and ([each for each in mains if each.symbol != "B"] or news) else news).append(thing)
-        elif (
-            is_place
-            or (preposition == "to" and (mains or news) and "A" in line)
-            or (
-                preposition in ("to", "of")
-                and mains
-                and mains[0].symbol != "B"
-                and not thing.joined
-                and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
-            )
-        ):
-            anchors.append(thing)
-        else:
-            mains.append(thing)
-    known = [thing for thing in mains if thing.symbol in ("D", "O") or (thing.symbol == "I" and thing.preposition)]
-    pointed = [thing for thing in mains if thing.symbol == "I"]
-    replaced = re.search(r"\b(?:replace|swap|exchange|instead_of|become)\b", line)
-    if known or pointed or (news and not replaced):
-        mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
-    # a pronoun behind a thing of the same clause means that thing
-    first = next((at for at, thing in enumerate(things) if thing.symbol in ("D", "A") and thing.name), len(things))
-    after_known = [at for at, thing in enumerate(things) if thing.symbol == "D" and thing.name]
-    bound = [
-        thing
-        for at, thing in enumerate(things)
-        if thing.symbol == "I"
-        and at > first
-        and (thing.preposition not in _ANCHORED or (after_known and at > after_known[0]))
-    ]
-    mains = [thing for thing in mains if not any(thing is each for each in bound)]
-    anchors = [thing for thing in anchors if not any(thing is each for each in bound)]
-    if bound and not mains and not news:
-        mains = [thing for thing in anchors if thing is things[first]]
-        anchors = [thing for thing in anchors if thing is not things[first]]
-    if [thing for thing in mains if thing.symbol == "D"]:
-        mains = [thing for thing in mains if thing.symbol not in ("I", "O")]
-    if len(mains) > 1 and mains[0].symbol in ("I", "O"):
-        mains = (
-            mains[:1]
-            if all(thing.symbol in ("I", "O") for thing in mains)
-            else [thing for thing in mains if thing.symbol not in ("I", "O")]
-        )
+            is_place = is_place and (news or any(each.symbol != "B" for each in mains))
+            (anchors if is_place else news).append(thing)
+            continue
+        is_receiver = preposition == "to" and (mains or news) and "A" in line
+        moves = mains and mains[0].symbol != "B" and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
+        is_goal = preposition in ("to", "of") and moves and not thing.joined
+        (anchors if is_place or is_receiver or is_goal else mains).append(thing)
     return mains, anchors, news
 
 
+def _bound_pronouns(things: Sequence[Chunk]) -> set[int]:
+    """The `id` of each pronoun that means a thing named before it in the same clause."""
+    bound: set[int] = set()
+    after_named = after_known = False
+    for thing in things:
+        if thing.symbol == "I" and after_named and (thing.preposition not in _ANCHORED or after_known):
+            bound.add(id(thing))
+        after_named = after_named or (thing.symbol in ("D", "A") and bool(thing.name))
+        after_known = after_known or (thing.symbol == "D" and bool(thing.name))
+    return bound
+
+
+def _first_named(things: Sequence[Chunk]) -> Chunk:
+    return next(thing for thing in things if thing.symbol in ("D", "A") and thing.name)
+
+
 def _is_global(view: _View) -> bool:
-    """Whether the picture as a whole is what a clause changes."""
-    chunks, line, text = view.chunks, view.line, view.sentence
-    symbols = {chunk.symbol for chunk in chunks}
-    verbs = [chunk.symbol for chunk in view.verbs]
-    geometric = GEOMETRIC.search(text)
+    """Whether the picture as a whole is what a clause changes, which is about nothing else than pronouns."""
     if view.anchors:
         return False
-    mains = view.mains
-    whole = re.search(r"\b(?:overall|whole|entire|throughout|everywhere|globally)\b", text, re.IGNORECASE)
-    pointed = [thing for thing in mains if thing.symbol == "I"]
-    mains = [thing for thing in mains if thing.symbol != "B"]
-    tonal = "T" in symbols or bool(_GLOBAL_VERBS & set(verbs) and (symbols & {"G", "Q", "T"} or not mains))
+    line, sentence = view.line, view.sentence
+    symbols = {chunk.symbol for chunk in view.chunks}
+    verbs = [chunk.symbol for chunk in view.verbs]
+    pointed = any(thing.symbol == "I" for thing in view.mains)
+    properties = [chunk.words for chunk in view.chunks if chunk.symbol == "Q"]
+    whole = re.search(r"\b(?:overall|whole|entire|throughout|everywhere|globally)\b", sentence, re.IGNORECASE)
+    geometric = GEOMETRIC.search(sentence)
     owned = re.search(r"\bI (?:overall )?(?:T|Q)\b", line)
-    if owned and (
-        "T" in symbols or whole or any(chunk.symbol == "Q" and PROPERTY.search(chunk.words) for chunk in chunks)
-    ):
-        return not ("C" in symbols and not whole)
-    if not mains and re.search(r"\bleft\b.*\bright\b|\bright\b.*\bleft\b", text, re.IGNORECASE) and geometric:
-        return True
-    fragment = not _FINITE.search(line)
+    if owned and ("T" in symbols or whole or any(map(PROPERTY.search, properties))):
+        return "C" not in symbols or bool(whole)
     if "G" in symbols and not pointed:
-        governed = re.search(r"\b(?:in|into|on|from|to|onto|within|across|out_of) G\b", line)
-        if tonal or geometric or "Q" in symbols:
+        toned = symbols & {"T", "Q"} or _GLOBAL_VERBS & {*verbs} or re.search(r"\b(?:more|less)\b.*\bC\b", line)
+        if toned or geometric:
             return True
-        if re.search(r"\b(?:more|less)\b.*\bC\b", line):
-            return True
-        return (
-            ("C" in symbols or bool({*verbs} - _STILL))
-            and not governed
-            and not _REMOVED.search(line)
-            and verbs[:1] != ["see"]
-        )
-    if geometric and (pointed or not mains) and (verbs or "G" in symbols):
+        is_place = re.search(r"\b(?:in|into|on|from|to|onto|within|across|out_of) G\b", line)
+        changed = "C" in symbols or {*verbs} - _STILL
+        return bool(changed) and not is_place and not _REMOVED.search(line) and verbs[:1] != ["see"]
+    if geometric and (verbs or "G" in symbols or (not pointed and _LEFT_AND_RIGHT.search(sentence))):
         return True
     if "T" in symbols and not owned and "C" not in symbols:
         return True
-    if (
-        "Q" in symbols
-        and not owned
-        and not pointed
-        and any(
-            chunk.symbol == "Q"
-            and re.search(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b", chunk.words)
-            for chunk in chunks
-        )
-    ):
-        return bool(verbs) or fragment
-    if "C" in symbols:
-        return False
-    if "Q" in symbols and not owned and not pointed:
-        return bool(verbs) or "T" in symbols or fragment
-    return (
-        bool(verbs)
-        and verbs[0] in _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"}
-        and not [thing for thing in mains if thing.symbol != "I"]
-    )
+    if properties and not owned and not pointed and ("C" not in symbols or any(map(_OF_ALL.search, properties))):
+        return bool(verbs) or not _FINITE.search(line)
+    return "C" not in symbols and bool(_ALWAYS_GLOBAL.intersection(verbs[:1]))
 
 
 def _replacement(view: _View) -> _Forms:
     """Something in the place of something else."""
-    chunks, line, mains, news, removes = view.chunks, view.line, view.mains, view.news, view.removes
-    classes = {chunk.form for chunk in chunks}
-    asked = "replace" in classes or _NOTHING_ELSE.search(line)
-    known = [thing for thing in mains if thing.symbol in ("D", "I", "O", "B")]
-    asked = asked or re.search(r"\bwhere (?:\w+ ){0,3}?D\b", line)
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    if news and known and (asked or removes or _BECOMES.search(line)):
-        old, new = known[0], news[0]
-        if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
+    line, mains, news = view.line, view.mains, view.news
+    replaces = view.has("replace")
+    asked = replaces or bool(_NOTHING_ELSE.search(line)) or view.says(r"\bwhere (?:\w+ ){0,3}?D\b")
+    if news and mains:
+        return _by_new(view, asked=asked) if asked or view.removes or _BECOMES.search(line) else None
+    if news:
+        old, new = news[:2] if len(news) > 1 else [Chunk("I", "it", cues=("pronoun",)), *news]
+        return [_form("replace", old, (), renamed=new.name)] if replaces else None
+    if replaces and len(mains) > 1 and mains[1].joined and not mains[1].preposition:
+        return None  # "swap the cat and the dog"
+    if asked and len(mains) > 1 and mains[1].symbol in ("D", "B"):
+        return [_by_known(view)]
+    return _by_colour(view) if replaces and mains else None
+
+
+def _by_new(view: _View, *, asked: bool) -> _Forms:
+    """A new thing in the place of a known one; `asked` is whether the clause surely asks for that."""
+    old, new = view.mains[0], view.news[0]
+    if not (asked or view.removes):
+        is_look = new.preposition == "as" and view.has("place") and not view.has("turn")
+        is_part = new.preposition == "with" and "one_of" not in old.cues
+        if is_look or is_part:
             return None
-        if (
-            "replace" not in classes
-            and "one_of" not in old.cues
-            and not asked
-            and not removes
-            and new.preposition == "with"
-        ):
-            return None
-        if not new.name and not asked:
-            return [_form("change", old, (), colour=colour)]
-        form = _form("replace", old, [], renamed=new.name)
-        if not new.name and colour:
-            return [form._replace(colour=colour)]
-        return [form]
-    if news and not known and "replace" in classes and len(news) == 1:
-        return [_form("replace", Chunk("I", "it", cues=("pronoun",)), (), renamed=news[0].name)]
-    if "replace" in classes and len(known) > 1 and known[1].joined and not known[1].preposition:
-        return None
-    if asked and not news and len(known) > 1 and known[1].symbol in ("D", "B"):
-        swapped = (
-            known[1].preposition in ("for", "instead_of")
-            and re.search(r"\b(?:substitute|use|put|place|have|want|show)\b", line)
-            and "swap" not in line
-        )
-        old, new = (known[1], known[0]) if swapped else (known[0], known[1])
-        return [_form("replace", old, (), renamed=new.name)]
-    if "replace" in classes and len(news) > 1:
-        return [_form("replace", news[0], (), renamed=news[1].name)]
-    if (
-        "replace" in classes
-        and known
-        and colour
-        and not re.search(r"\bQ\b", line)
-        and re.search(r"\b(?:with|for|by) C\b", line)
-        and known[0].symbol != "B"
-    ):
-        return (
-            [_form("replace", known[0], (), colour=colour)]
-            if any(" one" in chunk.words for chunk in chunks if chunk.symbol == "C")
-            else None
-        )
-    if (
-        "replace" in classes
-        and known
-        and not colour
-        and re.search(r"\b[DIBO]\b", line)
-        and not re.search(r"\bL\b", line)
-    ):
-        return [_form("replace", known[0], ())]
+    if not new.name and not asked:
+        return [_form("change", old, (), colour=view.colour)]
+    return [_form("replace", old, (), renamed=new.name, colour="" if new.name else view.colour)]
+
+
+def _by_known(view: _View) -> ClauseForm:
+    """A known thing in the place of another: "swap the star for the ring", "use the ring for the star"."""
+    old, new = view.mains[:2]
+    if new.preposition in ("for", "instead_of") and view.says(r"\b(?:substitute|use|put|place|have|want|show)\b"):
+        old, new = (new, old) if "swap" not in view.line else (old, new)
+    return _form("replace", old, (), renamed=new.name)
+
+
+def _by_colour(view: _View) -> _Forms:
+    """A known thing in the place of which only a colour, or nothing, is named: "swap the star for a red one"."""
+    old = view.mains[0]
+    if not view.colour:
+        return None if view.says(r"\bL\b") else [_form("replace", old, ())]
+    is_one = any(" one" in chunk.words for chunk in view.chunks if chunk.symbol == "C")
+    if is_one and old.symbol != "B" and view.says(r"\b(?:with|for|by) C\b") and not view.says(r"\bQ\b"):
+        return [_form("replace", old, (), colour=view.colour)]
     return None
 
 
@@ -668,16 +631,11 @@ def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
     one = next((thing for thing in things if thing.symbol == "O"), None)
     if one is None or several is None:
         return things
-    name = several.name if several.number != 1 else _singular(several.name)
+    name = several.name if several.number != 1 else singular_name(several.name)
     return [
         *(thing for thing in things if thing not in (one, several)),
         Chunk("D", several.words, name=name, cues=("one_of",)),
     ]
-
-
-def _singular(name: str) -> str:
-    first, _, last = name.rpartition(" ")
-    return f"{first} {singularize(last)}".strip()
 
 
 def _each(op: str, things: Sequence[Chunk], anchors: Sequence[Chunk]) -> list[ClauseForm]:

@@ -9,7 +9,7 @@ from datagen.models.grammar.chunks import chunks_of
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
 from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
 from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
-from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singularize
+from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singular_name, word_set
 
 Operation = Literal["add", "remove", "replace", "change", "move", "global", "undo", "unknown"]
 OPERATIONS: tuple[str, ...] = get_args(Operation)
@@ -39,7 +39,13 @@ class EditPart(NamedTuple):
 
 
 _UNKNOWN = EditPart("unknown", "", "", (), 1, ())
-_POINTING = frozenset(["it", "them", "him", "her", "this", "that", "these", "those", "one", "they", "he", "she"])
+_POINTING = word_set("it them him her this that these those one they he she")
+_LEAD = re.compile(
+    r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would"
+    r"|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*",
+    re.IGNORECASE,
+)
+"""Polite words at the start of a sentence."""
 
 
 def decompose_edit(text: str) -> list[EditPart]:
@@ -159,8 +165,8 @@ class _Discourse:
             cues.remove("another")
         is_one = "one" in form.cues or "one_of" in form.cues or (self.is_one and "pronoun" in form.cues)
         if form.op in ("remove", "change", "move", "replace") and not name and self.several and is_one:
-            return form._replace(object=singular(self.several), cues=("one_of",), number=1)
-        if form.op == "add" and reading.instead and self.named and name and not refers_to_named(form, self.named):
+            return form._replace(object=singular_name(self.several), cues=("one_of",), number=1)
+        if form.op == "add" and reading.instead and self.named and name and self.named not in (name, *form.refers_to):
             return form._replace(op="replace", object=self.named, renamed_to=name, refers_to=(), cues=())
         if form.op == "add" and reading.instead and name and "another" not in cues and not form.refers_to:
             return form._replace(op="replace", object="", renamed_to=name, cues=("pronoun",))
@@ -237,24 +243,9 @@ class _Discourse:
         return ([*repeated, *self.orders[:1]] or [_UNKNOWN])[:MOST_PARTS]
 
 
-def singular(name: str) -> str:
-    """A name with its last word in the singular."""
-    first, _, last = name.rpartition(" ")
-    return f"{first} {singularize(last)}".strip()
-
-
-def refers_to_named(form: ClauseForm, named: str) -> bool:
-    """Whether a form already names a thing."""
-    return form.object == named or named in form.refers_to
-
-
 def _strip(sentence: str) -> str:
     """A sentence without polite words at its start and end."""
-    lead = (
-        r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would"
-        r"|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*"
-    )
-    while (found := re.match(lead, sentence, re.IGNORECASE)) and found.end() < len(sentence):
+    while (found := _LEAD.match(sentence)) and found.end() < len(sentence):
         sentence = sentence[found.end() :]
     return re.sub(r"[\s,.!?]+(?:please|now|ok(?:ay)?|instead)?[\s,.!?]*$", "", sentence)
 

@@ -86,6 +86,12 @@ def singularize(word: str) -> str:
     return next((stem for stem in (*stems, word[:-1]) if stem != word and pluralize(stem) == word), word)
 
 
+def singular_name(name: str) -> str:
+    """A name with its last word in the singular."""
+    first, _, last = name.rpartition(" ")
+    return f"{first} {singularize(last)}".strip()
+
+
 @cache
 def kind_of(name: str) -> str:
     """The kind of thing that a name is of, in lower case and the singular; '' if the name does not say.
