@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from datagen.models.grammar.chunks import Chunk, chunks_of
+from datagen.models.grammar.chunker import chunks_of
+from datagen.models.grammar.chunks import Chunk
 from datagen.models.grammar.thing_names import word_set
 
 _IS = r"(?:is|are|was|were|be)"

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from datagen.models.grammar.chunks import PREPOSITIONS, Chunk, line_of
+from datagen.models.grammar.chunker import PREPOSITIONS
+from datagen.models.grammar.chunks import Chunk, line_of
 from datagen.models.grammar.clauses import FILLERS, EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
 from datagen.models.grammar.thing_names import singular_name, word_set

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, get_args
 
-from datagen.models.grammar.chunks import chunks_of
+from datagen.models.grammar.chunker import chunks_of
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
 from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
 from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
