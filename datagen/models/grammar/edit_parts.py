@@ -54,7 +54,8 @@ def decompose_edit(text: str) -> list[EditPart]:
     "Add three apples" becomes three parts. A pronoun whose noun stands in the same text is replaced by the noun. Other
     languages than English, and longer texts than `LONGEST_EDIT`, are not understood.
     """
-    whole = " ".join(text.replace("\u2019", "'").split())
+    # `clauses_of` marks with NUL what it cuts off
+    whole = " ".join(text.replace("\u2019", "'").replace("\0", " ").split())
     if len(whole) > LONGEST_EDIT or is_foreign(whole):
         return [_UNKNOWN]
     discourse = _Discourse()
