@@ -169,6 +169,7 @@ WORDS = (
 )
 @example(["A\0"])
 @example(["0\0"])
+@example(["add", "\u00b2", "stars"])
 def test_any_text_has_parts_of_known_kinds(words: list[str]) -> None:
     parts = decompose_edit(" ".join(words))
     assert parts

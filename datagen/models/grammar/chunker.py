@@ -176,7 +176,7 @@ class _Cutter:
             return False
         if word == "same" and self._is_noun(at + 1):
             return True
-        if word in _OPENING or word.isdigit():
+        if word in _OPENING or word.isdecimal():
             return True
         if word in ("more", "further", "additional", "extra") and self._is_noun(at + 1):
             return self._word(at + 1) not in TONES
@@ -283,11 +283,11 @@ class _Cutter:
 
     def _is_number(self, at: int) -> bool:
         word = self._word(at)
-        return word in _NUMBERS or (word.isdigit() and len(word) < 3)
+        return word in _NUMBERS or (word.isdecimal() and len(word) < 3)
 
     def _number(self, at: int) -> int:
         word = self._word(at)
-        return int(word) if word.isdigit() else _NUMBERS[word]
+        return int(word) if word.isdecimal() else _NUMBERS[word]
 
     def _another(self, at: int) -> tuple[int, int] | None:
         """Where the noun begins after "another", "one more" and the like, and the number; None for other words."""
