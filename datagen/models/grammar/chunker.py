@@ -27,17 +27,17 @@ from datagen.models.grammar.chunks import (
     cut_state,
 )
 from datagen.models.grammar.phrases import is_plural
-from datagen.models.grammar.thing_names import SHADES, is_colour, singular_name, singularize, word_set
+from datagen.models.grammar.thing_names import SHADES, is_colour, singular_name, singularize
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, class_of
+from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
 
 _MORE = ("more", "less", "further", "additional", "extra")
 _COUNTED = "two three four five six seven eight nine ten eleven twelve"
 _NUMBERS: Final = {**{word: number for number, word in enumerate(_COUNTED.split(), 2)}, "both": 2, "dozen": 12}
 _SEVERAL = word_set("some several many few multiple various numerous")
 _INDEFINITE = word_set("a an")
-_SPEAKERS = word_set("my your our")
-_POINTING_OWNERS = word_set("his her its their")
-_DEFINITE = word_set("the this that these those") | _SPEAKERS | _POINTING_OWNERS
+_POINTING_OWNERS = POSSESSIVES - word_set("my your our")
+_DEFINITE = POSSESSIVES | DEMONSTRATIVES | {"the"}
 _EVERY = word_set("all every each any both either whichever")
 _PRONOUNS = word_set("it them him itself themselves he she they her these those this that")
 _PEOPLE = word_set("i you we me us who whoever somebody someone anyone everybody nobody myself yourself")

@@ -16,7 +16,8 @@ from datagen.models.grammar.chunker import PREPOSITIONS
 from datagen.models.grammar.chunks import Chunk, line_of
 from datagen.models.grammar.clauses import FILLERS, EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
-from datagen.models.grammar.thing_names import singular_name, word_set
+from datagen.models.grammar.thing_names import singular_name
+from datagen.models.grammar.word_sets import word_set
 
 
 class ClauseForm(NamedTuple):

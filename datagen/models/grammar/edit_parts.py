@@ -9,7 +9,8 @@ from datagen.models.grammar.chunker import chunks_of
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
 from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
 from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
-from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singular_name, word_set
+from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singular_name
+from datagen.models.grammar.word_sets import word_set
 
 Operation = Literal["add", "remove", "replace", "change", "move", "global", "undo", "unknown"]
 OPERATIONS: tuple[str, ...] = get_args(Operation)

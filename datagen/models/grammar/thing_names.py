@@ -6,12 +6,7 @@ import re
 from functools import cache
 
 from datagen.models.grammar.phrases import head_word, is_plural, pluralize
-
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
+from datagen.models.grammar.word_sets import word_set
 
 _FAMILIES = {
     "red": "crimson scarlet ruby cherry vermilion reddish", "red brown": "maroon burgundy rust",
@@ -66,8 +61,6 @@ _SHAPED = {
 }  # fmt: skip
 """The kind of a "round shape" and the like."""
 _WORD = re.compile(r"[\w-]+")
-
-
 _SINGULAR = {"people": "person", "children": "child", "mice": "mouse", "demitasses": "demitasse"} | {
     f"{stem}s": stem for stem in word_set("cookie movie pie tie zombie selfie brownie bee shoe toe")
 }
