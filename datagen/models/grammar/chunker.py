@@ -31,7 +31,10 @@ from datagen.models.grammar.thing_names import SHADES, is_colour, singular_name,
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, class_of
 from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
 
-_MORE = ("more", "less", "further", "additional", "extra")
+_FURTHER = ("more", "further", "additional", "extra")
+_MORE = (*_FURTHER, "less")
+_FURTHER_ONES = word_set("second third fourth fifth similar matching identical duplicate")
+"""Words that mean a further thing after "a", "one" or "yet"."""
 _COUNTED = "two three four five six seven eight nine ten eleven twelve"
 _NUMBERS: Final = {**{word: number for number, word in enumerate(_COUNTED.split(), 2)}, "both": 2, "dozen": 12}
 _SEVERAL = word_set("some several many few multiple various numerous")
@@ -39,6 +42,7 @@ _INDEFINITE = word_set("a an")
 _POINTING_OWNERS = POSSESSIVES - word_set("my your our")
 _DEFINITE = POSSESSIVES | DEMONSTRATIVES | {"the"}
 _EVERY = word_set("all every each any both either whichever")
+"""Words for all or any of several: a noun after them is a known thing."""
 _PRONOUNS = word_set("it them him itself themselves he she they her these those this that")
 _PEOPLE = word_set("i you we me us who whoever somebody someone anyone everybody nobody myself yourself")
 PREPOSITIONS: Final = word_set(
@@ -62,20 +66,27 @@ _SMALL = word_set(
     "alike nothing where_it_is ensure of_kind mind nicer funnier cuter cooler-looking happier fun-looking bare "
     "plain-looking superfluous appropriate necessary too_many hate want wants wanted wish wished prefer hope free"
 )
+"""Other words that are neither a noun nor a verb that asks for an edit."""
 _PLACE_ADVERBS = word_set("there somewhere elsewhere halfway midway centrally upwards downwards leftwards rightwards")
 _THERE_BE = word_set("be is are was were should must could can would needs need has ought might")
+"""Verbs after "there" that say what exists, or is to exist."""
 _THERE_NOW = word_set("current present original old existing own new former previous")
+"""Words for a place that a thing has already: "from its current place" names no thing."""
 _NOT_VERBS = word_set(
     "everything something anything nothing awning building ceiling clothing drawing icing lighting painting railing "
     "ring king string wing thing spring earring herring duckling pudding morning evening bed shed seed weed reed sled "
     "steed sunbed seaweed red head bread toed hundred"
 )
+"""Nouns and adjectives that look like a form of a verb, by their ending."""
 _NOT_ADVERBS = word_set("family butterfly lily fly jelly belly curly ugly silly friendly lovely lonely only jolly")
 _OPENERS = word_set("very right back present free same like lower well further gone visible")
+"""Small words that may begin a noun phrase after its determiner: "the very top", "a free spot"."""
 _HALVES = word_set("top bottom upper lower center centre")
+"""Words after which "right" is part of a place: "top right"."""
 _STANDS = word_set(
     "camera tripod light lamp coat hat music night news flower plant cake umbrella fruit display hot-dog"
 )
+"""Nouns before "stand": "the camera stand"."""
 _FOLLOWING = word_set(
     "disappear vanish go appear become turn be sit stand rest lie replace take move carry show get look leave have "
     "need come hold wear cover occupy trade give belong end lean feel seem distract concern contain benefit suit drift "
@@ -84,15 +95,19 @@ _FOLLOWING = word_set(
     "switch exchange put shine smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing glow face "
     "place morph transform convert shift slide fade supersede stick hang"
 )
+"""Verbs of which the noun phrase before them may be the subject; see `_is_subject`."""
 _NEVER_NOUNS = word_set(
     "become disappear vanish appear go be have belong remain exist get give take put let make see lie sit lose remove "
     "delete replace happen"
 )
+"""Verbs that are never a noun behind another one."""
 _CAUSES = word_set(
     "let make have help see watch can could would should must may might will shall do be if so_that that until till "
     "which what where want ensure imagine pretend wish like love and , need when whether"
 )
+"""Words after which a noun phrase has a verb of its own: "let the star go"."""
 _BEFORE_VERB = word_set(", . : ; ! ? and but then to please just kindly now so you we i us also or ok okay")
+"""Words after which a verb that may be a noun is a verb: a clause begins there."""
 _BASE = {"wants": "want", "wanted": "want", "needs": "need", "needed": "need", "wished": "wish"}
 _OPENING = (
     _EVERY
@@ -178,27 +193,20 @@ class _Cutter:
             return True
         if word in _OPENING or word.isdecimal():
             return True
-        if word in ("more", "further", "additional", "extra") and self._is_noun(at + 1):
+        if word in _FURTHER and self._is_noun(at + 1):
             return self._word(at + 1) not in TONES
         if not self._is_noun(at):
             return False
-        if not class_of(word) or word in EDIT_NOUNS:
-            return word not in EDIT_NOUNS
+        if word in EDIT_NOUNS:
+            return False
+        if not class_of(word):
+            return True
         if self._begins_clause():
             return False
         # A verb in its base form after a determiner was read with it; elsewhere it is a verb.
-        return (
-            is_colour(word)
-            or word in PROPERTIES
-            or (
-                word in COLOUR_NOUNS
-                and (
-                    self._word(at + 1) in ("", "of", "to", ",", ":", "=")
-                    or class_of(self._word(at + 1)) != ""
-                    or self._word(at + 1) in _AUXILIARY
-                )
-            )
-        )
+        after = self._word(at + 1)
+        ends = after in ("", "of", "to", ",", ":", "=") or after in _AUXILIARY or class_of(after) != ""
+        return is_colour(word) or word in PROPERTIES or (word in COLOUR_NOUNS and ends)
 
     def _begins_clause(self) -> bool:
         return all(chunk.symbol in _BEFORE_VERB for chunk in self.found[-1:])
@@ -302,24 +310,13 @@ class _Cutter:
             if self._word(more) == "single":
                 more += 1
         word, after = self._word(more), self._word(more + 1)
-        if word in ("more", "further", "additional", "extra", "other") and (
-            more > at or self._is_noun(more + 1) or after == "of"
-        ):
+        if word in (*_FURTHER, "other") and (more > at or self._is_noun(more + 1) or after == "of"):
             if self._word(at) == "the" or (word == "other" and more > at and self._word(at) not in ("a", "an")):
                 return None
-            if word == "more" and (more == at and (after in TONES or not is_plural(after))):
+            if word == "more" and more == at and (after in TONES or not is_plural(after)):
                 return None
             return more + 1, number
-        if word in (
-            "second",
-            "third",
-            "fourth",
-            "fifth",
-            "similar",
-            "matching",
-            "identical",
-            "duplicate",
-        ) and self._word(at) in ("a", "an", "one", "yet"):
+        if word in _FURTHER_ONES and self._word(at) in ("a", "an", "one", "yet"):
             return (more + 1, 1) if self._is_noun(more + 1) or after in ("", "one", "of", ",", ".") else None
         return None
 

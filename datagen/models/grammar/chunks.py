@@ -5,9 +5,11 @@ modules read. The symbols:
 
 - `A` a new thing ("a red star"), `D` a known one ("the star"), `B` a thing without an article, `I` a pronoun or
   another word for a thing named before, `O` "one" alone
-- `C` a colour, `T` a look of all of a picture ("black and white"), `G` the picture, `Q` a property ("the colour")
+- `C` a colour, `T` a look of all of a picture ("black and white"), `state` one of a thing ("bigger")
+- `G` the picture, `Q` a property ("the colour")
 - `L` a place, `E` an edit ("the last change"), `N` any other noun phrase, which names no thing
-- `T` and `state` what something looks like, of all of a picture and of a thing; any other word has its lemma
+
+Any other word has its lemma.
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ class Chunk:
     """A noun phrase, a colour, a place or a single word."""
 
     symbol: str
-    """See above; a word that is no chunk of its own has its lemma."""
+    """Of those above, or a word's lemma."""
     words: str
     name: str = ""
     """A thing's name without article and number, counted things in the singular; a colour's words."""

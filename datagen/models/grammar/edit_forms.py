@@ -65,26 +65,26 @@ _NO_ANCHOR = word_set("of for with by into to as like than instead_of per about 
 _ANCHORED = PREPOSITIONS - _NO_ANCHOR
 _REMOVED = re.compile(
     (
-        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get"
-        r"|airbrush|clean"
-        r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
+        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift"
+        r"|get|airbrush|clean|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
         r"|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
         r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by"
         r"|between|around|along|down|off|over|up|and)\b)"
         r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from"
         r"|out_of) G\b"
-        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of"
-        r"|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
-        r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
-        r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
-        r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G"
-        r"|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
+        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)"
+        r"|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)"
+        r"|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+        r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b|\btake (?:away|off|out) "
+        r"|\btake [DO]\b(?: out)? (?:from|out_of|off) D\b|\b(?:gone|absent|invisible)\b"
+        r"|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require"
+        r"|include)\b"
+        r"|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
         r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
         r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
         r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]"
-        r"|make [DIBO]|have [DIBO]|time for [DIBO] to)"
-        r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C"
-        r"|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
+        r"|make [DIBO]|have [DIBO]|time for [DIBO] to)(?: (?:just|now|please|better|finally|really|all|simply|D"
+        r"|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
         r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually"
         r"|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
         r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let"
@@ -92,27 +92,25 @@ _REMOVED = re.compile(
         r"|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere"
         r"|anyway))*$)"
         r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
-        r"|\bmust not be\b"
-        r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
-        r"|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
+        r"|\bmust not be\b|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b"
+        r"|\b(?:away|off) with [DIB]\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
     ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
 )
 _UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
 _NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
 _BECOMES = re.compile(
     r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become"
-    r"|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become"
-    r"|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b"
+    r"|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b"
+    r"|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now "
+    r"|just |also |simply |into |to |rather )?A\b"
     r"|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b"
     r"|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
 _WISHED = re.compile(
-    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please"
-    r"|have to|got to|get to"
-    r"|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for|(?<!not )(?<!never )like to|ensure|if"
-    r"|how about"
-    r"|what about|why not|time (?:to|for)"
-    r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
+    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope"
+    r"|please|have to|got to|get to|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for"
+    r"|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)|better|be to|to be"
+    r"|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
 _FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
 _GLOBAL_VERBS = word_set(
@@ -520,8 +518,8 @@ def _by_preposition(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], li
         placed = preposition if preposition in _ANCHORED else ""
         is_place = placed and not (preposition == "from" and not mains)
         if thing.symbol == "A":
-            is_place = is_place and (news or any(each.symbol != "B" for each in mains))
-            (anchors if is_place else news).append(thing)
+            has_main = news or any(each.symbol != "B" for each in mains)
+            (anchors if is_place and has_main else news).append(thing)
             continue
         is_receiver = preposition == "to" and (mains or news) and "A" in line
         moves = mains and mains[0].symbol != "B" and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
