@@ -13,56 +13,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from datagen.models.grammar.chunker import PREPOSITIONS
-from datagen.models.grammar.chunks import Chunk, line_of
-from datagen.models.grammar.clauses import FILLERS, EditClause
+from datagen.models.grammar.chunks import Chunk
+from datagen.models.grammar.clauses import EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
 from datagen.models.grammar.thing_names import singular_name
 from datagen.models.grammar.word_sets import word_set
 
-
-class ClauseForm(NamedTuple):
-    """What a clause asks for; see `EditPart`. `colour` is the colour that the thing takes, '' if none."""
-
-    op: str
-    object: str = ""
-    renamed_to: str = ""
-    refers_to: tuple[str, ...] = ()
-    number: int = 1
-    cues: tuple[str, ...] = ()
-    colour: str = ""
-
-
-class Reading(NamedTuple):
-    """A clause as it was read."""
-
-    forms: list[ClauseForm]
-    """What it asks for; [] if nothing, or if it is not understood."""
-    named: str = ""
-    """The thing that it names, and that a later pronoun may mean; '' if none."""
-    is_new: bool = False
-    """Whether that thing is not there yet."""
-    wishes: bool = False
-    """Whether it asks for something, understood or not."""
-    several: str = ""
-    """The name of equal things that it counts or calls together, '' if none."""
-    is_one: bool = False
-    """Whether it is about one of them."""
-    is_vague: bool = False
-    """Whether it leaves open what is done, such as "change it": a clause beside it says that."""
-    colour: str = ""
-    """A colour that it only mentions."""
-    instead: bool = False
-    """Whether what it brings comes in the place of something."""
-    is_state: bool = False
-    """Whether it says how something is to look or what it is to do."""
-    negated: bool = False
-    """Whether it only says that something is not wanted."""
-    vacated: bool = False
-    """Whether it brings something to a place that it does not name, such as "there"."""
-
-
 _NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
-_ANCHORED = PREPOSITIONS - _NO_ANCHOR
+ANCHORED = PREPOSITIONS - _NO_ANCHOR
+"""Prepositions before a thing that only says where another one is."""
 _REMOVED = re.compile(
     (
         r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift"
@@ -94,9 +53,9 @@ _REMOVED = re.compile(
         r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
         r"|\bmust not be\b|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b"
         r"|\b(?:away|off) with [DIB]\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
-    ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
+    ).replace("{ANCHORED}", "|".join(sorted(ANCHORED)))
 )
-_UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
+"""A line that says that something is to go, or is not wanted; for its symbols see `chunks`."""
 _NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
 _BECOMES = re.compile(
     r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become"
@@ -106,13 +65,16 @@ _BECOMES = re.compile(
     r"|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b"
     r"|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
 )
-_WISHED = re.compile(
+"""A line that says that one thing becomes another."""
+WISHED = re.compile(
     r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope"
     r"|please|have to|got to|get to|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for"
     r"|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)|better|be to|to be"
     r"|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
 )
-_FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
+"""A line that says that something is wanted."""
+FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
+"""A line that may only say how things are."""
 _GLOBAL_VERBS = word_set(
     "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip rotate "
     "reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn apply stretch "
@@ -123,8 +85,9 @@ _SAID = word_set(
     "keep consider remember go want let have try use imagine stop appear stay do say call work show exit extend "
     "complete merge help"
 )
+"""Verbs that say nothing of what is done to their object."""
 _SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
-_ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
+ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
 _LYING = word_set("belong go sit stand lie rest end appear")
 _STILL = word_set("stay remain keep exist look appear")
 _STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
@@ -138,151 +101,23 @@ _PROVIDING = re.compile(
 )
 """Verbs after which "with" says what is brought: "cover the car with the blanket"."""
 _REPLACING = re.compile(r"\b(?:replace|swap|exchange|instead_of|become)\b")
-_VAGUE = word_set(
-    "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch apply "
-    "perform get take pick"
+_GIVEN = re.compile(
+    r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown"
+    r"|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b"
 )
+"""A pronoun for what is given something: "give it a hat"."""
 
 
-_VACATED = re.compile(
-    r"\b(?:same|vacated|empty|freed|resulting|that|very) (?:place|spot|gap|position|location|space|hole|area)\b",
-    re.IGNORECASE,
-)
+class ClauseForm(NamedTuple):
+    """What a clause asks for; see `EditPart`. `colour` is the colour that the thing takes, '' if none."""
 
-
-def read_clause(clause: EditClause) -> Reading:
-    """What a clause asks for and names."""
-    chunks = _with_verb(clause.chunks)
-    line = line_of(chunks)
-    things = [chunk for chunk in chunks if chunk.is_thing]
-    named = _named(chunks, line, things, is_aside=clause.aside)
-    several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
-    one_of = any("one_of" in chunk.cues or chunk.symbol == "O" for chunk in things)
-    if clause.aside:
-        return Reading([], named, several=several, is_one=one_of)
-    if (
-        re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line)
-        and "A" not in line.split()
-        and len(_mains(things)) < 2
-        and not any(chunk.symbol == "C" for chunk in chunks)
-    ):
-        return Reading([], named, several=several, is_one=one_of, instead=True)
-    is_new = any(thing.symbol == "A" and thing.name == named for thing in things) and "there_be" not in line
-    wishes = _asks(chunks, line)
-    forms = _read(chunks, line, things, clause) if wishes else []
-    instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
-    vacated = bool(_VACATED.search(clause.text)) or bool(
-        re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line)
-    )
-    return Reading(
-        forms,
-        named,
-        is_new=is_new,
-        wishes=wishes,
-        several=several,
-        is_one=one_of,
-        is_vague=_is_vague(chunks, line, forms),
-        colour="" if forms else _last_colour(chunks),
-        instead=instead,
-        is_state=bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
-        negated=bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
-        vacated=vacated,
-    )
-
-
-def _is_vague(chunks: Sequence[Chunk], line: str, forms: Sequence[ClauseForm]) -> bool:
-    """Whether what is done stands in another clause: "change it", "do that", "show me"."""
-    if next((chunk.symbol for chunk in chunks if chunk.form), "") not in _VAGUE:
-        return False
-    pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
-    if pointing and "A" not in line and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line):
-        return True
-    is_open = len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to)
-    return is_open and not re.search(r"\b(?:T|state)\b", line)
-
-
-def _last_colour(chunks: Sequence[Chunk]) -> str:
-    return next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-
-
-def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:
-    """The thing that a clause names, and that a later pronoun may mean."""
-    others = [chunk for chunk in chunks if chunk.symbol not in _FILLERS]
-    if len(things) == 1 and others == [things[0]] and things[0].symbol == "B":
-        return things[0].name  # "red star: make it blue"
-    said = re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line)
-    is_remark = said and re.search(r"\b(?:photo|picture|image|shot|idea|work)$", things[-1].name)
-    if is_remark or re.search(r"\bD of I\b", line):
-        return ""
-    mains = [thing for thing in _mains(things) if thing.preposition not in ("for", "like", "than")]
-    news = [thing for thing in things if thing.symbol == "A" and thing.preposition not in _ANCHORED]
-    known = [thing for thing in things if thing.symbol == "D"] if "G" not in line.split() or "G" in line[-4:] else []
-    order = (*reversed(mains), *reversed(news), *reversed(known), *(reversed(things) if is_aside else ()))
-    return next((thing.name for thing in order if thing.name and thing.symbol != "B"), "")
-
-
-_PARTICLES = word_set("in out up down off over on away into onto")
-
-
-def _with_verb(chunks: list[Chunk]) -> list[Chunk]:
-    """The chunks with an unknown first word as a verb: "polish | the car", "comp in | a star"."""
-    at = next((at for at, chunk in enumerate(chunks) if chunk.symbol not in _FILLERS), len(chunks))
-    if at + 1 >= len(chunks) or chunks[at].symbol not in ("B", "N") or " " in chunks[at].words:
-        return chunks
-    after = [chunk.symbol for chunk in chunks[at + 1 : at + 3]]
-    if after[0] in ("D", "A", "I") or (after[0] in _PARTICLES and after[1:] and after[1] in ("D", "A", "I")):
-        verb = Chunk(chunks[at].words.lower(), chunks[at].words, form="other")
-        return [*chunks[:at], verb, *chunks[at + 1 :]]
-    return chunks
-
-
-def _is_several(chunk: Chunk) -> bool:
-    return chunk.symbol in ("A", "D", "B") and (chunk.number != 1 or "one_of" in chunk.cues or _is_plural(chunk))
-
-
-def _is_plural(chunk: Chunk) -> bool:
-    last = chunk.words.lower().split()[-1]
-    return last.endswith("s") and not last.endswith(("ss", "us", "is"))
-
-
-def _asks(chunks: Sequence[Chunk], line: str) -> bool:
-    """Whether a clause asks for something, and does not only say what is there."""
-    first = next((chunk for chunk in chunks if chunk.symbol not in _FILLERS), None)
-    if first is None or first.symbol == "who":
-        return "again" in line
-    if re.match(r"(?:please |just )*(?:do not|never) ", line):
-        return bool(
-            re.match(
-                r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is"
-                r"|L)\b)",
-                line,
-            )
-        )
-    if _SEEN.match(line):
-        return False
-    if first.form and first.symbol not in ("look", "appear"):
-        return True
-    if re.match(r"(?:and )?I be A\b", line) and not re.search(r"\binstead\b", line):
-        return False
-    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line):
-        return False
-    return (
-        bool(_WISHED.search(line))
-        or bool(re.search(r"\bL (?:(?:for|of) D )?be (?:\w+ ){0,3}?L\b", line))
-        or not _FINITE.search(line)
-    )
-
-
-_SEEN = re.compile(
-    r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see"
-    r"|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like"
-    r"|love))(?! rather)\b(?! (?:to|C)\b)"
-)
-_FILLERS = FILLERS | word_set(", : . ! oh hey hi hello yes actually hmm no simply again quickly carefully additionally")
-
-
-def _mains(things: Sequence[Chunk]) -> list[Chunk]:
-    return [chunk for chunk in things if chunk.symbol != "A" and chunk.preposition not in _ANCHORED]
+    op: str
+    object: str = ""
+    renamed_to: str = ""
+    refers_to: tuple[str, ...] = ()
+    number: int = 1
+    cues: tuple[str, ...] = ()
+    colour: str = ""
 
 
 class _View(NamedTuple):
@@ -325,13 +160,29 @@ _Forms = list[ClauseForm] | None
 """What a clause asks for, [] if surely nothing, None if it has another form."""
 
 
-def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditClause) -> list[ClauseForm]:
+def last_colour(chunks: Sequence[Chunk]) -> str:
+    """The colour that is named last, '' if none."""
+    return next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
+
+
+def is_several(chunk: Chunk) -> bool:
+    """Whether a thing with a name is several equal ones, or one of several."""
+    return chunk.symbol in ("A", "D", "B") and (chunk.number != 1 or "one_of" in chunk.cues or _is_plural(chunk))
+
+
+def _is_plural(chunk: Chunk) -> bool:
+    last = chunk.words.lower().split()[-1]
+    return last.endswith("s") and not last.endswith(("ss", "us", "is"))
+
+
+def forms_of(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditClause) -> list[ClauseForm]:
+    """What a clause that asks for something asks for, by its chunks, their line, and the things among them."""
     things = _one_of_several(things)
     mains, anchors, news = _sorted_things(things, line)
     named = [thing for thing in news if thing.name]
     if named and len(named) < len(news):  # "one further element: a ring"
         news = named
-    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, _last_colour(chunks))
+    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, last_colour(chunks))
     return next((forms for read in _READERS if (forms := read(view)) is not None), [])
 
 
@@ -435,7 +286,7 @@ def _placed(view: _View) -> _Forms:
     """A clause that only says where: "on the left"; what it is about stands elsewhere."""
     if view.mains:
         return None
-    is_open = not _FINITE.search(view.line) or view.verbs
+    is_open = not FINITE.search(view.line) or view.verbs
     is_placing = all(chunk.form in ("move", "place") or chunk.symbol in _LYING for chunk in view.verbs)
     if not (view.anchors or view.says(r"\bL\b")) or not is_open or not is_placing:
         return []
@@ -446,13 +297,13 @@ def _movement(view: _View) -> _Forms:
     first, line = view.first, view.line
     if view.has("replace") and len(view.mains) > 1 and view.mains[1].joined:  # "swap the cat and the dog"
         return _each("move", view.mains, view.anchors)
-    acting = _ACTING | ({"look"} if "look at" in line else set())
+    acting = ACTING | ({"look"} if "look at" in line else set())
     if first.symbol in ("D", "I") and acting & {chunk.symbol for chunk in view.verbs}:
         return [_form("change", first, ())]
     place = view.anchors or view.says(
         r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b"
     )
-    said = _WISHED.search(line) or view.says(r"\b(?:please|instead|now|N)\b|:")
+    said = WISHED.search(line) or view.says(r"\b(?:please|instead|now|N)\b|:")
     if not view.has("move") and not (place and (said or view.has("place", "other", "turn"))):
         return None
     classes = {chunk.form for chunk in view.verbs}
@@ -515,7 +366,7 @@ def _by_preposition(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], li
         if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not provides:
             continue  # "the man with the camera"
         preposition = thing.preposition or (placed if thing.joined and thing.symbol in ("D", "I", "B") else "")
-        placed = preposition if preposition in _ANCHORED else ""
+        placed = preposition if preposition in ANCHORED else ""
         is_place = placed and not (preposition == "from" and not mains)
         if thing.symbol == "A":
             has_main = news or any(each.symbol != "B" for each in mains)
@@ -533,7 +384,7 @@ def _bound_pronouns(things: Sequence[Chunk]) -> set[int]:
     bound: set[int] = set()
     after_named = after_known = False
     for thing in things:
-        if thing.symbol == "I" and after_named and (thing.preposition not in _ANCHORED or after_known):
+        if thing.symbol == "I" and after_named and (thing.preposition not in ANCHORED or after_known):
             bound.add(id(thing))
         after_named = after_named or (thing.symbol in ("D", "A") and bool(thing.name))
         after_known = after_known or (thing.symbol == "D" and bool(thing.name))
@@ -570,7 +421,7 @@ def _is_global(view: _View) -> bool:
     if "T" in symbols and not owned and "C" not in symbols:
         return True
     if properties and not owned and not pointed and ("C" not in symbols or any(map(_OF_ALL.search, properties))):
-        return bool(verbs) or not _FINITE.search(line)
+        return bool(verbs) or not FINITE.search(line)
     return "C" not in symbols and bool(_ALWAYS_GLOBAL.intersection(verbs[:1]))
 
 
@@ -625,9 +476,7 @@ def _by_colour(view: _View) -> _Forms:
 
 def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
     """ "One" beside several equal things is one of them: "of the two stars, remove one"."""
-    several = next(
-        (thing for thing in things if thing.name and _is_several(thing) and "one_of" not in thing.cues), None
-    )
+    several = next((thing for thing in things if thing.name and is_several(thing) and "one_of" not in thing.cues), None)
     one = next((thing for thing in things if thing.symbol == "O"), None)
     if one is None or several is None:
         return things
@@ -672,13 +521,19 @@ def _form(op: str, thing: Chunk, anchors: Sequence[Chunk], *, renamed: str = "",
     return ClauseForm(op, thing.name, renamed, tuple(dict.fromkeys(refers)), thing.number, cues, colour)
 
 
-_GIVEN = re.compile(
-    r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown"
-    r"|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b"
-)
-"""A pronoun for what is given something: "give it a hat"."""
 _READERS: tuple[Callable[[_View], _Forms], ...] = (
-    *(_no_edit, _of_picture, _copied, _replacement, _another, _removal, _one_more, _undoing, _colouring, _addition),
-    *(_placed, _movement, _change),
+    _no_edit,
+    _of_picture,
+    _copied,
+    _replacement,
+    _another,
+    _removal,
+    _one_more,
+    _undoing,
+    _colouring,
+    _addition,
+    _placed,
+    _movement,
+    _change,
 )
 """The forms of clauses; the first that fits is taken. From `_movement` on there is a thing that the clause is about."""

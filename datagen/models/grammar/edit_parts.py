@@ -6,8 +6,9 @@ import re
 from typing import Literal, NamedTuple, get_args
 
 from datagen.models.grammar.chunker import chunks_of
+from datagen.models.grammar.clause_readings import Reading, read_clause
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
-from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
+from datagen.models.grammar.edit_forms import ClauseForm
 from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
 from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singular_name
 from datagen.models.grammar.word_sets import word_set
