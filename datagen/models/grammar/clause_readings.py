@@ -120,8 +120,7 @@ def _is_vague(chunks: Sequence[Chunk], line: str, forms: Sequence[ClauseForm]) -
     pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
     if pointing and "A" not in line and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line):
         return True
-    is_open = len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to)
-    return is_open and not re.search(r"\b(?:T|state)\b", line)
+    return len(forms) == 1 and forms[0].is_open and not re.search(r"\b(?:T|state)\b", line)
 
 
 def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:

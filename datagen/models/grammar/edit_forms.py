@@ -119,6 +119,11 @@ class ClauseForm(NamedTuple):
     cues: tuple[str, ...] = ()
     colour: str = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it changes a thing without saying what that becomes."""
+        return self.op == "change" and not (self.colour or self.renamed_to)
+
 
 class _View(NamedTuple):
     """A clause that asks for something, with its chunks by what they do in it."""

@@ -80,21 +80,23 @@ class _Discourse:
         self.instead = False
         """Whether what comes next is in the place of what was named."""
         self.negated = False
+        """Whether the last clause only said that something is not wanted."""
         self.is_state = False
+        """Whether the last clause said how something is to look."""
         self.is_new = False
         """Whether the thing that was named last is not there yet."""
         self.colour = ""
         """A colour that was only mentioned."""
         self.regrets = False
+        """Whether a sentence takes an edit back, if nothing else is asked for."""
         self.orders: list[EditPart] = []
+        """Orders for later turns."""
 
     def read(self, sentence: str) -> None:
         """Read one sentence."""
         if order := STANDING.search(sentence):
             before = sentence[: order.start()]
-            if not _asks_alone(before):
-                before = ""
-            else:
+            if _asks_alone(before):
                 self._read(before)
             self.orders.append(_standing_order(sentence, order))
             return
@@ -135,7 +137,7 @@ class _Discourse:
         if self.instead and reading.forms:
             reading, self.instead = reading._replace(instead=True), False
         self.instead = self.instead or (reading.instead and not reading.forms)
-        if reading.colour and last and last.op == "change" and not (last.colour or last.renamed_to):
+        if reading.colour and last and last.is_open:
             self.forms[-1] = last._replace(colour=reading.colour)
         if not reading.forms and reading.wishes and reading.named and self.colour:
             reading = reading._replace(forms=[ClauseForm("change", reading.named, colour=self.colour)])
@@ -218,13 +220,12 @@ class _Discourse:
             return last
         if last.op == "remove" and (same or not form.object):
             return form._replace(object=last.object, cues=last.cues)
-        is_open = same and not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
-        return form._replace(object=last.object) if is_open else None
+        return form._replace(object=last.object) if same and last.is_open and not self.is_state else None
 
     def _with_same(self, form: ClauseForm, last: ClauseForm) -> ClauseForm | None:
         """A form together with a further one about the same thing."""
-        plain = form.op in ("move", "change") and not (form.colour or form.renamed_to)
-        if plain and last.op in ("add", "replace", "remove"):
+        says_no_more = form.op == "move" or form.is_open
+        if says_no_more and last.op in ("add", "replace", "remove"):
             more = [name for name in form.refers_to if name not in (last.object, last.renamed_to)]
             refers = tuple(dict.fromkeys([*last.refers_to, *more]))
             return last._replace(refers_to=refers) if last.op == "add" else last
@@ -234,8 +235,7 @@ class _Discourse:
             joined = last._replace(cues=("one_of",), number=1) if "one_of" in form.cues + last.cues else last
             named = form.colour or form.renamed_to
             return joined._replace(colour=form.colour, renamed_to=form.renamed_to) if named else joined
-        is_open = not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
-        return form._replace(object=last.object) if is_open else None
+        return form._replace(object=last.object) if last.is_open and not self.is_state else None
 
     def parts(self) -> list[EditPart]:
         """What was asked for."""
