@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rings import example_count
 
@@ -167,6 +167,9 @@ WORDS = (
     )
     | st.text(max_size=60).map(str.split)
 )
+@example(["A\0"])
+@example(["0\0"])
+@example(["add", "\u00b2", "stars"])
 def test_any_text_has_parts_of_known_kinds(words: list[str]) -> None:
     parts = decompose_edit(" ".join(words))
     assert parts

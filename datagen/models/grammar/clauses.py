@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from datagen.models.grammar.chunks import Chunk, chunks_of
-from datagen.models.grammar.thing_names import word_set
+from datagen.models.grammar.chunker import chunks_of
+from datagen.models.grammar.chunks import Chunk
+from datagen.models.grammar.word_sets import word_set
 
 _IS = r"(?:is|are|was|were|be)"
 _PICTURE = r"(?:image|picture|photo|photograph|scene|composition|layout|things?|shot|frame)"
@@ -36,7 +37,7 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     (
         "place|stead|lieu|rather",
         r"\b(?:in|to|at|into) (?:the )?(?:very |exact )?(?:place|stead|lieu) of\b"
-        r"|\binstead of\b|\brather than\b|\bin lieu of\b",
+        r"|\binstead of\b|\brather than\b",
         "instead_of",
     ),
     (
@@ -118,10 +119,10 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     ("where_it_is", r"\b(?:instead_of|not|from|than) where_it_is\b", "instead"),
     (
         "instead_of",
-        r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) (\w+)",
+        r"\binstead_of (?:at |in |on )?(?:its|their|the) (?:current|present|original|old|existing) \w+",
         "instead",
     ),
-    ("from|out_of", r"\b(?:from|out_of) (?:its|their|the) (?:current|present|original|old|existing) (\w+)", ""),
+    ("from|out_of", r"\b(?:from|out_of) (?:its|their|the) (?:current|present|original|old|existing) \w+", ""),
     (
         "again|more time|second time|another time",
         r"\b(?:once again|one more time|over again|a second time|yet again"
@@ -136,9 +137,9 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
         r"ensure \1 so_that",
     ),
     (
-        "sure|certain|ensure|see to|make it|so_make",
+        "sure|certain|ensure|see to|make it",
         r"\b(?:make|making|be) (?:sure|certain)\b(?: that)?|\bensure that\b"
-        r"|\bsee to it that\b|\bmake it so(?:_that)?\b|\bso_make it\b",
+        r"|\bsee to it that\b|\bmake it so(?:_that)?\b",
         "ensure",
     ),
     ("same", r"\b(?:in|of) the same (?:kind|type|sort)\b", ""),
@@ -185,12 +186,10 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
 )
 """Set phrases: words of which one stands in each, in lower case; a pattern; what to say instead. Later rows see what
 earlier ones say."""
-_REWRITES = tuple(
-    (tuple(words.split("|")), re.compile(pattern, re.IGNORECASE), new) for words, pattern, new in _PHRASES
-)
+_REWRITES = tuple((words.split("|"), re.compile(pattern, re.IGNORECASE), new) for words, pattern, new in _PHRASES)
 _SENTENCE = re.compile(r"(?<=[^\s.])[.!?;]+(?=\s|$)|\n+|\s+[\u2013\u2014-]+\s+|\u2014")
 _CONSTRAINT = re.compile(
-    r"(?P<lead>^|,\s*|\s+(?=while\b|whereas\b|without\b|keeping\b|leaving\b|preserving\b|retaining\b)"
+    r"(?:^|,\s*|\s+(?=while\b|whereas\b|without\b|keeping\b|leaving\b|preserving\b|retaining\b)"
     r"|\s+and\s+(?=leave\b|keep\b|preserve\b|do not\b))"
     r"(?P<text>(?:but |and |while |whereas |whilst |with |although |though )?"
     r"(?:keeping|leaving|preserving|retaining|maintaining|ensuring that no|without (?:altering|changing|touching"
@@ -202,13 +201,13 @@ _CONSTRAINT = re.compile(
 )
 """A clause that says what is to stay as it is."""
 _WITH_LEFT = re.compile(
-    r"(?P<lead>^|,\s*|\s+)(?P<text>with (?:[\w-]+ ){1,8}?(?:left (?=intact|unchanged|untouched|as|alone|out|in|where)"
+    r"(?:^|,\s*|\s+)(?P<text>with (?:[\w-]+ ){1,8}?(?:left (?=intact|unchanged|untouched|as|alone|out|in|where)"
     r"|preserved|retained|restored|unchanged|intact|affected|untouched|kept"
     r"|changed|maintained|altered|becoming)[^,;]*)",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(
-    r"(?P<lead>^|,\s*|\s+)(?P<text>(?:because|since|as (?=(?:it|they|there|this|that|i) )"
+    r"(?:^|,\s*|\s+)(?P<text>(?:because|since|as (?=(?:it|they|there|this|that|i) )"
     r"|as (?=the (?:\w+ ){1,3}?(?:is|are|was|does|do|has|looks?|feels?|seems?|should)\b)|in order (?:to|not to)"
     r"|for the sake of|considering|given that|given the"
     r"|for (?:better|greater|more|a (?:more|better|different|nicer|cleaner)|some|company|contrast|balance|variety"
@@ -218,53 +217,34 @@ _ASIDE = re.compile(
 )
 """A clause that gives a reason or a comparison."""
 _PURPOSE = re.compile(
-    r"(?P<lead>^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve"
+    r"(?:^|,\s*)(?P<text>to (?:break|fill|make (?:it|the (?:picture|image|scene))|balance|achieve|obtain|improve"
     r"|avoid|keep|give the (?:picture|image|scene)|add some|add a bit)\b[^,;]*)",
     re.IGNORECASE,
 )
 """A clause that says what for."""
-
-
-_CUTS = (
-    (("with ",), _WITH_LEFT),
-    (
+_CUTS = tuple(
+    (words.split("|"), pattern)
+    for words, pattern in (
+        ("with ", _WITH_LEFT),
         (
-            "keep",
-            "leav",
-            "preserv",
-            "retain",
-            "maintain",
-            "ensuring",
-            "without",
-            "do not",
-            "while",
-            "whereas",
-            "whilst",
-            "long as",
-            "provided",
+            "keep|leav|preserv|retain|maintain|ensuring|without|do not|while|whereas|whilst|long as|provided",
+            _CONSTRAINT,
         ),
-        _CONSTRAINT,
-    ),
-    (
-        (
-            "because",
-            "since",
-            "as ",
-            "order",
-            "sake",
-            "given",
-            "consider",
-            "for ",
-            "due to",
-            "thanks to",
-            "after the",
-            "like ",
-        ),
-        _ASIDE,
-    ),
-    (("to ",), _PURPOSE),
+        ("because|since|as |order|sake|given|consider|for |due to|thanks to|after the|like ", _ASIDE),
+        ("to ", _PURPOSE),
+    )
 )
-"""What is cut off a sentence, with words of which one stands in it."""
+"""What is cut off a sentence: words of which one stands in it, and a pattern."""
+_JOINTS = word_set(", and but so then : or")
+_FINITE = word_set(
+    "be do can could would will shall should may might must need have ought look feel seem deserve lack belong want"
+)
+FILLERS = word_set(
+    "please kindly just then now also so and but only maybe instead finally next too ok okay well or even afterwards "
+    "perhaps"
+)
+"""Words that change nothing of what a clause asks for."""
+_STARTS = word_set("i we you can could would will what how why if there_be who not should")
 
 
 class EditClause(NamedTuple):
@@ -316,16 +296,6 @@ def clauses_of(sentence: str) -> list[EditClause]:
     return clauses
 
 
-_JOINTS = word_set(", and but so then : or")
-_FINITE = word_set(
-    "be do can could would will shall should may might must need have ought look feel seem deserve lack belong want "
-)
-_FILLERS = word_set(
-    "please kindly just then now also so and but only maybe instead finally next too ok okay well or even "
-    "afterwards perhaps "
-)
-
-
 def _split(chunks: list[Chunk]) -> list[list[Chunk]]:
     """The chunks split before each further clause that has a verb of its own."""
     parts: list[list[Chunk]] = [[]]
@@ -346,31 +316,15 @@ def _has_verb(chunks: list[Chunk]) -> bool:
 
 
 def _starts_clause(chunks: list[Chunk]) -> bool:
-    rest = [chunk for chunk in chunks if chunk.symbol not in _FILLERS]
+    rest = [chunk for chunk in chunks if chunk.symbol not in FILLERS]
     if len(rest) < 2 and not (rest and rest[0].form):
         return False
     first = rest[0]
     if first.form:
         return first.words.lower() == first.symbol
-    if first.symbol in (
-        "i",
-        "we",
-        "you",
-        "can",
-        "could",
-        "would",
-        "will",
-        "what",
-        "how",
-        "why",
-        "if",
-        "there_be",
-        "who",
-        "not",
-        "should",
-    ):
+    if first.symbol in _STARTS:
         return True
     if first.is_thing or first.symbol in ("N", "G", "L", "E", "Q"):
-        follows = next((chunk.symbol for chunk in rest[1:3] if chunk.symbol not in _FILLERS), "")
+        follows = next((chunk.symbol for chunk in rest[1:3] if chunk.symbol not in FILLERS), "")
         return follows in _FINITE and first.preposition == ""
     return False

@@ -12,10 +12,100 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from datagen.models.grammar.chunks import PREPOSITIONS, Chunk, line_of
+from datagen.models.grammar.chunker import PREPOSITIONS
+from datagen.models.grammar.chunks import Chunk
 from datagen.models.grammar.clauses import EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
-from datagen.models.grammar.thing_names import singularize, word_set
+from datagen.models.grammar.thing_names import singular_name
+from datagen.models.grammar.word_sets import word_set
+
+_NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
+ANCHORED = PREPOSITIONS - _NO_ANCHOR
+"""Prepositions before a thing that only says where another one is."""
+_REMOVED = re.compile(
+    (
+        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift"
+        r"|get|airbrush|clean|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
+        r"|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
+        r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by"
+        r"|between|around|along|down|off|over|up|and)\b)"
+        r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from"
+        r"|out_of) G\b"
+        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)"
+        r"|\b[DIBO] (?:\w+ )?(?:from|out_of|off) G\b(?! (?:to|into|on)\b)"
+        r"|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
+        r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b|\btake (?:away|off|out) "
+        r"|\btake [DO]\b(?: out)? (?:from|out_of|off) D\b|\b(?:gone|absent|invisible)\b"
+        r"|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G|want|need|require"
+        r"|include)\b"
+        r"|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
+        r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
+        r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
+        r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]"
+        r"|make [DIBO]|have [DIBO]|time for [DIBO] to)(?: (?:just|now|please|better|finally|really|all|simply|D"
+        r"|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
+        r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually"
+        r"|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
+        r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let"
+        r"|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show"
+        r"|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere"
+        r"|anyway))*$)"
+        r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
+        r"|\bmust not be\b|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b"
+        r"|\b(?:away|off) with [DIB]\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
+    ).replace("{ANCHORED}", "|".join(sorted(ANCHORED)))
+)
+"""A line that says that something is to go, or is not wanted; for its symbols see `chunks`."""
+_NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
+_BECOMES = re.compile(
+    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become"
+    r"|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b"
+    r"|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become|turn into|turn|change to|change into|be|been) (?:really |now "
+    r"|just |also |simply |into |to |rather )?A\b"
+    r"|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b"
+    r"|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
+)
+"""A line that says that one thing becomes another."""
+WISHED = re.compile(
+    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope"
+    r"|please|have to|got to|get to|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for"
+    r"|(?<!not )(?<!never )like to|ensure|if|how about|what about|why not|time (?:to|for)|better|be to|to be"
+    r"|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
+)
+"""A line that says that something is wanted."""
+FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
+"""A line that may only say how things are."""
+_GLOBAL_VERBS = word_set(
+    "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip rotate "
+    "reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn apply stretch "
+    "resize colorize"
+)
+_SAID = word_set(
+    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get "
+    "keep consider remember go want let have try use imagine stop appear stay do say call work show exit extend "
+    "complete merge help"
+)
+"""Verbs that say nothing of what is done to their object."""
+_SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
+ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
+_LYING = word_set("belong go sit stand lie rest end appear")
+_STILL = word_set("stay remain keep exist look appear")
+_STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
+_ALWAYS_GLOBAL = _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"}
+_LEFT_AND_RIGHT = re.compile(r"\bleft\b.*\bright\b|\bright\b.*\bleft\b", re.IGNORECASE)
+_OF_ALL = re.compile(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b")
+"""Properties that a picture has and a thing has not."""
+_PROVIDING = re.compile(
+    r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine"
+    r"|put|use|fit|furnish|crown|supply|join)\b"
+)
+"""Verbs after which "with" says what is brought: "cover the car with the blanket"."""
+_REPLACING = re.compile(r"\b(?:replace|swap|exchange|instead_of|become)\b")
+_GIVEN = re.compile(
+    r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown"
+    r"|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b"
+)
+"""A pronoun for what is given something: "give it a hat"."""
 
 
 class ClauseForm(NamedTuple):
@@ -29,247 +119,10 @@ class ClauseForm(NamedTuple):
     cues: tuple[str, ...] = ()
     colour: str = ""
 
-
-class Reading(NamedTuple):
-    """A clause as it was read."""
-
-    forms: list[ClauseForm]
-    """What it asks for; [] if nothing, or if it is not understood."""
-    named: str = ""
-    """The thing that it names, and that a later pronoun may mean; '' if none."""
-    is_new: bool = False
-    """Whether that thing is not there yet."""
-    wishes: bool = False
-    """Whether it asks for something, understood or not."""
-    several: str = ""
-    """The name of equal things that it counts or calls together, '' if none."""
-    is_one: bool = False
-    """Whether it is about one of them."""
-    is_vague: bool = False
-    """Whether it leaves open what is done, such as "change it": a clause beside it says that."""
-    colour: str = ""
-    """A colour that it only mentions."""
-    instead: bool = False
-    """Whether what it brings comes in the place of something."""
-    is_state: bool = False
-    """Whether it says how something is to look or what it is to do."""
-    negated: bool = False
-    """Whether it only says that something is not wanted."""
-    vacated: bool = False
-    """Whether it brings something to a place that it does not name, such as "there"."""
-
-
-_NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
-_ANCHORED = PREPOSITIONS - _NO_ANCHOR | {"before_of", "beside", "nearby"}
-_REMOVED = re.compile(
-    (
-        r"\b(?:take|cut|leave|rub|edit|photoshop|crop|wipe|clear|throw|toss|kick|strip|pull|pluck|whisk|sweep|lift|get"
-        r"|airbrush|clean"
-        r"|paint|blank|white|peel|snip|carve|cross|strike|scratch|trim|yank|chuck|fade|bleach"
-        r"|thin)\b(?: \S+){0,4}? (?:(?:out|away|off)\b(?! (?:to|in|on|at|L)\b)|out_of\b)"
-        r"|\b(?:drop|toss|chuck|throw) [DIO]\b(?! (?:on|in|at|to|L|into|onto|over|beside|near|under|before_of|by"
-        r"|between|around|along|down|off|over|up|and)\b)"
-        r"|\b(?:move|drag|shift|carry|push|strip|lift|take|erase|pull|clear|get|whisk)\b(?: \S+){0,4}? (?:from"
-        r"|out_of) G\b"
-        r"|\b(?:clear|wipe|thin|strip|edit) [DIBO]\b|\bcut [DIO]\b(?! (?:in|into)\b)|\b[DIBO] (?:\w+ )?(?:from|out_of"
-        r"|off) G\b(?! (?:to|into|on)\b)|\b(?:want|like|need|get|have|prefer) [DIBO] (?:out|off|away|out_of)\b(?! L)"
-        r"|\b(?:heal|clone|mask|brush|patch) (?:out|over|away)\b"
-        r"|\btake (?:away|off|out) |\btake [DO]\b(?: out)? (?:from|out_of|off) D\b"
-        r"|\b(?:gone|absent|invisible)\b|\bno_longer (?:be )?(?:wish|like|visible|present|see|show|appear|exist|L|in G"
-        r"|want|need|require|include)\b|\b(?:want|need|see|L|exist|appear|be|include|in G) no_longer\b"
-        r"|\bbe (?:not|never)(?: \w+)?(?: (?:L|in G|visible|present|see|show)\b|$)"
-        r"|\b(?:without|minus|sans) (?:of )?[DIBO]\b|\bno (?:more )?B\b|^[DB] (?:out|away|off)\b"
-        r"|\b(?:should|must|may|can|could|would|have to|have get to|need to|ought to|get to|got to|let [DIBO]"
-        r"|make [DIBO]|have [DIBO]|time for [DIBO] to)"
-        r"(?: (?:just|now|please|better|finally|really|all|simply|D|definitely)){0,2} (?:go|leave|depart)\b(?! (?:L|C"
-        r"|to|with|back|ahead|up|down|for|{ANCHORED})\b)"
-        r"|\b(?:not|never|rather not|hardly)(?: (?:really|even|ever|like to|love to|care to|to|be able to|actually"
-        r"|that|all)){0,2} (?:want|need|require|care for|have|see|keep|show|include)\b(?! A)"
-        r"|\b(?:if|make|wish|should|would|could|might|ensure|so_that|like|pretend|look|imagine|want|prefer|let"
-        r"|what)\b.*\b(?:not|never)(?: \w+){0,2} (?:be|been|there|exist|appear|present|visible|see|show"
-        r"|belong)\b(?: (?:\w+ )?(?:L|there|in G|visible|present|see|show|part|on G)\b|(?: (?:all|at|anywhere"
-        r"|anyway))*$)"
-        r"|\b(?:can|could|may|should) (?:not|never|no_longer) (?:be )?(?:see|show|visible|appear|present|L)\b"
-        r"|\bmust not be\b"
-        r"|\b(?:nothing but|only|just) (?:\w+ )?G\b|\bout with [DIB]\b|\bover with\b|\b(?:away|off) with [DIB]\b"
-        r"|\bone less\b|\bone fewer\b|\bone N? ?(?:less|fewer)\b|\bN fewer\b|\breduce\b.* by O\b|\bthin\b.* by O\b"
-    ).replace("{ANCHORED}", "|".join(sorted(_ANCHORED)))
-)
-_UNWANTED = re.compile(r"\b(?:not|never)\b.*\b(?:want|need|require|see|have|keep)\b")
-_NOTHING_ELSE = re.compile(r"\binstead\b|\binstead_of\b|\breplace\b")
-_BECOMES = re.compile(
-    r"\b(?:turn|change|convert|transform|morph|make|switch|transmute|evolve|modify|become"
-    r"|magically change)\b(?: \w+)*? (?:D|I|B|O)\b.* (?:into|to|become)?\s?A\b|\b(?:D|I|O|N)(?: \w+){0,4}? (?:become"
-    r"|turn into|turn|change to|change into|be|been) (?:really |now |just |also |simply |into |to |rather )?A\b"
-    r"|\blet [DIO] be A\b|\bmake [DIO] A\b|\b(?:D|I) as A\b|\bbetter as A\b|\bB (?:become|turn into) A\b"
-    r"|\bbetter than\b|\b(?:A|D)\b.* (?:rather )?than D\b|\bout with\b.*\bin with\b"
-)
-_WISHED = re.compile(
-    r"\b(?:can|could|would|should|must|may|might|shall|need|ought|want|wish|prefer|rather|let|(?<!not )hope|please"
-    r"|have to|got to|get to"
-    r"|instead|deserve|lack|missing|miss|belong (?:\w+ ){0,2}L|require|call for|(?<!not )(?<!never )like to|ensure|if"
-    r"|how about"
-    r"|what about|why not|time (?:to|for)"
-    r"|better|be to|to be|imagine|pretend|suppose|love to|request|recommend|desire|will|instead_of)\b"
-)
-_FINITE = re.compile(r"\b(?:be|have|do|look|feel|seem|appear|there_be|like|love|hate|contain|show|hurt|know)\b")
-_GLOBAL_VERBS = word_set(
-    "brighten darken lighten desaturate saturate invert mirror crop zoom blur sharpen warm cool tilt flip "
-    "rotate reflect dim regrade grade adjust increase decrease reduce boost enhance tone raise lower bump turn "
-    "apply stretch resize colorize "
-)
-_SAID = word_set(
-    "seem feel know belong beg bug wonder lack miss need take pick select choose look see find locate notice grab get"
-    " keep consider remember go want let have try "
-    "use need imagine stop appear stay do say call work show exit extend complete merge help "
-)
-_SPEAKING = word_set("tell explain describe answer write list save download upload recommend")
-_ACTING = word_set("smile wave sleep run jump dance fly laugh walk swim wink cry drink eat sing face")
-_LYING = word_set("belong go sit stand lie rest end appear")
-_STILL = word_set("stay remain keep exist look appear")
-_STRONG_ADD = word_set("add insert include create draw sketch generate introduce append")
-_VAGUE = word_set(
-    "change edit modify adjust do try use show make alter update fix see have give let amend go rework retouch "
-    "apply change perform get take pick "
-)
-
-
-_VACATED = re.compile(
-    r"\b(?:same|vacated|empty|freed|resulting|that|very) (?:place|spot|gap|position|location|space|hole|area)\b",
-    re.IGNORECASE,
-)
-
-
-def read_clause(clause: EditClause) -> Reading:
-    """What a clause asks for and names."""
-    chunks = _with_verb(clause.chunks)
-    line = line_of(chunks)
-    things = [chunk for chunk in chunks if chunk.is_thing]
-    named = _named(chunks, line, things, is_aside=clause.aside)
-    several = next((chunk.name for chunk in things if chunk.name and _is_several(chunk)), "")
-    one_of = any("one_of" in chunk.cues or chunk.symbol == "O" for chunk in things)
-    if clause.aside:
-        return Reading([], named, several=several, is_one=one_of)
-    if (
-        re.match(r"instead_of|where (?:\w+ ){0,2}D\b", line)
-        and "A" not in line.split()
-        and len(_mains(things)) < 2
-        and not any(chunk.symbol == "C" for chunk in chunks)
-    ):
-        return Reading([], named, several=several, is_one=one_of, instead=True)
-    is_new = any(thing.symbol == "A" and thing.name == named for thing in things) and "there_be" not in line
-    wishes = _asks(chunks, line)
-    forms = _read(chunks, line, things, clause) if wishes else []
-    instead = bool(re.search(r"\binstead\b|\binstead_of I\b", line))
-    vacated = bool(_VACATED.search(clause.text)) or bool(
-        re.search(r"\bwhere_it_is\b|\bA L\b|\bL (?:\w+ )?A\b|\bfill L\b", line)
-    )
-    # "change it", "do that", "show me": what is done stands beside it
-    pointing = all(chunk.symbol in ("I", "Q", "E") for chunk in chunks if chunk.is_thing or chunk.symbol in ("Q", "E"))
-    first = next((chunk.symbol for chunk in chunks if chunk.form), "")
-    vague = (
-        pointing and first in _VAGUE and not re.search(r"\b(?:C|L|T|state|out|away|off)\b", line) and "A" not in line
-    )
-    if len(forms) == 1 and forms[0].op == "change" and not (forms[0].colour or forms[0].renamed_to) and first in _VAGUE:
-        vague = vague or not re.search(r"\b(?:T|state)\b", line)
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    return Reading(
-        forms,
-        named,
-        is_new=is_new,
-        wishes=wishes,
-        several=several,
-        is_one=one_of,
-        is_vague=vague,
-        colour="" if forms else colour,
-        instead=instead,
-        is_state=bool(re.search(r"\b(?:state|T)\b", line)) or any(chunk.symbol in _ACTING for chunk in chunks),
-        negated=bool(_UNWANTED.search(line)) and not any(chunk.form == "remove" for chunk in chunks),
-        vacated=vacated,
-    )
-
-
-def _named(chunks: Sequence[Chunk], line: str, things: Sequence[Chunk], *, is_aside: bool) -> str:
-    """The thing that a clause names, and that a later pronoun may mean."""
-    others = [chunk for chunk in chunks if chunk.symbol not in _FILLERS]
-    if len(things) == 1 and others == [things[0]] and things[0].symbol == "B":
-        return things[0].name  # "red star: make it blue"
-    said = re.match(r"(?:I|G|L) be (?:\w+ )?A\b", line)
-    is_remark = said and re.search(r"\b(?:photo|picture|image|shot|idea|work)$", things[-1].name)
-    if is_remark or re.search(r"\bD of I\b", line):
-        return ""
-    mains = [thing for thing in _mains(things) if thing.preposition not in ("for", "like", "than")]
-    news = [thing for thing in things if thing.symbol == "A" and thing.preposition not in _ANCHORED]
-    known = [thing for thing in things if thing.symbol == "D"] if "G" not in line.split() or "G" in line[-4:] else []
-    order = (*reversed(mains), *reversed(news), *reversed(known), *(reversed(things) if is_aside else ()))
-    return next((thing.name for thing in order if thing.name and thing.symbol != "B"), "")
-
-
-_PARTICLES = word_set("in out up down off over on away into onto")
-
-
-def _with_verb(chunks: list[Chunk]) -> list[Chunk]:
-    """The chunks with an unknown first word as a verb: "polish | the car", "comp in | a star"."""
-    at = next((at for at, chunk in enumerate(chunks) if chunk.symbol not in _FILLERS), len(chunks))
-    if at + 1 >= len(chunks) or chunks[at].symbol not in ("B", "N") or " " in chunks[at].words:
-        return chunks
-    after = [chunk.symbol for chunk in chunks[at + 1 : at + 3]]
-    if after[0] in ("D", "A", "I") or (after[0] in _PARTICLES and after[1:] and after[1] in ("D", "A", "I")):
-        verb = Chunk(chunks[at].words.lower(), chunks[at].words, form="other")
-        return [*chunks[:at], verb, *chunks[at + 1 :]]
-    return chunks
-
-
-def _is_several(chunk: Chunk) -> bool:
-    return chunk.symbol in ("A", "D", "B") and (chunk.number != 1 or "one_of" in chunk.cues or _is_plural(chunk))
-
-
-def _is_plural(chunk: Chunk) -> bool:
-    last = chunk.words.lower().split()[-1]
-    return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last != chunk.name.lower().split()[-1][:-1]
-
-
-def _asks(chunks: Sequence[Chunk], line: str) -> bool:
-    """Whether a clause asks for something, and does not only say what is there."""
-    first = next((chunk for chunk in chunks if chunk.symbol not in _FILLERS), None)
-    if first is None or first.symbol == "who":
-        return "again" in line
-    if re.match(r"(?:please |just )*(?:do not|never) ", line):
-        return bool(
-            re.match(
-                r"(?:please |just )*(?:do not|never) (?:show|keep|include|want|have|need|see)\b(?!.*\b(?:where_it_is"
-                r"|L)\b)",
-                line,
-            )
-        )
-    if _SEEN.match(line):
-        return False
-    if first.form and first.symbol not in ("look", "appear"):
-        return True
-    if re.match(r"(?:and )?I be A\b", line) and not re.search(r"\binstead\b", line):
-        return False
-    if re.match(r"not |(?:when|once|after|while) (?:you|i|we|D|G|I)\b", line):
-        return False
-    return (
-        bool(_WISHED.search(line))
-        or bool(re.search(r"\bL (?:(?:for|of) D )?be (?:\w+ ){0,3}?L\b", line))
-        or not _FINITE.search(line)
-    )
-
-
-_SEEN = re.compile(
-    r"do (?:we|you|i) (?:really )?(?:need|see|want)\b|(?:well |so |ok )?(?:i|we|you) (?:can |also |already )?(?:see"
-    r"|notice|have|find|count|spot|get|know|like|love|hate|do not (?:like|love)|never (?:like"
-    r"|love))(?! rather)\b(?! (?:to|C)\b)"
-)
-_FILLERS = word_set(
-    ", : . ! please kindly just then now also so and but only maybe instead finally next ok okay well or oh "
-    "even too afterwards perhaps hey hi hello yes actually hmm no simply again quickly carefully additionally "
-)
-
-
-def _mains(things: Sequence[Chunk]) -> list[Chunk]:
-    return [chunk for chunk in things if chunk.symbol != "A" and chunk.preposition not in _ANCHORED]
+    @property
+    def is_open(self) -> bool:
+        """Whether it changes a thing without saying what that becomes."""
+        return self.op == "change" and not (self.colour or self.renamed_to)
 
 
 class _View(NamedTuple):
@@ -312,14 +165,29 @@ _Forms = list[ClauseForm] | None
 """What a clause asks for, [] if surely nothing, None if it has another form."""
 
 
-def _read(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditClause) -> list[ClauseForm]:
+def last_colour(chunks: Sequence[Chunk]) -> str:
+    """The colour that is named last, '' if none."""
+    return next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
+
+
+def is_several(chunk: Chunk) -> bool:
+    """Whether a thing with a name is several equal ones, or one of several."""
+    return chunk.symbol in ("A", "D", "B") and (chunk.number != 1 or "one_of" in chunk.cues or _is_plural(chunk))
+
+
+def _is_plural(chunk: Chunk) -> bool:
+    last = chunk.words.lower().split()[-1]
+    return last.endswith("s") and not last.endswith(("ss", "us", "is"))
+
+
+def forms_of(chunks: list[Chunk], line: str, things: Sequence[Chunk], clause: EditClause) -> list[ClauseForm]:
+    """What a clause that asks for something asks for, by its chunks, their line, and the things among them."""
     things = _one_of_several(things)
     mains, anchors, news = _sorted_things(things, line)
     named = [thing for thing in news if thing.name]
     if named and len(named) < len(news):  # "one further element: a ring"
         news = named
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, colour)
+    view = _View(chunks, line, clause.sentence, clause.text, things, mains, anchors, news, last_colour(chunks))
     return next((forms for read in _READERS if (forms := read(view)) is not None), [])
 
 
@@ -423,7 +291,7 @@ def _placed(view: _View) -> _Forms:
     """A clause that only says where: "on the left"; what it is about stands elsewhere."""
     if view.mains:
         return None
-    is_open = not _FINITE.search(view.line) or view.verbs
+    is_open = not FINITE.search(view.line) or view.verbs
     is_placing = all(chunk.form in ("move", "place") or chunk.symbol in _LYING for chunk in view.verbs)
     if not (view.anchors or view.says(r"\bL\b")) or not is_open or not is_placing:
         return []
@@ -434,13 +302,13 @@ def _movement(view: _View) -> _Forms:
     first, line = view.first, view.line
     if view.has("replace") and len(view.mains) > 1 and view.mains[1].joined:  # "swap the cat and the dog"
         return _each("move", view.mains, view.anchors)
-    acting = _ACTING | ({"look"} if "look at" in line else set())
+    acting = ACTING | ({"look"} if "look at" in line else set())
     if first.symbol in ("D", "I") and acting & {chunk.symbol for chunk in view.verbs}:
         return [_form("change", first, ())]
     place = view.anchors or view.says(
         r"\bL\b|\b(?:up|down|back|further|closer|higher|lower|nearer|farther|forward|left|right|to C)\b"
     )
-    said = _WISHED.search(line) or view.says(r"\b(?:please|instead|now|N)\b|:")
+    said = WISHED.search(line) or view.says(r"\b(?:please|instead|now|N)\b|:")
     if not view.has("move") and not (place and (said or view.has("place", "other", "turn"))):
         return None
     classes = {chunk.form for chunk in view.verbs}
@@ -475,209 +343,153 @@ def _origin(thing: Chunk, chunks: Sequence[Chunk]) -> Chunk:
 
 def _sorted_things(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], list[Chunk], list[Chunk]]:
     """The things that a clause is about, those that only say where, and new ones."""
+    mains, anchors, news = _by_preposition(things, line)
+    if any(thing.symbol in ("D", "O", "I") for thing in mains) or (news and not _REPLACING.search(line)):
+        mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
+    if bound := _bound_pronouns(things):
+        mains, anchors = ([thing for thing in group if id(thing) not in bound] for group in (mains, anchors))
+        if not mains and not news:
+            first = _first_named(things)
+            mains = [thing for thing in anchors if thing is first]
+            anchors = [thing for thing in anchors if thing is not first]
+    named = [thing for thing in mains if thing.symbol not in ("I", "O")]
+    if any(thing.symbol == "D" for thing in mains):
+        mains = named
+    elif len(mains) > 1 and mains[0].symbol in ("I", "O"):
+        mains = named or mains[:1]
+    return mains, anchors, news
+
+
+def _by_preposition(things: Sequence[Chunk], line: str) -> tuple[list[Chunk], list[Chunk], list[Chunk]]:
+    """The things that a clause is about, those that only say where, and new ones, by the prepositions before them."""
     mains: list[Chunk] = []
     anchors: list[Chunk] = []
     news: list[Chunk] = []
     placed = ""
-    given = re.search(
-        r"\b(?:replace|cover|decorate|turn|fill|top|adorn|equip|dress|trade|change|provide|supplement|apply|combine"
-        r"|put|use|fit|furnish|crown|supply|join)\b",
-        line,
-    )
+    provides = _PROVIDING.search(line)
     for thing in things:
-        if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not given:
+        if thing.preposition == "with" and thing.symbol == "D" and (mains or anchors or news) and not provides:
             continue  # "the man with the camera"
         preposition = thing.preposition or (placed if thing.joined and thing.symbol in ("D", "I", "B") else "")
-        placed = preposition if preposition in _ANCHORED else ""
-        is_place = preposition in _ANCHORED and not (preposition == "from" and not mains)
+        placed = preposition if preposition in ANCHORED else ""
+        is_place = placed and not (preposition == "from" and not mains)
         if thing.symbol == "A":
-            (anchors if is_place and ([each for each in mains if each.symbol != "B"] or news) else news).append(thing)
-        elif (
-            is_place
-            or (preposition == "to" and (mains or news) and "A" in line)
-            or (
-                preposition in ("to", "of")
-                and mains
-                and mains[0].symbol != "B"
-                and not thing.joined
-                and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
-            )
-        ):
-            anchors.append(thing)
-        else:
-            mains.append(thing)
-    known = [thing for thing in mains if thing.symbol in ("D", "O") or (thing.symbol == "I" and thing.preposition)]
-    pointed = [thing for thing in mains if thing.symbol == "I"]
-    replaced = re.search(r"\b(?:replace|swap|exchange|instead_of|become)\b", line)
-    if known or pointed or (news and not replaced):
-        mains = [thing for thing in mains if thing.symbol != "B" or thing.joined]
-    # a pronoun behind a thing of the same clause means that thing
-    first = next((at for at, thing in enumerate(things) if thing.symbol in ("D", "A") and thing.name), len(things))
-    after_known = [at for at, thing in enumerate(things) if thing.symbol == "D" and thing.name]
-    bound = [
-        thing
-        for at, thing in enumerate(things)
-        if thing.symbol == "I"
-        and at > first
-        and (thing.preposition not in _ANCHORED or (after_known and at > after_known[0]))
-    ]
-    mains = [thing for thing in mains if not any(thing is each for each in bound)]
-    anchors = [thing for thing in anchors if not any(thing is each for each in bound)]
-    if bound and not mains and not news:
-        mains = [thing for thing in anchors if thing is things[first]]
-        anchors = [thing for thing in anchors if thing is not things[first]]
-    if [thing for thing in mains if thing.symbol == "D"]:
-        mains = [thing for thing in mains if thing.symbol not in ("I", "O")]
-    if len(mains) > 1 and mains[0].symbol in ("I", "O"):
-        mains = (
-            mains[:1]
-            if all(thing.symbol in ("I", "O") for thing in mains)
-            else [thing for thing in mains if thing.symbol not in ("I", "O")]
-        )
+            has_main = news or any(each.symbol != "B" for each in mains)
+            (anchors if is_place and has_main else news).append(thing)
+            continue
+        is_receiver = preposition == "to" and (mains or news) and "A" in line
+        moves = mains and mains[0].symbol != "B" and re.search(r"\bL of\b|\bmove\b|\bto [DI]\b", line)
+        is_goal = preposition in ("to", "of") and moves and not thing.joined
+        (anchors if is_place or is_receiver or is_goal else mains).append(thing)
     return mains, anchors, news
 
 
+def _bound_pronouns(things: Sequence[Chunk]) -> set[int]:
+    """The `id` of each pronoun that means a thing named before it in the same clause."""
+    bound: set[int] = set()
+    after_named = after_known = False
+    for thing in things:
+        if thing.symbol == "I" and after_named and (thing.preposition not in ANCHORED or after_known):
+            bound.add(id(thing))
+        after_named = after_named or (thing.symbol in ("D", "A") and bool(thing.name))
+        after_known = after_known or (thing.symbol == "D" and bool(thing.name))
+    return bound
+
+
+def _first_named(things: Sequence[Chunk]) -> Chunk:
+    return next(thing for thing in things if thing.symbol in ("D", "A") and thing.name)
+
+
 def _is_global(view: _View) -> bool:
-    """Whether the picture as a whole is what a clause changes."""
-    chunks, line, text = view.chunks, view.line, view.sentence
-    symbols = {chunk.symbol for chunk in chunks}
-    verbs = [chunk.symbol for chunk in view.verbs]
-    geometric = GEOMETRIC.search(text)
+    """Whether the picture as a whole is what a clause changes, which is about nothing else than pronouns."""
     if view.anchors:
         return False
-    mains = view.mains
-    whole = re.search(r"\b(?:overall|whole|entire|throughout|everywhere|globally)\b", text, re.IGNORECASE)
-    pointed = [thing for thing in mains if thing.symbol == "I"]
-    mains = [thing for thing in mains if thing.symbol != "B"]
-    tonal = "T" in symbols or bool(_GLOBAL_VERBS & set(verbs) and (symbols & {"G", "Q", "T"} or not mains))
+    line, sentence = view.line, view.sentence
+    symbols = {chunk.symbol for chunk in view.chunks}
+    verbs = [chunk.symbol for chunk in view.verbs]
+    pointed = any(thing.symbol == "I" for thing in view.mains)
+    properties = [chunk.words for chunk in view.chunks if chunk.symbol == "Q"]
+    whole = re.search(r"\b(?:overall|whole|entire|throughout|everywhere|globally)\b", sentence, re.IGNORECASE)
+    geometric = GEOMETRIC.search(sentence)
     owned = re.search(r"\bI (?:overall )?(?:T|Q)\b", line)
-    if owned and (
-        "T" in symbols or whole or any(chunk.symbol == "Q" and PROPERTY.search(chunk.words) for chunk in chunks)
-    ):
-        return not ("C" in symbols and not whole)
-    if not mains and re.search(r"\bleft\b.*\bright\b|\bright\b.*\bleft\b", text, re.IGNORECASE) and geometric:
-        return True
-    fragment = not _FINITE.search(line)
+    if owned and ("T" in symbols or whole or any(map(PROPERTY.search, properties))):
+        return "C" not in symbols or bool(whole)
     if "G" in symbols and not pointed:
-        governed = re.search(r"\b(?:in|into|on|from|to|onto|within|across|out_of) G\b", line)
-        if tonal or geometric or "Q" in symbols:
+        toned = symbols & {"T", "Q"} or _GLOBAL_VERBS & {*verbs} or re.search(r"\b(?:more|less)\b.*\bC\b", line)
+        if toned or geometric:
             return True
-        if re.search(r"\b(?:more|less)\b.*\bC\b", line):
-            return True
-        return (
-            ("C" in symbols or bool({*verbs} - _STILL))
-            and not governed
-            and not _REMOVED.search(line)
-            and verbs[:1] != ["see"]
-        )
-    if geometric and (pointed or not mains) and (verbs or "G" in symbols):
+        is_place = re.search(r"\b(?:in|into|on|from|to|onto|within|across|out_of) G\b", line)
+        changed = "C" in symbols or {*verbs} - _STILL
+        return bool(changed) and not is_place and not _REMOVED.search(line) and verbs[:1] != ["see"]
+    if geometric and (verbs or "G" in symbols or (not pointed and _LEFT_AND_RIGHT.search(sentence))):
         return True
     if "T" in symbols and not owned and "C" not in symbols:
         return True
-    if (
-        "Q" in symbols
-        and not owned
-        and not pointed
-        and any(
-            chunk.symbol == "Q"
-            and re.search(r"\b(?:colou?rs|tones|hues|palette|tonality|balance|lights?|temperature)\b", chunk.words)
-            for chunk in chunks
-        )
-    ):
-        return bool(verbs) or fragment
-    if "C" in symbols:
-        return False
-    if "Q" in symbols and not owned and not pointed:
-        return bool(verbs) or "T" in symbols or fragment
-    return (
-        bool(verbs)
-        and verbs[0] in _GLOBAL_VERBS - {"turn", "apply", "raise", "lower"}
-        and not [thing for thing in mains if thing.symbol != "I"]
-    )
+    if properties and not owned and not pointed and ("C" not in symbols or any(map(_OF_ALL.search, properties))):
+        return bool(verbs) or not FINITE.search(line)
+    return "C" not in symbols and bool(_ALWAYS_GLOBAL.intersection(verbs[:1]))
 
 
 def _replacement(view: _View) -> _Forms:
     """Something in the place of something else."""
-    chunks, line, mains, news, removes = view.chunks, view.line, view.mains, view.news, view.removes
-    classes = {chunk.form for chunk in chunks}
-    asked = "replace" in classes or _NOTHING_ELSE.search(line)
-    known = [thing for thing in mains if thing.symbol in ("D", "I", "O", "B")]
-    asked = asked or re.search(r"\bwhere (?:\w+ ){0,3}?D\b", line)
-    colour = next((chunk.name for chunk in reversed(chunks) if chunk.symbol == "C"), "")
-    if news and known and (asked or removes or _BECOMES.search(line)):
-        old, new = known[0], news[0]
-        if new.preposition == "as" and not asked and not removes and "turn" not in classes and classes & {"place"}:
+    line, mains, news = view.line, view.mains, view.news
+    replaces = view.has("replace")
+    asked = replaces or bool(_NOTHING_ELSE.search(line)) or view.says(r"\bwhere (?:\w+ ){0,3}?D\b")
+    if news and mains:
+        return _by_new(view, asked=asked) if asked or view.removes or _BECOMES.search(line) else None
+    if news:
+        old, new = news[:2] if len(news) > 1 else [Chunk("I", "it", cues=("pronoun",)), *news]
+        return [_form("replace", old, (), renamed=new.name)] if replaces else None
+    if replaces and len(mains) > 1 and mains[1].joined and not mains[1].preposition:
+        return None  # "swap the cat and the dog"
+    if asked and len(mains) > 1 and mains[1].symbol in ("D", "B"):
+        return [_by_known(view)]
+    return _by_colour(view) if replaces and mains else None
+
+
+def _by_new(view: _View, *, asked: bool) -> _Forms:
+    """A new thing in the place of a known one; `asked` is whether the clause surely asks for that."""
+    old, new = view.mains[0], view.news[0]
+    if not (asked or view.removes):
+        is_look = new.preposition == "as" and view.has("place") and not view.has("turn")
+        is_part = new.preposition == "with" and "one_of" not in old.cues
+        if is_look or is_part:
             return None
-        if (
-            "replace" not in classes
-            and "one_of" not in old.cues
-            and not asked
-            and not removes
-            and new.preposition == "with"
-        ):
-            return None
-        if not new.name and not asked:
-            return [_form("change", old, (), colour=colour)]
-        form = _form("replace", old, [], renamed=new.name)
-        if not new.name and colour:
-            return [form._replace(colour=colour)]
-        return [form]
-    if news and not known and "replace" in classes and len(news) == 1:
-        return [_form("replace", Chunk("I", "it", cues=("pronoun",)), (), renamed=news[0].name)]
-    if "replace" in classes and len(known) > 1 and known[1].joined and not known[1].preposition:
-        return None
-    if asked and not news and len(known) > 1 and known[1].symbol in ("D", "B"):
-        swapped = (
-            known[1].preposition in ("for", "instead_of")
-            and re.search(r"\b(?:substitute|use|put|place|have|want|show)\b", line)
-            and "swap" not in line
-        )
-        old, new = (known[1], known[0]) if swapped else (known[0], known[1])
-        return [_form("replace", old, (), renamed=new.name)]
-    if "replace" in classes and len(news) > 1:
-        return [_form("replace", news[0], (), renamed=news[1].name)]
-    if (
-        "replace" in classes
-        and known
-        and colour
-        and not re.search(r"\bQ\b", line)
-        and re.search(r"\b(?:with|for|by) C\b", line)
-        and known[0].symbol != "B"
-    ):
-        return (
-            [_form("replace", known[0], (), colour=colour)]
-            if any(" one" in chunk.words for chunk in chunks if chunk.symbol == "C")
-            else None
-        )
-    if (
-        "replace" in classes
-        and known
-        and not colour
-        and re.search(r"\b[DIBO]\b", line)
-        and not re.search(r"\bL\b", line)
-    ):
-        return [_form("replace", known[0], ())]
+    if not new.name and not asked:
+        return [_form("change", old, (), colour=view.colour)]
+    return [_form("replace", old, (), renamed=new.name, colour="" if new.name else view.colour)]
+
+
+def _by_known(view: _View) -> ClauseForm:
+    """A known thing in the place of another: "swap the star for the ring", "use the ring for the star"."""
+    old, new = view.mains[:2]
+    if new.preposition in ("for", "instead_of") and view.says(r"\b(?:substitute|use|put|place|have|want|show)\b"):
+        old, new = (new, old) if "swap" not in view.line else (old, new)
+    return _form("replace", old, (), renamed=new.name)
+
+
+def _by_colour(view: _View) -> _Forms:
+    """A known thing in the place of which only a colour, or nothing, is named: "swap the star for a red one"."""
+    old = view.mains[0]
+    if not view.colour:
+        return None if view.says(r"\bL\b") else [_form("replace", old, ())]
+    is_one = any(" one" in chunk.words for chunk in view.chunks if chunk.symbol == "C")
+    if is_one and old.symbol != "B" and view.says(r"\b(?:with|for|by) C\b") and not view.says(r"\bQ\b"):
+        return [_form("replace", old, (), colour=view.colour)]
     return None
 
 
 def _one_of_several(things: Sequence[Chunk]) -> Sequence[Chunk]:
     """ "One" beside several equal things is one of them: "of the two stars, remove one"."""
-    several = next(
-        (thing for thing in things if thing.name and _is_several(thing) and "one_of" not in thing.cues), None
-    )
+    several = next((thing for thing in things if thing.name and is_several(thing) and "one_of" not in thing.cues), None)
     one = next((thing for thing in things if thing.symbol == "O"), None)
     if one is None or several is None:
         return things
-    name = several.name if several.number != 1 else _singular(several.name)
+    name = several.name if several.number != 1 else singular_name(several.name)
     return [
         *(thing for thing in things if thing not in (one, several)),
         Chunk("D", several.words, name=name, cues=("one_of",)),
     ]
-
-
-def _singular(name: str) -> str:
-    first, _, last = name.rpartition(" ")
-    return f"{first} {singularize(last)}".strip()
 
 
 def _each(op: str, things: Sequence[Chunk], anchors: Sequence[Chunk]) -> list[ClauseForm]:
@@ -714,13 +526,19 @@ def _form(op: str, thing: Chunk, anchors: Sequence[Chunk], *, renamed: str = "",
     return ClauseForm(op, thing.name, renamed, tuple(dict.fromkeys(refers)), thing.number, cues, colour)
 
 
-_GIVEN = re.compile(
-    r"\b(?:give|hand|offer|grant|lend|let|make|have|add|bring|draw|get|fit|provide|put|equip|dress|decorate|adorn|crown"
-    r"|top|cover|furnish|supply|augment|embellish) (?:to )?I (?:with |have |wear |hold )?A\b"
-)
-"""A pronoun for what is given something: "give it a hat"."""
 _READERS: tuple[Callable[[_View], _Forms], ...] = (
-    *(_no_edit, _of_picture, _copied, _replacement, _another, _removal, _one_more, _undoing, _colouring, _addition),
-    *(_placed, _movement, _change),
+    _no_edit,
+    _of_picture,
+    _copied,
+    _replacement,
+    _another,
+    _removal,
+    _one_more,
+    _undoing,
+    _colouring,
+    _addition,
+    _placed,
+    _movement,
+    _change,
 )
 """The forms of clauses; the first that fits is taken. From `_movement` on there is a thing that the clause is about."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, get_args
 
-from datagen.models.grammar.chunks import chunks_of
+from datagen.models.grammar.chunker import chunks_of
+from datagen.models.grammar.clause_readings import Reading, read_clause
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
-from datagen.models.grammar.edit_forms import ClauseForm, Reading, read_clause
+from datagen.models.grammar.edit_forms import ClauseForm
 from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
-from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singularize
+from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singular_name
+from datagen.models.grammar.word_sets import word_set
 
 Operation = Literal["add", "remove", "replace", "change", "move", "global", "undo", "unknown"]
 OPERATIONS: tuple[str, ...] = get_args(Operation)
@@ -39,7 +41,13 @@ class EditPart(NamedTuple):
 
 
 _UNKNOWN = EditPart("unknown", "", "", (), 1, ())
-_POINTING = frozenset(["it", "them", "him", "her", "this", "that", "these", "those", "one", "they", "he", "she"])
+_POINTING = word_set("it them him her this that these those one they he she")
+_LEAD = re.compile(
+    r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would"
+    r"|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*",
+    re.IGNORECASE,
+)
+"""Polite words at the start of a sentence."""
 
 
 def decompose_edit(text: str) -> list[EditPart]:
@@ -48,7 +56,8 @@ def decompose_edit(text: str) -> list[EditPart]:
     "Add three apples" becomes three parts. A pronoun whose noun stands in the same text is replaced by the noun. Other
     languages than English, and longer texts than `LONGEST_EDIT`, are not understood.
     """
-    whole = " ".join(text.replace("\u2019", "'").split())
+    # `clauses_of` marks with NUL what it cuts off
+    whole = " ".join(text.replace("\u2019", "'").replace("\0", " ").split())
     if len(whole) > LONGEST_EDIT or is_foreign(whole):
         return [_UNKNOWN]
     discourse = _Discourse()
@@ -71,22 +80,23 @@ class _Discourse:
         self.instead = False
         """Whether what comes next is in the place of what was named."""
         self.negated = False
+        """Whether the last clause only said that something is not wanted."""
         self.is_state = False
+        """Whether the last clause said how something is to look."""
         self.is_new = False
         """Whether the thing that was named last is not there yet."""
         self.colour = ""
         """A colour that was only mentioned."""
         self.regrets = False
+        """Whether a sentence takes an edit back, if nothing else is asked for."""
         self.orders: list[EditPart] = []
-        self.weak: list[tuple[int, ClauseForm]] = []
+        """Orders for later turns."""
 
     def read(self, sentence: str) -> None:
         """Read one sentence."""
         if order := STANDING.search(sentence):
             before = sentence[: order.start()]
-            if not _asks_alone(before):
-                before = ""
-            else:
+            if _asks_alone(before):
                 self._read(before)
             self.orders.append(_standing_order(sentence, order))
             return
@@ -103,11 +113,10 @@ class _Discourse:
             or re.match(r"(?:restore|return|reinstate|undo|revert|reverse|cancel|withdraw)\b", stripped, re.IGNORECASE)
         ):
             things = [chunk for chunk in chunks_of(back["thing"]) if chunk.is_thing]
-            if things and not UNDO.search(f"undo {back['thing']}$"[5:-1]):
+            if things and not UNDO.search(back["thing"]):
                 thing = things[0]
-                if not (GEOMETRIC.search(sentence)):
-                    cues = tuple(cue for cue in thing.cues)
-                    self.forms.append(ClauseForm("undo", thing.name, cues=cues if not thing.name else ()))
+                if not GEOMETRIC.search(sentence):
+                    self.forms.append(ClauseForm("undo", thing.name, cues=() if thing.name else thing.cues))
                     return True
         if GEOMETRIC.search(re.sub(r"(?i)\brevers(?:e[ds]?|al)\b", "", sentence)) or not UNDO.search(stripped):
             return False
@@ -128,7 +137,7 @@ class _Discourse:
         if self.instead and reading.forms:
             reading, self.instead = reading._replace(instead=True), False
         self.instead = self.instead or (reading.instead and not reading.forms)
-        if reading.colour and last and last.op == "change" and not (last.colour or last.renamed_to):
+        if reading.colour and last and last.is_open:
             self.forms[-1] = last._replace(colour=reading.colour)
         if not reading.forms and reading.wishes and reading.named and self.colour:
             reading = reading._replace(forms=[ClauseForm("change", reading.named, colour=self.colour)])
@@ -161,8 +170,8 @@ class _Discourse:
             cues.remove("another")
         is_one = "one" in form.cues or "one_of" in form.cues or (self.is_one and "pronoun" in form.cues)
         if form.op in ("remove", "change", "move", "replace") and not name and self.several and is_one:
-            return form._replace(object=singular(self.several), cues=("one_of",), number=1)
-        if form.op == "add" and reading.instead and self.named and name and not refers_to_named(form, self.named):
+            return form._replace(object=singular_name(self.several), cues=("one_of",), number=1)
+        if form.op == "add" and reading.instead and self.named and name and self.named not in (name, *form.refers_to):
             return form._replace(op="replace", object=self.named, renamed_to=name, refers_to=(), cues=())
         if form.op == "add" and reading.instead and name and "another" not in cues and not form.refers_to:
             return form._replace(op="replace", object="", renamed_to=name, cues=("pronoun",))
@@ -173,11 +182,8 @@ class _Discourse:
                 name = name or self.named
             refers = [self.named if word.lower() in _POINTING else word for word in refers]
             refers = [word for word in refers if word != name] if name == self.named else refers
-        if form.op == "add" and not name and self.named and "another" in form.cues:
-            name = self.named
-        if form.op == "add" and not name and self.named:
-            name = self.named
         if form.op == "add":
+            name = name or self.named
             refers = [word for word in refers if word != name]
         return form._replace(object=name, refers_to=tuple(refers), cues=tuple(cues))
 
@@ -214,13 +220,12 @@ class _Discourse:
             return last
         if last.op == "remove" and (same or not form.object):
             return form._replace(object=last.object, cues=last.cues)
-        is_open = same and not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
-        return form._replace(object=last.object) if is_open else None
+        return form._replace(object=last.object) if same and last.is_open and not self.is_state else None
 
     def _with_same(self, form: ClauseForm, last: ClauseForm) -> ClauseForm | None:
         """A form together with a further one about the same thing."""
-        plain = form.op in ("move", "change") and not (form.colour or form.renamed_to)
-        if plain and last.op in ("add", "replace", "remove"):
+        says_no_more = form.op == "move" or form.is_open
+        if says_no_more and last.op in ("add", "replace", "remove"):
             more = [name for name in form.refers_to if name not in (last.object, last.renamed_to)]
             refers = tuple(dict.fromkeys([*last.refers_to, *more]))
             return last._replace(refers_to=refers) if last.op == "add" else last
@@ -230,8 +235,7 @@ class _Discourse:
             joined = last._replace(cues=("one_of",), number=1) if "one_of" in form.cues + last.cues else last
             named = form.colour or form.renamed_to
             return joined._replace(colour=form.colour, renamed_to=form.renamed_to) if named else joined
-        is_open = not self.is_state and last.op == "change" and not (last.colour or last.renamed_to)
-        return form._replace(object=last.object) if is_open else None
+        return form._replace(object=last.object) if last.is_open and not self.is_state else None
 
     def parts(self) -> list[EditPart]:
         """What was asked for."""
@@ -242,24 +246,9 @@ class _Discourse:
         return ([*repeated, *self.orders[:1]] or [_UNKNOWN])[:MOST_PARTS]
 
 
-def singular(name: str) -> str:
-    """A name with its last word in the singular."""
-    first, _, last = name.rpartition(" ")
-    return f"{first} {singularize(last)}".strip()
-
-
-def refers_to_named(form: ClauseForm, named: str) -> bool:
-    """Whether a form already names a thing."""
-    return form.object == named or named in form.refers_to
-
-
 def _strip(sentence: str) -> str:
     """A sentence without polite words at its start and end."""
-    lead = (
-        r"^(?:please|kindly|now|then|actually|no|hmm+|oops|ok(?:ay)?|oh|well|so|and|but|just|(?:can|could|would"
-        r"|will) (?:you|we|i)|let us|i (?:would )?(?:want|like|need|love|prefer)(?: you)? to|go ahead and)\b[\s,.!]*"
-    )
-    while (found := re.match(lead, sentence, re.IGNORECASE)) and found.end() < len(sentence):
+    while (found := _LEAD.match(sentence)) and found.end() < len(sentence):
         sentence = sentence[found.end() :]
     return re.sub(r"[\s,.!?]+(?:please|now|ok(?:ay)?|instead)?[\s,.!?]*$", "", sentence)
 
@@ -293,6 +282,6 @@ def recoloured(name: str, colour: str) -> str:
     words = name.split()
     keep = [word for word in words if word.lower() not in COLOUR_FAMILIES]
     if len(keep) < len(words):  # the shades before a colour go with it
-        while keep and len(keep) > 1 and keep[0].lower() in SHADES:
+        while len(keep) > 1 and keep[0].lower() in SHADES:
             keep = keep[1:]
     return f"{colour.lower()} {' '.join(keep or words[-1:])}"

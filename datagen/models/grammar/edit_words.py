@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from datagen.models.grammar.word_sets import word_set
+
 _EDIT = (
     r"(?:edits?|changes?|modifications?|adjustments?|steps?|turn|operation|action|instruction|request|command"
     r"|things? you did|alterations?|tweaks?|move|revisions?|version|state|result|amendment|update|idea|thing|one"
@@ -28,7 +30,7 @@ UNDO = re.compile(
     rf"|\b(?:restore|return|revert|go|back|get|want|put|bring|prefer(?:red)?|liked|keep|reinstate|show|give|have|see"
     rf"|use|load)\b.*\b(?:{_LAST} (?:version|state|picture|image|photo|look|result|one)|the way it (?:was|looked)"
     rf"|how (?:it|things|everything) (?:was|were|looked)"
-    r"|as_it_was|(?:version|state|picture|image|photo|one) (?:from )?before\b|what was (?:there )?before|what (?:it|we"
+    r"|(?:version|state|picture|image|photo|one) (?:from )?before\b|what was (?:there )?before|what (?:it|we"
     r"|i) (?:was|had)|the (?:picture|image|photo|version|one) (?:\w+ )?(?:i|we|you|that) (?:had|existed|was|before))\b"
     r"|^(?:\w+ )?(?:go|step|return|get|switch|change|take|bring|put|turn|roll|set|jump|come|move|back"
     r"|give) (?:\w+ ){0,3}?back(?:wards?)?\b(?! ?ground| to the (?:left|right|top|bottom|middle|cent)| (?:in|on|at) )"
@@ -39,8 +41,7 @@ UNDO = re.compile(
     r"|\bforget about\b|\bforget it\b|\bit never happened\b|\bdid not happen\b|\bhad never (?:been"
     r"|happened)[^,.]*$(?<=done)|\b(?:before|prior to) (?:you|we|i|your|that|my) (?:did|changed|made|last|latest"
     r"|previous|edit|change)\b"
-    r"|\b(?:go|can we|let us) back\b|\bliked? (?:it|the picture|things) (?:better|more) before\b|\bwas better before\b"
-    r"|\bbetter before\b"
+    r"|\b(?:go|can we|let us) back\b|\bliked? (?:it|the picture|things) (?:better|more) before\b|\bbetter before\b"
     rf"|\bto (?:its|the|their) {_LAST} (?:state|version|look|colou?r|place|position|condition)\b|\b(?:as|like|how"
     rf"|the way) (?:it|they|things?|everything|the \w+) (?:was|were|looked|used to be)(?: (?:before|like|originally"
     rf"|previously|at first|earlier|a moment ago))?$"
@@ -131,18 +132,16 @@ PROPERTY = re.compile(
     re.IGNORECASE,
 )
 """What a picture has as a whole."""
-_OWN = (
+_ENGLISH = word_set(
     "the a an to of with in on at it this that these and from for his her its my please picture image photo make is "
     "into i you we do does be there here one should would could can have what how if so or not no but now just add put "
     "remove want like let some all everything than by as up out"
 )
-_FOREIGN = (
-    "un une le la les el los las der die das den dem einen einem eine ein et y und il lo gli uno una del della dem des "
-    "du au aux por para con en sur dans sous auf mit zum zur de het een van op met och ett och na do da em os um uma w "
-    "i v s se"
+_FOREIGN = word_set(
+    "un une le la les el los las der die das den dem einen einem eine ein et y und il lo gli uno una del della des du "
+    "au aux por para con en sur dans sous auf mit zum zur de het een van op met och ett na da em os um uma w v s se"
 )
-_KNOWN = frozenset(_OWN.split())
-_OTHERS = frozenset(_FOREIGN.split()) - _KNOWN
+"""Small words of other languages that are none of English."""
 
 
 def is_foreign(text: str) -> bool:
@@ -151,4 +150,4 @@ def is_foreign(text: str) -> bool:
     letters = [letter for word in words for letter in word]
     if letters and sum(letter.isascii() for letter in letters) < 0.5 * len(letters):
         return True
-    return sum(word in _OTHERS for word in words) > sum(word in _KNOWN for word in words)
+    return sum(word in _FOREIGN for word in words) > sum(word in _ENGLISH for word in words)

@@ -10,18 +10,13 @@ import re
 
 from datagen.models.grammar.phrases import COLOURS, MASS, head_word, is_plural
 from datagen.models.grammar.placeholders import Span
+from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
 
 MOST_WORDS = 3
 """Most words that may describe a thing between its determiner and its name: "a Falcon 9 rocket" has two."""
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_DETERMINERS = _words("a an the my your his her its our their whose this that these those some any each every another")
-_COUNTS = _words("one two three four five six seven eight nine ten eleven twelve several many few both all")
-_BOUNDS = _words(
+_DETERMINERS = POSSESSIVES | DEMONSTRATIVES | word_set("a an the whose some any each every another")
+_COUNTS = word_set("one two three four five six seven eight nine ten eleven twelve several many few both all")
+_BOUNDS = word_set(
     "about above across after against along alongside amid among and around as at atop before behind below beneath "
     "beside besides between beyond but by down during except for from in inside into like near nearby of off on "
     "onto or out outside over past per since so than then through throughout to toward towards under "
@@ -32,13 +27,13 @@ _BOUNDS = _words(
     "sat shone showed slept stood swam threw took went wore"
 )
 """Words that are never part of a name: prepositions, conjunctions, pronouns and verbs."""
-_AFTER = _words(
+_AFTER = word_set(
     "afloat alone apart asleep away bent bound built can caught clad could cut deep drawn fell full high hung indoors "
     "laid left lit long made may might must next opposite outdoors overhead rose saw seen set shall should shown "
     "spread strewn taken tall upright upside wide will worn would woven"
 )
 """Words that can follow a name, and can also describe one: "a boat afloat", "the lit lamp"."""
-_NOUNS = _words("awning building ceiling clothing drawing icing lighting painting railing sports wedding")
+_NOUNS = word_set("awning building ceiling clothing drawing icing lighting painting railing sports wedding")
 """Nouns that look like verbs, by their ending."""
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")  # noqa: RUF001
 _NEXT = re.compile(r"\s+([^\W_]+)")

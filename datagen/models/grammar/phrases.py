@@ -13,27 +13,25 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
+
 LONGEST = 60
 """Most characters of a label that are used."""
 SHORTEST_SHOUT = 5
 """Least letters of a word in capitals that is lowered; a shorter one may be an acronym."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-PAIRED = _words(
+PAIRED = word_set(
     "scissors glasses sunglasses eyeglasses spectacles goggles binoculars pliers tweezers tongs shears jeans pants "
     "trousers shorts leggings tights pyjamas pajamas headphones earphones overalls clippers forceps"
 )
 """Plurals that name one object."""
-MASS = _words(
+MASS = word_set(
     "water bread rice sand snow grass milk coffee tea butter sugar fruit furniture luggage food fire smoke jewelry "
     "cheese wood paper jewellery hair equipment clothing cutlery pasta honey wine beer ice mud fog foliage"
 )
 
-_SAME = _words(
+_SAME = word_set(
     "sheep deer fish aircraft spacecraft hovercraft bison moose salmon trout squid shrimp series species offspring"
 )
 _IRREGULAR = {
@@ -47,29 +45,29 @@ _IRREGULAR = {
     **{"stomach": "stomachs", "monarch": "monarchs"},
 }
 _PLURALS = frozenset(_IRREGULAR.values()) - _SAME
-_SINGULAR_IN_MEN = _words("specimen omen abdomen stamen ramen regimen")
+_SINGULAR_IN_MEN = word_set("specimen omen abdomen stamen ramen regimen")
 _NOT_MEN = ("human", "shaman", "talisman", "ottoman", "roman", "german", "caiman")
-_SINGULAR_IN_S = _words(
+_SINGULAR_IN_S = word_set(
     "ss us is 's lens gas canvas atlas christmas thermos cosmos news series species biceps triceps rhinoceros "
     "mathematics physics pancreas"
 )
-_PLURAL_AFTER_ALL = _words("menus emus gnus skis taxis kiwis bikinis khakis zucchinis safaris")
+_PLURAL_AFTER_ALL = word_set("menus emus gnus skis taxis kiwis bikinis khakis zucchinis safaris")
 
-_DETERMINERS = _words("my your his her its our their this that these those some any every each no both")
-_NUMERALS = _words("two three four five six seven eight nine ten several many few")
-_ARTICLES = _words("a an the")
-COLOURS = _words("black white red green blue yellow orange brown grey gray pink purple gold silver")
-_SIZES = _words("large big huge giant great small little tiny medium medium-sized miniature")
+_DETERMINERS = POSSESSIVES | DEMONSTRATIVES | word_set("some any every each no both")
+_NUMERALS = word_set("two three four five six seven eight nine ten several many few")
+_ARTICLES = word_set("a an the")
+COLOURS = word_set("black white red green blue yellow orange brown grey gray pink purple gold silver")
+_SIZES = word_set("large big huge giant great small little tiny medium medium-sized miniature")
 _ADJECTIVES = (
-    _SIZES | _words("tall short long thin thick wide narrow slim slender broad deep flat"),
-    _words("new old young ancient antique modern vintage"),
-    _words("round square oval circular rectangular triangular curved spherical cylindrical pointed"),
+    _SIZES | word_set("tall short long thin thick wide narrow slim slender broad deep flat"),
+    word_set("new old young ancient antique modern vintage"),
+    word_set("round square oval circular rectangular triangular curved spherical cylindrical pointed"),
     COLOURS,
-    _words("wooden metal plastic glass steel stone ceramic leather paper cotton bronze brass copper iron porcelain"),
+    word_set("wooden metal plastic glass steel stone ceramic leather paper cotton bronze brass copper iron porcelain"),
 )
 _COLOUR_RANK = 4
-_SHADES = _words("deep medium flat")
-_LINKS = _words("of with without in on at for from by under over near inside made and")
+_SHADES = word_set("deep medium flat")
+_LINKS = word_set("of with without in on at for from by under over near inside made and")
 _AN_ANYWAY = re.compile(r"(hour|honest|honou?r|heir|8|11(?!\d)|18(?!\d))")
 _A_ANYWAY = re.compile(r"(uni(?!n|m|d)|us(?!h|age of)[aeiu]|u[tkg]|eu|ewe|one(?!ir)|once|ub|ur[aiu](?!l\b)n|ou[ij])")
 _ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_](?![^\W_]))")

@@ -6,12 +6,7 @@ import re
 from functools import cache
 
 from datagen.models.grammar.phrases import head_word, is_plural, pluralize
-
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
+from datagen.models.grammar.word_sets import word_set
 
 _FAMILIES = {
     "red": "crimson scarlet ruby cherry vermilion reddish", "red brown": "maroon burgundy rust",
@@ -52,10 +47,9 @@ SHADES = word_set(
     "light dark deep bright pale vivid pure solid neon pastel hot plain jet pitch royal sky navy baby midnight ocean "
     "electric steel powder ice grass forest lime leaf mint sea olive emerald apple moss bottle lemon canary mustard "
     "sunshine sun sunflower butter banana golden bubblegum candy flamingo rose salmon shocking snow milk milky chalk "
-    "bone pearl off ivory coal ink inky raven charcoal grape plum eggplant lavender fire fire-engine engine blood"
-    " brick "
-    "cherry ruby tomato wine candy-apple strong rich soft warm cool medium fully saturated cobalt true classic poppy "
-    "cornflower blush primary violet lilac"
+    "bone pearl off ivory coal ink inky raven charcoal grape plum eggplant lavender fire fire-engine engine blood "
+    "brick cherry ruby tomato wine candy-apple strong rich soft warm cool medium fully saturated cobalt true classic "
+    "poppy cornflower blush primary violet lilac"
 )
 """Words before a colour that make a shade of it, such as `royal` in "royal blue"."""
 GENERAL = word_set("thing object item one element shape figure stuff piece addition symbol subject")
@@ -67,8 +61,6 @@ _SHAPED = {
 }  # fmt: skip
 """The kind of a "round shape" and the like."""
 _WORD = re.compile(r"[\w-]+")
-
-
 _SINGULAR = {"people": "person", "children": "child", "mice": "mouse", "demitasses": "demitasse"} | {
     f"{stem}s": stem for stem in word_set("cookie movie pie tie zombie selfie brownie bee shoe toe")
 }
@@ -85,6 +77,12 @@ def singularize(word: str) -> str:
     stems = [f"{word[:-3]}{end}" for end in ("f", "fe", "y")] + [word.replace("men", "man"), word.replace("ee", "oo")]
     stems += [word[:-2]] if _TAKES_ES.search(word[:-2]) else []
     return next((stem for stem in (*stems, word[:-1]) if stem != word and pluralize(stem) == word), word)
+
+
+def singular_name(name: str) -> str:
+    """A name with its last word in the singular."""
+    first, _, last = name.rpartition(" ")
+    return f"{first} {singularize(last)}".strip()
 
 
 @cache

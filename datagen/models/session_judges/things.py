@@ -78,7 +78,7 @@ class Things:
 
     def add(self, name: str, *, box: Box | None, turn: int, number: int = 1) -> Thing:
         """A new thing, as turn `turn` names it."""
-        thing = Thing([name], [box] if box else [], [], [], [(turn, name)], number=number)
+        thing = Thing([name], [box] if box else [], named=[(turn, name)], number=number)
         self.all.append(thing)
         return thing
 
