@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -106,6 +108,22 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C wait for the end of the block. Elsewhere than in the main thread none arrives."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if arrived:
+        raise KeyboardInterrupt
+
+
 def _remember(prepared: Prepared, folder: Path) -> None:
     """Store what decides the weights, or raise `ConfigError` if what was begun in the folder has something else."""
     path = folder / CONFIG
@@ -150,7 +168,9 @@ class _Training:
         try:
             with loaded(self._prepared.batches(), steps, workers=self._config.data.workers) as batches:
                 for examples in batches:
-                    self._do_step(examples)
+                    with _uninterrupted():  # a checkpoint of half a step would not be that of an unbroken training
+                        report = self._do_step(examples)
+                    self._watcher.on_step(report)
                     last = self._step == self._config.steps
                     if evaluated and (last or self._step % self._config.evaluation.every == 0):
                         self._evaluate(evaluated)
@@ -180,7 +200,7 @@ class _Training:
         self._checkpoints.save(self._step, {**state, "mean": self._mean.state_dict() if self._mean else None})
         self._saved = self._step
 
-    def _do_step(self, examples: Sequence[TrainingExample]) -> None:
+    def _do_step(self, examples: Sequence[TrainingExample]) -> StepReport:
         begun = time.perf_counter()
         seed = _seed_of(self._config.seed, self._step)
         torch.manual_seed(seed)
@@ -203,7 +223,7 @@ class _Training:
         taken = time.perf_counter() - begun
         report = StepReport(self._step, loss, norm, rate, len(examples) / taken)
         self._write_metrics(asdict(report))
-        self._watcher.on_step(report)
+        return report
 
     def _skip(self, loss: float) -> None:
         """Leave out an update whose gradient is not finite; too many of them end the training."""

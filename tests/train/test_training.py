@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,25 @@ def test_a_training_that_is_stopped_and_resumed_ends_with_the_same_weights(
     assert f"resumed after step {stopped_after}" in followed.texts
     assert [report.step for report in followed.steps] == [*range(stopped_after + 1, 6)]
     assert same(weights_of(whole), weights_of(resumed))
+    assert steps_in(tmp_path / "broken") == steps_in(tmp_path / "whole")
+
+
+def test_an_interrupt_amid_a_step_waits_for_its_end(
+    edits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(config_of(edits, tmp_path / "whole"), watcher=Followed())
+    config, update, updates = config_of(edits, tmp_path / "broken"), torch.optim.AdamW.step, []
+
+    def interrupted(optimizer: torch.optim.AdamW) -> None:
+        update(optimizer)
+        updates.append(1)
+        if len(updates) == 3:
+            signal.raise_signal(signal.SIGINT)  # the weights are new, their running mean is not
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, watcher=Followed())
+    assert same(weights_of(whole), weights_of(train(config, watcher=Followed())))
     assert steps_in(tmp_path / "broken") == steps_in(tmp_path / "whole")
 
 
