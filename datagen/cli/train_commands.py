@@ -75,6 +75,10 @@ def edit(
         Optional[list[str]],  # noqa: UP045 - typer reads it
         typer.Option(help="Where an instruction applies, in pixels; once for each.", metavar="X0,Y0,X1,Y1"),
     ] = None,
+    reference: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A picture that the instruction refers to; once for each.", metavar="FILE"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
@@ -88,21 +92,31 @@ def edit(
     """
     _check_packages()
     from datagen.imaging.image import Image
-    from datagen.train.editing import edit_picture, load_pipeline
+    from datagen.train.editing import edit_picture, load_editor
     from datagen.train.gradients import device_of
 
-    pipeline = load_pipeline(model, device=device_of(device))
-    try:
-        data = picture.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{picture} cannot be read: {error.strerror}") from error
-    edited = edit_picture(pipeline, data, instructions, boxes=[_box(text) for text in box or ()], seed=seed)
+    editor = load_editor(model, device=device_of(device))
+    edited = edit_picture(
+        editor,
+        _content(picture),
+        instructions,
+        boxes=[_box(text) for text in box or ()],
+        references=[_content(path) for path in reference or ()],
+        seed=seed,
+    )
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.with_suffix(".png").write_bytes(Image.of(edited).encoded())
     except OSError as error:
         raise ConfigError(f"{to} cannot be written: {error.strerror}") from error
     print_text(f"{to.with_suffix('.png')}: {edited.shape[1]}x{edited.shape[0]}")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _box(text: str) -> Box:

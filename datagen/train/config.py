@@ -13,6 +13,7 @@ from datagen.core.options import PACE, Options
 from datagen.core.redact import register_variables, variables_named_in
 from datagen.pipeline.config import Name, apply_set, validated
 from datagen.pipeline.yaml_file import Place, read_yaml
+from datagen.train.models import FamilyConfig
 from datagen.train.models.small import SmallConfig
 
 Address = Annotated[str, StringConstraints(min_length=1)]
@@ -104,7 +105,7 @@ class TrainConfig(Options):
     """Where checkpoints and the model go; `out/train/<its name>` if not given. `--out` goes before it."""
     data: DataOptions
     """What is trained on."""
-    model: SmallConfig = SmallConfig()
+    model: FamilyConfig = SmallConfig()
     """The family of model, selected by `kind`, and its options."""
     steps: int = Field(ge=1)
     """Updates of the weights."""

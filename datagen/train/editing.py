@@ -4,73 +4,111 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from diffusers.utils import logging
-from PIL import Image as Pillow
+from pydantic import TypeAdapter, ValidationError
 
 from datagen.core.errors import ConfigError, DataError
 from datagen.core.fields import Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.imaging.image import Image, Pixels
-from datagen.train.data.framing import frame, nearest_size
-from datagen.train.loop import MODEL
-from datagen.train.models.small_net import SmallEditPipeline
+from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
+from datagen.train.data.framing import Size, frame, nearest_size
+from datagen.train.models import FamilyConfig
+from datagen.train.models.family import Family
 
-INDEX = "model_index.json"
+MODEL, FACTS = "model", "datagen.json"
+"""Folder of the model in that of a training; the file in it that says how the model was trained."""
 
 
-def load_pipeline(model: str, *, device: torch.device) -> SmallEditPipeline:
-    """The pipeline in a folder that `train` saved, or in the folder of the training itself. Raises `ConfigError`."""
+@dataclass(frozen=True)
+class Editor:
+    """A trained model, ready to edit."""
+
+    pipeline: Any
+    """Of diffusers."""
+    family: Family
+    sizes: tuple[Size, ...]
+    """Widths and heights that it was trained at."""
+
+    def edit(self, example: TrainingExample, *, seed: int = 0) -> Pixels:
+        """What it makes of an example's source, which has one of `sizes`: HWC uint8."""
+        return self.family.edit(self.pipeline, example, seed=seed)
+
+
+def save_editor(family: Family, model: torch.nn.Module, *, sizes: Sequence[Size], folder: Path) -> None:
+    """Write a model as a folder of diffusers, and beside it what `load_editor` needs. Raises OSError."""
+    family.pipeline(model).save_pretrained(str(folder))
+    facts = {"model": family.model_dump(mode="json"), "sizes": [[*size] for size in sizes]}
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
+def load_editor(model: str, *, device: torch.device) -> Editor:
+    """The model in a folder that `train` saved, or in the folder of the training itself. Raises `ConfigError`."""
     folder = Path(model)
-    if not (folder / INDEX).exists() and (folder / MODEL / INDEX).exists():
+    if not (folder / FACTS).exists() and (folder / MODEL / FACTS).exists():
         folder /= MODEL
     try:
-        kind = json.loads((folder / INDEX).read_text("utf-8"))["_class_name"]
+        facts = json.loads((folder / FACTS).read_text("utf-8"))
+        family: Family = TypeAdapter(FamilyConfig).validate_python(facts["model"])
+        sizes = tuple((int(width), int(height)) for width, height in facts["sizes"])
     except FileNotFoundError as error:
         hint = "it has to be a folder that `python -m datagen train` has saved a model in"
-        raise ConfigError(f"{model}: there is no {INDEX}; {hint}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder / INDEX} is damaged: {error}") from error
-    if kind != SmallEditPipeline.__name__:
-        raise ConfigError(f"{folder}: is a {kind}; `edit` knows {SmallEditPipeline.__name__}, which `train` saves")
+        raise ConfigError(f"{model}: there is no {FACTS}; {hint}") from error
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise ConfigError(f"{folder / FACTS} is damaged: {error}") from error
     logging.disable_progress_bar()
     try:
-        pipeline: SmallEditPipeline = SmallEditPipeline.from_pretrained(str(folder), local_files_only=True)
+        pipeline = family.load_pipeline(str(folder))
     except Exception as error:  # diffusers and safetensors raise many kinds on damaged files
         raise ConfigError(f"{folder} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
-    return pipeline
+    return Editor(pipeline, family, sizes)
 
 
 def edit_picture(
-    pipeline: SmallEditPipeline, picture: bytes, instructions: Sequence[str], *, boxes: Sequence[Box], seed: int
+    editor: Editor,
+    picture: bytes,
+    instructions: Sequence[str],
+    *,
+    boxes: Sequence[Box],
+    references: Sequence[bytes] = (),
+    seed: int,
 ) -> Pixels:
     """Edit a picture file, at the size nearest in shape that the model was trained at: HWC uint8.
 
-    `boxes` are xyxy in pixels of the picture, one for each instruction, or none. Raises `DataError` if the picture
-    cannot be read, `ConfigError` if a box lies outside it or their number is wrong.
+    `boxes` are xyxy in pixels of the picture, one for each instruction, or none; `references` are picture files, in the
+    order of their placeholders. Raises `DataError` if a picture cannot be read, `ConfigError` if a box lies outside it
+    or the number of boxes or references is wrong.
     """
     image = Image.decode(picture)
     size = image.size
     if boxes and len(boxes) != len(instructions):
         raise ConfigError(f"{len(instructions)} instructions and {len(boxes)} boxes: give one --box for each, or none")
+    if len(references) > (most := editor.family.needs().most_references):
+        raise ConfigError(f"{len(references)} references: a model of the family '{editor.family.kind}' takes {most}")
     for box in boxes:
         if fault := check_box(box, size):
             raise ConfigError(f"--box: {fault}")
     inside = [clip_box(box, size) for box in boxes]
-    sizes = [(int(width), int(height)) for width, height in pipeline.config.sizes]
-    framing = frame(size, nearest_size(size, sizes), boxes=inside)
-    width, height = framing.size
-    placed = []
-    for box in inside:
-        x0, y0, x1, y1 = framing.box(box, size)
-        if x0 == x1 or y0 == y1:
-            raise DataError("--box lies outside what is seen at the model's size; cut the picture first")
-        placed.append((x0 * width, y0 * height, x1 * width, y1 * height))
-    seen = Pillow.fromarray(framing.picture(image.array))
-    generator = torch.Generator().manual_seed(seed)
-    return np.asarray(pipeline(seen, instructions, boxes=placed, generator=generator))
+    framing = frame(size, nearest_size(size, editor.sizes), boxes=inside)
+    placed = [framing.box(box, size) for box in inside] or [WHOLE] * len(instructions)
+    if any(x0 == x1 or y0 == y1 for x0, y0, x1, y1 in placed):
+        raise DataError("--box lies outside what is seen at the model's size; cut the picture first")
+    source, text = framing.picture(image.array), " ".join(instructions)
+    example = TrainingExample(
+        key="",
+        source=source,
+        target=source,
+        references=tuple(Image.decode(data).array for data in references),
+        instruction=text,
+        text=text,
+        parts=tuple(ExamplePart(*part) for part in zip(instructions, placed, strict=True)),
+        mirrored=False,
+    )
+    return editor.edit(example, seed=seed)

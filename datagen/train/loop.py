@@ -31,11 +31,12 @@ from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.loading import loaded
+from datagen.train.editing import MODEL, save_editor
 from datagen.train.gradients import Gradients
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
 
-CONFIG, METRICS, MODEL, GRIDS, CHECKPOINTS = "train.yaml", "metrics.jsonl", "model", "grids", "checkpoints"
+CONFIG, METRICS, GRIDS, CHECKPOINTS = "train.yaml", "metrics.jsonl", "grids", "checkpoints"
 """What lies in a training's folder."""
 MOST_BAD_STEPS = 20
 """Steps in a row without a finite gradient after which the training ends."""
@@ -147,12 +148,13 @@ class _Training:
         self._folder = folder
         self._watcher = watcher
         self._gradients = Gradients(config)
-        self._net = self._gradients.net
+        self._trained = self._gradients.trained()
+        self._weights = [*self._trained.values()]
         options = config.optimizer
         self._optimizer = torch.optim.AdamW(
-            self._net.parameters(), lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
+            self._weights, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
         )
-        self._mean = EMAModel(self._net.parameters(), decay=config.ema) if config.ema else None
+        self._mean = EMAModel(self._weights, decay=config.ema) if config.ema else None
         self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep=config.checkpoints.keep)
         self._step = 0
         self._bad = 0
@@ -185,7 +187,7 @@ class _Training:
         steps = self._checkpoints.steps()
         if steps:
             state = self._checkpoints.load(steps[-1])
-            self._net.load_state_dict(state["net"])
+            self._load_weights(state["weights"])
             self._optimizer.load_state_dict(state["optimizer"])
             if self._mean:
                 self._mean.load_state_dict(state["mean"])
@@ -193,10 +195,16 @@ class _Training:
             self._watcher.notify(f"resumed after step {self._step:,}")
         self._cut_metrics()
 
+    def _load_weights(self, stored: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, weight in self._trained.items():
+                weight.copy_(stored[name])
+
     def _save(self) -> None:
         if self._step == self._saved:
             return
-        state = {"net": self._net.state_dict(), "optimizer": self._optimizer.state_dict()}
+        weights = {name: weight.detach() for name, weight in self._trained.items()}
+        state = {"weights": weights, "optimizer": self._optimizer.state_dict()}
         self._checkpoints.save(self._step, {**state, "mean": self._mean.state_dict() if self._mean else None})
         self._saved = self._step
 
@@ -208,16 +216,16 @@ class _Training:
         rate = self._learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        self._net.train()
+        self._gradients.train_mode()
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._gradients.add(examples, generator)
-        norm = float(nn.utils.clip_grad_norm_(self._net.parameters(), self._config.optimizer.clip))
+        norm = float(nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip))
         self._step += 1
         if math.isfinite(norm) and math.isfinite(loss):
             self._optimizer.step()
             self._bad = 0
             if self._mean:
-                self._mean.step(self._net.parameters())
+                self._mean.step(self._weights)
         else:
             self._skip(loss)
         taken = time.perf_counter() - begun
@@ -263,23 +271,25 @@ class _Training:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The running mean in place of the weights."""
-        self._net.eval()
+        self._gradients.model.eval()
         if self._mean:
-            self._mean.store(self._net.parameters())
-            self._mean.copy_to(self._net.parameters())
+            self._mean.store(self._weights)
+            self._mean.copy_to(self._weights)
         try:
             yield
         finally:
             if self._mean:
-                self._mean.restore(self._net.parameters())
+                self._mean.restore(self._weights)
 
     def _draw_grid(self, examples: Sequence[TrainingExample]) -> None:
         """A row for each example: source, edit, target."""
         if not examples:
             return
-        pipeline = self._config.model.pipeline(self._net, sizes=self._config.data.sizes)
+        family = self._config.model
+        pipeline = family.pipeline(self._gradients.model)
+        pipeline.set_progress_bar_config(disable=True)
         rows = [
-            np.concatenate([example.source, self._config.model.edit(pipeline, example), example.target], axis=1)
+            np.concatenate([example.source, family.edit(pipeline, example, seed=0), example.target], axis=1)
             for example in examples
         ]
         width = max(row.shape[1] for row in rows)
@@ -293,7 +303,8 @@ class _Training:
         place = self._folder / MODEL
         try:
             with self._averaged():
-                self._config.model.pipeline(self._net, sizes=self._config.data.sizes).save_pretrained(str(place))
+                config = self._config
+                save_editor(config.model, self._gradients.model, sizes=config.data.sizes, folder=place)
             (place / "README.md").write_text(model_card(self._prepared), "utf-8")
         except OSError as error:
             raise StoreError(f"{place} cannot be written: {error}; the checkpoints are still there") from error

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from datagen.core.options import Options
 from datagen.train.data.selection import BoxRule, Needs
+from datagen.train.models.family import Family
 
 if TYPE_CHECKING:
     import torch
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
     from datagen.imaging.image import Pixels
     from datagen.train.data.examples import TrainingExample
-    from datagen.train.data.framing import Size
     from datagen.train.models.small_net import SmallEditNet, SmallEditPipeline
 
 
-class SmallConfig(Options):
+class SmallConfig(Family):
     """A small editor, trained from scratch."""
 
     kind: Literal["small"] = "small"
@@ -76,29 +75,38 @@ class SmallConfig(Options):
         """Whether boxes are looked at."""
         return self.boxes != "unused"
 
-    def batch(self, examples: Sequence[TrainingExample]) -> dict[str, Tensor]:
-        """Examples of one size as tensors."""
+    def batch(self, model: nn.Module, examples: Sequence[TrainingExample]) -> dict[str, Tensor]:  # noqa: ARG002
+        """Examples of one size as tensors: `source` and `target` B,3,H,W, `tokens` B,m,L and `boxes` B,m,4."""
         from datagen.train.models.small_net import batch_of
 
         return batch_of(examples, uses_boxes=self.uses_boxes, words=self.words, vocabulary=self.vocabulary)
 
-    def losses(self, net: nn.Module, batch: Mapping[str, Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def losses(
+        self, model: nn.Module, encoded: Mapping[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """The loss of each example, and the time, 0 to 1, at which it was taken: B and B."""
         from datagen.train.models.small_net import losses_of
 
-        return losses_of(net, batch, generator)
+        return losses_of(model, encoded, generator)
 
-    def edit(self, pipeline: SmallEditPipeline, example: TrainingExample) -> Pixels:
+    def pipeline(self, model: nn.Module) -> SmallEditPipeline:
+        """The net as a pipeline that edits and can be saved."""
+        from datagen.train.models.small_net import SmallEditPipeline
+
+        return SmallEditPipeline(model, self.sampling_steps, self.uses_boxes)
+
+    def load_pipeline(self, folder: str) -> SmallEditPipeline:
+        """The pipeline in a folder."""
+        from datagen.train.models.small_net import SmallEditPipeline
+
+        pipeline: SmallEditPipeline = SmallEditPipeline.from_pretrained(folder, local_files_only=True)
+        return pipeline
+
+    def edit(self, pipeline: SmallEditPipeline, example: TrainingExample, *, seed: int) -> Pixels:
         """What a pipeline makes of an example's source: HWC uint8."""
         from datagen.train.models.small_net import edited
 
-        return edited(pipeline, example, uses_boxes=self.uses_boxes)
-
-    def pipeline(self, net: nn.Module, *, sizes: Sequence[Size]) -> SmallEditPipeline:
-        """The net as a pipeline that edits and can be saved; `sizes` are what it is trained at."""
-        from datagen.train.models.small_net import SmallEditPipeline
-
-        return SmallEditPipeline(net, self.sampling_steps, self.uses_boxes, [[*size] for size in sizes])
+        return edited(pipeline, example, uses_boxes=self.uses_boxes, seed=seed)
 
 
 def multiple_of(fold: int, levels: int) -> int:

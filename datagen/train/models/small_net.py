@@ -60,13 +60,14 @@ def batch_of(
     }
 
 
-def edited(pipeline: SmallEditPipeline, example: TrainingExample, *, uses_boxes: bool) -> Pixels:
+def edited(pipeline: SmallEditPipeline, example: TrainingExample, *, uses_boxes: bool, seed: int) -> Pixels:
     """What a pipeline makes of an example's source: HWC uint8."""
     parts = parts_of(example, uses_boxes=uses_boxes)
     height, width = example.source.shape[:2]
     boxes = [(x0 * width, y0 * height, x1 * width, y1 * height) for _, (x0, y0, x1, y1) in parts]
     source = Pillow.fromarray(example.source)
-    return np.asarray(pipeline(source, [part.text for part in parts], boxes=boxes))
+    generator = torch.Generator().manual_seed(seed)
+    return np.asarray(pipeline(source, [part.text for part in parts], boxes=boxes, generator=generator))
 
 
 def parts_of(example: TrainingExample, *, uses_boxes: bool) -> list[ExamplePart]:
@@ -224,17 +225,10 @@ def box_cells(boxes: Tensor, height: int, width: int) -> Tensor:
 class SmallEditPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Edits pictures with a `SmallEditNet`, as diffusers' pipelines do."""
 
-    def __init__(
-        self,
-        net: Any,
-        sampling_steps: int = 4,
-        uses_boxes: bool = True,
-        sizes: list[list[int]] | None = None,
-    ) -> None:
-        """`sizes` are the widths and heights that it was trained at."""
+    def __init__(self, net: Any, sampling_steps: int = 4, uses_boxes: bool = True) -> None:
         super().__init__()
         self.register_modules(net=net)
-        self.register_to_config(sampling_steps=sampling_steps, uses_boxes=uses_boxes, sizes=sizes or [[32, 32]])
+        self.register_to_config(sampling_steps=sampling_steps, uses_boxes=uses_boxes)
 
     @torch.no_grad()
     def __call__(

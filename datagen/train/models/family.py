@@ -1,0 +1,75 @@
+"""What the trainer asks of a family of models; each family's options are a subclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from datagen.core.options import Options
+from datagen.train.data.selection import Needs
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from datagen.imaging.image import Pixels
+    from datagen.train.data.examples import TrainingExample
+
+
+class Family(Options):
+    """The options of a family, chosen by `kind`, and how its models are made, trained, saved and used.
+
+    Importing a family imports no torch: `--help` and the reading of configs need none.
+    """
+
+    kind: str
+    packages: ClassVar[tuple[str, ...]] = ("torch", "diffusers")
+    """Modules that have to be importable, of the extra `train`."""
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of pictures have to be multiples of."""
+        raise NotImplementedError
+
+    def needs(self) -> Needs:
+        """What it needs of a sample."""
+        raise NotImplementedError
+
+    def build(self) -> nn.Module:
+        """The model before training. Its parts that are not trained require no gradient. Raises `SetupError`.
+
+        What is drawn at random is drawn from torch's global generator, which the trainer has seeded.
+        """
+        raise NotImplementedError
+
+    def batch(self, model: nn.Module, examples: Sequence[TrainingExample]) -> dict[str, Tensor]:
+        """Examples of one size as tensors on the CPU, the first axis of each of which counts examples.
+
+        Raises `DataError` that names the example which the model cannot take.
+        """
+        raise NotImplementedError
+
+    def encode(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG002
+        """What the parts that are not trained make of a batch, such as latents. Nothing here is random."""
+        return {**batch}
+
+    def losses(
+        self, model: nn.Module, encoded: Mapping[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of each example, and the time at which it was taken, from 0 (no noise) to 1 (noise alone): B and B.
+
+        All that is random is drawn from `generator`, which is the CPU's.
+        """
+        raise NotImplementedError
+
+    def pipeline(self, model: nn.Module) -> Any:
+        """The model as a pipeline of diffusers, which edits and can be saved."""
+        raise NotImplementedError
+
+    def load_pipeline(self, folder: str) -> Any:
+        """The pipeline that `save_pretrained` wrote to a folder. Raises whatever diffusers does."""
+        raise NotImplementedError
+
+    def edit(self, pipeline: Any, example: TrainingExample, *, seed: int) -> Pixels:
+        """What the pipeline makes of an example's source, whose target it does not look at: HWC uint8."""
+        raise NotImplementedError
