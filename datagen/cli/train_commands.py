@@ -92,12 +92,12 @@ def edit(
     """
     _check_packages()
     from datagen.imaging.image import Image
-    from datagen.train.editing import edit_picture, load_editor
+    from datagen.train.editing import edit_picture, load_model
     from datagen.train.gradients import device_of
 
-    editor = load_editor(model, device=device_of(device))
+    trained = load_model(model, device=device_of(device))
     edited = edit_picture(
-        editor,
+        trained,
         _content(picture),
         instructions,
         boxes=[_box(text) for text in box or ()],

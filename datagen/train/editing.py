@@ -26,7 +26,7 @@ MODEL, FACTS = "model", "datagen.json"
 
 
 @dataclass(frozen=True)
-class Editor:
+class TrainedModel:
     """A trained model, ready to edit."""
 
     pipeline: Any
@@ -40,14 +40,14 @@ class Editor:
         return self.family.edit(self.pipeline, example, seed=seed)
 
 
-def save_editor(family: Family, model: torch.nn.Module, *, sizes: Sequence[Size], folder: Path) -> None:
-    """Write a model as a folder of diffusers, and beside it what `load_editor` needs. Raises OSError."""
+def save_model(family: Family, model: torch.nn.Module, *, sizes: Sequence[Size], folder: Path) -> None:
+    """Write a model as a folder of diffusers, and beside it what `load_model` needs. Raises OSError."""
     family.pipeline(model).save_pretrained(str(folder))
     facts = {"model": family.model_dump(mode="json"), "sizes": [[*size] for size in sizes]}
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
-def load_editor(model: str, *, device: torch.device) -> Editor:
+def load_model(model: str, *, device: torch.device) -> TrainedModel:
     """The model in a folder that `train` saved, or in the folder of the training itself. Raises `ConfigError`."""
     folder = Path(model)
     if not (folder / FACTS).exists() and (folder / MODEL / FACTS).exists():
@@ -68,11 +68,11 @@ def load_editor(model: str, *, device: torch.device) -> Editor:
         raise ConfigError(f"{folder} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
-    return Editor(pipeline, family, sizes)
+    return TrainedModel(pipeline, family, sizes)
 
 
 def edit_picture(
-    editor: Editor,
+    trained: TrainedModel,
     picture: bytes,
     instructions: Sequence[str],
     *,
@@ -90,13 +90,13 @@ def edit_picture(
     size = image.size
     if boxes and len(boxes) != len(instructions):
         raise ConfigError(f"{len(instructions)} instructions and {len(boxes)} boxes: give one --box for each, or none")
-    if len(references) > (most := editor.family.needs().most_references):
-        raise ConfigError(f"{len(references)} references: a model of the family '{editor.family.kind}' takes {most}")
+    if len(references) > (most := trained.family.needs().most_references):
+        raise ConfigError(f"{len(references)} references: a model of the family '{trained.family.kind}' takes {most}")
     for box in boxes:
         if fault := check_box(box, size):
             raise ConfigError(f"--box: {fault}")
     inside = [clip_box(box, size) for box in boxes]
-    framing = frame(size, nearest_size(size, editor.sizes), boxes=inside)
+    framing = frame(size, nearest_size(size, trained.sizes), boxes=inside)
     placed = [framing.box(box, size) for box in inside] or [WHOLE] * len(instructions)
     if any(x0 == x1 or y0 == y1 for x0, y0, x1, y1 in placed):
         raise DataError("--box lies outside what is seen at the model's size; cut the picture first")
@@ -111,4 +111,4 @@ def edit_picture(
         parts=tuple(ExamplePart(*part) for part in zip(instructions, placed, strict=True)),
         mirrored=False,
     )
-    return editor.edit(example, seed=seed)
+    return trained.edit(example, seed=seed)

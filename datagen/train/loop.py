@@ -31,7 +31,7 @@ from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.loading import loaded
-from datagen.train.editing import MODEL, save_editor
+from datagen.train.editing import MODEL, save_model
 from datagen.train.gradients import Gradients
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
@@ -304,7 +304,7 @@ class _Training:
         try:
             with self._averaged():
                 config = self._config
-                save_editor(config.model, self._gradients.model, sizes=config.data.sizes, folder=place)
+                save_model(config.model, self._gradients.model, sizes=config.data.sizes, folder=place)
             (place / "README.md").write_text(model_card(self._prepared), "utf-8")
         except OSError as error:
             raise StoreError(f"{place} cannot be written: {error}; the checkpoints are still there") from error

@@ -21,7 +21,7 @@ from datagen.imaging.image import Image
 from datagen.pipeline.config import load
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig, load_training
-from datagen.train.editing import Editor, edit_picture, load_editor
+from datagen.train.editing import TrainedModel, edit_picture, load_model
 from datagen.train.loop import EvaluationReport, StepReport, train
 from datagen.train.models.small import SmallConfig
 from datagen.train.models.small_net import SmallEditPipeline, box_cells
@@ -271,7 +271,7 @@ def test_a_saved_model_edits_as_the_trained_one(edits: Path, tmp_path: Path) -> 
     model = train(config_of(edits, tmp_path / "out"), watcher=Followed())
     picture = Image.of(np.full((40, 60, 3), 120, np.uint8)).encoded()
     found = [
-        edit_picture(load_editor(str(place), device=torch.device("cpu")), picture, ["make it red"], boxes=[], seed=1)
+        edit_picture(load_model(str(place), device=torch.device("cpu")), picture, ["make it red"], boxes=[], seed=1)
         for place in (model, tmp_path / "out")
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -290,9 +290,9 @@ def test_boxes_that_do_not_fit_are_named(
     edits: Path, tmp_path: Path, texts: list[str], boxes: list[Any], message: str
 ) -> None:
     family = SmallConfig(channels=(16,), fold=8, text_width=8)
-    editor = Editor(family.pipeline(family.build()), family, ((16, 16),))
+    trained = TrainedModel(family.pipeline(family.build()), family, ((16, 16),))
     with pytest.raises(ConfigError, match=message):
-        edit_picture(editor, Image.of(np.zeros((20, 40, 3), np.uint8)).encoded(), texts, boxes=boxes, seed=0)
+        edit_picture(trained, Image.of(np.zeros((20, 40, 3), np.uint8)).encoded(), texts, boxes=boxes, seed=0)
 
 
 def test_a_small_box_still_covers_a_cell_and_nothing_outside() -> None:
