@@ -23,8 +23,9 @@ from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig, load_training
 from datagen.train.editing import TrainedModel, edit_picture, load_model
 from datagen.train.loop import EvaluationReport, StepReport, train
+from datagen.train.models.boxes import box_cells
 from datagen.train.models.small import SmallConfig
-from datagen.train.models.small_net import SmallEditPipeline, box_cells
+from datagen.train.models.small_net import SmallEditPipeline
 from datagen.train.models.words import word_numbers
 from datagen.train.trial import try_out
 

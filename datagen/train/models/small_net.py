@@ -23,6 +23,7 @@ from torch.nn import functional
 from datagen.core.fields import Box
 from datagen.imaging.image import Pixels
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
+from datagen.train.models.boxes import box_cells, cells_at_level
 from datagen.train.models.small import multiple_of
 from datagen.train.models.words import word_numbers
 
@@ -116,7 +117,7 @@ class InsideBoxes:
 
         mask = None
         if encoder_hidden_states is not None and bias is not None and inside is not None:
-            seen = _at_level(inside, cells).flatten(2).transpose(1, 2)  # B,cells,m
+            seen = cells_at_level(inside, cells).flatten(2).transpose(1, 2)  # B,cells,m
             words = (bias.shape[-1] - 1) // seen.shape[-1]
             always = torch.ones_like(seen[..., :1])  # the first key is no word: who lies in no box looks there
             mask = bias + (1 - torch.cat([always, seen.repeat_interleave(words, dim=2)], dim=2))[:, None] * _HIDDEN
@@ -128,14 +129,6 @@ class InsideBoxes:
 
 def _layers(attn: Any, hidden: Tensor, context: Tensor) -> list[tuple[Any, Tensor]]:
     return [(attn.to_q, hidden), (attn.to_k, context), (attn.to_v, context)]
-
-
-def _at_level(inside: Tensor, cells: int) -> Tensor:
-    """Boxes at the level with this number of cells; a box that touches a cell covers it."""
-    height, width = inside.shape[-2:]
-    while height * width > cells:
-        height, width = -(-height // 2), -(-width // 2)
-    return functional.adaptive_max_pool2d(inside, (height, width))
 
 
 class SmallEditNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -211,15 +204,6 @@ class SmallEditNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 def _coordinates(batch: int, height: int, width: int, like: Tensor) -> Tensor:
     rows, columns = (torch.linspace(-1, 1, side, device=like.device, dtype=like.dtype) for side in (height, width))
     return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(batch, -1, -1, -1)
-
-
-def box_cells(boxes: Tensor, height: int, width: int) -> Tensor:
-    """1 in the cells that a box touches, also if it is smaller than one: B,m,4 (0 to 1) to B,m,height,width."""
-    x0, y0, x1, y1 = (boxes[..., edge, None] for edge in range(4))
-    rows, columns = (torch.arange(side, device=boxes.device) for side in (height, width))
-    across = (columns + 1 > x0 * width) & (columns < x1 * width)
-    down = (rows + 1 > y0 * height) & (rows < y1 * height)
-    return (down[..., :, None] & across[..., None, :]).to(boxes.dtype)
 
 
 class SmallEditPipeline(DiffusionPipeline):  # type: ignore[misc]
