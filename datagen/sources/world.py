@@ -18,9 +18,16 @@ from datagen.worlds.damage import DamageKind
 from datagen.worlds.draws import Draws
 from datagen.worlds.photographs import LIST, Photograph, Split, own_photographs, split_of
 from datagen.worlds.pool import folder_list, load_pool
-from datagen.worlds.script import PLOTS
+from datagen.worlds.script import plots_of
 from datagen.worlds.session import write_session
-from datagen.worlds.specification import MOST_TURNS, LookName, WorldSpecification
+from datagen.worlds.specification import (
+    MOST_TURNS,
+    OPERATIONS,
+    LookName,
+    NameSplit,
+    Operation,
+    WorldSpecification,
+)
 from datagen.worlds.wording import load_wording
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -59,6 +66,11 @@ class WorldConfig(Options):
     """Which photographs are used: those that may be tuned on, or those that are held out."""
     wording: Split = "tuned"
     """Which wording is used, likewise."""
+    operations: tuple[Operation, ...] = Field(default=OPERATIONS, min_length=1)
+    """What turns do; another operation stands in only where the scene allows none of these."""
+    names: NameSplit = "any"
+    """Which colours of which shapes edits bring about. `held_out` is a sixth of all. `common` never shows those, so that
+    a model can be judged by combinations that it has not seen."""
     damages: tuple[DamageKind, ...] = Field(default=("none",), min_length=1)
     """What the editing model does to a picture beside the edit. Sessions go through all kinds and strengths."""
     strengths: tuple[Annotated[float, Field(ge=0, le=2)], ...] = Field(default=(1.0,), min_length=1)
@@ -68,7 +80,7 @@ class WorldConfig(Options):
     group_by: str = "session"
     """Field whose equal values keep consecutive rows in one slice."""
 
-    @field_validator("damages", "strengths")
+    @field_validator("damages", "strengths", "operations")
     @classmethod
     def _all_differ(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) < len(values):
@@ -119,8 +131,9 @@ class World:
     def _session(self, number: int, backgrounds: tuple[Photograph, ...], listed: bool) -> Iterator[SourceRow]:
         config = self._config
         damages = [(kind, strength) for kind in config.damages for strength in config.strengths]
+        plots = len(plots_of(config.operations))
         # Every plot meets every damage: each round of plots starts one damage further.
-        damage, strength = damages[(number // len(PLOTS) + number % len(PLOTS)) % len(damages)]
+        damage, strength = damages[(number // plots + number % plots) % len(damages)]
         specification = WorldSpecification(
             session=number,
             seed=config.seed,
@@ -133,6 +146,8 @@ class World:
             shadow=config.shadow,
             split=config.split,
             wording=config.wording,
+            operations=config.operations,
+            names=config.names,
             photographs=config.photographs,
             listed=listed,
             background=Draws(config.seed, number, "background").choose(backgrounds),

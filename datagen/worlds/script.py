@@ -7,6 +7,7 @@ what the turns did (`conflicts`).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -17,6 +18,7 @@ from datagen.worlds.draws import Draws
 from datagen.worlds.layout import cell_of, fit_cell, free_cells, is_alone, place_in_cell, place_on
 from datagen.worlds.pool import Pool
 from datagen.worlds.scene import Scene, SceneObject
+from datagen.worlds.specification import OPERATIONS, Operation, WorldSpecification
 from datagen.worlds.wording import NUMBERS, PLACES, SessionWording, plural, sentences, slots_of, with_article
 
 PLOTS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
@@ -42,7 +44,21 @@ In those from `same_noun` on nothing conflicts, unless the plain turns of a long
 `another` only a window that starts with the second featured turn does."""
 FROM_THE_START: Final = ("no_antecedent",)
 """Plots whose first featured turn is the session's first."""
-_TOUCHES: Final = ("recolour", "move", "replace")
+_TOUCHES: Final[tuple[Operation, ...]] = ("recolour", "move", "replace")
+_NEEDS: Final[Mapping[str, frozenset[Operation]]] = {
+    "remove_subject": frozenset({"remove"}),
+    "recolour": frozenset({"recolour"}),
+    "change_tone": frozenset({"global"}),
+    "flip": frozenset({"global"}),
+    "touch": frozenset(_TOUCHES),
+    "touch_again": frozenset({*_TOUCHES, "remove"}),
+    "add_or_touch": frozenset({"add", *_TOUCHES}),
+    "change_one_of_two": frozenset({"recolour", "remove"}),
+    "use_pronoun": frozenset({"recolour", "remove"}),
+    "plain": frozenset(OPERATIONS),
+    "undo": frozenset(OPERATIONS),
+}
+"""Operations of which a featured turn needs one; those that are not here add something."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,20 @@ class Turn:
     """Number of objects that it is about."""
 
 
+def plots_of(operations: Sequence[Operation]) -> list[str]:
+    """The plots that need no other operations than these."""
+
+    def fits(turn: str) -> bool:
+        return not _NEEDS.get(turn, frozenset({"add"})).isdisjoint(operations)
+
+    return [plot for plot, groups in PLOTS.items() if all(fits(turn) for group in groups for turn in group)]
+
+
+def is_held_out(label: str, colour: str) -> bool:
+    """Whether a colour of a shape is among the sixth that `names: common` never shows."""
+    return bool(colour) and zlib.crc32(f"{colour} {label}".encode()) % 6 == 0
+
+
 def order_turns(plot: str, *, turns: int, draws: Draws) -> list[str]:
     """The names of a session's turns: the plot's, and plain ones at random before, between and after its groups.
 
@@ -85,13 +115,13 @@ class Script:
     """Writes one session, turn by turn, from a scene; `turns` has what was written."""
 
     def __init__(
-        self, scene: Scene, *, pool: Pool, wording: SessionWording, draws: Draws, shadow: float, grey: bool
+        self, scene: Scene, specification: WorldSpecification, *, pool: Pool, wording: SessionWording, draws: Draws
     ) -> None:
         self.turns: list[Turn] = []
-        self._scene = scene
-        self._pool, self._wording, self._draws, self._shadow = pool, wording, draws, shadow
+        self._scene, self._specification = scene, specification
+        self._pool, self._wording, self._draws = pool, wording, draws
         # On a picture without colours greyscale would change a few objects alone, and that is no global change.
-        self._tones = [name for name in TONES if name != "greyscale" or not grey]
+        self._tones = [name for name in TONES if name != "greyscale" or not specification.background.grey]
         self._last_id = max((thing.id for thing in scene.objects), default=0)
         self._touched: set[int] = set()
         self._names = {(thing.label, thing.colour) for thing in scene.objects}
@@ -109,7 +139,7 @@ class Script:
             "replace": lambda: self._replace(self._choose_old()),
             "recolour": lambda: self._recolour(self._choose_old()),
             "move": lambda: self._move(self._choose_old()),
-            "change_tone": self._change_tone,
+            "global": self._change_tone,
         }
         self._featured_turns: dict[str, Callable[[], bool]] = {
             "plain": lambda: False,
@@ -128,6 +158,7 @@ class Script:
             "add_at_side": self._add_at_side,
             "add_two": self._add_two,
             "change_one_of_two": self._change_one_of_two,
+            "change_tone": self._change_tone,
         }
 
     def write(self, name: str) -> None:
@@ -140,13 +171,16 @@ class Script:
             self._subject = touched[0]
 
     def _write_plain(self) -> None:
-        for name in self._draws.shuffle(list(self._plain_turns)):
+        wanted = self._specification.operations
+        # What is not wanted comes last, and only where the scene allows nothing else.
+        for name in sorted(self._draws.shuffle(list(self._plain_turns)), key=lambda name: name not in wanted):
             if self._plain_turns[name]():
                 return
         raise AssertionError("the tone of a picture can always be changed")
 
     def _one_of(self, names: Sequence[str]) -> bool:
-        return self._plain_turns[self._draws.choose(names)]()
+        wanted = [name for name in names if name in self._specification.operations]
+        return self._plain_turns[self._draws.choose(wanted)]()
 
     # Turns: each returns whether the scene allows it, and writes it if so
 
@@ -205,7 +239,7 @@ class Script:
         words = self._words(thing)
         values = {"number": NUMBERS[2], "objects": plural(words)}
         colour = self._new_colour(thing.label)
-        if colour and self._draws.happens(0.5):
+        if colour and self._prefers("recolour", "remove", chance=0.5):
             after = self._scene.recolour(thing.id, colour=colour)
             values["colour"] = self._wording.colour(colour, draws=self._draws)
             return self._write("change", "one_of_recolour", values, after=after, facts=facts, of=thing, words=words)
@@ -249,8 +283,9 @@ class Script:
 
     def _touch_again(self) -> bool:
         thing = self._described(self._subject)
-        turns = (self._recolour, self._move, self._replace, self._remove)
-        return self._draws.choose(turns)(thing)
+        turns = {"recolour": self._recolour, "move": self._move, "replace": self._replace, "remove": self._remove}
+        wanted = [turn for name, turn in turns.items() if name in self._specification.operations]
+        return self._draws.choose(wanted)(thing)
 
     def _change_tone(self) -> bool:
         before = self._scene.background.tones
@@ -280,7 +315,7 @@ class Script:
             return False
         facts = {"touched": (thing.id,), "follows": len(self.turns)}
         colour = self._new_colour(thing.label)
-        if colour and self._draws.happens(0.6):
+        if colour and self._prefers("recolour", "remove", chance=0.6):
             values = {"colour": self._wording.colour(colour, draws=self._draws)}
             after = self._scene.recolour(thing.id, colour=colour)
             return self._write("change", "pronoun_recolour", values, after=after, facts=facts, of=thing, words="it")
@@ -299,6 +334,17 @@ class Script:
         return True
 
     # What turns are made of
+
+    def _prefers(self, one: Operation, other: Operation, *, chance: float) -> bool:
+        """Whether the one operation is to be done instead of the other, by chance where both are wanted."""
+        drawn = self._draws.happens(chance)
+        wanted = self._specification.operations
+        return drawn if one in wanted and other in wanted else one in wanted
+
+    def _may_be(self, label: str, colour: str) -> bool:
+        """Whether edits may bring about a colour of a thing."""
+        names = self._specification.names
+        return names == "any" or is_held_out(label, colour) == (names == "held_out")
 
     def _add_thing(
         self,
@@ -410,7 +456,8 @@ class Script:
         labels = [label] if label else list(self._pool.labels)
         wanted = self._order[0] if self._order else colour
         colours = [wanted] if wanted else list(dict.fromkeys(self._pool.colours))
-        names = [(kind, hue) for kind in labels for hue in colours if (kind, hue) not in self._names]
+        every = ((kind, hue) for kind in labels for hue in colours)
+        names = [name for name in every if name not in self._names and self._may_be(*name)]
         present = {thing.label for thing in self._scene.objects}
         # A thing in its own colours is called by its noun alone.
         names = [name for name in names if name[1] or name[0] not in present]
@@ -420,7 +467,7 @@ class Script:
         return self._draws.choose(plain if plain and self._draws.happens(0.5) else names)
 
     def _new_colour(self, label: str) -> str | None:
-        colours = [colour for colour in COLOURS if (label, colour) not in self._names]
+        colours = [hue for hue in COLOURS if (label, hue) not in self._names and self._may_be(label, hue)]
         return self._draws.choose(colours) if colours else None
 
     def _new_object(self, name: tuple[str, str] | None, cells: Sequence[int]) -> SceneObject | None:
@@ -435,7 +482,7 @@ class Script:
             size=self._scene.size,
             pool=self._pool,
             draws=self._draws,
-            shadow=self._shadow,
+            shadow=self._specification.shadow,
         )
 
     def _words(self, thing: SceneObject) -> str:

@@ -15,7 +15,7 @@ from datagen.worlds.draws import Draws
 from datagen.worlds.layout import CELLS
 from datagen.worlds.pool import Pool, load_pool
 from datagen.worlds.scene import Background, Scene, change_of
-from datagen.worlds.script import PLOTS, Script, Turn, draw_object, order_turns
+from datagen.worlds.script import Script, Turn, draw_object, is_held_out, order_turns, plots_of
 from datagen.worlds.specification import WorldSpecification
 from datagen.worlds.sprites import CutoutLook
 from datagen.worlds.wording import load_wording
@@ -68,8 +68,9 @@ def write_session(specification: WorldSpecification) -> WrittenSession:
     wording = load_wording(spec.wording)
     draws = Draws(spec.seed, spec.session, "session")
     first = _first_scene(spec, pool, draws)
-    script = Script(first, pool=pool, wording=wording, draws=draws, shadow=spec.shadow, grey=spec.background.grey)
-    plot = list(PLOTS)[spec.session % len(PLOTS)]
+    script = Script(first, spec, pool=pool, wording=wording, draws=draws)
+    plots = plots_of(spec.operations)
+    plot = plots[spec.session % len(plots)]
     for name in order_turns(plot, turns=spec.turns, draws=draws):
         script.write(name)
     turns = tuple(script.turns)
@@ -117,7 +118,10 @@ def _first_scene(spec: WorldSpecification, pool: Pool, draws: Draws) -> Scene:
             (label, colour)
             for label in pool.labels
             for colour in pool.colours
-            if (label, colour) not in names and label not in single and (colour or label not in taken)
+            if (label, colour) not in names
+            and label not in single
+            and (colour or label not in taken)
+            and not (spec.names == "common" and is_held_out(label, colour))
         ]
         name = draws.choose(fits)
         names.add(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from datagen.worlds.damage import DamageKind
 from datagen.worlds.photographs import Photograph, Split
 
 LookName = Literal["shapes", "cutouts"]
+Operation = Literal["add", "remove", "recolour", "replace", "move", "global"]
+OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
+NameSplit = Literal["any", "common", "held_out"]
 MOST_TURNS = 20
 
 
@@ -39,6 +42,10 @@ class WorldSpecification(Options):
     """The split of the photographs."""
     wording: Split = "tuned"
     """The split of the wording."""
+    operations: tuple[Operation, ...] = Field(default=OPERATIONS, min_length=1)
+    """What turns do, where the scene allows it."""
+    names: NameSplit = "any"
+    """Which colours of which shapes edits bring about: any, those that are not held out, or those that are."""
     photographs: str = ""
     """Address of the user's folder of photographs; '' for those that come with datagen's dependencies."""
     listed: bool = False

@@ -21,9 +21,9 @@ from datagen.imaging.image import Mask
 from datagen.worlds.conflicts import KINDS, TurnRelation, window_conflicts
 from datagen.worlds.draws import NOISE_DEVIATION, Draws
 from datagen.worlds.scene import shadow_box
-from datagen.worlds.script import PLOTS, order_turns
+from datagen.worlds.script import PLOTS, is_held_out, order_turns
 from datagen.worlds.session import RenderedTurn, render_session, write_session
-from datagen.worlds.specification import MOST_TURNS, WorldSpecification
+from datagen.worlds.specification import MOST_TURNS, OPERATIONS, Operation, WorldSpecification
 from datagen.worlds.wording import load_wording
 
 LOOKS = ("shapes", "cutouts")
@@ -287,3 +287,42 @@ def test_which_windows_a_relation_of_the_third_turn_spoils(
     relation = TurnRelation(first, 3, kind, "", True)  # type: ignore[arg-type]
     every = {(a, b) for b in range(1, 5) for a in range(1, b + 1)}
     assert {(a, b) for a, b in every if window_conflicts([relation], first=a, last=b)} == windows
+
+
+OPERATION_OF = {"change": "recolour", "global": "global"}
+"""Where a turn's `op` bears another name than the operation of the specification."""
+
+
+@SOME
+@given(
+    st.integers(0, 10_000),
+    st.sets(st.sampled_from(OPERATIONS), min_size=1).map(tuple).filter(lambda some: some != ("move",)),
+)
+def test_turns_do_what_the_specification_asks_for(session: int, operations: tuple[Operation, ...]) -> None:
+    written = write_session(specification(session, operations=operations, turns=3))
+    for turn in written.turns:
+        assert turn.op == "undo" or OPERATION_OF.get(turn.op, turn.op) in operations, turn.text
+
+
+def test_where_the_scene_allows_no_operation_that_is_asked_for_another_stands_in() -> None:
+    written = write_session(specification(1, operations=("remove",), turns=12))
+    assert [turn.op for turn in written.turns[:3]] == ["remove"] * 3
+    assert len(written.turns) == 12
+
+
+@SOME
+@given(st.integers(0, 10_000), st.sampled_from(LOOKS))
+def test_a_world_of_common_names_never_shows_one_that_is_held_out(session: int, look: str) -> None:
+    written = write_session(specification(session, look=look, names="common", turns=4))
+    shown = {(thing.label, thing.colour) for scene in written.scenes for thing in scene.objects}
+    assert not [name for name in shown if is_held_out(*name)]
+
+
+@SOME
+@given(st.integers(0, 10_000))
+def test_edits_of_held_out_names_bring_about_nothing_else(session: int) -> None:
+    written = write_session(specification(session, names="held_out", turns=3, operations=("add", "recolour")))
+    for before, after in pairwise(written.scenes):
+        known = {(thing.label, thing.colour) for thing in written.first.objects}
+        new = {(thing.label, thing.colour) for thing in after.objects} - known
+        assert all(is_held_out(*name) for name in new), (before, after)
