@@ -23,6 +23,7 @@ from torch.nn import functional
 from datagen.core.fields import Box
 from datagen.imaging.image import Pixels
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
+from datagen.train.models.pixels import pixels_of
 from datagen.train.models.small import multiple_of
 from datagen.train.models.words import word_numbers
 
@@ -83,11 +84,6 @@ def conditions(parts: Sequence[Sequence[ExamplePart]], *, words: int, vocabulary
     tokens = word_numbers([part.text for each in filled for part in each], words=words, vocabulary=vocabulary)
     boxes = np.asarray([[part.box for part in each] for each in filled], np.float32)
     return {"tokens": torch.from_numpy(tokens.reshape(len(parts), most, words)), "boxes": torch.from_numpy(boxes)}
-
-
-def pixels_of(pictures: Sequence[np.ndarray]) -> Tensor:
-    """Pictures HWC uint8 as B,3,H,W from -1 to 1."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 class InsideBoxes:
