@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from datagen.core.errors import SetupError, nearest
 from datagen.models.diffusion.config import DiffusersConfig
+from datagen.models.weights.config import WeightsSourceConfig
 from datagen.models.weights.packages import import_package
 from datagen.models.weights.pretrained import load_errors_explained
 
@@ -25,15 +26,20 @@ def load_pipeline(config: DiffusersConfig, device: str) -> Any:
     """
     dtype = config.prepare(device)
     folder = config.weights_path()
-    index = _read_index(folder)
+    index = read_index(folder)
     cls = _pipeline_class(config.pipeline or str(index.get("_class_name")), folder)
     fault = config.fault(cls.__name__, inspect.signature(cls.__call__).parameters)
     if fault:
         raise SetupError(f"{folder.name}: {fault}")
-    return _move_to_device(_read(cls, folder, index, config, dtype), config, device)
+    pipe = read_pipeline(cls, config, folder, dtype=dtype, safety_checker=config.safety_checker)
+    return _move_to_device(pipe, config, device)
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> dict[str, Any]:
+    """What a folder says its pipeline is made of: `_class_name`, and library and class of each part by name.
+
+    Raises `SetupError` if it is no folder of diffusers.
+    """
     path = folder / _INDEX
     if not path.is_file():
         what = "is one file" if folder.is_file() else f"has no {_INDEX}"
@@ -59,10 +65,19 @@ def _pipeline_class(name: str, folder: Path) -> Any:
     return getattr(diffusers, name)
 
 
-def _read(cls: Any, folder: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype) -> Any:
+def read_pipeline(
+    cls: Any,
+    config: WeightsSourceConfig,
+    folder: Path,
+    *,
+    dtype: torch.dtype,
+    safety_checker: Literal["keep", "leave_out"],
+) -> Any:
+    """The pipeline of class `cls` in a folder, on the CPU. Raises `SetupError`, also if any weight is missing."""
+    index = read_index(folder)
     for library in ("diffusers", "transformers"):
         import_package(f"{library}.utils.logging", extra="models").disable_progress_bar()
-    leave_out = config.safety_checker == "leave_out" and "safety_checker" in index
+    leave_out = safety_checker == "leave_out" and "safety_checker" in index
     given: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False} if leave_out else {}
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
         given["add_watermarker"] = False  # else SDXL adds a watermark on machines where a package for it is installed
@@ -77,7 +92,7 @@ def _read(cls: Any, folder: Path, index: dict[str, Any], config: DiffusersConfig
 
 
 def _transformers_parts(
-    folder: Path, index: dict[str, Any], config: DiffusersConfig, dtype: torch.dtype
+    folder: Path, index: dict[str, Any], config: WeightsSourceConfig, dtype: torch.dtype
 ) -> dict[str, Any]:
     """The transformers models of a pipeline, each loaded by itself and checked.
 
@@ -98,7 +113,7 @@ def _transformers_parts(
     return found
 
 
-def _check_no_meta_weights(name: str, part: Any, config: DiffusersConfig) -> None:
+def _check_no_meta_weights(name: str, part: Any, config: WeightsSourceConfig) -> None:
     """Raise `SetupError` if a network has weights on the meta device: diffusers leaves those there it did not find."""
     import torch
 
@@ -106,7 +121,7 @@ def _check_no_meta_weights(name: str, part: Any, config: DiffusersConfig) -> Non
         _refuse_missing(name, [weight for weight, value in part.named_parameters() if value.is_meta], config)
 
 
-def _refuse_missing(name: str, missing: list[str], config: DiffusersConfig) -> None:
+def _refuse_missing(name: str, missing: list[str], config: WeightsSourceConfig) -> None:
     if missing:
         raise SetupError(
             f"{config.weights} lacks {len(missing)} weights of its {name}, such as '{missing[0]}': it is damaged, or "
@@ -114,7 +129,7 @@ def _refuse_missing(name: str, missing: list[str], config: DiffusersConfig) -> N
         )
 
 
-def _check_tokenizers(parts: dict[str, Any], config: DiffusersConfig) -> None:
+def _check_tokenizers(parts: dict[str, Any], config: WeightsSourceConfig) -> None:
     """Raise `SetupError` for a tokenizer without a vocabulary: transformers makes one if its files are missing."""
     for name, part in parts.items():
         encoder = parts.get(name.replace("tokenizer", "text_encoder"))

@@ -100,3 +100,9 @@ def mirrored(example: TrainingExample) -> TrainingExample:
         ),
         mirrored=True,
     )
+
+
+def parts_of(example: TrainingExample, *, uses_boxes: bool) -> list[ExamplePart]:
+    """The single edits of an example; without any, its whole instruction anywhere."""
+    parts = [part for part in example.parts if part.text] or [ExamplePart(example.text or example.instruction, WHOLE)]
+    return parts if uses_boxes else [part._replace(box=WHOLE) for part in parts]

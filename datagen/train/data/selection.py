@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
@@ -25,6 +25,7 @@ REASONS: Final = {
     "negative": "it is a negative example",
     "too_many_references": "it has more reference pictures than the model takes",
     "too_many_edits": "it has more single edits than the model takes",
+    "too_many_tokens": "its words are more tokens than the model takes",
     "no_boxes": "an edit has no box, and the model needs boxes",
     "wrong_box": "a box lies outside the picture or is empty",
     "cut_off": "most of an edit lies outside what is seen at the size of training",
@@ -67,6 +68,8 @@ class Needs:
     boxes: BoxRule = "unused"
     most_references: int = 0
     most_edits: int | None = None
+    also: Callable[[Facts], str] | None = None
+    """A rule of the model's own: why it cannot take a sample, a key of `REASONS`; '' if it can."""
 
 
 @dataclass
@@ -148,6 +151,8 @@ def why_unusable(facts: Facts, needs: Needs, *, sizes: Sequence[Size]) -> str:
     local = [part for part in facts.parts if part.op != "global"]
     if needs.boxes == "required" and (not facts.parts or not all(part.box for part in local)):
         return "no_boxes"
+    if needs.also and (reason := needs.also(facts)):
+        return reason
     boxes = boxes_of(facts)
     framing = frame(facts.size, nearest_size(facts.size, sizes), boxes=boxes)
     return "" if all(shows(framing, facts.size, box, least=LEAST_SEEN) for box in boxes) else "cut_off"

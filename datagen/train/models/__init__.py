@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import pydantic
+
+from datagen.train.models.ip2p import Ip2pConfig
 from datagen.train.models.small import SmallConfig
 
-FAMILIES = (SmallConfig,)
-FamilyConfig = SmallConfig
+FAMILIES = (SmallConfig, Ip2pConfig)
+FamilyConfig = Annotated[SmallConfig | Ip2pConfig, pydantic.Field(discriminator="kind")]

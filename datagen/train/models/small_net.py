@@ -22,8 +22,9 @@ from torch.nn import functional
 
 from datagen.core.fields import Box
 from datagen.imaging.image import Pixels
-from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
+from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample, parts_of
 from datagen.train.models.boxes import box_cells, cells_at_level
+from datagen.train.models.pixels import pixels_of
 from datagen.train.models.small import multiple_of
 from datagen.train.models.words import word_numbers
 
@@ -71,12 +72,6 @@ def edited(pipeline: SmallEditPipeline, example: TrainingExample, *, uses_boxes:
     return np.asarray(pipeline(source, [part.text for part in parts], boxes=boxes, generator=generator))
 
 
-def parts_of(example: TrainingExample, *, uses_boxes: bool) -> list[ExamplePart]:
-    """The single edits of an example; without any, its whole instruction anywhere."""
-    parts = [part for part in example.parts if part.text] or [ExamplePart(example.text or example.instruction, WHOLE)]
-    return parts if uses_boxes else [part._replace(box=WHOLE) for part in parts]
-
-
 def conditions(parts: Sequence[Sequence[ExamplePart]], *, words: int, vocabulary: int) -> dict[str, Tensor]:
     """Sub-instructions of each example as tensors: `tokens` B,m,L and `boxes` B,m,4, with m of the one with most."""
     most = max(map(len, parts))
@@ -84,11 +79,6 @@ def conditions(parts: Sequence[Sequence[ExamplePart]], *, words: int, vocabulary
     tokens = word_numbers([part.text for each in filled for part in each], words=words, vocabulary=vocabulary)
     boxes = np.asarray([[part.box for part in each] for each in filled], np.float32)
     return {"tokens": torch.from_numpy(tokens.reshape(len(parts), most, words)), "boxes": torch.from_numpy(boxes)}
-
-
-def pixels_of(pictures: Sequence[np.ndarray]) -> Tensor:
-    """Pictures HWC uint8 as B,3,H,W from -1 to 1."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 class InsideBoxes:

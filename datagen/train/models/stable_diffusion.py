@@ -1,0 +1,65 @@
+"""What the families have in common that are trained from a Stable Diffusion: where it is, and how many words it takes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar, Final, Literal
+
+from datagen.models.diffusion.config import DiffusersConfig
+from datagen.models.weights.config import WeightsSourceConfig
+from datagen.models.weights.packages import import_package
+from datagen.train.data.examples import TrainingExample
+from datagen.train.data.flip import flipped_words
+from datagen.train.data.selection import Facts, Needs
+from datagen.train.models.family import Family
+
+PIXELS_A_LATENT: Final = 8
+"""Side, in pixels, of what becomes one latent."""
+TextKind = Literal["text", "instruction"]
+
+
+class StableDiffusionFamily(Family, WeightsSourceConfig):  # type: ignore[misc]
+    """A model that is trained from a Stable Diffusion 1 or 2, in the folder that `save_pretrained` wrote."""
+
+    packages: ClassVar[tuple[str, ...]] = ("torch", "diffusers", "transformers")
+    extra: ClassVar[str] = "train"
+    fetched: ClassVar[tuple[str, ...]] = DiffusersConfig.fetched
+
+    words: TextKind = "text"
+    """What the model reads: `text`, or `instruction`, which has placeholders for pictures. Where a sample has one of the
+    two alone, that one."""
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of pictures have to be multiples of."""
+        return PIXELS_A_LATENT
+
+    def needs(self) -> Needs:
+        """A source, no references, and not more words than the text encoder takes."""
+        return Needs(also=self._too_long)
+
+    def words_of(self, sample: Facts | TrainingExample) -> str:
+        """What the model reads of a sample."""
+        first, other = (sample.text, sample.instruction)[:: 1 if self.words == "text" else -1]
+        return first or other
+
+    def _too_long(self, facts: Facts) -> str:
+        """`too_many_tokens` if the words, or those for the mirrored picture, are more than the text encoder takes."""
+        tokenizer = _tokenizer_of(self)
+        words = self.words_of(facts)
+        longest = max(token_count(tokenizer, text) for text in {words, flipped_words(words) or words})
+        return "too_many_tokens" if longest > tokenizer.model_max_length else ""
+
+
+def token_count(tokenizer: Any, text: str) -> int:
+    """How many tokens a text has, with those that mark its beginning and end."""
+    return len(tokenizer(text).input_ids)
+
+
+@lru_cache(maxsize=2)
+def _tokenizer_of(config: WeightsSourceConfig) -> Any:
+    from datagen.models.weights.pretrained import load_errors_explained
+
+    transformers: Any = import_package("transformers", extra=config.extra)
+    with load_errors_explained(config, "tokenizer"):
+        return transformers.AutoTokenizer.from_pretrained(config.weights_path() / "tokenizer", local_files_only=True)
