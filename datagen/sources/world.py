@@ -69,7 +69,7 @@ class WorldConfig(Options):
     operations: tuple[Operation, ...] = Field(default=OPERATIONS, min_length=1)
     """What turns do; another operation stands in only where the scene allows none of these."""
     names: NameSplit = "any"
-    """Which colours of which shapes edits bring about. `held_out` is a sixth of all. `common` never shows those, so that
+    """Which colours of which shapes edits bring about. `held_out` is a sixth of them all. `common` never shows those:
     a model can be judged by combinations that it has not seen."""
     damages: tuple[DamageKind, ...] = Field(default=("none",), min_length=1)
     """What the editing model does to a picture beside the edit. Sessions go through all kinds and strengths."""

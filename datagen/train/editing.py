@@ -42,7 +42,7 @@ class TrainedModel:
 
 def save_model(family: Family, model: torch.nn.Module, *, sizes: Sequence[Size], folder: Path) -> None:
     """Write a model as a folder of diffusers, and beside it what `load_model` needs. Raises OSError."""
-    family.pipeline(model).save_pretrained(str(folder))
+    family.save(model, str(folder))
     facts = {"model": family.model_dump(mode="json"), "sizes": [[*size] for size in sizes]}
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 

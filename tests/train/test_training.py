@@ -14,6 +14,7 @@ import torch
 import yaml
 from commands import call, refused
 from finished import finished
+from following import Followed
 from PIL import Image as Pillow
 
 from datagen.core.errors import ConfigError, DataError, StoreError
@@ -22,7 +23,7 @@ from datagen.pipeline.config import load
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig, load_training
 from datagen.train.editing import TrainedModel, edit_picture, load_model
-from datagen.train.loop import EvaluationReport, StepReport, train
+from datagen.train.loop import train
 from datagen.train.models.boxes import box_cells
 from datagen.train.models.small import SmallConfig
 from datagen.train.models.small_net import SmallEditPipeline
@@ -30,27 +31,6 @@ from datagen.train.models.words import word_numbers
 from datagen.train.trial import try_out
 
 pytestmark = pytest.mark.torch
-
-
-class Followed:
-    """Notes what a training reports, and may stop it."""
-
-    def __init__(self, *, stop_after: int = 0) -> None:
-        self.steps: list[StepReport] = []
-        self.evaluations: list[EvaluationReport] = []
-        self.texts: list[str] = []
-        self._stop = stop_after
-
-    def on_step(self, report: StepReport) -> None:
-        self.steps.append(report)
-        if report.step == self._stop:
-            raise KeyboardInterrupt
-
-    def on_evaluation(self, report: EvaluationReport) -> None:
-        self.evaluations.append(report)
-
-    def notify(self, text: str) -> None:
-        self.texts.append(text)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from typing import Annotated
 import pydantic
 
 from datagen.train.models.ip2p import Ip2pConfig
+from datagen.train.models.mcie.options import MCIEConfig
 from datagen.train.models.small import SmallConfig
 
-FAMILIES = (SmallConfig, Ip2pConfig)
-FamilyConfig = Annotated[SmallConfig | Ip2pConfig, pydantic.Field(discriminator="kind")]
+FAMILIES = (SmallConfig, Ip2pConfig, MCIEConfig)
+FamilyConfig = Annotated[SmallConfig | Ip2pConfig | MCIEConfig, pydantic.Field(discriminator="kind")]

@@ -68,8 +68,12 @@ class Family(Options):
         """The model as a pipeline of diffusers, which edits and can be saved."""
         raise NotImplementedError
 
+    def save(self, model: nn.Module, folder: str) -> None:
+        """Write the pipeline to a folder, from which `load_pipeline` reads it. Raises OSError."""
+        self.pipeline(model).save_pretrained(folder)
+
     def load_pipeline(self, folder: str) -> Any:
-        """The pipeline that `save_pretrained` wrote to a folder. Raises whatever diffusers does."""
+        """The pipeline that `save` wrote to a folder. Raises whatever diffusers does."""
         raise NotImplementedError
 
     def edit(self, pipeline: Any, example: TrainingExample, *, seed: int) -> Pixels:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from datagen.imaging.image import Pixels
 from datagen.train.data.examples import TrainingExample
-from datagen.train.models.latents import check_tokens, mode
+from datagen.train.models.latents import check_tokens, dropped, mode
 from datagen.train.models.pixels import pixels_of
 
 
@@ -39,21 +39,12 @@ def losses_of(
     model: Any,
     encoded: Mapping[str, Tensor],
     generator: torch.Generator,
-    *,
-    drop_text: float,
-    drop_image: float,
-    drop_both: float,
+    **drops: float,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of each example, and the time, 0 to 1, at which it was taken: B and B.
-
-    One number drawn for each example decides what the model does not see of it, so that the three shares are of
-    examples that exclude each other.
-    """
+    """The loss of each example, and the time, 0 to 1, at which it was taken: B and B."""
     latents = model.sampled(encoded["moments"], generator)
     noisy, steps, goal = model.noised(latents, generator)
-    drawn = torch.rand(len(latents), generator=generator).to(latents.device)
-    without_text = drawn < drop_text + drop_both
-    without_source = (drawn >= drop_text) & (drawn < drop_text + drop_both + drop_image)
+    without_text, without_source = dropped(len(latents), generator, device=latents.device, **drops)
     text = torch.where(without_text.view(-1, 1, 1), model.no_text.to(encoded["text"].dtype), encoded["text"])
     source = encoded["source"].float() * ~without_source.view(-1, 1, 1, 1)
     found = model.unet(torch.cat([noisy, source], dim=1), steps, encoder_hidden_states=text).sample

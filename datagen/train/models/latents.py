@@ -116,7 +116,12 @@ def mode(moments: Tensor) -> Tensor:
 
 
 def read_stable_diffusion(config: WeightsSourceConfig, *, channels: int) -> LatentDiffusion:
-    """Stable Diffusion with a U-Net of so many input channels, fp32, on the CPU; those that it lacks begin as zeros.
+    """Stable Diffusion with a U-Net of so many input channels. Raises as `stable_diffusion_pipeline`."""
+    return LatentDiffusion(stable_diffusion_pipeline(config, channels=channels))
+
+
+def stable_diffusion_pipeline(config: WeightsSourceConfig, *, channels: int) -> Any:
+    """Its pipeline, fp32, on the CPU, with a U-Net of so many input channels, of which those it lacks begin as zeros.
 
     Raises `SetupError` if weights are missing or damaged, `ConfigError` if they are those of another model.
     """
@@ -133,7 +138,25 @@ def read_stable_diffusion(config: WeightsSourceConfig, *, channels: int) -> Late
     _check_networks(config, folder, channels)
     pipeline = read_pipeline(_class_of(name), config, folder, dtype=torch.float32, safety_checker="leave_out")
     widen(pipeline.unet, channels)
-    return LatentDiffusion(pipeline)
+    return pipeline
+
+
+def dropped(
+    number: int,
+    generator: torch.Generator,
+    *,
+    device: torch.device,
+    drop_text: float,
+    drop_image: float,
+    drop_both: float,
+) -> tuple[Tensor, Tensor]:
+    """Of which examples the model does not see the words, and of which not the source: B bool each.
+
+    One number is drawn for each example, so that the three shares are of examples that exclude each other.
+    """
+    drawn = torch.rand(number, generator=generator).to(device)
+    without_source = (drawn >= drop_text) & (drawn < drop_text + drop_both + drop_image)
+    return drawn < drop_text + drop_both, without_source
 
 
 def _class_of(name: str) -> Any:

@@ -73,8 +73,8 @@ class MCIEGuidance(ModelMixin, ConfigMixin):  # type: ignore[misc]
         box_depth: int = 2,
         background_queries: int = 16,
         background_depth: int = 4,
-        masking: str = "one_softmax",
-        schedule: str = "early",
+        masking: str = "one_softmax",  # noqa: ARG002 - `register_to_config` keeps it
+        schedule: str = "early",  # noqa: ARG002
         background: str = "outside",
     ) -> None:
         """`widths` are those of the U-Net's cross-attentions, in its order; queries and depths are the paper's."""
@@ -131,16 +131,18 @@ class MCIEGuidance(ModelMixin, ConfigMixin):  # type: ignore[misc]
         nowhere = placed.new_zeros(batch, 1, *placed.shape[2:])
         return torch.cat([text, torch.cat([nowhere, placed], dim=1).to(text.dtype)], dim=2).flatten(1, 2)
 
-    def place(self, boxes: Tensor, there: Tensor, times: Tensor, features: Tensor, *, size: tuple[int, int]) -> Place:
+    def place(
+        self, boxes: Tensor, there: Tensor, times: Tensor, features: Tensor | None, *, size: tuple[int, int]
+    ) -> Place:
         """What the attentions need to know: boxes B,m,4, which of them are there B,m, times B, and the source B,L,v.
 
-        `size` is the height and width of the latent.
+        `size` is the height and width of the latent; the source is looked at only if there is a background.
         """
         return Place(
             box_cells(boxes, *size) * there[..., None, None],
             there,
             strength_at(times, self.config.schedule),
-            self.source(features) if self.source is not None else None,
+            self.source(features) if self.source is not None and features is not None else None,
         )
 
 
@@ -160,9 +162,16 @@ def cross_attentions(unet: UNet2DConditionModel) -> list[str]:
 
 
 class SelfAttention(AttnProcessor2_0):  # type: ignore[misc]
-    """diffusers' own, which would warn of a `place` that it does not use."""
+    """diffusers' own, which takes no `place`."""
 
-    def __call__(self, attn: Any, hidden_states: Tensor, *_: Any, place: Place | None = None, **__: Any) -> Tensor:
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        *_: Any,
+        place: Place | None = None,  # noqa: ARG002 - named here, so that diffusers does not warn of it
+        **__: Any,
+    ) -> Tensor:
         """Hidden states B,N,c to the same shape."""
         found: Tensor = super().__call__(attn, hidden_states)
         return found

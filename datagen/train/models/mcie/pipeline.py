@@ -23,6 +23,7 @@ _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258
 class MCIEPipeline(DiffusionPipeline):  # type: ignore[misc]
     """Edits a picture by sub-instructions, each in its box, with guidance over text and picture as InstructPix2Pix."""
 
+    _optional_components = ("image_encoder",)
     model_cpu_offload_seq = "text_encoder->image_encoder->unet->vae"
 
     def __init__(
@@ -63,7 +64,7 @@ class MCIEPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> Pillow.Image:
         """Edit one picture, whose sides are multiples of the autoencoder's cells.
 
-        `prompt` is the whole instruction; it is its own sub-instruction where none is given. `boxes` are xyxy in pixels,
+        `prompt` is the whole instruction, and its own sub-instruction where none is given. `boxes` are xyxy in pixels,
         one for each of `sub_instructions`; without boxes each may change all of the picture. Raises `ValueError` for
         another number of boxes.
         """
@@ -80,7 +81,6 @@ class MCIEPipeline(DiffusionPipeline):  # type: ignore[misc]
             self.text_encoder, token_numbers(self.tokenizer, [prompt, *sub_instructions]).to(self.device)
         )
         nothing = text_states(self.text_encoder, token_numbers(self.tokenizer, [""]).to(self.device))
-        features = picture_features(self.image_encoder, picture)
         # Three predictions: with text and picture, with the picture alone, with neither.
         text = torch.stack([words, *[nothing.expand_as(words)] * 2])
         there = torch.ones(3, len(sub_instructions), device=self.device)
@@ -90,8 +90,10 @@ class MCIEPipeline(DiffusionPipeline):  # type: ignore[misc]
             "boxes": placed.expand(3, -1, -1),
             "there": there,
             "source": torch.cat([source, source, torch.zeros_like(source)]),
-            "features": torch.cat([features, features, torch.zeros_like(features)]),
         }
+        if self.image_encoder is not None:
+            features = picture_features(self.image_encoder, picture)
+            known["features"] = torch.cat([features, features, torch.zeros_like(features)])
         self.scheduler.set_timesteps(num_inference_steps, device=self.device)
         noise = torch.randn(source.shape, generator=generator, dtype=source.dtype)
         latent = noise.to(self.device) * self.scheduler.init_noise_sigma
@@ -110,13 +112,12 @@ def predicted(unet: Any, guidance: MCIEGuidance, noisy: Tensor, times: Tensor, k
     """What the U-Net predicts, noise or velocity: B,4,h,w.
 
     `noisy` is B,4,h,w and `times` B, from 0 to 1000. `known` has `text` B,m+1,L,c, the whole instruction first; `boxes`
-    B,m,4 from 0 to 1; `there` B,m; `source` B,4,h,w; `features` B,P,v.
+    B,m,4 from 0 to 1; `there` B,m; `source` B,4,h,w; and `features` B,P,v where there is a background.
     """
     keys = guidance.contexts(known["text"], known["boxes"].float())
     height, width = noisy.shape[-2:]
-    place = guidance.place(
-        known["boxes"], known["there"], times.float() / 1000, known["features"].float(), size=(height, width)
-    )
+    features = known["features"].float() if "features" in known else None
+    place = guidance.place(known["boxes"], known["there"], times.float() / 1000, features, size=(height, width))
     cells = torch.cat([noisy, known["source"]], dim=1)
     found: Tensor = unet(cells, times, encoder_hidden_states=keys, cross_attention_kwargs={"place": place}).sample
     return found
