@@ -26,6 +26,7 @@ from datagen.worlds.specification import (
     LookName,
     NameSplit,
     Operation,
+    Wording,
     WorldSpecification,
 )
 from datagen.worlds.wording import load_wording
@@ -64,8 +65,9 @@ class WorldConfig(Options):
     """Licence of the photographs of such a folder that no list names."""
     split: Split = "tuned"
     """Which photographs are used: those that may be tuned on, or those that are held out."""
-    wording: Split = "tuned"
-    """Which wording is used, likewise."""
+    wording: Wording = "tuned"
+    """Which wording is used, likewise; `plain` has few templates and no other names, for models that learn from
+    scratch."""
     operations: tuple[Operation, ...] = Field(default=OPERATIONS, min_length=1)
     """What turns do; another operation stands in only where the scene allows none of these."""
     names: NameSplit = "any"

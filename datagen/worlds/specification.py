@@ -13,6 +13,7 @@ from datagen.worlds.photographs import Photograph, Split
 LookName = Literal["shapes", "cutouts"]
 Operation = Literal["add", "remove", "recolour", "replace", "move", "global"]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
+Wording = Literal["tuned", "held_out", "plain"]
 NameSplit = Literal["any", "common", "held_out"]
 MOST_TURNS = 20
 
@@ -40,8 +41,8 @@ class WorldSpecification(Options):
     """Strength of contact shadows, 0 for none."""
     split: Split = "tuned"
     """The split of the photographs."""
-    wording: Split = "tuned"
-    """The split of the wording."""
+    wording: Wording = "tuned"
+    """The split of the wording, or the plain one."""
     operations: tuple[Operation, ...] = Field(default=OPERATIONS, min_length=1)
     """What turns do, where the scene allows it."""
     names: NameSplit = "any"

@@ -1,7 +1,7 @@
 """The words of instructions: templates by kind of turn, and other names of objects, colours and places.
 
 `wording/tuned.toml`, the default, may be tuned on; `wording/held_out.toml` proves what was tuned, and shares no
-template with it. A file has a list of templates for each of `SECTIONS`, a table `global` with a list for each of
+template with it; `wording/plain.toml` has few templates and no other names. A file has a list of templates for each of `SECTIONS`, a table `global` with a list for each of
 `GLOBAL`, and tables `nouns`, `colours` and `places`, whose keys are plain names and whose values are the names to use
 instead, one drawn at each mention. The slots:
 
@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from datagen.core.errors import ConfigError, nearest
 from datagen.worlds.colours import COLOURS, TONES
 from datagen.worlds.draws import Draws
-from datagen.worlds.photographs import Split
+from datagen.worlds.specification import Wording
 
 
 class Slots(NamedTuple):
@@ -124,14 +124,14 @@ def sentences(*parts: str) -> str:
     return " ".join(f"{part[:1].upper()}{part[1:]}{'' if part.endswith(('.', '!', '?')) else '.'}" for part in parts)
 
 
-def wording_path(split: Split) -> Path:
-    """The file of a split's wording."""
+def wording_path(split: Wording) -> Path:
+    """The file of a wording."""
     return Path(__file__).with_name("wording") / f"{split}.toml"
 
 
-@lru_cache(maxsize=2)
-def load_wording(split: Split) -> SessionWording:
-    """The wording of a split. Raises `ConfigError` if its file is missing or not sound."""
+@lru_cache(maxsize=3)
+def load_wording(split: Wording) -> SessionWording:
+    """The wording in the file of this name. Raises `ConfigError` if its file is missing or not sound."""
     path = wording_path(split)
     if not path.is_file():
         raise ConfigError(

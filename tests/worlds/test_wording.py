@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,9 @@ from datagen.worlds.wording import (
 TUNED = wording_path("tuned").read_text()
 
 
-def test_the_wording_has_words_for_every_kind_of_turn() -> None:
-    known = load_wording("tuned")
+@pytest.mark.parametrize("name", ["tuned", "plain"])
+def test_the_wording_has_words_for_every_kind_of_turn(name: Any) -> None:
+    known = load_wording(name)
     assert all(known.has(section) for section in SECTIONS)
     assert all(known.has(f"global.{name}") for name in GLOBAL)
 
