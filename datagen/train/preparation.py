@@ -33,7 +33,14 @@ class Prepared:
         """The batches of all steps, for one of `ranks` processes."""
         data = self.config.data
         return PlannedBatches(
-            self.datasets, self.selected, self.plan, sizes=data.sizes, flip=data.flip, rank=rank, ranks=ranks
+            self.datasets,
+            self.selected,
+            self.plan,
+            sizes=data.sizes,
+            flip=data.flip,
+            crop=data.crop,
+            rank=rank,
+            ranks=ranks,
         )
 
     def summary(self) -> Iterator[str]:
@@ -94,7 +101,7 @@ def _examples_of(dataset: Dataset, config: TrainConfig) -> Iterator[TrainingExam
     selected = select(some, config.model.needs(), sizes=config.data.sizes)
     for number, facts in zip(selected.numbers, selected.facts, strict=True):
         size = nearest_size(facts.size, config.data.sizes)
-        yield make_example(some[number].read_all(), facts, size=size, draw=(0,), flip=0)
+        yield make_example(some[number].read_all(), facts, size=size, draw=(0,), flip=0, crop=config.data.crop)
 
 
 def by_size(examples: Sequence[TrainingExample]) -> list[list[TrainingExample]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 from commands import call, refused
 from finished import finished
 from PIL import Image as Pillow
+from training_runs import Followed, same, steps_in
 
 from datagen.core.errors import ConfigError, DataError, StoreError
 from datagen.imaging.image import Image
@@ -22,34 +22,13 @@ from datagen.pipeline.config import load
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig, load_training
 from datagen.train.editing import TrainedModel, edit_picture, load_model
-from datagen.train.loop import EvaluationReport, StepReport, train
+from datagen.train.loop import train
 from datagen.train.models.small import SmallConfig
 from datagen.train.models.small_net import SmallEditPipeline, box_cells
 from datagen.train.models.words import word_numbers
 from datagen.train.trial import try_out
 
 pytestmark = pytest.mark.torch
-
-
-class Followed:
-    """Notes what a training reports, and may stop it."""
-
-    def __init__(self, *, stop_after: int = 0) -> None:
-        self.steps: list[StepReport] = []
-        self.evaluations: list[EvaluationReport] = []
-        self.texts: list[str] = []
-        self._stop = stop_after
-
-    def on_step(self, report: StepReport) -> None:
-        self.steps.append(report)
-        if report.step == self._stop:
-            raise KeyboardInterrupt
-
-    def on_evaluation(self, report: EvaluationReport) -> None:
-        self.evaluations.append(report)
-
-    def notify(self, text: str) -> None:
-        self.texts.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +58,6 @@ def config_of(edits: Path, place: Path, **more: Any) -> TrainConfig:
 def weights_of(model: Path) -> dict[str, torch.Tensor]:
     net = SmallEditPipeline.from_pretrained(str(model)).net
     return dict(net.state_dict())
-
-
-def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def steps_in(folder: Path) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "samples_a_second"} for row in rows]
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
@@ -263,7 +233,7 @@ def test_a_trial_writes_nothing(edits: Path, tmp_path: Path) -> None:
     trial = try_out(config_of(edits, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     assert trial.parameters == trial.trained > 1000
-    assert trial.state_bytes == 5 * 4 * trial.parameters
+    assert trial.memory.state == 5 * 4 * trial.parameters
     assert any("left out" in line or "samples" in line for line in trial.lines())
 
 
@@ -352,7 +322,10 @@ def test_the_commands_train_and_edit(edits: Path, tmp_path: Path, capfd: pytest.
         ("train: x\nsteps: 1\ndata: {datasets: [{path: a}], sizes: [[30, 32]]}\n", "multiples of 8"),
         ("train: x\nsteps: 1\ndata: {datasets: []}\n", "datasets"),
         ("pipeline: x\nstages: []\n", "is a pipeline's config"),
-        ("train: x\nsteps: 1\nmodel: {channels: [20]}\ndata: {datasets: [{path: a}]}\n", "multiples of 16"),
+        (
+            "train: x\nsteps: 1\nmodel: {kind: small, channels: [20]}\ndata: {datasets: [{path: a}]}\n",
+            "multiples of 16",
+        ),
     ],
 )
 def test_a_wrong_config_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
