@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch.distributed._tools.mem_tracker import MemTracker
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from datagen.core.errors import SetupError
 from datagen.train.config import TrainConfig
@@ -41,22 +45,50 @@ class MemoryEstimate:
         return 1 + (self.available - self.total(1)) // each
 
 
-def peak_of(call: Callable[[], object], device: torch.device) -> int:
-    """The largest number of bytes that tensors take during a call beyond those before it.
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of tensors on the CPU that computations make and that are still there."""
 
-    On a CPU weights and gradients are not counted. What libraries hold beside tensors is not seen.
+    def __init__(self, before: Iterable[Tensor]) -> None:
+        """The storages of `before` are not counted."""
+        super().__init__()
+        self._known = {tensor.untyped_storage()._cdata: 0 for tensor in before}
+        self._live = 0
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for value in tree_leaves(found):
+            if isinstance(value, Tensor):
+                self._add(value.untyped_storage())
+        return found
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata not in self._known:
+            self._known[storage._cdata] = storage.nbytes()
+            self._live += storage.nbytes()
+            self.peak = max(self.peak, self._live)
+            weakref.finalize(storage, self._remove, storage._cdata).atexit = False
+
+    def _remove(self, number: int) -> None:
+        self._live -= self._known.pop(number)
+
+
+def peak_of(call: Callable[[], object], model: nn.Module) -> int:
+    """The largest number of bytes that tensors take during a call beyond those of the model and its gradients.
+
+    What libraries hold beside tensors is not seen.
     """
+    weights = [*model.parameters(), *model.buffers()]
+    device = weights[0].device
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         call()
         return torch.cuda.max_memory_allocated(device) - before
-    tracker = MemTracker()
-    with tracker:
+    with _LiveBytes([*weights, *(weight.grad for weight in weights if weight.grad is not None)]) as counted:
         call()
-    peak = tracker.get_tracker_snapshot("peak").get(torch.device("cpu"), {})
-    return int(peak.get("Total", 0))
+    return counted.peak
 
 
 def available_bytes(device: torch.device) -> int:

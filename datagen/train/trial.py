@@ -114,7 +114,7 @@ def _estimate(gradients: Gradients, examples: list[TrainingExample], config: Tra
 
     def peak(number: int) -> int:
         some = [examples[place % len(examples)] for place in range(number)]
-        return int(scale * peak_of(lambda: gradients.add(some, seed=0), gradients.device))
+        return int(scale * peak_of(lambda: gradients.add(some, seed=0), gradients.model))
 
     try:
         gradients.add(examples[:1], seed=0)  # afterwards the gradients are there, which belong to the state
