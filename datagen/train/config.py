@@ -13,6 +13,7 @@ from datagen.core.options import PACE, Options
 from datagen.core.redact import register_variables, variables_named_in
 from datagen.pipeline.config import Name, apply_set, validated
 from datagen.pipeline.yaml_file import Place, read_yaml
+from datagen.train.data.examples import Crop
 from datagen.train.models import FamilyConfig
 from datagen.train.models.small import SmallConfig
 
@@ -29,6 +30,9 @@ class TrainingSet(Options):
     """Which part of it; null for all of it."""
     weight: float = Field(default=1, gt=0, le=1000)
     """How often each sample is shown in an epoch; 0.5 is once in two."""
+    most: int | None = Field(default=None, ge=1)
+    """Most samples that are used of it, chosen by a hash of their keys; null for all. A larger number keeps those that
+    a smaller one had."""
 
 
 class DataOptions(Options):
@@ -41,6 +45,11 @@ class DataOptions(Options):
     to it, never distorted."""
     flip: float = Field(default=0.5, ge=0, le=1)
     """How often a sample is mirrored, with its boxes and the words left and right."""
+    crop: Crop = "random"
+    """What is cut off of a sample whose ratio of sides differs from the size's, each time that it is shown."""
+    keep_encoded: Annotated[Address | None, PACE] = None
+    """Folder or bucket where latents and text states of examples are stored, so that the autoencoder and the text
+    encoder are needed for the first showing alone."""
     workers: Annotated[int, PACE] = Field(default=0, ge=0, le=256)
     """Processes that load ahead; with 0 it is done in threads. It changes the speed alone."""
 
@@ -114,6 +123,8 @@ class TrainConfig(Options):
     micro_batch: int | None = Field(default=None, ge=1)
     """Samples that are computed at once; the gradients of the parts of a batch are added up. Less memory, same result
     but for rounding."""
+    gradient_checkpointing: Annotated[bool, PACE] = False
+    """Compute parts of the model twice instead of holding what they computed: less memory, more time."""
     optimizer: OptimizerOptions = OptimizerOptions()
     """How the weights are updated."""
     ema: float = Field(default=0.999, ge=0, lt=1)
@@ -128,6 +139,9 @@ class TrainConfig(Options):
     """When the state is stored."""
     evaluation: Annotated[EvaluationOptions, PACE] = EvaluationOptions()
     """What is looked at on the way."""
+    log: Annotated[tuple[Literal["tensorboard", "wandb"], ...], PACE] = ()
+    """Where metrics and pictures go besides `metrics.jsonl`: `tensorboard` into the folder `tensorboard`, `wandb` to
+    Weights & Biases, whose package is to be installed."""
 
     @model_validator(mode="after")
     def _sizes_fit_the_model(self) -> TrainConfig:
@@ -135,6 +149,14 @@ class TrainConfig(Options):
         for width, height in self.data.sizes:
             if width % multiple or height % multiple:
                 raise ValueError(f"size {width}x{height}: the model takes sides that are multiples of {multiple}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_something_to_keep(self) -> TrainConfig:
+        if self.data.keep_encoded and not self.model.encodes:
+            raise ValueError(
+                f"data.keep_encoded: a model of the family '{self.model.kind}' encodes nothing; leave it out"
+            )
         return self
 
     @property

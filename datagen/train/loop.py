@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +32,9 @@ from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.loading import loaded
 from datagen.train.editing import MODEL, save_model
-from datagen.train.gradients import Gradients
+from datagen.train.gradients import Gradients, seed_of
+from datagen.train.logs import LOGS, TrainingLog
+from datagen.train.memory import peak_bytes
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
 
@@ -55,6 +57,8 @@ class StepReport:
     """Norm of the gradient before it was clipped."""
     learning_rate: float
     samples_a_second: float
+    peak_memory_mb: float
+    """The most that was taken so far: of a GPU by tensors, or of main memory by the process."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class _Training:
         )
         self._mean = EMAModel(self._weights, decay=config.ema) if config.ema else None
         self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep=config.checkpoints.keep)
+        self._logs: list[TrainingLog] = []
         self._step = 0
         self._bad = 0
         self._saved = 0
@@ -168,11 +173,13 @@ class _Training:
         if not evaluated:
             self._watcher.notify(f"no dataset has samples of the split '{self._config.evaluation.split}' to evaluate")
         try:
-            with loaded(self._prepared.batches(), steps, workers=self._config.data.workers) as batches:
+            with self._logging(), loaded(self._prepared.batches(), steps, workers=self._config.data.workers) as batches:
                 for examples in batches:
                     with _uninterrupted():  # a checkpoint of half a step would not be that of an unbroken training
                         report = self._do_step(examples)
                     self._watcher.on_step(report)
+                    if report.step == steps.start + 1:
+                        self._notify_of_encodings()
                     last = self._step == self._config.steps
                     if evaluated and (last or self._step % self._config.evaluation.every == 0):
                         self._evaluate(evaluated)
@@ -181,7 +188,26 @@ class _Training:
         except KeyboardInterrupt:
             self._save()
             raise
+        self._notify_of_encodings()
         return self._save_model()
+
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        """Open the logs of the config, going on after the step that is done."""
+        config = self._config
+        with ExitStack() as stack:
+            for kind in config.log:
+                log = LOGS[kind](
+                    self._folder, name=config.train, step=self._step, options=config.model_dump(mode="json")
+                )
+                stack.callback(log.close)
+                self._logs.append(log)
+            yield
+        self._logs.clear()
+
+    def _notify_of_encodings(self) -> None:
+        if encodings := self._gradients.encodings:
+            self._watcher.notify(encodings.summary(sum(len(chosen.numbers) for chosen in self._prepared.selected)))
 
     def _resume(self) -> None:
         steps = self._checkpoints.steps()
@@ -210,15 +236,13 @@ class _Training:
 
     def _do_step(self, examples: Sequence[TrainingExample]) -> StepReport:
         begun = time.perf_counter()
-        seed = _seed_of(self._config.seed, self._step)
-        torch.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
+        seed = seed_of(self._config.seed, self._step)
         rate = self._learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._gradients.train_mode()
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._gradients.add(examples, generator)
+        loss = self._gradients.add(examples, seed=seed)
         norm = float(nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip))
         self._step += 1
         if math.isfinite(norm) and math.isfinite(loss):
@@ -229,7 +253,8 @@ class _Training:
         else:
             self._skip(loss)
         taken = time.perf_counter() - begun
-        report = StepReport(self._step, loss, norm, rate, len(examples) / taken)
+        peak = peak_bytes(self._gradients.device) / 1e6
+        report = StepReport(self._step, loss, norm, rate, len(examples) / taken, round(peak, 1))
         self._write_metrics(asdict(report))
         return report
 
@@ -253,9 +278,8 @@ class _Training:
         losses: list[torch.Tensor] = []
         times: list[torch.Tensor] = []
         with self._averaged(), torch.no_grad():
-            generator = torch.Generator().manual_seed(_seed_of(self._config.seed, 0))
-            for group in by_size(examples):
-                for loss, when in self._gradients.losses(group, generator):
+            for number, group in enumerate(by_size(examples)):
+                for loss, when in self._gradients.losses(group, seed=seed_of(self._config.seed, 0, number)):
                     losses.append(loss.float().cpu())
                     times.append(when.float().cpu())
             self._draw_grid(examples[: self._config.evaluation.pictures])
@@ -296,7 +320,10 @@ class _Training:
         rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
         folder = self._folder / GRIDS
         folder.mkdir(exist_ok=True)
-        Pillow.fromarray(np.concatenate(rows)).save(folder / f"step-{self._step:08d}.png")
+        grid = np.concatenate(rows)
+        Pillow.fromarray(grid).save(folder / f"step-{self._step:08d}.png")
+        for log in self._logs:
+            log.picture("edits", grid, step=self._step)
 
     def _save_model(self) -> Path:
         """The running mean of the weights as a pipeline, with a card."""
@@ -313,6 +340,8 @@ class _Training:
     def _write_metrics(self, row: Mapping[str, Any]) -> None:
         with (self._folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        for log in self._logs:
+            log.metrics(row, step=self._step)
 
     def _cut_metrics(self) -> None:
         """Take out what was written after the checkpoint: it is done again."""
@@ -327,8 +356,3 @@ def _step_of(line: str) -> int | None:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return None  # a line that was half written
-
-
-def _seed_of(seed: int, step: int) -> int:
-    """A seed of 63 bits for a step."""
-    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)

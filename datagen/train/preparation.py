@@ -33,7 +33,14 @@ class Prepared:
         """The batches of all steps, for one of `ranks` processes."""
         data = self.config.data
         return PlannedBatches(
-            self.datasets, self.selected, self.plan, sizes=data.sizes, flip=data.flip, rank=rank, ranks=ranks
+            self.datasets,
+            self.selected,
+            self.plan,
+            sizes=data.sizes,
+            flip=data.flip,
+            crop=data.crop,
+            rank=rank,
+            ranks=ranks,
         )
 
     def summary(self) -> Iterator[str]:
@@ -54,7 +61,11 @@ def prepare(config: TrainConfig) -> Prepared:
     """
     entries = config.data.datasets
     datasets = tuple(open_dataset(entry.path, split=entry.split) for entry in entries)
-    selected = tuple(select(dataset, config.model.needs(), sizes=config.data.sizes) for dataset in datasets)
+    needs = config.model.needs()
+    selected = tuple(
+        select(dataset, needs, sizes=config.data.sizes).limited(entry.most)
+        for entry, dataset in zip(entries, datasets, strict=True)
+    )
     for entry, dataset, chosen in zip(entries, datasets, selected, strict=True):
         if not chosen.numbers:
             raise ConfigError(_nothing(entry.path, entry.split, len(dataset), chosen.left_out))
@@ -94,7 +105,7 @@ def _examples_of(dataset: Dataset, config: TrainConfig) -> Iterator[TrainingExam
     selected = select(some, config.model.needs(), sizes=config.data.sizes)
     for number, facts in zip(selected.numbers, selected.facts, strict=True):
         size = nearest_size(facts.size, config.data.sizes)
-        yield make_example(some[number].read_all(), facts, size=size, draw=(0,), flip=0)
+        yield make_example(some[number].read_all(), facts, size=size, draw=(0,), flip=0, crop=config.data.crop)
 
 
 def by_size(examples: Sequence[TrainingExample]) -> list[list[TrainingExample]]:

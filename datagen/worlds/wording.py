@@ -1,9 +1,9 @@
 """The words of instructions: templates by kind of turn, and other names of objects, colours and places.
 
 `wording/tuned.toml`, the default, may be tuned on; `wording/held_out.toml` proves what was tuned, and shares no
-template with it; `wording/plain.toml` has few templates and no other names. A file has a list of templates for each of `SECTIONS`, a table `global` with a list for each of
-`GLOBAL`, and tables `nouns`, `colours` and `places`, whose keys are plain names and whose values are the names to use
-instead, one drawn at each mention. The slots:
+template with it; `wording/plain.toml` has few templates and no other names. A file has a list of templates for each of
+`SECTIONS`, a table `global` with a list for each of `GLOBAL`, and tables `nouns`, `colours` and `places`, whose keys
+are plain names and whose values are the names to use instead, one drawn at each mention. The slots:
 
 - `{a_object}` "a red star", `{object}` "red star", `{noun}` "star" (used where no other star is seen)
 - `{a_new}` "a blue ring", `{colour}` "blue", `{place}` "at the top left", `{anchor}` "green cross"

@@ -184,3 +184,13 @@ def test_a_sample_whose_json_is_damaged_is_counted(dataset: Dataset) -> None:
                 yield sample
 
     assert select(Damaged(), Needs(), sizes=SIZES).left_out["damaged"] == 1  # type: ignore[arg-type]
+
+
+def test_a_larger_limit_keeps_the_samples_of_a_smaller_one(dataset: Dataset) -> None:
+    every = select(dataset, Needs(), sizes=SIZES)
+    some, more = every.limited(3), every.limited(5)
+    assert len(some.numbers) == len(some.facts) == 3
+    assert set(some.numbers) < set(more.numbers) < set(every.numbers)
+    assert sorted(some.numbers) == some.numbers
+    assert some.left_out["beyond_most"] == len(every.numbers) - 3
+    assert every.limited(None) is every.limited(10_000) is every

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from finished import finished
-from following import Followed
 from peft.tuners.lora import LoraLayer
 from tiny_pipelines import instruct_pix2pix, sd_inpaint, text_to_image
+from training_runs import Followed
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from datagen.core.errors import ConfigError, DataError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import torch
 import yaml
 from commands import call, refused
 from finished import finished
-from following import Followed
 from PIL import Image as Pillow
+from training_runs import Followed, same, steps_in
 
 from datagen.core.errors import ConfigError, DataError, StoreError
 from datagen.imaging.image import Image
@@ -60,15 +59,6 @@ def config_of(edits: Path, place: Path, **more: Any) -> TrainConfig:
 def weights_of(model: Path) -> dict[str, torch.Tensor]:
     net = SmallEditPipeline.from_pretrained(str(model)).net
     return dict(net.state_dict())
-
-
-def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def steps_in(folder: Path) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "samples_a_second"} for row in rows]
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
@@ -244,7 +234,7 @@ def test_a_trial_writes_nothing(edits: Path, tmp_path: Path) -> None:
     trial = try_out(config_of(edits, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     assert trial.parameters == trial.trained > 1000
-    assert trial.state_bytes == 5 * 4 * trial.parameters
+    assert trial.memory.state == 5 * 4 * trial.parameters
     assert any("left out" in line or "samples" in line for line in trial.lines())
 
 
@@ -333,7 +323,10 @@ def test_the_commands_train_and_edit(edits: Path, tmp_path: Path, capfd: pytest.
         ("train: x\nsteps: 1\ndata: {datasets: [{path: a}], sizes: [[30, 32]]}\n", "multiples of 8"),
         ("train: x\nsteps: 1\ndata: {datasets: []}\n", "datasets"),
         ("pipeline: x\nstages: []\n", "is a pipeline's config"),
-        ("train: x\nsteps: 1\nmodel: {channels: [20]}\ndata: {datasets: [{path: a}]}\n", "multiples of 16"),
+        (
+            "train: x\nsteps: 1\nmodel: {kind: small, channels: [20]}\ndata: {datasets: [{path: a}]}\n",
+            "multiples of 16",
+        ),
     ],
 )
 def test_a_wrong_config_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

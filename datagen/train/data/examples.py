@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from datagen.train.data.framing import Size, frame
 from datagen.train.data.selection import Facts, boxes_of
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+Crop = Literal["random", "middle"]
 
 
 class ExamplePart(NamedTuple):
@@ -45,12 +46,13 @@ class TrainingExample(NamedTuple):
 
 
 def make_example(
-    members: Mapping[str, bytes], facts: Facts, *, size: Size, draw: tuple[int, ...], flip: float
+    members: Mapping[str, bytes], facts: Facts, *, size: Size, draw: tuple[int, ...], flip: float, crop: Crop = "random"
 ) -> TrainingExample:
     """The example of a sample at a size. `members` are its files by name; `flip` is how often it is mirrored, 0 to 1.
 
     It is never mirrored if its words could then be wrong, or if it has references, which may show writing or a face.
-    `draw` seeds all that is drawn. Raises `DataError` that names the sample if a picture is missing or damaged.
+    `crop` says which part is seen of what does not fit the size. `draw` seeds all that is drawn. Raises `DataError`
+    that names the sample if a picture is missing or damaged.
     """
     rng = np.random.default_rng(draw)
     place, chance = rng.random(), rng.random()
@@ -63,7 +65,7 @@ def make_example(
         raise DataError(f"sample '{facts.key}' has no member {missing}") from missing
     except (DatagenError, OSError, ValueError) as error:
         raise DataError(f"a picture of sample '{facts.key}' is damaged: {error}") from error
-    framing = frame(facts.size, size, boxes=boxes_of(facts), draw=place)
+    framing = frame(facts.size, size, boxes=boxes_of(facts), draw=place if crop == "random" else 0.5)
     parts = tuple(
         ExamplePart(part.text, framing.box(part.box, facts.size) if part.box and part.op != "global" else WHOLE)
         for part in facts.parts

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from datagen.models.weights.packages import import_package
 from datagen.shards.reader import Dataset
-from datagen.train.data.examples import TrainingExample, make_example
+from datagen.train.data.examples import Crop, TrainingExample, make_example
 from datagen.train.data.framing import Size
 from datagen.train.data.plan import TrainingPlan, share_of_rank
 from datagen.train.data.selection import Selected
@@ -39,6 +39,7 @@ class PlannedBatches:
         *,
         sizes: Sequence[Size],
         flip: float,
+        crop: Crop = "random",
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
@@ -47,6 +48,7 @@ class PlannedBatches:
         self._plan = plan
         self._sizes = sizes
         self._flip = flip
+        self._crop: Crop = crop
         self._rank = rank
         self._ranks = ranks
 
@@ -58,7 +60,8 @@ class PlannedBatches:
             chosen = self._selected[dataset]
             members = self._datasets[dataset][chosen.numbers[sample]].read_all()
             size = self._sizes[batch.bucket]
-            found.append(make_example(members, chosen.facts[sample], size=size, draw=draw, flip=self._flip))
+            facts = chosen.facts[sample]
+            found.append(make_example(members, facts, size=size, draw=draw, flip=self._flip, crop=self._crop))
         return found
 
 

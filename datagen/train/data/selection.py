@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ REASONS: Final = {
     "too_many_tokens": "its words are more tokens than the model takes",
     "no_boxes": "an edit has no box, and the model needs boxes",
     "wrong_box": "a box lies outside the picture or is empty",
+    "beyond_most": "the dataset's `most` has been reached",
     "cut_off": "most of an edit lies outside what is seen at the size of training",
 }
 """Why a sample is not used."""
@@ -81,6 +83,15 @@ class Selected:
     """Their numbers in the dataset."""
     left_out: Counter[str] = field(default_factory=Counter)
     """How many were left out, by reason."""
+
+    def limited(self, most: int | None) -> Selected:
+        """At most so many of them, in their order: those whose keys have the lowest hashes."""
+        if most is None or most >= len(self.numbers):
+            return self
+        hashes = [hashlib.sha256(facts.key.encode()).digest() for facts in self.facts]
+        kept = sorted(sorted(range(len(hashes)), key=hashes.__getitem__)[:most])
+        left_out = self.left_out + Counter(beyond_most=len(self.numbers) - most)
+        return Selected([self.facts[index] for index in kept], [self.numbers[index] for index in kept], left_out)
 
 
 def select(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size]) -> Selected:

@@ -1,4 +1,4 @@
-"""What the families have in common that are trained from a Stable Diffusion: where it is, and how many words it takes."""
+"""What the families that are trained from a Stable Diffusion have in common: its weights, and how long a text is."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class StableDiffusionFamily(Family, WeightsSourceConfig):  # type: ignore[misc]
     fetched: ClassVar[tuple[str, ...]] = DiffusersConfig.fetched
 
     words: TextKind = "text"
-    """What the model reads: `text`, or `instruction`, which has placeholders for pictures. Where a sample has one of the
-    two alone, that one."""
+    """What the model reads: `text`, or `instruction`, which has placeholders for pictures; the other one where a sample
+    lacks it."""
 
     @property
     def multiple(self) -> int:
