@@ -114,6 +114,28 @@ def test_nothing_is_lost(hub: ModuleType, tmp_path: Path, streaming: bool) -> No
         assert split.features == card_features(hub, out)
 
 
+@pytest.mark.torch
+def test_diffusers_script_of_instruct_pix2pix_finds_its_columns(hub: ModuleType, tmp_path: Path) -> None:
+    """--original_image_column source.png --edited_image_column target.png --edit_prompt_column txt, as it reads them."""
+    out = tmp_path / "out"
+    items = [record(f"a{number}", refs=0, masks=0, seed=9 * number) for number in range(12)]
+    packed(Store(str(out)), items, options=OPTIONS)
+    train = hub.load_dataset(str(out), None, cache_dir=str(tmp_path / "cache"))["train"]
+    assert {"source.png", "target.png", "txt"} <= {*train.column_names}
+
+    def preprocess(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        for column in ("source.png", "target.png"):
+            pictures = [np.array(picture.convert("RGB").resize((16, 16))) for picture in rows[column]]
+            rows[column] = [picture.transpose(2, 0, 1) for picture in pictures]
+        return {**rows, "words": list(rows["txt"])}
+
+    wanted = {sample.key: sample.info["text"] for sample in open_dataset(str(out), split="train")}
+    seen = train.shuffle(seed=0).select(range(len(train))).with_transform(preprocess)
+    rows = [seen[number] for number in range(len(seen))]
+    assert {row["__key__"]: row["words"] for row in rows} == wanted
+    assert {np.shape(row[column]) for row in rows for column in ("source.png", "target.png")} == {(3, 16, 16)}
+
+
 def test_features_are_those_of_the_schema(hub: ModuleType) -> None:
     loaded = hub.Features._from_yaml_list(features(["ref_0.png", "audio_0.flac"]))
     assert list(loaded) == ["audio_0.flac", "json", "ref_0.png", "txt", "__key__", "__url__"]
