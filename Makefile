@@ -1,4 +1,5 @@
-# `make demo` makes the demo dataset. Three commands run the checks, each more than the one before:
+# `make demo` makes the demo dataset; `make demo-train` makes one of drawn shapes, trains a small editor on it for some
+# minutes, and judges its edits. Three commands run the checks, each more than the one before:
 #   make check     lint, types, import contracts, and the tests without Ray, torch, S3, a browser or another process
 #   make test      what CI runs: nearly every test, with a quarter of the examples
 #   make test-all  every test with all of its examples, and branch coverage
@@ -13,10 +14,15 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo check test test-all lint clean
+.PHONY: demo demo-train check test test-all lint clean
 
 demo: $(VENV)/base
 	$(BIN)/python -m datagen run configs/subject_add.yaml
+
+demo-train: $(VENV)/train
+	$(BIN)/python -m datagen run configs/world_small.yaml
+	$(BIN)/python -m datagen train configs/train/small.yaml
+	$(BIN)/python -m datagen evaluate out/train/small out/world_small --limit 100 --to out/train/small/judged
 
 check: lint
 	$(PYTEST) --ring check
@@ -37,6 +43,10 @@ $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip  # an old pip takes minutes to choose the versions of `dev`
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/train: pyproject.toml $(VENV)/base
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	touch $@
 
 $(VENV)/dev: pyproject.toml $(VENV)/base

@@ -13,6 +13,7 @@ from datagen.core.options import PACE, Options
 from datagen.core.redact import register_variables, variables_named_in
 from datagen.pipeline.config import Name, apply_set, validated
 from datagen.pipeline.yaml_file import Place, read_yaml
+from datagen.train.data.checking import CheckKind
 from datagen.train.data.examples import Crop
 from datagen.train.models import FamilyConfig
 from datagen.train.models.small import SmallConfig
@@ -40,6 +41,9 @@ class DataOptions(Options):
 
     datasets: tuple[TrainingSet, ...] = Field(min_length=1)
     """Finished datasets, mixed by their weights."""
+    check: Annotated[CheckKind, PACE] = "sizes"
+    """What is looked at before the first step: that all shards are there with their `sizes`, or their `checksums` too,
+    which reads every byte."""
     sizes: tuple[tuple[Side, Side], ...] = Field(default=((32, 32),), min_length=1)
     """Widths and heights to train at. A sample goes to the one with the nearest ratio of sides, and is scaled and cut
     to it, never distorted."""

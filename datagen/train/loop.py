@@ -25,7 +25,7 @@ from diffusers.training_utils import EMAModel
 from PIL import Image as Pillow
 from torch import nn
 
-from datagen.core.errors import ConfigError, DataError, StoreError
+from datagen.core.errors import ConfigError, DataError, DatagenError, StoreError
 from datagen.core.options import decisive
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
@@ -88,8 +88,8 @@ def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
     """Train a model, from the newest checkpoint if there is one; the folder of the saved pipeline.
 
     Raises `ConfigError` if the folder belongs to another config or another process, or no sample can be used;
-    `StoreError` if a dataset or a checkpoint is damaged; `DataError` if the gradients stay infinite. On
-    KeyboardInterrupt the state is stored first.
+    `StoreError` if a dataset or a checkpoint is damaged; `DataError` if a sample is, or the gradients stay infinite. On
+    an error amid the training and on KeyboardInterrupt the state is stored first.
     """
     if "://" in config.place:
         raise ConfigError(f"out: {config.place} is no folder; checkpoints and models are written to a local one")
@@ -185,7 +185,7 @@ class _Training:
                         self._evaluate(evaluated)
                     if last or self._step % self._config.checkpoints.every == 0:
                         self._save()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, DatagenError):  # what was done until then is not lost
             self._save()
             raise
         self._notify_of_encodings()

@@ -13,6 +13,7 @@ from datagen.shards.index import read_dataset
 from datagen.shards.reader import Dataset, open_dataset
 from datagen.storage.store import Store
 from datagen.train.config import TrainConfig
+from datagen.train.data.checking import check_dataset
 from datagen.train.data.examples import TrainingExample, make_example
 from datagen.train.data.framing import nearest_size
 from datagen.train.data.loading import PlannedBatches
@@ -60,6 +61,8 @@ def prepare(config: TrainConfig) -> Prepared:
     used, with the reasons.
     """
     entries = config.data.datasets
+    for entry in entries:
+        check_dataset(entry.path, by=config.data.check)
     datasets = tuple(open_dataset(entry.path, split=entry.split) for entry in entries)
     needs = config.model.needs()
     selected = tuple(
