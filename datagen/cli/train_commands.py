@@ -99,8 +99,7 @@ def edit(
     \b
     python -m datagen edit out/train/small photo.png "make the cup red"
     python -m datagen edit out/train/small photo.png "add a red star" --box 40,40,90,90 --to star.png
-    python -m datagen edit out/train/mcie photo.png "add a cup and make the cat black" \\
-        --planner configs/train/planner.yaml
+    python -m datagen edit out/train/mcie photo.png "add a cup and remove the dog" --planner configs/train/planner.yaml
     """
     _check_packages()
     from datagen.imaging.image import Image

@@ -55,4 +55,5 @@ def plan_edits(config: EditPlannerConfig, picture: bytes, instruction: str, *, f
     try:
         return asyncio.run(planned())
     except DataError as error:
-        raise DataError(f"there is no plan: {error}. Without --planner, each edit and its --box are yours to give") from error
+        remedy = "without --planner, each edit and its --box can be given by hand"
+        raise DataError(f"there is no plan: {error}; {remedy}") from error

@@ -10,7 +10,5 @@ from datagen.models.edit_planners.language import LanguageEditPlannerConfig
 from datagen.models.edit_planners.rules import RulesEditPlannerConfig
 
 EDIT_PLANNERS = (RulesEditPlannerConfig, LanguageEditPlannerConfig)
-EditPlannerConfig = Annotated[
-    RulesEditPlannerConfig | LanguageEditPlannerConfig, pydantic.Field(discriminator="kind")
-]
+EditPlannerConfig = Annotated[RulesEditPlannerConfig | LanguageEditPlannerConfig, pydantic.Field(discriminator="kind")]
 """Every kind of edit planner, selected by `kind`."""
