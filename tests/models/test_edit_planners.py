@@ -69,7 +69,7 @@ def test_a_box_on_another_scale_is_named(chat: Chat) -> None:
     chat.does(says({"edits": [{"instruction": "add a cup", "box": [10, 20, 50, 100]}]}))
     assert plan(asking(chat, extent=100), "add a cup")[0].box == (20.0, 10.0, 100.0, 50.0)
     chat.does(says({"edits": [NIGHT, {"instruction": "add a cup", "box": [10, 20, 1500, 900]}]}))
-    with pytest.raises(DataError, match="reaches to 1500, beyond the picture's edge at 1000.*See `extent`"):
+    with pytest.raises(DataError, match=r"reaches to 1500, beyond the picture's edge at 1000.*See `extent`"):
         plan(asking(chat), "add a cup")
 
 
@@ -144,7 +144,9 @@ CLAUSES = (
 
 @settings(max_examples=example_count(100), deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(CLAUSES), st.sampled_from((" and ", ", ", ". ", ", then ", "; also "))), max_size=4)
+    st.lists(
+        st.tuples(st.sampled_from(CLAUSES), st.sampled_from((" and ", ", ", ". ", ", then ", "; also "))), max_size=4
+    )
 )
 def test_the_parts_of_an_instruction_mean_together_what_the_whole_means(clauses: list[tuple[str, str]]) -> None:
     whole = "".join(f"{clause}{joint}" for clause, joint in clauses)
