@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from chat_server import Chat, chatting, fails, says
+from chat_server import Chat, chatting, fails, says, words_of
 from commands import CommandResult, call, refused
 from PIL import Image as Pillow
 
@@ -113,8 +113,7 @@ def test_more_edits_than_the_model_takes_are_refused(
     chat.does(says({"edits": [CUP, NIGHT, CUP]}))
     assert message in refused("edit", model, picture, WORDS, "--planner", planner(tmp_path, chat.address), capfd=capfd)
     assert message in refused("edit", model, picture, "a", "b", "c", capfd=capfd)
-    asked = "".join(part.get("text", "") for part in chat.requests[0]["messages"][1]["content"])
-    assert "at most 2 of them" in asked
+    assert "at most 2 of them" in words_of(chat.requests[0])
 
 
 def test_what_does_not_go_with_a_planner_is_refused(
