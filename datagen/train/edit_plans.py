@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from datagen.core.errors import ConfigError, DataError, nearest
 from datagen.core.redact import register_variables, variables_named_in
@@ -25,12 +26,13 @@ def load_planner(name: str) -> EditPlannerConfig:
     located = read_yaml(Path(name))
     register_variables(variables_named_in(located.data))
     refuse_secrets(located)
-    kinds = {str(each.model_fields["kind"].default): each for each in EDIT_PLANNERS}
+    kinds: dict[str, Any] = {str(each.model_fields["kind"].default): each for each in EDIT_PLANNERS}
     kind = located.data.get("kind")
     if not isinstance(kind, str) or kind not in kinds:
         hint = nearest(str(kind or ""), kinds)
         raise ConfigError(f"{located.origin(('kind',))}: 'kind' of a planner is {in_yaml(kind)}; {hint}")
-    return validated(kinds[kind], located, ())
+    planner: EditPlannerConfig = validated(kinds[kind], located, ())
+    return planner
 
 
 def plan_edits(config: EditPlannerConfig, picture: bytes, instruction: str, *, family: Family) -> list[PlannedEdit]:
