@@ -111,6 +111,10 @@ def test_an_instruction_that_the_prompt_would_cut_is_not_asked_about(chat: Chat)
             "Add three apples. Then, remove the knife and keep everything else unchanged.",
             ["Add three apples", "remove the knife and keep everything else unchanged"],
         ),
+        (
+            "Put in a ring and leave the remainder as it stands. Remove the cup.",
+            ["Put in a ring and leave the remainder as it stands", "Remove the cup"],
+        ),
         ("get rid of the cat; brighten the picture", ["get rid of the cat", "brighten the picture"]),
         # each half alone would mean something else, or nothing
         ("Add a cat and make it red.", ["Add a cat and make it red"]),

@@ -6,7 +6,7 @@ import re
 
 from datagen.models.grammar.chunker import chunks_of
 from datagen.models.grammar.clauses import FILLERS, plain, starts_clause
-from datagen.models.grammar.edit_parts import decompose_edit
+from datagen.models.grammar.edit_parts import EditPart, decompose_edit
 
 _FILLER = rf"(?:{'|'.join(sorted(FILLERS - {'or'}))})\b"
 _JOINT = re.compile(rf"[.,;!?]+ (?:{_FILLER}[ ,]*)*| (?:and|but|then)\b[ ,]*(?:{_FILLER}[ ,]*)*", re.IGNORECASE)
@@ -22,11 +22,14 @@ def split_edit(text: str) -> list[str]:
     """
     whole = " ".join(text.split())
     meaning = decompose_edit(whole)
+    cut: tuple[list[EditPart], str, str] | None = None
     for joint in _JOINT.finditer(whole) if len(meaning) > 1 else ():
         first, rest = whole[: joint.start()], whole[joint.end() :]
         begins = decompose_edit(first)
+        if cut and len(begins) > len(cut[0]):
+            break
         if begins != meaning[: len(begins)] or not starts_clause(chunks_of(plain(rest))):
             continue
         if decompose_edit(rest) == meaning[len(begins) :]:
-            return [*split_edit(first), *split_edit(rest)]
-    return [whole.rstrip(" .,;")]
+            cut = begins, first, rest  # a later cut of the same meaning leaves "and keep the rest" with its edit
+    return [*split_edit(cut[1]), *split_edit(cut[2])] if cut else [whole.rstrip(" .,;")]
