@@ -55,6 +55,7 @@ from datagen.sources.base import Source
 from datagen.sources.formats.generation.grounded import parse
 from datagen.sources.manifest import Manifest
 from datagen.storage.store import Store
+from datagen.train.edit_plans import load_planner
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACE = "last"
@@ -287,6 +288,10 @@ def readers(folder: Path) -> dict[str, Reader]:
         (folder / "fuzz.yaml").write_bytes(data)
         build(load(folder / "fuzz.yaml"))
 
+    def planner(data: bytes) -> None:
+        (folder / "fuzz_planner.yaml").write_bytes(data)
+        load_planner(str(folder / "fuzz_planner.yaml"))
+
     def set_(data: bytes) -> None:
         build(load(ROOT / "configs" / "subject_add.yaml", sets=[data.decode("utf-8", "surrogateescape")]))
 
@@ -322,6 +327,7 @@ def readers(folder: Path) -> dict[str, Reader]:
     return {
         "manifest": Reader(lines, manifest),
         "config": Reader([config], configured),
+        "planner": Reader([(ROOT / "configs" / "train" / "planner.yaml").read_bytes()], planner),
         "--set": Reader(
             [b"seed=3", b"filter_foreground.min_ratio=0.2", b"segment_subject.segmenter.kind=grabcut"], set_
         ),

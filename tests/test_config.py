@@ -20,6 +20,7 @@ from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
 from datagen.sources.base import ForeignOptions
 from datagen.train.config import load_training
+from datagen.train.edit_plans import load_planner
 
 HEAD = """\
 pipeline: toy
@@ -427,9 +428,11 @@ def test_a_wrong_set(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_the_shipped_configs_are_sound(tmp_path: Path) -> None:
-    trainings = sorted(Path("configs/train").glob("*.yaml"))
-    configs = sorted({*Path("configs").rglob("*.yaml")} - {*trainings})
+    planner = Path("configs/train/planner.yaml")
+    trainings = sorted({*Path("configs/train").glob("*.yaml")} - {planner})
+    configs = sorted({*Path("configs").rglob("*.yaml")} - {planner, *trainings})
     assert configs
+    assert load_planner(str(planner)).kind == "language"
     assert [load_training(training).steps for training in trainings]
     for config in configs:
         text = yaml.safe_load(config.read_text())

@@ -9,6 +9,7 @@ import typer
 
 from datagen.cli.common import INTERRUPTED, JsonOption, SetOption, app, print_json, print_text
 from datagen.core.errors import ConfigError
+from datagen.core.redact import escape_control, redact_data
 
 if TYPE_CHECKING:
     from datagen.core.fields import Box
@@ -79,28 +80,50 @@ def edit(
         Optional[list[Path]],  # noqa: UP045
         typer.Option(help="A picture that the instruction refers to; once for each.", metavar="FILE"),
     ] = None,
+    planner: Annotated[
+        str,
+        typer.Option(
+            help="What splits one instruction into edits and finds their boxes: a file such as "
+            "configs/train/planner.yaml, or `rules`, which splits alone.",
+            metavar="FILE",
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
     """Edit a picture with a trained model.
 
-    The picture is scaled and cut to the size nearest in shape that the model was trained at.
+    The picture is scaled and cut to the size nearest in shape that the model was trained at. With
+    `--planner` one instruction may ask for several edits; they and their boxes are shown first.
 
     \b
     python -m datagen edit out/train/small photo.png "make the cup red"
     python -m datagen edit out/train/small photo.png "add a red star" --box 40,40,90,90 --to star.png
+    python -m datagen edit out/train/mcie photo.png "add a cup and remove the dog" --planner configs/train/planner.yaml
     """
     _check_packages()
     from datagen.imaging.image import Image
+    from datagen.train.edit_plans import load_planner, plan_edits
     from datagen.train.editing import edit_picture, load_model
     from datagen.train.gradients import device_of
 
-    trained = load_model(model, device=device_of(device))
+    if planner and box:
+        raise ConfigError("--planner finds the boxes of all edits: leave out --box, or --planner to give all by hand")
+    if planner and len(instructions) > 1:
+        raise ConfigError(f"--planner splits one instruction, and here are {len(instructions)}: give them as one text")
+    planning = load_planner(planner) if planner else None
+    boxes: list[Box | None] = [_box(text) for text in box or ()]
+    trained, whole = load_model(model, device=device_of(device)), " ".join(instructions)
+    if planning:
+        plan = plan_edits(planning, _content(picture), whole, family=trained.family)
+        typer.echo(escape_control(redact_data("\n".join(map(str, plan)))), err=True)
+        instructions, boxes = [edit.text for edit in plan], [edit.box for edit in plan]
     edited = edit_picture(
         trained,
         _content(picture),
         instructions,
-        boxes=[_box(text) for text in box or ()],
+        boxes=boxes,
+        whole=whole,
         references=[_content(path) for path in reference or ()],
         seed=seed,
     )

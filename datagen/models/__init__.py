@@ -18,6 +18,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.completeness_judges import CompletenessJudgeConfig
     from datagen.models.decomposers import DecomposerConfig
     from datagen.models.detectors import DetectorConfig
+    from datagen.models.edit_planners import EditPlannerConfig
     from datagen.models.editors import EditorConfig
     from datagen.models.embedders.dino import DinoConfig, Dinov2Config
     from datagen.models.entity_finders import EntityFinderConfig
@@ -51,6 +52,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "subject extractor": SubjectExtractorConfig,
         "instruction decomposer": DecomposerConfig,
         "instruction joiner": JoinerConfig,
+        "edit planner": EditPlannerConfig,
         "session judge": SessionJudgeConfig,
         "captioner": CaptionerConfig,
         "language model": LanguageModelConfig,

@@ -214,11 +214,11 @@ def loaded(located: Located, *, profile: str = "", sets: Iterable[str] = ()) -> 
     for text in to_rest:
         apply_set(located, text, place_of=_place_of_set)
     register_variables(variables_named_in(located.data))
-    _refuse_secrets(located)  # before validation, whose messages show values
+    refuse_secrets(located)  # before validation, whose messages show values
     return Loaded(validated(Pipeline, located, ()), chosen, located)
 
 
-def _refuse_secrets(located: Located) -> None:
+def refuse_secrets(located: Located) -> None:
     """Raise `ConfigError` if the config holds a password or key, because it is saved with the dataset and shown."""
     faults = []
     for place, text in texts(located.data, ()):

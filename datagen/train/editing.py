@@ -76,31 +76,40 @@ def edit_picture(
     picture: bytes,
     instructions: Sequence[str],
     *,
-    boxes: Sequence[Box],
+    boxes: Sequence[Box | None],
+    whole: str = "",
     references: Sequence[bytes] = (),
     seed: int,
 ) -> Pixels:
     """Edit a picture file, at the size nearest in shape that the model was trained at: HWC uint8.
 
-    `boxes` are xyxy in pixels of the picture, one for each instruction, or none; `references` are picture files, in the
-    order of their placeholders. Raises `DataError` if a picture cannot be read, `ConfigError` if a box lies outside it
-    or the number of boxes or references is wrong.
+    `instructions` are the single edits. `boxes` are xyxy in pixels of the picture, one for each of them, or none; None
+    stands for the whole picture. `whole` is the instruction that asks for all of them; '' joins them. `references` are
+    picture files, in the order of their placeholders. Raises `DataError` if a picture cannot be read, `ConfigError` if
+    a box lies outside it or the number of edits, boxes or references is wrong.
     """
     image = Image.decode(picture)
     size = image.size
     if boxes and len(boxes) != len(instructions):
         raise ConfigError(f"{len(instructions)} instructions and {len(boxes)} boxes: give one --box for each, or none")
-    if len(references) > (most := trained.family.needs().most_references):
+    needs = trained.family.needs()
+    if needs.most_edits is not None and len(instructions) > needs.most_edits:
+        raise ConfigError(
+            f"{len(instructions)} single edits: the model was trained on at most {needs.most_edits}, its `most_edits`; "
+            "ask for fewer, and for the others of the edited picture"
+        )
+    if len(references) > (most := needs.most_references):
         raise ConfigError(f"{len(references)} references: a model of the family '{trained.family.kind}' takes {most}")
-    for box in boxes:
-        if fault := check_box(box, size):
+    placed = boxes or [None] * len(instructions)
+    for box in placed:
+        if box and (fault := check_box(box, size)):
             raise ConfigError(f"--box: {fault}")
-    inside = [clip_box(box, size) for box in boxes]
-    framing = frame(size, nearest_size(size, trained.sizes), boxes=inside)
-    placed = [framing.box(box, size) for box in inside] or [WHOLE] * len(instructions)
-    if any(x0 == x1 or y0 == y1 for x0, y0, x1, y1 in placed):
-        raise DataError("--box lies outside what is seen at the model's size; cut the picture first")
-    source, text = framing.picture(image.array), " ".join(instructions)
+    inside = [box and clip_box(box, size) for box in placed]
+    framing = frame(size, nearest_size(size, trained.sizes), boxes=[box for box in inside if box])
+    framed = [framing.box(box, size) if box else WHOLE for box in inside]
+    if any(x0 == x1 or y0 == y1 for x0, y0, x1, y1 in framed):
+        raise DataError("a box lies outside what is seen at the model's size; cut the picture first")
+    source, text = framing.picture(image.array), whole or " ".join(instructions)
     example = TrainingExample(
         key="",
         source=source,
@@ -108,7 +117,7 @@ def edit_picture(
         references=tuple(Image.decode(data).array for data in references),
         instruction=text,
         text=text,
-        parts=tuple(ExamplePart(*part) for part in zip(instructions, placed, strict=True)),
+        parts=tuple(ExamplePart(*part) for part in zip(instructions, framed, strict=True)),
         mirrored=False,
     )
     return trained.edit(example, seed=seed)

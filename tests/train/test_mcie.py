@@ -16,9 +16,10 @@ from training_runs import Followed
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from datagen.core.errors import ConfigError, DataError
+from datagen.core.fields import Box
 from datagen.imaging.image import Image
 from datagen.train.config import TrainConfig
-from datagen.train.data.examples import ExamplePart, TrainingExample
+from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
 from datagen.train.data.selection import Facts, SingleEdit
 from datagen.train.editing import edit_picture, load_model
 from datagen.train.loop import train
@@ -98,6 +99,26 @@ def test_a_training_leaves_a_pipeline_with_a_stock_unet_that_edits_as_the_traine
     picture = Image.of(np.full((40, 60, 3), 120, np.uint8)).encoded()
     boxes = [(0, 0, 40, 20), (20, 20, 40, 40)]
     assert edit_picture(trained, picture, ["add a cup", "make it red"], boxes=boxes, seed=1).shape == (32, 32, 3)
+
+
+def test_a_planned_edit_binds_each_part_and_keeps_the_whole_instruction(
+    edits: Path, weights: Path, clip: Path, tmp_path: Path
+) -> None:
+    train(training(edits, tmp_path / "out", family(instruct_pix2pix(weights), clip)), watcher=Followed())
+    trained = load_model(str(tmp_path / "out"), device=torch.device("cpu"))
+    pixels_HWC = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    whole = "Add a cup, then make it night."
+
+    def edited(text: str, *boxes: Box | None) -> Any:
+        found = Image.of(pixels_HWC).encoded()
+        return edit_picture(trained, found, ["add a cup", "make it night"], boxes=boxes, whole=text, seed=1)
+
+    parts = (ExamplePart("add a cup", (0.0, 0.5, 0.5, 1.0)), ExamplePart("make it night", WHOLE))
+    one = TrainingExample("", pixels_HWC, pixels_HWC, (), whole, whole, parts, False)
+    planned = edited(whole, (0, 16, 16, 32), None)
+    np.testing.assert_array_equal(planned, trained.edit(one, seed=1))
+    assert (planned != edited(whole, (16, 0, 32, 16), None)).any()
+    assert (planned != edited("", (0, 16, 16, 32), None)).any()
 
 
 def test_the_merged_unet_predicts_what_the_one_with_its_lora_does(weights: Path, clip: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datagen.models.grammar.additions import parse_addition
 from datagen.models.grammar.edit_parts import CUES, LONGEST_EDIT, OPERATIONS, Cue, EditPart, Operation, decompose_edit
 from datagen.models.grammar.edit_scope import Scope, ScopeClassifier, ScopeWords
+from datagen.models.grammar.edit_texts import split_edit
 from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
 from datagen.models.grammar.phrases import Noun, clean_label, head_word, kind_key, mentions_size, noun, pluralize
@@ -53,6 +54,7 @@ __all__ = [  # noqa: RUF022 - in groups
     "may_be_same",
     "share_noun",
     "singularize",
+    "split_edit",
     # words for the edited picture, and how far an edit reaches
     "PictureWords",
     "Scope",

@@ -303,7 +303,7 @@ def _split(chunks: list[Chunk]) -> list[list[Chunk]]:
         if (
             chunk.symbol in _JOINTS
             and parts[-1]
-            and _starts_clause(chunks[at + 1 :])
+            and starts_clause(chunks[at + 1 :])
             and (_has_verb(parts[-1]) or chunk.symbol == ":")
         ):
             parts.append([])
@@ -315,7 +315,8 @@ def _has_verb(chunks: list[Chunk]) -> bool:
     return any(chunk.form or chunk.symbol in _FINITE or chunk.symbol == "not" for chunk in chunks)
 
 
-def _starts_clause(chunks: list[Chunk]) -> bool:
+def starts_clause(chunks: list[Chunk]) -> bool:
+    """Whether a clause with a verb of its own begins with these chunks."""
     rest = [chunk for chunk in chunks if chunk.symbol not in FILLERS]
     if len(rest) < 2 and not (rest and rest[0].form):
         return False

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints
 
-from datagen.core.errors import DataError
-from datagen.core.fields import Box
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.grounders.base import GroundedBox, Grounder
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
+from datagen.models.language.boxes import BoxForm, boxes_in_pixels
 from datagen.models.language.prompt import Kind
 from datagen.models.language.role_config import LanguageRoleConfig
 
@@ -42,15 +41,7 @@ class ThingForm(AnswerForm):
     """One thing, as the model gives it."""
 
     label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-    box: Annotated[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=4, max_length=4)]
-
-    @field_validator("box")
-    @classmethod
-    def _upright(cls, box: list[float]) -> list[float]:
-        left, top, right, bottom = box
-        if left >= right or top >= bottom:
-            raise ValueError("it has to be [left, top, right, bottom], left less than right and top less than bottom")
-        return box
+    box: BoxForm
 
 
 class BoxesForm(AnswerForm):
@@ -74,23 +65,12 @@ class LanguageGrounder:
         question = self._prompt.render(values)._replace(images=(image,))
         reply = await self._model(question, shape=BoxesForm, draw=Draw(record))
         things = reply.value.objects[: self._config.most]
-        beyond = max((edge for thing in things for edge in thing.box), default=0)
-        if beyond > extent:  # not clipped: a model with another scale would give wrong boxes without an error
-            raise DataError(
-                f"{self._config.model.model} told a box that reaches to {beyond:g}, beyond the picture's edge at "
-                f"{extent}: is its own scale another one? See `extent`"
-            )
+        found = [thing.box for thing in things]
+        boxes = boxes_in_pixels(found, image.size, extent=extent, model=self._config.model)
         known = {phrase.casefold(): phrase for phrase in phrases}
         labels = [known.get(thing.label.casefold(), thing.label) for thing in things]
-        boxes = [_to_pixels(thing.box, image.size, extent) for thing in things]
         return [GroundedBox(box, label) for box, label in zip(boxes, labels, strict=True)]
 
     async def close(self) -> None:
         """Close the model's connections."""
         await self._model.close()
-
-
-def _to_pixels(box: list[float], size: tuple[int, int], extent: int) -> Box:
-    """A box with edges in 0 to `extent`, scaled to a picture of (width, height) in pixels."""
-    (width, height), (left, top, right, bottom) = size, box
-    return left * width / extent, top * height / extent, right * width / extent, bottom * height / extent

@@ -70,6 +70,7 @@ class Needs:
     boxes: BoxRule = "unused"
     most_references: int = 0
     most_edits: int | None = None
+    """None if the model takes an instruction as a whole, whatever single edits it asks for."""
     also: Callable[[Facts], str] | None = None
     """A rule of the model's own: why it cannot take a sample, a key of `REASONS`; '' if it can."""
 
