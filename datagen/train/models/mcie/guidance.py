@@ -204,8 +204,8 @@ class PlacedAttention:
             found = self._foreground(query, key, value, inside, place)
             if place.background is not None:
                 found = self._mixed(query, found, inside, place.background)
-        joined: Tensor = attn.to_out[1](attn.to_out[0](found.transpose(1, 2).flatten(2)))
-        return joined / attn.rescale_output_factor
+        joined: Tensor = attn.to_out[1](attn.to_out[0](found.transpose(1, 2).flatten(2))) / attn.rescale_output_factor
+        return joined
 
     def _foreground(self, query: Tensor, key: Tensor, value: Tensor, inside: Tensor, place: Place) -> Tensor:
         """B,heads,N,d: what the sub-instructions say of each pixel; `inside` is B,N,m."""
@@ -219,17 +219,19 @@ class PlacedAttention:
             bias = bias + functional.pad(absent, (1, 0)) * _HIDDEN
             mask = bias.repeat_interleave(length, dim=-1)[:, None]
             mask[..., length - self._guidance.config.box_queries : length] = _HIDDEN  # the whole has no box
-            return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            bound: Tensor = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            return bound
         # Equation 7 to the letter: a softmax for each sub-instruction, of products that its mask is multiplied with.
         # How the paper joins what they find is not said: the mean is taken. Without a sub-instruction it is slot 0.
         products = query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])
         masks = torch.cat([torch.ones_like(inside[..., :1]), inside.to(query.dtype) * strength], dim=-1)
-        products = products.unflatten(3, (-1, length)) * masks[:, None, ..., None]
+        products = products.reshape(*products.shape[:3], -1, length) * masks[:, None, ..., None]
         products[..., 0, length - self._guidance.config.box_queries :] = _HIDDEN
         shares = products.softmax(dim=-1)
         weights = torch.cat([(absent.sum(-1) == absent.shape[-1]).to(query.dtype)[..., None], 1 - absent], dim=-1)
         weights = weights / weights.sum(dim=-1, keepdim=True)
-        return (shares * weights[:, None, ..., None]).flatten(3) @ value
+        joined: Tensor = (shares * weights[:, None, ..., None]).flatten(3) @ value
+        return joined
 
     def _mixed(self, query: Tensor, found: Tensor, inside: Tensor, background: Tensor) -> Tensor:
         """Equations 10 and 11, outside of all boxes; to the letter of the paper everywhere."""
@@ -250,4 +252,4 @@ class PlacedAttention:
 
 def _heads(values: Tensor, heads: int) -> Tensor:
     """B,N,c to B,heads,N,c/heads."""
-    return values.unflatten(2, (heads, -1)).transpose(1, 2)
+    return values.view(*values.shape[:2], heads, -1).transpose(1, 2)

@@ -143,7 +143,7 @@ def batch_of(
     return {
         "source": pixels_of([example.source for example in examples]),
         "target": pixels_of([example.target for example in examples]),
-        "tokens": tokens.unflatten(0, (len(examples), most_edits + 1)),
+        "tokens": tokens.view(len(examples), most_edits + 1, -1),
         "boxes": torch.tensor(boxes, dtype=torch.float32),
         "there": torch.tensor(there, dtype=torch.float32),
     }
@@ -152,10 +152,11 @@ def batch_of(
 def encoded_of(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What the frozen parts make of a batch."""
     tokens = batch["tokens"]
+    states = model.text_states(tokens.flatten(0, 1))
     encoded = {
         "moments": model.moments(batch["target"]),
         "source": mode(model.moments(batch["source"])),
-        "text": model.text_states(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2]),
+        "text": states.view(*tokens.shape[:2], *states.shape[1:]),
         "boxes": batch["boxes"],
         "there": batch["there"],
     }

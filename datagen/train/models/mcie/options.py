@@ -66,7 +66,7 @@ class MCIEConfig(Ip2pConfig):
     train_cross_attention: bool = True
     """Whether the U-Net's cross-attentions are trained too."""
 
-    def needs(self) -> Needs:
+    def needs(self) -> Needs:  # type: ignore[override]
         """A source, boxes as `boxes` says, and words that the text encoder takes, in the whole and in each part."""
         return Needs(boxes=self.boxes, most_edits=self.most_edits, also=self._any_too_long)
 
