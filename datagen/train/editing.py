@@ -15,9 +15,10 @@ from datagen.core.errors import ConfigError, DataError
 from datagen.core.fields import Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.imaging.image import Image, Pixels
-from datagen.train.data.framing import frame, nearest_size
+from datagen.train.data.examples import TrainingExample
+from datagen.train.data.framing import Size, frame, nearest_size
 from datagen.train.loop import MODEL
-from datagen.train.models.small_net import SmallEditPipeline
+from datagen.train.models.small_net import SmallEditPipeline, edited
 
 INDEX = "model_index.json"
 
@@ -62,8 +63,7 @@ def edit_picture(
         if fault := check_box(box, size):
             raise ConfigError(f"--box: {fault}")
     inside = [clip_box(box, size) for box in boxes]
-    sizes = [(int(width), int(height)) for width, height in pipeline.config.sizes]
-    framing = frame(size, nearest_size(size, sizes), boxes=inside)
+    framing = frame(size, nearest_size(size, trained_sizes(pipeline)), boxes=inside)
     width, height = framing.size
     placed = []
     for box in inside:
@@ -74,3 +74,13 @@ def edit_picture(
     seen = Pillow.fromarray(framing.picture(image.array))
     generator = torch.Generator().manual_seed(seed)
     return np.asarray(pipeline(seen, instructions, boxes=placed, generator=generator))
+
+
+def trained_sizes(pipeline: SmallEditPipeline) -> list[Size]:
+    """Widths and heights that a pipeline was trained at."""
+    return [(int(width), int(height)) for width, height in pipeline.config.sizes]
+
+
+def edit_example(pipeline: SmallEditPipeline, example: TrainingExample) -> Pixels:
+    """What a pipeline makes of an example, whose pictures have a size that it was trained at: HWC uint8."""
+    return edited(pipeline, example, uses_boxes=pipeline.config.uses_boxes)
