@@ -33,6 +33,8 @@ PLACE: Final = 0.25
 _SEEN: Final = 8
 """Grey levels by which an edit has to change a pixel to be seen."""
 _LEAST_PIXELS: Final = 4
+_COARSE: Final = 3
+"""Coarse steps to each side in the search for what lies a little elsewhere."""
 _ALIKE: Final = 0.01
 """Share of the change below which two pictures cannot be told apart at this size."""
 _FITS: Final = 8.0
@@ -98,9 +100,10 @@ class ComplianceChecker:
         place_HW = _grown(change_HW, reach)
         whole = _error(done_HWC, undone_HWC, place_HW)
         best, error = edit.done, _error(output, done_HWC, place_HW)
-        for shifted in self._shifted(edit.done, brought, reach) if brought else ():
-            if (other := _error(output, self._picture(shifted), place_HW)) < error:
-                best, error = shifted, other
+        if brought and error:
+            best, error = self._best_placed(
+                edit.done, brought, reach, lambda picture: _error(output, picture, place_HW)
+            )
         left = self._left(output, best, undone_HWC)
         right = left <= MOST_LEFT and not any(
             _error(output, picture, place_HW) < error
@@ -114,7 +117,8 @@ class ComplianceChecker:
         best_HWC = self._picture(best)
         change_HW = np.abs(best_HWC - undone_HWC).max(axis=-1) > _SEEN
         whole = _error(best_HWC, undone_HWC, change_HW)
-        return _error(output, best_HWC, change_HW) / whole if whole else 1.0
+        # with what lies close to it: a blot over a shape and its surroundings is not the shape
+        return _error(output, best_HWC, _grown(change_HW, (1, 1))) / whole if whole else 1.0
 
     def _picture(self, scene: Scene) -> Floats:
         """A scene at the size of judgement, HWC, 0 to 255."""
@@ -127,14 +131,31 @@ class ComplianceChecker:
         side = PLACE * max(thing.width, thing.height)
         return max(1, int(side / self._scale[0])), max(1, int(side / self._scale[1]))
 
-    def _shifted(self, scene: Scene, thing: SceneObject, reach: tuple[int, int]) -> Iterator[Scene]:
-        """The scene with a thing elsewhere, by whole pixels of judgement."""
-        for across, down in product(range(-reach[0], reach[0] + 1), range(-reach[1], reach[1] + 1)):
-            x, y = thing.x + round(across * self._scale[0]), thing.y + round(down * self._scale[1])
-            try:
-                yield scene.move(thing.id, x=x, y=y)
-            except DataError:  # it would leave the frame
-                continue
+    def _best_placed(
+        self, scene: Scene, thing: SceneObject, reach: tuple[int, int], error: Callable[[Floats], float]
+    ) -> tuple[Scene, float]:
+        """The scene with a thing where the error is least, and that error: first in coarse steps, then in single ones."""
+        best, least, place = scene, error(self._picture(scene)), (0, 0)
+        span, stride = reach, max(1, max(reach) // _COARSE)
+        while True:
+            middle = place
+            for across, down in product(*(range(-each, each + 1, stride) for each in span)):
+                offset = middle[0] + across, middle[1] + down
+                near = abs(offset[0]) <= reach[0] and abs(offset[1]) <= reach[1]
+                shifted = self._shifted(scene, thing, offset) if near else None
+                if shifted is not None and (found := error(self._picture(shifted))) < least:
+                    best, least, place = shifted, found, offset
+            if stride == 1:
+                return best, least
+            span, stride = (min(stride, reach[0]), min(stride, reach[1])), 1
+
+    def _shifted(self, scene: Scene, thing: SceneObject, offset: tuple[int, int]) -> Scene | None:
+        """The scene with a thing elsewhere, by whole pixels of judgement; None if it would leave the frame."""
+        x, y = (round(start + step * scale) for start, step, scale in zip(thing.box, offset, self._scale, strict=False))
+        try:
+            return scene.move(thing.id, x=x, y=y)
+        except DataError:
+            return None
 
 
 def _error(one: Floats, other: Floats, place_HW: NDArray[np.bool_]) -> float:

@@ -10,27 +10,28 @@ from datagen.evaluate.compliance import EditCheck
 from datagen.evaluate.intervals import Value, difference_of, mean_of
 from datagen.evaluate.results import Difference, MetricInfo, MetricValue
 
-EDITS, SAMPLES = "edits right", "samples right"
+EDITS, SAMPLES, LEFT = "edits right", "samples right", "change left"
 
 
 def compliance_metrics(ops: Sequence[str]) -> list[MetricInfo]:
     """What checks of edits give: over all edits, by operation, and by sample."""
 
-    def about(name: str, doc: str) -> MetricInfo:
+    def about(name: str, doc: str, *, failed_as: float = 0.0) -> MetricInfo:
         return MetricInfo(
             name=name,
-            doc=f"{doc}; a sample without an output counts as 0",
+            doc=f"{doc}; a sample without an output counts as {failed_as:g}",
             reference="truth of the drawn world",
-            better="higher",
+            better="lower" if failed_as else "higher",
             unit="0 to 1",
             preprocessing="at the size of judgement, as the pictures of the true scenes",
-            failed_as=0.0,
+            failed_as=failed_as,
         )
 
     return [
         about(EDITS, "share of single edits that are done exactly"),
         *(about(f"{EDITS}: {op}", f"the same of the operation {op}") for op in ops),
         about(SAMPLES, "share of samples all of whose edits are done exactly"),
+        about(LEFT, "share of an edit's change that is missing or wrong, at most 1, by edit", failed_as=1.0),
     ]
 
 
@@ -66,12 +67,14 @@ class Tally:
         checked = [(place, check) for place, check in enumerate(checks) if check.right is not None]
         for place, check in enumerate(checks):
             self.ops[check.op] = None
-            for name in (EDITS, f"{EDITS}: {check.op}"):
+            left = 1.0 if failed or check.left is None else min(1.0, check.left)
+            right = float(bool(check.right) and not failed)
+            for name, number in ((EDITS, right), (f"{EDITS}: {check.op}", right), (LEFT, left)):
                 if check.right is None:
                     self._not_applicable[name, subject] += 1
                     continue
                 self._failures[name, subject] += failed
-                self._put(name, subject, case, f"{case.key}#{place}", float(check.right and not failed))
+                self._put(name, subject, case, f"{case.key}#{place}", number)
         if checked:
             right = all(check.right for _, check in checked) and not failed
             self._failures[SAMPLES, subject] += failed

@@ -50,6 +50,7 @@ class LpipsConfig(WeightsConfig):
 def lpips_distance(config: LpipsConfig, *, device: str) -> Lpips:
     """LPIPS with all of its weights. Raises `SetupError`."""
     dtype = config.prepare(device)
+    import torch
     from torchvision.models import alexnet
 
     folder = config.weights_path()
@@ -57,11 +58,14 @@ def lpips_distance(config: LpipsConfig, *, device: str) -> Lpips:
         if not (folder / name).is_file():
             raise SetupError(f"{config.weights} has no file {name}; LPIPS needs {config.backbone} and {config.heads}")
     with load_errors_explained(config, "model"):
-        network = alexnet(weights=None)
-        network.load_state_dict(_tensors(folder / config.backbone), strict=True)
+        with torch.device("meta"):  # its classifier, nine tenths of it, is not needed
+            layers = alexnet(weights=None).features
+        named = _tensors(folder / config.backbone).items()
+        features = {name.removeprefix("features."): tensor for name, tensor in named if name.startswith("features.")}
+        layers.load_state_dict(features, strict=True, assign=True)
         found = _tensors(folder / config.heads)
         heads = [found[f"lin{number}.model.1.weight"].reshape(width) for number, width in enumerate(_WIDTHS)]
-    layers = network.features.eval().requires_grad_(False).to(device, dtype)
+    layers = layers.eval().requires_grad_(False).to(device, dtype)
     return Lpips(config, layers, [head.to(device, dtype) for head in heads])
 
 
