@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from datagen.core.errors import ConfigError, nearest
 from datagen.core.options import Options
@@ -40,6 +40,12 @@ class GradingConfig(Options):
         return self
 
 
+    @property
+    def name(self) -> str:
+        """What its scores are called by: protocol, model and draws."""
+        return f"{self.protocol} by {self.model.model}, {self.draws} draw{'s' * (self.draws > 1)}"
+
+
 class EvaluationConfig(Options):
     """What outputs are measured by. All of it is optional."""
 
@@ -56,7 +62,15 @@ class EvaluationConfig(Options):
     judges: tuple[GradingConfig, ...] = ()
     """Vision-language models that grade outputs."""
     concurrency: int = Field(default=16, ge=1, le=1024)
-    """Calls of judges at the same time."""
+    """Outputs that are graded at the same time."""
+
+    @field_validator("judges")
+    @classmethod
+    def _names_differ(cls, judges: tuple[GradingConfig, ...]) -> tuple[GradingConfig, ...]:
+        names = [judge.name for judge in judges]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two judges are called '{twice[0]}'; a model behind two servers needs two names")
+        return judges
 
 
 def load_evaluation(path: Path | None, *, sets: Iterable[str] = ()) -> EvaluationConfig:

@@ -124,28 +124,30 @@ def evaluate(request: EvaluationRequest, *, on_progress: Progress | None = None)
         samples_judged=len(scorer.samples),
         sources=len({sample.source for sample in scorer.samples}),
         left_out=dict(listed.left_out),
-        not_measured=not_measured,
         notes=[*scorer.notes(), *_notes(request, listed)],
         samples=scorer.samples,
-        **_summed(scorer, subjects),
+        **_summed(scorer, subjects, not_measured),
     )
     return Evaluated(results, scorer.shown())
 
 
 class _Summed(TypedDict):
+    not_measured: dict[str, str]
     subjects: list[SubjectInfo]
     metrics: list[MetricInfo]
     values: dict[str, dict[str, MetricValue]]
     differences: list[Difference]
 
 
-def _summed(scorer: Scorer, subjects: Sequence[Subject]) -> _Summed:
+def _summed(scorer: Scorer, subjects: Sequence[Subject], not_measured: Mapping[str, str]) -> _Summed:
     """Means, intervals and differences over all samples."""
     metrics = scorer.metrics
     names = [subject.name for subject in subjects]
     values = {metric.name: _row(metric.name, names, scorer) for metric in metrics}
     used = [metric for metric in metrics if values[metric.name]]
+    unused = {metric.name: f"no sample has {metric.needs}" for metric in metrics if not values[metric.name]}
     return {
+        "not_measured": {**not_measured, **unused},
         "subjects": [_subject_info(subject, scorer) for subject in subjects],
         "metrics": used,
         "values": {metric.name: values[metric.name] for metric in used},

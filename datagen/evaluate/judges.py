@@ -49,7 +49,7 @@ class _Judge:
         self._prompts: dict[str, Prompt] = {
             call.prompt: read_prompt(call.prompt, offers=self.protocol.slots) for call in self.protocol.calls
         }
-        self.name = f"{config.protocol} by {config.model.model}, {config.draws} draw{'s' * (config.draws > 1)}"
+        self.name = config.name
 
     def metric(self, score: Score) -> MetricInfo:
         """What a score means."""
@@ -69,7 +69,7 @@ class _Judge:
 
     def metric_name(self, score: Score) -> str:
         """The score's name: with the judge and its draws."""
-        return f"{self.config.protocol} {score.name} by {self.name.partition(' by ')[2]}"
+        return self.name.replace(" by ", f" {score.name} by ", 1)
 
     def question(self, call: GradeCall, item: GradedOutput) -> Question:
         """The question about one output."""

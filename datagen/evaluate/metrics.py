@@ -32,22 +32,31 @@ def pixel_metrics(boxes: str) -> list[MetricInfo]:
     """What `pixel_numbers` gives; `boxes` says whose they are."""
 
     def about(
-        name: str, doc: str, reference: str, *, unit: str = "0 to 1", better: Literal["lower", "neither"] = "lower"
+        name: str,
+        doc: str,
+        reference: str,
+        *,
+        unit: str = "0 to 1",
+        better: Literal["lower", "neither"] = "lower",
+        needs: str = "",
     ) -> MetricInfo:
         return MetricInfo(
-            name=name, doc=doc, reference=reference, better=better, unit=unit, preprocessing=_AS_COMPARED
+            name=name, doc=doc, reference=reference, better=better, unit=unit, preprocessing=_AS_COMPARED, needs=needs
         )
+
+    known = "boxes of all of its edits"
 
     return [
         about(L1, "mean absolute difference", "target"),
         about(L2, "mean squared difference", "target"),
         about(L1_SOURCE, "mean absolute difference: how much was changed, 0 for a copy", "source", better="neither"),
-        about(L1_INSIDE, "mean absolute difference of the pixels that a box touches", f"target, {boxes}"),
+        about(L1_INSIDE, "mean absolute difference of the pixels that a box touches", f"target, {boxes}", needs=known),
         about(
             BACKGROUND,
             "mean absolute difference of the pixels that no box touches",
             f"source, {boxes}",
             unit="levels of 255",
+            needs=known,
         ),
     ]
 
@@ -155,9 +164,10 @@ class ClipScores:
         preprocessing = "the processor saved with the weights; texts in lower case, cut after the tokens that it reads"
         self._pictures = PictureCosines("CLIP-I", scorer, model=model, preprocessing=preprocessing)
 
-        def about(name: str, doc: str, reference: str) -> MetricInfo:
+        def about(name: str, doc: str, reference: str, *, needs: str) -> MetricInfo:
             return MetricInfo(
                 name=name,
+                needs=needs,
                 doc=doc,
                 reference=reference,
                 better="higher",
@@ -168,11 +178,17 @@ class ClipScores:
 
         self.metrics: list[MetricInfo] = [
             *self._pictures.metrics,
-            about("CLIP-T", "cosine of the embeddings of output and caption", "caption of the target"),
+            about(
+                "CLIP-T",
+                "cosine of the embeddings of output and caption",
+                "caption of the target",
+                needs="a caption of its target",
+            ),
             about(
                 "CLIP direction",
                 "cosine of what the picture changed by and what the caption changed by",
                 "source, captions of source and target",
+                needs="captions of source and target that differ",
             ),
         ]
 
@@ -215,7 +231,8 @@ class LpipsDistance:
                 reference="target",
                 better="lower",
                 model=model,
-                preprocessing=f"{_AS_COMPARED}; samples with a side below {LEAST_SIDE} px are left out",
+                preprocessing=_AS_COMPARED,
+                needs=f"sides of {LEAST_SIDE} px",
             )
         ]
 

@@ -25,6 +25,8 @@ class MetricInfo(Options):
     """The model that it needs, with its revision; '' for none."""
     preprocessing: str
     """What is done to pictures and texts before."""
+    needs: str = ""
+    """What a sample has to have for it; '' for nothing."""
     scale: tuple[float, float] | None = None
     """The lowest and the highest grade, of a judge's grades."""
     failed_as: float | None = None
