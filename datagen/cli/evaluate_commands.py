@@ -105,7 +105,9 @@ def evaluate(
     from datagen.evaluate.text import evaluation_text
 
     print_text(evaluation_text(evaluated.results))
-    print_text(f"\n{to / 'index.html'}: the samples in which the judged differ most\n{to / 'evaluation.json'}: all numbers")
+    print_text(
+        f"\n{to / 'index.html'}: the samples in which the judged differ most\n{to / 'evaluation.json'}: all numbers"
+    )
 
 
 def _evaluated(request: EvaluationRequest) -> Evaluated:

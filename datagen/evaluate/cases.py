@@ -97,9 +97,7 @@ def box_mask(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return mask_HW
 
 
-def list_cases(
-    dataset: Dataset, needs: Needs, *, sizes: Sequence[Size], limit: int | None = None
-) -> CaseList:
+def list_cases(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size], limit: int | None = None) -> CaseList:
     """The samples of a split that can be judged on, in its order; of more than `limit`, that many, the same each time.
 
     Raises `ConfigError` if there are none.

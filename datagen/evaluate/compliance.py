@@ -134,7 +134,7 @@ class ComplianceChecker:
     def _best_placed(
         self, scene: Scene, thing: SceneObject, reach: tuple[int, int], error: Callable[[Floats], float]
     ) -> tuple[Scene, float]:
-        """The scene with a thing where the error is least, and that error: first in coarse steps, then in single ones."""
+        """The scene with a thing where the error is least, and that error; in coarse steps, then fine ones."""
         best, least, place = scene, error(self._picture(scene)), (0, 0)
         span, stride = reach, max(1, max(reach) // _COARSE)
         while True:
@@ -234,9 +234,7 @@ class _Alternatives:
         return replace(
             self.done,
             background=replace(self.done.background, tones=self._exchanged(self.done.background.tones, tones)),
-            objects=tuple(
-                replace(thing, tones=self._exchanged(thing.tones, tones)) for thing in self.done.objects
-            ),
+            objects=tuple(replace(thing, tones=self._exchanged(thing.tones, tones)) for thing in self.done.objects),
         )
 
     def _exchanged(self, found: tuple[str, ...], tones: tuple[str, ...]) -> tuple[str, ...]:

@@ -39,7 +39,6 @@ class GradingConfig(Options):
             raise ValueError(f"{self.draws} draws at temperature 0 are one draw; set `model.temperature`, such as 1")
         return self
 
-
     @property
     def name(self) -> str:
         """What its scores are called by: protocol, model and draws."""

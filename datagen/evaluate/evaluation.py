@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -61,7 +61,7 @@ class EvaluationRequest:
     limit: int | None = None
     """Most samples."""
     device: str = "auto"
-    config: EvaluationConfig = EvaluationConfig()
+    config: EvaluationConfig = field(default_factory=EvaluationConfig)
     replies: str = ""
     """Address of stored replies of judges; '' to store none."""
     outputs: Path | None = None
@@ -168,9 +168,7 @@ def _pairs(subjects: Sequence[Subject]) -> Iterator[tuple[str, str]]:
     for subject in named:
         yield subject.name, COPY
         yield from (
-            (subject.name, other.name)
-            for other in subjects
-            if isinstance(other, OtherWords) and other.model is subject
+            (subject.name, other.name) for other in subjects if isinstance(other, OtherWords) and other.model is subject
         )
 
 

@@ -53,7 +53,9 @@ class ThreeGrades(TextAnswer):
     def from_text(cls, text: str) -> Self:
         """See `TextAnswer`: three lines, each a name and a grade."""
         found: dict[str, int] = {}
-        for name, grade in re.findall(r"(?im)^\W*(compliance|seamlessness|preservation)\W+(\d+)(?:\s*/\s*5)?\W*$", text):
+        for name, grade in re.findall(
+            r"(?im)^\W*(compliance|seamlessness|preservation)\W+(\d+)(?:\s*/\s*5)?\W*$", text
+        ):
             if found.setdefault(name.lower(), int(grade)) != int(grade):
                 raise ValueError(f"it gives two grades for {name.lower()}")
         if missing := [name for name in cls.model_fields if name not in found]:
@@ -79,7 +81,7 @@ class GradeCall(NamedTuple):
     """Source and output, or the output alone."""
 
 
-class Score(NamedTuple):
+class GradeScore(NamedTuple):
     """One score of a protocol."""
 
     name: str
@@ -93,7 +95,7 @@ class GradingProtocol(NamedTuple):
     """What is asked, and what is made of the answers."""
 
     calls: tuple[GradeCall, ...]
-    scores: tuple[Score, ...]
+    scores: tuple[GradeScore, ...]
     macro: bool = False
     """Whether its mean is that of the means of groups of edits."""
     slots: Mapping[str, Kind] = {"instruction": "text"}
@@ -116,8 +118,8 @@ PROTOCOLS: dict[ProtocolName, GradingProtocol] = {
     "mcie": GradingProtocol(
         (GradeCall("judge_mcie", ComplianceGrades, "both"),),
         (
-            Score("IC", "instruction compliance", (1.0, 10.0), _grade("compliance")),
-            Score("BC", "background consistency", FIVE, _grade("consistency")),
+            GradeScore("IC", "instruction compliance", (1.0, 10.0), _grade("compliance")),
+            GradeScore("BC", "background consistency", FIVE, _grade("consistency")),
         ),
     ),
     "gedit": GradingProtocol(
@@ -126,25 +128,25 @@ PROTOCOLS: dict[ProtocolName, GradingProtocol] = {
             GradeCall("judge_gedit_quality", QualityGrade, "after"),
         ),
         (
-            Score("SC", "the lower of success and over-editing", TEN, _semantic),
-            Score("PQ", "perceptual quality", TEN, _grade("quality")),
-            Score("O", "sqrt(SC * PQ)", TEN, lambda grades: math.sqrt(_semantic(grades) * grades["quality"])),
+            GradeScore("SC", "the lower of success and over-editing", TEN, _semantic),
+            GradeScore("PQ", "perceptual quality", TEN, _grade("quality")),
+            GradeScore("O", "sqrt(SC * PQ)", TEN, lambda grades: math.sqrt(_semantic(grades) * grades["quality"])),
         ),
         macro=True,
     ),
     "imgedit": GradingProtocol(
         (GradeCall("judge_imgedit", ThreeGrades, "both"),),
         (
-            *(Score(name, name, FIVE, _grade(name)) for name in ThreeGrades.model_fields),
-            Score("mean", "mean of the three grades", FIVE, _mean(list(ThreeGrades.model_fields))),
+            *(GradeScore(name, name, FIVE, _grade(name)) for name in ThreeGrades.model_fields),
+            GradeScore("mean", "mean of the three grades", FIVE, _mean(list(ThreeGrades.model_fields))),
         ),
         slots={"instruction": "text", "focus": "json"},
     ),
     "complex-edit": GradingProtocol(
         (GradeCall("judge_complex_edit", ComplexGrades, "both"),),
         (
-            *(Score(name, name, TEN, _grade(name)) for name in ("following", "identity", "quality")),
-            Score("overall", "mean of the three grades", TEN, _mean(("following", "identity", "quality"))),
+            *(GradeScore(name, name, TEN, _grade(name)) for name in ("following", "identity", "quality")),
+            GradeScore("overall", "mean of the three grades", TEN, _mean(("following", "identity", "quality"))),
         ),
     ),
 }

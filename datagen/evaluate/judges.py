@@ -1,4 +1,4 @@
-"""Grades outputs by vision-language models. A reply that cannot be read counts as the lowest grade, and as a failure."""
+"""Grades outputs by vision-language models. A reply that cannot be read counts as the lowest grade, and as failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datagen.core.errors import DataError
 from datagen.core.stage import Runtime
 from datagen.evaluate.cases import Case
 from datagen.evaluate.config import GradingConfig
-from datagen.evaluate.grades import PROTOCOLS, GradeCall, Score, focus_of, grades_in
+from datagen.evaluate.grades import PROTOCOLS, GradeCall, GradeScore, focus_of, grades_in
 from datagen.evaluate.results import MetricInfo
 from datagen.imaging.image import Image, Pixels
 from datagen.models.language.base import Draw, LanguageModel, Question
@@ -51,7 +51,7 @@ class _Judge:
         }
         self.name = config.name
 
-    def metric(self, score: Score) -> MetricInfo:
+    def metric(self, score: GradeScore) -> MetricInfo:
         """What a score means."""
         prompts = ", ".join(prompt.revision for prompt in self._prompts.values())
         macro = "; mean of the means by operation" if self.protocol.macro else ""
@@ -67,7 +67,7 @@ class _Judge:
             failed_as=score.scale[0],
         )
 
-    def metric_name(self, score: Score) -> str:
+    def metric_name(self, score: GradeScore) -> str:
         """The score's name: with the judge and its draws."""
         return self.name.replace(" by ", f" {score.name} by ", 1)
 
@@ -75,8 +75,10 @@ class _Judge:
         """The question about one output."""
         values = {"instruction": item.case.words, "focus": focus_of(item.case.group)}
         before, after = Image.of(item.case.example.source), Image.of(item.output)
-        return self._prompts[call.prompt].render(values)._replace(
-            images=(before, after) if call.pictures == "both" else (after,)
+        return (
+            self._prompts[call.prompt]
+            .render(values)
+            ._replace(images=(before, after) if call.pictures == "both" else (after,))
         )
 
     async def grade(self, model: LanguageModel, item: GradedOutput, into: Graded) -> None:

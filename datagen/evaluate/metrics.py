@@ -25,6 +25,9 @@ L1, L2, L1_SOURCE = "L1", "L2", "L1 to source"
 L1_INSIDE, BACKGROUND = "L1 in boxes", "background error"
 _AS_COMPARED: Final = "at the size of judgement; an output of another size is scaled (area or bicubic)"
 
+_UNCHANGED: Final = 1e-4
+"""Length below which a change of a unit embedding is rounding."""
+
 Numbers = dict[str, float]
 
 
@@ -95,7 +98,10 @@ class References(NamedTuple):
 class Network(Protocol):
     """Numbers by one pretrained network."""
 
-    metrics: Sequence[MetricInfo]
+    @property
+    def metrics(self) -> Sequence[MetricInfo]:
+        """What it gives."""
+        ...
 
     def references(self, cases: Sequence[Case]) -> References:
         """What is computed once for all subjects."""
@@ -111,7 +117,7 @@ class PictureCosines:
 
     def __init__(self, name: str, embedder: ImageEmbedder, *, model: str, preprocessing: str) -> None:
         self._embedder, self._names = embedder, (name, f"{name} to source")
-        self.metrics: list[MetricInfo] = [
+        self.metrics: Sequence[MetricInfo] = [
             MetricInfo(
                 name=metric,
                 doc="cosine of the embeddings of output and reference",
@@ -176,7 +182,7 @@ class ClipScores:
                 preprocessing=preprocessing,
             )
 
-        self.metrics: list[MetricInfo] = [
+        self.metrics: Sequence[MetricInfo] = [
             *self._pictures.metrics,
             about(
                 "CLIP-T",
@@ -214,9 +220,9 @@ class ClipScores:
 
 
 def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """0 where one of them is zero, as the direction of an unchanged picture."""
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / lengths if lengths else 0.0
+    """0 where one of them is all but zero, as the direction of an unchanged picture, which is rounding."""
+    lengths = float(np.linalg.norm(one)), float(np.linalg.norm(other))
+    return float(one @ other) / (lengths[0] * lengths[1]) if min(lengths) > _UNCHANGED else 0.0
 
 
 class LpipsDistance:
@@ -224,7 +230,7 @@ class LpipsDistance:
 
     def __init__(self, distance: PerceptualDistance, *, model: str) -> None:
         self._distance = distance
-        self.metrics: list[MetricInfo] = [
+        self.metrics: Sequence[MetricInfo] = [
             MetricInfo(
                 name="LPIPS",
                 doc="distance of deep features (AlexNet, version 0.1)",

@@ -16,7 +16,7 @@ from datagen.evaluate.judges import GradedOutput, Judges
 from datagen.evaluate.metrics import L1, Network, Numbers, pixel_metrics, pixel_numbers
 from datagen.evaluate.results import MetricInfo, SampleResult
 from datagen.evaluate.subjects import COPY, TARGET, ModelSubject, OtherWords, Subject
-from datagen.evaluate.tally import Tally, compliance_metrics
+from datagen.evaluate.tally import MetricTally, compliance_metrics
 from datagen.evaluate.truth import WorldTruth
 from datagen.imaging.image import Image, Mask, Pixels
 
@@ -97,7 +97,7 @@ class Scorer:
         self._without_truth = 0
         self._tokens, self._usd = 0, 0.0
         self._shown: list[tuple[tuple[float, ...], int, ShownSample]] = []
-        self.tally = Tally(judges.macro)
+        self.tally = MetricTally(judges.macro)
         self.samples: list[SampleResult] = []
         self.failures: dict[str, dict[str, str]] = {}
         """By subject and key, why there is no output."""
@@ -141,8 +141,8 @@ class Scorer:
         """What a reader has to know of the numbers."""
         if self._without_truth:
             yield (
-                f"of {self._without_truth:,} samples the truth is not known (damage, a photograph that is gone, or another "
-                "source than the world's): their edits are not checked"
+                f"of {self._without_truth:,} samples the truth is not known (damage, a photograph that is gone, or a "
+                "source that is not the world's picture): their edits are not checked"
             )
         if self._tokens:
             yield f"judges used {self._tokens:,} tokens in this run, {self._usd:.2f} USD by the prices of the config"

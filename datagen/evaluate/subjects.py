@@ -29,8 +29,15 @@ SubjectKind = Literal["model", "outputs", "baseline"]
 class Subject(Protocol):
     """Gives an output for each sample."""
 
-    name: str
-    kind: SubjectKind
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        ...
+
+    @property
+    def kind(self) -> SubjectKind:
+        """What it is."""
+        ...
 
     @property
     def sizes(self) -> Sequence[Size]:

@@ -35,7 +35,7 @@ def compliance_metrics(ops: Sequence[str]) -> list[MetricInfo]:
     ]
 
 
-class Tally:
+class MetricTally:
     """Collects numbers by metric and subject."""
 
     def __init__(self, macro: frozenset[str]) -> None:

@@ -213,7 +213,9 @@ def test_other_words_are_of_another_sample_with_as_many_edits(worlds: Path) -> N
 
 
 def test_a_model_that_edits_at_another_size_is_refused(worlds: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"one: edits at 32x32, and the size of judgement would be 64x64; give --size"):
+    with pytest.raises(
+        ConfigError, match=r"one: edits at 32x32, and the size of judgement would be 64x64; give --size"
+    ):
         judged(models[0], out=worlds, sizes=[(64, 64)])
     options = {"data": {"datasets": [{"path": str(worlds)}], "sizes": [[16, 16]]}}
     other = trained(worlds, tmp_path / "small", **options)
@@ -332,15 +334,21 @@ def test_what_data_says_is_escaped_on_the_page(worlds: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param(["copy", "OUT", "--split", "test"], "a dataset has no split 'test'; known: train, val", id="split"),
+        pytest.param(
+            ["copy", "OUT", "--split", "test"], "a dataset has no split 'test'; known: train, val", id="split"
+        ),
         pytest.param(["nowhere", "OUT"], "nowhere: does not exist; judged are folders of models", id="nothing there"),
         pytest.param(["FILE", "OUT"], "is a file; judged are folders of models", id="a file"),
         pytest.param(["copy", "copy", "OUT"], "copy: stands twice", id="twice"),
-        pytest.param(["EMPTY", "OUT"], "none of its 0 files is an output of a sample that is judged", id="an empty folder"),
+        pytest.param(
+            ["EMPTY", "OUT"], "none of its 0 files is an output of a sample that is judged", id="an empty folder"
+        ),
         pytest.param(["copy", "EMPTY"], "is no dataset of datagen, dataset.json is missing", id="no dataset"),
         pytest.param(["copy", "OUT", "--size", "64"], "--size 64: wanted are width and height", id="size"),
         pytest.param(["copy", "OUT", "--sources", "x"], "--sources x: wanted is picture or original", id="sources"),
-        pytest.param(["copy", "OUT", "--set", "clap.weights=a/b"], "there is no key 'clap'; did you mean 'clip'", id="key"),
+        pytest.param(
+            ["copy", "OUT", "--set", "clap.weights=a/b"], "there is no key 'clap'; did you mean 'clip'", id="key"
+        ),
         pytest.param(["copy", "OUT", "--device", "abacus"], "device: 'abacus' cannot be used", id="device"),
         pytest.param(["copy", "OUT", "--set", "effnet=null", "--to", "FILE"], "cannot be written", id="to"),
     ],

@@ -211,10 +211,10 @@ def test_a_budget_ends_the_evaluation_and_the_same_command_goes_on(
     chat: Chat, worlds: Path, copies: Path, tmp_path: Path
 ) -> None:
     chat.does(says(GOOD))
-    kept = str(tmp_path / "replies")
+    stored = str(tmp_path / "replies")
     with pytest.raises(AllowanceError, match="budget"):
-        judged(chat, worlds, copies, replies=kept, budget_tokens=1)
-    assert judged(chat, worlds, copies, replies=kept).value(IC, "mine").samples == SAMPLES
+        judged(chat, worlds, copies, replies=stored, budget_tokens=1)
+    assert judged(chat, worlds, copies, replies=stored).value(IC, "mine").samples == SAMPLES
 
 
 def test_two_models_are_compared_by_a_judge(chat: Chat, worlds: Path, copies: Path, tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ def test_groups_count_equally_in_a_macro_mean() -> None:
         pytest.param([], "no samples", id="nothing"),
         pytest.param([Value("a", 1.0), Value("b", 2.0), Value("b", 3.0)], "no interval: 2 sources", id="two sources"),
         pytest.param([Value(key, 0.25) for key in "abcdef"], "degenerate: all sources alike", id="constant"),
-        pytest.param([Value(key, 1 - 1e-9 * ord(key)) for key in "abcdef"], "degenerate: all sources alike", id="rounding"),
+        pytest.param(
+            [Value(key, 1 - 1e-9 * ord(key)) for key in "abcdef"], "degenerate: all sources alike", id="rounding"
+        ),
     ],
 )
 def test_where_there_is_no_interval_it_says_why(values: list[Value], note: str) -> None:
