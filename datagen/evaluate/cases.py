@@ -110,9 +110,7 @@ def list_cases(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size], limit: 
             elif reason := why_unusable(facts, needs, sizes=sizes or [facts.size]):
                 found.left_out[reason] += 1
             else:
-                captions = info.get("captions") or {}
-                texts = {side: str(captions.get(side) or "").strip() for side in ("source", "target")}
-                found.cases.append(CaseFacts(number, facts, _original_of(info), texts))
+                found.cases.append(CaseFacts(number, facts, _original_of(info), _captions_of(info)))
     if limit is not None and limit < len(found.cases):
         drawn = sorted(found.cases, key=lambda case: hashlib.sha256(case.facts.key.encode()).digest())[:limit]
         found.cases = sorted(drawn, key=lambda case: case.number)
@@ -126,8 +124,14 @@ def _read_facts(sample: Sample) -> tuple[Facts | str, Mapping[str, Any]]:
     try:
         info = sample.info
         return facts_of(info, key=sample.key, members=sample.members), info
-    except StoreError:
+    except (StoreError, TypeError, ValueError, AttributeError):  # JSON, but of another form
         return "damaged", {}
+
+
+def _captions_of(info: Mapping[str, Any]) -> dict[str, str]:
+    captions = info.get("captions")
+    known = captions if isinstance(captions, Mapping) else {}
+    return {side: str(known.get(side) or "").strip() for side in ("source", "target")}
 
 
 def _original_of(info: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def read_truth(address: str) -> WorldTruth | str:
             for row in world.load().rows()
             if (name := str(row.fields["session"])) in wanted and row.fields["turn"] == 1
         }
-    except (DatagenError, ValidationError, yaml.YAMLError) as error:
+    except (DatagenError, ValidationError, yaml.YAMLError, RecursionError) as error:
         return f"its run cannot be read: {error}"
     return WorldTruth(sessions, windows)
 

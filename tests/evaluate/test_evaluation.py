@@ -26,6 +26,7 @@ from datagen.evaluate.results import EvaluationResults
 from datagen.evaluate.subjects import other_words, unique_names
 from datagen.evaluate.tally import EDITS, LEFT, SAMPLES
 from datagen.imaging.image import Image, Pixels
+from datagen.pipeline.yaml_file import parse_yaml
 from datagen.train.config import TrainConfig
 from datagen.train.data.selection import Needs
 from datagen.train.loop import train
@@ -369,6 +370,29 @@ def test_an_empty_split_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[
     empty = next(split for split in ("train", "val") if not len(datagen.open(str(out), split=split)))
     error = refused("evaluate", "copy", out, "--split", empty, "--to", tmp_path / "e", capfd=capfd)
     assert "no sample can be judged on: it is empty; give another dataset or --split" in error
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"size": 7}', b'{"size": ["a", 2], "edits": 3}', b'{"edits": [[]], "size": [9, 9]}', b"[]"]
+)
+def test_a_sample_whose_json_is_nonsense_is_left_out_and_counted(worlds: Path, tmp_path: Path, text: bytes) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(worlds, out)
+    sample = datagen.open(str(out), split="val")[1]
+    offset, size = sample._places["json"]
+    data = bytearray((out / sample.shard).read_bytes())
+    data[offset : offset + size] = text.ljust(size)
+    (out / sample.shard).write_bytes(data)
+    results = judged("copy", out=out)
+    assert sum(results.left_out.values()) == 1
+    assert results.samples_judged == results.samples_found - 1
+
+
+def test_the_config_in_the_docs_is_sound() -> None:
+    page = Path("docs/evaluation.md").read_text()
+    (block,) = re.findall(r"```\n(judges:.*?)```", page, re.DOTALL)
+    config = EvaluationConfig.model_validate(parse_yaml(block, name="evaluation.md").data)
+    assert [judge.protocol for judge in config.judges] == ["gedit", "complex-edit"]
 
 
 def test_a_sample_whose_picture_is_damaged_is_left_out_and_counted(worlds: Path, tmp_path: Path) -> None:
