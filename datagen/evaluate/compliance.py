@@ -25,9 +25,12 @@ from datagen.worlds.scene import Scene, SceneObject
 from datagen.worlds.script import Turn
 from datagen.worlds.sprites import ShapeLook, shape_outlines
 
-MOST_LEFT: Final = 0.2
+LEAST_DONE: Final = 0.7
+"""Least share of an edit's change that has to be there: how far the output lies on the way from the picture without the
+edit to the true one. It is 0.5 for the middle of the two."""
+MOST_LEFT: Final = 0.35
 """Largest share of an edit's change that may be missing, or wrong: the squared error against the true picture, where
-the edit changes it, over that of the picture without the edit. One that is half done leaves 0.25."""
+the edit changes it and next to that, over that of the picture without the edit."""
 PLACE: Final = 0.25
 """How far what is brought may lie from its true place, as a share of its longer side; at least one pixel."""
 _SEEN: Final = 8
@@ -104,21 +107,28 @@ class ComplianceChecker:
             best, error = self._best_placed(
                 edit.done, brought, reach, lambda picture: _error(output, picture, place_HW)
             )
-        left = self._left(output, best, undone_HWC)
-        right = left <= MOST_LEFT and not any(
-            _error(output, picture, place_HW) < error
-            for picture in map(self._picture, edit.wrong(best))
-            if _error(self._picture(best), picture, place_HW) > _ALIKE * whole
+        done, left = self._shares(output, best, undone_HWC)
+        right = (
+            done >= LEAST_DONE
+            and left <= MOST_LEFT
+            and not any(
+                _error(output, picture, place_HW) < error
+                for picture in map(self._picture, edit.wrong(best))
+                if _error(self._picture(best), picture, place_HW) > _ALIKE * whole
+            )
         )
         return EditCheck(edit.turn.op, right, round(left, 4))
 
-    def _left(self, output: Floats, best: Scene, undone_HWC: Floats) -> float:
-        """The share of the change from `undone_HWC` to the scene `best` that an output lacks, or has wrong."""
+    def _shares(self, output: Floats, best: Scene, undone_HWC: Floats) -> tuple[float, float]:
+        """The shares of the change from `undone_HWC` to the scene `best` that an output has, and lacks or has wrong."""
         best_HWC = self._picture(best)
         change_HW = np.abs(best_HWC - undone_HWC).max(axis=-1) > _SEEN
         whole = _error(best_HWC, undone_HWC, change_HW)
+        if not whole:
+            return 0.0, 1.0
+        made = (output - undone_HWC)[change_HW] * (best_HWC - undone_HWC)[change_HW]
         # with what lies close to it: a blot over a shape and its surroundings is not the shape
-        return _error(output, best_HWC, _grown(change_HW, (1, 1))) / whole if whole else 1.0
+        return float(made.sum()) / whole, _error(output, best_HWC, _grown(change_HW, (1, 1))) / whole
 
     def _picture(self, scene: Scene) -> Floats:
         """A scene at the size of judgement, HWC, 0 to 255."""

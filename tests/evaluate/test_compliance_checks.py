@@ -124,6 +124,8 @@ def test_half_of_an_edit_is_wrong_and_noise_does_not_matter(op: str) -> None:
     truth = first_of(op)
     after, before = (shown(scene, 32).astype(np.float32) for scene in (truth.after, truth.before))
     assert right_of(truth, ((after + before) / 2).astype(np.uint8)) is False
+    assert right_of(truth, (0.6 * after + 0.4 * before).astype(np.uint8)) is False
+    assert right_of(truth, (0.9 * after + 0.1 * before).astype(np.uint8)) is True
     noise = np.random.default_rng(0).normal(0, 8, after.shape)
     assert right_of(truth, np.clip(after + noise, 0, 255).astype(np.uint8)) is True
     assert right_of(truth, np.clip(before + noise, 0, 255).astype(np.uint8)) is False
