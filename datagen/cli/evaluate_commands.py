@@ -20,7 +20,7 @@ def evaluate(
     judged: Annotated[
         list[str],
         typer.Argument(
-            help="Folders of trained models, folders of outputs KEY.png, or the word copy.", metavar="MODEL..."
+            help="Folders of trained models, folders of outputs KEY.png, or the word copy.", metavar="MODEL"
         ),
     ],
     dataset: Annotated[

@@ -37,7 +37,7 @@ class ShownSample(NamedTuple):
     result: SampleResult
     pictures: list[ShownPicture]
     boxes: list[Box]
-    """xyxy in pixels of the pictures."""
+    """xyxy in pixels of the pictures, without those of the whole picture."""
 
 
 @dataclass
@@ -213,7 +213,9 @@ class Scorer:
             *(ShownPicture(name, output) for name, output in draft.outputs.items() if name not in (COPY, TARGET)),
             ShownPicture("target", draft.case.example.target),
         ]
-        boxes = (draft.checker.boxes() if draft.checker else None) or list(draft.case.boxes)
+        height, width = draft.case.example.source.shape[:2]
+        known = (draft.checker.boxes() if draft.checker else None) or draft.case.boxes
+        boxes = [box for box in known if box != (0, 0, width, height)]
         whole = *entry, ShownSample(apart, result, pictures, boxes)
         if len(self._shown) < self._most:
             heapq.heappush(self._shown, whole)
