@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,9 +126,15 @@ class Scorer:
                 found = network.numbers(batch, shown, reference.at([place for place, _ in made]))
                 for (_, draft), numbers in zip(made, found, strict=True):
                     draft.values[subject.name] |= numbers
-            for draft in drafts:
-                self.tally.add(self._picture_metrics, subject.name, draft.case, draft.values.get(subject.name))
-                self._check(subject.name, draft)
+        for subject, draft in product(self._subjects, drafts):
+            self.tally.add(
+                self._picture_metrics,
+                subject.name,
+                draft.case,
+                draft.values.get(subject.name),
+                applicable=draft.values[TARGET],  # of which there is an output always
+            )
+            self._check(subject.name, draft)
         self._grade(drafts)
         for draft in drafts:
             self.samples.append(draft.result())
@@ -189,19 +196,20 @@ class Scorer:
 
     def _grade(self, drafts: Sequence[_Draft]) -> None:
         metrics = self._judges.metrics
+        names = {metric.name for metric in metrics}
         for subject in self._named if metrics else ():
             made = [draft for draft in drafts if subject in draft.outputs]
             items = [GradedOutput(subject, draft.case, draft.outputs[subject]) for draft in made]
             for draft, graded in zip(made, self._judges.grade(items), strict=True):
                 draft.values[subject] |= graded.numbers
                 self._tokens, self._usd = self._tokens + graded.tokens, self._usd + graded.usd
-                self.tally.add(metrics, subject, draft.case, graded.numbers)
+                self.tally.add(metrics, subject, draft.case, graded.numbers, applicable=names)
                 if graded.failed:
                     draft.judge_failures[subject] = graded.failed
                     self.tally.add_failures(self._judges.metrics_of(graded.failed), subject)
             for draft in drafts:
                 if subject not in draft.outputs:
-                    self.tally.add(metrics, subject, draft.case, None)
+                    self.tally.add(metrics, subject, draft.case, None, applicable=names)
 
     def _remember(self, draft: _Draft, result: SampleResult) -> None:
         apart = _apart(result, self._compared)

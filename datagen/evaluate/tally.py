@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from datagen.evaluate.cases import Case
 from datagen.evaluate.compliance import EditCheck
@@ -46,14 +46,25 @@ class MetricTally:
         self._not_applicable: Counter[tuple[str, str]] = Counter()
         self.ops: dict[str, None] = {}
 
-    def add(self, metrics: Sequence[MetricInfo], subject: str, case: Case, numbers: Mapping[str, float] | None) -> None:
-        """The numbers of one output; None if there is no output. What is lacking means nothing of this sample."""
+    def add(
+        self,
+        metrics: Sequence[MetricInfo],
+        subject: str,
+        case: Case,
+        numbers: Mapping[str, float] | None,
+        *,
+        applicable: Container[str],
+    ) -> None:
+        """The numbers of one output; None if there is no output.
+
+        `applicable` are the metrics that mean something of this sample.
+        """
         for metric in metrics:
-            number = metric.failed_as if numbers is None else numbers.get(metric.name)
-            if numbers is None:
-                self._failures[metric.name, subject] += 1
-            elif number is None:
+            if metric.name not in applicable:
                 self._not_applicable[metric.name, subject] += 1
+                continue
+            self._failures[metric.name, subject] += numbers is None
+            number = metric.failed_as if numbers is None else numbers[metric.name]
             if number is not None:
                 self._put(metric.name, subject, case, case.key, number)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_scorers
 from commands import call, refused
 from finished import finished
 from PIL import Image as Pillow
@@ -19,12 +20,15 @@ from worlds_on_disk import world_dataset
 import datagen
 from datagen import cli
 from datagen.core.errors import ConfigError
+from datagen.evaluate import subjects
 from datagen.evaluate.cases import list_cases
 from datagen.evaluate.config import EvaluationConfig
 from datagen.evaluate.evaluation import Evaluated, EvaluationRequest, evaluate
+from datagen.evaluate.page import evaluation_page
 from datagen.evaluate.results import EvaluationResults
 from datagen.evaluate.subjects import other_words, unique_names
 from datagen.evaluate.tally import EDITS, LEFT, SAMPLES
+from datagen.evaluate.text import evaluation_text
 from datagen.imaging.image import Image, Pixels
 from datagen.pipeline.yaml_file import parse_yaml
 from datagen.train.config import TrainConfig
@@ -324,8 +328,6 @@ def test_the_page_begins_with_what_differs_most(worlds: Path, tmp_path: Path) ->
 
 
 def test_what_data_says_is_escaped_on_the_page(worlds: Path, tmp_path: Path) -> None:
-    from datagen.evaluate.page import evaluation_page
-
     folder = outputs(tmp_path / "<b>mine", worlds)
     page = evaluation_page(evaluated(folder, out=worlds, pictures=1))
     assert "&lt;b&gt;mine" in page
@@ -407,3 +409,78 @@ def test_a_sample_whose_picture_is_damaged_is_left_out_and_counted(worlds: Path,
     results = judged("copy", out=out)
     assert results.left_out == {"damaged": 1}
     assert results.samples_judged == results.samples_found - 1
+
+
+def test_networks_are_asked_of_all_subjects_but_of_missing_outputs(worlds: Path, tmp_path: Path) -> None:
+    folder = outputs(tmp_path / "mine", worlds, shift=3)
+    first = val_keys(worlds)[0]
+    (folder / f"{first}.png").unlink()
+    clip = tiny_scorers.clip(tmp_path / "clip")
+    config = EvaluationConfig.model_validate({"effnet": None, "clip": {"weights": str(clip)}})
+    results = judged(folder, out=worlds, config=config)
+    value = results.value("CLIP-I", "mine")
+    assert (value.samples, value.failures) == (results.samples_judged - 1, 1)
+    assert number(results, "CLIP-I", "target") == pytest.approx(1)
+    assert 0.9 < number(results, "CLIP-I", "mine") < 1
+    assert results.not_measured["CLIP-T"] == "no sample has a caption of its target"
+    assert results.metric("CLIP-I").model.startswith("clip@1:clip@unpinned")
+
+
+def test_a_dataset_with_damage_is_judged_without_exact_checks(tmp_path: Path) -> None:
+    out = world_dataset(tmp_path, sessions=8, damages=["grain", "none"])
+    results = judged("copy", out=out)
+    checked = [sample for sample in results.samples if sample.edits_right]
+    assert 0 < len(checked) < results.samples_judged
+    assert any(
+        f"of {results.samples_judged - len(checked):,} samples the truth is not known" in note for note in results.notes
+    )
+    assert results.value("background error", "copy").not_applicable >= results.samples_judged - len(checked)
+
+
+def test_what_is_printed_names_failures_and_strange_files(worlds: Path, tmp_path: Path) -> None:
+    folder = outputs(tmp_path / "mine", worlds)
+    keys = val_keys(worlds)
+    for key in keys[1:]:
+        (folder / f"{key}.png").unlink()
+    (folder / "notes.txt").write_text("x")
+    results = judged(folder, out=worlds)
+    text = evaluation_text(results.model_copy(update={"left_out": {"no_source": 3}}))
+    assert f"mine: {len(keys) - 1} without an output: there is no output of it" in text
+    assert "mine: 1 files are no output of this dataset, such as notes.txt" in text
+    assert "left out, by reason: no_source 3" in text
+    assert "[no interval: 1 source]" in text
+    assert "compared at each sample's own size" in text
+
+
+def test_a_model_that_fails_on_a_sample_has_no_output_of_it(
+    worlds: Path, models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Pixels:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(subjects, "edit_example", broken)
+    results = judged(models[0], out=worlds, limit=3)
+    assert results.subjects[0].failures == {"the model cannot edit it: out of memory": 3}
+    assert number(results, EDITS, "one") == 0
+
+
+def test_large_pictures_are_small_on_the_page(edits: Path, tmp_path: Path) -> None:
+    page = evaluation_page(evaluated(outputs(tmp_path / "mine", edits), out=edits, pictures=1))
+    (source, *_) = LexborHTMLParser(page).css("article img")
+    assert "data:image/webp" in (source.attributes["src"] or "")
+    assert int(source.attributes["width"] or 0) <= 320
+
+
+def test_an_edit_that_is_not_seen_is_not_checked(worlds: Path) -> None:
+    """At 8 pixels hardly anything is left of an object."""
+    results = judged("copy", out=worlds, sizes=[(8, 8)])
+    rights = [right for sample in results.samples for right in sample.edits_right["target"]]
+    assert None in rights
+    assert results.value(EDITS, "target").not_applicable == rights.count(None)
+    assert results.value(EDITS, "target").samples == len(rights) - rights.count(None)
+
+
+def test_a_folder_that_cannot_be_written_is_named(worlds: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match="file/one cannot be written"):
+        judged(models[0], out=worlds, limit=1, outputs=tmp_path / "file")
