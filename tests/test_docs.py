@@ -14,6 +14,7 @@ from building import PAINT, ledger_rows, run_local, toy_graph
 from commands import call
 from conftest import ROOT, Demo
 
+from datagen.evaluate.reference import evaluation_reference
 from datagen.execute.inspect.plan import as_mermaid
 from datagen.pipeline.config import load, loaded
 from datagen.pipeline.describe import config_reference
@@ -108,6 +109,13 @@ def test_the_training_reference_is_that_of_the_models() -> None:
     text = (ROOT / "docs" / "training-config.md").read_text()
     assert text == training_reference() + "\n", (
         "write anew: python -m datagen describe training > docs/training-config.md"
+    )
+
+
+def test_the_evaluation_reference_is_that_of_the_models() -> None:
+    text = (ROOT / "docs" / "evaluation-config.md").read_text()
+    assert text == evaluation_reference() + "\n", (
+        "write anew: python -m datagen describe evaluation > docs/evaluation-config.md"
     )
 
 

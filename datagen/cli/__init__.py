@@ -13,6 +13,7 @@ import typer
 
 from datagen.cli import (
     compare_commands,
+    evaluate_commands,
     hash_commands,
     inspect_commands,
     measure_commands,
@@ -33,6 +34,7 @@ __all__ = [
     "WRONG",
     "app",
     "compare_commands",
+    "evaluate_commands",
     "hash_commands",
     "inspect_commands",
     "main",

@@ -11,7 +11,7 @@ import typer
 
 _MAX_WORDS = 50
 """The most words to offer."""
-_TOPICS = ("stages", "fields", "sources", "models", "config", "training")
+_TOPICS = ("stages", "fields", "sources", "models", "config", "training", "evaluation")
 
 
 def configs(incomplete: str) -> list[str]:

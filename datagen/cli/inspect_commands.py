@@ -17,7 +17,8 @@ def describe(
     what: Annotated[
         str,
         typer.Argument(
-            help="stages, fields, sources, models, config, training, or a stage.", autocompletion=completion.topics
+            help="stages, fields, sources, models, config, training, evaluation, or a stage.",
+            autocompletion=completion.topics,
         ),
     ] = "stages",
     plugin: Annotated[Optional[list[str]], typer.Option(help="A package of further stages.")] = None,  # noqa: UP045
@@ -31,6 +32,7 @@ def describe(
     python -m datagen describe config           every key of a config file
     python -m datagen describe config --json    its JSON schema, for an editor to check a config by
     python -m datagen describe training         every key of a training's config
+    python -m datagen describe evaluation       every key of an evaluation's config
     """
     from datagen.pipeline.describe import describe as describe_it
     from datagen.pipeline.describe import described
@@ -44,6 +46,14 @@ def describe(
             print_json(TrainConfig.model_json_schema())
         else:
             typer.echo(training_reference())
+    elif what == "evaluation":
+        from datagen.evaluate.config import EvaluationConfig
+        from datagen.evaluate.reference import evaluation_reference
+
+        if as_json:
+            print_json(EvaluationConfig.model_json_schema())
+        else:
+            typer.echo(evaluation_reference())
     elif as_json:
         print_json(described(what, plugins=plugin or []))
     else:

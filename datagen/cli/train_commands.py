@@ -36,7 +36,7 @@ def train(
     python -m datagen train configs/train/small.yaml
     python -m datagen train configs/train/small.yaml --set steps=4000 --set train=longer
     """
-    _check_packages()
+    check_training_packages()
     from datagen.progress.training_text import TrainingDisplay
     from datagen.train.config import load_training
     from datagen.train.loop import train as train_it
@@ -101,7 +101,7 @@ def edit(
     python -m datagen edit out/train/small photo.png "add a red star" --box 40,40,90,90 --to star.png
     python -m datagen edit out/train/mcie photo.png "add a cup and remove the dog" --planner configs/train/planner.yaml
     """
-    _check_packages()
+    check_training_packages()
     from datagen.imaging.image import Image
     from datagen.train.edit_plans import load_planner, plan_edits
     from datagen.train.editing import edit_picture, load_model
@@ -150,7 +150,7 @@ def _box(text: str) -> Box:
     return x0, y0, x1, y1
 
 
-def _check_packages() -> None:
+def check_training_packages() -> None:
     """Raise `SetupError` that names the extra where a package of the trainer is missing."""
     from datagen.models.weights.packages import check_packages
 

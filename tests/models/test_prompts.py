@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen.core.errors import ConfigError, DataError
+from datagen.evaluate.grades import PROTOCOLS
 from datagen.models import roles
 from datagen.models.instructions.language import LanguageWriterConfig
 from datagen.models.language.config import OpenAIConfig
@@ -107,6 +108,7 @@ def test_the_shipped_prompts_are_sound() -> None:
     prompted = [config for role in roles().values() for config in role if issubclass(config, LanguageRoleConfig)]
     offers = {slot: kind for config in prompted for slot, kind in config.slots.items()}
     offers |= {"fault": "text", "schema": "json"}
+    offers |= {slot: kind for protocol in PROTOCOLS.values() for slot, kind in protocol.slots.items()}
     for name in shipped():
         assert read_prompt(name, offers=offers).version >= 1  # type: ignore[arg-type]
 
