@@ -32,10 +32,6 @@ _AGREEING = 0.7
 """Share of the pixels that a round fits: an edit of up to 0.3 of the frame does not disturb it."""
 _GAINS = (0.7, 1.4)
 """Least and largest contrast that counts as drift of colour."""
-_TONES = (0.0, 4.0)
-"""Least and largest contrast of a change of tone that was asked for."""
-_TONED = 4.0
-"""Largest mean difference that lines may leave of a change of tone, in grey levels, where they fit best."""
 _FLAT = 2.0
 """Standard deviation in grey levels below which a channel has no contrast to fit; its median is shifted alone."""
 _LEAST_OUTSIDE = 0.01
@@ -106,25 +102,33 @@ class ComparablePair(NamedTuple):
 
 def comparable_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
     """Bring a pair to one size (long side at most 256), position and colour. Pictures HWC uint8 RGB of any sizes."""
+    pair = resized_pair(source_HWC, target_HWC)
+    still = pair._replace(target=along_lines(pair.target, colour_lines(pair)))
+    return still if edges_agree(still) else equally_sharp(registered(pair, source_HWC, target_HWC))
+
+
+def resized_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
+    """A pair at the size of comparison, not registered, in its own colours."""
     height, width = source_HWC.shape[:2]
     ratio = min(1.0, LONG_SIDE / max(height, width))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     source, target = resize(source_HWC, size).astype(np.float32), resize(target_HWC, size).astype(np.float32)
-    pair = ComparablePair(source, target, np.ones(source.shape[:2], np.bool_))
-    still = pair._replace(target=along_lines(pair.target, colour_lines(pair)))
-    if _edges_agree(still):
-        return still
+    return ComparablePair(source, target, np.ones(source.shape[:2], np.bool_))
+
+
+def registered(pair: ComparablePair, source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
+    """A `resized_pair` with the target registered on the source, as the pictures themselves say."""
     movement = estimate_alignment(source_HWC, target_HWC)
     if movement == UNMOVED:
-        return _equally_sharp(pair)
+        return pair
+    ratio = min(1.0, LONG_SIDE / max(source_HWC.shape[:2]))
     movement = movement._replace(x=movement.x * ratio, y=movement.y * ratio)
     # Only a place that bilinear interpolation takes from inside the target alone has been seen.
-    seen_HW = _moved_back(np.ones_like(source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
-    pair = ComparablePair(source, _moved_back(target, movement, border=cv2.BORDER_REPLICATE), seen_HW)
-    return _equally_sharp(pair)
+    seen_HW = _moved_back(np.ones_like(pair.source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
+    return pair._replace(target=_moved_back(pair.target, movement, border=cv2.BORDER_REPLICATE), seen=seen_HW)
 
 
-def _equally_sharp(pair: ComparablePair) -> ComparablePair:
+def equally_sharp(pair: ComparablePair) -> ComparablePair:
     """The pair with the sharper of the two pictures blurred like the other one, and the target in the source's colours.
 
     Of the blurs of `_BLURS` that is taken which brings the places with the sharpest edges closest to each other, if it
@@ -156,19 +160,19 @@ def _equally_sharp(pair: ComparablePair) -> ComparablePair:
 
 def _apart(pair: ComparablePair, where_HW: Mask) -> float:
     """How far the pictures are apart in those places of a mask where they agree best, in grey levels."""
-    difference = _largest(np.abs(pair.source - pair.target)[where_HW])
+    difference = largest_channel(np.abs(pair.source - pair.target)[where_HW])
     return float(np.sort(difference)[: max(1, round(_AGREEING * difference.size))].mean())
 
 
-def _largest(picture: Floats) -> Floats:
+def largest_channel(picture: Floats) -> Floats:
     """The largest channel of each pixel, channels last: numpy's `max` over so short an axis takes ten times as long."""
     return functools.reduce(np.maximum, np.moveaxis(picture, -1, 0))
 
 
-def _edges_agree(pair: ComparablePair) -> bool:
+def edges_agree(pair: ComparablePair) -> bool:
     """Whether the sharpest fifth of the source's edges has a counterpart in place, so that nothing can have moved."""
     sharp_HW = _sharpest(pair.source)
-    return bool(np.median(_largest(np.abs(pair.source - pair.target)[sharp_HW])) <= _STILL)
+    return bool(np.median(largest_channel(np.abs(pair.source - pair.target)[sharp_HW])) <= _STILL)
 
 
 def _sharpest(picture_HWC: Floats) -> Mask:
@@ -191,11 +195,11 @@ def _moved_back(picture_HWC: Floats, movement: Alignment, *, border: int) -> Flo
     return np.asarray(cv2.warpAffine(picture_HWC, matrix, (width, height), flags=flags, borderMode=border), np.float32)
 
 
-def colour_lines(pair: ComparablePair, *, gains: tuple[float, float] = _GAINS) -> list[tuple[float, float]]:
+def colour_lines(pair: ComparablePair) -> list[tuple[float, float]]:
     """For each channel the line (a, b) with which a·t + b brings the target closest to the source where they agree.
 
     Least squares, trimmed: each of four rounds fits the 70 % of the seen pixels that agreed best in the round before.
-    `gains` are the least and the largest a. (1, 0) if no pixel is seen.
+    (1, 0) if no pixel is seen.
     """
     source_HWC, target_HWC, agree_HW = pair
     lines = [(1.0, 0.0)] * target_HWC.shape[2]
@@ -203,10 +207,10 @@ def colour_lines(pair: ComparablePair, *, gains: tuple[float, float] = _GAINS) -
         if not agree_HW.any():
             break
         lines = [
-            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW], gains)
+            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW])
             for channel in range(len(lines))
         ]
-        difference_HW = _largest(np.abs(along_lines(target_HWC, lines) - source_HWC))
+        difference_HW = largest_channel(np.abs(along_lines(target_HWC, lines) - source_HWC))
         agree_HW = pair.seen & (difference_HW <= np.quantile(difference_HW[pair.seen], _AGREEING))
     return lines
 
@@ -229,17 +233,6 @@ def without_drift(source_HWC: Pixels, target_HWC: Pixels, outside_HW: Mask) -> P
     return _along(target_HWC, colour_lines(_reduced(source_HWC, target_HWC, outside_HW)))
 
 
-def in_tone(picture_HWC: Pixels, source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> Pixels | None:
-    """A picture after the change of tone that made the target of the source; all of one size.
-
-    The change is fitted on reduced pictures where `seen_HW` is true. None if no line for each channel explains it.
-    """
-    pair = _reduced(target_HWC, source_HWC, seen_HW)
-    lines = colour_lines(pair, gains=_TONES)
-    fitted = pair._replace(target=along_lines(pair.target, lines).clip(0, 255))
-    return _along(picture_HWC, lines) if seen_HW.any() and _apart(fitted, pair.seen) <= _TONED else None
-
-
 def _reduced(source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> ComparablePair:
     height, width = seen_HW.shape
     scale = min(1.0, _DRIFT_SIDE / max(width, height))
@@ -253,10 +246,10 @@ def _along(picture_HWC: Pixels, lines: Sequence[tuple[float, float]]) -> Pixels:
     return np.rint(along_lines(picture_HWC.astype(np.float32), lines)).clip(0, 255).astype(np.uint8)
 
 
-def _line(x: Floats, y: Floats, gains: tuple[float, float]) -> tuple[float, float]:
+def _line(x: Floats, y: Floats) -> tuple[float, float]:
     if x.std() < _FLAT:
         return 1.0, float(np.median(y - x))
-    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *gains))
+    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *_GAINS))
     return gain, float(y.mean(dtype=np.float64) - gain * x.mean(dtype=np.float64))
 
 
@@ -277,7 +270,7 @@ def _smoothed(picture_HWC: Floats) -> Floats:
 def _beyond_range(one: Floats, other: Floats) -> Floats:
     near = np.ones((3, 3), np.uint8)
     beyond = np.maximum(cv2.erode(other, near) - one, one - cv2.dilate(other, near))
-    return np.maximum(_largest(beyond), np.float32(0))
+    return np.maximum(largest_channel(beyond), np.float32(0))
 
 
 def _enclosed(pair: ComparablePair) -> Floats:
@@ -289,7 +282,7 @@ def _enclosed(pair: ComparablePair) -> Floats:
     difference_HWC = _smoothed(pair.source) - _smoothed(pair.target)
     # A Sobel operator of size 3 weighs by 8 in sum; divided by it, a step is in grey levels a pixel.
     across, down = (cv2.Sobel(difference_HWC, cv2.CV_32F, *axes) / 8 for axes in ((1, 0), (0, 1)))
-    step_HW = _largest(np.hypot(across, down)) * pair.seen
+    step_HW = largest_channel(np.hypot(across, down)) * pair.seen
     floor = _usual(step_HW, floor=_SHARP, deviations=_SHARP_DEVIATIONS)
     sharp_HW = np.clip((step_HW - floor) / floor, 0, 1)
     sides = (
@@ -342,7 +335,7 @@ def is_untouched(source_HWC: Pixels, target_HWC: Pixels) -> bool:
         cv2.resize(picture, side, interpolation=cv2.INTER_AREA).astype(np.float32)
         for picture in (source_HWC, target_HWC)
     )
-    return bool(_largest(np.abs(one - other)).mean() <= _NOISE)
+    return bool(largest_channel(np.abs(one - other)).mean() <= _NOISE)
 
 
 class PixelMapCache:
