@@ -14,10 +14,9 @@ from datagen import Answer, Failed, Image, Map, Record, Reject, StageConfig
 from datagen.imaging.alignment import outside_l1
 from datagen.imaging.change_map import Floats, cached_pixel_map, without_drift
 from datagen.imaging.geometry import dilate
-from datagen.imaging.global_change import global_change
-from datagen.imaging.image import Mask
+from datagen.imaging.global_change import changed_likewise, global_change
+from datagen.imaging.image import Mask, Pixels
 from datagen.imaging.map_boxes import EditParts, edit_parts
-from datagen.imaging.tone import fit_tone
 from datagen.imaging.turn_regions import TurnChange, TurnRegion, plain_regions, turn_regions
 from datagen.models.box_proposers.base import is_global_edit, most_places
 
@@ -86,12 +85,12 @@ class PasteBack(Map):
             after = states[number + 1]
             picture = _mixed(before, self._fitted(before, after, found.region), self._weights(found.region))
             if found.stray.any():
-                restored: Image | None = before
+                restored: Pixels | None = before.array
                 if _is_global(record, number):
-                    restored = _in_tone_of(states[number], after, before, ~found.stray)
+                    restored = changed_likewise(before.array, states[number].array, after.array, ~found.stray)
                 if restored is None:
                     return Reject("stray", "a turn changes the whole picture, and what was changed elsewhere")
-                picture = _mixed(picture, restored, self._weights(found.stray) * ~found.edited)
+                picture = _mixed(picture, Image.of(restored), self._weights(found.stray) * ~found.edited)
             pictures.append(picture)
         everywhere_HW = np.logical_or.reduce([found.region for found in regions])
         changed = round(outside_l1(source.array, target.array, everywhere_HW), 4)
@@ -146,12 +145,3 @@ def _change(record: Record, number: int, before: Image, after: Image) -> TurnCha
         return TurnChange(EditParts([], change.strays), change.mirrored)
     change_HW = cached_pixel_map.map(before.array, after.array)
     return TurnChange(edit_parts(change_HW, places=most_places(_parts(record, number))))
-
-
-def _in_tone_of(before: Image, after: Image, picture: Image, seen_HW: Mask) -> Image | None:
-    """A picture of what was before a global edit, edited likewise; None if the edit is more than a change of tone."""
-    change = global_change(before.array, after.array)
-    if not change.is_tone:
-        return None
-    picture_HWC = np.ascontiguousarray(picture.array[:, ::-1]) if change.mirrored else picture.array
-    return Image.of(fit_tone(picture_HWC, after.array, seen_HW).picture(picture_HWC))

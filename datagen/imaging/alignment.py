@@ -32,6 +32,16 @@ _GAIN = 0.02
 """By how much the correlation of edges has to exceed that without a movement, so that the movement is accepted."""
 _LEAST = 0.3
 """Least correlation of edges of an accepted movement: by chance some movement always fits a little."""
+_NEAR = 0.03
+"""Largest shift, as a share of the long side, that is accepted by less: chance suggests one so small in 0.4 %."""
+_SAME_SCALE = 0.01
+"""Largest distance of its scale from 1."""
+_GAIN_NEAR = 0.05
+"""As `_GAIN`, of such a movement whose correlation is below `_LEAST`."""
+_LEAST_NEAR = 0.08
+"""As `_LEAST`, of such a movement: noise and blur leave little of the edges of a fine texture."""
+_MOST_SHIFT = 0.2
+"""Largest shift that is searched, as a share of the long side."""
 _SAME = 0.995
 """If the correlation of edges without a movement reaches this, no movement is searched."""
 _REMEMBERED = 16
@@ -62,7 +72,7 @@ class Alignment(NamedTuple):
 UNMOVED = Alignment(0.0, 0.0, 1.0)
 
 
-class _View:
+class _AnalysedPicture:
     """A grey picture with what is computed of it: once, however many others it is compared with."""
 
     def __init__(self, grey_HW: Grey) -> None:
@@ -101,17 +111,17 @@ class _View:
 class _MovedViews:
     """A picture with movements undone. The last ones are remembered, as each is asked for more than once."""
 
-    def __init__(self, unmoved: _View) -> None:
+    def __init__(self, unmoved: _AnalysedPicture) -> None:
         self._views = {UNMOVED: unmoved}
 
-    def back(self, guess: Alignment) -> _View:
+    def back(self, guess: Alignment) -> _AnalysedPicture:
         """The picture shifted and scaled back."""
         if guess not in self._views:
-            self._views[guess] = _View(_warp_back(self._views[UNMOVED].grey_HW, guess))
+            self._views[guess] = _AnalysedPicture(_warp_back(self._views[UNMOVED].grey_HW, guess))
         return self._views[guess]
 
 
-_views = RecentValues[_View](_REMEMBERED)
+_views = RecentValues[_AnalysedPicture](_REMEMBERED)
 """The last pictures that were compared, by their content and the size of comparison."""
 
 
@@ -130,12 +140,22 @@ def estimate_alignment(source_HWC: Pixels, target_HWC: Pixels) -> Alignment:
     one, other = (_view(picture, size) for picture in (source_HWC, target_HWC))
     moved = _MovedViews(other)
     unmoved = _edge_correlation(one, other)
-    best, closest = UNMOVED, max(_LEAST, unmoved + _GAIN)
+    best, closest = UNMOVED, -1.0
     for guess in _candidates(one, moved) if unmoved < _SAME else ():
         found = _edge_correlation(one, moved.back(guess))
-        if found > closest:
+        if found > closest and _is_accepted(guess, found, unmoved=unmoved, side=max(size)):
             best, closest = guess, found
     return best._replace(x=best.x / ratio, y=best.y / ratio)
+
+
+def _is_accepted(guess: Alignment, found: float, *, unmoved: float, side: int) -> bool:
+    """Whether a movement with the correlation `found` explains a target better than none, with `unmoved`."""
+    if guess.shift > _MOST_SHIFT * side:
+        return False
+    if found > max(_LEAST, unmoved + _GAIN):
+        return True
+    is_near = guess.shift <= _NEAR * side and guess.zoom <= _SAME_SCALE
+    return is_near and found > max(_LEAST_NEAR, unmoved + _GAIN_NEAR)
 
 
 def outside_l1(source_HWC: Pixels, target_HWC: Pixels, mask_HW: Mask) -> float:
@@ -148,9 +168,9 @@ def outside_l1(source_HWC: Pixels, target_HWC: Pixels, mask_HW: Mask) -> float:
     return float(difference.mean() / 255)
 
 
-def _view(picture_HWC: Pixels, size: tuple[int, int]) -> _View:
+def _view(picture_HWC: Pixels, size: tuple[int, int]) -> _AnalysedPicture:
     key = picture_key(picture_HWC) + repr(size).encode()
-    return _views.of(key, lambda: _View(_grey(picture_HWC, size)))
+    return _views.of(key, lambda: _AnalysedPicture(_grey(picture_HWC, size)))
 
 
 def _grey(picture_HWC: Pixels, size: tuple[int, int]) -> Grey:
@@ -158,7 +178,7 @@ def _grey(picture_HWC: Pixels, size: tuple[int, int]) -> Grey:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def _candidates(one: _View, other: _MovedViews) -> Iterator[Alignment]:
+def _candidates(one: _AnalysedPicture, other: _MovedViews) -> Iterator[Alignment]:
     """Movements that phase correlation suggests: a shift alone, and a scale with a shift, both after each round."""
     for start in (UNMOVED, UNMOVED._replace(scale=_scale(one, other.back(UNMOVED)))):
         guess = start
@@ -172,7 +192,7 @@ def _candidates(one: _View, other: _MovedViews) -> Iterator[Alignment]:
             yield guess
 
 
-def _scale(one: _View, other: _View) -> float:
+def _scale(one: _AnalysedPicture, other: _AnalysedPicture) -> float:
     """The factor by which the second picture shows things larger, from the spectra: a shift does not change them."""
     first, second = one.spectrum, other.spectrum
     x, _ = _correlated(first, second)
@@ -205,7 +225,7 @@ def _window(shape: tuple[int, ...]) -> Grey:
     return window_HW
 
 
-def _edge_correlation(one: _View, other: _View) -> float:
+def _edge_correlation(one: _AnalysedPicture, other: _AnalysedPicture) -> float:
     """Correlation of the two pictures' edges, -1 to 1, without the frame's border."""
     (a, a_norm), (b, b_norm) = one.inner_edges, other.inner_edges
     norm = float(a_norm * b_norm)

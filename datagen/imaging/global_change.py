@@ -22,7 +22,7 @@ from datagen.imaging.change_map import (
     registered,
     resized_pair,
 )
-from datagen.imaging.image import Pixels
+from datagen.imaging.image import Mask, Pixels
 from datagen.imaging.map_boxes import ChangePart, edit_parts
 from datagen.imaging.recent_values import RecentValues, picture_key
 from datagen.imaging.tone import fit_tone
@@ -61,6 +61,18 @@ def global_change(source_HWC: Pixels, target_HWC: Pixels) -> GlobalChange:
     """The change that an edit of the whole picture made, by pixels alone; the last ones are remembered."""
     key = picture_key(source_HWC) + picture_key(target_HWC)
     return _changes.of(key, lambda: _found(source_HWC, target_HWC))
+
+
+def changed_likewise(picture_HWC: Pixels, source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> Pixels | None:
+    """A picture of what the source shows, of its size, after the edit of the whole source; None if that is no tone.
+
+    The tone is fitted between the picture and the target where `seen_HW`, HW, is true.
+    """
+    change = global_change(source_HWC, target_HWC)
+    if not change.is_tone:
+        return None
+    picture_HWC = np.ascontiguousarray(picture_HWC[:, ::-1]) if change.mirrored else picture_HWC
+    return fit_tone(picture_HWC, target_HWC, seen_HW).picture(picture_HWC)
 
 
 def _found(source_HWC: Pixels, target_HWC: Pixels) -> GlobalChange:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,3 +139,16 @@ def test_a_picture_is_analysed_once_for_all_its_pairs(monkeypatch: pytest.Monkey
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert estimate_alignment(STATES[one], STATES[other]) != UNMOVED
     assert len(analysed) == len(STATES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_over_a_fine_texture_hides_no_small_shift(seed: int) -> None:
+    """As on starry ground or grass: blur and noise leave little that the edges of both pictures share."""
+    rng = np.random.default_rng(seed)
+    source = np.repeat(rng.normal(90, 40, (256, 256, 1)), 3, axis=2).clip(0, 255).astype(np.uint8)
+    soft = cv2.GaussianBlur(moved(source, x=-3.5, y=-4), (0, 0), 1.2)
+    target = jpeg((soft + rng.normal(0, 14, soft.shape)).clip(0, 255).astype(np.uint8), 30)
+    found = estimate_alignment(source, target)
+    assert (found.x, found.y) == pytest.approx((-3.5, -4), abs=1)
+    still = cv2.GaussianBlur(source, (0, 0), 1.2)
+    assert estimate_alignment(source, (still + rng.normal(0, 14, still.shape)).clip(0, 255).astype(np.uint8)) == UNMOVED
