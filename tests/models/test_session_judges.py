@@ -139,6 +139,9 @@ def test_a_moved_thing_is_in_its_two_places_and_not_between_them() -> None:
     move = ("move the red square to the bottom right", around)
     states = [Image.of(each) for each in (first, moved, square(moved, end, "green"))]
     assert judged(move, ("replace the crate with a green disc", end), states=states) == {(1, 2, "same_object")}
+    exchanged = square(square(ground(), end, "red"), start, "blue")
+    states = [Image.of(each) for each in (first, moved, exchanged)]
+    assert judged(move, ("move the blue crate to the top left", (4, 4, 86, 22)), states=states) == set()
     swapped = square(square(ground(), end, "red"), (4, 50, 20, 66), "blue")
     states = [Image.of(each) for each in (first, moved, swapped)]
     other = ("move the blue square to the bottom left", (4, 6, 86, 66))

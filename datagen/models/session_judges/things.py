@@ -92,9 +92,11 @@ class Things:
             if thing.is_called(name) and thing.may_lie_in(boxes):
                 return thing
         # Another name for it: one with a word in common, or any name where the boxes agree.
-        placed = (each for each in there if boxes and each.boxes)
-        alike = (each for each in placed if share_noun(name, each.name) and each.may_lie_in(boxes))
-        return next(alike, None) or next((thing for thing in there if thing.lies_in(boxes)), None)
+        with_place = (each for each in there if boxes and each.boxes)
+        alike = (each for each in with_place if share_noun(name, each.name) and each.may_lie_in(boxes))
+        # Where one thing left, another one may have come to; their colours tell them apart.
+        placed = (each for each in there if each.lies_in(boxes) and not contradicts(name, each.name))
+        return next(alike, None) or next(placed, None)
 
     def pointed_at(self, boxes: Sequence[Box]) -> Thing | None:
         """The thing that a pronoun means: the last one, or the newest in `boxes` if the last is elsewhere."""
