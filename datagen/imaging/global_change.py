@@ -88,7 +88,8 @@ def _found(source_HWC: Pixels, target_HWC: Pixels) -> GlobalChange:
 def _likeness(one_HWC: Pixels, other_HWC: Pixels) -> float:
     """Correlation of two pictures in coarse outline, whatever their tones; 0 if one is a plain colour."""
     side = (_OUTLINE, _OUTLINE)
-    return _correlation(*(cv2.resize(each, side, interpolation=cv2.INTER_AREA) for each in (one_HWC, other_HWC)))
+    small = (cv2.resize(each, side, interpolation=cv2.INTER_AREA) for each in (one_HWC, other_HWC))
+    return _correlation(*(np.asarray(each, np.uint8) for each in small))
 
 
 def _correlation(one: Pixels, other: Pixels) -> float:

@@ -58,7 +58,7 @@ def fit_tone(before_HWC: Pixels | Floats, after_HWC: Pixels | Floats, seen_HW: M
     scale = min(1.0, _SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     before, after = (
-        cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        np.asarray(cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
         for picture in (before_HWC, after_HWC)
     )
     seen_HW = cv2.resize(seen_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
