@@ -40,8 +40,10 @@ _GAIN_NEAR = 0.05
 """As `_GAIN`, of such a movement whose correlation is below `_LEAST`."""
 _LEAST_NEAR = 0.08
 """As `_LEAST`, of such a movement: noise and blur leave little of the edges of a fine texture."""
-_MOST_SHIFT = 0.2
-"""Largest shift that is searched, as a share of the long side."""
+_FAR = 0.2
+"""Shift, as a share of the long side, from which chance easily finds something alike: little is left to compare."""
+_GAIN_FAR = 0.1
+"""As `_GAIN`, of such a movement."""
 _SAME = 0.995
 """If the correlation of edges without a movement reaches this, no movement is searched."""
 _REMEMBERED = 16
@@ -150,9 +152,7 @@ def estimate_alignment(source_HWC: Pixels, target_HWC: Pixels) -> Alignment:
 
 def _is_accepted(guess: Alignment, found: float, *, unmoved: float, side: int) -> bool:
     """Whether a movement with the correlation `found` explains a target better than none, with `unmoved`."""
-    if guess.shift > _MOST_SHIFT * side:
-        return False
-    if found > max(_LEAST, unmoved + _GAIN):
+    if found > max(_LEAST, unmoved + (_GAIN if guess.shift <= _FAR * side else _GAIN_FAR)):
         return True
     is_near = guess.shift <= _NEAR * side and guess.zoom <= _SAME_SCALE
     return is_near and found > max(_LEAST_NEAR, unmoved + _GAIN_NEAR)

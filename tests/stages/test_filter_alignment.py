@@ -108,6 +108,18 @@ def test_what_cannot_be_told_counts_as_unmoved(name: str) -> None:
     assert estimate_alignment(grey[:8, :8], picture[:8, :8]) == UNMOVED
 
 
+def test_a_shift_by_more_than_a_fifth_of_the_frame_has_to_explain_more() -> None:
+    picture = photograph("astronaut")
+    found = estimate_alignment(picture, np.roll(picture, 100, axis=1))
+    assert (found.x, found.y) == pytest.approx((100, 0), abs=1)
+    far, near = Alignment(100.0, 0.0, 1.0), Alignment(20.0, 0.0, 1.0)
+    accepted = [
+        [alignment._is_accepted(guess, found, unmoved=0.38, side=256) for found in (0.39, 0.42, 0.5)]
+        for guess in (far, near)
+    ]
+    assert accepted == [[False, False, True], [False, True, True]]
+
+
 STATES = [moved(photograph("rocket"), x=2.5 * step, y=-step) for step in range(3)]
 """The pictures of a session whose turns move the picture."""
 
