@@ -26,7 +26,7 @@ class DecomposeInstruction(AsyncMap):
 
     reads = ("text",)
     writes = ("op", "object", "renamed_to", "refers_to", "parts")
-    version = 2
+    version = 3
     remote = False
 
     class Config(StageConfig):

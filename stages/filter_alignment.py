@@ -24,7 +24,7 @@ class FilterAlignment(Map):
         Threshold("shift", "most", "max_shift", "moved"),
         Threshold("zoom", "most", "max_zoom", "scaled"),
     )
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """Bounds on what is measured; the values are our own, no paper gives any."""

@@ -18,7 +18,7 @@ class JudgeSession(AsyncMap):
 
     reads = ("states", "session_turns")
     writes = ("turn_relations",)
-    version = 2
+    version = 3
     remote = False
 
     class Config(StageConfig):

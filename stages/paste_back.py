@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -12,11 +12,13 @@ from pydantic import Field
 
 from datagen import Answer, Failed, Image, Map, Record, Reject, StageConfig
 from datagen.imaging.alignment import outside_l1
-from datagen.imaging.change_map import Floats, cached_pixel_map, in_tone, without_drift
+from datagen.imaging.change_map import Floats, cached_pixel_map, without_drift
 from datagen.imaging.geometry import dilate
-from datagen.imaging.image import Mask
-from datagen.imaging.turn_regions import TurnRegion, plain_regions, turn_regions
-from datagen.models.box_proposers.base import most_places
+from datagen.imaging.global_change import changed_likewise, global_change
+from datagen.imaging.image import Mask, Pixels
+from datagen.imaging.map_boxes import EditParts, edit_parts
+from datagen.imaging.turn_regions import TurnChange, TurnRegion, plain_regions, turn_regions
+from datagen.models.box_proposers.base import is_global_edit, most_places
 
 
 class PasteBack(Map):
@@ -31,15 +33,17 @@ class PasteBack(Map):
     the one before outside of the region. With `feather_px`, both are mixed over that distance outside it.
 
     With `strays: restored`, what a turn changed away from its edit, as the map of its change shows it, is taken out of
-    the regions of other turns too, and a turn that edits several places has no region between them. Rejects as `stray`
-    where that is not possible: a later turn edits a part of it, or changes the whole picture by more than its tone.
+    the regions of other turns too, and a turn that edits several places has no region between them. Of a global edit
+    that is what one smooth change of tone does not explain (`imaging/global_change.py`); what it covers gets that tone
+    as well. Rejects as `stray` where nothing can be restored: a later turn edits a part of it, or changes the whole
+    picture by more than its tone.
     """
 
     reads = ("source", "raw_target", "raw_turns", "masks", "edits")
     optional = ("session_turns", "first_turn")
     writes = ("target", "turns", "pasted_l1")
     rejects = ("stray",)
-    version = 2
+    version = 3
 
     class Config(StageConfig):
         """The regions' edges."""
@@ -78,16 +82,15 @@ class PasteBack(Map):
         pictures: list[Image] = []
         for number, found in enumerate(regions):
             before = pictures[-1] if pictures else source
-            picture = _mixed(
-                before, self._fitted(before, states[number + 1], found.region), self._weights(found.region)
-            )
+            after = states[number + 1]
+            picture = _mixed(before, self._fitted(before, after, found.region), self._weights(found.region))
             if found.stray.any():
-                restored: Image | None = before
-                if record["edits"][number]["op"] == "global":
-                    restored = _in_tone(before, states[number], states[number + 1], ~found.stray)
+                restored: Pixels | None = before.array
+                if _is_global(record, number):
+                    restored = changed_likewise(before.array, states[number].array, after.array, ~found.stray)
                 if restored is None:
                     return Reject("stray", "a turn changes the whole picture, and what was changed elsewhere")
-                picture = _mixed(picture, restored, self._weights(found.stray) * ~found.edited)
+                picture = _mixed(picture, Image.of(restored), self._weights(found.stray) * ~found.edited)
             pictures.append(picture)
         everywhere_HW = np.logical_or.reduce([found.region for found in regions])
         changed = round(outside_l1(source.array, target.array, everywhere_HW), 4)
@@ -100,13 +103,13 @@ class PasteBack(Map):
 
     def _regions(self, record: Record, states: Sequence[Image]) -> list[TurnRegion] | None:
         boxes = [
-            np.ones_like(mask_HW) if edit["op"] == "global" else dilate(mask_HW, self.config.grow_px)
-            for mask_HW, edit in zip(record["masks"][1:], record["edits"], strict=True)
+            np.ones_like(mask_HW) if _is_global(record, number) else dilate(mask_HW, self.config.grow_px)
+            for number, mask_HW in enumerate(record["masks"][1:])
         ]
         if self.config.strays == "kept":
             return plain_regions(boxes)
-        changes = [cached_pixel_map.map(before.array, after.array) for before, after in pairwise(states)]
-        return turn_regions(boxes, changes, _places(record), grow=self.config.grow_px)
+        changes = [_change(record, number, *pair) for number, pair in enumerate(pairwise(states))]
+        return turn_regions(boxes, changes, grow=self.config.grow_px)
 
     def _weights(self, region_HW: Mask) -> Floats:
         """How much of the edited picture each pixel takes: 1 in the region, 0 where feathers end and beyond."""
@@ -125,16 +128,20 @@ def _mixed(source: Image, picture: Image, weights_HW: Floats) -> Image:
     return Image.of(mixed.clip(0, 255).astype(np.uint8))
 
 
-def _places(record: Record) -> list[int]:
-    """In how many places each turn edits; 0 for the whole picture."""
-    first = record.get("first_turn") or 0
-    parts = {row["turn"]: row["parts"] for row in record.get("session_turns") or ()}
-    return [
-        0 if edit["op"] == "global" else most_places(parts.get(turn) or ())
-        for turn, edit in enumerate(record["edits"], first)
-    ]
+def _parts(record: Record, number: int) -> Sequence[Mapping[str, Any]]:
+    """What the words of a window's turn say, counted from 0; () if that is not known."""
+    turn = (record.get("first_turn") or 0) + number
+    return next((row["parts"] for row in record.get("session_turns") or () if row["turn"] == turn), ()) or ()
 
 
-def _in_tone(picture: Image, before: Image, after: Image, seen_HW: Mask) -> Image | None:
-    toned_HWC = in_tone(picture.array, before.array, after.array, seen_HW)
-    return None if toned_HWC is None else Image.of(toned_HWC)
+def _is_global(record: Record, number: int) -> bool:
+    return is_global_edit(op=record["edits"][number]["op"], scope=None, parts=_parts(record, number))
+
+
+def _change(record: Record, number: int, before: Image, after: Image) -> TurnChange:
+    """What a turn changed, by the maps of its pictures, and by its words in how many places."""
+    if _is_global(record, number):
+        change = global_change(before.array, after.array)
+        return TurnChange(EditParts([], change.strays), change.mirrored)
+    change_HW = cached_pixel_map.map(before.array, after.array)
+    return TurnChange(edit_parts(change_HW, places=most_places(_parts(record, number))))

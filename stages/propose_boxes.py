@@ -19,13 +19,14 @@ class ProposeBoxes(AsyncMap):
     picture that `op` asks for: what was added in the target, what was removed in the source, anything else in both.
     The map's own box, the rectangle with the largest sum of change less 0.15 a place, can be added to those of any
     proposer; it is told apart by `by: change_map`. Boxes are in pixels of the source. Nothing is rejected: `select_box`
-    judges them. For a global edit nothing is proposed, as its box is the frame.
+    judges them. For a global edit nothing is proposed, as its box is the
+    frame; an order for later turns is none.
     """
 
     reads = ("source", "target")
-    optional = ("op", "object", "renamed_to", "scope")
+    optional = ("op", "object", "renamed_to", "scope", "parts")
     writes = ("box_candidates",)
-    version = 2
+    version = 3
     remote = False
 
     class Config(StageConfig):
@@ -49,7 +50,7 @@ class ProposeBoxes(AsyncMap):
 
     async def process_one(self, record: Record) -> Answer:
         """Propose the boxes of one edit."""
-        if is_global_edit(op=record.get("op"), scope=record.get("scope")):
+        if is_global_edit(op=record.get("op"), scope=record.get("scope"), parts=record.get("parts") or ()):
             return {"box_candidates": []}
         words = {name: record.get(name) or "" for name in ("object", "renamed_to")}
         pair = EditedPair(record["source"], record["target"], op=record.get("op") or "unknown", **words)

@@ -51,7 +51,7 @@ class SelectBox(Map):
     optional = ("op", "scope", "parts")
     writes = ("box", "box_score", "box_terms")
     rejects = ("unchanged", "no_box", "too_large", "unsure")
-    version = 2
+    version = 3
 
     class Config(StageConfig):
         """Which rule, and what it compares."""
@@ -97,14 +97,15 @@ class SelectBox(Map):
         source, target, size = record["source"].array, record["target"].array, record["source"].size
         pixels_HW = cached_pixel_map.map(source, target)
         unchanged, corrects = is_unchanged(pixels_HW), self.config.rule == "corrected"
-        if is_global_edit(op=record.get("op"), scope=record.get("scope")):
+        op, scope, parts = (record.get(name) for name in ("op", "scope", "parts"))
+        if is_global_edit(op=op, scope=scope, parts=parts or ()):
             if unchanged and is_untouched(source, target):
                 return Reject("unchanged", "source and target show the same")
             return {"box": (0.0, 0.0, *map(float, size)), "box_score": 0.0, "box_terms": []}
         if unchanged:
             return Reject("unchanged", "nothing differs beyond what noise and a codec do")
         share = self.config.max_share if corrects else self.config.largest_share
-        places = most_places(record.get("parts") or ()) if corrects else 1
+        places = most_places(parts or ()) if corrects else 1
         own, others = edit_parts(pixels_HW, places=places) if corrects else EditParts([], [])
         candidates = [*record["box_candidates"]]
         if others and any(each["by"] == OWN_BOX for each in candidates):
@@ -122,8 +123,7 @@ class SelectBox(Map):
         change_HW = without_parts(change_HW, others)
         for row, terms in zip(sound, self._terms(record, boxes, change_HW), strict=True):
             row |= terms | {"score": terms[self.config.rule]}
-        best = best_box([row["score"] for row in sound], boxes)
-        box = boxes[best]
+        box = boxes[best := best_box([row["score"] for row in sound], boxes)]
         if len(own) > 1:
             box = box_around_parts(change_HW, boxes, own, size=size, weights=WEIGHTS[self.config.map])
         # Of several places the first one cannot hold all of the change, so that its score is low.

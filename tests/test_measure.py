@@ -252,6 +252,29 @@ def test_a_sample_is_wrong_in_the_respect_in_which_it_was_spoilt() -> None:
     assert faults(sample._replace(source=grey, target=worn), strays) == ()
 
 
+def test_what_damage_edits_elsewhere_counts_in_windows_with_a_change_of_the_whole_picture_too() -> None:
+    for seed in range(9):
+        rendered = render_session(of_plot("global_colour", seed=seed, damage="elsewhere", strength=2.0))
+        session = TrueSession("world/0", rendered)
+        number = next((turn for turn in range(1, 5) if rendered[turn - 1].tones), 0)
+        assert number
+        window = WindowName("world/0", number, number)
+        stray_HW = session.stray(window)
+        assert 0.002 < stray_HW.mean() < 0.02
+        source, target = (picture.array for picture in session.pictures(window))
+        clean = session.retoned(window, source)
+        # Strays of earlier turns change their tone likewise; soft edges of things differ by rounding.
+        assert (np.abs(clean.astype(int) - target)[~stray_HW].max(-1) > 8).mean() < 0.003
+        frame = np.ones(stray_HW.shape, np.bool_)
+        edits = [{"op": "global", "object": "", "box": [0.0, 0.0, 256.0, 256.0]}]
+        view = LedgerView()
+        fields = {"parts": [{"op": "global", "object": "", "cues": []}], "op": "global"}
+        view.turns["world/0", number] = LedgerRow("combined", "", fields, {})
+        for shown, wrong in ((target, ("stray",)), (clean, ())):
+            sample = StoredEdits(edits, source, shown, frame)
+            assert window_case(session, window, view, sample, regions=Regions(4, 2.0)).wrong == wrong
+
+
 def test_the_yield_counts_right_candidates_alone_and_says_where_others_were_lost() -> None:
     cases = [
         WindowCase("a", True, True, (), ""),

@@ -7,11 +7,9 @@ places of similar texture: a change is what exceeds that.
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
+import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,8 +19,8 @@ from datagen.imaging.alignment import UNMOVED, Alignment, estimate_alignment
 from datagen.imaging.box_rule import MapKind
 from datagen.imaging.geometry import resize
 from datagen.imaging.image import Mask, Pixels
+from datagen.imaging.recent_values import RecentValues, picture_key
 
-T = TypeVar("T")
 Floats = NDArray[np.float32]
 """Pictures HWC or maps HW."""
 
@@ -34,10 +32,6 @@ _AGREEING = 0.7
 """Share of the pixels that a round fits: an edit of up to 0.3 of the frame does not disturb it."""
 _GAINS = (0.7, 1.4)
 """Least and largest contrast that counts as drift of colour."""
-_TONES = (0.0, 4.0)
-"""Least and largest contrast of a change of tone that was asked for."""
-_TONED = 4.0
-"""Largest mean difference that lines may leave of a change of tone, in grey levels, where they fit best."""
 _FLAT = 2.0
 """Standard deviation in grey levels below which a channel has no contrast to fit; its median is shifted alone."""
 _LEAST_OUTSIDE = 0.01
@@ -108,25 +102,33 @@ class ComparablePair(NamedTuple):
 
 def comparable_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
     """Bring a pair to one size (long side at most 256), position and colour. Pictures HWC uint8 RGB of any sizes."""
+    pair = resized_pair(source_HWC, target_HWC)
+    still = pair._replace(target=along_lines(pair.target, colour_lines(pair)))
+    return still if edges_agree(still) else equally_sharp(registered(pair, source_HWC, target_HWC))
+
+
+def resized_pair(source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
+    """A pair at the size of comparison, not registered, in its own colours."""
     height, width = source_HWC.shape[:2]
     ratio = min(1.0, LONG_SIDE / max(height, width))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     source, target = resize(source_HWC, size).astype(np.float32), resize(target_HWC, size).astype(np.float32)
-    pair = ComparablePair(source, target, np.ones(source.shape[:2], np.bool_))
-    still = pair._replace(target=along_lines(pair.target, colour_lines(pair)))
-    if _edges_agree(still):
-        return still
+    return ComparablePair(source, target, np.ones(source.shape[:2], np.bool_))
+
+
+def registered(pair: ComparablePair, source_HWC: Pixels, target_HWC: Pixels) -> ComparablePair:
+    """A `resized_pair` with the target registered on the source, as the pictures themselves say."""
     movement = estimate_alignment(source_HWC, target_HWC)
     if movement == UNMOVED:
-        return _equally_sharp(pair)
+        return pair
+    ratio = min(1.0, LONG_SIDE / max(source_HWC.shape[:2]))
     movement = movement._replace(x=movement.x * ratio, y=movement.y * ratio)
     # Only a place that bilinear interpolation takes from inside the target alone has been seen.
-    seen_HW = _moved_back(np.ones_like(source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
-    pair = ComparablePair(source, _moved_back(target, movement, border=cv2.BORDER_REPLICATE), seen_HW)
-    return _equally_sharp(pair)
+    seen_HW = _moved_back(np.ones_like(pair.source), movement, border=cv2.BORDER_CONSTANT)[..., 0] > 0.999
+    return pair._replace(target=_moved_back(pair.target, movement, border=cv2.BORDER_REPLICATE), seen=seen_HW)
 
 
-def _equally_sharp(pair: ComparablePair) -> ComparablePair:
+def equally_sharp(pair: ComparablePair) -> ComparablePair:
     """The pair with the sharper of the two pictures blurred like the other one, and the target in the source's colours.
 
     Of the blurs of `_BLURS` that is taken which brings the places with the sharpest edges closest to each other, if it
@@ -158,14 +160,19 @@ def _equally_sharp(pair: ComparablePair) -> ComparablePair:
 
 def _apart(pair: ComparablePair, where_HW: Mask) -> float:
     """How far the pictures are apart in those places of a mask where they agree best, in grey levels."""
-    difference = np.abs(pair.source - pair.target)[where_HW].max(1)
+    difference = largest_channel(np.abs(pair.source - pair.target)[where_HW])
     return float(np.sort(difference)[: max(1, round(_AGREEING * difference.size))].mean())
 
 
-def _edges_agree(pair: ComparablePair) -> bool:
+def largest_channel(picture: Floats) -> Floats:
+    """The largest channel of each pixel, channels last: numpy's `max` over so short an axis takes ten times as long."""
+    return functools.reduce(np.maximum, np.moveaxis(picture, -1, 0))
+
+
+def edges_agree(pair: ComparablePair) -> bool:
     """Whether the sharpest fifth of the source's edges has a counterpart in place, so that nothing can have moved."""
     sharp_HW = _sharpest(pair.source)
-    return bool(np.median(np.abs(pair.source - pair.target).max(2)[sharp_HW]) <= _STILL)
+    return bool(np.median(largest_channel(np.abs(pair.source - pair.target)[sharp_HW])) <= _STILL)
 
 
 def _sharpest(picture_HWC: Floats) -> Mask:
@@ -188,11 +195,11 @@ def _moved_back(picture_HWC: Floats, movement: Alignment, *, border: int) -> Flo
     return np.asarray(cv2.warpAffine(picture_HWC, matrix, (width, height), flags=flags, borderMode=border), np.float32)
 
 
-def colour_lines(pair: ComparablePair, *, gains: tuple[float, float] = _GAINS) -> list[tuple[float, float]]:
+def colour_lines(pair: ComparablePair) -> list[tuple[float, float]]:
     """For each channel the line (a, b) with which a·t + b brings the target closest to the source where they agree.
 
     Least squares, trimmed: each of four rounds fits the 70 % of the seen pixels that agreed best in the round before.
-    `gains` are the least and the largest a. (1, 0) if no pixel is seen.
+    (1, 0) if no pixel is seen.
     """
     source_HWC, target_HWC, agree_HW = pair
     lines = [(1.0, 0.0)] * target_HWC.shape[2]
@@ -200,10 +207,10 @@ def colour_lines(pair: ComparablePair, *, gains: tuple[float, float] = _GAINS) -
         if not agree_HW.any():
             break
         lines = [
-            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW], gains)
+            _line(target_HWC[..., channel][agree_HW], source_HWC[..., channel][agree_HW])
             for channel in range(len(lines))
         ]
-        difference_HW = np.abs(along_lines(target_HWC, lines) - source_HWC).max(2)
+        difference_HW = largest_channel(np.abs(along_lines(target_HWC, lines) - source_HWC))
         agree_HW = pair.seen & (difference_HW <= np.quantile(difference_HW[pair.seen], _AGREEING))
     return lines
 
@@ -226,17 +233,6 @@ def without_drift(source_HWC: Pixels, target_HWC: Pixels, outside_HW: Mask) -> P
     return _along(target_HWC, colour_lines(_reduced(source_HWC, target_HWC, outside_HW)))
 
 
-def in_tone(picture_HWC: Pixels, source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> Pixels | None:
-    """A picture after the change of tone that made the target of the source; all of one size.
-
-    The change is fitted on reduced pictures where `seen_HW` is true. None if no line for each channel explains it.
-    """
-    pair = _reduced(target_HWC, source_HWC, seen_HW)
-    lines = colour_lines(pair, gains=_TONES)
-    fitted = pair._replace(target=along_lines(pair.target, lines).clip(0, 255))
-    return _along(picture_HWC, lines) if seen_HW.any() and _apart(fitted, pair.seen) <= _TONED else None
-
-
 def _reduced(source_HWC: Pixels, target_HWC: Pixels, seen_HW: Mask) -> ComparablePair:
     height, width = seen_HW.shape
     scale = min(1.0, _DRIFT_SIDE / max(width, height))
@@ -250,10 +246,10 @@ def _along(picture_HWC: Pixels, lines: Sequence[tuple[float, float]]) -> Pixels:
     return np.rint(along_lines(picture_HWC.astype(np.float32), lines)).clip(0, 255).astype(np.uint8)
 
 
-def _line(x: Floats, y: Floats, gains: tuple[float, float]) -> tuple[float, float]:
+def _line(x: Floats, y: Floats) -> tuple[float, float]:
     if x.std() < _FLAT:
         return 1.0, float(np.median(y - x))
-    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *gains))
+    gain = float(np.clip(np.cov(x, y, bias=True)[0, 1] / x.var(dtype=np.float64), *_GAINS))
     return gain, float(y.mean(dtype=np.float64) - gain * x.mean(dtype=np.float64))
 
 
@@ -274,7 +270,7 @@ def _smoothed(picture_HWC: Floats) -> Floats:
 def _beyond_range(one: Floats, other: Floats) -> Floats:
     near = np.ones((3, 3), np.uint8)
     beyond = np.maximum(cv2.erode(other, near) - one, one - cv2.dilate(other, near))
-    return np.asarray(np.maximum(beyond, 0).max(2), np.float32)
+    return np.maximum(largest_channel(beyond), np.float32(0))
 
 
 def _enclosed(pair: ComparablePair) -> Floats:
@@ -286,7 +282,7 @@ def _enclosed(pair: ComparablePair) -> Floats:
     difference_HWC = _smoothed(pair.source) - _smoothed(pair.target)
     # A Sobel operator of size 3 weighs by 8 in sum; divided by it, a step is in grey levels a pixel.
     across, down = (cv2.Sobel(difference_HWC, cv2.CV_32F, *axes) / 8 for axes in ((1, 0), (0, 1)))
-    step_HW = np.hypot(across, down).max(2) * pair.seen
+    step_HW = largest_channel(np.hypot(across, down)) * pair.seen
     floor = _usual(step_HW, floor=_SHARP, deviations=_SHARP_DEVIATIONS)
     sharp_HW = np.clip((step_HW - floor) / floor, 0, 1)
     sides = (
@@ -339,55 +335,33 @@ def is_untouched(source_HWC: Pixels, target_HWC: Pixels) -> bool:
         cv2.resize(picture, side, interpolation=cv2.INTER_AREA).astype(np.float32)
         for picture in (source_HWC, target_HWC)
     )
-    return bool(np.abs(one - other).max(2).mean() <= _NOISE)
+    return bool(largest_channel(np.abs(one - other)).mean() <= _NOISE)
 
 
 class PixelMapCache:
     """Remembers the pixel maps of the last pairs, by the pictures' content. Threads may share it."""
 
     def __init__(self, size: int = _CACHED, *, pairs: int = _CACHED_PAIRS) -> None:
-        self._size, self._most_pairs = size, pairs
-        self._maps: OrderedDict[bytes, Floats] = OrderedDict()
-        self._pairs: OrderedDict[bytes, ComparablePair] = OrderedDict()
-        self._lock = threading.Lock()
+        self._maps = RecentValues[Floats](size)
+        self._pairs = RecentValues[ComparablePair](pairs)
 
     def __call__(self, source_HWC: Pixels, target_HWC: Pixels) -> tuple[ComparablePair, Floats]:
         """The comparable pair and its `pixel_map`; both are read-only. Few pairs are remembered, as they are large."""
-        key = _key(source_HWC, target_HWC)
-        with self._lock:
-            pair, change_HW = self._pairs.get(key), self._maps.get(key)
+        key = picture_key(source_HWC) + picture_key(target_HWC)
+        pair, change_HW = self._pairs.get(key), self._maps.get(key)
         if pair is None or change_HW is None:
             pair = comparable_pair(source_HWC, target_HWC)
             change_HW = pixel_map(pair)
             for array in (*pair, change_HW):
                 array.setflags(write=False)
-        with self._lock:
-            _remember(self._pairs, key, pair, self._most_pairs)
-            _remember(self._maps, key, change_HW, self._size)
+        self._pairs.put(key, pair)
+        self._maps.put(key, change_HW)
         return pair, change_HW
 
     def map(self, source_HWC: Pixels, target_HWC: Pixels) -> Floats:
         """The `pixel_map` of a pair alone, read-only."""
-        key = _key(source_HWC, target_HWC)
-        with self._lock:
-            change_HW = self._maps.get(key)
-            if change_HW is not None:
-                self._maps.move_to_end(key)
+        change_HW = self._maps.get(picture_key(source_HWC) + picture_key(target_HWC))
         return self(source_HWC, target_HWC)[1] if change_HW is None else change_HW
-
-
-def _key(source_HWC: Pixels, target_HWC: Pixels) -> bytes:
-    return b"".join(
-        hashlib.sha256(repr(picture.shape).encode() + np.ascontiguousarray(picture).tobytes()).digest()
-        for picture in (source_HWC, target_HWC)
-    )
-
-
-def _remember(cache: OrderedDict[bytes, T], key: bytes, value: T, most: int) -> None:
-    cache[key] = value
-    cache.move_to_end(key)
-    while len(cache) > most:
-        cache.popitem(last=False)
 
 
 cached_pixel_map = PixelMapCache()

@@ -10,14 +10,21 @@ import numpy as np
 
 from datagen.imaging.geometry import dilate
 from datagen.imaging.image import Mask
-from datagen.imaging.map_boxes import ChangePart, EditParts, Floats, edit_parts
+from datagen.imaging.map_boxes import ChangePart, EditParts
 
-_MOST_LOCAL = 0.05
-"""Largest mean of the map of a global edit in which parts that changed besides can be told."""
 _EDGE = 2
 """By how many pixels the map of a change may be wider than the change, at least on small pictures."""
 _COVERED = 0.02
 """Largest share that an edit may leave uncovered of what an earlier turn changed elsewhere."""
+
+
+class TurnChange(NamedTuple):
+    """What one turn changed, by pixels."""
+
+    parts: EditParts
+    """Its edit's, none of an edit of the whole picture, and what changed besides."""
+    mirrored: bool = False
+    """Whether it exchanged left and right of the whole picture."""
 
 
 class TurnRegion(NamedTuple):
@@ -37,20 +44,18 @@ def plain_regions(boxes: Sequence[Mask]) -> list[TurnRegion]:
     return [TurnRegion(box_HW, nothing_HW, nothing_HW) for box_HW in boxes]
 
 
-def turn_regions(
-    boxes: Sequence[Mask], changes: Sequence[Floats], places: Sequence[int], *, grow: int
-) -> list[TurnRegion] | None:
-    """The region of each turn, of its box (HW), the map of its change, and the number of places that it edits.
+def turn_regions(boxes: Sequence[Mask], changes: Sequence[TurnChange], *, grow: int) -> list[TurnRegion] | None:
+    """The region of each turn, of its box (HW) and what it changed.
 
-    A turn of 0 places edits the whole picture. One of several has no region between those that the map shows. What it
-    changed elsewhere is grown by `grow` pixels. None if a turn edits a part of what an earlier one changed elsewhere.
+    A turn that edits several places has no region between those that the map shows. What it changed elsewhere is grown
+    by `grow` pixels. None if a turn edits a part of what an earlier one changed elsewhere.
     """
     found: list[Mask] = []
     regions: list[TurnRegion] = []
-    for box_HW, change_HW, number in zip(boxes, changes, places, strict=True):
-        # A change of tone that no line for each channel explains, as to shades of grey, hides all else.
-        hides = not number and float(change_HW.mean()) > _MOST_LOCAL
-        own, others = EditParts([], []) if hides else edit_parts(change_HW, places=number)
+    for box_HW, change in zip(boxes, changes, strict=True):
+        own, others = change.parts
+        if change.mirrored:
+            found = [stray_HW[:, ::-1] for stray_HW in found]
         edited_HW = _mask_of([part.mask for part in own], box_HW.shape)
         if any(_is_cut(stray_HW, edited_HW) for stray_HW in found):
             return None

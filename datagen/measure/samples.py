@@ -28,8 +28,9 @@ RESPECTS = ("words", "boxes", "conflicts", "outside", "shown", "stray", "moved")
 - `conflicts`: no relation of the turns makes the window unfit to be one edit.
 - `outside`: outside the regions of the edits the target equals the source to the pixel.
 - `shown`: the target shows 95 % of the pixels that the turns edited and that can be seen, as the last of the turns that
-  edited them left them, but for what a fit of colours changes.
-- `stray`: the target shows less than 5 % of what damage edited elsewhere.
+  edited them left them, but for what a fit of colours changes and for what damage edited elsewhere.
+- `stray`: the target shows less than 5 % of what damage edited elsewhere: there it is nearer to the source, after the
+  turns' changes of the whole picture, than to the damaged picture.
 - `moved`: damage has not moved the target by more than the filter of alignment allows, where there is one.
 """
 _SHOWN = 0.95
@@ -173,7 +174,7 @@ def _is_shown(session: TrueSession, window: WindowName, sample: StoredEdits) -> 
         mask_HW = session.mask(turn)
         edited_HW |= mask_HW
         left_HWC[mask_HW] = session.turns[turn - 1].target.array[mask_HW]
-    seen_HW = edited_HW & (_apart(before, left_HWC) > _SEEN)
+    seen_HW = edited_HW & ~session.stray(window) & (_apart(before, left_HWC) > _SEEN)
     if not seen_HW.any():
         return True
     kept_HW = (sample.target == sample.source).all(axis=-1)
@@ -187,14 +188,14 @@ def _apart(one: Pixels, other: Pixels) -> NDArray[np.int16]:
 
 
 def _shows_stray(session: TrueSession, window: WindowName, sample: StoredEdits) -> bool:
-    stray_HW = session.stray(window) & ~session.edited(window)
+    stray_HW = session.stray(window)
     if not stray_HW.any() or sample.source.shape != sample.target.shape:
         return False
     _, after = session.pictures(window)
     if after.array.shape != sample.target.shape:
         return False
     # Drift and noise are not what was edited elsewhere: a target that shows it is nearer to the picture that has it.
-    changed_HW = _apart(sample.target, sample.source)
+    changed_HW = _apart(sample.target, session.retoned(window, sample.source))
     shown_HW = (changed_HW > _SEEN) & (_apart(sample.target, after.array) < changed_HW)
     return bool(shown_HW[stray_HW].mean() >= _STRAY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -11,9 +12,10 @@ import numpy as np
 
 from datagen.core.errors import DatagenError
 from datagen.core.fields import Box
-from datagen.imaging.geometry import decode_rle
-from datagen.imaging.image import Image, Mask
+from datagen.imaging.geometry import decode_rle, dilate
+from datagen.imaging.image import Image, Mask, Pixels
 from datagen.sources.base import SourceRow
+from datagen.worlds.colours import tone
 from datagen.worlds.conflicts import TurnRelation, window_conflicts
 from datagen.worlds.session import RenderedTurn, render_session
 from datagen.worlds.specification import WorldSpecification
@@ -92,9 +94,34 @@ class TrueSession:
         return np.asarray(np.logical_or.reduce(masks), np.bool_)
 
     def stray(self, window: WindowName) -> Mask:
-        """What damage edits elsewhere in the window's turns, HW."""
-        after_HW = self.turns[window.last - 1].stray
-        return after_HW & ~self.turns[window.first - 2].stray if window.first > 1 else after_HW
+        """What damage edits elsewhere in the window's turns, HW, but for the things that they edit."""
+        found_HW, things_HW = np.zeros_like(self.turns[0].stray), np.zeros_like(self.turns[0].stray)
+        for turn in range(window.first, window.last + 1):
+            found_HW, things_HW = self._as_after(turn, found_HW), self._as_after(turn, things_HW)
+            found_HW = found_HW | self._new_stray(turn)
+            if self.is_local(turn):
+                things_HW = things_HW | self.mask(turn)
+        return found_HW & ~things_HW
+
+    def _new_stray(self, turn: int) -> Mask:
+        """What damage edits elsewhere in a turn, HW; masks that moved have moved by whole pixels."""
+        after_HW = self.turns[turn - 1].stray
+        if turn == 1:
+            return after_HW
+        far = math.ceil(self.shift(WindowName(self.name, turn, turn)))
+        return after_HW & ~dilate(self._as_after(turn, self.turns[turn - 2].stray), far)
+
+    def _as_after(self, turn: int, mask_HW: Mask) -> Mask:
+        return mask_HW[:, ::-1] if self.turns[turn - 1].is_flip else mask_HW
+
+    def retoned(self, window: WindowName, picture_HWC: Pixels) -> Pixels:
+        """A picture after what the window's turns do to the whole picture: their changes of tone, and flips."""
+        for turn in self.turns[window.first - 1 : window.last]:
+            for name in turn.tones:
+                picture_HWC = tone(picture_HWC, name)
+            if turn.is_flip:
+                picture_HWC = np.ascontiguousarray(picture_HWC[:, ::-1])
+        return picture_HWC
 
 
 def true_sessions(rows: Iterable[SourceRow]) -> Iterator[TrueSession]:

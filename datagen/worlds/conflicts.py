@@ -57,6 +57,11 @@ class TurnFacts:
         """Whether it mirrored the picture."""
         return self.before.background.mirrored != self.after.background.mirrored
 
+    @property
+    def tones(self) -> tuple[str, ...]:
+        """The changes of tone that it made to the whole picture."""
+        return self.after.background.tones[len(self.before.background.tones) :]
+
 
 class TurnRelation(NamedTuple):
     """What stands between two turns; `first` is 0 if the later one refers to a turn that never was."""

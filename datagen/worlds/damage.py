@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import cv2
@@ -19,7 +20,7 @@ from PIL import Image as Pillow
 
 from datagen.imaging.geometry import mask_bounds
 from datagen.imaging.image import Mask, Pixels
-from datagen.worlds.colours import COLOURS, tint
+from datagen.worlds.colours import COLOURS, tint, tone
 from datagen.worlds.draws import NOISE_DEVIATION, Draws
 
 DamageKind = Literal["none", "drift", "shift", "grain", "halo", "blur", "elsewhere", "all"]
@@ -76,6 +77,14 @@ class DamagedSession:
             self._halo_HWC = self._halo_HWC[:, ::-1].copy()
         if self._patches:
             self._patches = self._patches[0][:, ::-1].copy(), self._patches[1][:, ::-1].copy()
+
+    def change_tone(self, names: Sequence[str]) -> None:
+        """Change the tone of what edits elsewhere have left, as a turn does with the whole picture."""
+        if self._patches:
+            pixels_HWC, place_HW = self._patches
+            for name in names:
+                pixels_HWC = tone(pixels_HWC, name)
+            self._patches = pixels_HWC, place_HW
 
     def _does(self, kind: DamageKind) -> bool:
         return self._kind in (kind, "all")

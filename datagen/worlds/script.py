@@ -418,6 +418,8 @@ class Script:
         known = TurnFacts(self._scene, after, place=place if "place" in slots else "", **(facts or {}))
         if "noun" in slots and "object" not in slots and of is not None:
             words = values["noun"]
+        if section == "again" and not slots & {"noun", "object"}:
+            words = "it"  # "Do that once more": a pronoun, which stands for no name
         self.turns.append(
             Turn(
                 known,

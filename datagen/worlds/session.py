@@ -54,6 +54,8 @@ class RenderedTurn(NamedTuple):
     """What damage has edited elsewhere in the target so far, this turn and those before it."""
     is_flip: bool
     """Whether the turn mirrored the picture."""
+    tones: tuple[str, ...]
+    """The changes of tone, of `colours.TONES`, that the turn made to the whole picture."""
 
 
 @lru_cache(maxsize=4)
@@ -95,11 +97,14 @@ def render_session(specification: WorldSpecification) -> tuple[RenderedTurn, ...
         truth["contrast"] = round(float(change_HW.sum()) / max(int(mask_HW.sum()), 1), 2)
         if turn.facts.is_flip:
             damage.flip()
+        damage.change_tone(turn.facts.tones)
         # Of a change of the whole picture no part is painted anew.
         place_HW = mask_HW if turn.label else np.zeros_like(mask_HW)
         after = Image.of(damage.apply(clean[number], place_HW))
         stray_HW = _moved(damage.stray(mask_HW.shape), damage.shift)
-        rendered.append(RenderedTurn(before, after, turn.text, truth, damage.shift, stray_HW, turn.facts.is_flip))
+        rendered.append(
+            RenderedTurn(before, after, turn.text, truth, damage.shift, stray_HW, turn.facts.is_flip, turn.facts.tones)
+        )
         before = after
     return tuple(rendered)
 

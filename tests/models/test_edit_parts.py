@@ -131,6 +131,10 @@ def test_a_pronoun_without_a_noun_names_nothing() -> None:
         ("remove one of the apples", (), ("one_of",)),
         ("flip the image horizontally", (), ("geometric",)),
         ("swap left and right", (), ("geometric",)),
+        ("Exchange the left side of the picture with the right side.", (), ("geometric",)),
+        ("Laterally invert the picture.", (), ("geometric",)),
+        ("Left should become right.", (), ("geometric",)),
+        ("The picture is the wrong way round, switch its sides.", (), ("geometric",)),
         ("from now on, make everything green", (), ("standing",)),
         ("make all later edits green", (), ("standing",)),
         ("everything you add from here should be green", (), ("standing",)),
@@ -195,6 +199,9 @@ def test_names_of_one_thing() -> None:
     assert contradicts("red star", "blue star")
     assert contradicts("big star", "small star")
     assert not may_be_same("star", "ring")
+    assert may_be_same("yellow dot", "yellow disc")
+    assert may_be_same("pink round band", "pink hoop")
+    assert not may_be_same("rubber band", "ring")
     assert kind_of("cup of tea") == kind_of("mugs")
     assert [singularize(word) for word in ("wolves", "glasses", "men", "feet", "berries", "bus")] == [
         "wolf", "glass", "man", "foot", "berry", "bus",

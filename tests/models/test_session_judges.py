@@ -124,6 +124,30 @@ def test_a_turn_that_restores_a_state_is_an_undo_whatever_it_says() -> None:
     assert judged(*texts, states=[*states[:3], Image.of(ball(with_square, LEFT, "blue"))]) == {(1, 3, "same_object")}
 
 
+def test_a_removal_takes_back_nothing_but_an_addition() -> None:
+    states = [Image.of(picture) for picture in (ground(), square(ground(), LEFT, "red"), ground())]
+    assert judged(("add a red square", LEFT), ("remove the square", LEFT), states=states) == {(1, 2, "undo")}
+    given = [("replace the stone with a red square", LEFT), ("remove the square", LEFT)]
+    assert judged(*given, states=states) == {(1, 2, "same_object")}
+
+
+def test_a_moved_thing_is_in_its_two_places_and_not_between_them() -> None:
+    start, end = (4, 4, 20, 20), (72, 50, 88, 66)
+    around = (4, 4, 88, 66)
+    first = square(square(ground(), start, "red"), (70, 6, 86, 22), "blue")
+    moved = square(square(ground(), end, "red"), (70, 6, 86, 22), "blue")
+    move = ("move the red square to the bottom right", around)
+    states = [Image.of(each) for each in (first, moved, square(moved, end, "green"))]
+    assert judged(move, ("replace the crate with a green disc", end), states=states) == {(1, 2, "same_object")}
+    exchanged = square(square(ground(), end, "red"), start, "blue")
+    states = [Image.of(each) for each in (first, moved, exchanged)]
+    assert judged(move, ("move the blue crate to the top left", (4, 4, 86, 22)), states=states) == set()
+    swapped = square(square(ground(), end, "red"), (4, 50, 20, 66), "blue")
+    states = [Image.of(each) for each in (first, moved, swapped)]
+    other = ("move the blue square to the bottom left", (4, 6, 86, 66))
+    assert judged(move, other, states=states) == set(), "both boxes are nearly the same"
+
+
 def test_a_global_edit_that_is_taken_back_is_an_undo() -> None:
     first = ground()
     states = [Image.of(picture) for picture in (first, brighter(first), first)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,10 @@ from rings import example_count
 
 from datagen.core.record import Record
 from datagen.core.stage import Answer, Reject
-from datagen.imaging.alignment import UNMOVED, estimate_alignment
+from datagen.imaging import alignment
+from datagen.imaging.alignment import UNMOVED, Alignment, estimate_alignment
 from datagen.imaging.image import Image, Pixels
+from datagen.imaging.recent_values import RecentValues
 from stages.filter_alignment import FilterAlignment
 
 PICTURES = st.sampled_from(NAMES)
@@ -102,3 +106,61 @@ def test_what_cannot_be_told_counts_as_unmoved(name: str) -> None:
         assert estimate_alignment(picture, target) == UNMOVED
     assert estimate_alignment(grey, grey) == UNMOVED
     assert estimate_alignment(grey[:8, :8], picture[:8, :8]) == UNMOVED
+
+
+def test_a_shift_by_more_than_a_fifth_of_the_frame_has_to_explain_more() -> None:
+    picture = photograph("astronaut")
+    found = estimate_alignment(picture, np.roll(picture, 100, axis=1))
+    assert (found.x, found.y) == pytest.approx((100, 0), abs=1)
+    far, near = Alignment(100.0, 0.0, 1.0), Alignment(20.0, 0.0, 1.0)
+    accepted = [
+        [alignment._is_accepted(guess, found, unmoved=0.38, side=256) for found in (0.39, 0.42, 0.5)]
+        for guess in (far, near)
+    ]
+    assert accepted == [[False, False, True], [False, True, True]]
+
+
+STATES = [moved(photograph("rocket"), x=2.5 * step, y=-step) for step in range(3)]
+"""The pictures of a session whose turns move the picture."""
+
+
+def estimated_alone(pair: tuple[int, int]) -> Alignment:
+    """The estimate of a pair with nothing remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alignment, "_views", RecentValues[Any](2))
+        return estimate_alignment(STATES[pair[0]], STATES[pair[1]])
+
+
+@settings(max_examples=example_count(6), deadline=None)
+@given(pairs=st.lists(st.tuples(*[st.integers(0, 2)] * 2), min_size=1, max_size=4))
+def test_what_is_remembered_of_a_picture_changes_no_estimate(pairs: list[tuple[int, int]]) -> None:
+    for pair in pairs:
+        assert estimate_alignment(STATES[pair[0]], STATES[pair[1]].copy()) == estimated_alone(pair)
+
+
+def test_a_picture_is_analysed_once_for_all_its_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed: list[Pixels] = []
+    grey_of = alignment._grey
+
+    def counted(picture_HWC: Pixels, size: tuple[int, int]) -> alignment.Grey:
+        analysed.append(picture_HWC)
+        return grey_of(picture_HWC, size)
+
+    monkeypatch.setattr(alignment, "_grey", counted)
+    monkeypatch.setattr(alignment, "_views", RecentValues[Any](3))
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        assert estimate_alignment(STATES[one], STATES[other]) != UNMOVED
+    assert len(analysed) == len(STATES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_over_a_fine_texture_hides_no_small_shift(seed: int) -> None:
+    """As on starry ground or grass: blur and noise leave little that the edges of both pictures share."""
+    rng = np.random.default_rng(seed)
+    source = np.repeat(rng.normal(90, 40, (256, 256, 1)), 3, axis=2).clip(0, 255).astype(np.uint8)
+    soft = cv2.GaussianBlur(moved(source, x=-3.5, y=-4), (0, 0), 1.2)
+    target = jpeg((soft + rng.normal(0, 14, soft.shape)).clip(0, 255).astype(np.uint8), 30)
+    found = estimate_alignment(source, target)
+    assert (found.x, found.y) == pytest.approx((-3.5, -4), abs=1)
+    still = cv2.GaussianBlur(source, (0, 0), 1.2)
+    assert estimate_alignment(source, (still + rng.normal(0, 14, still.shape)).clip(0, 255).astype(np.uint8)) == UNMOVED

@@ -277,6 +277,17 @@ def test_the_box_of_a_global_edit_is_the_frame_unscored(fields: dict[str, str]) 
     assert proposed(target=darker, **fields) == []
 
 
+def test_an_order_for_later_turns_has_the_box_of_what_it_changed() -> None:
+    order, whole = part("global", cues=["standing"]), part("global")
+    candidates = proposed(op="global", parts=[order])
+    assert candidates
+    answer = selected(TRUTH, FRAME, op="global", parts=[order])
+    assert isinstance(answer, dict)
+    assert answer["box"] == TRUTH
+    assert selected(TRUTH, op="global", parts=[order, whole])["box"] == FRAME  # type: ignore[index]
+    assert proposed(op="global", parts=[order, whole]) == []
+
+
 @pytest.mark.parametrize("fields", [{"op": "global"}, {"op": "add"}, {"op": "add", "scope": "global"}])
 def test_a_pair_without_a_change_is_rejected(fields: dict[str, str]) -> None:
     for target in (SOURCE, jpeg(SOURCE, 92)):

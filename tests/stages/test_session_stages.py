@@ -17,6 +17,7 @@ from rings import example_count
 from datagen import Failed, Image, Record, Reject
 from datagen.core.fields import PLACEHOLDER
 from datagen.models.session_judges.base import KINDS
+from datagen.worlds.colours import tone
 from stages.filter_conflicts import FilterConflicts
 from stages.gather_turns import GatherTurns
 from stages.join_instructions import JoinInstructions
@@ -405,10 +406,38 @@ def test_a_change_of_tone_is_made_to_what_is_restored_as_well() -> None:
     frame = (0, 0, 96, 72)
     found = pasted_sessions(source, [one, brighter(one)], [LEFT, frame], ["add", "global"])["target"].array
     assert np.abs(found[inside].astype(int) - brighter(source)[inside]).max() <= 3
-    no_line = np.asarray(np.abs(2 * one.astype(int) - 255), np.uint8)
-    rejected = pasted_sessions(source, [one, no_line], [LEFT, frame], ["add", "global"])
+    striped = np.where((np.arange(96) // 4 % 2 == 0)[:, None], one, one // 3)
+    rejected = pasted_sessions(source, [one, striped], [LEFT, frame], ["add", "global"])
     assert isinstance(rejected, Reject)
     assert rejected.detail == "a turn changes the whole picture, and what was changed elsewhere"
+
+
+@pytest.mark.parametrize(
+    "change", [brighter, lambda picture: tone(picture, "greyscale"), lambda picture: picture[:, ::-1]]
+)
+def test_what_a_global_edit_changed_besides_is_taken_out(change: Any) -> None:
+    source = ball(ground(), LEFT, "red")
+    place = (40, 50, 52, 62)
+    wanted = np.ascontiguousarray(change(source))
+    two = square(wanted, place, "blue")
+    frame = (0, 0, 96, 72)
+    [left, taken_out] = (
+        pasted_sessions(source, [two], [frame], ["global"], strays=strays)["target"].array
+        for strays in ("kept", "restored")
+    )
+    assert (left == two).all()
+    assert np.abs(taken_out.astype(int) - wanted).max() <= 8
+
+
+def test_an_order_for_later_turns_is_no_edit_of_the_whole_picture() -> None:
+    source = ground()
+    edited, order = square(ball(source, LEFT, "red"), (60, 50, 72, 62), "yellow"), {**PART, "op": "global"}
+    for cues, whole in (([], True), (["standing"], False)):
+        rows = [{"turn": 0, "parts": [{**order, "cues": cues}]}]
+        fields = {"session_turns": rows, "first_turn": 0}
+        found = pasted(source, [edited], [LEFT], edits=[{"op": "global"}], fields=fields)["target"].array
+        assert (found[52:60, 62:70] == (edited if whole else source)[52:60, 62:70]).all()
+        assert (found[16:28, 14:28] == edited[16:28, 14:28]).all()
 
 
 def test_a_move_has_no_region_between_its_places() -> None:

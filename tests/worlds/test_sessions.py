@@ -236,6 +236,20 @@ def test_a_flip_and_an_edit_of_a_part_stand_in_order_whatever_their_words() -> N
     assert met > 24
 
 
+def test_an_addition_that_names_nothing_has_a_pronoun_for_its_object() -> None:
+    turns = [
+        (earlier, later)
+        for round in range(40)
+        for earlier, later in pairwise(write_session(of_plot("another", round=round)).turns)
+        if later.facts.follows and later.op == "add"
+    ]
+    unnamed = [(earlier, later) for earlier, later in turns if later.object == "it"]
+    assert 0 < len(unnamed) < len(turns)
+    for earlier, later in turns:
+        named = earlier.object.split()[-1] in later.text or later.object in later.text
+        assert named or later.object == "it"
+
+
 def test_a_pronoun_dangles_and_meets_the_turn_before() -> None:
     for round in range(12):
         assert {"dangling"} < sure(of_plot("pronoun", round=round)) <= {"dangling", "same_object", "undo"}

@@ -49,9 +49,15 @@ class BoxProposer(Protocol):
         ...
 
 
-def is_global_edit(*, op: str | None, scope: str | None) -> bool:
-    """Whether an edit changes the whole picture: as its `op` says, or its `scope` if the `op` is not known."""
-    return op == "global" or (op in (None, "", "unknown") and scope == "global")
+def is_global_edit(*, op: str | None, scope: str | None, parts: Sequence[Mapping[str, Any]] = ()) -> bool:
+    """Whether an edit changes the whole picture: as its `op` says, or its `scope` if the `op` is not known.
+
+    An order for later turns changes nothing itself: an edit whose `parts` (the field) have no other global one is not.
+    """
+    if op == "global":
+        whole = [part for part in parts if part["op"] == "global"]
+        return not whole or any("standing" not in part["cues"] for part in whole)
+    return op in (None, "", "unknown") and scope == "global"
 
 
 _PLACES = {"move": 2, "undo": 2}

@@ -119,10 +119,12 @@ GEOMETRIC = re.compile(
     r"|tilt(?:ed)?|reflect(?:ed|ion)?|flop(?:ped)?|stretch(?:ed)?"
     r"|resize[d]?|rescale[d]?|scale (?:up|down)|turn .*\b(?:\d+|ninety|around|sideways|left|right)|left (?:and|to|with"
     r"|for|becomes?) (?:the )?right|left[\s-]+(?:to[\s-]+)?right|right (?:and|to|with|for) (?:the )?left"
+    r"|(?:swap\w*|exchang\w+|switch\w*|transpos\w+) .*\b(?:sides|left side .*right side)|laterally"
     r"|horizontally|vertically|back to front|inverted left|sideways|other way (?:a?round|about)|vice versa"
     r"|opposite (?:way|direction|side)s?|backwards?|revers(?:e|ed|ing)"
-    r"|left (?:be|become|becomes|is|to be) (?:the |on the )?right|left .*\bright.*(?:around|vice|swap|trade|exchange"
-    r"|switch)|facing the other way)\b",
+    r"|left (?:be|become|becomes|is|to be|should become|must become)"
+    r" (?:the |on the )?right|left .*\bright.*(?:around|vice|swap|trade|exchange"
+    r"|switch)|fac(?:e|es|ing) the other way)\b",
     re.IGNORECASE,
 )
 """Edits of the whole picture that move what is in it."""

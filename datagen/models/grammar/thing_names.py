@@ -35,7 +35,7 @@ _SIZES = {
     **dict.fromkeys(word_set("small smaller little tiny miniature mini short"), "small"),
 }
 _KINDS = (
-    "ball sphere orb globe circle disc disk", "box cube square block", "ring hoop donut doughnut torus annulus",
+    "ball sphere orb globe circle disc disk dot", "box cube square block", "ring hoop donut doughnut torus annulus",
     "cross plus", "rhombus diamond lozenge", "triangle pyramid", "photo photograph picture image", "cup mug",
     "sofa couch settee", "car automobile", "person human", "plane airplane aeroplane aircraft", "boat ship",
     "cat kitten kitty feline", "dog puppy hound", "bike bicycle", "stone rock", "rug carpet", "road street",
@@ -96,6 +96,8 @@ def kind_of(name: str) -> str:
         before = [word for word in name.lower().split()[:-1] if word not in COLOUR_FAMILIES and word not in SHADES]
         head = _SHAPED.get(before[-1], before[-1].removesuffix("-shaped")) if before else ""
         head = "" if head in _SIZES or head in GENERAL or head in _PLAIN else head
+    elif head == "band" and _SHAPED.get(name.lower().split()[-2] if " " in name.strip() else "") == "ball":
+        head = "ring"
     return _KIND_OF.get(head, head)
 
 

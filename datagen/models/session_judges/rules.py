@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from datagen.core.fields import Box
 from datagen.core.stage import Runtime
+from datagen.imaging.change_map import cached_pixel_map
 from datagen.imaging.image import Image
+from datagen.imaging.map_boxes import edit_parts, in_picture
 from datagen.models.base import ModelConfig
 from datagen.models.grammar import colours_of, contradicts, kind_of, may_be_same
 from datagen.models.session_judges.base import JudgedRelation, RelationKind, SessionJudge, Turn, in_order
 from datagen.models.session_judges.restored import is_restored
-from datagen.models.session_judges.things import Thing, Things, overlaps
+from datagen.models.session_judges.things import Thing, Things, covered
 
 
 class RulesSessionJudgeConfig(ModelConfig):
@@ -37,6 +39,8 @@ class RulesSessionJudge:
 
 
 Part = Mapping[str, Any]
+_IN_BOX = 0.5
+"""Least share of a place of a move that the box of the move covers."""
 _POINTING = frozenset(("it", "them", "him", "her", "this", "that", "these", "those", "one"))
 
 
@@ -53,12 +57,25 @@ class _Reading:
         """The relations of all pairs."""
         for index, turn in enumerate(self.turns):
             self._relate_whole(index)
-            box = box_of(turn)
+            boxes = self._places_of(turn)
             for part in turn["parts"]:
-                self._relate_part(index, part, box)
+                self._relate_part(index, part, boxes)
             if is_geometric(turn):
                 self.things.forget_places()
         return in_order(self.found)
+
+    def _places_of(self, turn: Turn) -> list[Box]:
+        """The boxes in which a turn edited one thing; of a move both of its places, if its pictures show two."""
+        box = box_of(turn)
+        if box is None:
+            return []
+        before, after = self.states[turn["before"]], self.states[turn["after"]]
+        if any(part["op"] != "move" for part in turn["parts"]) or before.size != after.size:
+            return [box]
+        change_HW = cached_pixel_map.map(before.array, after.array)
+        places = [in_picture(part.box, change_HW, before.size) for part in edit_parts(change_HW, places=2).own]
+        inside = [place for place in places if covered(place, box) >= _IN_BOX]
+        return inside if len(inside) > 1 else [box]
 
     def _note(self, first: int, turn: Turn, kind: RelationKind, reason: str) -> None:
         if first != turn["turn"]:
@@ -89,29 +106,28 @@ class _Reading:
         elif not (is_global(turn) and is_global(before)) or (is_geometric(turn) and is_geometric(before)):
             self._note(before["turn"], turn, "order", "a global edit moves what the other turn is about")
 
-    def _relate_part(self, index: int, part: Part, box: Box | None) -> None:
+    def _relate_part(self, index: int, part: Part, boxes: Sequence[Box]) -> None:
         turn, number = self.turns[index], self.turns[index]["turn"]
         if part["op"] in ("unknown", "global"):
             return
         if part["op"] == "undo":
-            self._undo(index, part, box)
+            self._undo(index, part, boxes)
             return
-        self._relate_places(turn, part, box)
-        thing = self._added(turn, part, box) if part["op"] == "add" else self._edited(turn, part, box)
+        self._relate_places(turn, part, boxes)
+        thing = self._added(turn, part, boxes) if part["op"] == "add" else self._edited(turn, part, boxes)
         if number not in thing.turns:
             thing.turns.append(number)
-        if box and box not in thing.boxes:
-            thing.boxes.append(box)
+        thing.boxes += [box for box in boxes if box not in thing.boxes]
         self.things.last = thing
 
-    def _relate_places(self, turn: Turn, part: Part, box: Box | None) -> None:
+    def _relate_places(self, turn: Turn, part: Part, boxes: Sequence[Box]) -> None:
         """Relations to what the names in a phrase of place stand for."""
         for name in part["refers_to"]:
             pointing = name.lower() in _POINTING
             thing = (
                 self.things.last
                 if pointing
-                else self.things.relied_on(name, holds=box if part["op"] == "add" else None)
+                else self.things.relied_on(name, holds=boxes if part["op"] == "add" else ())
             )
             if pointing:
                 self._dangle(turn, thing, name)
@@ -125,7 +141,7 @@ class _Reading:
         if not thing or not thing.turns or before:
             self._note(max(before, default=0), turn, "dangling", reason)
 
-    def _added(self, turn: Turn, part: Part, box: Box | None) -> Thing:
+    def _added(self, turn: Turn, part: Part, boxes: Sequence[Box]) -> Thing:
         """The thing that a turn adds, related to others of its kind."""
         number, name = turn["turn"], part["object"]
         other = self.things.of_kind(name) if name else self.things.last
@@ -135,12 +151,12 @@ class _Reading:
             elif not name:
                 self._dangle(turn, None, "another")
             name = name or (other.name if other else "")
-        elif gone := self.things.removed(name, box):
+        elif gone := self.things.removed(name, boxes):
             self._note(gone.gone, turn, "undo", f"{gone.name} is there again")
             self._touch(gone, turn, except_for=gone.gone)
-        elif other and not other.gone and box and part["count"] == 1 and other.number == 1 and _agree(other, name, box):
+        elif other and not other.gone and part["count"] == 1 and other.number == 1 and _agree(other, name, boxes):
             self._touch(other, turn)
-        thing = self.things.add(name, box=box, turn=number, number=part["count"])
+        thing = self.things.add(name, boxes=boxes, turn=number, number=part["count"])
         thing.brought.append(number)
         return thing
 
@@ -149,26 +165,28 @@ class _Reading:
             if first != except_for:
                 self._note(first, turn, "same_object", f"both are about {thing.name or 'one thing'}")
 
-    def _edited(self, turn: Turn, part: Part, box: Box | None) -> Thing:
+    def _edited(self, turn: Turn, part: Part, boxes: Sequence[Box]) -> Thing:
         """The thing that a turn removes, replaces, changes or moves, related to the turns that edited it before."""
         number, name = turn["turn"], part["object"]
         pointing = "pronoun" in part["cues"] and not name
-        thing = self.things.pointed_at(box) if pointing else self.things.find(name, box)
+        thing = self.things.pointed_at(boxes) if pointing else self.things.find(name, boxes)
         if "one_of" in part["cues"]:
-            thing = self._one_of(turn, name, thing, box)
+            thing = self._one_of(turn, name, thing, boxes)
         elif pointing or (not name and not part["renamed_to"]):
             self._dangle(turn, thing, "it")
         if thing is None:
-            thing = self.things.add(name, box=box, turn=0)
+            thing = self.things.add(name, boxes=boxes, turn=0)
         for first in thing.turns:
             self._relate_edits(thing, first, turn, part)
         self._rename(thing, part, number)
         return thing
 
-    def _one_of(self, turn: Turn, name: str, thing: Thing | None, box: Box | None) -> Thing | None:
+    def _one_of(self, turn: Turn, name: str, thing: Thing | None, boxes: Sequence[Box]) -> Thing | None:
         """None, as one of several is a thing of its own; it needs the turn that brought them all."""
-        several = (self.things.several(name, box) or thing or self.things.relied_on(name)) if name else self.things.last
-        if not name:
+        several = self.things.last
+        if name:
+            several = self.things.several(name, boxes) or thing or self.things.relied_on(name)
+        else:
             self._dangle(turn, several, "one of them")
         for first in several.brought if several else ():
             self._note(first, turn, "count_of", f"it is one of what that turn brought: {name or 'them'}")
@@ -176,7 +194,9 @@ class _Reading:
 
     def _relate_edits(self, thing: Thing, first: int, turn: Turn, part: Part) -> None:
         before = next(each for each in self.turns if each["turn"] == first)
-        if is_inverse(before, part, thing) or self._restores(before, turn, box_of(before)):
+        # What a removal leaves may look like what was there before, but it takes nothing but an addition back.
+        restores = part["op"] != "remove" and self._restores(before, turn, box_of(before))
+        if restores or is_inverse(before, part, thing):
             self._note(first, turn, "undo", f"{thing.name or 'the thing'} is again what it was before that turn")
         else:
             self._note(first, turn, "same_object", f"both are about {thing.name or 'one thing'}")
@@ -192,11 +212,11 @@ class _Reading:
             thing.names.append(renamed)
             thing.named.append((number, renamed))
 
-    def _undo(self, index: int, part: Part, box: Box | None) -> None:
+    def _undo(self, index: int, part: Part, boxes: Sequence[Box]) -> None:
         """The turn that an undo takes back: one whose state comes back, or that edited the thing, or the last one."""
         turn = self.turns[index]
         earlier = self.turns[:index]
-        named = self.things.removed(part["object"], box) or self.things.find(part["object"], box)
+        named = self.things.removed(part["object"], boxes) or self.things.find(part["object"], boxes)
         restored = [each["turn"] for each in earlier if self._restores(each, turn, box_of(each))]
         of_thing = [*named.turns] if named and part["object"] else []
         if not earlier:
@@ -218,9 +238,9 @@ class _Reading:
         return is_restored(self.states, earlier=earlier, later=later, box=box)
 
 
-def _agree(thing: Thing, name: str, box: Box) -> bool:
-    """Whether a thing may be what a name in a box means."""
-    return not contradicts(thing.name, name) and any(overlaps(box, own) for own in thing.boxes)
+def _agree(thing: Thing, name: str, boxes: Sequence[Box]) -> bool:
+    """Whether a thing may be what a name in boxes means."""
+    return bool(boxes and thing.boxes) and not contradicts(thing.name, name) and thing.may_lie_in(boxes)
 
 
 def _reasons_for(thing: Thing, name: str, *, pointing: bool) -> list[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from datagen.core.fields import Box
 from datagen.imaging.geometry import iou
@@ -39,17 +41,18 @@ class Thing:
         """Its newest name."""
         return self.names[-1]
 
-    def may_lie_in(self, box: Box | None) -> bool:
-        """Whether an edit in `box` can be of this thing; True if either place is unknown."""
-        return box is None or not self.boxes or any(overlaps(box, own) for own in self.boxes)
+    def may_lie_in(self, boxes: Sequence[Box]) -> bool:
+        """Whether an edit in `boxes` can be of this thing; True if either place is unknown."""
+        pairs = [*product(boxes, self.boxes)]
+        return not pairs or any(overlaps(box, own) for box, own in pairs)
 
-    def lies_in(self, box: Box | None) -> bool:
-        """Whether an edit in `box` is surely of this thing, whatever it is called."""
-        return box is not None and self.number == 1 and any(iou(box, own) >= _SAME_PLACE for own in self.boxes)
+    def lies_in(self, boxes: Sequence[Box]) -> bool:
+        """Whether an edit in `boxes` is surely of this thing, whatever it is called."""
+        return self.number == 1 and any(iou(box, own) >= _SAME_PLACE for box, own in product(boxes, self.boxes))
 
-    def holds(self, box: Box | None) -> bool:
-        """Whether a box lies inside one of its own."""
-        return box is not None and any(covered(box, own) >= _LEAST_COVERED for own in self.boxes)
+    def holds(self, boxes: Sequence[Box]) -> bool:
+        """Whether one of the boxes lies inside one of its own."""
+        return any(covered(box, own) >= _LEAST_COVERED for box, own in product(boxes, self.boxes))
 
     def is_called(self, name: str) -> bool:
         """Whether a name may be its newest one."""
@@ -76,49 +79,52 @@ class Things:
         self.last: Thing | None = None
         """The thing that was edited last."""
 
-    def add(self, name: str, *, box: Box | None, turn: int, number: int = 1) -> Thing:
+    def add(self, name: str, *, boxes: Sequence[Box], turn: int, number: int = 1) -> Thing:
         """A new thing, as turn `turn` names it."""
-        thing = Thing([name], [box] if box else [], named=[(turn, name)], number=number)
+        thing = Thing([name], [*boxes], named=[(turn, name)], number=number)
         self.all.append(thing)
         return thing
 
-    def find(self, name: str, box: Box | None) -> Thing | None:
-        """The thing that an edit of `name` in `box` is about, the one edited last of several; None if none fits."""
+    def find(self, name: str, boxes: Sequence[Box]) -> Thing | None:
+        """The thing that an edit of `name` in `boxes` is about, the one edited last of several; None if none fits."""
         there = [thing for thing in self._newest_first() if not thing.gone]
         for thing in there:
-            if thing.is_called(name) and thing.may_lie_in(box):
+            if thing.is_called(name) and thing.may_lie_in(boxes):
                 return thing
         # Another name for it: one with a word in common, or any name where the boxes agree.
-        alike = (each for each in there if share_noun(name, each.name) and each.boxes and each.may_lie_in(box) and box)
-        return next(alike, None) or next((thing for thing in there if thing.lies_in(box)), None)
+        with_place = (each for each in there if boxes and each.boxes)
+        alike = (each for each in with_place if share_noun(name, each.name) and each.may_lie_in(boxes))
+        # Where one thing left, another one may have come to; their colours tell them apart.
+        placed = (each for each in there if each.lies_in(boxes) and not contradicts(name, each.name))
+        return next(alike, None) or next(placed, None)
 
-    def pointed_at(self, box: Box | None) -> Thing | None:
-        """The thing that a pronoun means: the last one, or the newest in `box` if the last is elsewhere."""
-        if self.last and self.last.may_lie_in(box):
+    def pointed_at(self, boxes: Sequence[Box]) -> Thing | None:
+        """The thing that a pronoun means: the last one, or the newest in `boxes` if the last is elsewhere."""
+        if self.last and self.last.may_lie_in(boxes):
             return self.last
-        there = (thing for thing in self._newest_first() if thing.boxes and thing.may_lie_in(box))
+        there = (thing for thing in self._newest_first() if thing.boxes and thing.may_lie_in(boxes))
         return next(there, self.last)
 
-    def removed(self, name: str, box: Box | None) -> Thing | None:
-        """The removed thing that an addition of `name` in `box` brings back."""
+    def removed(self, name: str, boxes: Sequence[Box]) -> Thing | None:
+        """The removed thing that an addition of `name` in `boxes` brings back."""
         gone = (thing for thing in self._newest_first() if thing.gone)
-        return next((thing for thing in gone if thing.is_called(name) and thing.may_lie_in(box)), None)
+        return next((thing for thing in gone if thing.is_called(name) and thing.may_lie_in(boxes)), None)
 
     def of_kind(self, name: str) -> Thing | None:
         """The newest thing of the kind that a name is of."""
         kind = kind_of(name)
         return next((thing for thing in self._newest_first() if kind and kind_of(thing.name) == kind), None)
 
-    def relied_on(self, name: str, *, holds: Box | None = None) -> Thing | None:
-        """The newest thing that a phrase of place names; else, by another name, the newest around the box `holds`."""
+    def relied_on(self, name: str, *, holds: Sequence[Box] = ()) -> Thing | None:
+        """The newest thing that a phrase of place names; else, by another name, the newest around one of `holds`."""
         there = [thing for thing in self._newest_first() if not thing.gone]
         called = next((thing for thing in there if thing.is_called(name)), None)
         return called or next((each for each in there if each.holds(holds) and not contradicts(name, each.name)), None)
 
-    def several(self, name: str, box: Box | None) -> Thing | None:
-        """The newest equal things of which one in `box`, by another name than theirs, may be one."""
+    def several(self, name: str, boxes: Sequence[Box]) -> Thing | None:
+        """The newest equal things of which one in `boxes`, by another name than theirs, may be one."""
         counted = (thing for thing in self._newest_first() if thing.number != 1 and not thing.gone)
-        return next((each for each in counted if each.holds(box) and not contradicts(name, each.name)), None)
+        return next((each for each in counted if each.holds(boxes) and not contradicts(name, each.name)), None)
 
     def forget_places(self) -> None:
         """After a flip or the like nothing is where it was."""
