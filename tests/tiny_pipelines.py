@@ -199,7 +199,7 @@ def flux_kontext() -> Any:
     return _flux(diffusers.FluxKontextPipeline, channels=16)
 
 
-def _klein(cls: Any) -> Any:
+def _klein(cls: Any, *, distilled: bool = True) -> Any:
     tokenizer = qwen_tokenizer()
     return cls(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
@@ -229,13 +229,18 @@ def _klein(cls: Any) -> Any:
             axes_dims_rope=(4, 4, 4, 4),
             guidance_embeds=False,
         ),
-        is_distilled=True,
+        is_distilled=distilled,
     )
 
 
 @saved
 def klein_edit() -> Any:
     return _klein(diffusers.Flux2KleinPipeline)
+
+
+@saved
+def klein_base() -> Any:
+    return _klein(diffusers.Flux2KleinPipeline, distilled=False)
 
 
 @saved

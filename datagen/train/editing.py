@@ -13,11 +13,12 @@ from diffusers.utils import logging
 from pydantic import TypeAdapter, ValidationError
 
 from datagen.core.errors import ConfigError, DataError
-from datagen.core.fields import Box
+from datagen.core.fields import PLACEHOLDER, Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.imaging.image import Image, Pixels
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
 from datagen.train.data.framing import Size, frame, nearest_size
+from datagen.train.data.selection import SOURCE
 from datagen.train.models import FamilyConfig
 from datagen.train.models.family import Family
 
@@ -42,7 +43,7 @@ class TrainedModel:
 
 def save_model(family: Family, model: torch.nn.Module, *, sizes: Sequence[Size], folder: Path) -> None:
     """Write a model as a folder of diffusers, and beside it what `load_model` needs. Raises OSError."""
-    family.pipeline(model).save_pretrained(str(folder))
+    family.save(model, str(folder))
     facts = {"model": family.model_dump(mode="json"), "sizes": [[*size] for size in sizes]}
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
@@ -83,15 +84,21 @@ def edit_picture(
     """Edit a picture file, at the size nearest in shape that the model was trained at: HWC uint8.
 
     `boxes` are xyxy in pixels of the picture, one for each instruction, or none; `references` are picture files, in the
-    order of their placeholders. Raises `DataError` if a picture cannot be read, `ConfigError` if a box lies outside it
-    or the number of boxes or references is wrong.
+    order of their placeholders. One placeholder more, the last, stands for the picture itself. Raises `DataError` if a
+    picture cannot be read or the model cannot take the example, `ConfigError` if a box lies outside of the picture or
+    the number of boxes, references or placeholders is wrong.
     """
     image = Image.decode(picture)
     size = image.size
     if boxes and len(boxes) != len(instructions):
         raise ConfigError(f"{len(instructions)} instructions and {len(boxes)} boxes: give one --box for each, or none")
-    if len(references) > (most := trained.family.needs().most_references):
+    needs, text = trained.family.needs(), " ".join(instructions)
+    if len(references) > (most := needs.most_references):
         raise ConfigError(f"{len(references)} references: a model of the family '{trained.family.kind}' takes {most}")
+    bound = text.count(PLACEHOLDER)
+    if bound - len(references) not in (0, 1) and (bound or needs.placeholders):
+        hint = f"write {PLACEHOLDER} once for each reference, in their order, and at most once more for the picture"
+        raise ConfigError(f"{bound} {PLACEHOLDER} and {len(references)} references: {hint}")
     for box in boxes:
         if fault := check_box(box, size):
             raise ConfigError(f"--box: {fault}")
@@ -100,7 +107,7 @@ def edit_picture(
     placed = [framing.box(box, size) for box in inside] or [WHOLE] * len(instructions)
     if any(x0 == x1 or y0 == y1 for x0, y0, x1, y1 in placed):
         raise DataError("--box lies outside what is seen at the model's size; cut the picture first")
-    source, text = framing.picture(image.array), " ".join(instructions)
+    source = framing.picture(image.array)
     example = TrainingExample(
         key="",
         source=source,
@@ -110,5 +117,6 @@ def edit_picture(
         text=text,
         parts=tuple(ExamplePart(*part) for part in zip(instructions, placed, strict=True)),
         mirrored=False,
+        inputs=(*range(len(references)), SOURCE)[:bound],
     )
     return trained.edit(example, seed=seed)
