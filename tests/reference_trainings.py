@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from building import run_local
+from PIL import Image as Pillow
 
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
@@ -66,9 +70,29 @@ def training(datasets: list[str], place: Path, model: dict[str, Any], **more: An
     )
 
 
-def flat(color: tuple[int, int, int], width: int = SIDE, height: int = SIDE) -> np.ndarray:
-    """A picture of one color, HWC uint8."""
-    return np.full((height, width, 3), color, np.uint8)
+def textured(color: tuple[int, int, int], width: int = SIDE, height: int = SIDE) -> np.ndarray:
+    """A picture around one color, HWC uint8. Norms of a flat one would enlarge rounding."""
+    rough = np.random.default_rng(color).normal(color, 40, (height // 4, width // 4, 3)).clip(0, 255).astype(np.uint8)
+    return np.asarray(Pillow.fromarray(rough).resize((width, height)))
+
+
+def first_output(network: Any, edit: Callable[[], Any]) -> torch.Tensor:
+    """What a network gives when an edit calls it first, before anything is rounded to pixels."""
+    found: list[torch.Tensor] = []
+    hook = network.register_forward_hook(lambda _, __, made: found.append(made[0].detach().clone()))
+    edit()
+    hook.remove()
+    return found[0]
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """How far two outputs are from each other, relative to their own length; rounding is below 1e-5."""
+    return float((one - other).norm() / one.norm())
+
+
+def least_apart(outputs: Sequence[torch.Tensor]) -> float:
+    """How far the nearest two are from each other."""
+    return min(apart(one, other) for one, other in combinations(outputs, 2))
 
 
 def example(*references: np.ndarray, instruction: str = "", source: bool = True) -> TrainingExample:
@@ -76,8 +100,8 @@ def example(*references: np.ndarray, instruction: str = "", source: bool = True)
     bound = (*range(len(references)), *([SOURCE] if source else []))
     return TrainingExample(
         key="k",
-        source=flat((120, 120, 120) if source else (0, 0, 0)),
-        target=flat((60, 140, 60)),
+        source=textured((120, 120, 120) if source else (0, 0, 0)),
+        target=textured((60, 140, 60)),
         references=references,
         instruction=instruction or "add <imagehere>" + " and <imagehere>" * (len(bound) - 1),
         text="add things",

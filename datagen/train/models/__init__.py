@@ -7,9 +7,10 @@ from typing import Annotated
 import pydantic
 
 from datagen.train.models.lora.options import KleinWeights, LoraConfig, LoraOptions
+from datagen.train.models.reference.options import NewTransformer, PretrainedPart, QFormerOptions, ReferenceConfig
 from datagen.train.models.small import SmallConfig
 
-FAMILIES = (SmallConfig, LoraConfig)
-FamilyConfig = Annotated[SmallConfig | LoraConfig, pydantic.Field(discriminator="kind")]
-PARTS = (KleinWeights, LoraOptions)
+FAMILIES = (SmallConfig, LoraConfig, ReferenceConfig)
+FamilyConfig = Annotated[SmallConfig | LoraConfig | ReferenceConfig, pydantic.Field(discriminator="kind")]
+PARTS = (KleinWeights, LoraOptions, PretrainedPart, NewTransformer, QFormerOptions)
 """Options that families have in common or nested, for the reference."""

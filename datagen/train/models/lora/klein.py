@@ -63,7 +63,7 @@ def chat_tokens(tokenizer: Any, prompt: str) -> list[int]:
     framed = tokenizer.apply_chat_template(
         [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
-    found: list[int] = tokenizer(framed)["input_ids"]
+    found: list[int] = tokenizer(framed, verbose=False)["input_ids"]
     return found
 
 
