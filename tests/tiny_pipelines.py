@@ -245,7 +245,14 @@ def pixart(*, channels: int = 4, learned_variance: bool = True, sizes: bool = Fa
         tokenizer=t5,
         text_encoder=transformers.T5EncoderModel(
             transformers.T5Config(
-                vocab_size=len(t5), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4, pad_token_id=0, eos_token_id=1
+                vocab_size=len(t5),
+                d_model=32,
+                d_kv=8,
+                d_ff=37,
+                num_layers=1,
+                num_heads=4,
+                pad_token_id=0,
+                eos_token_id=1,
             )
         ),
         vae=_vae(),
@@ -268,7 +275,12 @@ def pixart(*, channels: int = 4, learned_variance: bool = True, sizes: bool = Fa
 def clip_vision() -> Any:
     return transformers.CLIPVisionModel(
         transformers.CLIPVisionConfig(
-            hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=SIDE, patch_size=8
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=SIDE,
+            patch_size=8,
         )
     )
 

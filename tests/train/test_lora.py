@@ -14,8 +14,23 @@ import pytest
 import tiny_pipelines
 import torch
 from diffusers import Flux2KleinPipeline
+from diffusers.pipelines.flux2.image_processor import Flux2ImageProcessor
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
 from pydantic import ValidationError
-from reference_trainings import BLUE, RED, Watched, apart, example, first_output, textured, least_apart, training, with_references
+from reference_trainings import (
+    BLUE,
+    RED,
+    Watched,
+    apart,
+    example,
+    first_output,
+    least_apart,
+    textured,
+    training,
+    with_references,
+)
 from safetensors.torch import load_file
 
 from datagen.core.errors import ConfigError, DataError, SetupError
@@ -24,8 +39,8 @@ from datagen.train.config import TrainConfig
 from datagen.train.editing import edit_picture, load_model
 from datagen.train.loop import train
 from datagen.train.models.lora import klein
-from datagen.train.models.lora.net import alike, built, losses_of
-from datagen.train.models.lora.options import LoraConfig
+from datagen.train.models.lora.net import alike, built, losses_of, reference_size
+from datagen.train.models.lora.options import LEAST_SIDE, MOST_PIXELS, MULTIPLE, LoraConfig
 from datagen.train.models.lora.prompts import numbered
 
 pytestmark = pytest.mark.torch
@@ -103,13 +118,21 @@ def test_examples_with_different_pictures_share_a_batch(base: Path) -> None:
     """The loss of each is what it is alone."""
     family = family_of(base)
     model = built(family)
-    examples = [example(textured(RED)), example(), example(textured(BLUE)), example(textured(RED), textured(BLUE, 64, 96), source=False)]
+    examples = [
+        example(textured(RED)),
+        example(),
+        example(textured(BLUE)),
+        example(textured(RED), textured(BLUE, 64, 96), source=False),
+    ]
     encoded = family.encode(model, family.batch(model, examples))
     assert alike(encoded) == [[0, 2], [1], [3]]
     generator = torch.Generator().manual_seed(0)
     together, times = losses_of(model, encoded, generator, times="uniform")
     generator = torch.Generator().manual_seed(0)
-    times_again, noise = torch.rand(4, generator=skip(generator, 4)), torch.randn(encoded["latents"].shape, generator=generator)
+    times_again, noise = (
+        torch.rand(4, generator=skip(generator, 4)),
+        torch.randn(encoded["latents"].shape, generator=generator),
+    )
     assert torch.equal(times, times_again)
     for row, one in enumerate(examples):
         known = family.encode(model, family.batch(model, [one]))
@@ -125,12 +148,34 @@ def test_examples_with_different_pictures_share_a_batch(base: Path) -> None:
         assert together[row].item() == pytest.approx((found - aim).square().mean().item(), rel=1e-4)
 
 
+def test_a_batch_in_bfloat16_may_have_examples_without_pictures(base: Path) -> None:
+    weights = {"weights": str(base), "precision": "bfloat16"}
+    family = LoraConfig.model_validate({**options(base), "base": weights})
+    model = built(family)
+    encoded = family.encode(model, family.batch(model, [example(textured(RED)), example(source=False)]))
+    assert encoded["lengths"].tolist() == [32, 0]
+    assert torch.isfinite(family.losses(model, encoded, torch.Generator().manual_seed(0))[0]).all()
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.integers(LEAST_SIDE**2, MOST_PIXELS))
+def test_the_pipeline_takes_a_reference_as_it_is_made(width: int, height: int, pixels: int) -> None:
+    size = reference_size((width, height), pixels)
+    Flux2ImageProcessor.check_image_input(Pillow.new("L", size))
+    assert not size[0] % MULTIPLE
+    assert not size[1] % MULTIPLE
+    assert size[0] * size[1] <= MOST_PIXELS, "the pipeline would make it smaller"
+    if max(width, height) <= 4 * min(width, height):
+        assert size[0] * size[1] <= max(pixels, 4 * LEAST_SIDE**2 + LEAST_SIDE * MULTIPLE)
+
+
 def skip(generator: torch.Generator, number: int) -> torch.Generator:
     torch.randn(number, generator=generator)
     return generator
 
 
-def test_a_training_that_is_stopped_and_resumed_saves_the_same_lora(data: list[str], base: Path, tmp_path: Path) -> None:
+def test_a_training_that_is_stopped_and_resumed_saves_the_same_lora(
+    data: list[str], base: Path, tmp_path: Path
+) -> None:
     watched = Watched()
     whole = train(training(data, tmp_path / "whole", options(base)), watcher=watched)
     broken = training(data, tmp_path / "broken", options(base))
@@ -152,7 +197,9 @@ def test_a_training_that_is_stopped_and_resumed_saves_the_same_lora(data: list[s
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_saved_lora_edits_as_the_trained_one(data: list[str], base: Path, tmp_path: Path, precision: str) -> None:
     more = {"base": {"weights": str(base), "precision": precision}, "gradient_checkpointing": precision == "bfloat16"}
-    config = training(data, tmp_path / "out", {**options(base), **more}, precision="bf16" if precision == "bfloat16" else "fp32")
+    config = training(
+        data, tmp_path / "out", {**options(base), **more}, precision="bf16" if precision == "bfloat16" else "fp32"
+    )
     model = train(config, watcher=Watched())
     trained = load_model(str(model), device=torch.device("cpu"))
     one = example(textured(RED))
@@ -201,7 +248,7 @@ def test_samples_with_too_many_references_or_tokens_are_counted(data: list[str],
 def test_too_much_for_an_edit_is_an_error_and_never_cut(base: Path) -> None:
     family = family_of(base)
     pipe = family.pipeline(family.build())
-    with pytest.raises(DataError, match="sample 'k' has .* tokens; the model takes 160"):
+    with pytest.raises(DataError, match=r"sample 'k' has \d+ tokens; the model takes 160"):
         family.edit(pipe, example(instruction="x" * 200), seed=0)
     with pytest.raises(DataError, match="4 references; the model takes 3"):
         family.edit(pipe, example(*[textured(RED)] * 4), seed=0)
@@ -250,7 +297,9 @@ def test_another_pipelines_folder_is_named(tmp_path: Path) -> None:
         family_of(tmp_path / "nowhere").build()
 
 
-@pytest.mark.parametrize(("size", "message"), [([48, 48], "from 64 pixels on"), ([1040, 1040], "at most"), ([72, 64], "16")])
+@pytest.mark.parametrize(
+    ("size", "message"), [([48, 48], "from 64 pixels on"), ([1040, 1040], "at most"), ([72, 64], "16")]
+)
 def test_a_size_that_the_pipeline_would_change_is_refused(base: Path, size: list[int], message: str) -> None:
     config = training(["a"], Path("b"), options(base)).model_dump(mode="json")
     with pytest.raises(ValidationError, match=message):

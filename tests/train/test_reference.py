@@ -13,7 +13,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from reference_trainings import BLUE, RED, SIDE, Watched, apart, example, first_output, textured, least_apart, training, with_references
+from reference_trainings import (
+    BLUE,
+    RED,
+    SIDE,
+    Watched,
+    apart,
+    example,
+    first_output,
+    least_apart,
+    textured,
+    training,
+    with_references,
+)
 from tiny_words import t5_tokenizer
 
 from datagen.core.errors import ConfigError, DataError, SetupError
@@ -86,7 +98,9 @@ def pipe(weights: Path) -> ReferenceEditPipeline:
 @given(st.lists(st.tuples(st.text("ab c", max_size=6), st.integers(0, 3)), max_size=4), st.integers(1, 5))
 def test_each_placeholder_becomes_the_tokens_of_its_picture(parts: list[tuple[str, int]], queries: int) -> None:
     tokenizer = t5_tokenizer()
-    row = row_of(tokenizer, "".join(text + PLACEHOLDER for text, _ in parts) + "end", [n for _, n in parts], queries=queries)
+    row = row_of(
+        tokenizer, "".join(text + PLACEHOLDER for text, _ in parts) + "end", [n for _, n in parts], queries=queries
+    )
     placed = [slot for slot in row.slots if slot != NO_SLOT]
     assert placed == [number * queries + each for _, number in parts for each in range(queries)]
     words = [token for token, slot in zip(row.tokens, row.slots, strict=True) if slot == NO_SLOT]
@@ -143,19 +157,29 @@ def test_all_but_the_image_encoders_is_trained(data: list[str], weights: Path, t
     model = options(weights, freeze=["language_model"] if frozen else [])
     gradients = Gradients(training(data, tmp_path, model))
     awake(gradients.model)
-    examples = [example(textured(RED)), example(textured(BLUE), textured(RED), source=False), example(source=False, instruction="x")]
+    examples = [
+        example(textured(RED)),
+        example(textured(BLUE), textured(RED), source=False),
+        example(source=False, instruction="x"),
+    ]
     gradients.add(examples, torch.Generator().manual_seed(5))
     parts = {name.split(".")[0] for name in gradients.trained()}
     assert parts == {"transformer", "qformer", "fusion", *([] if frozen else ["text_encoder"])}
     without = {name for name, weight in gradients.trained().items() if weight.grad is None or not weight.grad.any()}
-    keys = {name for name in without if name.endswith(("key.bias", "k_proj.bias", "to_k.bias"))}  # a softmax ignores them
+    keys = {
+        name for name in without if name.endswith(("key.bias", "k_proj.bias", "to_k.bias"))
+    }  # a softmax ignores them
     assert without == keys
 
 
 def test_the_loss_of_an_example_does_not_depend_on_its_neighbours(weights: Path) -> None:
     family = family_of(weights, drop=0)
     model = awake(family.build())
-    examples = [example(textured(RED)), example(source=False, instruction="a cup"), example(textured(BLUE), textured(RED))]
+    examples = [
+        example(textured(RED)),
+        example(source=False, instruction="a cup"),
+        example(textured(BLUE), textured(RED)),
+    ]
     examples[1] = examples[1]._replace(inputs=())
     encoded = family.encode(model, family.batch(model, examples))
     source = encoded["source"].abs().flatten(1).sum(dim=1)
@@ -189,13 +213,17 @@ def test_training_shows_the_language_model_what_an_edit_shows_it(weights: Path) 
 
 
 @pytest.mark.parametrize("chance", ["source", "words", "both"])
-def test_source_and_words_are_left_out_for_guidance(weights: Path, chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_and_words_are_left_out_for_guidance(
+    weights: Path, chance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     family = family_of(weights)
     model = awake(family.build())
     encoded = family.encode(model, family.batch(model, [example(textured(RED))]))
     seen: dict[str, torch.Tensor] = {}
 
-    def noise_in(noisy: torch.Tensor, source: torch.Tensor, times: Any, states: Any, mask: torch.Tensor) -> torch.Tensor:
+    def noise_in(
+        noisy: torch.Tensor, source: torch.Tensor, times: Any, states: Any, mask: torch.Tensor
+    ) -> torch.Tensor:
         seen.update(source=source, mask=mask)
         return noisy
 
@@ -219,8 +247,8 @@ def test_edits_depend_on_the_pictures_and_on_which_placeholder_they_have(
 
     red, blue = textured(RED), textured(BLUE)
     both, exchanged = edit(red, blue), edit(red, blue, inputs=(1, 0, -1))
-    assert least_apart([edit(red), edit(blue), edit(red, source=False), both, exchanged]) > 1e-3
-    assert apart(both, edit(blue, red, inputs=(1, 0, -1))) < 1e-5, "each placeholder has the same picture"
+    assert least_apart([edit(red), edit(blue), edit(red, source=False), both, exchanged]) > 5e-5
+    assert apart(both, edit(blue, red, inputs=(1, 0, -1))) < 5e-6, "each placeholder has the same picture"
 
 
 def test_guidance_of_one_is_the_full_prediction(weights: Path, pipe: ReferenceEditPipeline) -> None:
@@ -287,7 +315,8 @@ def test_a_saved_model_edits_as_the_trained_one(
     model = options(weights)
     if "language_model" in more:
         more = {**more, "language_model": {**model["language_model"], "precision": more["language_model"]}}
-    config = training(data, tmp_path / "out", {**model, **more}, ema=0)
+    precision = "bf16" if more.get("freeze") else "fp32"
+    config = training(data, tmp_path / "out", {**model, **more}, ema=0, precision=precision)
     folder = train(config, watcher=Watched())
     torch.manual_seed(0)
     gradients = Gradients(config)
@@ -377,4 +406,6 @@ def test_parts_that_do_not_fit_are_named(weights: Path, tmp_path: Path) -> None:
 )
 def test_wrong_options_are_named(weights: Path, more: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
-        TrainConfig.model_validate({**training(["a"], Path("b"), options(weights)).model_dump(mode="json"), "model": options(weights, **more)})
+        TrainConfig.model_validate(
+            {**training(["a"], Path("b"), options(weights)).model_dump(mode="json"), "model": options(weights, **more)}
+        )

@@ -352,7 +352,10 @@ def test_the_commands_train_and_edit(edits: Path, tmp_path: Path, capfd: pytest.
         ("train: x\nsteps: 1\ndata: {datasets: [{path: a}], sizes: [[30, 32]]}\n", "multiples of 8"),
         ("train: x\nsteps: 1\ndata: {datasets: []}\n", "datasets"),
         ("pipeline: x\nstages: []\n", "is a pipeline's config"),
-        ("train: x\nsteps: 1\nmodel: {kind: small, channels: [20]}\ndata: {datasets: [{path: a}]}\n", "multiples of 16"),
+        (
+            "train: x\nsteps: 1\nmodel: {kind: small, channels: [20]}\ndata: {datasets: [{path: a}]}\n",
+            "multiples of 16",
+        ),
     ],
 )
 def test_a_wrong_config_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -26,8 +26,7 @@ REASONS: Final = {
     "too_many_references": "it has more reference pictures than the model takes",
     "too_many_edits": "it has more single edits than the model takes",
     "too_many_tokens": "its words and pictures have more tokens than the model reads",
-    "unbound_pictures": "a placeholder of its instruction stands for another picture than the source or a reference, or "
-    "a reference has no placeholder",
+    "unbound_pictures": "a reference has no placeholder, or a placeholder stands for a picture that is not shown",
     "no_boxes": "an edit has no box, and the model needs boxes",
     "wrong_box": "a box lies outside the picture or is empty",
     "cut_off": "most of an edit lies outside what is seen at the size of training",
@@ -80,7 +79,7 @@ class Needs:
     most_references: int = 0
     most_edits: int | None = None
     placeholders: bool = False
-    """Whether each reference has to have a placeholder, and each placeholder has to stand for one, or for the source."""
+    """Whether each reference has to have a placeholder, and each placeholder has to stand for one or for the source."""
     excludes: Callable[[Facts], str] = _excludes_nothing
     """Why the model cannot take a sample for a reason of its own, a key of `REASONS`; '' if it can."""
 

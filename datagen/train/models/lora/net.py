@@ -173,15 +173,22 @@ def _fitted_references(options: LoraConfig, example: TrainingExample) -> list[Pi
     if len(example.references) > options.most_references:
         number = len(example.references)
         raise DataError(f"{_name(example)} has {number} references; the model takes {options.most_references}")
-    return [padded(each, _reference_size(each, options.reference_pixels)) for each in example.references]
+    return [
+        padded(each, reference_size((each.shape[1], each.shape[0]), options.reference_pixels))
+        for each in example.references
+    ]
 
 
-def _reference_size(picture: Pixels, pixels: int) -> tuple[int, int]:
-    """Width and height of a reference: its own shape at most so large, but for what the pipeline does not take."""
-    height, width = picture.shape[:2]
-    size = fit_size((width, height), pixels=min(pixels, height * width), multiple=MULTIPLE)
-    least = -(-max(size) // (MOST_RATIO * MULTIPLE)) * MULTIPLE
-    return max(size[0], LEAST_SIDE, least), max(size[1], LEAST_SIDE, least)
+def reference_size(size: tuple[int, int], pixels: int) -> tuple[int, int]:
+    """Width and height at which a reference is shown: of its own shape and at most so large, as the pipeline takes it.
+
+    What is longer than the pipeline takes, or smaller, gets margins.
+    """
+    longest = MOST_RATIO - 1  # cutting the sides to multiples changes the ratio
+    canvas = (max(size[0], size[1] // longest), max(size[1], size[0] // longest))
+    width, height = fit_size(canvas, pixels=min(pixels, canvas[0] * canvas[1]), multiple=MULTIPLE)
+    least = max(LEAST_SIDE, -(-max(width, height) // (MOST_RATIO * MULTIPLE)) * MULTIPLE)
+    return max(width, least), max(height, least)
 
 
 def _name(example: TrainingExample) -> str:
@@ -221,7 +228,7 @@ def _condition(pipe: Any, batch: Mapping[str, Tensor], row: int) -> tuple[Tensor
         channels = pipe.transformer.config.in_channels
         device = batch["target"].device
         return torch.zeros(0, channels, device=device), torch.zeros(0, 4, dtype=torch.long, device=device)
-    tokens = torch.cat([klein.packed(each)[0] for each in latents])
+    tokens = torch.cat([klein.packed(each)[0] for each in latents]).float()
     return tokens, klein.condition_ids(latents).to(tokens.device)
 
 

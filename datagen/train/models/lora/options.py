@@ -51,7 +51,7 @@ class LoraOptions(Options):
 
     rank: int = Field(default=16, ge=1, le=1024)
     """Width of the two matrices."""
-    alpha: float = Field(default=16, gt=0)
+    alpha: int = Field(default=16, ge=1)
     """What they give is scaled by `alpha / rank`."""
     dropout: float = Field(default=0, ge=0, lt=1)
     """How often one of their inputs is left out in training."""
@@ -83,17 +83,17 @@ class LoraConfig(Family):
     reference_pixels: int = Field(default=512 * 512, ge=LEAST_SIDE**2, le=MOST_PIXELS)
     """A reference with more pixels is made smaller."""
     tokens: int = Field(default=512, ge=16, le=4096)
-    """Most tokens of a prompt, of which some 10 are the frame of a chat; samples with more are not used."""
+    """Most tokens of a prompt, the frame of a chat among them; samples with more are not used."""
     text_layers: tuple[int, ...] = Field(default=(9, 18, 27), min_length=1)
     """Layers of the text encoder whose states are read, counted from 0, that of the words alone."""
     times: Literal["logit_normal", "uniform"] = "logit_normal"
     """How often which amount of noise is trained; `logit_normal`: mostly the middle."""
     gradient_checkpointing: Annotated[bool, PACE] = False
-    """Compute a step in parts that are computed again for the gradient: less memory, about a third more time."""
+    """Compute a step in parts that are computed again for the gradient: less memory, more time."""
     sampling_steps: int = Field(default=50, ge=1)
     """Steps from noise to a picture."""
     guidance: float = Field(default=4, ge=1)
-    """How strongly an edit follows the prompt; 1 is without guidance, and takes half of the time."""
+    """How strongly an edit follows the prompt; 1 is without guidance: one call of the transformer a step, not two."""
 
     @property
     def multiple(self) -> int:

@@ -22,7 +22,12 @@ class ReferenceFusion(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
-        self, queries: int = 32, width: int = 768, detail_width: int = 1152, text_width: int = 4096, heads: int = 8
+        self,
+        queries: int = 32,
+        width: int = 768,
+        detail_width: int = 1152,
+        text_width: int = 4096,
+        heads: int = 8,  # noqa: ARG002 - diffusers keeps it as `config.heads`
     ) -> None:
         super().__init__()
         self.query_tokens = nn.Parameter(torch.randn(1, queries, width) * 0.02)
@@ -30,10 +35,11 @@ class ReferenceFusion(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.to_key = _two_layers(detail_width, width)
         self.to_value = _two_layers(detail_width, width)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in ("query", "key", "value", "out")})
-        self.mlp = _two_layers(width, width)
+        last = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), last)
         self.projection = nn.Linear(width, text_width)
-        nn.init.zeros_(self.mlp[-1].weight)
-        nn.init.zeros_(self.mlp[-1].bias)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
     def forward(self, semantic: Tensor, details: Tensor) -> Tensor:
         """Tokens for the language model N,Q,text_width; `semantic` is N,Q,width, `details` N,M,detail_width."""
@@ -47,7 +53,9 @@ class ReferenceFusion(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def _heads(self, rows: Tensor) -> Tensor:
         """N,M,width as N,heads,M,width/heads."""
-        return rows.unflatten(2, (self.config.heads, -1)).transpose(1, 2)
+        count, length, width = rows.shape
+        heads = int(self.config.heads)
+        return rows.view(count, length, heads, width // heads).transpose(1, 2)
 
 
 def _two_layers(width: int, out: int) -> nn.Sequential:

@@ -175,7 +175,8 @@ def _picture_tokens(pipe: Any, encoded: Mapping[str, Tensor]) -> Tensor:
     tokens = pipe.picture_tokens(encoded["semantic"][shown], encoded["detail"][shown])
     made = tokens.new_zeros(*shown.shape, *tokens.shape[1:])
     made[shown] = tokens
-    return made.flatten(1, 2)
+    flattened: Tensor = made.flatten(1, 2)
+    return flattened
 
 
 def edited(options: ReferenceConfig, pipe: Any, example: TrainingExample, *, seed: int) -> Pixels:

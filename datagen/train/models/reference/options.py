@@ -111,7 +111,10 @@ class ReferenceConfig(Family):
     @model_validator(mode="after")
     def _trained_in_full_precision(self) -> ReferenceConfig:
         frozen = "language_model" in self.freeze
-        for name, part in (("transformer", self.transformer), *([] if frozen else [("language_model", self.language_model)])):
+        for name, part in (
+            ("transformer", self.transformer),
+            *([] if frozen else [("language_model", self.language_model)]),
+        ):
             if isinstance(part, PretrainedPart) and part.precision != "float32":
                 remedy = "; or freeze it" if name == "language_model" else ""
                 raise ValueError(f"{name}.precision: it is trained, which wants float32{remedy}")

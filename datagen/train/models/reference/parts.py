@@ -91,7 +91,7 @@ def _widened(transformer: Any) -> Any:
     """A transformer that takes twice as many channels; the new ones count for nothing yet."""
     before = transformer.pos_embed.proj
     channels = 2 * before.in_channels
-    after = nn.Conv2d(channels, before.out_channels, before.kernel_size, before.stride)
+    after: Any = nn.Conv2d(channels, before.out_channels, before.kernel_size, before.stride)
     with torch.no_grad():
         after.weight.zero_()
         after.weight[:, : before.in_channels] = before.weight

@@ -17,7 +17,7 @@ from diffusers.image_processor import VaeImageProcessor
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image as Pillow
 from torch import Tensor
-from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.image import Pixels
@@ -104,7 +104,7 @@ class ReferenceEditPipeline(DiffusionPipeline):  # type: ignore[misc]
     def latents(self, pictures: Tensor) -> Tensor:
         """Pictures B,3,H,W from -1 to 1 as latents B,C,h,w; the mode, nothing is drawn."""
         encoded: Tensor = self.vae.encode(pictures.to(self.vae.dtype)).latent_dist.mode()
-        return encoded.float() * self.vae.config.scaling_factor
+        return encoded.float() * float(self.vae.config.scaling_factor)
 
     def picture_tokens(self, semantic: Tensor, detail: Tensor) -> Tensor:
         """Tokens N,Q,D for the language model of what the image encoders made of N pictures."""
@@ -178,7 +178,9 @@ class ReferenceEditPipeline(DiffusionPipeline):  # type: ignore[misc]
         sources = torch.cat([torch.zeros_like(source), source, source])
         for step in self.progress_bar(self.scheduler.timesteps):
             noisy = self.scheduler.scale_model_input(drawn, step).expand(3, -1, -1, -1)
-            neither, pictured, full = self.noise_in(noisy, sources, step.expand(3), states, rows["mask"]).float().chunk(3)
+            neither, pictured, full = (
+                self.noise_in(noisy, sources, step.expand(3), states, rows["mask"]).float().chunk(3)
+            )
             noise = neither + image_guidance_scale * (pictured - neither) + guidance_scale * (full - pictured)
             drawn = self.scheduler.step(noise, step, drawn, return_dict=False)[0]
         if output_type == "latent":
@@ -205,7 +207,9 @@ class ReferenceEditPipeline(DiffusionPipeline):  # type: ignore[misc]
         if missing := [number for number in chosen if not 0 <= number < len(some)]:
             raise ValueError(f"a placeholder stands for picture {missing[0]}, of {len(some)} that are given")
         nothing = self.row("", ())
-        rows = {name: value.to(device) for name, value in self.rows([nothing, nothing, self.row(prompt, chosen)]).items()}
+        rows = {
+            name: value.to(device) for name, value in self.rows([nothing, nothing, self.row(prompt, chosen)]).items()
+        }
         if not chosen:
             return rows, torch.zeros(3, 0, 0, device=device)
         tensors = {name: value.to(device) for name, value in self.picture_tensors(some).items()}
