@@ -18,7 +18,7 @@ from datagen.train.data.examples import TrainingExample
 from datagen.train.data.selection import SOURCE, Facts
 from datagen.train.models.reference.options import ReferenceConfig
 from datagen.train.models.reference.parts import new_pipeline, tokenizer_of
-from datagen.train.models.reference.pipeline import Row, row_of
+from datagen.train.models.reference.pipeline import InterleavedRow, row_of
 
 _TRAINED = ("transformer", "qformer", "fusion", "text_encoder")
 _FROZEN = ("vae", "image_encoder")
@@ -83,11 +83,11 @@ def _pictures(options: ReferenceConfig, example: TrainingExample) -> list[Pixels
     return [*example.references, *([example.source] if SOURCE in example.inputs else [])]
 
 
-def _row(pipe: Any, example: TrainingExample) -> Row:
+def _row(pipe: Any, example: TrainingExample) -> InterleavedRow:
     bound = [number for number in example.inputs if number is not None]
     pictures = [len(example.references) if number == SOURCE else number for number in bound]
     try:
-        row: Row = pipe.row(example.instruction or example.text, pictures)
+        row: InterleavedRow = pipe.row(example.instruction or example.text, pictures)
     except ValueError as error:
         raise DataError(f"{_name(example)}: {error}") from error
     return row

@@ -27,7 +27,7 @@ from datagen.train.data.selection import SOURCE
 NO_SLOT = -1
 
 
-class Row(NamedTuple):
+class InterleavedRow(NamedTuple):
     """One instruction, as numbers."""
 
     tokens: list[int]
@@ -69,7 +69,7 @@ class ReferenceEditPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.vae_scale_factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.image_processor = VaeImageProcessor(vae_scale_factor=self.vae_scale_factor)
 
-    def row(self, instruction: str, pictures: Sequence[int]) -> Row:
+    def row(self, instruction: str, pictures: Sequence[int]) -> InterleavedRow:
         """An instruction as numbers; `pictures` says which picture each placeholder stands for.
 
         Raises `ValueError` for another number of placeholders, or for too many tokens.
@@ -79,7 +79,7 @@ class ReferenceEditPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"the instruction has {len(found.tokens)} tokens; the model takes {most}")
         return found
 
-    def rows(self, rows: Sequence[Row]) -> dict[str, Tensor]:
+    def rows(self, rows: Sequence[InterleavedRow]) -> dict[str, Tensor]:
         """Rows, filled up, as tensors B,L on the CPU: `tokens`, `slots`, and `mask`, 1 where there is something."""
         longest = max(len(row.tokens) for row in rows)
         fill = {"tokens": self.tokenizer.pad_token_id, "slots": NO_SLOT}
@@ -217,7 +217,7 @@ class ReferenceEditPipeline(DiffusionPipeline):  # type: ignore[misc]
         return rows, tokens.flatten(0, 1).expand(3, -1, -1)
 
 
-def row_of(tokenizer: Any, instruction: str, pictures: Sequence[int], *, queries: int) -> Row:
+def row_of(tokenizer: Any, instruction: str, pictures: Sequence[int], *, queries: int) -> InterleavedRow:
     """An instruction as numbers, uncut. Raises `ValueError` if it has not one placeholder for each picture."""
     texts = instruction.split(PLACEHOLDER)
     if len(texts) - 1 != len(pictures):
@@ -231,7 +231,7 @@ def row_of(tokenizer: Any, instruction: str, pictures: Sequence[int], *, queries
         if number < len(pictures):
             tokens += [tokenizer.pad_token_id] * queries
             slots += range(pictures[number] * queries, (pictures[number] + 1) * queries)
-    return Row([*tokens, tokenizer.eos_token_id], [*slots, NO_SLOT])
+    return InterleavedRow([*tokens, tokenizer.eos_token_id], [*slots, NO_SLOT])
 
 
 def _pixels(pictures: Sequence[Pixels], side: int) -> Tensor:
