@@ -199,7 +199,7 @@ def flux_kontext() -> Any:
     return _flux(diffusers.FluxKontextPipeline, channels=16)
 
 
-def _klein(cls: Any) -> Any:
+def _klein(cls: Any, *, distilled: bool = True) -> Any:
     tokenizer = qwen_tokenizer()
     return cls(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
@@ -229,13 +229,65 @@ def _klein(cls: Any) -> Any:
             axes_dims_rope=(4, 4, 4, 4),
             guidance_embeds=False,
         ),
-        is_distilled=True,
+        is_distilled=distilled,
     )
 
 
 @saved
 def klein_edit() -> Any:
     return _klein(diffusers.Flux2KleinPipeline)
+
+
+@saved
+def pixart(*, channels: int = 4, learned_variance: bool = True, sizes: bool = False) -> Any:
+    t5 = t5_tokenizer()
+    return diffusers.PixArtAlphaPipeline(
+        tokenizer=t5,
+        text_encoder=transformers.T5EncoderModel(
+            transformers.T5Config(
+                vocab_size=len(t5),
+                d_model=32,
+                d_kv=8,
+                d_ff=37,
+                num_layers=1,
+                num_heads=4,
+                pad_token_id=0,
+                eos_token_id=1,
+            )
+        ),
+        vae=_vae(),
+        transformer=diffusers.PixArtTransformer2DModel(
+            num_attention_heads=2,
+            attention_head_dim=16,
+            cross_attention_dim=32,
+            in_channels=channels,
+            out_channels=8 if learned_variance else 4,
+            num_layers=2,
+            sample_size=8,
+            caption_channels=32,
+            use_additional_conditions=sizes,
+        ),
+        scheduler=diffusers.DPMSolverMultistepScheduler(),
+    )
+
+
+@saved
+def clip_vision() -> Any:
+    return transformers.CLIPVisionModel(
+        transformers.CLIPVisionConfig(
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=SIDE,
+            patch_size=8,
+        )
+    )
+
+
+@saved
+def klein_base() -> Any:
+    return _klein(diffusers.Flux2KleinPipeline, distilled=False)
 
 
 @saved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -43,6 +44,7 @@ def train(
     from datagen.train.trial import try_out
 
     training = load_training(config, sets=sets or [], out=out)
+    check_training_packages(training.model.packages)
     if dry_run:
         trial = try_out(training)
         if as_json:
@@ -150,8 +152,8 @@ def _box(text: str) -> Box:
     return x0, y0, x1, y1
 
 
-def check_training_packages() -> None:
+def check_training_packages(packages: Sequence[str] = ("torch", "diffusers")) -> None:
     """Raise `SetupError` that names the extra where a package of the trainer is missing."""
     from datagen.models.weights.packages import check_packages
 
-    check_packages(("torch", "diffusers"), extra="train")
+    check_packages(packages, extra="train")

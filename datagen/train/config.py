@@ -149,10 +149,9 @@ class TrainConfig(Options):
 
     @model_validator(mode="after")
     def _sizes_fit_the_model(self) -> TrainConfig:
-        multiple = self.model.multiple
         for width, height in self.data.sizes:
-            if width % multiple or height % multiple:
-                raise ValueError(f"size {width}x{height}: the model takes sides that are multiples of {multiple}")
+            if fault := self.model.fault_of_size(width, height):
+                raise ValueError(f"size {width}x{height}: {fault}")
         return self
 
     @model_validator(mode="after")

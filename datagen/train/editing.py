@@ -13,11 +13,12 @@ from diffusers.utils import logging
 from pydantic import TypeAdapter, ValidationError
 
 from datagen.core.errors import ConfigError, DataError
-from datagen.core.fields import Box
+from datagen.core.fields import PLACEHOLDER, Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.imaging.image import Image, Pixels
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
 from datagen.train.data.framing import Size, frame, nearest_size
+from datagen.train.data.selection import SOURCE
 from datagen.train.models import FamilyConfig
 from datagen.train.models.family import Family
 
@@ -85,8 +86,9 @@ def edit_picture(
 
     `instructions` are the single edits. `boxes` are xyxy in pixels of the picture, one for each of them, or none; None
     stands for the whole picture. `whole` is the instruction that asks for all of them; '' joins them. `references` are
-    picture files, in the order of their placeholders. Raises `DataError` if a picture cannot be read, `ConfigError` if
-    a box lies outside it or the number of edits, boxes or references is wrong.
+    picture files, in the order of their placeholders. One placeholder more, the last, stands for the picture itself.
+    Raises `DataError` if a picture cannot be read or the model cannot take the example, `ConfigError` if a box lies
+    outside of the picture or the number of edits, boxes, references or placeholders is wrong.
     """
     image = Image.decode(picture)
     size = image.size
@@ -100,6 +102,11 @@ def edit_picture(
         )
     if len(references) > (most := needs.most_references):
         raise ConfigError(f"{len(references)} references: a model of the family '{trained.family.kind}' takes {most}")
+    text = whole or " ".join(instructions)
+    bound = text.count(PLACEHOLDER)
+    if bound - len(references) not in (0, 1) and (bound or needs.placeholders):
+        hint = f"write {PLACEHOLDER} once for each reference, in their order, and at most once more for the picture"
+        raise ConfigError(f"{bound} {PLACEHOLDER} and {len(references)} references: {hint}")
     placed = boxes or [None] * len(instructions)
     for box in placed:
         if box and (fault := check_box(box, size)):
@@ -109,7 +116,7 @@ def edit_picture(
     framed = [framing.box(box, size) if box else WHOLE for box in inside]
     if any(x0 == x1 or y0 == y1 for x0, y0, x1, y1 in framed):
         raise DataError("a box lies outside what is seen at the model's size; cut the picture first")
-    source, text = framing.picture(image.array), whole or " ".join(instructions)
+    source = framing.picture(image.array)
     example = TrainingExample(
         key="",
         source=source,
@@ -119,5 +126,6 @@ def edit_picture(
         text=text,
         parts=tuple(ExamplePart(*part) for part in zip(instructions, framed, strict=True)),
         mirrored=False,
+        inputs=(*range(len(references)), SOURCE)[:bound],
     )
     return trained.edit(example, seed=seed)

@@ -133,6 +133,8 @@ def _remember(prepared: Prepared, folder: Path) -> None:
     """Store what decides the weights, or raise `ConfigError` if what was begun in the folder has something else."""
     path = folder / CONFIG
     now = {**decisive(prepared.config), "fingerprints": fingerprints_of(prepared.config)}
+    if bases := prepared.config.model.bases():
+        now["bases"] = [base.revision for base in bases]  # where they lie decides nothing
     if path.exists() and (folder / CHECKPOINTS).is_dir():
         before = yaml.safe_load(path.read_text("utf-8"))
         if different := sorted(name for name in {*now, *before} if now.get(name) != before.get(name)):

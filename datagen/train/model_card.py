@@ -19,9 +19,18 @@ def model_card(prepared: Prepared) -> str:
 
 def _lines(prepared: Prepared) -> Iterator[str]:
     config = prepared.config
-    yield from ("---", "library_name: diffusers", "tags: [image-editing, datagen]", "---", f"# {config.train}", "")
+    bases = config.model.bases()
+    yield from ("---", "library_name: diffusers", "tags: [image-editing, datagen]")
+    if names := [base.weights for base in bases if not base.is_local]:
+        yield f"base_model: [{', '.join(names)}]"
+    yield from ("---", f"# {config.train}", "")
     if config.description:
         yield from (config.description, "")
+    if bases:
+        yield from ("It begins with the weights of:", "", "| model | revision | licence |", "| --- | --- | --- |")
+        for base in bases:
+            yield f"| {base.weights} | {base.revision} | {base.effective_license or 'unknown'} |"
+        yield ""
     yield from ("Trained by `python -m datagen train` on:", "")
     yield "| dataset | fingerprint | samples | licences |"
     yield "| --- | --- | --- | --- |"

@@ -11,7 +11,7 @@ from datagen.train.config import (
     TrainConfig,
     TrainingSet,
 )
-from datagen.train.models import FAMILIES
+from datagen.train.models import FAMILIES, PARTS
 
 _MODELS = (TrainConfig, DataOptions, TrainingSet, OptimizerOptions, CheckpointOptions, EvaluationOptions)
 
@@ -24,4 +24,6 @@ def training_reference() -> str:
     lines += ["# Models", ""]
     for family in FAMILIES:
         lines += reference_section(f"`{family.model_fields['kind'].default}`", family)
+    for part in PARTS:
+        lines += reference_section(f"`{part.__name__}`", part)
     return "\n".join(lines).rstrip()

@@ -112,6 +112,7 @@ def test_a_sample_without_a_source_starts_from_black() -> None:
     facts = Facts("k", (8, 8), "a cup", "a cup", (), False, 0)
     example = make_example({"target.png": png(np.full((8, 8, 3), 9, np.uint8))}, facts, size=(8, 8), draw=(0,), flip=0)
     assert not example.source.any()
+    assert not example.has_source
     assert example.target.all()
 
 
@@ -130,6 +131,8 @@ def png(pixels: np.ndarray) -> bytes:
 
 SOUND = Facts("k", (100, 50), "do it", "do it", (SingleEdit("do it", "add", (10, 10, 40, 40)),), True, 0)
 
+BOUND = SOUND._replace(instruction="put <imagehere> in <imagehere>", references=1, inputs=(0, -1))
+
 
 @pytest.mark.parametrize(
     ("facts", "needs", "reason"),
@@ -142,6 +145,13 @@ SOUND = Facts("k", (100, 50), "do it", "do it", (SingleEdit("do it", "add", (10,
         (SOUND._replace(parts=SOUND.parts * 3), Needs(most_edits=2), "too_many_edits"),
         (SOUND._replace(parts=(SingleEdit("x", "add", None),)), Needs(boxes="required"), "no_boxes"),
         (SOUND._replace(parts=()), Needs(boxes="required"), "no_boxes"),
+        (SOUND, Needs(placeholders=True), ""),
+        (BOUND, Needs(placeholders=True, most_references=1), ""),
+        (BOUND._replace(inputs=(0, None)), Needs(placeholders=True, most_references=1), "unbound_pictures"),
+        (BOUND._replace(inputs=(-1, -1)), Needs(placeholders=True, most_references=1), "unbound_pictures"),
+        (BOUND._replace(inputs=(0,)), Needs(placeholders=True, most_references=1), "unbound_pictures"),
+        (BOUND._replace(inputs=(0,)), Needs(most_references=1), ""),
+        (SOUND, Needs(excludes=lambda facts: "too_many_tokens" if facts.text == "do it" else ""), "too_many_tokens"),
         (SOUND._replace(parts=(SingleEdit("x", "global", None),)), Needs(boxes="required"), ""),
         (SOUND._replace(parts=(SingleEdit("x", "add", None),)), Needs(boxes="whole_picture"), ""),
         (SOUND._replace(parts=(SingleEdit("x", "add", (90, 10, 140, 40)),)), Needs(), "wrong_box"),
@@ -164,6 +174,16 @@ def test_why_a_sample_is_not_used(facts: Facts, needs: Needs, reason: str) -> No
 def test_what_a_sample_lacks_is_named(change: dict[str, Any], members: list[str], reason: str) -> None:
     info = {"size": [8, 8], "instruction": "x", "text": "x", "edits": [], **change}
     assert facts_of(info, key="k", members=members) == reason
+
+
+def test_placeholders_are_bound_to_the_pictures_that_they_stand_for() -> None:
+    info = {"size": [8, 8], "instruction": "x", "inputs": ["ref_10.png", "source.png", "turn_0.png", "ref_2.png"]}
+    facts = facts_of(info, key="k", members=["target.png", "source.png", "ref_10.png", "ref_2.png", "turn_0.png"])
+    assert isinstance(facts, Facts)
+    assert facts.inputs == (1, -1, None, 0)
+    pictures = {name: png(np.zeros((8, 8, 3), np.uint8)) for name in ("target.png", "source.png", "ref_2.png")}
+    example = make_example(pictures, facts, size=(8, 8), draw=(0,), flip=0)
+    assert (example.inputs, example.has_source) == (facts.inputs, True)
 
 
 def test_what_is_left_out_is_counted_and_nothing_takes_its_place(dataset: Dataset) -> None:

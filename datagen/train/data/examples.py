@@ -43,6 +43,11 @@ class TrainingExample(NamedTuple):
     """Without placeholders."""
     parts: tuple[ExamplePart, ...]
     mirrored: bool
+    has_source: bool = True
+    """False on a blank canvas."""
+    inputs: tuple[int | None, ...] = ()
+    """What each placeholder of `instruction` stands for: the number of a reference, `SOURCE`, or None for another
+    picture."""
 
 
 def make_example(
@@ -79,6 +84,8 @@ def make_example(
         facts.text,
         parts,
         False,
+        facts.has_source,
+        facts.inputs,
     )
     return mirrored(example) if chance < flip and not references else example
 

@@ -49,6 +49,15 @@ class Framing:
         return x0, y0, x1, y1
 
 
+def padded(image_HWC: Pixels, size: Size) -> Pixels:
+    """A whole picture, HWC uint8, scaled until it fits into a size, with white margins."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    made = ImageOps.pad(Pillow.fromarray(image_HWC), size, method=Pillow.Resampling.LANCZOS, color=(255, 255, 255))
+    return np.asarray(made)
+
+
 def frame(picture: Size, size: Size, *, boxes: Sequence[Box], draw: float = 0.5) -> Framing:
     """The part of a picture that is seen at a size: as much as can be, and all of the boxes if that is possible.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from datagen.core.errors import StoreError
-from datagen.core.fields import Box
+from datagen.core.fields import PLACEHOLDER, Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.shards.reader import Dataset, Sample, numbered_members
 from datagen.train.data.framing import Size, frame, nearest_size, shows
@@ -26,13 +26,16 @@ REASONS: Final = {
     "negative": "it is a negative example",
     "too_many_references": "it has more reference pictures than the model takes",
     "too_many_edits": "it has more single edits than the model takes",
-    "too_many_tokens": "its words are more tokens than the model takes",
+    "too_many_tokens": "its words and pictures have more tokens than the model reads",
+    "unbound_pictures": "a reference has no placeholder, or a placeholder stands for a picture that is not shown",
     "no_boxes": "an edit has no box, and the model needs boxes",
     "wrong_box": "a box lies outside the picture or is empty",
     "beyond_most": "the dataset's `most` has been reached",
     "cut_off": "most of an edit lies outside what is seen at the size of training",
 }
 """Why a sample is not used."""
+SOURCE: Final = -1
+"""What a placeholder stands for that stands for the picture before the edit."""
 LEAST_SEEN: Final = 0.75
 """Least share of an edit's box that has to be seen."""
 _READERS: Final = 16
@@ -60,6 +63,9 @@ class Facts(NamedTuple):
     parts: tuple[SingleEdit, ...]
     has_source: bool
     references: int
+    inputs: tuple[int | None, ...] = ()
+    """What each placeholder of the instruction stands for: the number of a reference, `SOURCE`, or None for another
+    picture."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Needs:
     """None if the model takes an instruction as a whole, whatever single edits it asks for."""
     also: Callable[[Facts], str] | None = None
     """A rule of the model's own: why it cannot take a sample, a key of `REASONS`; '' if it can."""
+    placeholders: bool = False
+    """Whether each reference has to have a placeholder, and each placeholder has to stand for one or for the source."""
 
 
 @dataclass
@@ -128,6 +136,9 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Collection[str]) -> 
     width, height = info.get("size") or (0, 0)
     if min(width, height) < 1:
         return "no_size"
+    references = numbered_members(members, "ref")
+    numbers = {name: number for number, name in enumerate(references)}
+    numbers |= {name: SOURCE for name in members if name.split(".")[0] == "source"}
     return Facts(
         key,
         (int(width), int(height)),
@@ -135,7 +146,8 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Collection[str]) -> 
         str(info.get("text", "")).strip(),
         tuple(_part(row) for row in info.get("edits") or ()),
         "source" in names,
-        len(numbered_members(members, "ref")),
+        len(references),
+        tuple(numbers.get(str(name)) for name in info.get("inputs") or ()),
     )
 
 
@@ -156,6 +168,8 @@ def why_unusable(facts: Facts, needs: Needs, *, sizes: Sequence[Size]) -> str:
         return "no_instruction"
     if facts.references > needs.most_references:
         return "too_many_references"
+    if needs.placeholders and not _all_bound(facts):
+        return "unbound_pictures"
     if needs.most_edits is not None and len(facts.parts) > needs.most_edits:
         return "too_many_edits"
     if any(part.box and check_box(part.box, facts.size) for part in facts.parts):
@@ -168,6 +182,12 @@ def why_unusable(facts: Facts, needs: Needs, *, sizes: Sequence[Size]) -> str:
     boxes = boxes_of(facts)
     framing = frame(facts.size, nearest_size(facts.size, sizes), boxes=boxes)
     return "" if all(shows(framing, facts.size, box, least=LEAST_SEEN) for box in boxes) else "cut_off"
+
+
+def _all_bound(facts: Facts) -> bool:
+    """Whether every reference has a placeholder, and every placeholder stands for a picture that a model is shown."""
+    as_many = facts.instruction.count(PLACEHOLDER) == len(facts.inputs)
+    return as_many and None not in facts.inputs and {*range(facts.references)} <= {*facts.inputs}
 
 
 def boxes_of(facts: Facts) -> list[Box]:

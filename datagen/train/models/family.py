@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from datagen.imaging.image import Pixels
+    from datagen.models.weights.config import WeightsSourceConfig
     from datagen.train.data.examples import TrainingExample
 
 
@@ -32,6 +33,16 @@ class Family(Options):
     def multiple(self) -> int:
         """What the sides of pictures have to be multiples of."""
         raise NotImplementedError
+
+    def fault_of_size(self, width: int, height: int) -> str:
+        """What is wrong with training at a size, in pixels; '' if nothing is."""
+        if width % self.multiple or height % self.multiple:
+            return f"the model takes sides that are multiples of {self.multiple}"
+        return ""
+
+    def bases(self) -> tuple[WeightsSourceConfig, ...]:
+        """The models whose weights it begins with."""
+        return ()
 
     def needs(self) -> Needs:
         """What it needs of a sample."""
@@ -77,5 +88,8 @@ class Family(Options):
         raise NotImplementedError
 
     def edit(self, pipeline: Any, example: TrainingExample, *, seed: int) -> Pixels:
-        """What the pipeline makes of an example's source, whose target it does not look at: HWC uint8."""
+        """What the pipeline makes of an example's source, whose target it does not look at: HWC uint8.
+
+        Raises `DataError` if the model cannot take the example.
+        """
         raise NotImplementedError
