@@ -260,8 +260,8 @@ class _Training:
         begun = time.perf_counter()
         seed = seed_of(self._config.seed, self._step)
         rate = self._learning_rate()
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        for options in self._optimizer.param_groups:
+            options["lr"] = rate
         self._gradients.train_mode()
         self._optimizer.zero_grad(set_to_none=True)
         group = self._group

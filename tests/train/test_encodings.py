@@ -93,12 +93,12 @@ def test_a_training_with_stored_encodings_resumes_to_the_bit(edits: Path, folder
 
 
 def test_stored_encodings_give_the_losses_of_computed_ones(edits: Path, folder: Path, tmp_path: Path) -> None:
-    kept = Gradients(keeping(edits, tmp_path, folder))
+    storing = Gradients(keeping(edits, tmp_path, folder))
     plain = Gradients(ip2p_training(edits, tmp_path, folder))
     examples: Sequence[TrainingExample] = [example(), example(text="make it blue")]
     for _ in range(2):  # the second time from the store
-        torch.testing.assert_close(kept.add(examples, seed=1), plain.add(examples, seed=1))
-    for one, other in zip(kept.trained().values(), plain.trained().values(), strict=True):
+        torch.testing.assert_close(storing.add(examples, seed=1), plain.add(examples, seed=1))
+    for one, other in zip(storing.trained().values(), plain.trained().values(), strict=True):
         torch.testing.assert_close(one.grad, other.grad)
 
 
