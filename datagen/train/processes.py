@@ -131,9 +131,10 @@ def _take_part(config: TrainConfig, work: Work, rank: int, place: str, report: C
 
 def _fault_of(others: Sequence[Any], reports: Sequence[Connection]) -> str:
     """What is known of a process that ended early; '' if none did."""
-    wait([other.sentinel for other in others], timeout=10)
+    ended = wait([other.sentinel for other in others], timeout=10)
     for rank, (other, report) in enumerate(zip(others, reports, strict=True), start=1):
-        if other.exitcode is not None:
+        if other.sentinel in ended:
+            other.join()  # its files are closed a moment before its exit code is there
             try:
                 said = report.recv()
             except EOFError:  # it was killed
