@@ -137,6 +137,9 @@ class TrainConfig(Options):
     """Of the computation; weights and optimizer stay fp32."""
     device: Annotated[str, PACE] = "auto"
     """`cpu`, `cuda`, `cuda:1`, ...; `auto` takes a GPU if there is one."""
+    processes: Annotated[int, PACE] = Field(default=1, ge=1, le=64)
+    """Processes of this machine that share each batch, each on a GPU of its own where there are GPUs. With more than
+    one `micro_batch` has to be given: what is drawn follows from it, and so is the same for any number of processes."""
     threads: Annotated[int | None, PACE] = Field(default=None, ge=1)
     """Cores of a computation on the CPU; torch's own choice if not given. Fewer are faster on a busy machine."""
     checkpoints: Annotated[CheckpointOptions, PACE] = CheckpointOptions()
@@ -152,6 +155,20 @@ class TrainConfig(Options):
         for width, height in self.data.sizes:
             if fault := self.model.fault_of_size(width, height):
                 raise ValueError(f"size {width}x{height}: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _processes_share_a_batch(self) -> TrainConfig:
+        if self.processes == 1:
+            return self
+        if self.micro_batch is None or self.batch_size % (self.processes * self.micro_batch):
+            raise ValueError(
+                f"processes: {self.processes} cannot share a batch of {self.batch_size} in parts of "
+                f"{self.micro_batch or 'no given size'}; give a micro_batch, and make batch_size a multiple of "
+                "processes times micro_batch"
+            )
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device: '{self.device}' is one for all {self.processes} processes; write cuda, or cpu")
         return self
 
     @model_validator(mode="after")

@@ -69,7 +69,7 @@ def encoding_revision(family: Family, model: nn.Module, *, precision: str, devic
     for name, value in sorted(frozen.items()):
         plain = value.detach().cpu().contiguous()
         digest.update(f"{name} {plain.dtype} {[*plain.shape]}".encode())
-        digest.update(plain.flatten().view(torch.uint8).numpy())
+        digest.update(plain.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 
 

@@ -73,11 +73,14 @@ class Gradients:
                 found = self._config.model.losses(self.model, encoded, torch.Generator().manual_seed(drawn))
             yield found
 
-    def add(self, examples: Sequence[TrainingExample], *, seed: int) -> float:
-        """Add the gradient of the mean loss of examples of one size to that of the model; the mean loss."""
+    def add(self, examples: Sequence[TrainingExample], *, seed: int, rank: int = 0, ranks: int = 1) -> float:
+        """Add the gradient of the mean loss of examples of one size to that of the model; the mean loss.
+
+        If `ranks` processes share the batch, these are the examples of one of them, and sums over all are the means.
+        """
         mean = 0.0
-        for losses, _ in self.losses(examples, seed=seed):
-            share = losses.sum() / len(examples)
+        for losses, _ in self.losses(examples, seed=seed, first=rank * len(examples)):
+            share = losses.sum() / (len(examples) * ranks)
             with memory_errors_explained(self._config):
                 share.backward()  # type: ignore[no-untyped-call]
             mean += float(share.detach())

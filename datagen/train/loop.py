@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,13 +30,14 @@ from datagen.core.options import decisive
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
-from datagen.train.data.loading import loaded
+from datagen.train.data.loading import PlannedBatches, loaded
 from datagen.train.editing import MODEL, save_model
 from datagen.train.gradients import Gradients, seed_of
 from datagen.train.logs import LOGS, TrainingLog
 from datagen.train.memory import peak_bytes
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
+from datagen.train.processes import ProcessGroup, training_together
 
 CONFIG, METRICS, GRIDS, CHECKPOINTS = "train.yaml", "metrics.jsonl", "grids", "checkpoints"
 """What lies in a training's folder."""
@@ -100,7 +101,23 @@ def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
         _remember(prepared, folder)
         for line in prepared.summary():
             watcher.notify(line)
-        return _Training(prepared, folder, watcher).run()
+        with training_together(config, _take_part) as (own, group):
+            return _Training(replace(prepared, config=own), folder, watcher, group).run()
+
+
+def _take_part(config: TrainConfig, group: ProcessGroup) -> None:
+    """What another process of the same training does."""
+    _Training(prepare(config), Path(config.place), _NoWatcher(), group).run()
+
+
+class _NoWatcher:
+    """Watches nothing."""
+
+    def on_step(self, report: StepReport) -> None: ...
+
+    def on_evaluation(self, report: EvaluationReport) -> None: ...
+
+    def notify(self, text: str) -> None: ...
 
 
 @contextmanager
@@ -148,8 +165,9 @@ def _remember(prepared: Prepared, folder: Path) -> None:
 class _Training:
     """One training: its net, and what belongs to it."""
 
-    def __init__(self, prepared: Prepared, folder: Path, watcher: TrainingWatcher) -> None:
+    def __init__(self, prepared: Prepared, folder: Path, watcher: TrainingWatcher, group: ProcessGroup) -> None:
         self._prepared = prepared
+        self._group = group
         self._config = config = prepared.config
         self._folder = folder
         self._watcher = watcher
@@ -160,7 +178,7 @@ class _Training:
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
         )
-        self._mean = EMAModel(self._weights, decay=config.ema) if config.ema else None
+        self._mean = EMAModel(self._weights, decay=config.ema) if config.ema and group.leads else None
         self._checkpoints = Checkpoints(folder / CHECKPOINTS, keep=config.checkpoints.keep)
         self._logs: list[TrainingLog] = []
         self._step = 0
@@ -171,11 +189,11 @@ class _Training:
         """Train to the last step, and save the model."""
         self._resume()
         steps = range(self._step, self._config.steps)
-        evaluated = evaluation_examples(self._config)
-        if not evaluated:
+        evaluated = evaluation_examples(self._config) if self._group.leads else []
+        if self._group.leads and not evaluated:
             self._watcher.notify(f"no dataset has samples of the split '{self._config.evaluation.split}' to evaluate")
         try:
-            with self._logging(), loaded(self._prepared.batches(), steps, workers=self._config.data.workers) as batches:
+            with self._logging(), loaded(self._batches(), steps, workers=self._config.data.workers) as batches:
                 for examples in batches:
                     with _uninterrupted():  # a checkpoint of half a step would not be that of an unbroken training
                         report = self._do_step(examples)
@@ -191,14 +209,17 @@ class _Training:
             self._save()
             raise
         self._notify_of_encodings()
-        return self._save_model()
+        return self._save_model() if self._group.leads else self._folder
+
+    def _batches(self) -> PlannedBatches:
+        return self._prepared.batches(rank=self._group.rank, ranks=self._group.size)
 
     @contextmanager
     def _logging(self) -> Iterator[None]:
         """Open the logs of the config, going on after the step that is done."""
         config = self._config
         with ExitStack() as stack:
-            for kind in config.log:
+            for kind in config.log if self._group.leads else ():
                 log = LOGS[kind](
                     self._folder, name=config.train, step=self._step, options=config.model_dump(mode="json")
                 )
@@ -221,7 +242,8 @@ class _Training:
                 self._mean.load_state_dict(state["mean"])
             self._step = self._saved = steps[-1]
             self._watcher.notify(f"resumed after step {self._step:,}")
-        self._cut_metrics()
+        if self._group.leads:
+            self._cut_metrics()
 
     def _load_weights(self, stored: Mapping[str, torch.Tensor]) -> None:
         with torch.no_grad():
@@ -229,7 +251,7 @@ class _Training:
                 weight.copy_(stored[name])
 
     def _save(self) -> None:
-        if self._step == self._saved:
+        if self._step == self._saved or not self._group.leads:
             return
         weights = {name: weight.detach() for name, weight in self._trained.items()}
         state = {"weights": weights, "optimizer": self._optimizer.state_dict()}
@@ -240,11 +262,13 @@ class _Training:
         begun = time.perf_counter()
         seed = seed_of(self._config.seed, self._step)
         rate = self._learning_rate()
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        for options in self._optimizer.param_groups:
+            options["lr"] = rate
         self._gradients.train_mode()
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._gradients.add(examples, seed=seed)
+        group = self._group
+        loss = self._gradients.add(examples, seed=seed, rank=group.rank, ranks=group.size)
+        loss = group.sum_gradients(self._weights, loss)
         norm = float(nn.utils.clip_grad_norm_(self._weights, self._config.optimizer.clip))
         self._step += 1
         if math.isfinite(norm) and math.isfinite(loss):
@@ -256,8 +280,9 @@ class _Training:
             self._skip(loss)
         taken = time.perf_counter() - begun
         peak = peak_bytes(self._gradients.device) / 1e6
-        report = StepReport(self._step, loss, norm, rate, len(examples) / taken, round(peak, 1))
-        self._write_metrics(asdict(report))
+        report = StepReport(self._step, loss, norm, rate, group.size * len(examples) / taken, round(peak, 1))
+        if group.leads:
+            self._write_metrics(asdict(report))
         return report
 
     def _skip(self, loss: float) -> None:

@@ -45,12 +45,12 @@ class MemoryEstimate:
         return 1 + (self.available - self.total(1)) // each
 
 
-class _LiveBytes(TorchDispatchMode):
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of tensors on the CPU that computations make and that are still there."""
 
     def __init__(self, before: Iterable[Tensor]) -> None:
         """The storages of `before` are not counted."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._known = {tensor.untyped_storage()._cdata: 0 for tensor in before}
         self._live = 0
         self.peak = 0
@@ -85,8 +85,9 @@ def peak_of(call: Callable[[], object], model: nn.Module) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         call()
-        return torch.cuda.max_memory_allocated(device) - before
-    with _LiveBytes([*weights, *(weight.grad for weight in weights if weight.grad is not None)]) as counted:
+        return int(torch.cuda.max_memory_allocated(device) - before)
+    counted = _LiveBytes([*weights, *(weight.grad for weight in weights if weight.grad is not None)])
+    with counted:
         call()
     return counted.peak
 
@@ -95,7 +96,7 @@ def available_bytes(device: torch.device) -> int:
     """Bytes that this process may take on a device, those that it has included."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device)
+        return int(free + torch.cuda.memory_reserved(device))
     return _free_of_machine() + _resident()
 
 
@@ -119,7 +120,7 @@ def _resident() -> int:
 def peak_bytes(device: torch.device) -> int:
     """The most that this process took so far: of the GPU by tensors, or of main memory altogether."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return int(torch.cuda.max_memory_allocated(device))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

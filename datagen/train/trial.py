@@ -78,7 +78,7 @@ def try_out(config: TrainConfig) -> Trial:
     config = config.model_copy(update={"data": config.data.model_copy(update={"keep_encoded": None})})
     with memory_errors_explained(config):
         gradients = Gradients(config)
-    batches = prepared.batches()
+    batches = prepared.batches(ranks=config.processes)
     examples = batches[0]
     memory = _estimate(gradients, examples, config)
     at_once = min(config.micro_batch or config.batch_size, config.batch_size)

@@ -151,7 +151,7 @@ BOUND = SOUND._replace(instruction="put <imagehere> in <imagehere>", references=
         (BOUND._replace(inputs=(-1, -1)), Needs(placeholders=True, most_references=1), "unbound_pictures"),
         (BOUND._replace(inputs=(0,)), Needs(placeholders=True, most_references=1), "unbound_pictures"),
         (BOUND._replace(inputs=(0,)), Needs(most_references=1), ""),
-        (SOUND, Needs(excludes=lambda facts: "too_many_tokens" if facts.text == "do it" else ""), "too_many_tokens"),
+        (SOUND, Needs(also=lambda facts: "too_many_tokens" if facts.text == "do it" else ""), "too_many_tokens"),
         (SOUND._replace(parts=(SingleEdit("x", "global", None),)), Needs(boxes="required"), ""),
         (SOUND._replace(parts=(SingleEdit("x", "add", None),)), Needs(boxes="whole_picture"), ""),
         (SOUND._replace(parts=(SingleEdit("x", "add", (90, 10, 140, 40)),)), Needs(), "wrong_box"),

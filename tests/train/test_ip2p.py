@@ -197,8 +197,8 @@ def test_a_trained_model_edits(edits: Path, folder: Path, tmp_path: Path, capfd:
     with pytest.raises(DataError, match=r"has 102 tokens, the model takes 77; shorten it"):
         trained.edit(example("x" * 100))
     Pillow.new("RGB", (90, 60), (10, 20, 30)).save(tmp_path / "picture.png")
-    shown = call("edit", place, tmp_path / "picture.png", "make it red", "--to", tmp_path / "new.png", capfd=capfd)
-    assert "new.png: 48x32" in shown.out
+    done = call("edit", place, tmp_path / "picture.png", "make it red", "--to", tmp_path / "new.png", capfd=capfd)
+    assert "new.png: 48x32" in done.out
 
 
 def test_the_options_of_an_edit_reach_the_pipeline(folder: Path) -> None:

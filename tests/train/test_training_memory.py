@@ -115,9 +115,9 @@ def test_what_does_not_fit_is_said_before_the_first_step(
     found = try_out(config)
     assert not found.fits
     assert found.seconds_a_step is None
-    shown = "\n".join(found.lines())
-    assert "that does not fit: set micro_batch: " in shown
-    assert "or gradient_checkpointing: true" in shown
+    text = "\n".join(found.lines())
+    assert "that does not fit: set micro_batch: " in text
+    assert "or gradient_checkpointing: true" in text
     assert found.as_json()["fits"] is False
 
 

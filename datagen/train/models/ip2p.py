@@ -78,7 +78,7 @@ class Ip2pConfig(StableDiffusionFamily):
             drop_both=self.drop_both,
         )
 
-    def pipeline(self, model: LatentDiffusion) -> Any:  # type: ignore[override]
+    def pipeline(self, model: Any) -> Any:
         """The model as diffusers' own pipeline of InstructPix2Pix."""
         return model.pipeline()
 

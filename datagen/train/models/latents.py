@@ -11,6 +11,7 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
+from torch.nn import functional
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.models.diffusion.loading import read_index, read_pipeline
@@ -83,7 +84,7 @@ class LatentDiffusion(nn.Module):
 
     def share_of_time(self, steps: Tensor) -> Tensor:
         """Steps of the scheduler as times from 0 (no noise) to 1: B."""
-        return (steps + 1) / self.noising.config.num_train_timesteps
+        return (steps + 1) / int(self.noising.config.num_train_timesteps)
 
     def sampled(self, moments: Tensor, generator: torch.Generator) -> Tensor:
         """Latents drawn from their moments, scaled as the U-Net is trained on them: B,4,h,w."""
@@ -199,9 +200,7 @@ def widen(unet: Any, channels: int) -> None:
     if old.in_channels >= channels:
         return
     new = nn.Conv2d(channels, old.out_channels, old.kernel_size, old.stride, old.padding)
-    with torch.no_grad():
-        new.weight.zero_()
-        new.weight[:, : old.in_channels] = old.weight
-        new.bias.copy_(old.bias)
+    zeros = (0, 0, 0, 0, 0, channels - old.in_channels)
+    new.load_state_dict({"weight": functional.pad(old.weight, zeros), "bias": old.bias})
     unet.conv_in = new
     unet.register_to_config(in_channels=channels)

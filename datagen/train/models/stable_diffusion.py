@@ -18,7 +18,7 @@ PIXELS_A_LATENT: Final = 8
 TextKind = Literal["text", "instruction"]
 
 
-class StableDiffusionFamily(Family, WeightsSourceConfig):  # type: ignore[misc]
+class StableDiffusionFamily(Family, WeightsSourceConfig):
     """A model that is trained from a Stable Diffusion 1 or 2, in the folder that `save_pretrained` wrote."""
 
     packages: ClassVar[tuple[str, ...]] = ("torch", "diffusers", "transformers")
@@ -34,7 +34,7 @@ class StableDiffusionFamily(Family, WeightsSourceConfig):  # type: ignore[misc]
         """What the sides of pictures have to be multiples of."""
         return PIXELS_A_LATENT
 
-    def needs(self) -> Needs:
+    def needs(self) -> Needs:  # type: ignore[override] # of a sample; those of `ModelConfig` are of a stage's record
         """A source, no references, and not more words than the text encoder takes."""
         return Needs(also=self._too_long)
 
