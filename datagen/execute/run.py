@@ -31,6 +31,7 @@ from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_u
 from datagen.execute.ledger.stage_counters import add_all
 from datagen.execute.reuse.answer_cache import REPLIES
 from datagen.execute.reuse.code_versions import Choice, settle_code
+from datagen.execute.reuse.fingerprints import read_checksums
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import enter_run
 from datagen.execute.workers.commit import Committer
@@ -260,7 +261,8 @@ def worker_context_of(context: RunContext) -> WorkerContext:
     """What the workers of a run have in common."""
     token = uuid.uuid4().hex[:12]
     variables = context.graph.secret_variables
-    return WorkerContext(context.store.address, context.stage_fingerprints, token, variables)
+    checksums = read_checksums(context.graph)
+    return WorkerContext(context.store.address, context.stage_fingerprints, checksums, token, variables)
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:
