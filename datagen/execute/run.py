@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from datagen.core.errors import ConfigError, DatagenError, StoreError
+from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
 from datagen.execute.engines.local import LocalEngine
 from datagen.execute.engines.progress_events import EngineEvent, RunningEngine, RunObserver, RunProgress, Summary
 from datagen.execute.engines.slice_queue import SliceQueue
@@ -88,7 +88,12 @@ def run(graph: Graph, *, out: str, options: RunOptions, watcher: RunObserver) ->
             watcher.notify(note)
         settled.book.write(store)
         enter_run(settled, rows=options.rows)
-        summary = _run(settled.context, held=held, options=options, watcher=watcher)
+        try:
+            summary = _run(settled.context, held=held, options=options, watcher=watcher)
+        except SetupError as error:
+            if watcher.stopping:  # a terminal interrupts all of its processes, also those with which Ray is starting
+                raise KeyboardInterrupt from error
+            raise
     summary.seconds = time.perf_counter() - begun
     return summary
 
