@@ -15,9 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
 from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
+from datagen.core.yaml_text import to_yaml
 from datagen.execute.engines.local import LocalEngine
 from datagen.execute.engines.progress_events import EngineEvent, RunningEngine, RunObserver, RunProgress, Summary
 from datagen.execute.engines.slice_queue import SliceQueue
@@ -327,7 +326,7 @@ def stored_config(out: str) -> Loaded:
 
 def resolved_text(graph: Graph) -> str:
     """The resolved config as YAML."""
-    text = yaml.safe_dump(resolved_config(graph), sort_keys=False, allow_unicode=True)
+    text = to_yaml(resolved_config(graph), allow_unicode=True)
     return f"# Profile {graph.loaded.profile}, all options spelt out.\n{text}"
 
 
