@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import yaml
 from yaml.composer import Composer
-from yaml.parser import Parser
-from yaml.reader import Reader
 from yaml.resolver import Resolver
-from yaml.scanner import Scanner
 
 from datagen.core.errors import ConfigError
 
@@ -53,37 +50,29 @@ class _Nodes(Composer, Resolver):
         self._nodes += 1
         problem = _TOO_DEEP if self._depth > _MAX_DEPTH else _TOO_MANY if self._nodes > _MAX_NODES else ""
         if problem:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            mark = cast(Any, self).peek_event().start_mark
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
 
-class _Loader(_Nodes, Reader, Scanner, Parser):
+class _Loader(_Nodes, yaml.SafeLoader):
     """Nodes from PyYAML's own parser."""
-
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)  # type: ignore[no-untyped-call]
-        Scanner.__init__(self)  # type: ignore[no-untyped-call]
-        Parser.__init__(self)  # type: ignore[no-untyped-call]
-        Composer.__init__(self)
-        Resolver.__init__(self)
 
 
 try:
-    from yaml.cyaml import CParser
+    from yaml import CSafeLoader
 except ImportError:  # PyYAML was built without libyaml
     _FastLoader: Any = None
 else:
 
-    class _FastLoader(_Nodes, CParser):  # type: ignore[no-redef, misc]
+    class _FastLoader(_Nodes, CSafeLoader):  # type: ignore[no-redef]
         """Nodes from libyaml's parser, which takes a fraction of the time."""
 
         def __init__(self, text: str) -> None:
-            CParser.__init__(self, text)  # type: ignore[no-untyped-call]
-            Composer.__init__(self)
-            Resolver.__init__(self)
+            CSafeLoader.__init__(self, text)
+            Composer.__init__(self)  # libyaml has one of its own, which is not used
 
 
 _ALIKE = re.compile(r"[\n -~\xa0-\u2027\u2030-\ud7ff\ue000-\ufefe]*")
