@@ -1,4 +1,4 @@
-"""What runs survive: kills, standing still, second drivers and links in OUT, at random moments.
+"""What runs survive: kills, standing still, second drivers, links in OUT and Ctrl-C, at random moments.
 
     python benchmarks/chaos.py [TRIALS] [FILE] [MOVE ...]
 
@@ -13,8 +13,10 @@ has to accept it. The moves take turns, or those that are named:
 - `second`: other drivers of the same command begin at any moment.
 - `links`: a driver is killed before one of its changes, and links to a stranger's folder are put in the place of what
   it wrote. Nothing there may change.
+- `interrupts`: Ctrl-C is pressed up to three times, in up to three drivers after each other. Each has to end with exit
+  code 130, or as if nothing had happened, without a stack trace.
 
-The pipeline of the last three has a cached stage that sorts one record's list in place: that record has to fail.
+The pipeline of the last four has a cached stage that sorts one record's list in place: that record has to fail.
 
 FILE (default: chaos.jsonl in the temporary folder) has one line of JSON a trial. The same command goes on from there,
 until there are TRIALS (default 40) of them, and adds all of them up. Exit code 1 if one was not survived.

@@ -132,10 +132,10 @@ def judged(out: Path, model: Path, held: Path, arguments: argparse.Namespace, *,
 def write_variants(out: Path, model: Path, held: Path, most: int) -> list[Path]:
     """Outputs of a model with true boxes, jittered ones, and none: a folder each, KEY.png."""
     import torch
+
     from datagen.evaluate.cases import Case, list_cases, read_cases
     from datagen.evaluate.compliance import ComplianceChecker
     from datagen.evaluate.truth import read_truth
-
     from datagen.imaging.image import Image
     from datagen.shards.reader import open_dataset
     from datagen.train.data.examples import WHOLE

@@ -5,7 +5,7 @@ import os
 import sys
 from contextlib import suppress
 
-from datagen.cli import main
+INTERRUPTED = 130
 
 
 def leave() -> None:
@@ -15,9 +15,13 @@ def leave() -> None:
     26.0.1 on two busy cores 10 of 100 processes did that read a small Parquet file last.
     """
     try:
+        from datagen.cli import main  # here, so that a Ctrl-C while it is imported leaves no stack trace either
+
         main()
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     atexit._run_exitfuncs()  # `os._exit` runs none of them, and flushes no stream
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # a closed pipe, as in `datagen ... | head`

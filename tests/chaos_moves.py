@@ -1,12 +1,14 @@
-"""Moves against a run other than kills: it stands still, a second driver begins, links are planted in OUT."""
+"""Moves against a run other than kills: it stands still, a second driver begins, links are planted in OUT, Ctrl-C."""
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,8 @@ from building import PAINT, plain_rows, toy_config
 from chaos import Run, differences
 from judge import is_alive
 
-from datagen.cli import SOME_FAILED, WRONG
+from datagen.cli import INTERRUPTED, SOME_FAILED, WRONG
+from datagen.execute.ledger.lock import LOCK
 
 ROWS = 24
 MOST_CHANGES = 186
@@ -117,10 +120,42 @@ def links(config: Path, unbroken: Path, out: Path, drawn: random.Random) -> Outc
     return Outcome({"links": len(chosen), "named": int(named)}, faults)
 
 
+def interrupts(config: Path, unbroken: Path, out: Path, drawn: random.Random) -> Outcome:
+    """Press Ctrl-C up to three times at any moment of a driver, and the same again with the next ones."""
+    codes: list[int] = []
+    faults: list[str] = []
+    pressed = 0
+    for number in range(drawn.randint(1, 3)):
+        run = begin(config, out, log=f"-{number}")
+        while not run.ended and not _holds_lock(out, run):
+            time.sleep(0.002)
+        time.sleep(drawn.choice([0, drawn.uniform(0, 0.05), drawn.uniform(0, 0.3)]))
+        for _ in range(drawn.randint(1, 3)):
+            if not run.ended:
+                run.process.send_signal(signal.SIGINT)
+                pressed += 1
+            time.sleep(drawn.choice([0, 0.001, 0.01, drawn.uniform(0, 0.1)]))
+        codes.append(run.finish())
+        text = run.log.read_text()
+        if codes[-1] not in (DONE, INTERRUPTED) or "Traceback" in text:
+            faults.append(f"Ctrl-C ended it with {codes[-1]}: {text[-1500:]}")
+    last = begin(config, out)
+    last.finish()
+    events = {"pressed": pressed, "interrupted": codes.count(INTERRUPTED)}
+    return Outcome(events, [*faults, *_unexpected([last]), *differences(unbroken, out)])
+
+
+def _holds_lock(out: Path, run: Run) -> bool:
+    with suppress(OSError, ValueError):  # not there yet, or not any more
+        return bool(json.loads((out / LOCK).read_bytes())["pid"] == run.process.pid)
+    return False
+
+
 MOVES: Mapping[str, Callable[[Path, Path, Path, random.Random], Outcome]] = {
     "stop": stop,
     "second": second,
     "links": links,
+    "interrupts": interrupts,
 }
 
 

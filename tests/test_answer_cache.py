@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_graph
 from judge import Judge, judge
+from picture_files import noise, saved
 
 from datagen.core.errors import StoreError
 from datagen.core.fields import catalogue
@@ -20,6 +21,8 @@ from datagen.execute.engines.progress_events import Summary
 from datagen.execute.reuse.answer_cache import CACHE, CHECKPOINTS, AnswerCache, CachedAnswer, Cost, MadeRecords
 from datagen.execute.reuse.fingerprints import stage_fingerprints
 from datagen.execute.run import RunOptions, run
+from datagen.execute.workers.commit import Committer
+from datagen.execute.workers.stage_runner import Unit
 from datagen.imaging.codecs import canonical
 from datagen.imaging.image import Image
 from datagen.storage.store import Store
@@ -296,6 +299,89 @@ def test_a_stage_that_is_not_durable_leaves_nothing_and_is_asked_again(tmp_path:
     assert not (tmp_path / "out" / CACHE).exists()
     _run(tmp_path, _stages(judge_server, share=0.5, durable=False), "out")
     assert len(judge_server.calls) == 2 * number
+
+
+SUMMARISE = {"use": "summarise", "durable": True}
+_GATHER = {"use": "gather_session", "map": {"caption": "subject"}}
+CHAINS: dict[str, list[Any]] = {
+    "alone": [SUMMARISE],
+    "of children": [{"use": "fan_out", "map": {"subject": "operation"}}, SUMMARISE],
+    "of a group": [SUMMARISE, {**_GATHER, "durable": True}],
+    "behind a group": [SUMMARISE, _GATHER, {**_GATHER, "id": "again", "durable": True}],
+}
+"""Stages between the reading of a picture and the painting of a sample."""
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["other options", "killed"])
+@pytest.mark.parametrize("name", CHAINS)
+def test_answers_for_a_picture_are_not_used_for_another_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, killed: bool
+) -> None:
+    """The manifest has no checksum that would tell."""
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(saved(noise(4, 4, seed=number), "PNG"))
+    rows = [{"id": f"r{n}", "uri": f"{n}.png", "caption": "c", "session": f"s{n // 3}"} for n in range(6)]
+    source = {"kind": "manifest", "path": str(tmp_path / "manifest.jsonl"), "group_by": "session"}
+
+    def ran(out: str, side: int = 4) -> Summary:
+        stages = [{"use": "read_image"}, *CHAINS[name], {**PAINT, "with": {"side": side}}]
+        return _run(tmp_path, stages, out, rows=rows, source=source)[0]
+
+    def fail(*_: object) -> None:
+        raise StoreError("killed")
+
+    if killed:
+        monkeypatch.setattr(Committer, "commit", fail)
+        with pytest.raises(StoreError, match="killed"):
+            ran("out")
+        monkeypatch.undo()
+    else:
+        ran("out", side=5)
+    old = (tmp_path / "0.png").read_bytes()
+    (tmp_path / "0.png").write_bytes(saved(noise(4, 4, seed=9), "PNG"))
+    ran("out")
+    ran("fresh")
+    assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "fresh")
+    (tmp_path / "0.png").write_bytes(old)
+    again = ran("out", side=6)
+    durable = [stage.get("id", stage["use"]) for stage in CHAINS[name] if stage.get("durable")]
+    assert not any(again.stage_counters[id].calls for id in durable), "all are known"
+    assert all(again.stage_counters[id].reused for id in durable)
+
+
+def test_answers_that_were_kept_without_a_checksum_of_their_picture_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As runs before it was in their keys kept them."""
+    (tmp_path / "0.png").write_bytes(saved(noise(4, 4), "PNG"))
+    rows = [{"id": "r0", "uri": "0.png", "caption": "c"}]
+    stages = [{"use": "read_image"}, SUMMARISE]
+    monkeypatch.setattr(Unit, "key", Unit.given)
+    _run(tmp_path, [*stages, PAINT], "out", rows=rows)
+    monkeypatch.undo()
+    again, _ = _run(tmp_path, [*stages, {**PAINT, "with": {"side": 5}}], "out", rows=rows)
+    assert (again.stage_counters["summarise"].calls, again.stage_counters["summarise"].reused) == (0, 1)
+
+
+def test_a_stage_that_does_not_depend_on_a_picture_keeps_its_answers(tmp_path: Path) -> None:
+    rows = [{"id": "r0", "uri": "0.png", "caption": "c"}]
+    stages = [{"use": "read_image"}, {"use": "blow_up", "durable": True}, SUMMARISE]
+    for seed in range(2):
+        (tmp_path / "0.png").write_bytes(saved(noise(4, 4, seed=seed), "PNG"))
+        found, _ = _run(tmp_path, [*stages, {**PAINT, "with": {"side": 4 + seed}}], "out", rows=rows)
+    assert (found.stage_counters["blow_up"].calls, found.stage_counters["summarise"].calls) == (0, 1)
+
+
+def test_a_committed_sample_stays_that_of_the_picture_it_was_made_of(tmp_path: Path) -> None:
+    old = saved(noise(4, 4), "PNG")
+    (tmp_path / "0.png").write_bytes(old)
+    keys: dict[str, Any] = {"rows": [{"id": "r0", "uri": "0.png", "caption": "c"}]}
+    _run(tmp_path, [{"use": "read_image"}, SUMMARISE, PAINT], "out", **keys)
+    before = dataset_bytes(tmp_path / "out")
+    (tmp_path / "0.png").write_bytes(saved(noise(4, 4, seed=1), "PNG"))
+    _run(tmp_path, [{"use": "read_image"}, SUMMARISE, PAINT], "out", **keys)
+    assert dataset_bytes(tmp_path / "out") == before
+    assert ledger_rows(tmp_path / "out")["r0"]["source_sha256"] == hashlib.sha256(old).hexdigest()
 
 
 def test_a_kept_file_says_what_it_is_made_of(tmp_path: Path) -> None:

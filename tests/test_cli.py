@@ -8,14 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from building import PAINT, dataset_bytes, ledger_rows, plain_rows, toy_config
+from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, toy_config, toy_graph
 from commands import call
 from typer.testing import CliRunner
 
 from datagen import cli
+from datagen.__main__ import leave
+from datagen.core.errors import SetupError
+from datagen.execute import run as running_module
+from datagen.execute.run import RunOptions
 from datagen.pipeline.describe import describe
 
 STAGES = [{"use": "sift"}, {"use": "fan_out"}, PAINT]
@@ -204,6 +211,35 @@ def test_ctrl_c_ends_after_the_slices_in_flight_and_the_same_command_goes_on(tmp
     assert f"{done} of 3 slices were done before" in again.stdout
     subprocess.run([*words, str(tmp_path / "whole")], env=paths, capture_output=True, check=True)
     assert dataset_bytes(tmp_path / "out") == dataset_bytes(tmp_path / "whole")
+
+
+def test_ctrl_c_while_ray_starts_is_no_fault_of_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal sends it to Ray's processes too, of which one ends."""
+    watcher = Quiet()
+
+    @contextmanager
+    def starts(*_: object) -> Iterator[None]:
+        watcher.stopping = True
+        raise SetupError("Ray did not start on this machine")
+        yield
+
+    graph = toy_graph(tmp_path, [PAINT])
+    monkeypatch.setattr(running_module, "_engine", starts)
+    with pytest.raises(KeyboardInterrupt):
+        running_module.run(graph, out=str(tmp_path / "out"), options=RunOptions("local"), watcher=watcher)
+
+
+def test_ctrl_c_while_commands_are_imported_leaves_no_stack_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    ends: list[int] = []
+    monkeypatch.setitem(sys.modules, "datagen.cli", Interrupted("datagen.cli"))
+    monkeypatch.setattr("atexit._run_exitfuncs", lambda: None)
+    monkeypatch.setattr("os._exit", ends.append)
+    leave()
+    assert ends == [cli.INTERRUPTED]
 
 
 def test_interrupted_is_130(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

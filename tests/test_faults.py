@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import itertools
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from building import PAINT, Quiet, dataset_bytes, ledger_rows, plain_rows, run_local, toy_config, toy_graph
 from chaos import running
+from rings import example_count
 
 from datagen.cli import OK, WRONG
 from datagen.core.errors import StoreError
+from datagen.execute import run as running_module
 from datagen.execute.engines.progress_events import Summary
 from datagen.execute.maintain.verify import verify
 from datagen.execute.run import RunOptions, run
+from datagen.shards.index import DATASET
+from datagen.storage import local_files
 
 STAGES: list[Any] = [{"use": "sift"}, {"use": "ask"}, {**PAINT, "with": {"side": 128}}]
 ROWS = plain_rows(40)
@@ -65,6 +74,96 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path, eng
         assert verify(str(out)) == []
         assert not list(out.rglob("*.tmp"))
         assert dataset_bytes(out) == dataset_bytes(tmp_path / "unbroken")
+
+
+class _FullDisk:
+    """A disk on which so many changes find room; the next write is cut off in its middle, and nothing more fits."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def os(self) -> SimpleNamespace:
+        """A stand-in for `os`."""
+        names = {name: getattr(os, name) for name in dir(os) if not name.startswith("__")}
+        calls = {name: self._needing(getattr(os, name)) for name in ("mkdir", "link")}
+        return SimpleNamespace(**{**names, **calls, "open": self._open, "write": self._write})
+
+    def opened(self, descriptor: int, mode: str) -> io.BufferedIOBase:
+        """In the place of the built-in `open`."""
+        if mode == "rb":
+            return open(descriptor, mode)
+        disk = self
+
+        class Raw(io.FileIO):
+            def write(self, data: Any) -> int:
+                return disk._cut(super().write, data)
+
+        return io.BufferedWriter(Raw(descriptor, "wb"), 4096)
+
+    def _take(self) -> None:
+        self._room -= 1
+        if self._room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _needing(self, change: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: Any, **named: Any) -> Any:
+            self._take()
+            return change(*words, **named)
+
+        return call
+
+    def _open(self, path: Any, flags: int, *words: Any, **named: Any) -> int:
+        if flags & os.O_CREAT:
+            self._take()
+        return os.open(path, flags, *words, **named)
+
+    def _write(self, file: int, data: Any) -> int:
+        return self._cut(lambda part: os.write(file, part), data)
+
+    def _cut(self, write: Callable[[bytes], int], data: Any) -> int:
+        try:
+            self._take()
+        except OSError:
+            write(bytes(data)[: len(data) // 2])
+            raise
+        return write(data)
+
+
+def test_a_disk_that_fills_up_at_any_moment_of_packing_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is an older dataset, of which fewer records were accepted."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    rows = plain_rows(8)
+    run_local(toy_graph(tmp_path, [{"use": "sift", "with": {"share": 0.9}}, PAINT], rows=rows), tmp_path / "packs")
+    graph = toy_graph(tmp_path, [{"use": "sift"}, PAINT], rows=rows)
+    run_local(graph, tmp_path / "unbroken")
+    whole = dataset_bytes(tmp_path / "unbroken")
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(running_module, "finish", interrupted)
+        run_local(graph, tmp_path / "packs")
+    for room in itertools.count(step=60 // example_count(60)):  # all moments in `make test-all`
+        out = tmp_path / f"out{room}"
+        shutil.copytree(tmp_path / "packs", out)
+        disk = _FullDisk(room)
+        with monkeypatch.context() as patch:
+            patch.setattr(local_files, "os", disk.os())
+            patch.setattr(local_files, "open", disk.opened, raising=False)
+            try:
+                run_local(graph, out)
+                break
+            except StoreError as error:
+                message = str(error)
+        assert "No space left on device; free some space and run the same command again" in message
+        assert not list(out.rglob("*.tmp"))
+        if (out / DATASET).exists():
+            assert verify(str(out)) == [], "the older one is whole"
+        run_local(graph, out)
+        assert dataset_bytes(out) == whole
+    assert room > 40, "it was full at each change of a file"
 
 
 def _committed(out: Path) -> dict[str, bytes]:

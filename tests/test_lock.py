@@ -149,10 +149,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     return found
 
 
-def _lose(store: Store, clock: _Clock, *, ends: bool) -> HeldLock:
+def _lose(store: Store, clock: _Clock, *, ends: bool, jump: float = STALE_SECONDS + 1) -> HeldLock:
     """Hold the lock, let another process take it over, and renew it then; that one may have ended by then."""
     with locked(store) as held:
-        clock.now += STALE_SECONDS + 1
+        clock.now += jump
         with locked(Store(store.address)) as other:
             other.store.write("theirs", b"1")
             if not ends:
@@ -170,6 +170,22 @@ def test_a_run_that_lost_its_lock_notices_it_when_it_renews_and_says_so(
         _lose(Store(str(tmp_path)), clock, ends=ends)
     assert not (tmp_path / LOCK).exists()
     assert holders(Store(str(tmp_path))) == []
+
+
+@pytest.mark.parametrize("jump", [-86400, STALE_SECONDS + 1], ids=["back", "ahead"])
+def test_a_clock_that_jumps_frees_a_lock_until_it_is_renewed_and_no_longer(
+    tmp_path: Path, clock: _Clock, jump: float
+) -> None:
+    store = Store(str(tmp_path))
+    with locked(store) as held:
+        clock.now += jump
+        held.renew()
+        with pytest.raises(ConfigError, match=f"is being written by process {os.getpid()} on .*, seen 0 s ago"):
+            locked(store).__enter__()
+        held.store.write("mine", b"1")
+    with pytest.raises(LostLockError):
+        _lose(store, clock, ends=False, jump=jump)
+    assert (tmp_path / "theirs").exists()
 
 
 def test_who_took_the_lock_over_is_named(tmp_path: Path, clock: _Clock) -> None:

@@ -452,6 +452,20 @@ def test_the_help_says_what_to_look_at() -> None:
     assert "docs/monitoring.md" in output
 
 
+def test_the_second_ctrl_c_ends_a_run_at_once_and_the_next_ones_do_not_disturb_its_end(tmp_path: Path) -> None:
+    now = 100.0
+    with Watcher("toy", str(tmp_path), clock=lambda: now) as watcher:
+        signal.raise_signal(signal.SIGINT)
+        assert watcher.stopping
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        now += 1.9
+        signal.raise_signal(signal.SIGINT)
+        now += 0.2  # what should have ended hangs
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 @pytest.mark.subprocess
 def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     """On a real terminal: the panel is drawn, taken away again, and the cursor is back."""

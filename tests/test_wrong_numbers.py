@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,20 @@ import pyarrow.parquet as pq
 import pytest
 from building import PAINT, ledger_rows, run_local, toy_graph
 from foreign import sa1b_annotation, write_files, write_tar
+from foreign_generation import blip3, subjects200k
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from picture_files import noise, saved
+from rings import example_count
 
+from datagen.core.errors import DataError
+from datagen.fetch import SCHEMES, read_file
+from datagen.fetch.cells import read_rows
+from datagen.sources.base import Source
+from datagen.sources.formats.generation.blip3_grounding import Blip3GroundingConfig
+from datagen.sources.formats.generation.subjects200k import Subjects200kConfig
+from datagen.sources.formats.pairs.hq_edit import HqEditConfig
+from datagen.sources.huggingface import HuggingFaceConfig
 from datagen.sources.prompts import PromptsConfig
 
 NUMBERS = {
@@ -92,10 +104,20 @@ def test_a_number_in_parquet_is_read_or_fails_its_row_alone(tmp_path: Path, case
     assert found.partition(": row 1: ")[2].startswith("'width'") or (case in ("64 bits", "400 digits") and not found)
 
 
+def _no_text(*values: bytes) -> pa.Array:
+    """Bytes that are called text, whether they are or not."""
+    return pa.array(values).view(pa.string())
+
+
 UNREADABLE: dict[str, pa.Array] = {
     "time out of range": pa.array([0, 2**62, 0], pa.timestamp("ms")),
     "day out of range": pa.array([0, 2**30, 0], pa.date32()),
     "no text": pa.array([b"a", b"\xff\xfe", b"c"]).view(pa.string()),
+    "no text in a list": pa.ListArray.from_arrays([0, 1, 3, 4], _no_text(b"a", b"b", b"\xff", b"d")),
+    "no text in a struct": pa.StructArray.from_arrays([pa.array([1, 2, 3]), _no_text(b"a", b"\xff", b"c")], ["n", "t"]),
+    "no text in a map": pa.MapArray.from_arrays([0, 1, 2, 3], pa.array(["k"] * 3), _no_text(b"a", b"\xff", b"c")),
+    "no time in a list": pa.ListArray.from_arrays([0, 1, 2, 3], pa.array([0, 2**62, 0], pa.time64("us"))),
+    "a span out of range": pa.array([0, 2**62, 0], pa.duration("s")),
 }
 
 
@@ -105,7 +127,144 @@ def test_a_cell_of_parquet_that_python_cannot_hold_fails_its_row_alone(tmp_path:
     pq.write_table(pa.table(columns), tmp_path / "p.parquet")
     rows = list(PromptsConfig(path=str(tmp_path / "p.parquet")).load().rows())
     assert [row.id for row in rows if not row.error] == ["a", "z"]
-    assert "p.parquet: row 1: cannot be read: " in rows[1].error
+    assert "p.parquet: row 1: cannot be read: column 'made': " in rows[1].error
+
+
+def _as_parquet(folder: Path, table: pa.Table) -> Path:
+    folder.mkdir(exist_ok=True)
+    pq.write_table(table, folder / "t.parquet")
+    return folder
+
+
+def _as_saved_to_disk(folder: Path, table: pa.Table) -> Path:
+    folder.mkdir(exist_ok=True)
+    with pa.ipc.new_stream(str(folder / "t.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    (folder / "state.json").write_text('{"_data_files": [{"filename": "t.arrow"}]}')
+    return folder
+
+
+HUB: dict[str, Callable[[Path, pa.Table], Path]] = {"parquet": _as_parquet, "save_to_disk": _as_saved_to_disk}
+HUB_COLUMNS: dict[str, tuple[str, pa.Array]] = {
+    "time out of range": ("caption", pa.array([None, 2**62, None], pa.timestamp("ms"))),
+    "day out of range": ("session", pa.array([None, 2**30, None], pa.date32())),
+    "a span out of range": ("credit", pa.array([None, 2**62, None], pa.duration("s"))),
+    "no text": ("license", _no_text(b"a", b"\xff\xfe", b"c")),
+    "no text in a list": ("caption", pa.ListArray.from_arrays([0, 1, 2, 3], _no_text(b"a", b"\xff", b"c"))),
+    "no text in a list of structs": (
+        "objects",
+        pa.ListArray.from_arrays(
+            [0, 1, 2, 3],
+            pa.StructArray.from_arrays(
+                [_no_text(b"cup", b"\xff", b"pot"), pa.array([[0.0, 0.0, 2.0, 2.0]] * 3)], ["label", "box"]
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HUB)
+@pytest.mark.parametrize("case", HUB_COLUMNS)
+def test_a_cell_of_a_hub_dataset_that_python_cannot_hold_fails_its_row_alone(
+    tmp_path: Path, case: str, kind: str
+) -> None:
+    field, column = HUB_COLUMNS[case]
+    table = pa.table({"image": [PNG] * 3, "id": ["a", "m", "z"], "odd": column})
+    path = HUB[kind](tmp_path / "d", table)
+    options = {"kind": "huggingface", "path": str(path), "id_column": "id", f"{field}_column": "odd"}
+    rows = _ends(tmp_path, options)
+    assert set(rows) == {"a", "t/1", "z"}
+    assert ": row 1: cannot be read: column 'odd': " in _assert_neighbours(rows)
+
+
+def test_what_shares_an_unreadable_dictionary_fails_by_name(tmp_path: Path) -> None:
+    words = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), _no_text(b"a", b"\xff"))
+    path = _as_saved_to_disk(tmp_path / "d", pa.table({"image": [PNG] * 3, "odd": words}))
+    rows = _ends(tmp_path, {"kind": "huggingface", "path": str(path), "caption_column": "odd"})
+    assert [
+        f": row {number}: cannot be read: column 'odd'" in rows[f"t/{number}"]["detail"] for number in range(3)
+    ] == ([True] * 3)
+
+
+@pytest.mark.parametrize("kind", HUB)
+def test_a_picture_beside_a_name_that_is_no_text_fails_alone(tmp_path: Path, kind: str) -> None:
+    pictures = pa.StructArray.from_arrays([pa.array([PNG] * 3), _no_text(b"a", b"\xff", b"c")], ["bytes", "path"])
+    path = HUB[kind](tmp_path / "d", pa.table({"image": pictures, "id": ["a", "m", "z"]}))
+    for row in HuggingFaceConfig(path=str(path)).load().rows():
+        address = {"base": row.fields["base"], "schemes": SCHEMES, "max_bytes": 10**6}
+        if row.id == "t/1":
+            with pytest.raises(DataError, match="Invalid UTF8 sequence"):
+                read_file(row.fields["uri"], **address)
+        else:
+            assert read_file(row.fields["uri"], **address) == PNG
+
+
+def _pairs_of_hub(folder: Path) -> Source:
+    columns = {"input_image": [PNG] * 3, "output_image": [PNG] * 3, "input": ["a"] * 3, "output": ["b"] * 3}
+    table = {**columns, "edit": _no_text(b"a", b"\xff", b"c"), "inverse_edit": ["b"] * 3}
+    return HqEditConfig(path=str(_as_parquet(folder, pa.table(table))), direction="both").load()
+
+
+def _rewritten(folder: Path, column: str, values: pa.Array) -> None:
+    """Another column in the place of that of the only Parquet file in a folder."""
+    (path,) = folder.glob("data/*.parquet")
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index(column), column, values), path)
+
+
+def _panels_of_hub(folder: Path) -> Source:
+    _rewritten(subjects200k(folder), "collection", _no_text(b"collection_2", b"\xff", b"collection_2"))
+    return Subjects200kConfig(path=str(folder), collection="collection_2").load()
+
+
+def _grounding_of_hub(folder: Path) -> Source:
+    _rewritten(blip3(folder), "url", _no_text(b"https://a.example.org/1.jpg", b"\xff", b"https://a.example.org/2.jpg"))
+    return Blip3GroundingConfig(path=str(folder)).load()
+
+
+@pytest.mark.parametrize("source", [_pairs_of_hub, _panels_of_hub, _grounding_of_hub])
+def test_an_unreadable_cell_of_a_published_dataset_fails_its_row_alone(
+    tmp_path: Path, source: Callable[[Path], Source]
+) -> None:
+    found = list(source(tmp_path).rows())
+    each = 2 if source is _pairs_of_hub else 1
+    assert len(found) == len({row.id for row in found}) == 3 * each
+    assert [bool(row.error) for row in found] == [False] * each + [True] * each + [False] * each
+    for row in found[each : 2 * each]:
+        assert ".parquet: row 1: cannot be read: column " in row.error
+
+
+def _wrapped(kind: str, texts: list[bytes | None]) -> pa.Array:
+    """A column of lists, structs or plain values of what is called text."""
+    column = pa.array(texts, pa.binary()).view(pa.string())
+    if kind == "struct":
+        return pa.StructArray.from_arrays([column], ["t"])
+    return pa.ListArray.from_arrays(range(len(texts) + 1), column) if kind == "list" else column
+
+
+@settings(max_examples=example_count(100), deadline=None)
+@given(
+    texts=st.lists(st.none() | st.binary(max_size=4), min_size=1, max_size=12),
+    kinds=st.lists(st.sampled_from(["plain", "list", "struct"]), min_size=1, max_size=3),
+    cut=st.integers(0, 11),
+)
+def test_rows_are_read_but_those_that_hold_what_is_no_text(
+    texts: list[bytes | None], kinds: list[str], cut: int
+) -> None:
+    columns = {str(number): _wrapped(kind, texts) for number, kind in enumerate(kinds)}
+    batch = pa.record_batch(columns).slice(min(cut, len(texts) - 1))
+    found = list(read_rows(batch))
+    assert len(found) == batch.num_rows
+    for text, (row, error) in zip(texts[-batch.num_rows :], found, strict=True):
+        try:
+            plain = None if text is None else text.decode()
+        except UnicodeDecodeError:
+            assert row == {}
+            assert error.startswith("cannot be read: column '0': ")
+            continue
+        values = {"plain": plain, "list": [plain], "struct": {"t": plain}}
+        assert row == {str(number): values[kind] for number, kind in enumerate(kinds)}
+        assert error == ""
 
 
 @pytest.mark.parametrize("text", NUMBERS.values(), ids=NUMBERS)

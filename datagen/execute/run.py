@@ -15,9 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
-from datagen.core.errors import ConfigError, DatagenError, StoreError
+from datagen.core.errors import ConfigError, DatagenError, SetupError, StoreError
+from datagen.core.yaml_text import to_yaml
 from datagen.execute.engines.local import LocalEngine
 from datagen.execute.engines.progress_events import EngineEvent, RunningEngine, RunObserver, RunProgress, Summary
 from datagen.execute.engines.slice_queue import SliceQueue
@@ -31,6 +30,7 @@ from datagen.execute.ledger.partitions import PackReceipt, Partition, describe_u
 from datagen.execute.ledger.stage_counters import add_all
 from datagen.execute.reuse.answer_cache import REPLIES
 from datagen.execute.reuse.code_versions import Choice, settle_code
+from datagen.execute.reuse.fingerprints import read_checksums
 from datagen.execute.reuse.run_context import RunContext
 from datagen.execute.reuse.run_manifest import enter_run
 from datagen.execute.workers.commit import Committer
@@ -87,7 +87,12 @@ def run(graph: Graph, *, out: str, options: RunOptions, watcher: RunObserver) ->
             watcher.notify(note)
         settled.book.write(store)
         enter_run(settled, rows=options.rows)
-        summary = _run(settled.context, held=held, options=options, watcher=watcher)
+        try:
+            summary = _run(settled.context, held=held, options=options, watcher=watcher)
+        except SetupError as error:
+            if watcher.stopping:  # a terminal interrupts all of its processes, also those with which Ray is starting
+                raise KeyboardInterrupt from error
+            raise
     summary.seconds = time.perf_counter() - begun
     return summary
 
@@ -260,7 +265,8 @@ def worker_context_of(context: RunContext) -> WorkerContext:
     """What the workers of a run have in common."""
     token = uuid.uuid4().hex[:12]
     variables = context.graph.secret_variables
-    return WorkerContext(context.store.address, context.stage_fingerprints, token, variables)
+    checksums = read_checksums(context.graph)
+    return WorkerContext(context.store.address, context.stage_fingerprints, checksums, token, variables)
 
 
 def refuse_foreign(store: Store, graph: Graph) -> None:
@@ -320,7 +326,7 @@ def stored_config(out: str) -> Loaded:
 
 def resolved_text(graph: Graph) -> str:
     """The resolved config as YAML."""
-    text = yaml.safe_dump(resolved_config(graph), sort_keys=False, allow_unicode=True)
+    text = to_yaml(resolved_config(graph), allow_unicode=True)
     return f"# Profile {graph.loaded.profile}, all options spelt out.\n{text}"
 
 

@@ -1,4 +1,4 @@
-"""Reads pictures from the cells of Parquet and Arrow files.
+"""Reads the rows of Parquet and Arrow files, and pictures from their cells.
 
 A worker reads one table after another, each in the order of its rows. So each thread keeps its last table open, with
 the rows that were decoded last: the next row is then read without a search from the start.
@@ -7,7 +7,7 @@ the rows that were decoded last: the next row is then read without a search from
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +19,10 @@ from datagen.fetch.addresses import FilePart
 
 _ROWS = 8
 """Pictures of a Parquet file that are decoded at once."""
-# What pyarrow raises for damaged or foreign bytes.
-_FAULTS = (pa.ArrowException, ValueError, KeyError, IndexError, TypeError, NotImplementedError, MemoryError)
+# What pyarrow raises for a value that is damaged, or that Python cannot hold.
+_UNREADABLE = (pa.ArrowException, ValueError, OverflowError, TypeError)
+# What it raises for damaged or foreign bytes anywhere.
+_FAULTS = (*_UNREADABLE, KeyError, IndexError, NotImplementedError, MemoryError)
 
 
 class _ColumnReader:
@@ -38,6 +40,7 @@ class _ColumnReader:
                 self._starts.append(self._starts[-1] + self._table.metadata.row_group(group).num_rows)
         self._chunks: Iterator[Any] = iter(())
         self._chunk: Any = None
+        self._value: Callable[[int], Any]
         self._first = 0
 
     def cell(self, row: int) -> Any:
@@ -50,7 +53,8 @@ class _ColumnReader:
             self._chunk = next(self._chunks, None)
             if self._chunk is None:
                 raise DataError(f"has {self._first} rows, number {row} was asked for (the first is 0)")
-        return self._chunk[row - self._first].as_py()
+            self._value = _value_reader(self._chunk)
+        return self._value(row - self._first)
 
     def _group_of(self, row: int) -> int:
         if self._table is None:
@@ -65,9 +69,87 @@ class _ColumnReader:
         else:
             batches = arrow_batches(self._source)
         for batch in batches:
-            column = batch.column(self._column)
-            column.validate(full=True)  # the bytes are not ours: offsets in them may point anywhere
-            yield column
+            yield batch.column(self._column)
+
+
+def read_rows(batch: pa.RecordBatch) -> Iterator[tuple[dict[str, Any], str]]:
+    """The rows of a batch, each with ''; a row with a value that cannot be read is empty, and has an error."""
+    try:
+        batch.validate(full=True)
+        rows = [(row, "") for row in batch.to_pylist()]
+    except _UNREADABLE:
+        values = {name: _value_reader(batch.column(at)) for at, name in enumerate(batch.schema.names)}
+        rows = [_read_row(values, number) for number in range(batch.num_rows)]
+    yield from rows
+
+
+def _read_row(values: dict[str, Callable[[int], Any]], number: int) -> tuple[dict[str, Any], str]:
+    row = {}
+    for name, value in values.items():
+        try:
+            row[name] = value(number)
+        except _UNREADABLE as error:
+            return {}, f"cannot be read: column '{name:.100}': {_first_line(error)}"
+    return row, ""
+
+
+def _value_reader(column: pa.Array) -> Callable[[int], Any]:
+    """A function that reads the value in a row of a column, and raises for that value's own faults alone.
+
+    The bytes are not ours: offsets in them may point anywhere, so nothing is read before it is validated.
+    """
+    try:
+        column.validate(full=True)
+    except _UNREADABLE:
+        cut = _cutter(column)
+        return lambda row: _validated(cut(row))[0].as_py()
+    return lambda row: column[row].as_py()
+
+
+def _cutter(column: pa.Array) -> Callable[[int], pa.Array]:
+    """A function that gives one value of a column as an array.
+
+    A slice keeps all that its lists and structs hold, faults included. So the value is copied if the offsets permit it:
+    if the same bytes are valid as a type of no text, time or decimal. A type without such a view (a dictionary) is
+    sliced, and its values may fail together.
+    """
+    try:
+        _validated(column.view(_layout(column.type)))
+    except _FAULTS:
+        return lambda row: column.slice(row, 1)
+    return lambda row: column.take(pa.array([row]))
+
+
+def _validated(column: pa.Array) -> pa.Array:
+    column.validate(full=True)
+    return column
+
+
+def _layout(kind: pa.DataType) -> pa.DataType:
+    """A type of the same buffers, in which any bytes and numbers are valid."""
+    if pa.types.is_string(kind):
+        return pa.binary()
+    if pa.types.is_large_string(kind):
+        return pa.large_binary()
+    if pa.types.is_decimal(kind):
+        return pa.binary(kind.byte_width)
+    if pa.types.is_temporal(kind):
+        return {32: pa.int32(), 64: pa.int64()}.get(kind.bit_width, kind)
+    if pa.types.is_struct(kind):
+        return pa.struct([_loose(field) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_loose(kind.key_field), _loose(kind.item_field))
+    if pa.types.is_list(kind):
+        return pa.list_(_loose(kind.value_field))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_loose(kind.value_field))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_loose(kind.value_field), kind.list_size)
+    return kind
+
+
+def _loose(field: pa.Field) -> pa.Field:
+    return field.with_type(_layout(field.type))
 
 
 def arrow_batches(source: Any) -> Iterator[pa.RecordBatch]:

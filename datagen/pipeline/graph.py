@@ -6,9 +6,10 @@ The stages of a branched graph run one after another, in an order that `after` a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from datagen.core.errors import ConfigError, nearest
@@ -18,7 +19,7 @@ from datagen.core.stage import Stage, StageConfig
 from datagen.pipeline.config import Loaded, RepeatEntry, StageEntry, stage_places, texts, validated
 from datagen.pipeline.graph_checks import faults
 from datagen.pipeline.graph_model import Clause, Graph, Node, ancestors, is_deterministic
-from datagen.pipeline.registry import find_stage
+from datagen.pipeline.registry import find_stage, stage_names
 from datagen.shards.distance_limit import furthest
 
 
@@ -237,10 +238,11 @@ def _unrolled(loaded: Loaded) -> list[Node]:
     wrong: list[str] = []
     nodes: list[Node] = []
     last_round: dict[str, tuple[str, ...]] = {}
+    known = cache(partial(stage_names, loaded.pipeline.plugins))
     for entry in loaded.pipeline.stages:
         for uses in _uses(entry):
             try:
-                node = _node(loaded, uses, previous=nodes[-1].id if nodes else "")
+                node = _node(loaded, uses, known=known, previous=nodes[-1].id if nodes else "")
             except ConfigError as error:
                 wrong.append(str(error))  # the other entries are read all the same, to report all faults at once
                 continue
@@ -285,14 +287,17 @@ def _uses(entry: StageEntry | RepeatEntry) -> Iterator[_Use]:
             yield _Use(stage, number, block, until if number > 1 else ())
 
 
-def _node(loaded: Loaded, use: _Use, *, previous: str) -> Node:
-    """The node of one use. `previous` is the id of the node above it, which it follows by default."""
+def _node(loaded: Loaded, use: _Use, *, known: Callable[[], Mapping[str, str]], previous: str) -> Node:
+    """The node of one use. `previous` is the id of the node above it, which it follows by default.
+
+    `known` gives the stages that there are, or raises `ConfigError`.
+    """
     entry = use.entry
     name = entry.id or entry.use
     place = stage_places(loaded.located.data)[name]
     origin = loaded.located.origin(place)
     try:
-        stage = find_stage(entry.use, plugins=loaded.pipeline.plugins)
+        stage = find_stage(entry.use, known=known())
     except ConfigError as error:
         raise ConfigError(f"{loaded.located.origin((*place, 'use'))}: {error}") from error
     config = validated(stage.Config, loaded.located, (*place, "with"))

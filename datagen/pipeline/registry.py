@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,9 +35,12 @@ def stage_names(plugins: Iterable[str] = ()) -> dict[str, str]:
     return found
 
 
-def find_stage(name: str, *, plugins: Iterable[str] = ()) -> type[Stage]:
-    """The class of the stage called `name`. Raises `ConfigError` if there is none, or if it cannot be imported."""
-    known = stage_names(plugins)
+def find_stage(name: str, *, plugins: Iterable[str] = (), known: Mapping[str, str] | None = None) -> type[Stage]:
+    """The class of the stage called `name`. Raises `ConfigError` if there is none, or if it cannot be imported.
+
+    `known` is what `stage_names(plugins)` gave, for callers that look for several: it lists folders.
+    """
+    known = stage_names(plugins) if known is None else known
     if name not in known:
         raise ConfigError(f"there is no stage '{name}'; {nearest(name, known)}")
     try:

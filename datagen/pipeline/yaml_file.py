@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import yaml
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
 from datagen.core.errors import ConfigError
 
@@ -33,8 +36,8 @@ class Located(NamedTuple):
         return self.origins.get(place, "")
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML with the scalars of YAML 1.2: `yes`, `on` and `1_000` are text, `1e-5` is a number, `010` is ten."""
+class _Nodes(Composer, Resolver):
+    """Nodes with the scalars of YAML 1.2: `yes`, `on` and `1_000` are text, `1e-5` is a number, `010` is ten."""
 
     # empty, without those of YAML 1.1 that PyYAML has
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
@@ -47,13 +50,33 @@ class _Loader(yaml.SafeLoader):
         self._nodes += 1
         problem = _TOO_DEEP if self._depth > _MAX_DEPTH else _TOO_MANY if self._nodes > _MAX_NODES else ""
         if problem:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            mark = cast(Any, self).peek_event().start_mark
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
 
+class _Loader(_Nodes, yaml.SafeLoader):
+    """Nodes from PyYAML's own parser."""
+
+
+try:
+    from yaml import CSafeLoader
+except ImportError:  # PyYAML was built without libyaml
+    _FastLoader: Any = None
+else:
+
+    class _FastLoader(_Nodes, CSafeLoader):  # type: ignore[no-redef]
+        """Nodes from libyaml's parser, which takes a fraction of the time."""
+
+        def __init__(self, text: str) -> None:
+            CSafeLoader.__init__(self, text)
+            Composer.__init__(self)  # libyaml has one of its own, which is not used
+
+
+_ALIKE = re.compile(r"[\n -~\xa0-\u2027\u2030-\ud7ff\ue000-\ufefe]*")
+"""What both parsers take alike: no tabs, no other line breaks, no characters beyond 16 bits."""
 _TOO_DEEP = f"nested more than {_MAX_DEPTH} deep"
 _TOO_MANY = f"more than {_MAX_NODES:,} values; a config is a page or two"
 _SCALARS = {
@@ -67,7 +90,7 @@ _SCALARS = {
 }
 # \Z, as $ also matches before a newline at the end
 for _kind, (_pattern, _starts) in _SCALARS.items():
-    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_starts))
+    _Nodes.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_starts))
 
 
 def read_yaml(path: Path) -> Located:
@@ -97,7 +120,7 @@ def parse_yaml(text: str, *, name: str) -> Located:
     """Parse the mapping in `text`. `name` stands before line numbers. Raises `ConfigError`."""
     reader = _Reader(name)
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _compose(text)
         data = reader.value(node, ()) if node else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -109,6 +132,14 @@ def parse_yaml(text: str, *, name: str) -> Located:
             f"{name}: holds {'nothing' if data is None else 'no mapping'}; a config is `key: value` lines"
         )
     return Located(data, reader.origins)
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """The node of a document. Where the fast parser objects, the other one says why, in words of its own."""
+    if _FastLoader and _ALIKE.fullmatch(text):
+        with suppress(yaml.YAMLError):
+            return yaml.compose(text, Loader=_FastLoader)
+    return yaml.compose(text, Loader=_Loader)
 
 
 class _Reader:

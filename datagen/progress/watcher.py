@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from datagen.progress.progress_text import progress_line, summary_lines
 SECONDS_BETWEEN_LINES = 10.0
 _REDRAWN = 4
 """Times a second."""
+_SECONDS_TO_END = 2.0
+"""How long after the Ctrl-C that ends a run immediately another one is ignored."""
 
 
 class Watcher:
@@ -48,6 +51,7 @@ class Watcher:
         self._live: Live | None = None
         self._handler: Any = None
         self.stopping = False
+        self._interrupted_at = -math.inf
 
     def __enter__(self) -> Watcher:
         if self._terminal.is_terminal and not self._terminal.is_dumb_terminal:
@@ -59,8 +63,15 @@ class Watcher:
         return self
 
     def _stop(self, *_: object) -> None:
-        """The first Ctrl-C ends the run after the slices in flight, the second one immediately."""
+        """The first Ctrl-C ends the run after the slices in flight, the second one immediately.
+
+        A third one in the next seconds only says that somebody is impatient. It would break off what the second one has
+        the run do: engines end their workers, and the lock is given back.
+        """
         if self.stopping:
+            if self._clock() < self._interrupted_at + _SECONDS_TO_END:
+                return
+            self._interrupted_at = self._clock()
             raise KeyboardInterrupt
         self.stopping = True
         self._terminal.print("stopping after the slices in flight; press Ctrl-C again to stop at once")

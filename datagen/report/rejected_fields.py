@@ -55,6 +55,8 @@ def _shown_fields(
         known = answers.load(slice)
     except (DatagenError, pa.ArrowException, KeyError, ValueError):
         return
-    for id, stored in known.items():
+    # In reverse, so that of answers for several pictures that had one name, the newest comes last and counts.
+    for key, stored in reversed(known.items()):
+        id = key if key in ids else key.rpartition("\0")[0]
         if id in ids and isinstance(stored.answer, Mapping):
             yield id, {name: value for name, value in stored.answer.items() if catalogue[name].kind in _SHOWN_KINDS}

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel
 
 from datagen.core.redact import escape_control
+from datagen.core.yaml_text import to_yaml
 from datagen.shards.index import SHARDS, SPLITS, About, DatasetInfo
 from datagen.shards.info import SampleInfo
 
@@ -42,7 +42,7 @@ def dataset_card(dataset: DatasetInfo, *, about: About, counts: SampleCounts) ->
 
     Text from data or config is quoted by the YAML writer in the front matter, and escaped in the sections.
     """
-    front = yaml.safe_dump(_front_matter(dataset, counts), sort_keys=False, width=1000)
+    front = to_yaml(_front_matter(dataset, counts), width=1000)
     sections = (*_introduction(dataset, about), *_contents(dataset, counts), *_history(dataset, about))
     return f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n"
 

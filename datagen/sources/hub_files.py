@@ -17,6 +17,7 @@ from datagen.core.errors import ConfigError, nearest
 from datagen.fetch import scheme_of
 from datagen.fetch.addresses import cell_address
 from datagen.sources.file_listing import FileListing
+from datagen.sources.tables import TableRow
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 _ROWS = 256
@@ -91,10 +92,13 @@ class HubFiles:
         return total
 
     @contextmanager
-    def values(self, file: HubFile, wanted: list[str]) -> Iterator[Iterator[dict[str, Any]]]:
-        """An iterator over a file's rows, with the columns `wanted` only. Raises `ConfigError` at damage."""
+    def rows(self, file: HubFile, wanted: list[str]) -> Iterator[Iterator[TableRow]]:
+        """An iterator over a file's rows, with the columns `wanted` only; `where` has the file's address too.
+
+        A row with a value that cannot be read has an error. Raises `ConfigError` if the file itself is damaged.
+        """
         with self.listing.open(file.path) as opened:
-            yield _values(file, opened, wanted, self.address(file))
+            yield _rows(file, opened, wanted, self.address(file))
 
     def __iter__(self) -> Iterator[HubFile]:
         if self.listing.is_file():
@@ -200,18 +204,18 @@ def _schema(found: HubFile, file: Any, address: str) -> Sequence[str]:
     return names
 
 
-def _values(found: HubFile, file: Any, wanted: list[str], address: str) -> Iterator[dict[str, Any]]:
+def _rows(found: HubFile, file: Any, wanted: list[str], address: str) -> Iterator[TableRow]:
     """The columns `wanted`, row by row. Raises `ConfigError` at damage."""
     import pyarrow as pa
 
-    from datagen.fetch.cells import arrow_batches
+    from datagen.fetch.cells import arrow_batches, read_rows
 
     number = 0
     try:
         if found.scheme == "parquet":
             table = _parquet(file, address)
             if not wanted:
-                yield from ({} for _ in range(table.metadata.num_rows))
+                yield from (TableRow(f"{address}: row {row}", {}) for row in range(table.metadata.num_rows))
                 return
             batches = table.iter_batches(_ROWS, columns=wanted)
         else:
@@ -219,11 +223,8 @@ def _values(found: HubFile, file: Any, wanted: list[str], address: str) -> Itera
             name = getattr(file, "name", None)
             batches = arrow_batches(name if isinstance(name, str) and scheme_of(address) == "file" else file)
         for batch in batches:
-            columns = [batch.column(name) for name in wanted]
-            for column in columns:
-                column.validate(full=True)  # the bytes are not ours: offsets in them may point anywhere
-            for row in range(batch.num_rows):
-                yield {name: column[row].as_py() for name, column in zip(wanted, columns, strict=True)}
+            for data, error in read_rows(batch.select(wanted)):
+                yield TableRow(f"{address}: row {number}", data, error)
                 number += 1
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__

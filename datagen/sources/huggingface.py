@@ -16,6 +16,7 @@ from datagen.sources.base import ForeignOptions, Source, SourceRow, escape_id
 from datagen.sources.hub_files import HubFile, HubFiles
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import FIELDS, faulty_row, validate_row
+from datagen.sources.tables import TableRow
 
 
 class HuggingFaceConfig(ForeignOptions):
@@ -88,13 +89,15 @@ class HuggingFace:
         wanted = [*dict.fromkeys(self._columns.values())]
         for found in self._files:
             self._check_columns(found, self._files.columns(found))
-            with self._files.values(found, wanted) as rows:
-                for number, values in enumerate(rows):
-                    yield self._row(found, number, values)
+            with self._files.rows(found, wanted) as rows:
+                for number, row in enumerate(rows):
+                    yield self._row(found, number, row)
 
-    def _row(self, found: HubFile, number: int, values: Mapping[str, Any]) -> SourceRow:
-        where = f"{self._files.address(found)}: row {number}"
+    def _row(self, found: HubFile, number: int, row: TableRow) -> SourceRow:
+        where, values, fault = row
         name = f"{found.stem}/{number}"
+        if fault:
+            return faulty_row(escape_id(name), f"{where}: {fault}")
         data: dict[str, Any] = {"id": name, **self._default}
         data["uri"] = found.cell(row=number, column=self._image)
         for field, column in self._columns.items():

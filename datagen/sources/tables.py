@@ -259,36 +259,18 @@ def _json_rows(path: str) -> Iterator[TableRow]:
 def _parquet_rows(path: str) -> Iterator[TableRow]:
     import pyarrow as pa
 
+    from datagen.fetch.cells import read_rows
+
     number = 0
     with _opened(path) as file:
         table = _parquet(path, file)
         try:
             for batch in table.iter_batches(_ROWS):
-                for row in _batch_rows(batch, number):
-                    yield row
+                for data, error in read_rows(batch):
+                    yield TableRow(f"row {number}", data, error)
                     number += 1
         except (pa.ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
             raise ConfigError(f"{path}: cannot be read from row {number} on: {str(error)[:200]}") from error
-
-
-def _batch_rows(batch: Any, first: int) -> Iterator[TableRow]:
-    """The rows of a batch, whose numbers begin with `first`; one with a value that Python cannot hold has an error."""
-    import pyarrow as pa
-
-    faults = (pa.ArrowException, ValueError, OverflowError, TypeError)
-    try:
-        batch.validate(full=True)
-        rows = [(data, "") for data in batch.to_pylist()]
-    except faults:
-        rows = []
-        for index in range(batch.num_rows):
-            row = batch.slice(index, 1)
-            try:
-                row.validate(full=True)
-                rows.append((*row.to_pylist(), ""))
-            except faults as error:
-                rows.append(({}, f"cannot be read: {str(error)[:200]}"))
-    yield from (TableRow(f"row {number}", data, error) for number, (data, error) in enumerate(rows, first))
 
 
 def _parquet(path: str, file: Any) -> Any:

@@ -124,8 +124,9 @@ def enable_gradient_checkpointing(model: nn.Module) -> None:
     if not able:
         raise ConfigError("gradient_checkpointing: no trained network of this model can do it; set it to false")
     for part in able:
-        of_diffusers = hasattr(part, "enable_gradient_checkpointing")
-        part.enable_gradient_checkpointing() if of_diffusers else part.gradient_checkpointing_enable()
+        # By diffusers' name, by that of transformers, and by its earlier one.
+        names = ("enable_gradient_checkpointing", "activation_checkpointing_enable", "gradient_checkpointing_enable")
+        next(method for name in names if (method := getattr(part, name, None)))()
 
 
 def seed_of(*numbers: int) -> int:

@@ -288,12 +288,12 @@ def test_the_note_of_a_batch_that_is_being_made_is_left_alone(server: Batches, t
     assert len(notes(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("file", ["", "up-7"])
-def test_a_kill_before_the_batch_is_made_asks_anew(server: Batches, tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize(("file", "since"), [("", 0), ("up-7", 0), ("", 10**11)], ids=["", "uploaded", "clock"])
+def test_a_kill_before_the_batch_is_made_asks_anew(server: Batches, tmp_path: Path, file: str, since: int) -> None:
     server.polls = 10**9
     killed(server, "ab", cache=tmp_path, until=lambda: bool(server.made) and bool(notes(tmp_path)[0]["batch"]))
     (path,) = (tmp_path / "batches").glob("*.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": file, "since": 0}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "batch": "", "file": file, "since": since}))
     server.polls = 0
     together(server, "ab", cache=tmp_path)
     assert len(server.made) == 2

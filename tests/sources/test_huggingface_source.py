@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -48,6 +47,8 @@ def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
 
 
 def test_splits_that_save_to_disk_wrote(tmp_path: Path) -> None:
+    import datasets  # half a second, in every process that collects tests
+
     datasets.DatasetDict({"train": dataset(), "test": dataset(2)}).save_to_disk(str(tmp_path / "d"))
     assert len(rows(tmp_path / "d", split="test")) == 2
     assert len(rows(tmp_path / "d")) == ROWS + 2

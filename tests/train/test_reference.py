@@ -162,7 +162,7 @@ def test_all_but_the_image_encoders_is_trained(data: list[str], weights: Path, t
         example(textured(BLUE), textured(RED), source=False),
         example(source=False, instruction="x"),
     ]
-    gradients.add(examples, torch.Generator().manual_seed(5))
+    gradients.add(examples, seed=5)
     parts = {name.split(".")[0] for name in gradients.trained()}
     assert parts == {"transformer", "qformer", "fusion", *([] if frozen else ["text_encoder"])}
     without = {name for name, weight in gradients.trained().items() if weight.grad is None or not weight.grad.any()}

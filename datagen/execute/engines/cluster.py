@@ -72,7 +72,7 @@ def _start_local() -> Any:
         return _init(address="local", include_dashboard=True, dashboard_host="127.0.0.1")
     except Exception as error:  # Ray raises bare ones, as where a busy machine kept it waiting for half a minute
         raise SetupError(
-            f"Ray did not start on this machine: {(str(error) or type(error).__name__).splitlines()[0]}; "
+            f"Ray did not start on this machine: {(str(error).strip() or type(error).__name__).splitlines()[0]}; "
             "what it says of itself lies in the folder ray/session_latest/logs of the temporary files; "
             "where the machine is too busy or short of memory run the same command again later, or with --engine local"
         ) from error

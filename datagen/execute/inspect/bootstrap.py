@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Values = NDArray[np.float64]
 """One value for each drawn row."""
@@ -41,6 +40,8 @@ NOTHING = Forecast(0.0, 0.0, 0.0)
 def forecast_count(values: Values, *, rows: int, seed: int) -> Forecast:
     """Forecast a count over `rows` rows. If every value is 0, the upper bound is still above 0."""
     if set(np.unique(values)) <= {0.0, 1.0}:
+        from scipy import stats  # it takes half a second to import
+
         found = stats.binomtest(int(values.sum()), len(values)).proportion_ci(LEVEL, "wilson")
         return _scale_to_rows(float(values.mean()), float(found.low), float(found.high), len(values), rows)
     return _forecast_mean(values, rows, seed)
@@ -56,6 +57,8 @@ def _forecast_mean(values: Values, rows: int, seed: int) -> Forecast:
     if len(values) >= rows:
         return Forecast(mean * rows, mean * rows, mean * rows)
     if np.ptp(values) == 0:
+        from scipy import stats
+
         # There is no spread to resample. The interval allows for rows of another kind, as many as a sample may miss.
         unseen = float(stats.binomtest(0, len(values)).proportion_ci(LEVEL, "wilson").high)
         low, high = mean * (1 - unseen), mean * (1 + unseen)
@@ -70,6 +73,8 @@ def _bootstrap_bounds(values: Values, seed: int) -> tuple[float, float]:
     Percentiles of few values give intervals that are too narrow, as normal bounds are compared with Student's. The
     wider level is that of Hesterberg (2015, The American Statistician 69, section 4.2).
     """
+    from scipy import stats
+
     size = len(values)
     quantile = stats.t.ppf((1 + LEVEL) / 2, size - 1) * np.sqrt(size / (size - 1))
     level = float(1 - 2 * stats.norm.sf(quantile))

@@ -1,9 +1,9 @@
 """The answers of durable stages, stored so that later runs do not compute or pay for them again.
 
-The key of an answer is the fingerprint of the stage, the slice and the record. The answers of a whole slice are saved
-as one file in `run/checkpoints`. While a stage that calls a service works on a slice, each answer is also appended to a
-log in `run/cache` as soon as it arrives. A file is created only once: if two workers answer the same record, the first
-answer counts and the other worker adopts it.
+The key of an answer is the fingerprint of the stage, the slice, the record, and the checksums of files that were read.
+The answers of a whole slice are saved as one file in `run/checkpoints`. While a stage that calls a service works on a
+slice, each answer is also appended to a log in `run/cache` as soon as it arrives. A file is created only once: if two
+workers answer the same record, the first answer counts and the other worker adopts it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class CachedAnswer(NamedTuple):
 
 
 AnswersById = dict[str, CachedAnswer]
-"""Answers by the id of the record; those of a Combine by the name of the group."""
+"""Answers by the id of the record, or by the name of a Combine's group. If files were read for them, a digest of their
+checksums follows, behind a NUL."""
 
 
 @dataclass(frozen=True)

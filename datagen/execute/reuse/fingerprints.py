@@ -1,7 +1,8 @@
 """Fingerprints: a short hash of everything that decides the output of a stage.
 
-Stored answers are found by the stage's fingerprint, the name of the slice and the id of the record. So as long as a
-stage's fingerprint stays the same, a record with the same id must get the same input values.
+Stored answers are found by the stage's fingerprint, the name of the slice, the id of the record, and the checksums of
+the files that were read for it (`read_checksums`). So as long as these stay the same, a record with the same id must
+get the same input values.
 """
 
 from __future__ import annotations
@@ -68,6 +69,26 @@ def dependencies(graph: Graph) -> dict[str, tuple[str, ...]]:
         names = {*node.reads, *node.optional, *asked}
         found[node.id] = tuple(sorted(makers.union(*(_writers(name, node, before) for name in names))))
     return found
+
+
+CHECKSUM = "original_sha256"
+"""What a stage calls the checksum of a file that it has read."""
+
+
+def read_checksums(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """By node, the fields with checksums of the files on which its answers depend, directly or through other nodes.
+
+    A picture can be replaced under its name, and no fingerprint would tell.
+    """
+    found: dict[str, set[str]] = {}
+    needs = dependencies(graph)
+    own = {
+        node.id: {node.renamed.get(CHECKSUM, CHECKSUM)} if CHECKSUM in node.stage.writes else set()
+        for node in graph.nodes
+    }
+    for node in graph.nodes:
+        found[node.id] = set().union(*(own[id] | found[id] for id in needs[node.id]))
+    return {id: tuple(sorted(fields)) for id, fields in found.items()}
 
 
 def _writers(name: str, node: Node, before: Sequence[Node]) -> set[str]:

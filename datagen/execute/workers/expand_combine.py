@@ -42,7 +42,9 @@ class ExpandRunner(StageRunner):
         live = unit.members[0]
         children = [live.record.child(str(number), fields) for number, (_, fields) in enumerate(answer.items)]
         unit.state.end(live, RecordEnd("expanded", self.node.id, children=len(children)))
-        return {live.record.id: [LiveRecord(child) for child in children if unit.state.wants(child.id)]}
+        return {
+            live.record.id: [LiveRecord(child, merged=live.merged) for child in children if unit.state.wants(child.id)]
+        }
 
 
 class CombineRunner(StageRunner):
@@ -58,7 +60,13 @@ class CombineRunner(StageRunner):
         lost: dict[str, list[Lost]] = {}
         for one, group in state.lost(stage.by):
             lost.setdefault(group, []).append(one)
-        return [_group_unit(state, members, lost.get(name, [])) for name, members in groups.items()]
+        return [self._group_unit(state, members, lost.get(name, [])) for name, members in groups.items()]
+
+    def _group_unit(self, state: SliceState, members: list[LiveRecord], lost: list[Lost]) -> Unit:
+        # Members and lost records are in the key: if the group changes, its stored answer no longer fits.
+        received = json.dumps([[live.record.id for live in members], sorted(lost)])
+        digest = hashlib.sha256(received.encode()).hexdigest()[:16]
+        return Unit(state, f"{members[0].record.id}\0{digest}", members, lost, self.files_digest(members))
 
     def _group(self, record: Record, by: str) -> str:
         if not by:
@@ -102,22 +110,18 @@ class CombineRunner(StageRunner):
     def accept(self, unit: Unit, answer: MadeRecords) -> dict[str, list[LiveRecord]]:
         """End all members, and put the new records in the place of the first one."""
         whole = {live.record.id: live.record for live in unit.members}
-        made = [self._new_record(whole[like], fields, number) for number, (like, fields) in enumerate(answer.items)]
+        made = [
+            LiveRecord(self._new_record(whole[like], fields, number), merged=unit.files)
+            for number, (like, fields) in enumerate(answer.items)
+        ]
         first, *rest = unit.members
         unit.state.end(first, RecordEnd("combined", self.node.id, children=len(made)))
         for live in rest:
             unit.state.end(live, RecordEnd("combined", self.node.id))
         return {**{live.record.id: [] for live in rest}, first.record.id: made}
 
-    def _new_record(self, like: Record, fields: Mapping[str, Any], number: int) -> LiveRecord:
+    def _new_record(self, like: Record, fields: Mapping[str, Any], number: int) -> Record:
         stage = self.stage
         # Siblings are replaced by a sibling; members that a field groups have no common parent.
         parent = like.id if isinstance(stage, Combine) and stage.by else like.parent
-        return LiveRecord(Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent))
-
-
-def _group_unit(state: SliceState, members: list[LiveRecord], lost: list[Lost]) -> Unit:
-    # Members and lost records are in the key: if the group changes, its stored answer no longer fits.
-    received = json.dumps([[live.record.id for live in members], sorted(lost)])
-    digest = hashlib.sha256(received.encode()).hexdigest()[:16]
-    return Unit(state, f"{members[0].record.id}\0{digest}", members, lost)
+        return Record(f"{like.id}+{number}", {**like.raw(), **fields}, parent=parent)

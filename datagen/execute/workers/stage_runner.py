@@ -44,6 +44,7 @@ from datagen.core.stage import (
 )
 from datagen.execute.ledger.stage_counters import StageCounters
 from datagen.execute.reuse.answer_cache import AnswerCache, AnswersById, CachedAnswer, Cost
+from datagen.execute.reuse.fingerprints import digest
 from datagen.execute.workers.operators import Operator
 from datagen.execute.workers.state import LiveRecord, RecordEnd, SliceState
 from datagen.execute.workers.timeouts import TimeLimit
@@ -85,12 +86,19 @@ class Unit(NamedTuple):
     """What gets one answer: a record, or for Combine a group."""
 
     state: SliceState
-    key: str
+    given: str
     """The record's id; for a group, its first id and a digest of all that the stage receives."""
     members: list[LiveRecord]
     """The record, or the members of the group."""
     lost: list[Lost]
     """Members of the group that were rejected or failed before."""
+    files: str
+    """A digest of the checksums of the files on which the answer depends, '' if no file was read."""
+
+    @property
+    def key(self) -> str:
+        """What its answer is stored under: `given`, and `files` if there are any."""
+        return f"{self.given}\0{self.files}" if self.files else self.given
 
     @property
     def name(self) -> tuple[str, str]:
@@ -110,8 +118,9 @@ AnswersByUnit = dict[tuple[str, str], CachedAnswer]
 class StageRunner:
     """Runs one Map stage.
 
-    `answers` is the stage's store of answers, None if the stage is not durable. `limit` ends calls that take too long.
-    `on_node` is called before the first setup, to prepare the machine.
+    `answers` is the stage's store of answers, None if the stage is not durable. `checksums` are the fields with the
+    checksums of the files on which they depend. `limit` ends calls that take too long. `on_node` is called before the
+    first setup, to prepare the machine.
     """
 
     def __init__(
@@ -120,6 +129,7 @@ class StageRunner:
         operator: Operator,
         *,
         answers: AnswerCache | None,
+        checksums: Sequence[str],
         limit: TimeLimit,
         on_node: Callable[[StageRunner], None],
     ) -> None:
@@ -127,6 +137,7 @@ class StageRunner:
         self.catalogue = operator.catalogue
         self.stage: Stage = node.stage(node.config, id=node.id, seed=operator.seed)
         self.answers = answers
+        self._checksums = checksums
         self._limit = limit
         self._on_node = on_node
         self._device = operator.device
@@ -176,7 +187,7 @@ class StageRunner:
         """
         counters = StageCounters()
         units = [self.units(state, met) for state in states if (met := self._matching(state))]
-        known = [self._stored_answers(part[0].state) for part in units]
+        known = [self._stored_answers(part) for part in units]
         todo = [unit for part, stored in zip(units, known, strict=True) for unit in part if unit.key not in stored]
         fresh: AnswersByUnit = {}
         if todo:
@@ -191,14 +202,22 @@ class StageRunner:
 
     def units(self, state: SliceState, met: list[LiveRecord]) -> list[Unit]:
         """The units of work among the records `met`, at least one, of one slice."""
-        return [Unit(state, live.record.id, [live], []) for live in met]
+        return [Unit(state, live.record.id, [live], [], self.files_digest([live])) for live in met]
 
-    def _stored_answers(self, state: SliceState) -> AnswersById:
-        """Stored answers of a slice by unit key. Storage is not read where there cannot be any."""
+    def files_digest(self, members: Sequence[LiveRecord]) -> str:
+        """A digest of the checksums of all files that were read for these records, '' if none was."""
+        found = [[live.merged, *(live.record.get(name, "") for name in self._checksums)] for live in members]
+        return digest(found) if any(map(any, found)) else ""
+
+    def _stored_answers(self, units: list[Unit]) -> AnswersById:
+        """Stored answers of the units of one slice, by key. Storage is not read where there cannot be any."""
+        state = units[0].state
         # Even in the first run of a stage, an attempt that died may have stored answers before it did.
         if self.answers is None or not (self._has_stored_answers or state.attempt > 1):
             return {}
-        return self.answers.load(state.slice)
+        found = self.answers.load(state.slice)
+        # Answers that were stored before checksums were in the keys are under `given` alone.
+        return {unit.key: found[key] for unit in units for key in (unit.given, unit.key) if key in found}
 
     def _store_answers(
         self, units: list[Unit], fresh: AnswersByUnit, known: AnswersById, counters: StageCounters

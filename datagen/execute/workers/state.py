@@ -41,6 +41,8 @@ class LiveRecord:
 
     record: Record
     costs: Costs = field(default_factory=Costs)
+    merged: str = ""
+    """If a Combine made it or its ancestor: a digest of the checksums of all files that were read for the group."""
 
 
 class RecordEnd(NamedTuple):
@@ -76,8 +78,8 @@ class Parcel(NamedTuple):
     """A slice between two workers."""
 
     order: SliceOrder
-    records: list[tuple[str, str, str, str]]
-    """Id, parent, fields and costs of each live record, the last two as JSON."""
+    records: list[tuple[str, str, str, str, str]]
+    """Id, parent, fields, costs and `merged` of each live record, fields and costs as JSON."""
     rows: tuple[pa.Buffer, ...]
     """Ended records as Arrow streams of ledger columns, one stream from each operator at which some ended."""
     blobs: tuple[tuple[pa.Buffer, ...], ...]
@@ -217,6 +219,7 @@ class SliceState:
                 live.record.parent,
                 dump_fields(live.record, catalogue=self.catalogue, blobs=blobs),
                 json.dumps(asdict(live.costs)),
+                live.merged,
             )
             for live in self.live
         ]
@@ -240,8 +243,9 @@ class SliceState:
             LiveRecord(
                 Record(id, load_lazily(fields, catalogue=catalogue, blobs=blobs), parent=parent),
                 Costs(**json.loads(costs)),
+                merged,
             )
-            for id, parent, fields, costs in parcel.records
+            for id, parent, fields, costs, merged in parcel.records
         ]
         state = cls(parcel.order, live=live, rows=[], catalogue=catalogue)
         state._past = parcel.rows

@@ -33,6 +33,8 @@ class WorkerContext:
     """Address of OUT."""
     stage_fingerprints: Mapping[str, str]
     """Fingerprint by stage."""
+    checksums: Mapping[str, tuple[str, ...]]
+    """By stage, the fields with checksums of the files on which its answers depend."""
     token: str
     """A random name of this run."""
     secret_variables: frozenset[str] = frozenset()
@@ -68,7 +70,14 @@ class Worker:
                 if node.durable
                 else None
             )
-            run = _runner_of(node)(node, operator, answers=answers, limit=limit, on_node=self._setup_on_node)
+            run = _runner_of(node)(
+                node,
+                operator,
+                answers=answers,
+                checksums=worker_context.checksums[node.id],
+                limit=limit,
+                on_node=self._setup_on_node,
+            )
             run.stage.runtime = worker_context.runtime._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
 

@@ -180,8 +180,8 @@ class BatchCalls:
     async def _resume(self, state: BatchState) -> None:
         if state.file and not state.batch:
             state.batch = await self._service.find(state)
-        if not state.batch and time.time() < state.since + self._config.lost_upload_s:
-            return  # another worker may be creating it now
+        if not state.batch and abs(time.time() - state.since) < self._config.lost_upload_s:
+            return  # another worker may be creating it now; a clock that was put back makes it no younger
         await self._replies.refresh()
         known = {key for key in state.keys if await self._replies.find(key)}
         if known or not state.batch:  # without a batch, the server got none of its calls

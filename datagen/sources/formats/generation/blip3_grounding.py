@@ -65,6 +65,8 @@ class Blip3Grounding:
 
     def _row(self, row: HubRow) -> SourceRow:
         values, name = row.values, escape_id(row.name)
+        if row.error:
+            return faulty_row(name, f"{row.where}: {row.error}")
         for column in ("uid", "url"):
             if not isinstance(values[column], str) or not values[column]:
                 return faulty_row(name, f"{row.where}: `{column}` is {values[column]!r:.60}, no text")

@@ -17,6 +17,8 @@ class HubRow(NamedTuple):
     where: str
     """The file and the row, for error messages."""
     values: Mapping[str, Any]
+    error: str
+    """Why the row cannot be read; then it has no values. Else ''."""
 
     @property
     def name(self) -> str:
@@ -41,9 +43,9 @@ class Columns:
         """The rows of all files. Raises `ConfigError` for a file that lacks a column."""
         for file in self.files:
             self._check(file)
-            with self.files.values(file, self._read) as found:
-                for number, values in enumerate(found):
-                    yield HubRow(file, number, f"{self.files.address(file)}: row {number}", values)
+            with self.files.rows(file, self._read) as found:
+                for number, row in enumerate(found):
+                    yield HubRow(file, number, *row)
 
     def _check(self, file: HubFile) -> None:
         has = self.files.columns(file)

@@ -98,6 +98,9 @@ class Subjects200k:
         known: set[str] = set()
         found = False
         for row in self._table.rows():
+            if row.error:
+                yield faulty_row(escape_id(row.name), f"{row.where}: {row.error}")
+                continue
             known.add(str(row.values["collection"]))
             if self._collection in ("", row.values["collection"]):
                 found = True

@@ -14,6 +14,7 @@ from datagen.sources.formats.pairs.rows import build_pair
 from datagen.sources.hub_files import HubFile, HubFiles
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import MASKED_PAIR_FIELDS, PAIR_FIELDS, faulty_row
+from datagen.sources.tables import TableRow
 
 FOLDERS_HINT = "`form: folders` reads its authors' own folders"
 """A hint for datasets that are published as folders too."""
@@ -78,10 +79,10 @@ class PairTable:
     def _all(self) -> Iterator[SourceRow]:
         for found in self._files:
             masked = bool(self._layout.mask) and self._layout.mask in self._files.columns(found)
-            with self._files.values(found, self._columns(found)) as rows:
-                for number, values in enumerate(rows):
+            with self._files.rows(found, self._columns(found)) as rows:
+                for number, row in enumerate(rows):
                     for direction in self._directions:
-                        yield self._row(found, number, values, direction, masked=masked)
+                        yield self._row(found, number, row, direction, masked=masked)
 
     def _columns(self, found: HubFile) -> list[str]:
         """The columns that the driver reads: all except the pictures. Raises `ConfigError` if one is missing."""
@@ -96,11 +97,12 @@ class PairTable:
         pictures = (self._layout.source, self._layout.target)
         return [column for column in (*needed, self._layout.local_if) if column in has and column not in pictures]
 
-    def _row(
-        self, found: HubFile, number: int, values: Mapping[str, Any], direction: Direction, *, masked: bool
-    ) -> SourceRow:
-        layout, where = self._layout, f"{self._files.address(found)}: row {number}"
+    def _row(self, found: HubFile, number: int, row: TableRow, direction: Direction, *, masked: bool) -> SourceRow:
+        layout, (where, values, fault) = self._layout, row
         name = f"{found.stem}/{number}"
+        if fault:
+            faulty = f"{name}/inverse" if direction == "inverse" else name
+            return faulty_row(escape_id(faulty), f"{where}: {fault}")
         if layout.session:
             name, fault = _turn_id(values[layout.session], values[layout.turn])
             if fault:
