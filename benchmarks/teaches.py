@@ -190,7 +190,7 @@ def datagen(*words: str) -> None:
 
 def table(judged: Path, arms: Sequence[str], seeds: Sequence[int]) -> str:
     """One row for each arm and subject: the mean over seeds of each number, with its lowest and highest."""
-    columns = ("edits right", "samples right", "L1 in boxes", "L1", "background error")
+    columns = ("edits right", "samples right", "change left", "L1 in boxes", "L1", "background error")
     lines = [f"| arm | judged | {' | '.join(columns)} |", f"| --- | --- |{' --- |' * len(columns)}"]
     for arm in arms:
         results = [json.loads((judged / f"{arm}-{seed}" / "evaluation.json").read_text("utf-8")) for seed in seeds]

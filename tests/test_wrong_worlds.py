@@ -39,7 +39,7 @@ def config(tmp_path: Path) -> Path:
         ("strengths=[3]", "2"),
         ("look=shape", "'shapes'"),
         ("split=test", "known: held_out, tuned"),
-        ("wording=test", "known: held_out, tuned"),
+        ("wording=test", "known: held_out, plain, tuned"),
         ("turns=21", "20"),
         ("turns=0", "1"),
         ("width=64", "96"),
