@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from datagen.core.errors import ConfigError, nearest
 from datagen.core.options import PACE, Options
 from datagen.core.redact import register_variables, variables_named_in
-from datagen.pipeline.config import Name, apply_set, validated
+from datagen.pipeline.config import Name, apply_set, refuse_secrets, validated
 from datagen.pipeline.yaml_file import Place, read_yaml
 from datagen.train.data.checking import CheckKind
 from datagen.train.data.examples import Crop
@@ -192,6 +192,7 @@ def load_training(path: Path, *, sets: Iterable[str] = (), out: str = "") -> Tra
         raise ConfigError(f"{path}: is a pipeline's config, which makes a dataset: python -m datagen run {path}")
     for text in sets:
         apply_set(located, text, place_of=_place_of_set)
+    refuse_secrets(located)  # before validation, whose messages show values
     register_variables(variables_named_in(located.data))
     config = validated(TrainConfig, located, ())
     return config.model_copy(update={"out": out}) if out else config

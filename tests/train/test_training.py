@@ -324,6 +324,10 @@ def test_the_commands_train_and_edit(edits: Path, tmp_path: Path, capfd: pytest.
         ("train: x\nsteps: 1\ndata: {datasets: []}\n", "datasets"),
         ("pipeline: x\nstages: []\n", "is a pipeline's config"),
         (
+            "train: x\nsteps: 1\ndata:\n  datasets:\n    - {path: 's3://key:VerySecret1@bucket/out'}\n",
+            r"x\.yaml:5: 'data\.datasets\.0\.path' holds a password",
+        ),
+        (
             "train: x\nsteps: 1\nmodel: {kind: small, channels: [20]}\ndata: {datasets: [{path: a}]}\n",
             "multiples of 16",
         ),
