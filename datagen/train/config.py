@@ -54,6 +54,9 @@ class DataOptions(Options):
     keep_encoded: Annotated[Address | None, PACE] = None
     """Folder or bucket where latents and text states of examples are stored, so that the autoencoder and the text
     encoder are needed for the first showing alone."""
+    loader: Literal["grain", "webdataset"] = "grain"
+    """`grain`: in an exact order, with exact resumption. `webdataset`: shards are streamed from beginning to end, and
+    shuffled in a buffer; a training that is resumed sees other samples than an unbroken one."""
     workers: Annotated[int, PACE] = Field(default=0, ge=0, le=256)
     """Processes that load ahead; with 0 it is done in threads. It changes the speed alone."""
 
@@ -161,6 +164,8 @@ class TrainConfig(Options):
     def _processes_share_a_batch(self) -> TrainConfig:
         if self.processes == 1:
             return self
+        if self.data.loader != "grain":
+            raise ValueError(f"data.loader: {self.data.loader} loads for one process; use grain, or processes: 1")
         if self.micro_batch is None or self.batch_size % (self.processes * self.micro_batch):
             raise ValueError(
                 f"processes: {self.processes} cannot share a batch of {self.batch_size} in parts of "

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +30,8 @@ from datagen.core.options import decisive
 from datagen.train.checkpoints import Checkpoints
 from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
-from datagen.train.data.loading import PlannedBatches, loaded
+from datagen.train.data.loading import loaded
+from datagen.train.data.streaming import streamed
 from datagen.train.editing import MODEL, save_model
 from datagen.train.gradients import Gradients, seed_of
 from datagen.train.logs import LOGS, TrainingLog
@@ -193,7 +194,7 @@ class _Training:
         if self._group.leads and not evaluated:
             self._watcher.notify(f"no dataset has samples of the split '{self._config.evaluation.split}' to evaluate")
         try:
-            with self._logging(), loaded(self._batches(), steps, workers=self._config.data.workers) as batches:
+            with self._logging(), self._loaded(steps) as batches:
                 for examples in batches:
                     with _uninterrupted():  # a checkpoint of half a step would not be that of an unbroken training
                         report = self._do_step(examples)
@@ -211,8 +212,12 @@ class _Training:
         self._notify_of_encodings()
         return self._save_model() if self._group.leads else self._folder
 
-    def _batches(self) -> PlannedBatches:
-        return self._prepared.batches(rank=self._group.rank, ranks=self._group.size)
+    def _loaded(self, steps: range) -> AbstractContextManager[Iterator[list[TrainingExample]]]:
+        data = self._config.data
+        if data.loader == "webdataset":
+            return streamed(self._prepared.stream(), steps)
+        batches = self._prepared.batches(rank=self._group.rank, ranks=self._group.size)
+        return loaded(batches, steps, workers=data.workers)
 
     @contextmanager
     def _logging(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from datagen.train.data.framing import nearest_size
 from datagen.train.data.loading import PlannedBatches
 from datagen.train.data.plan import TrainingPlan, bucket_members
 from datagen.train.data.selection import REASONS, Selected, select
+from datagen.train.data.streaming import StreamedBatches
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,21 @@ class Prepared:
             ranks=ranks,
         )
 
+    def stream(self) -> StreamedBatches:
+        """The batches as they are streamed. Raises `ConfigError` for a dataset in a bucket."""
+        data = self.config.data
+        return StreamedBatches(
+            [entry.path for entry in data.datasets],
+            [entry.split for entry in data.datasets],
+            self.selected,
+            weights=[entry.weight for entry in data.datasets],
+            sizes=data.sizes,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            flip=data.flip,
+            crop=data.crop,
+        )
+
     def summary(self) -> Iterator[str]:
         """What is trained on and what is not, in lines."""
         for entry, chosen in zip(self.config.data.datasets, self.selected, strict=True):
@@ -52,6 +68,8 @@ class Prepared:
         steps, size = self.config.steps, self.config.batch_size
         epochs = steps / max(1, self.plan.epoch_length(0))
         yield f"{steps:,} steps of {size} samples, {epochs:.1f} epochs of {self.plan.epoch_length(0):,} steps"
+        if self.config.data.loader == "webdataset":
+            yield "loader webdataset: a training that is resumed sees other samples than an unbroken one"
 
 
 def prepare(config: TrainConfig) -> Prepared:
