@@ -189,25 +189,32 @@ def datagen(*words: str) -> None:
 
 
 def table(judged: Path, arms: Sequence[str], seeds: Sequence[int]) -> str:
-    """One row for each arm and subject: the mean over seeds of each number, with its lowest and highest."""
+    """One row for each arm and subject: of several seeds the mean with the lowest and highest, of one its interval."""
     columns = ("edits right", "samples right", "change left", "L1 in boxes", "L1", "background error")
     lines = [f"| arm | judged | {' | '.join(columns)} |", f"| --- | --- |{' --- |' * len(columns)}"]
     for arm in arms:
-        results = [json.loads((judged / f"{arm}-{seed}" / "evaluation.json").read_text("utf-8")) for seed in seeds]
-        subjects = [subject["name"].replace(f"{arm}-{seeds[0]}", "model") for subject in results[0]["subjects"]]
+        results = {
+            seed: json.loads((judged / f"{arm}-{seed}" / "evaluation.json").read_text("utf-8")) for seed in seeds
+        }
+        subjects = [subject["name"].replace(f"{arm}-{seeds[0]}", "model") for subject in results[seeds[0]]["subjects"]]
         for subject in subjects:
             cells = []
             for column in columns:
-                found = [
-                    values[name]["value"]
-                    for seed, result in zip(seeds, results, strict=True)
-                    if (values := result["values"].get(column))
-                    and (name := subject.replace("model", f"{arm}-{seed}")) in values
-                    and values[name]["value"] is not None
+                every = [
+                    result["values"].get(column, {}).get(subject.replace("model", f"{arm}-{seed}"))
+                    for seed, result in results.items()
                 ]
-                cells.append(f"{mean(found):.3f} [{min(found):.3f} {max(found):.3f}]" if found else "")
+                cells.append(_cell([value for value in every if value and value["value"] is not None]))
             lines.append(f"| {arm} | {subject} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(found: Sequence[dict[str, Any]]) -> str:
+    if not found:
+        return ""
+    values = [each["value"] for each in found]
+    low, high = (found[0]["low"], found[0]["high"]) if len(found) == 1 else (min(values), max(values))
+    return f"{mean(values):.3f}" if low is None else f"{mean(values):.3f} [{low:.3f} {high:.3f}]"
 
 
 if __name__ == "__main__":
