@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,14 @@ def call_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         words, cwd=folder, env=variables, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False
     )
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let programs be interrupted where tests run in the background of a shell, which has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -229,6 +229,7 @@ def test_a_fault_leaves_nothing_either(
     assert not list(own_temp.iterdir())
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.subprocess
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     config = toy_config(tmp_path, [{"use": "dawdle"}, PAINT], rows=plain_rows(60))

@@ -71,6 +71,7 @@ def test_whatever_fails_fails_the_target_and_is_shown(bin: Path, name: str) -> N
     assert (f"what {other} found" in text) == (name != "ruff"), "tests and types go on though the others fail"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_tests_and_types(bin: Path) -> None:
     for name in ("python", "mypy"):
         stand_in(bin, name, WAITS)
@@ -79,5 +80,10 @@ def test_ctrl_c_ends_tests_and_types(bin: Path) -> None:
         while len(list(bin.glob("*.began"))) < 2 and time.monotonic() < until:
             time.sleep(0.02)
         os.killpg(made.pid, signal.SIGINT)  # as a terminal does
+        try:
+            made.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(made.pid, signal.SIGKILL)
+            raise
     assert made.returncode != 0
     assert {path.stem for path in bin.glob("*.ended")} == {"python", "mypy"}
