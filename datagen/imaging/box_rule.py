@@ -145,7 +145,10 @@ def _mean(total: float, area: float, *, otherwise: float) -> float:
 
 
 def _sum(sums: Sums, box: Box) -> float:
-    """Sum of a map inside a box, from its integral image (H + 1, W + 1), bilinear between the grid's lines."""
+    """Sum of a map inside a box, from its integral image (H + 1, W + 1), bilinear between the grid's lines.
+
+    No value of the map is below 0, so that no sum is either.
+    """
 
     def at(x: float, y: float) -> float:
         column, row = min(int(x), sums.shape[1] - 2), min(int(y), sums.shape[0] - 2)
@@ -154,7 +157,7 @@ def _sum(sums: Sums, box: Box) -> float:
         return float((a * (1 - right) + b * right) * (1 - down) + (c * (1 - right) + d * right) * down)
 
     x0, y0, x1, y1 = box
-    return at(x1, y1) - at(x0, y1) - at(x1, y0) + at(x0, y0)
+    return max(at(x1, y1) - at(x0, y1) - at(x1, y0) + at(x0, y0), 0.0)  # rounding may give -1e-17
 
 
 def corrected_score(terms: BoxTerms, weights: RuleWeights) -> float:
