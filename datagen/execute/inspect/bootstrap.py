@@ -40,10 +40,7 @@ NOTHING = Forecast(0.0, 0.0, 0.0)
 def forecast_count(values: Values, *, rows: int, seed: int) -> Forecast:
     """Forecast a count over `rows` rows. If every value is 0, the upper bound is still above 0."""
     if set(np.unique(values)) <= {0.0, 1.0}:
-        from scipy import stats  # it takes half a second to import
-
-        found = stats.binomtest(int(values.sum()), len(values)).proportion_ci(LEVEL, "wilson")
-        return _scale_to_rows(float(values.mean()), float(found.low), float(found.high), len(values), rows)
+        return _scale_to_rows(float(values.mean()), *_share_bounds(int(values.sum()), len(values)), len(values), rows)
     return _forecast_mean(values, rows, seed)
 
 
@@ -57,14 +54,20 @@ def _forecast_mean(values: Values, rows: int, seed: int) -> Forecast:
     if len(values) >= rows:
         return Forecast(mean * rows, mean * rows, mean * rows)
     if np.ptp(values) == 0:
-        from scipy import stats
-
         # There is no spread to resample. The interval allows for rows of another kind, as many as a sample may miss.
-        unseen = float(stats.binomtest(0, len(values)).proportion_ci(LEVEL, "wilson").high)
+        _, unseen = _share_bounds(0, len(values))
         low, high = mean * (1 - unseen), mean * (1 + unseen)
     else:
         low, high = _bootstrap_bounds(values, seed)
     return _scale_to_rows(mean, low, high, len(values), rows)
+
+
+def _share_bounds(count: int, draws: int) -> tuple[float, float]:
+    """Wilson's bounds of the share that `count` of `draws` rows stand for."""
+    from scipy import stats  # it takes half a second to import
+
+    found = stats.binomtest(count, draws).proportion_ci(LEVEL, "wilson")
+    return float(found.low), float(found.high)
 
 
 def _bootstrap_bounds(values: Values, seed: int) -> tuple[float, float]:
