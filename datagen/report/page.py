@@ -27,6 +27,7 @@ from markupsafe import Markup
 from datagen.core.errors import SetupError, StoreError
 from datagen.core.fields import Field, catalogue
 from datagen.core.redact import redact
+from datagen.core.yaml_text import to_yaml
 from datagen.execute.ledger.cost_ledger import RunCost, read_run_cost
 from datagen.execute.ledger.ledger import SLICES, Ledger
 from datagen.execute.reuse.run_manifest import StageManifest, read_stages
@@ -231,7 +232,7 @@ def _stage(id: str, stages: Mapping[str, StageManifest], found: Survey, spent: R
         "reads": list(about.get("reads") or ()),
         "writes": list(about.get("writes") or ()),
         "rejects": list(about.get("rejects") or ()),
-        "options": yaml.safe_dump(about["options"], sort_keys=False) if about.get("options") else "",
+        "options": to_yaml(about["options"]) if about.get("options") else "",
         "durable": bool(about.get("durable")),
         "met": of_ledger.taken,
         "made": found.made[id],
