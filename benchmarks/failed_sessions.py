@@ -29,7 +29,8 @@ from datagen.execute.reuse.run_manifest import last_run
 from datagen.execute.run import RunOptions, run
 from datagen.imaging.image import Pixels
 from datagen.measure.ledger_view import view_ledger
-from datagen.measure.samples import Regions, StoredEdits, WindowCase, window_case
+from datagen.measure.measurement import _alignment_options, _regions, _stored
+from datagen.measure.samples import WindowCase, window_case
 from datagen.measure.truth import TrueSession, WindowName, true_sessions
 from datagen.progress.estimate_text import EstimateDisplay
 from datagen.shards.reader import open_dataset
@@ -85,12 +86,12 @@ def failures(folder: Path, arguments: argparse.Namespace) -> Iterator[FailedWind
     ledger = Ledger(Store(out), last_run(Store(out)))
     view = view_ledger(pa.concat_tables(ledger.tables(ledger.slices())).to_pylist())
     samples = {sample.key: sample for sample in open_dataset(out)}
+    regions = _regions(graph, _alignment_options(graph))
     for session in true_sessions(graph.source.rows()):
         for window in session.windows(least=2, most=None):
             row = view.windows.get(window)
             sample = samples.get(row.key) if row and row.status == "accepted" else None
-            edits = sample and StoredEdits(sample.info["edits"], sample.source, sample.target, sample.masks[0])
-            case = window_case(session, window, view, edits, regions=Regions(9, 2.0))
+            case = window_case(session, window, view, _stored(sample) if sample else None, regions=regions)
             if case.wrong or (case.sound and not case.accepted):
                 yield FailedWindow(session, window, case, sample.target if sample else None)
 
