@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 INTERRUPTED = 130
+"""The exit code of that name in `datagen.cli`, which cannot be imported where its own import was interrupted."""
 
 
 def leave() -> None:

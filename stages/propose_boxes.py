@@ -19,8 +19,8 @@ class ProposeBoxes(AsyncMap):
     picture that `op` asks for: what was added in the target, what was removed in the source, anything else in both.
     The map's own box, the rectangle with the largest sum of change less 0.15 a place, can be added to those of any
     proposer; it is told apart by `by: change_map`. Boxes are in pixels of the source. Nothing is rejected: `select_box`
-    judges them. For a global edit nothing is proposed, as its box is the
-    frame; an order for later turns is none.
+    judges them. For a global edit nothing is proposed, as its box is the frame. An order for later turns is no global
+    edit.
     """
 
     reads = ("source", "target")

@@ -111,7 +111,7 @@ class _AnalysedPicture:
 
 
 class _MovedViews:
-    """A picture with movements undone. The last ones are remembered, as each is asked for more than once."""
+    """A picture with movements undone. Each view is remembered, as it is needed more than once."""
 
     def __init__(self, unmoved: _AnalysedPicture) -> None:
         self._views = {UNMOVED: unmoved}

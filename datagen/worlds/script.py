@@ -58,7 +58,7 @@ _NEEDS: Final[Mapping[str, frozenset[Operation]]] = {
     "plain": frozenset(OPERATIONS),
     "undo": frozenset(OPERATIONS),
 }
-"""Operations of which a featured turn needs one; those that are not here add something."""
+"""By featured turn, the operations of which it needs one. A turn that is not here needs `add`."""
 
 
 @dataclass(frozen=True)
