@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from datagen.core.errors import ConfigError, DataError, DatagenError, StoreError
 from datagen.core.fields import Box
-from datagen.imaging.image import Image, Mask, Pixels
-from datagen.shards.reader import Dataset, Sample, numbered_members
-from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
+from datagen.imaging.image import Mask, Pixels
+from datagen.shards.reader import Dataset, Sample
+from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample, framed_example, read_pictures
 from datagen.train.data.framing import Framing, Size, frame, nearest_size
 from datagen.train.data.selection import Facts, Needs, boxes_of, facts_of, why_unusable
 
@@ -83,10 +83,10 @@ class Case(NamedTuple):
         return box_mask(self.boxes, self.example.source.shape[:2]) if self.boxes else None
 
     def with_words(self, text: str, parts: Sequence[str]) -> Case:
-        """The same sample with another sample's words, at its own places."""
+        """The same sample with another sample's words, without placeholders, at its own places."""
         places = [part.box for part in self.example.parts] or [WHOLE]
         other = tuple(ExamplePart(words, places[number % len(places)]) for number, words in enumerate(parts))
-        return self._replace(example=self.example._replace(instruction=text, text=text, parts=other))
+        return self._replace(example=self.example._replace(instruction=text, text=text, parts=other, inputs=()))
 
 
 def box_mask(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -150,31 +150,17 @@ def read_cases(
 def _read_case(sample: Sample, about: CaseFacts, *, sizes: Sequence[Size], by: SourceKind) -> Case | str:
     facts = about.facts
     try:
-        members = sample.read_all()
-        pictures = {name.split(".")[0]: data for name, data in members.items()}
-        source, target = (Image.carried(pictures[name]).array for name in ("source", "target"))
-        references = tuple(Image.carried(members[name]).array for name in numbered_members(members, "ref"))
-    except KeyError as missing:
-        return f"it has no member {missing}"
-    except (DatagenError, OSError, ValueError) as error:
-        return f"a picture is damaged: {error}"
+        pictures = read_pictures(sample.read_all(), facts)
+    except (DatagenError, OSError) as error:
+        return str(error)
     boxes = boxes_of(facts)
     framing = frame(facts.size, nearest_size(facts.size, sizes) if sizes else facts.size, boxes=boxes)
-    shares = [framing.box(part.box, facts.size) if part.box and part.op != "global" else WHOLE for part in facts.parts]
-    example = TrainingExample(
-        facts.key,
-        framing.picture(source),
-        framing.picture(target),
-        references,
-        facts.instruction,
-        facts.text,
-        tuple(ExamplePart(part.text, share) for part, share in zip(facts.parts, shares, strict=True)),
-        False,
-    )
+    example = framed_example(pictures, facts, framing)
     width, height = framing.size
     known = bool(facts.parts) and len(boxes) == len(facts.parts)
-    placed = tuple((x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in shares) if known else ()
-    digest = hashlib.sha256(source.tobytes()).hexdigest()
+    shares = [part.box for part in example.parts] if known else []
+    placed = tuple((x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in shares)
+    digest = hashlib.sha256(pictures.source.tobytes()).hexdigest()
     key = about.original or digest if by == "original" else digest
     return Case(facts.key, key, about.group, example, about.captions, framing, facts.size, placed)
 
