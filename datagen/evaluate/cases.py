@@ -12,13 +12,13 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen.core.errors import ConfigError, DataError, DatagenError, StoreError
+from datagen.core.errors import ConfigError, DataError, DatagenError
 from datagen.core.fields import Box
 from datagen.imaging.image import Mask, Pixels
 from datagen.shards.reader import Dataset, Sample
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample, framed_example, read_pictures
 from datagen.train.data.framing import Framing, Size, frame, nearest_size
-from datagen.train.data.selection import Facts, Needs, boxes_of, facts_of, why_unusable
+from datagen.train.data.selection import Facts, Needs, boxes_of, chosen_by_hash, iter_usable
 
 SourceKind = Literal["picture", "original"]
 """What counts as one source: the picture before the edit, or the original picture that KEY.json names, of which there
@@ -103,29 +103,19 @@ def list_cases(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size], limit: 
     Raises `ConfigError` if there are none.
     """
     found = CaseList(found=len(dataset))
-    with ThreadPoolExecutor(_READERS) as readers:  # a bucket answers one read in some 30 ms
-        for number, (facts, info) in enumerate(readers.map(_read_facts, dataset)):
-            if isinstance(facts, str):
-                found.left_out[facts] += 1
-            elif reason := why_unusable(facts, needs, sizes=sizes or [facts.size]):
-                found.left_out[reason] += 1
-            else:
-                found.cases.append(CaseFacts(number, facts, _original_of(info), _captions_of(info)))
+    usable = iter_usable(dataset, needs, sizes=sizes, left_out=found.left_out, about=_origin_and_captions)
+    found.cases = [CaseFacts(number, facts, *about) for number, facts, about in usable]
     if limit is not None and limit < len(found.cases):
-        drawn = sorted(found.cases, key=lambda case: hashlib.sha256(case.facts.key.encode()).digest())[:limit]
-        found.cases = sorted(drawn, key=lambda case: case.number)
+        chosen = chosen_by_hash([case.facts.key for case in found.cases], limit)
+        found.cases = [found.cases[place] for place in chosen]
     if not found.cases:
         why = ", ".join(f"{number} {reason}" for reason, number in found.left_out.items()) or "it is empty"
         raise ConfigError(f"{dataset!r}: no sample can be judged on: {why}; give another dataset or --split")
     return found
 
 
-def _read_facts(sample: Sample) -> tuple[Facts | str, Mapping[str, Any]]:
-    try:
-        info = sample.info
-        return facts_of(info, key=sample.key, members=sample.members), info
-    except (StoreError, TypeError, ValueError, AttributeError):  # JSON, but of another form
-        return "damaged", {}
+def _origin_and_captions(info: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    return _original_of(info), _captions_of(info)
 
 
 def _captions_of(info: Mapping[str, Any]) -> dict[str, str]:

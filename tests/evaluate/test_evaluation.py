@@ -35,7 +35,7 @@ from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
 from datagen.train.config import TrainConfig
-from datagen.train.data.selection import Needs
+from datagen.train.data.selection import Needs, select
 from datagen.train.loop import train
 from datagen.train.models.small import SmallConfig
 
@@ -402,6 +402,7 @@ def test_a_sample_whose_json_is_nonsense_is_left_out_and_counted(worlds: Path, t
     (out / sample.shard).write_bytes(data)
     results = judged("copy", out=out)
     assert sum(results.left_out.values()) == 1
+    assert select(datagen.open(str(out), split="val"), Needs(), sizes=[(32, 32)]).left_out == results.left_out
     assert results.samples_judged == results.samples_found - 1
 
 
