@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datagen.core.errors import ConfigError, DataError, DatagenError
 from datagen.core.fields import Box
@@ -77,11 +76,6 @@ class Case(NamedTuple):
         """The instruction without placeholders, where there is one."""
         return self.example.text or self.example.instruction
 
-    @property
-    def inside(self) -> Mask | None:
-        """The pixels that a box touches, HW; None without boxes."""
-        return box_mask(self.boxes, self.example.source.shape[:2]) if self.boxes else None
-
     def with_words(self, text: str, parts: Sequence[str]) -> Case:
         """The same sample with another sample's words, without placeholders, at its own places."""
         places = [part.box for part in self.example.parts] or [WHOLE]
@@ -89,7 +83,7 @@ class Case(NamedTuple):
         return self._replace(example=self.example._replace(instruction=text, text=text, parts=other, inputs=()))
 
 
-def box_mask(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def box_mask(boxes: Sequence[Box], shape: tuple[int, ...]) -> Mask:
     """The pixels of a picture of `shape` (height, width) that a box touches."""
     mask_HW = np.zeros(shape[:2], np.bool_)
     for x0, y0, x1, y1 in boxes:
