@@ -95,7 +95,7 @@ class Scorer:
         self._subjects, self._networks, self._judges, self._truth = subjects, networks, judges, truth
         self._saved, self._most = outputs, pictures
         self._named = [subject.name for subject in subjects if subject.kind != "baseline"]
-        self._compared = self._named if len(self._named) > 1 else [*self._named, COPY]
+        self._compared = compared_names(self._named)
         self._picture_metrics = [
             *pixel_metrics("true boxes" if truth else "boxes of KEY.json"),
             *(metric for network in networks for metric in network.metrics),
@@ -223,6 +223,11 @@ class Scorer:
             heapq.heappush(self._shown, whole)
         else:
             heapq.heapreplace(self._shown, whole)
+
+
+def compared_names(named: Sequence[str]) -> Sequence[str]:
+    """The subjects by whose differences samples are chosen to be shown; `named` are those that are no baselines."""
+    return named if len(named) > 1 else [*named, COPY] if named else [COPY, TARGET]
 
 
 def _apart(result: SampleResult, names: Sequence[str]) -> tuple[float, float]:

@@ -340,6 +340,10 @@ def test_the_page_begins_with_what_differs_most(worlds: Path, tmp_path: Path) ->
     assert [sample.result.key for sample in shown[:2]] == [keys[3], keys[5]]
     assert shown[0].apart > shown[1].apart > shown[2].apart
     assert evaluated(near, far, out=worlds, pictures=0).shown == []
+    alone = evaluated("copy", out=worlds, pictures=2)  # beside the target
+    distances = {sample.key: sample.values["copy"]["L1"] for sample in alone.results.samples}
+    assert [sample.result.key for sample in alone.shown] == sorted(distances, key=distances.__getitem__)[:-3:-1]
+    assert "those in which copy and target differ most" in evaluation_page(alone)
 
 
 def test_what_data_says_is_escaped_on_the_page(worlds: Path, tmp_path: Path) -> None:
