@@ -134,7 +134,7 @@ def write_variants(out: Path, model: Path, held: Path, most: int) -> list[Path]:
     import torch
 
     from datagen.evaluate.cases import Case, list_cases, read_cases
-    from datagen.evaluate.compliance import ComplianceChecker
+    from datagen.evaluate.compliance import checker_for
     from datagen.evaluate.truth import read_truth
     from datagen.imaging.image import Image
     from datagen.shards.reader import open_dataset
@@ -155,13 +155,11 @@ def write_variants(out: Path, model: Path, held: Path, most: int) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     listed = list_cases(dataset, Needs(), sizes=edits.sizes, limit=most)
     for case in read_cases(dataset, listed.cases, sizes=edits.sizes, by="picture"):
-        window = truth.find(case.key) if isinstance(case, Case) else None
-        if isinstance(case, str) or window is None:
+        checker = checker_for(case, truth) if isinstance(case, Case) else None
+        if isinstance(case, str) or checker is None:
             continue
-        scale = case.size[0] / case.framing.scaled[0], case.size[1] / case.framing.scaled[1]
-        true = ComplianceChecker(window, case.framing.picture, scale=scale).boxes()
         places = {
-            "true_boxes": [tuple(edge / SIDE for edge in box) for box in true],
+            "true_boxes": [tuple(edge / SIDE for edge in box) for box in checker.boxes()],
             "jittered_boxes": [*jittered([part.box for part in case.example.parts], seed=case.key)],
             "without_boxes": [WHOLE] * len(case.example.parts),
         }

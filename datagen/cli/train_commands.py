@@ -115,14 +115,15 @@ def edit(
         raise ConfigError(f"--planner splits one instruction, and here are {len(instructions)}: give them as one text")
     planning = load_planner(planner) if planner else None
     boxes: list[Box | None] = [_box(text) for text in box or ()]
-    trained, whole = load_model(model, device=device_of(device)), " ".join(instructions)
+    content, whole = _content(picture), " ".join(instructions)
+    trained = load_model(model, device=device_of(device))
     if planning:
-        plan = plan_edits(planning, _content(picture), whole, family=trained.family)
+        plan = plan_edits(planning, content, whole, family=trained.family)
         typer.echo(escape_control(redact_data("\n".join(map(str, plan)))), err=True)
         instructions, boxes = [edit.text for edit in plan], [edit.box for edit in plan]
     edited = edit_picture(
         trained,
-        _content(picture),
+        content,
         instructions,
         boxes=boxes,
         whole=whole,

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datagen.core.errors import ConfigError, DataError, DatagenError, StoreError
+from datagen.core.errors import ConfigError, DataError, DatagenError
 from datagen.core.fields import Box
-from datagen.imaging.image import Image, Mask, Pixels
-from datagen.shards.reader import Dataset, Sample, numbered_members
-from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
+from datagen.imaging.image import Mask, Pixels
+from datagen.shards.reader import Dataset, Sample
+from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample, framed_example, read_pictures
 from datagen.train.data.framing import Framing, Size, frame, nearest_size
-from datagen.train.data.selection import Facts, Needs, boxes_of, facts_of, why_unusable
+from datagen.train.data.selection import Facts, Needs, boxes_of, chosen_by_hash, iter_usable
 
 SourceKind = Literal["picture", "original"]
 """What counts as one source: the picture before the edit, or the original picture that KEY.json names, of which there
@@ -77,19 +76,14 @@ class Case(NamedTuple):
         """The instruction without placeholders, where there is one."""
         return self.example.text or self.example.instruction
 
-    @property
-    def inside(self) -> Mask | None:
-        """The pixels that a box touches, HW; None without boxes."""
-        return box_mask(self.boxes, self.example.source.shape[:2]) if self.boxes else None
-
     def with_words(self, text: str, parts: Sequence[str]) -> Case:
-        """The same sample with another sample's words, at its own places."""
+        """The same sample with another sample's words, without placeholders, at its own places."""
         places = [part.box for part in self.example.parts] or [WHOLE]
         other = tuple(ExamplePart(words, places[number % len(places)]) for number, words in enumerate(parts))
-        return self._replace(example=self.example._replace(instruction=text, text=text, parts=other))
+        return self._replace(example=self.example._replace(instruction=text, text=text, parts=other, inputs=()))
 
 
-def box_mask(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def box_mask(boxes: Sequence[Box], shape: tuple[int, ...]) -> Mask:
     """The pixels of a picture of `shape` (height, width) that a box touches."""
     mask_HW = np.zeros(shape[:2], np.bool_)
     for x0, y0, x1, y1 in boxes:
@@ -103,29 +97,19 @@ def list_cases(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size], limit: 
     Raises `ConfigError` if there are none.
     """
     found = CaseList(found=len(dataset))
-    with ThreadPoolExecutor(_READERS) as readers:  # a bucket answers one read in some 30 ms
-        for number, (facts, info) in enumerate(readers.map(_read_facts, dataset)):
-            if isinstance(facts, str):
-                found.left_out[facts] += 1
-            elif reason := why_unusable(facts, needs, sizes=sizes or [facts.size]):
-                found.left_out[reason] += 1
-            else:
-                found.cases.append(CaseFacts(number, facts, _original_of(info), _captions_of(info)))
+    usable = iter_usable(dataset, needs, sizes=sizes, left_out=found.left_out, about=_origin_and_captions)
+    found.cases = [CaseFacts(number, facts, *about) for number, facts, about in usable]
     if limit is not None and limit < len(found.cases):
-        drawn = sorted(found.cases, key=lambda case: hashlib.sha256(case.facts.key.encode()).digest())[:limit]
-        found.cases = sorted(drawn, key=lambda case: case.number)
+        chosen = chosen_by_hash([case.facts.key for case in found.cases], limit)
+        found.cases = [found.cases[place] for place in chosen]
     if not found.cases:
         why = ", ".join(f"{number} {reason}" for reason, number in found.left_out.items()) or "it is empty"
         raise ConfigError(f"{dataset!r}: no sample can be judged on: {why}; give another dataset or --split")
     return found
 
 
-def _read_facts(sample: Sample) -> tuple[Facts | str, Mapping[str, Any]]:
-    try:
-        info = sample.info
-        return facts_of(info, key=sample.key, members=sample.members), info
-    except (StoreError, TypeError, ValueError, AttributeError):  # JSON, but of another form
-        return "damaged", {}
+def _origin_and_captions(info: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    return _original_of(info), _captions_of(info)
 
 
 def _captions_of(info: Mapping[str, Any]) -> dict[str, str]:
@@ -150,31 +134,17 @@ def read_cases(
 def _read_case(sample: Sample, about: CaseFacts, *, sizes: Sequence[Size], by: SourceKind) -> Case | str:
     facts = about.facts
     try:
-        members = sample.read_all()
-        pictures = {name.split(".")[0]: data for name, data in members.items()}
-        source, target = (Image.carried(pictures[name]).array for name in ("source", "target"))
-        references = tuple(Image.carried(members[name]).array for name in numbered_members(members, "ref"))
-    except KeyError as missing:
-        return f"it has no member {missing}"
-    except (DatagenError, OSError, ValueError) as error:
-        return f"a picture is damaged: {error}"
+        pictures = read_pictures(sample.read_all(), facts)
+    except (DatagenError, OSError) as error:
+        return str(error)
     boxes = boxes_of(facts)
     framing = frame(facts.size, nearest_size(facts.size, sizes) if sizes else facts.size, boxes=boxes)
-    shares = [framing.box(part.box, facts.size) if part.box and part.op != "global" else WHOLE for part in facts.parts]
-    example = TrainingExample(
-        facts.key,
-        framing.picture(source),
-        framing.picture(target),
-        references,
-        facts.instruction,
-        facts.text,
-        tuple(ExamplePart(part.text, share) for part, share in zip(facts.parts, shares, strict=True)),
-        False,
-    )
+    example = framed_example(pictures, facts, framing)
     width, height = framing.size
     known = bool(facts.parts) and len(boxes) == len(facts.parts)
-    placed = tuple((x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in shares) if known else ()
-    digest = hashlib.sha256(source.tobytes()).hexdigest()
+    shares = [part.box for part in example.parts] if known else []
+    placed = tuple((x0 * width, y0 * height, x1 * width, y1 * height) for x0, y0, x1, y1 in shares)
+    digest = hashlib.sha256(pictures.source.tobytes()).hexdigest()
     key = about.original or digest if by == "original" else digest
     return Case(facts.key, key, about.group, example, about.captions, framing, facts.size, placed)
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from datagen.core.errors import DataError
 from datagen.core.fields import Box
-from datagen.evaluate.truth import WindowTruth
+from datagen.evaluate.cases import Case
+from datagen.evaluate.truth import WindowTruth, WorldTruth
 from datagen.imaging.geometry import mask_bounds
 from datagen.imaging.image import Pixels
 from datagen.worlds.colours import COLOURS, TONES
@@ -166,6 +167,16 @@ class ComplianceChecker:
             return scene.move(thing.id, x=x, y=y)
         except DataError:
             return None
+
+
+def checker_for(case: Case, truth: WorldTruth) -> ComplianceChecker | None:
+    """The checker of one sample; None if its truth is not known, or is not what its source shows."""
+    window = truth.find(case.key)
+    if window is None or window.after.size != case.size:
+        return None
+    scale = case.size[0] / case.framing.scaled[0], case.size[1] / case.framing.scaled[1]
+    checker = ComplianceChecker(window, case.framing.picture, scale=scale)
+    return checker if checker.fits(case.example.source) else None
 
 
 def _error(one: Floats, other: Floats, place_HW: NDArray[np.bool_]) -> float:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from datagen.core.errors import ConfigError, nearest
 from datagen.core.options import Options
-from datagen.core.redact import register_variables, variables_named_in
 from datagen.models.dense_encoders.efficientnet_lite import EfficientNetLiteConfig
 from datagen.models.embedders.dino import DinoConfig, Dinov2Config
 from datagen.models.language.config import LanguageModelConfig
 from datagen.models.perceptual_distances import PerceptualDistanceConfig
 from datagen.models.scorers.clip import ClipConfig
-from datagen.pipeline.config import apply_set, validated
-from datagen.pipeline.yaml_file import Located, Place, read_yaml
+from datagen.pipeline.config import validated_file
+from datagen.pipeline.yaml_file import Located, read_yaml
 
 ProtocolName = Literal["mcie", "gedit", "imgedit", "complex-edit"]
 
@@ -75,13 +73,4 @@ class EvaluationConfig(Options):
 def load_evaluation(path: Path | None, *, sets: Iterable[str] = ()) -> EvaluationConfig:
     """Read a config, or none, apply each `a.b=c` of `sets`, and validate. Raises `ConfigError` that names the line."""
     located = read_yaml(path) if path else Located({}, {})
-    for text in sets:
-        apply_set(located, text, place_of=_place_of_set)
-    register_variables(variables_named_in(located.data))
-    return validated(EvaluationConfig, located, ())
-
-
-def _place_of_set(data: Mapping[str, object], steps: list[str], origin: str) -> Place:  # noqa: ARG001
-    if steps[0] not in EvaluationConfig.model_fields:
-        raise ConfigError(f"{origin}: there is no key '{steps[0]}'; {nearest(steps[0], EvaluationConfig.model_fields)}")
-    return tuple(steps)
+    return validated_file(EvaluationConfig, located, sets=sets)

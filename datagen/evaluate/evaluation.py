@@ -139,6 +139,7 @@ def _needs_of(models: Sequence[Needs]) -> Needs:
     return Needs(
         most_references=min((needs.most_references for needs in models), default=_ANY_NUMBER),
         most_edits=min(most_edits, default=None),
+        placeholders=any(needs.placeholders for needs in models),
         also=lambda facts: next((reason for rule in rules if (reason := rule(facts))), ""),
     )
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from datagen.evaluate.evaluation import Evaluated
 from datagen.evaluate.metrics import L1
 from datagen.evaluate.results import EvaluationResults, MetricInfo, MetricValue, SampleResult
-from datagen.evaluate.scoring import ShownPicture, ShownSample
+from datagen.evaluate.scoring import ShownPicture, ShownSample, compared_names
 from datagen.evaluate.subjects import COPY
 from datagen.evaluate.text import difference_text, heading_lines, metric_lines, value_text, verdict_text
 from datagen.imaging.image import Image
@@ -28,7 +28,6 @@ def evaluation_page(evaluated: Evaluated) -> str:
     found = evaluated.results
     names = [subject.name for subject in found.subjects]
     named = [subject.name for subject in found.subjects if subject.kind != "baseline"]
-    compared = named if len(named) > 1 else [*named, COPY]
     return _template().render(
         title=f"{', '.join(named) or COPY} on {found.dataset}, split {found.split}",
         lines=list(heading_lines(found)),
@@ -38,7 +37,7 @@ def evaluation_page(evaluated: Evaluated) -> str:
         metrics=list(metric_lines(found.metrics)),
         not_measured=found.not_measured,
         judged=found.samples_judged,
-        compared=" and ".join(compared) if len(compared) > 1 else f"{COPY} and target",
+        compared=" and ".join(compared_names(named)),
         cards=[_card(sample, found, names) for sample in evaluated.shown],
     )
 

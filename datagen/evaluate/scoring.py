@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from datagen.core.errors import ConfigError, DataError
 from datagen.core.fields import Box
 from datagen.evaluate.cases import Case, box_mask, fitted
-from datagen.evaluate.compliance import ComplianceChecker
+from datagen.evaluate.compliance import ComplianceChecker, checker_for
 from datagen.evaluate.judges import GradedOutput, Judges
 from datagen.evaluate.metrics import L1, Network, Numbers, pixel_metrics, pixel_numbers
 from datagen.evaluate.results import MetricInfo, SampleResult
@@ -47,8 +47,10 @@ class _Draft:
 
     case: Case
     checker: ComplianceChecker | None
-    inside: Mask | None
-    """The pixels that its boxes touch."""
+    boxes: Sequence[Box]
+    """Of its edits, xyxy in pixels of judgement: on worlds the true ones; none if one of them is not known."""
+    inside: Mask | None = field(init=False)
+    """The pixels that its boxes touch; None without boxes."""
     outputs: dict[str, Pixels] = field(default_factory=dict)
     """By subject; one without an output is not there."""
     values: dict[str, Numbers] = field(default_factory=dict)
@@ -56,6 +58,9 @@ class _Draft:
     edits_right: dict[str, list[bool | None]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     judge_failures: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.inside = box_mask(self.boxes, self.case.example.source.shape) if self.boxes else None
 
     def result(self) -> SampleResult:
         height, width = self.case.example.source.shape[:2]
@@ -90,7 +95,7 @@ class Scorer:
         self._subjects, self._networks, self._judges, self._truth = subjects, networks, judges, truth
         self._saved, self._most = outputs, pictures
         self._named = [subject.name for subject in subjects if subject.kind != "baseline"]
-        self._compared = self._named if len(self._named) > 1 else [*self._named, COPY]
+        self._compared = compared_names(self._named)
         self._picture_metrics = [
             *pixel_metrics("true boxes" if truth else "boxes of KEY.json"),
             *(metric for network in networks for metric in network.metrics),
@@ -155,21 +160,11 @@ class Scorer:
             yield f"judges used {self._tokens:,} tokens in this run, {self._usd:.2f} USD by the prices of the config"
 
     def _draft(self, case: Case) -> _Draft:
-        checker = self._checker(case) if self._truth else None
         if self._truth is None:
-            return _Draft(case, None, case.inside)
-        boxes = checker.boxes() if checker else None
-        return _Draft(case, checker, box_mask(boxes, case.example.source.shape) if boxes else None)
-
-    def _checker(self, case: Case) -> ComplianceChecker | None:
-        truth = self._truth.find(case.key) if self._truth else None
-        if truth is not None and truth.after.size == case.size:
-            scale = case.size[0] / case.framing.scaled[0], case.size[1] / case.framing.scaled[1]
-            checker = ComplianceChecker(truth, case.framing.picture, scale=scale)
-            if checker.fits(case.example.source):
-                return checker
-        self._without_truth += 1
-        return None
+            return _Draft(case, None, case.boxes)
+        checker = checker_for(case, self._truth)
+        self._without_truth += checker is None
+        return _Draft(case, checker, checker.boxes() if checker else ())
 
     def _edit(self, subject: Subject, draft: _Draft) -> None:
         """Take a subject's output, and measure its pixels."""
@@ -222,13 +217,17 @@ class Scorer:
             ShownPicture("target", draft.case.example.target),
         ]
         height, width = draft.case.example.source.shape[:2]
-        known = (draft.checker.boxes() if draft.checker else None) or draft.case.boxes
-        boxes = [box for box in known if box != (0, 0, width, height)]
+        boxes = [box for box in draft.boxes or draft.case.boxes if box != (0, 0, width, height)]
         whole = *entry, ShownSample(apart, result, pictures, boxes)
         if len(self._shown) < self._most:
             heapq.heappush(self._shown, whole)
         else:
             heapq.heapreplace(self._shown, whole)
+
+
+def compared_names(named: Sequence[str]) -> Sequence[str]:
+    """The subjects by whose differences samples are chosen to be shown; `named` are those that are no baselines."""
+    return named if len(named) > 1 else [*named, COPY] if named else [COPY, TARGET]
 
 
 def _apart(result: SampleResult, names: Sequence[str]) -> tuple[float, float]:
@@ -237,8 +236,7 @@ def _apart(result: SampleResult, names: Sequence[str]) -> tuple[float, float]:
     for name in names:
         checked = [right for right in result.edits_right.get(name, ()) if right is not None]
         shares += [sum(checked) / len(checked)] if checked else []
-    found: Mapping[str, Numbers] = result.values
-    distances = [found[name][L1] for name in names if name in found]
+    distances = [result.values[name][L1] for name in names if name in result.values]
     return _spread(shares), _spread(distances)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -38,11 +39,6 @@ class Subject(Protocol):
         """What it is."""
         ...
 
-    @property
-    def sizes(self) -> Sequence[Size]:
-        """Sizes that it edits at; () if it takes any."""
-        ...
-
     def about(self) -> dict[str, Any]:
         """Facts of it, for the results: where it is, and what was strange."""
         ...
@@ -63,7 +59,7 @@ class ModelSubject:
 
     @property
     def sizes(self) -> Sequence[Size]:
-        """See `Subject`."""
+        """Sizes that it edits at."""
         return self.model.sizes
 
     def about(self) -> dict[str, Any]:
@@ -92,11 +88,6 @@ class OtherWords:
         """See `Subject`."""
         return f"{self.model.name}, other text"
 
-    @property
-    def sizes(self) -> Sequence[Size]:
-        """See `Subject`."""
-        return self.model.sizes
-
     def about(self) -> dict[str, Any]:
         """See `Subject`."""
         return {"model": self.model.name, "words": "of another sample, with as many edits where there is one"}
@@ -113,14 +104,24 @@ class OtherWords:
 
 def other_words(cases: Sequence[CaseFacts]) -> dict[str, CaseFacts]:
     """For each sample the next one with other words: of as many edits and another source if there is one."""
+    words = [_words(case) for case in cases]
+    highest = 3 if len({case.original for case in cases}) > 1 else 2
+
+    def rank(place: int, other: int) -> int:
+        if words[other] == words[place]:
+            return 0
+        if len(cases[other].facts.parts) != len(cases[place].facts.parts):
+            return 1
+        return 2 if cases[other].original == cases[place].original else 3
 
     def partner(place: int) -> CaseFacts | None:
-        own = cases[place]
-        following = [*cases[place + 1 :], *cases[:place]]
-        differing = [each for each in following if _words(each) != _words(own)]
-        alike = [each for each in differing if len(each.facts.parts) == len(own.facts.parts)]
-        apart = [each for each in alike if each.original != own.original]
-        return next(iter([*apart, *alike, *differing]), None)
+        best, most = None, 0
+        for other in chain(range(place + 1, len(cases)), range(place)):
+            if (found := rank(place, other)) > most:
+                best, most = cases[other], found
+            if most == highest:
+                break
+        return best
 
     found = {case.facts.key: partner(place) for place, case in enumerate(cases)}
     return {key: case for key, case in found.items() if case is not None}
@@ -140,7 +141,6 @@ class OutputFolder:
     """Of the samples that are judged on."""
     known: frozenset[str]
     """All keys of the dataset: an output of another sample is not strange."""
-    sizes: Sequence[Size] = ()
     kind: SubjectKind = "outputs"
     files: dict[str, Path] = field(default_factory=dict)
     strange: list[str] = field(default_factory=list)
@@ -179,7 +179,6 @@ class CopySubject:
 
     name = COPY
     kind: SubjectKind = "baseline"
-    sizes: Sequence[Size] = ()
 
     def about(self) -> dict[str, Any]:
         """See `Subject`."""
@@ -195,7 +194,6 @@ class TargetSubject:
 
     name = TARGET
     kind: SubjectKind = "baseline"
-    sizes: Sequence[Size] = ()
 
     def about(self) -> dict[str, Any]:
         """See `Subject`."""

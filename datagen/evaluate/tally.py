@@ -75,7 +75,7 @@ class MetricTally:
 
     def add_checks(self, subject: str, case: Case, checks: Sequence[EditCheck], *, failed: bool) -> None:
         """Whether each edit of an output is right. Without an output (`failed`) none is that can be checked."""
-        checked = [(place, check) for place, check in enumerate(checks) if check.right is not None]
+        checked = [check for check in checks if check.right is not None]
         for place, check in enumerate(checks):
             self.ops[check.op] = None
             left = 1.0 if failed or check.left is None else min(1.0, check.left)
@@ -87,7 +87,7 @@ class MetricTally:
                 self._failures[name, subject] += failed
                 self._put(name, subject, case, f"{case.key}#{place}", number)
         if checked:
-            right = all(check.right for _, check in checked) and not failed
+            right = all(check.right for check in checked) and not failed
             self._failures[SAMPLES, subject] += failed
             self._put(SAMPLES, subject, case, case.key, float(right))
         else:

@@ -260,6 +260,24 @@ def validated(model: type[M], located: Located, place: Place) -> M:
         raise ConfigError("\n".join(explain(error, model, located, place))) from error
 
 
+def validated_file(model: type[M], located: Located, *, sets: Iterable[str] = ()) -> M:
+    """Apply each `a.b=c` of `sets`, where `a` is a key of `model`, and validate the whole file. Changes `located`.
+
+    Raises `ConfigError` that names the line. Variables that the file names for keys are redacted from then on.
+    """
+
+    def place_of(data: Mapping[str, Any], steps: list[str], origin: str) -> Place:  # noqa: ARG001
+        if steps[0] not in model.model_fields:
+            raise ConfigError(f"{origin}: there is no key '{steps[0]}'; {nearest(steps[0], model.model_fields)}")
+        return tuple(steps)
+
+    for text in sets:
+        apply_set(located, text, place_of=place_of)
+    register_variables(variables_named_in(located.data))
+    refuse_secrets(located)  # before validation, whose messages show values
+    return validated(model, located, ())
+
+
 def stage_places(data: Mapping[str, Any]) -> dict[str, Place]:
     """The place of every stage entry in a config's plain data, by the stage's id."""
     found: dict[str, Place] = {}

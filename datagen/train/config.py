@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from datagen.core.errors import ConfigError, nearest
+from datagen.core.errors import ConfigError
 from datagen.core.options import PACE, Options
-from datagen.core.redact import register_variables, variables_named_in
-from datagen.pipeline.config import Name, apply_set, refuse_secrets, validated
-from datagen.pipeline.yaml_file import Place, read_yaml
+from datagen.pipeline.config import Name, validated_file
+from datagen.pipeline.yaml_file import read_yaml
 from datagen.train.data.checking import CheckKind
 from datagen.train.data.examples import Crop
 from datagen.train.models import FamilyConfig
@@ -195,15 +194,5 @@ def load_training(path: Path, *, sets: Iterable[str] = (), out: str = "") -> Tra
     located = read_yaml(path)
     if "pipeline" in located.data and "train" not in located.data:
         raise ConfigError(f"{path}: is a pipeline's config, which makes a dataset: python -m datagen run {path}")
-    for text in sets:
-        apply_set(located, text, place_of=_place_of_set)
-    refuse_secrets(located)  # before validation, whose messages show values
-    register_variables(variables_named_in(located.data))
-    config = validated(TrainConfig, located, ())
+    config = validated_file(TrainConfig, located, sets=sets)
     return config.model_copy(update={"out": out}) if out else config
-
-
-def _place_of_set(data: Mapping[str, object], steps: list[str], origin: str) -> Place:  # noqa: ARG001
-    if steps[0] not in TrainConfig.model_fields:
-        raise ConfigError(f"{origin}: there is no key '{steps[0]}'; {nearest(steps[0], TrainConfig.model_fields)}")
-    return tuple(steps)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_scorers
+from building import run_local
 from commands import call, refused
 from finished import finished
 from PIL import Image as Pillow
@@ -20,7 +21,8 @@ from worlds_on_disk import world_dataset
 import datagen
 from datagen import cli
 from datagen.core.errors import ConfigError
-from datagen.evaluate.cases import list_cases
+from datagen.core.fields import PLACEHOLDER
+from datagen.evaluate.cases import Case, list_cases, read_cases
 from datagen.evaluate.config import EvaluationConfig
 from datagen.evaluate.evaluation import Evaluated, EvaluationRequest, evaluate
 from datagen.evaluate.page import evaluation_page
@@ -29,9 +31,11 @@ from datagen.evaluate.subjects import other_words, unique_names
 from datagen.evaluate.tally import EDITS, LEFT, SAMPLES
 from datagen.evaluate.text import evaluation_text
 from datagen.imaging.image import Image, Pixels
+from datagen.pipeline.config import load
+from datagen.pipeline.graph import build
 from datagen.pipeline.yaml_file import parse_yaml
 from datagen.train.config import TrainConfig
-from datagen.train.data.selection import Needs
+from datagen.train.data.selection import Needs, select
 from datagen.train.loop import train
 from datagen.train.models.small import SmallConfig
 
@@ -217,6 +221,17 @@ def test_other_words_are_of_another_sample_with_as_many_edits(worlds: Path) -> N
     assert other_words(cases[:1]) == {}
 
 
+def test_placeholders_stand_for_the_pictures_that_they_stand_for_in_training(tmp_path: Path) -> None:
+    run_local(build(load(Path("configs/subject_replace.yaml"))), tmp_path / "out", limit=3)
+    dataset = datagen.open(str(tmp_path / "out"))
+    listed = list_cases(dataset, Needs(most_references=4, placeholders=True), sizes=[(32, 32)]).cases
+    cases = [case for case in read_cases(dataset, listed, sizes=[(32, 32)], by="picture") if isinstance(case, Case)]
+    for case in cases:
+        assert len(case.example.inputs) == case.example.instruction.count(PLACEHOLDER) > 0
+        assert case.with_words("add a cup", ["add a cup"]).example.inputs == ()
+    assert len(cases) == len(listed)
+
+
 def test_a_model_that_edits_at_another_size_is_refused(worlds: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"one: edits at 32x32, and the size of judgement would be 64x64; give --size"
@@ -325,6 +340,10 @@ def test_the_page_begins_with_what_differs_most(worlds: Path, tmp_path: Path) ->
     assert [sample.result.key for sample in shown[:2]] == [keys[3], keys[5]]
     assert shown[0].apart > shown[1].apart > shown[2].apart
     assert evaluated(near, far, out=worlds, pictures=0).shown == []
+    alone = evaluated("copy", out=worlds, pictures=2)  # beside the target
+    distances = {sample.key: sample.values["copy"]["L1"] for sample in alone.results.samples}
+    assert [sample.result.key for sample in alone.shown] == sorted(distances, key=distances.__getitem__)[:-3:-1]
+    assert "those in which copy and target differ most" in evaluation_page(alone)
 
 
 def test_what_data_says_is_escaped_on_the_page(worlds: Path, tmp_path: Path) -> None:
@@ -387,6 +406,7 @@ def test_a_sample_whose_json_is_nonsense_is_left_out_and_counted(worlds: Path, t
     (out / sample.shard).write_bytes(data)
     results = judged("copy", out=out)
     assert sum(results.left_out.values()) == 1
+    assert select(datagen.open(str(out), split="val"), Needs(), sizes=[(32, 32)]).left_out == results.left_out
     assert results.samples_judged == results.samples_found - 1
 
 

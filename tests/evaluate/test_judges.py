@@ -265,6 +265,14 @@ def test_a_config_is_read_with_its_lines(tmp_path: Path) -> None:
         load_evaluation(path)
 
 
+def test_a_key_in_a_config_is_refused_and_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "judges.yaml"
+    path.write_text("judges:\n  - protocol: gedit\n    model: {model: m, api_key_env: sk-abcdefghijklmnopqrstuvwx}\n")
+    with pytest.raises(ConfigError, match=r"judges.yaml:3: 'judges.0.model.api_key_env' holds") as refusal:
+        load_evaluation(path)
+    assert "sk-abc" not in str(refusal.value)
+
+
 def test_every_protocol_has_scores_within_its_scale() -> None:
     for protocol in PROTOCOLS.values():
         for extreme in (0, 1):

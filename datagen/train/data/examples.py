@@ -12,7 +12,7 @@ from datagen.core.fields import Box
 from datagen.imaging.image import Image, Pixels
 from datagen.shards.reader import numbered_members
 from datagen.train.data.flip import flipped_box, flipped_words
-from datagen.train.data.framing import Size, frame
+from datagen.train.data.framing import Framing, Size, frame
 from datagen.train.data.selection import Facts, boxes_of
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -50,6 +50,15 @@ class TrainingExample(NamedTuple):
     picture."""
 
 
+class SamplePictures(NamedTuple):
+    """The pictures of one sample, HWC uint8."""
+
+    source: Pixels
+    """Black where the sample has none."""
+    target: Pixels
+    references: tuple[Pixels, ...]
+
+
 def make_example(
     members: Mapping[str, bytes], facts: Facts, *, size: Size, draw: tuple[int, ...], flip: float, crop: Crop = "random"
 ) -> TrainingExample:
@@ -61,25 +70,37 @@ def make_example(
     """
     rng = np.random.default_rng(draw)
     place, chance = rng.random(), rng.random()
+    pictures = read_pictures(members, facts)
+    framing = frame(facts.size, size, boxes=boxes_of(facts), draw=place if crop == "random" else 0.5)
+    example = framed_example(pictures, facts, framing)
+    return mirrored(example) if chance < flip and not pictures.references else example
+
+
+def read_pictures(members: Mapping[str, bytes], facts: Facts) -> SamplePictures:
+    """The pictures among a sample's files. Raises `DataError` that names the sample if one is missing or damaged."""
     try:
-        pictures = {name.split(".")[0]: data for name, data in members.items()}
-        target = Image.carried(pictures["target"]).array
-        source = Image.carried(pictures["source"]).array if facts.has_source else np.zeros_like(target)
+        named = {name.split(".")[0]: data for name, data in members.items()}
+        target = Image.carried(named["target"]).array
+        source = Image.carried(named["source"]).array if facts.has_source else np.zeros_like(target)
         references = tuple(Image.carried(members[name]).array for name in numbered_members(members, "ref"))
     except KeyError as missing:
         raise DataError(f"sample '{facts.key}' has no member {missing}") from missing
     except (DatagenError, OSError, ValueError) as error:
         raise DataError(f"a picture of sample '{facts.key}' is damaged: {error}") from error
-    framing = frame(facts.size, size, boxes=boxes_of(facts), draw=place if crop == "random" else 0.5)
+    return SamplePictures(source, target, references)
+
+
+def framed_example(pictures: SamplePictures, facts: Facts, framing: Framing) -> TrainingExample:
+    """The example that a sample is in this framing, not mirrored."""
     parts = tuple(
         ExamplePart(part.text, framing.box(part.box, facts.size) if part.box and part.op != "global" else WHOLE)
         for part in facts.parts
     )
-    example = TrainingExample(
+    return TrainingExample(
         facts.key,
-        framing.picture(source),
-        framing.picture(target),
-        references,
+        framing.picture(pictures.source),
+        framing.picture(pictures.target),
+        pictures.references,
         facts.instruction,
         facts.text,
         parts,
@@ -87,7 +108,6 @@ def make_example(
         facts.has_source,
         facts.inputs,
     )
-    return mirrored(example) if chance < flip and not references else example
 
 
 def mirrored(example: TrainingExample) -> TrainingExample:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from datagen.core.errors import StoreError
 from datagen.core.fields import PLACEHOLDER, Box
@@ -39,6 +39,7 @@ SOURCE: Final = -1
 LEAST_SEEN: Final = 0.75
 """Least share of an edit's box that has to be seen."""
 _READERS: Final = 16
+About = TypeVar("About")
 
 
 class SingleEdit(NamedTuple):
@@ -97,8 +98,7 @@ class Selected:
         """At most so many of them, in their order: those whose keys have the lowest hashes."""
         if most is None or most >= len(self.numbers):
             return self
-        hashes = [hashlib.sha256(facts.key.encode()).digest() for facts in self.facts]
-        kept = sorted(sorted(range(len(hashes)), key=hashes.__getitem__)[:most])
+        kept = chosen_by_hash([facts.key for facts in self.facts], most)
         left_out = self.left_out + Counter(beyond_most=len(self.numbers) - most)
         return Selected([self.facts[index] for index in kept], [self.numbers[index] for index in kept], left_out)
 
@@ -106,24 +106,47 @@ class Selected:
 def select(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size]) -> Selected:
     """The samples of a dataset that can be used at one of these sizes, in its order. Reads each sample's KEY.json."""
     chosen = Selected()
-    with ThreadPoolExecutor(_READERS) as readers:  # a bucket answers one read in some 30 ms
-        for number, facts in enumerate(readers.map(_facts_of, dataset)):
-            if isinstance(facts, str):
-                chosen.left_out[facts] += 1
-            elif reason := why_unusable(facts, needs, sizes=sizes):
-                chosen.left_out[reason] += 1
-            else:
-                chosen.facts.append(facts)
-                chosen.numbers.append(number)
+    for number, facts, _ in iter_usable(dataset, needs, sizes=sizes, left_out=chosen.left_out, about=lambda _: None):
+        chosen.facts.append(facts)
+        chosen.numbers.append(number)
     return chosen
 
 
-def _facts_of(sample: Sample) -> Facts | str:
-    """What is known of a sample, or why that is not to be had."""
-    try:
-        return facts_of(sample.info, key=sample.key, members=sample.members)
-    except StoreError:
-        return "damaged"
+def iter_usable(
+    dataset: Dataset,
+    needs: Needs,
+    *,
+    sizes: Sequence[Size],
+    left_out: Counter[str],
+    about: Callable[[Mapping[str, Any]], About],
+) -> Iterator[tuple[int, Facts, About]]:
+    """The samples of a dataset that can be used at one of these sizes, or, without any, at their own; in its order.
+
+    Gives of each its number, its facts, and what `about` takes from the content of its KEY.json. The others are counted
+    in `left_out`, by reason.
+    """
+
+    def read(sample: Sample) -> tuple[Facts, About] | str:
+        try:
+            facts = facts_of(sample.info, key=sample.key, members=sample.members)
+            return facts if isinstance(facts, str) else (facts, about(sample.info))
+        except (StoreError, TypeError, ValueError, AttributeError):  # no JSON, or of another form
+            return "damaged"
+
+    with ThreadPoolExecutor(_READERS) as readers:  # a bucket answers one read in some 30 ms
+        for number, found in enumerate(readers.map(read, dataset)):
+            if isinstance(found, str):
+                left_out[found] += 1
+            elif reason := why_unusable(found[0], needs, sizes=sizes or [found[0].size]):
+                left_out[reason] += 1
+            else:
+                yield number, *found
+
+
+def chosen_by_hash(keys: Sequence[str], most: int) -> list[int]:
+    """The places, in their order, of the `most` keys with the lowest hashes: the same ones each time."""
+    hashes = [hashlib.sha256(key.encode()).digest() for key in keys]
+    return sorted(sorted(range(len(hashes)), key=hashes.__getitem__)[:most])
 
 
 def facts_of(info: Mapping[str, Any], *, key: str, members: Collection[str]) -> Facts | str:
