@@ -34,6 +34,7 @@ from datagen.train.data.selection import Facts
 from datagen.train.models.lora import klein
 from datagen.train.models.lora.options import LEAST_SIDE, MOST_RATIO, MULTIPLE, KleinWeights, LoraConfig
 from datagen.train.models.lora.prompts import numbered
+from datagen.train.models.pixels import pixels_of
 
 ADAPTER = "default"
 
@@ -133,8 +134,8 @@ def batch_of(options: LoraConfig, model: Any, examples: Sequence[TrainingExample
     tokens, mask = _tokens(options, model.pipe.tokenizer, examples)
     references, sizes = _references(options, examples)
     return {
-        "source": _pixels([example.source for example in examples]),
-        "target": _pixels([example.target for example in examples]),
+        "source": pixels_of([example.source for example in examples]),
+        "target": pixels_of([example.target for example in examples]),
         "has_source": torch.tensor([example.has_source for example in examples]),
         "references": references,
         "reference_sizes": sizes,
@@ -161,7 +162,7 @@ def _references(options: LoraConfig, examples: Sequence[TrainingExample]) -> tup
     sizes = torch.zeros(len(made), most, 2, dtype=torch.long)
     for row, some in enumerate(made):
         for place, each in enumerate(some):
-            pictures[row, place, :, : each.shape[0], : each.shape[1]] = _pixels([each])[0]
+            pictures[row, place, :, : each.shape[0], : each.shape[1]] = pixels_of([each])[0]
             sizes[row, place] = torch.tensor(each.shape[:2])
     return pictures, sizes
 
@@ -191,11 +192,6 @@ def reference_size(size: tuple[int, int], pixels: int) -> tuple[int, int]:
 
 def _name(example: TrainingExample) -> str:
     return f"sample '{example.key}'" if example.key else "the instruction"
-
-
-def _pixels(pictures: Sequence[Pixels]) -> Tensor:
-    """Pictures HWC uint8 as B,3,H,W from -1 to 1, rounded as diffusers does."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float().div(255).mul(2).sub(1)
 
 
 def encoded_of(options: LoraConfig, model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

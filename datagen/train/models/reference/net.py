@@ -16,6 +16,7 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.image import Pixels
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.selection import SOURCE, Facts
+from datagen.train.models.pixels import pixels_of
 from datagen.train.models.reference.options import ReferenceConfig
 from datagen.train.models.reference.parts import new_pipeline, tokenizer_of
 from datagen.train.models.reference.pipeline import InterleavedRow, row_of
@@ -64,8 +65,8 @@ def batch_of(options: ReferenceConfig, model: Any, examples: Sequence[TrainingEx
     tensors = [pipe.picture_tensors(pictures) for pictures in shown if pictures]
     most = max(map(len, shown))
     return {
-        "source": _pixels([example.source for example in examples]),
-        "target": _pixels([example.target for example in examples]),
+        "source": pixels_of([example.source for example in examples]),
+        "target": pixels_of([example.target for example in examples]),
         "has_source": torch.tensor([example.has_source for example in examples]),
         **pipe.rows(rows),
         "pictures": torch.tensor([*map(len, shown)]),
@@ -101,11 +102,6 @@ def _beside(shown: Sequence[Sequence[Pixels]], tensors: Sequence[Tensor], most: 
     for row, tensor in zip((row for row, pictures in enumerate(shown) if pictures), tensors, strict=True):
         made[row, : len(tensor)] = tensor
     return made
-
-
-def _pixels(pictures: Sequence[Pixels]) -> Tensor:
-    """Pictures HWC uint8 as B,3,H,W from -1 to 1."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float().div(127.5).sub(1)
 
 
 def encoded_of(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
