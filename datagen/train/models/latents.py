@@ -53,16 +53,11 @@ class LatentDiffusion(nn.Module):
         """
         for text in texts:
             check_tokens(self.tokenizer, text)
-        most = self.tokenizer.model_max_length
-        found: Tensor = self.tokenizer(
-            list(texts), padding="max_length", max_length=most, return_tensors="pt"
-        ).input_ids
-        return found
+        return token_numbers(self.tokenizer, texts)
 
     def text_states(self, tokens: Tensor) -> Tensor:
         """What the U-Net sees of texts: B,L,C."""
-        states: Tensor = self.text_encoder(tokens.to(self.text_encoder.device))[0]
-        return states
+        return text_states(self.text_encoder, tokens.to(self.text_encoder.device))
 
     def moments(self, pixels: Tensor) -> Tensor:
         """Mean and logarithm of the variance of pictures' latents, not scaled: B,3,H,W from -1 to 1 to B,8,H/8,W/8."""
@@ -103,6 +98,20 @@ class LatentDiffusion(nn.Module):
             feature_extractor=None,
             requires_safety_checker=False,
         )
+
+
+def token_numbers(tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """Numbers of the words of each text, filled up to the tokenizer's length: N,L."""
+    found: Tensor = tokenizer(
+        list(texts), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).input_ids
+    return found
+
+
+def text_states(encoder: Any, tokens: Tensor) -> Tensor:
+    """The last hidden state of each word, as Stable Diffusion takes it: N,L to N,L,c."""
+    states: Tensor = encoder(tokens).last_hidden_state
+    return states
 
 
 def check_tokens(tokenizer: Any, text: str) -> None:
