@@ -11,7 +11,7 @@ from datagen.core.errors import DataError, DatagenError
 from datagen.core.fields import Box
 from datagen.imaging.image import Image, Pixels
 from datagen.shards.reader import numbered_members
-from datagen.train.data.flip import flipped_box, flipped_words
+from datagen.train.data.flip import flipped_box, flipped_texts
 from datagen.train.data.framing import Size, frame
 from datagen.train.data.selection import Facts, boxes_of
 
@@ -92,11 +92,8 @@ def make_example(
 
 def mirrored(example: TrainingExample) -> TrainingExample:
     """The example seen in a mirror; the same one if its words do not allow it."""
-    texts = [
-        flipped_words(text) for text in (example.instruction, example.text, *(part.text for part in example.parts))
-    ]
-    words = [text for text in texts if text is not None]
-    if len(words) < len(texts):
+    words = flipped_texts([example.instruction, example.text, *(part.text for part in example.parts)])
+    if words is None:
         return example
     return example._replace(
         source=np.ascontiguousarray(example.source[:, ::-1]),

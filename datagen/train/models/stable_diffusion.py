@@ -9,7 +9,6 @@ from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.weights.config import WeightsSourceConfig
 from datagen.models.weights.packages import import_package
 from datagen.train.data.examples import TrainingExample
-from datagen.train.data.flip import flipped_words
 from datagen.train.data.selection import Facts, Needs
 from datagen.train.models.family import Family
 
@@ -44,11 +43,9 @@ class StableDiffusionFamily(Family, WeightsSourceConfig):
         return first or other
 
     def _too_long(self, facts: Facts) -> str:
-        """`too_many_tokens` if the words, or those for the mirrored picture, are more than the text encoder takes."""
+        """`too_many_tokens` if the words are more than the text encoder takes."""
         tokenizer = _tokenizer_of(self)
-        words = self.words_of(facts)
-        longest = max(token_count(tokenizer, text) for text in {words, flipped_words(words) or words})
-        return "too_many_tokens" if longest > tokenizer.model_max_length else ""
+        return "too_many_tokens" if token_count(tokenizer, self.words_of(facts)) > tokenizer.model_max_length else ""
 
 
 def token_count(tokenizer: Any, text: str) -> int:
