@@ -11,12 +11,12 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
-from torch.nn import functional
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.models.diffusion.loading import read_index, read_pipeline
 from datagen.models.weights.config import WeightsSourceConfig
 from datagen.models.weights.pretrained import load_errors_explained
+from datagen.train.models.convolutions import widened
 from datagen.train.models.stable_diffusion import PIXELS_A_LATENT, token_count
 
 LATENT_CHANNELS: Final = 4
@@ -205,11 +205,6 @@ def _check_networks(config: WeightsSourceConfig, folder: Path, channels: int) ->
 
 def widen(unet: Any, channels: int) -> None:
     """Give a U-Net more input channels, whose weights are zero, so that it predicts as before."""
-    old = unet.conv_in
-    if old.in_channels >= channels:
-        return
-    new = nn.Conv2d(channels, old.out_channels, old.kernel_size, old.stride, old.padding)
-    zeros = (0, 0, 0, 0, 0, channels - old.in_channels)
-    new.load_state_dict({"weight": functional.pad(old.weight, zeros), "bias": old.bias})
-    unet.conv_in = new
-    unet.register_to_config(in_channels=channels)
+    if unet.conv_in.in_channels < channels:
+        unet.conv_in = widened(unet.conv_in, channels)
+        unet.register_to_config(in_channels=channels)

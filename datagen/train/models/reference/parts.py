@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-import torch
 import transformers
-from torch import nn
 
 from datagen.core.errors import SetupError
 from datagen.models.weights.pretrained import load_errors_explained, load_pretrained
+from datagen.train.models.convolutions import widened
 from datagen.train.models.reference.fusion import ReferenceFusion
 from datagen.train.models.reference.options import (
     FUSION_HEADS,
@@ -89,14 +88,8 @@ def _transformer(options: ReferenceConfig, *, channels: int, text_width: int) ->
 
 def _widened(transformer: Any) -> Any:
     """A transformer that takes twice as many channels; the new ones count for nothing yet."""
-    before = transformer.pos_embed.proj
-    channels = 2 * before.in_channels
-    after: Any = nn.Conv2d(channels, before.out_channels, before.kernel_size, before.stride)
-    with torch.no_grad():
-        after.weight.zero_()
-        after.weight[:, : before.in_channels] = before.weight
-        after.bias.copy_(before.bias)
-    transformer.pos_embed.proj = after
+    channels = 2 * transformer.config.in_channels
+    transformer.pos_embed.proj = widened(transformer.pos_embed.proj, channels)
     transformer.register_to_config(in_channels=channels)
     return transformer
 
