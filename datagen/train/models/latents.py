@@ -151,24 +151,6 @@ def stable_diffusion_pipeline(config: WeightsSourceConfig, *, channels: int) -> 
     return pipeline
 
 
-def dropped(
-    number: int,
-    generator: torch.Generator,
-    *,
-    device: torch.device,
-    drop_text: float,
-    drop_image: float,
-    drop_both: float,
-) -> tuple[Tensor, Tensor]:
-    """Of which examples the model does not see the words, and of which not the source: B bool each.
-
-    One number is drawn for each example, so that the three shares are of examples that exclude each other.
-    """
-    drawn = torch.rand(number, generator=generator).to(device)
-    without_source = (drawn >= drop_text) & (drawn < drop_text + drop_both + drop_image)
-    return drawn < drop_text + drop_both, without_source
-
-
 def _class_of(name: str) -> Any:
     import diffusers
 

@@ -19,11 +19,11 @@ from datagen.models.diffusion.loading import read_index, read_pipeline
 from datagen.models.weights.packages import import_package
 from datagen.models.weights.pretrained import load_pretrained
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample, parts_of
+from datagen.train.models.dropout import dropped
 from datagen.train.models.latents import (
     LATENT_CHANNELS,
     LatentDiffusion,
     check_tokens,
-    dropped,
     mode,
     stable_diffusion_pipeline,
 )

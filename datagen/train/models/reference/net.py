@@ -16,6 +16,7 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.image import Pixels
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.selection import SOURCE, Facts
+from datagen.train.models.dropout import dropped
 from datagen.train.models.pixels import pixels_of
 from datagen.train.models.reference.options import ReferenceConfig
 from datagen.train.models.reference.parts import new_pipeline, tokenizer_of
@@ -137,13 +138,13 @@ def losses_of(
     steps = pipe.scheduler.config.num_train_timesteps
     times = torch.randint(steps, (count,), generator=generator)
     noise = torch.randn(latents.shape, generator=generator).to(device)
-    chance = torch.rand(count, generator=generator)
-    without_source = (chance < drop) | (chance >= 2 * drop) & (chance < 3 * drop)
-    without_words = (chance >= drop) & (chance < 3 * drop)
+    without_words, without_source = dropped(
+        count, generator, device=device, drop_text=drop, drop_image=drop, drop_both=drop
+    )
     signal = pipe.scheduler.alphas_cumprod[times].to(device).view(-1, 1, 1, 1)
     noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    source = encoded["source"] * ~without_source.to(device).view(-1, 1, 1, 1)
-    rows = _emptied(pipe, encoded, without_words.to(device))
+    source = encoded["source"] * ~without_source.view(-1, 1, 1, 1)
+    rows = _emptied(pipe, encoded, without_words)
     states = pipe.states(rows, _picture_tokens(pipe, encoded))
     found = pipe.noise_in(noisy, source, times.to(device), states, rows["mask"])
     losses = functional.mse_loss(found.float(), noise, reduction="none").mean(dim=(1, 2, 3))
