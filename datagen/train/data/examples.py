@@ -112,3 +112,14 @@ def parts_of(example: TrainingExample, *, uses_boxes: bool) -> list[ExamplePart]
     """The single edits of an example; without any, its whole instruction anywhere."""
     parts = [part for part in example.parts if part.text] or [ExamplePart(example.text or example.instruction, WHOLE)]
     return parts if uses_boxes else [part._replace(box=WHOLE) for part in parts]
+
+
+def name_of(example: TrainingExample) -> str:
+    """What an error calls an example: its sample, or the instruction of an edit."""
+    return f"sample '{example.key}'" if example.key else "the instruction"
+
+
+def check_references(example: TrainingExample, *, most: int) -> None:
+    """Raise `DataError` if an example has more reference pictures than a model takes."""
+    if (number := len(example.references)) > most:
+        raise DataError(f"{name_of(example)} has {number} references; the model takes {most}")

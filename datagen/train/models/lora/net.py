@@ -28,7 +28,7 @@ from datagen.imaging.geometry import fit_size
 from datagen.imaging.image import Pixels
 from datagen.models.diffusion.loading import load_pipeline
 from datagen.models.weights.pretrained import load_errors_explained
-from datagen.train.data.examples import TrainingExample
+from datagen.train.data.examples import TrainingExample, check_references, name_of
 from datagen.train.data.framing import padded
 from datagen.train.data.selection import Facts
 from datagen.train.models.lora import klein
@@ -148,7 +148,7 @@ def _tokens(options: LoraConfig, tokenizer: Any, examples: Sequence[TrainingExam
     rows = [klein.chat_tokens(tokenizer, prompt_of(options, example)) for example in examples]
     for row, example in zip(rows, examples, strict=True):
         if len(row) > options.tokens:
-            raise DataError(f"{_name(example)} has {len(row)} tokens; the model takes {options.tokens}")
+            raise DataError(f"{name_of(example)} has {len(row)} tokens; the model takes {options.tokens}")
     found = tokenizer.pad({"input_ids": rows}, padding="max_length", max_length=options.tokens, return_tensors="pt")
     return found["input_ids"], found["attention_mask"]
 
@@ -169,9 +169,7 @@ def _references(options: LoraConfig, examples: Sequence[TrainingExample]) -> tup
 
 def _fitted_references(options: LoraConfig, example: TrainingExample) -> list[Pixels]:
     """An example's references, each at a size that the pipeline takes as it is."""
-    if len(example.references) > options.most_references:
-        number = len(example.references)
-        raise DataError(f"{_name(example)} has {number} references; the model takes {options.most_references}")
+    check_references(example, most=options.most_references)
     return [
         padded(each, reference_size((each.shape[1], each.shape[0]), options.reference_pixels))
         for each in example.references
@@ -188,10 +186,6 @@ def reference_size(size: tuple[int, int], pixels: int) -> tuple[int, int]:
     width, height = fit_size(canvas, pixels=min(pixels, canvas[0] * canvas[1]), multiple=MULTIPLE)
     least = max(LEAST_SIDE, -(-max(width, height) // (MOST_RATIO * MULTIPLE)) * MULTIPLE)
     return max(width, least), max(height, least)
-
-
-def _name(example: TrainingExample) -> str:
-    return f"sample '{example.key}'" if example.key else "the instruction"
 
 
 def encoded_of(options: LoraConfig, model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.image import Pixels
-from datagen.train.data.examples import TrainingExample
+from datagen.train.data.examples import TrainingExample, check_references, name_of
 from datagen.train.data.selection import SOURCE, Facts
 from datagen.train.models.dropout import dropped
 from datagen.train.models.pixels import pixels_of
@@ -78,8 +78,7 @@ def batch_of(options: ReferenceConfig, model: Any, examples: Sequence[TrainingEx
 
 def _pictures(options: ReferenceConfig, example: TrainingExample) -> list[Pixels]:
     """The pictures that placeholders stand for: the references, and the source if one stands for it."""
-    if len(example.references) > (most := options.most_references):
-        raise DataError(f"{_name(example)} has {len(example.references)} references; the model takes {most}")
+    check_references(example, most=options.most_references)
     return [*example.references, *([example.source] if SOURCE in example.inputs else [])]
 
 
@@ -89,12 +88,8 @@ def _row(pipe: Any, example: TrainingExample) -> InterleavedRow:
     try:
         row: InterleavedRow = pipe.row(example.instruction or example.text, pictures)
     except ValueError as error:
-        raise DataError(f"{_name(example)}: {error}") from error
+        raise DataError(f"{name_of(example)}: {error}") from error
     return row
-
-
-def _name(example: TrainingExample) -> str:
-    return f"sample '{example.key}'" if example.key else "the instruction"
 
 
 def _beside(shown: Sequence[Sequence[Pixels]], tensors: Sequence[Tensor], most: int) -> Tensor:
