@@ -33,15 +33,18 @@ from reference_trainings import (
 from safetensors.torch import load_file
 from training_runs import Followed
 
+import datagen
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.imaging.image import Image
 from datagen.train.config import TrainConfig
+from datagen.train.data.selection import select
 from datagen.train.editing import edit_picture, load_model
 from datagen.train.loop import train
 from datagen.train.models.lora import klein
 from datagen.train.models.lora.net import alike, built, losses_of, reference_size
-from datagen.train.models.lora.options import LEAST_SIDE, MOST_PIXELS, MULTIPLE, LoraConfig
+from datagen.train.models.lora.options import LEAST_SIDE, MOST_PIXELS, MULTIPLE, KleinWeights, LoraConfig
 from datagen.train.models.lora.prompts import numbered
+from datagen.train.models.tokenizers import tokenizer_of
 
 pytestmark = pytest.mark.torch
 LORA = "pytorch_lora_weights.safetensors"
@@ -243,6 +246,25 @@ def test_samples_with_too_many_references_or_tokens_are_counted(data: list[str],
     assert any("1 too_many_references" in text for text in followed.texts)
     with pytest.raises(ConfigError, match=r"too_many_tokens: its words and pictures have more tokens"):
         train(training(data, tmp_path / "b", options(base, tokens=40), steps=1), watcher=Followed())
+
+
+def test_weights_are_looked_up_once_for_all_samples(
+    data: list[str], base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository of the hub is asked over the network each time."""
+    calls: list[KleinWeights] = []
+    plain = KleinWeights.weights_path
+
+    def counted(weights: KleinWeights) -> Path:
+        calls.append(weights)
+        return plain(weights)
+
+    monkeypatch.setattr(KleinWeights, "weights_path", counted)
+    tokenizer_of.cache_clear()
+    samples = datagen.open(data[0])
+    assert len(samples) > 1
+    assert select(samples, family_of(base).needs(), sizes=[(64, 64)]).numbers
+    assert len(calls) == 1
 
 
 def test_too_much_for_an_edit_is_an_error_and_never_cut(base: Path) -> None:

@@ -8,8 +8,6 @@ and the transformer predicts the way from the target to the noise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,14 +25,14 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.geometry import fit_size
 from datagen.imaging.image import Pixels
 from datagen.models.diffusion.loading import load_pipeline
-from datagen.models.weights.pretrained import load_errors_explained
 from datagen.train.data.examples import TrainingExample, check_references, name_of
 from datagen.train.data.framing import padded
 from datagen.train.data.selection import Facts
 from datagen.train.models.lora import klein
-from datagen.train.models.lora.options import LEAST_SIDE, MOST_RATIO, MULTIPLE, KleinWeights, LoraConfig
+from datagen.train.models.lora.options import LEAST_SIDE, MOST_RATIO, MULTIPLE, LoraConfig
 from datagen.train.models.lora.prompts import numbered
 from datagen.train.models.pixels import pixels_of
+from datagen.train.models.tokenizers import tokenizer_of
 
 ADAPTER = "default"
 
@@ -96,19 +94,10 @@ def _layers(transformer: Any, targets: Sequence[str]) -> list[str]:
     return [name for name in linear if any(f".{name}".endswith(f".{target}") for target in targets)]
 
 
-@cache
-def _tokenizer(folder: Path, base: KleinWeights) -> Any:
-    from transformers import AutoTokenizer
-
-    with load_errors_explained(base, "tokenizer"):
-        return AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-
-
 def too_long(options: LoraConfig, facts: Facts) -> str:
     """'too_many_tokens' if a sample's prompt has more than the options allow."""
-    tokenizer = _tokenizer(options.base.as_pipeline().weights_path(), options.base)
     prompt = _prompt(options, facts.instruction, facts.text, facts.inputs, has_source=facts.has_source)
-    return "too_many_tokens" if len(klein.chat_tokens(tokenizer, prompt)) > options.tokens else ""
+    return "too_many_tokens" if len(klein.chat_tokens(tokenizer_of(options.base), prompt)) > options.tokens else ""
 
 
 def prompt_of(options: LoraConfig, example: TrainingExample) -> str:

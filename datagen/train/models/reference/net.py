@@ -19,8 +19,9 @@ from datagen.train.data.selection import SOURCE, Facts
 from datagen.train.models.dropout import dropped
 from datagen.train.models.pixels import pixels_of
 from datagen.train.models.reference.options import ReferenceConfig
-from datagen.train.models.reference.parts import new_pipeline, tokenizer_of
+from datagen.train.models.reference.parts import new_pipeline
 from datagen.train.models.reference.pipeline import InterleavedRow, row_of
+from datagen.train.models.tokenizers import tokenizer_of
 
 _TRAINED = ("transformer", "qformer", "fusion", "text_encoder")
 _FROZEN = ("vae", "image_encoder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from datagen.train.models.reference.options import (
     ReferenceConfig,
 )
 from datagen.train.models.reference.pipeline import ReferenceEditPipeline
+from datagen.train.models.tokenizers import tokenizer_of
 
 PATCH = 2
 
@@ -130,15 +130,3 @@ def _diffusers_part(maker: Any, part: PretrainedPart, name: str) -> Any:
 def _transformers_part(maker: Any, part: PretrainedPart, name: str) -> Any:
     inside = _place(part, name) != part.weights_path()
     return load_pretrained(maker, part.as_model(), device="cpu", **({"subfolder": name} if inside else {}))
-
-
-def tokenizer_of(part: PretrainedPart) -> Any:
-    """The tokenizer of a language model. Raises `SetupError`."""
-    return _read_tokenizer(_place(part, "tokenizer"), part)
-
-
-@cache
-def _read_tokenizer(folder: Path, part: PretrainedPart) -> Any:
-    with load_errors_explained(part, "tokenizer"):
-        reader: Any = transformers.AutoTokenizer
-        return reader.from_pretrained(folder, local_files_only=True)
