@@ -100,9 +100,9 @@ class Selected:
         if most is None or most >= len(self.numbers):
             return self
         hashes = [hashlib.sha256(facts.key.encode()).digest() for facts in self.facts]
-        kept = sorted(sorted(range(len(hashes)), key=hashes.__getitem__)[:most])
+        chosen = sorted(sorted(range(len(hashes)), key=hashes.__getitem__)[:most])
         left_out = self.left_out + Counter(beyond_most=len(self.numbers) - most)
-        return Selected([self.facts[index] for index in kept], [self.numbers[index] for index in kept], left_out)
+        return Selected([self.facts[index] for index in chosen], [self.numbers[index] for index in chosen], left_out)
 
 
 def select(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size]) -> Selected:
