@@ -1,4 +1,4 @@
-"""Trainings with reference pictures, made small: their data, options, and what they report."""
+"""Trainings with reference pictures, made small: their data, options and examples."""
 
 from __future__ import annotations
 
@@ -17,30 +17,9 @@ from datagen.pipeline.graph import build
 from datagen.train.config import TrainConfig
 from datagen.train.data.examples import TrainingExample
 from datagen.train.data.selection import SOURCE
-from datagen.train.loop import EvaluationReport, StepReport
 
 SIDE = 64
 RED, BLUE = (230, 20, 20), (20, 20, 230)
-
-
-class Watched:
-    """Notes what a training reports, and may stop it."""
-
-    def __init__(self, *, stop_after: int = 0) -> None:
-        self.losses: list[float] = []
-        self.texts: list[str] = []
-        self._stop = stop_after
-
-    def on_step(self, report: StepReport) -> None:
-        self.losses.append(report.loss)
-        if report.step == self._stop:
-            raise KeyboardInterrupt
-
-    def on_evaluation(self, report: EvaluationReport) -> None:
-        pass
-
-    def notify(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def with_references(folder: Path) -> list[str]:

@@ -153,6 +153,21 @@ def sdxl_inpaint() -> Any:
     )
 
 
+def _t5_encoder(tokenizer: Any) -> Any:
+    return transformers.T5EncoderModel(
+        transformers.T5Config(
+            vocab_size=len(tokenizer),
+            d_model=32,
+            d_kv=8,
+            d_ff=37,
+            num_layers=1,
+            num_heads=4,
+            pad_token_id=0,
+            eos_token_id=1,
+        )
+    )
+
+
 def _flux(cls: Any, *, channels: int) -> Any:
     t5 = t5_tokenizer()
     return cls(
@@ -160,18 +175,7 @@ def _flux(cls: Any, *, channels: int) -> Any:
         vae=_vae(latents=4, use_quant_conv=False, use_post_quant_conv=False, shift_factor=0.06, scaling_factor=1.5),
         text_encoder=transformers.CLIPTextModel(_clip_config()),
         tokenizer=clip_tokenizer(),
-        text_encoder_2=transformers.T5EncoderModel(
-            transformers.T5Config(
-                vocab_size=len(t5),
-                d_model=32,
-                d_kv=8,
-                d_ff=37,
-                num_layers=1,
-                num_heads=4,
-                pad_token_id=0,
-                eos_token_id=1,
-            )
-        ),
+        text_encoder_2=_t5_encoder(t5),
         tokenizer_2=t5,
         transformer=diffusers.FluxTransformer2DModel(
             patch_size=1,
@@ -243,18 +247,7 @@ def pixart(*, channels: int = 4, learned_variance: bool = True, sizes: bool = Fa
     t5 = t5_tokenizer()
     return diffusers.PixArtAlphaPipeline(
         tokenizer=t5,
-        text_encoder=transformers.T5EncoderModel(
-            transformers.T5Config(
-                vocab_size=len(t5),
-                d_model=32,
-                d_kv=8,
-                d_ff=37,
-                num_layers=1,
-                num_heads=4,
-                pad_token_id=0,
-                eos_token_id=1,
-            )
-        ),
+        text_encoder=_t5_encoder(t5),
         vae=_vae(),
         transformer=diffusers.PixArtTransformer2DModel(
             num_attention_heads=2,

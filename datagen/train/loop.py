@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,13 +102,13 @@ def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
         _remember(prepared, folder)
         for line in prepared.summary():
             watcher.notify(line)
-        with training_together(config, _take_part) as (own, group):
-            return _Training(replace(prepared, config=own), folder, watcher, group).run()
+        with training_together(prepared, _take_part) as (own, group):
+            return _Training(own, folder, watcher, group).run()
 
 
-def _take_part(config: TrainConfig, group: ProcessGroup) -> None:
+def _take_part(prepared: Prepared, group: ProcessGroup) -> None:
     """What another process of the same training does."""
-    _Training(prepare(config), Path(config.place), _NoWatcher(), group).run()
+    _Training(prepared, Path(prepared.config.place), _NoWatcher(), group).run()
 
 
 class _NoWatcher:

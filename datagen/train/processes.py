@@ -1,7 +1,7 @@
 """Several processes of one machine that train together: each computes its share of a batch, and gradients are summed.
 
 Every process holds all weights and makes the same update. The first one is the process that the user started: it alone
-evaluates, stores and reports. The others end with it.
+chooses the samples, evaluates, stores and reports. The others end with it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import distributed, nn
 from datagen.core.errors import ConfigError, DataError, DatagenError
 from datagen.train.config import TrainConfig
 from datagen.train.gradients import device_of
+from datagen.train.preparation import Prepared
 
 PATIENCE = timedelta(days=1)
 """How long a process waits for the others, such as while the first one evaluates."""
@@ -60,18 +62,19 @@ class ProcessGroup:
         return float(total)
 
 
-Work = Callable[[TrainConfig, ProcessGroup], None]
+Work = Callable[[Prepared, ProcessGroup], None]
 """What each of the other processes does. A function of a module, so that another process can import it."""
 
 
 @contextmanager
-def training_together(config: TrainConfig, work: Work) -> Iterator[tuple[TrainConfig, ProcessGroup]]:
-    """Start the other processes of a config; this process' own config and group.
+def training_together(prepared: Prepared, work: Work) -> Iterator[tuple[Prepared, ProcessGroup]]:
+    """Start the other processes of a training; what is prepared, with this process' own device, and its group.
 
     Raises `ConfigError` if there are too few GPUs, and `DataError` if another process ends early.
     """
+    config = prepared.config
     if config.processes == 1:
-        yield config, ProcessGroup()
+        yield prepared, ProcessGroup()
         return
     device = device_of(config.device)
     if device.type == "cuda" and torch.cuda.device_count() < config.processes:
@@ -82,15 +85,16 @@ def training_together(config: TrainConfig, work: Work) -> Iterator[tuple[TrainCo
         others, reports = [], []
         for rank in range(1, config.processes):
             report, theirs = spawn.Pipe(duplex=False)
-            arguments = (_config_of(config, device, rank), work, rank, place, theirs)
+            arguments = (_on_device(prepared, device, rank), work, rank, place, theirs)
             other = spawn.Process(target=_take_part, args=arguments, daemon=True)
             other.start()
             theirs.close()
             others.append(other)
             reports.append(report)
         try:
-            with _joined(_config_of(config, device, 0), rank=0, place=place) as group:
-                yield _config_of(config, device, 0), group
+            own = _on_device(prepared, device, 0)
+            with _joined(own.config, rank=0, place=place) as group:
+                yield own, group
         except RuntimeError as error:  # what torch raises if a connection is closed
             raise DataError(_fault_of(others, reports) or f"the processes lost each other: {error}") from error
         finally:
@@ -99,8 +103,9 @@ def training_together(config: TrainConfig, work: Work) -> Iterator[tuple[TrainCo
                 other.join()
 
 
-def _config_of(config: TrainConfig, device: torch.device, rank: int) -> TrainConfig:
-    return config.model_copy(update={"device": f"cuda:{rank}" if device.type == "cuda" else str(device)})
+def _on_device(prepared: Prepared, device: torch.device, rank: int) -> Prepared:
+    name = f"cuda:{rank}" if device.type == "cuda" else str(device)
+    return replace(prepared, config=prepared.config.model_copy(update={"device": name}))
 
 
 @contextmanager
@@ -117,12 +122,12 @@ def _joined(config: TrainConfig, *, rank: int, place: str) -> Iterator[ProcessGr
         distributed.destroy_process_group()
 
 
-def _take_part(config: TrainConfig, work: Work, rank: int, place: str, report: Connection) -> None:
+def _take_part(prepared: Prepared, work: Work, rank: int, place: str, report: Connection) -> None:
     """What another process runs. A Ctrl-C, which reaches it as well, is left to the first one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with _joined(config, rank=rank, place=place) as group:
-            work(config, group)
+        with _joined(prepared.config, rank=rank, place=place) as group:
+            work(prepared, group)
     except DatagenError as error:
         report.send(str(error))
     except RuntimeError as error:
@@ -136,8 +141,8 @@ def _fault_of(others: Sequence[Any], reports: Sequence[Connection]) -> str:
         if other.sentinel in ended:
             other.join()  # its files are closed a moment before its exit code is there
             try:
-                said = report.recv()
+                why = report.recv()
             except EOFError:  # it was killed
-                said = f"it ended with {other.exitcode}"
-            return f"process {rank} of {len(others) + 1}: {said}; checkpoints are still there, the same command goes on"
+                why = f"it ended with {other.exitcode}"
+            return f"process {rank} of {len(others) + 1}: {why}; checkpoints are still there, the same command goes on"
     return ""

@@ -16,6 +16,7 @@ from commands import call, refused
 from finished import finished
 from PIL import Image as Pillow
 from selectolax.lexbor import LexborHTMLParser
+from training_runs import SMALL, Followed
 from worlds_on_disk import world_dataset
 
 import datagen
@@ -54,21 +55,13 @@ def edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return finished(tmp_path_factory.mktemp("edits") / "out")
 
 
-class Ignored:
-    def on_step(self, report: Any) -> None: ...
-
-    def on_evaluation(self, report: Any) -> None: ...
-
-    def notify(self, text: str) -> None: ...
-
-
 def trained(worlds: Path, place: Path, **more: Any) -> Path:
     """A model of the family `small` after two steps."""
     config = {
         "train": place.name,
         "out": str(place),
         "data": {"datasets": [{"path": str(worlds)}], "sizes": [[32, 32]]},
-        "model": {"kind": "small", "channels": [16], "fold": 8, "text_width": 8, "words": 8, "vocabulary": 64},
+        "model": SMALL,
         "steps": 2,
         "optimizer": {"learning_rate": 0.02, "warmup_steps": 0},
         "batch_size": 4,
@@ -77,7 +70,7 @@ def trained(worlds: Path, place: Path, **more: Any) -> Path:
         "threads": 1,
         **more,
     }
-    train(TrainConfig.model_validate(config), watcher=Ignored())
+    train(TrainConfig.model_validate(config), watcher=Followed())
     return place
 
 

@@ -131,6 +131,14 @@ def png(pixels: np.ndarray) -> bytes:
 
 SOUND = Facts("k", (100, 50), "do it", "do it", (SingleEdit("do it", "add", (10, 10, 40, 40)),), True, 0)
 
+
+def none_counter(facts: Facts) -> str:
+    """A rule that a mirrored picture's words may break."""
+    return "too_many_tokens" if "counterclockwise" in facts.text else ""
+
+
+TURNED = SOUND._replace(text="turn it clockwise")
+
 BOUND = SOUND._replace(instruction="put <imagehere> in <imagehere>", references=1, inputs=(0, -1))
 
 
@@ -152,6 +160,9 @@ BOUND = SOUND._replace(instruction="put <imagehere> in <imagehere>", references=
         (BOUND._replace(inputs=(0,)), Needs(placeholders=True, most_references=1), "unbound_pictures"),
         (BOUND._replace(inputs=(0,)), Needs(most_references=1), ""),
         (SOUND, Needs(also=lambda facts: "too_many_tokens" if facts.text == "do it" else ""), "too_many_tokens"),
+        (TURNED, Needs(also=none_counter), "too_many_tokens"),
+        (TURNED._replace(references=1), Needs(also=none_counter, most_references=1), ""),
+        (TURNED._replace(instruction="take what is left"), Needs(also=none_counter), ""),
         (SOUND._replace(parts=(SingleEdit("x", "global", None),)), Needs(boxes="required"), ""),
         (SOUND._replace(parts=(SingleEdit("x", "add", None),)), Needs(boxes="whole_picture"), ""),
         (SOUND._replace(parts=(SingleEdit("x", "add", (90, 10, 140, 40)),)), Needs(), "wrong_box"),

@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from reference_trainings import (
     BLUE,
     RED,
-    Watched,
     apart,
     example,
     first_output,
@@ -32,16 +31,20 @@ from reference_trainings import (
     with_references,
 )
 from safetensors.torch import load_file
+from training_runs import Followed
 
+import datagen
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.imaging.image import Image
 from datagen.train.config import TrainConfig
+from datagen.train.data.selection import select
 from datagen.train.editing import edit_picture, load_model
 from datagen.train.loop import train
 from datagen.train.models.lora import klein
 from datagen.train.models.lora.net import alike, built, losses_of, reference_size
-from datagen.train.models.lora.options import LEAST_SIDE, MOST_PIXELS, MULTIPLE, LoraConfig
+from datagen.train.models.lora.options import LEAST_SIDE, MOST_PIXELS, MULTIPLE, KleinWeights, LoraConfig
 from datagen.train.models.lora.prompts import numbered
+from datagen.train.models.tokenizers import tokenizer_of
 
 pytestmark = pytest.mark.torch
 LORA = "pytorch_lora_weights.safetensors"
@@ -176,12 +179,12 @@ def skip(generator: torch.Generator, number: int) -> torch.Generator:
 def test_a_training_that_is_stopped_and_resumed_saves_the_same_lora(
     data: list[str], base: Path, tmp_path: Path
 ) -> None:
-    watched = Watched()
-    whole = train(training(data, tmp_path / "whole", options(base)), watcher=watched)
+    followed = Followed()
+    whole = train(training(data, tmp_path / "whole", options(base)), watcher=followed)
     broken = training(data, tmp_path / "broken", options(base))
     with pytest.raises(KeyboardInterrupt):
-        train(broken, watcher=Watched(stop_after=3))
-    resumed = train(broken, watcher=Watched())
+        train(broken, watcher=Followed(stop_after=3))
+    resumed = train(broken, watcher=Followed())
     one, other = load_file(whole / LORA), load_file(resumed / LORA)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -200,7 +203,7 @@ def test_a_saved_lora_edits_as_the_trained_one(data: list[str], base: Path, tmp_
     more = {"precision": "bf16" if half else "fp32", "gradient_checkpointing": half}
     family = {**options(base), "base": {"weights": str(base), "precision": precision}}
     config = training(data, tmp_path / "out", family, **more)
-    model = train(config, watcher=Watched())
+    model = train(config, watcher=Followed())
     trained = load_model(str(model), device=torch.device("cpu"))
     one = example(textured(RED))
     edit = trained.edit(one, seed=1)
@@ -238,11 +241,30 @@ def test_placeholders_are_numbered_as_the_pictures_come() -> None:
 
 
 def test_samples_with_too_many_references_or_tokens_are_counted(data: list[str], base: Path, tmp_path: Path) -> None:
-    watched = Watched()
-    train(training(data, tmp_path / "a", options(base, most_references=1), steps=1), watcher=watched)
-    assert any("1 too_many_references" in text for text in watched.texts)
+    followed = Followed()
+    train(training(data, tmp_path / "a", options(base, most_references=1), steps=1), watcher=followed)
+    assert any("1 too_many_references" in text for text in followed.texts)
     with pytest.raises(ConfigError, match=r"too_many_tokens: its words and pictures have more tokens"):
-        train(training(data, tmp_path / "b", options(base, tokens=40), steps=1), watcher=Watched())
+        train(training(data, tmp_path / "b", options(base, tokens=40), steps=1), watcher=Followed())
+
+
+def test_weights_are_looked_up_once_for_all_samples(
+    data: list[str], base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository of the hub is asked over the network each time."""
+    calls: list[KleinWeights] = []
+    plain = KleinWeights.weights_path
+
+    def counted(weights: KleinWeights) -> Path:
+        calls.append(weights)
+        return plain(weights)
+
+    monkeypatch.setattr(KleinWeights, "weights_path", counted)
+    tokenizer_of.cache_clear()
+    samples = datagen.open(data[0])
+    assert len(samples) > 1
+    assert select(samples, family_of(base).needs(), sizes=[(64, 64)]).numbers
+    assert len(calls) == 1
 
 
 def test_too_much_for_an_edit_is_an_error_and_never_cut(base: Path) -> None:
@@ -264,7 +286,7 @@ def test_too_much_for_an_edit_is_an_error_and_never_cut(base: Path) -> None:
 def test_references_that_do_not_fit_the_words_are_named(
     data: list[str], base: Path, tmp_path: Path, texts: list[str], references: int, message: str
 ) -> None:
-    model = train(training(data, tmp_path / "out", options(base), steps=1), watcher=Watched())
+    model = train(training(data, tmp_path / "out", options(base), steps=1), watcher=Followed())
     trained = load_model(str(model), device=torch.device("cpu"))
     pictures = [pixels(textured(RED))] * references
     with pytest.raises(ConfigError, match=message):
@@ -307,8 +329,8 @@ def test_a_size_that_the_pipeline_would_change_is_refused(base: Path, size: list
 
 
 def test_other_base_weights_are_refused_where_a_training_was_begun(data: list[str], base: Path, tmp_path: Path) -> None:
-    train(training(data, tmp_path / "out", options(base), steps=1), watcher=Watched())
+    train(training(data, tmp_path / "out", options(base), steps=1), watcher=Followed())
     moved = tmp_path / "other"
     moved.symlink_to(base)
     with pytest.raises(ConfigError, match="another value of bases"):
-        train(training(data, tmp_path / "out", options(moved), steps=1), watcher=Watched())
+        train(training(data, tmp_path / "out", options(moved), steps=1), watcher=Followed())

@@ -23,7 +23,6 @@ from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample
 from datagen.train.data.selection import Facts, SingleEdit
 from datagen.train.editing import edit_picture, load_model
 from datagen.train.loop import train
-from datagen.train.models.mcie.learning import merged_weights
 from datagen.train.models.mcie.options import MCIEConfig
 
 pytestmark = [
@@ -128,10 +127,12 @@ def test_the_merged_unet_predicts_what_the_one_with_its_lora_does(weights: Path,
         if isinstance(layer, LoraLayer):
             layer.lora_B["default"].weight.data.normal_()
     assert any(".lora_" in name for name in model.unet.state_dict())
-    before = merged_weights(model.unet)["down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.weight"]
+    merged = model.merged_pipeline().unet.state_dict()[
+        "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.weight"
+    ]
     layer = model.unet.down_blocks[1].attentions[0].transformer_blocks[0].attn1.to_q
     hidden = torch.randn(1, 3, layer.in_features)
-    torch.testing.assert_close(layer(hidden), hidden @ before.T)
+    torch.testing.assert_close(layer(hidden), hidden @ merged.T)
     options = {"num_inference_steps": 2, "boxes": [(0, 0, 9, 9)], "sub_instructions": ["add a cup"]}
     from PIL import Image as Pillow
 
@@ -174,7 +175,7 @@ def test_a_second_phase_begins_with_the_first_ones_model(
     begun = load_model(str(place), device=torch.device("cpu"))
     assert second.guidance.config.schedule == "none"
     weight = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.weight"
-    assert torch.equal(merged_weights(second.unet)[weight], begun.pipeline.unet.state_dict()[weight])
+    assert torch.equal(second.merged_pipeline().unet.state_dict()[weight], begun.pipeline.unet.state_dict()[weight])
     for name, value in begun.pipeline.guidance.state_dict().items():
         assert torch.equal(second.guidance.state_dict()[name], value)
     with pytest.raises(ConfigError, match="was trained with a background; keep it so"):

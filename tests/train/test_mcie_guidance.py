@@ -16,8 +16,9 @@ from tiny_pipelines import instruct_pix2pix
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from datagen.train.models.boxes import box_cells, cells_at_level
+from datagen.train.models.latents import text_states, token_numbers
 from datagen.train.models.mcie.guidance import MCIEGuidance, cross_attentions, fourier, strength_at
-from datagen.train.models.mcie.pipeline import MCIEPipeline, picture_features, predicted, text_states, token_numbers
+from datagen.train.models.mcie.pipeline import MCIEPipeline, picture_features, predicted
 
 pytestmark = [
     pytest.mark.torch,

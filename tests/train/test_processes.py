@@ -10,7 +10,7 @@ import pytest
 import torch
 from finished import finished
 from pydantic import ValidationError
-from training_runs import Followed, same, steps_in
+from training_runs import Followed, same, small_training, steps_in
 
 from datagen.core.errors import DataError
 from datagen.train.config import TrainConfig
@@ -27,22 +27,7 @@ def edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config_of(edits: Path, place: Path, **more: Any) -> TrainConfig:
-    options = {
-        "train": "tiny",
-        "out": str(place),
-        "data": {"datasets": [{"path": str(edits), "split": None}], "sizes": [[16, 16], [24, 16]]},
-        "model": {"kind": "small", "channels": [16], "fold": 8, "text_width": 8, "words": 8, "vocabulary": 64},
-        "steps": 5,
-        "batch_size": 4,
-        "micro_batch": 2,
-        "processes": 2,
-        "device": "cpu",
-        "checkpoints": {"every": 2},
-        "evaluation": {"every": 4, "split": None, "samples": 4, "pictures": 1},
-        "threads": 1,
-        **more,
-    }
-    return TrainConfig.model_validate(options)
+    return small_training(edits, place, **{"micro_batch": 2, "processes": 2, "device": "cpu", **more})
 
 
 def weights_of(model: Path) -> dict[str, torch.Tensor]:

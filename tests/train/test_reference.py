@@ -17,7 +17,6 @@ from reference_trainings import (
     BLUE,
     RED,
     SIDE,
-    Watched,
     apart,
     example,
     first_output,
@@ -27,6 +26,7 @@ from reference_trainings import (
     with_references,
 )
 from tiny_words import t5_tokenizer
+from training_runs import Followed
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.core.fields import PLACEHOLDER
@@ -285,11 +285,11 @@ def test_guidance_of_one_is_the_full_prediction(weights: Path, pipe: ReferenceEd
 def test_a_training_that_is_stopped_and_resumed_ends_with_the_same_weights(
     data: list[str], weights: Path, tmp_path: Path
 ) -> None:
-    whole = train(training(data, tmp_path / "whole", options(weights)), watcher=Watched())
+    whole = train(training(data, tmp_path / "whole", options(weights)), watcher=Followed())
     broken = training(data, tmp_path / "broken", options(weights))
     with pytest.raises(KeyboardInterrupt):
-        train(broken, watcher=Watched(stop_after=3))
-    resumed = train(broken, watcher=Watched())
+        train(broken, watcher=Followed(stop_after=3))
+    resumed = train(broken, watcher=Followed())
     for name in ("transformer", "fusion", "qformer", "text_encoder", "vae", "image_encoder"):
         one, other = (next((model / name).glob("*.safetensors")).read_bytes() for model in (whole, resumed))
         assert one == other, name
@@ -320,7 +320,7 @@ def test_a_saved_model_edits_as_the_trained_one(
     config = training(
         data, tmp_path / "out", {**model, **more}, ema=0, precision=precision, gradient_checkpointing=checkpointing
     )
-    folder = train(config, watcher=Watched())
+    folder = train(config, watcher=Followed())
     torch.manual_seed(0)
     gradients = Gradients(config)
     state = torch.load(tmp_path / "out" / "checkpoints" / "step-00000004.pt", weights_only=True)
@@ -349,14 +349,14 @@ def picture(color: tuple[int, int, int]) -> bytes:
 
 
 def test_samples_that_the_model_cannot_take_are_counted(data: list[str], weights: Path, tmp_path: Path) -> None:
-    watched = Watched()
-    train(training(data, tmp_path / "a", options(weights, most_references=1), steps=1), watcher=watched)
-    assert any("1 too_many_references" in text for text in watched.texts)
-    watched = Watched()
-    train(training(data, tmp_path / "b", options(weights, tokens=85), steps=1), watcher=watched)
-    assert any("too_many_tokens" in text for text in watched.texts)
+    followed = Followed()
+    train(training(data, tmp_path / "a", options(weights, most_references=1), steps=1), watcher=followed)
+    assert any("1 too_many_references" in text for text in followed.texts)
+    followed = Followed()
+    train(training(data, tmp_path / "b", options(weights, tokens=85), steps=1), watcher=followed)
+    assert any("too_many_tokens" in text for text in followed.texts)
     with pytest.raises(ConfigError, match="too_many_tokens: its words and pictures have more tokens"):
-        train(training(data, tmp_path / "c", options(weights, tokens=9), steps=1), watcher=Watched())
+        train(training(data, tmp_path / "c", options(weights, tokens=9), steps=1), watcher=Followed())
 
 
 def test_too_much_for_an_edit_is_an_error_and_never_cut(weights: Path, pipe: ReferenceEditPipeline) -> None:

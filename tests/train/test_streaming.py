@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from finished import finished
 from pydantic import ValidationError
-from training_runs import Followed
+from training_runs import Followed, small_options, small_training
 
 from datagen.core.errors import ConfigError
 from datagen.train.config import TrainConfig
@@ -28,24 +28,9 @@ def edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config_of(edits: Path, place: Path, **more: Any) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {
-            "train": "tiny",
-            "out": str(place),
-            "data": {
-                "datasets": [{"path": str(edits), "split": None}],
-                "sizes": [[16, 16], [24, 16]],
-                "loader": "webdataset",
-                **more.pop("data", {}),
-            },
-            "model": {"kind": "small", "channels": [16], "fold": 8, "text_width": 8, "words": 8, "vocabulary": 64},
-            "steps": 4,
-            "batch_size": 2,
-            "evaluation": {"every": 9, "split": None, "samples": 1, "pictures": 0},
-            "threads": 1,
-            **more,
-        }
-    )
+    data = {**small_options(edits, place)["data"], "loader": "webdataset", **more.pop("data", {})}
+    evaluation = {"every": 9, "split": None, "samples": 1, "pictures": 0}
+    return small_training(edits, place, **{"data": data, "steps": 4, "batch_size": 2, "evaluation": evaluation, **more})
 
 
 def keys_of(prepared: Prepared, number: int, *, start: int = 0) -> list[str]:

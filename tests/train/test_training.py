@@ -14,13 +14,13 @@ import yaml
 from commands import call, refused
 from finished import finished
 from PIL import Image as Pillow
-from training_runs import Followed, same, steps_in
+from training_runs import Followed, same, small_options, small_training, steps_in
 
 from datagen.core.errors import ConfigError, DataError, StoreError
 from datagen.imaging.image import Image
 from datagen.pipeline.config import load
 from datagen.train.checkpoints import Checkpoints
-from datagen.train.config import TrainConfig, load_training
+from datagen.train.config import load_training
 from datagen.train.editing import TrainedModel, edit_picture, load_model
 from datagen.train.loop import train
 from datagen.train.models.boxes import box_cells
@@ -37,25 +37,6 @@ def edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return finished(tmp_path_factory.mktemp("edits") / "out")
 
 
-def options(edits: Path, place: Path, **more: Any) -> dict[str, Any]:
-    return {
-        "train": "tiny",
-        "out": str(place),
-        "data": {"datasets": [{"path": str(edits), "split": None}], "sizes": [[16, 16], [24, 16]]},
-        "model": {"kind": "small", "channels": [16], "fold": 8, "text_width": 8, "words": 8, "vocabulary": 64},
-        "steps": 5,
-        "batch_size": 4,
-        "checkpoints": {"every": 2, "keep": 2},
-        "evaluation": {"every": 4, "split": None, "samples": 6, "pictures": 2},
-        "threads": 1,
-        **more,
-    }
-
-
-def config_of(edits: Path, place: Path, **more: Any) -> TrainConfig:
-    return TrainConfig.model_validate(options(edits, place, **more))
-
-
 def weights_of(model: Path) -> dict[str, torch.Tensor]:
     net = SmallEditPipeline.from_pretrained(str(model)).net
     return dict(net.state_dict())
@@ -65,8 +46,8 @@ def weights_of(model: Path) -> dict[str, torch.Tensor]:
 def test_a_training_that_is_stopped_and_resumed_ends_with_the_same_weights(
     edits: Path, tmp_path: Path, stopped_after: int
 ) -> None:
-    whole = train(config_of(edits, tmp_path / "whole"), watcher=Followed())
-    config = config_of(edits, tmp_path / "broken")
+    whole = train(small_training(edits, tmp_path / "whole"), watcher=Followed())
+    config = small_training(edits, tmp_path / "broken")
     with pytest.raises(KeyboardInterrupt):
         train(config, watcher=Followed(stop_after=stopped_after))
     followed = Followed()
@@ -80,8 +61,8 @@ def test_a_training_that_is_stopped_and_resumed_ends_with_the_same_weights(
 def test_an_interrupt_amid_a_step_waits_for_its_end(
     edits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(config_of(edits, tmp_path / "whole"), watcher=Followed())
-    config, update, updates = config_of(edits, tmp_path / "broken"), torch.optim.AdamW.step, []
+    whole = train(small_training(edits, tmp_path / "whole"), watcher=Followed())
+    config, update, updates = small_training(edits, tmp_path / "broken"), torch.optim.AdamW.step, []
 
     def interrupted(optimizer: torch.optim.AdamW) -> None:
         update(optimizer)
@@ -97,8 +78,8 @@ def test_an_interrupt_amid_a_step_waits_for_its_end(
 
 
 def test_a_training_that_was_killed_goes_on_from_its_newest_checkpoint(edits: Path, tmp_path: Path) -> None:
-    whole = train(config_of(edits, tmp_path / "whole"), watcher=Followed())
-    config = config_of(edits, tmp_path / "killed")
+    whole = train(small_training(edits, tmp_path / "whole"), watcher=Followed())
+    config = small_training(edits, tmp_path / "killed")
     with pytest.raises(KeyboardInterrupt):
         train(config, watcher=Followed(stop_after=5))
     (tmp_path / "killed" / "checkpoints" / "step-00000005.pt").unlink()  # as if it had died before
@@ -111,7 +92,7 @@ def test_a_training_that_was_killed_goes_on_from_its_newest_checkpoint(edits: Pa
 
 def test_what_a_training_leaves(edits: Path, tmp_path: Path) -> None:
     followed = Followed()
-    model = train(config_of(edits, tmp_path / "out"), watcher=followed)
+    model = train(small_training(edits, tmp_path / "out"), watcher=followed)
     assert model == tmp_path / "out" / "model"
     assert sorted(path.name for path in (tmp_path / "out" / "checkpoints").iterdir()) == [
         "step-00000004.pt",
@@ -129,18 +110,18 @@ def test_what_a_training_leaves(edits: Path, tmp_path: Path) -> None:
 
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(edits: Path, tmp_path: Path) -> None:
     whole, parts = Followed(), Followed()
-    train(config_of(edits, tmp_path / "a", steps=1, seed=3), watcher=whole)
-    train(config_of(edits, tmp_path / "b", steps=1, seed=3, micro_batch=4), watcher=parts)
+    train(small_training(edits, tmp_path / "a", steps=1, seed=3), watcher=whole)
+    train(small_training(edits, tmp_path / "b", steps=1, seed=3, micro_batch=4), watcher=parts)
     assert whole.steps[0].gradient == parts.steps[0].gradient
     halves = Followed()
-    train(config_of(edits, tmp_path / "c", steps=1, seed=3, micro_batch=1), watcher=halves)
+    train(small_training(edits, tmp_path / "c", steps=1, seed=3, micro_batch=1), watcher=halves)
     assert halves.steps[0].loss == pytest.approx(whole.steps[0].loss, rel=0.9)  # other noise, the same samples
 
 
 def test_the_learning_rate_rises_stays_and_falls(edits: Path, tmp_path: Path) -> None:
     rates = {"learning_rate": 0.01, "warmup_steps": 2, "decay_from": 0.5}
     followed = Followed()
-    train(config_of(edits, tmp_path / "out", steps=8, optimizer=rates), watcher=followed)
+    train(small_training(edits, tmp_path / "out", steps=8, optimizer=rates), watcher=followed)
     found = [report.learning_rate for report in followed.steps]
     assert found == pytest.approx([0.005, 0.01, 0.01, 0.01, 0.0075, 0.005, 0.0025, 0.0002])
 
@@ -149,7 +130,7 @@ def test_steps_without_a_finite_gradient_change_nothing_and_end_the_training(
     edits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SmallConfig, "losses", lambda *_: (torch.full((4,), torch.nan, requires_grad=True), None))
-    config = config_of(edits, tmp_path / "out", steps=50, evaluation={"every": 100, "split": None})
+    config = small_training(edits, tmp_path / "out", steps=50, evaluation={"every": 100, "split": None})
     followed = Followed()
     with pytest.raises(DataError, match=r"20 steps in a row had no finite gradient; lower optimizer\.learning_rate"):
         train(config, watcher=followed)
@@ -167,16 +148,16 @@ def test_steps_without_a_finite_gradient_change_nothing_and_end_the_training(
 def test_another_config_is_refused_where_a_training_was_begun(
     edits: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    train(config_of(edits, tmp_path / "out"), watcher=Followed())
+    train(small_training(edits, tmp_path / "out"), watcher=Followed())
     if change.get("data", 1) is None:
-        change = {"data": {**options(edits, tmp_path)["data"], "flip": 0.1}}
+        change = {"data": {**small_options(edits, tmp_path)["data"], "flip": 0.1}}
     with pytest.raises(ConfigError, match=message):
-        train(config_of(edits, tmp_path / "out", **change), watcher=Followed())
-    train(config_of(edits, tmp_path / "out", checkpoints={"every": 1}), watcher=Followed())  # decides nothing
+        train(small_training(edits, tmp_path / "out", **change), watcher=Followed())
+    train(small_training(edits, tmp_path / "out", checkpoints={"every": 1}), watcher=Followed())  # decides nothing
 
 
 def test_a_damaged_checkpoint_is_named(edits: Path, tmp_path: Path) -> None:
-    config = config_of(edits, tmp_path / "out")
+    config = small_training(edits, tmp_path / "out")
     train(config, watcher=Followed())
     (tmp_path / "out" / "checkpoints" / "step-00000005.pt").write_bytes(b"no checkpoint")
     with pytest.raises(StoreError, match=r"step-00000005\.pt is damaged \(\w+\); remove it"):
@@ -209,29 +190,29 @@ def test_bad_input_is_named_before_the_first_step(
     edits: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((ConfigError, StoreError), match=message):
-        train(config_of(edits, tmp_path / "out", **change), watcher=Followed())
+        train(small_training(edits, tmp_path / "out", **change), watcher=Followed())
 
 
 def test_a_dataset_without_a_usable_sample_is_named_with_the_reasons(edits: Path, tmp_path: Path) -> None:
-    model = {**options(edits, tmp_path)["model"], "boxes": "required"}
-    data = {**options(edits, tmp_path)["data"], "datasets": [{"path": str(edits), "split": None}]}
+    model = {**small_options(edits, tmp_path)["model"], "boxes": "required"}
+    data = {**small_options(edits, tmp_path)["data"], "datasets": [{"path": str(edits), "split": None}]}
     without = finished(tmp_path / "edits", limit=1)
     data["datasets"] = [{"path": str(without), "split": "val"}, {"path": str(without), "split": "train"}]
     with pytest.raises(ConfigError, match="has no sample of the split"):
-        train(config_of(edits, tmp_path / "out", data=data, model=model), watcher=Followed())
+        train(small_training(edits, tmp_path / "out", data=data, model=model), watcher=Followed())
 
 
 def test_two_processes_do_not_train_in_one_folder(edits: Path, tmp_path: Path) -> None:
     import filelock
 
-    config = config_of(edits, tmp_path / "out")
+    config = small_training(edits, tmp_path / "out")
     (tmp_path / "out").mkdir()
     with filelock.FileLock(tmp_path / "out" / "lock"), pytest.raises(ConfigError, match="another process trains there"):
         train(config, watcher=Followed())
 
 
 def test_a_trial_writes_nothing(edits: Path, tmp_path: Path) -> None:
-    trial = try_out(config_of(edits, tmp_path / "out"))
+    trial = try_out(small_training(edits, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     assert trial.parameters == trial.trained > 1000
     assert trial.memory.state == 5 * 4 * trial.parameters
@@ -239,7 +220,7 @@ def test_a_trial_writes_nothing(edits: Path, tmp_path: Path) -> None:
 
 
 def test_a_saved_model_edits_as_the_trained_one(edits: Path, tmp_path: Path) -> None:
-    model = train(config_of(edits, tmp_path / "out"), watcher=Followed())
+    model = train(small_training(edits, tmp_path / "out"), watcher=Followed())
     picture = Image.of(np.full((40, 60, 3), 120, np.uint8)).encoded()
     found = [
         edit_picture(load_model(str(place), device=torch.device("cpu")), picture, ["make it red"], boxes=[], seed=1)
@@ -298,7 +279,7 @@ def test_a_sub_instruction_changes_nothing_outside_its_box_at_the_first_attentio
 
 def test_the_commands_train_and_edit(edits: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path, picture = tmp_path / "tiny.yaml", tmp_path / "picture.png"
-    path.write_text(yaml.safe_dump(options(edits, tmp_path / "out", steps=2)))
+    path.write_text(yaml.safe_dump(small_options(edits, tmp_path / "out", steps=2)))
     Pillow.new("RGB", (30, 20), (10, 20, 30)).save(picture)
     dry = call("train", path, "--dry-run", capfd=capfd)
     assert "parameters" in dry.out

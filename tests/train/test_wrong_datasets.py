@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from finished import finished
-from training_runs import Followed
+from training_runs import Followed, small_training
 
 from datagen.core.errors import ConfigError, DataError, StoreError
 from datagen.train.config import TrainConfig
@@ -32,17 +32,14 @@ def edits(whole: Path, tmp_path: Path) -> Path:
 
 
 def config_of(edits: Path, **data: Any) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {
-            "train": "tiny",
-            "out": str(edits.parent / "out"),
-            "data": {"datasets": [{"path": str(edits)}], "sizes": [[16, 16]], **data},
-            "model": {"kind": "small", "channels": [16], "fold": 8, "text_width": 8, "words": 8, "vocabulary": 64},
-            "steps": 40,
-            "batch_size": 2,
-            "evaluation": {"every": 100, "split": None, "samples": 1, "pictures": 0},
-            "threads": 1,
-        }
+    return small_training(
+        edits,
+        edits.parent / "out",
+        data={"datasets": [{"path": str(edits)}], "sizes": [[16, 16]], **data},
+        steps=40,
+        batch_size=2,
+        checkpoints={},
+        evaluation={"every": 100, "split": None, "samples": 1, "pictures": 0},
     )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
 from datagen.core.errors import StoreError
 from datagen.shards.index import DATASET, SHARDS, ShardInfo, read_dataset
+from datagen.shards.packed import sha256_file
 from datagen.storage.store import Store
 
 CheckKind = Literal["sizes", "checksums"]
-_BLOCK = 1 << 20
 
 
 def check_dataset(address: str, *, by: CheckKind) -> None:
@@ -37,13 +36,5 @@ def _faults(store: Store, shard: ShardInfo, size: int | None, by: CheckKind) -> 
         yield "is missing"
     elif size != shard.bytes:
         yield f"has {size:,} bytes, {DATASET} lists {shard.bytes:,}"
-    elif by == "checksums" and _sha256(store, shard.path) != shard.sha256:
+    elif by == "checksums" and sha256_file(store, shard.path)[0] != shard.sha256:
         yield f"has another SHA-256 than {DATASET} lists"
-
-
-def _sha256(store: Store, path: str) -> str:
-    digest = hashlib.sha256()
-    with store.reading(path) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ from datagen.core.errors import DataError, DatagenError
 from datagen.core.fields import Box
 from datagen.imaging.image import Image, Pixels
 from datagen.shards.reader import numbered_members
-from datagen.train.data.flip import flipped_box, flipped_words
+from datagen.train.data.flip import flipped_box, flipped_texts
 from datagen.train.data.framing import Framing, Size, frame
 from datagen.train.data.selection import Facts, boxes_of
 
@@ -112,11 +112,8 @@ def framed_example(pictures: SamplePictures, facts: Facts, framing: Framing) -> 
 
 def mirrored(example: TrainingExample) -> TrainingExample:
     """The example seen in a mirror; the same one if its words do not allow it."""
-    texts = [
-        flipped_words(text) for text in (example.instruction, example.text, *(part.text for part in example.parts))
-    ]
-    words = [text for text in texts if text is not None]
-    if len(words) < len(texts):
+    words = flipped_texts([example.instruction, example.text, *(part.text for part in example.parts)])
+    if words is None:
         return example
     return example._replace(
         source=np.ascontiguousarray(example.source[:, ::-1]),
@@ -135,3 +132,14 @@ def parts_of(example: TrainingExample, *, uses_boxes: bool) -> list[ExamplePart]
     """The single edits of an example; without any, its whole instruction anywhere."""
     parts = [part for part in example.parts if part.text] or [ExamplePart(example.text or example.instruction, WHOLE)]
     return parts if uses_boxes else [part._replace(box=WHOLE) for part in parts]
+
+
+def name_of(example: TrainingExample) -> str:
+    """What an error calls an example: its sample, or the instruction of an edit."""
+    return f"sample '{example.key}'" if example.key else "the instruction"
+
+
+def check_references(example: TrainingExample, *, most: int) -> None:
+    """Raise `DataError` if an example has more reference pictures than a model takes."""
+    if (number := len(example.references)) > most:
+        raise DataError(f"{name_of(example)} has {number} references; the model takes {most}")

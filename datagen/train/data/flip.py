@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from datagen.core.fields import Box
@@ -69,6 +70,12 @@ def flipped_words(text: str) -> str | None:
         parts += [text[end : found.start()], _in_case_of(word, _OTHER[plain])]
         end = found.end()
     return "".join([*parts, text[end:]])
+
+
+def flipped_texts(texts: Sequence[str]) -> list[str] | None:
+    """All texts of a sample for its mirrored picture; None if one of them could then be wrong."""
+    flipped = [words for text in texts if (words := flipped_words(text)) is not None]
+    return flipped if len(flipped) == len(texts) else None
 
 
 def _is_side(text: str, start: int, end: int) -> bool:

@@ -13,6 +13,7 @@ from datagen.core.errors import StoreError
 from datagen.core.fields import PLACEHOLDER, Box
 from datagen.imaging.geometry import check_box, clip_box
 from datagen.shards.reader import Dataset, Sample, numbered_members
+from datagen.train.data.flip import flipped_texts
 from datagen.train.data.framing import Size, frame, nearest_size, shows
 
 BoxRule = Literal["required", "whole_picture", "unused"]
@@ -79,7 +80,8 @@ class Needs:
     most_edits: int | None = None
     """None if the model takes an instruction as a whole, whatever single edits it asks for."""
     also: Callable[[Facts], str] | None = None
-    """A rule of the model's own: why it cannot take a sample, a key of `REASONS`; '' if it can."""
+    """A rule of the model's own: why it cannot take a sample, a key of `REASONS`; '' if it can. A sample that may be
+    mirrored is also looked at with the words of its mirrored picture."""
     placeholders: bool = False
     """Whether each reference has to have a placeholder, and each placeholder has to stand for one or for the source."""
 
@@ -98,9 +100,9 @@ class Selected:
         """At most so many of them, in their order: those whose keys have the lowest hashes."""
         if most is None or most >= len(self.numbers):
             return self
-        kept = chosen_by_hash([facts.key for facts in self.facts], most)
+        chosen = chosen_by_hash([facts.key for facts in self.facts], most)
         left_out = self.left_out + Counter(beyond_most=len(self.numbers) - most)
-        return Selected([self.facts[index] for index in kept], [self.numbers[index] for index in kept], left_out)
+        return Selected([self.facts[index] for index in chosen], [self.numbers[index] for index in chosen], left_out)
 
 
 def select(dataset: Dataset, needs: Needs, *, sizes: Sequence[Size]) -> Selected:
@@ -200,11 +202,21 @@ def why_unusable(facts: Facts, needs: Needs, *, sizes: Sequence[Size]) -> str:
     local = [part for part in facts.parts if part.op != "global"]
     if needs.boxes == "required" and (not facts.parts or not all(part.box for part in local)):
         return "no_boxes"
-    if needs.also and (reason := needs.also(facts)):
+    if needs.also and (reason := next(filter(None, map(needs.also, _as_shown(facts))), "")):
         return reason
     boxes = boxes_of(facts)
     framing = frame(facts.size, nearest_size(facts.size, sizes), boxes=boxes)
     return "" if all(shows(framing, facts.size, box, least=LEAST_SEEN) for box in boxes) else "cut_off"
+
+
+def _as_shown(facts: Facts) -> list[Facts]:
+    """A sample as it is, and with the words of its mirrored picture where these differ and it may be mirrored."""
+    texts = [facts.instruction, facts.text, *(part.text for part in facts.parts)]
+    words = None if facts.references else flipped_texts(texts)
+    if words is None or words == texts:
+        return [facts]
+    parts = tuple(part._replace(text=text) for part, text in zip(facts.parts, words[2:], strict=True))
+    return [facts, facts._replace(instruction=words[0], text=words[1], parts=parts)]
 
 
 def _all_bound(facts: Facts) -> bool:

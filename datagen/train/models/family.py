@@ -27,7 +27,7 @@ class Family(Options):
     packages: ClassVar[tuple[str, ...]] = ("torch", "diffusers")
     """Modules that have to be importable, of the extra `train`."""
     encodes: ClassVar[bool] = False
-    """Whether what `encode` makes of an example is worth to be kept. Then it is the same in any batch."""
+    """Whether what `encode` makes of an example is worth storing. Then it is the same in any batch."""
 
     @property
     def multiple(self) -> int:

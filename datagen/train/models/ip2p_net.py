@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from datagen.imaging.image import Pixels
 from datagen.train.data.examples import TrainingExample
-from datagen.train.models.latents import check_tokens, dropped, mode
+from datagen.train.models.dropout import dropped
+from datagen.train.models.latents import check_tokens, mode
 from datagen.train.models.pixels import pixels_of
 
 

@@ -11,12 +11,12 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionInstructPix2PixPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
-from torch.nn import functional
 
 from datagen.core.errors import ConfigError, DataError, SetupError
 from datagen.models.diffusion.loading import read_index, read_pipeline
 from datagen.models.weights.config import WeightsSourceConfig
 from datagen.models.weights.pretrained import load_errors_explained
+from datagen.train.models.convolutions import widened
 from datagen.train.models.stable_diffusion import PIXELS_A_LATENT, token_count
 
 LATENT_CHANNELS: Final = 4
@@ -53,16 +53,11 @@ class LatentDiffusion(nn.Module):
         """
         for text in texts:
             check_tokens(self.tokenizer, text)
-        most = self.tokenizer.model_max_length
-        found: Tensor = self.tokenizer(
-            list(texts), padding="max_length", max_length=most, return_tensors="pt"
-        ).input_ids
-        return found
+        return token_numbers(self.tokenizer, texts)
 
     def text_states(self, tokens: Tensor) -> Tensor:
         """What the U-Net sees of texts: B,L,C."""
-        states: Tensor = self.text_encoder(tokens.to(self.text_encoder.device))[0]
-        return states
+        return text_states(self.text_encoder, tokens.to(self.text_encoder.device))
 
     def moments(self, pixels: Tensor) -> Tensor:
         """Mean and logarithm of the variance of pictures' latents, not scaled: B,3,H,W from -1 to 1 to B,8,H/8,W/8."""
@@ -105,6 +100,20 @@ class LatentDiffusion(nn.Module):
         )
 
 
+def token_numbers(tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """Numbers of the words of each text, filled up to the tokenizer's length: N,L."""
+    found: Tensor = tokenizer(
+        list(texts), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).input_ids
+    return found
+
+
+def text_states(encoder: Any, tokens: Tensor) -> Tensor:
+    """The last hidden state of each word, as Stable Diffusion takes it: N,L to N,L,c."""
+    states: Tensor = encoder(tokens).last_hidden_state
+    return states
+
+
 def check_tokens(tokenizer: Any, text: str) -> None:
     """Raise `DataError` if a text has more tokens than its encoder takes: pipelines would cut it without a word."""
     if (number := token_count(tokenizer, text)) > (most := tokenizer.model_max_length):
@@ -140,24 +149,6 @@ def stable_diffusion_pipeline(config: WeightsSourceConfig, *, channels: int) -> 
     pipeline = read_pipeline(_class_of(name), config, folder, dtype=torch.float32, safety_checker="leave_out")
     widen(pipeline.unet, channels)
     return pipeline
-
-
-def dropped(
-    number: int,
-    generator: torch.Generator,
-    *,
-    device: torch.device,
-    drop_text: float,
-    drop_image: float,
-    drop_both: float,
-) -> tuple[Tensor, Tensor]:
-    """Of which examples the model does not see the words, and of which not the source: B bool each.
-
-    One number is drawn for each example, so that the three shares are of examples that exclude each other.
-    """
-    drawn = torch.rand(number, generator=generator).to(device)
-    without_source = (drawn >= drop_text) & (drawn < drop_text + drop_both + drop_image)
-    return drawn < drop_text + drop_both, without_source
 
 
 def _class_of(name: str) -> Any:
@@ -196,11 +187,6 @@ def _check_networks(config: WeightsSourceConfig, folder: Path, channels: int) ->
 
 def widen(unet: Any, channels: int) -> None:
     """Give a U-Net more input channels, whose weights are zero, so that it predicts as before."""
-    old = unet.conv_in
-    if old.in_channels >= channels:
-        return
-    new = nn.Conv2d(channels, old.out_channels, old.kernel_size, old.stride, old.padding)
-    zeros = (0, 0, 0, 0, 0, channels - old.in_channels)
-    new.load_state_dict({"weight": functional.pad(old.weight, zeros), "bias": old.bias})
-    unet.conv_in = new
-    unet.register_to_config(in_channels=channels)
+    if unet.conv_in.in_channels < channels:
+        unet.conv_in = widened(unet.conv_in, channels)
+        unet.register_to_config(in_channels=channels)

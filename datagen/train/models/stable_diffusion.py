@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal
 
 from datagen.models.diffusion.config import DiffusersConfig
 from datagen.models.weights.config import WeightsSourceConfig
-from datagen.models.weights.packages import import_package
 from datagen.train.data.examples import TrainingExample
-from datagen.train.data.flip import flipped_words
 from datagen.train.data.selection import Facts, Needs
 from datagen.train.models.family import Family
+from datagen.train.models.tokenizers import tokenizer_of
 
 PIXELS_A_LATENT: Final = 8
 """Side, in pixels, of what becomes one latent."""
@@ -44,22 +42,11 @@ class StableDiffusionFamily(Family, WeightsSourceConfig):
         return first or other
 
     def _too_long(self, facts: Facts) -> str:
-        """`too_many_tokens` if the words, or those for the mirrored picture, are more than the text encoder takes."""
-        tokenizer = _tokenizer_of(self)
-        words = self.words_of(facts)
-        longest = max(token_count(tokenizer, text) for text in {words, flipped_words(words) or words})
-        return "too_many_tokens" if longest > tokenizer.model_max_length else ""
+        """`too_many_tokens` if the words are more than the text encoder takes."""
+        tokenizer = tokenizer_of(self)
+        return "too_many_tokens" if token_count(tokenizer, self.words_of(facts)) > tokenizer.model_max_length else ""
 
 
 def token_count(tokenizer: Any, text: str) -> int:
     """How many tokens a text has, with those that mark its beginning and end."""
     return len(tokenizer(text).input_ids)
-
-
-@lru_cache(maxsize=2)
-def _tokenizer_of(config: WeightsSourceConfig) -> Any:
-    from datagen.models.weights.pretrained import load_errors_explained
-
-    transformers: Any = import_package("transformers", extra=config.extra)
-    with load_errors_explained(config, "tokenizer"):
-        return transformers.AutoTokenizer.from_pretrained(config.weights_path() / "tokenizer", local_files_only=True)

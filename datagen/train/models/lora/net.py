@@ -8,8 +8,6 @@ and the transformer predicts the way from the target to the noise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +25,14 @@ from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.geometry import fit_size
 from datagen.imaging.image import Pixels
 from datagen.models.diffusion.loading import load_pipeline
-from datagen.models.weights.pretrained import load_errors_explained
-from datagen.train.data.examples import TrainingExample
+from datagen.train.data.examples import TrainingExample, check_references, name_of
 from datagen.train.data.framing import padded
 from datagen.train.data.selection import Facts
 from datagen.train.models.lora import klein
-from datagen.train.models.lora.options import LEAST_SIDE, MOST_RATIO, MULTIPLE, KleinWeights, LoraConfig
+from datagen.train.models.lora.options import LEAST_SIDE, MOST_RATIO, MULTIPLE, LoraConfig
 from datagen.train.models.lora.prompts import numbered
+from datagen.train.models.pixels import pixels_of
+from datagen.train.models.tokenizers import tokenizer_of
 
 ADAPTER = "default"
 
@@ -95,19 +94,10 @@ def _layers(transformer: Any, targets: Sequence[str]) -> list[str]:
     return [name for name in linear if any(f".{name}".endswith(f".{target}") for target in targets)]
 
 
-@cache
-def _tokenizer(folder: Path, base: KleinWeights) -> Any:
-    from transformers import AutoTokenizer
-
-    with load_errors_explained(base, "tokenizer"):
-        return AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-
-
 def too_long(options: LoraConfig, facts: Facts) -> str:
     """'too_many_tokens' if a sample's prompt has more than the options allow."""
-    tokenizer = _tokenizer(options.base.as_pipeline().weights_path(), options.base)
     prompt = _prompt(options, facts.instruction, facts.text, facts.inputs, has_source=facts.has_source)
-    return "too_many_tokens" if len(klein.chat_tokens(tokenizer, prompt)) > options.tokens else ""
+    return "too_many_tokens" if len(klein.chat_tokens(tokenizer_of(options.base), prompt)) > options.tokens else ""
 
 
 def prompt_of(options: LoraConfig, example: TrainingExample) -> str:
@@ -133,8 +123,8 @@ def batch_of(options: LoraConfig, model: Any, examples: Sequence[TrainingExample
     tokens, mask = _tokens(options, model.pipe.tokenizer, examples)
     references, sizes = _references(options, examples)
     return {
-        "source": _pixels([example.source for example in examples]),
-        "target": _pixels([example.target for example in examples]),
+        "source": pixels_of([example.source for example in examples]),
+        "target": pixels_of([example.target for example in examples]),
         "has_source": torch.tensor([example.has_source for example in examples]),
         "references": references,
         "reference_sizes": sizes,
@@ -147,7 +137,7 @@ def _tokens(options: LoraConfig, tokenizer: Any, examples: Sequence[TrainingExam
     rows = [klein.chat_tokens(tokenizer, prompt_of(options, example)) for example in examples]
     for row, example in zip(rows, examples, strict=True):
         if len(row) > options.tokens:
-            raise DataError(f"{_name(example)} has {len(row)} tokens; the model takes {options.tokens}")
+            raise DataError(f"{name_of(example)} has {len(row)} tokens; the model takes {options.tokens}")
     found = tokenizer.pad({"input_ids": rows}, padding="max_length", max_length=options.tokens, return_tensors="pt")
     return found["input_ids"], found["attention_mask"]
 
@@ -161,16 +151,14 @@ def _references(options: LoraConfig, examples: Sequence[TrainingExample]) -> tup
     sizes = torch.zeros(len(made), most, 2, dtype=torch.long)
     for row, some in enumerate(made):
         for place, each in enumerate(some):
-            pictures[row, place, :, : each.shape[0], : each.shape[1]] = _pixels([each])[0]
+            pictures[row, place, :, : each.shape[0], : each.shape[1]] = pixels_of([each])[0]
             sizes[row, place] = torch.tensor(each.shape[:2])
     return pictures, sizes
 
 
 def _fitted_references(options: LoraConfig, example: TrainingExample) -> list[Pixels]:
     """An example's references, each at a size that the pipeline takes as it is."""
-    if len(example.references) > options.most_references:
-        number = len(example.references)
-        raise DataError(f"{_name(example)} has {number} references; the model takes {options.most_references}")
+    check_references(example, most=options.most_references)
     return [
         padded(each, reference_size((each.shape[1], each.shape[0]), options.reference_pixels))
         for each in example.references
@@ -187,15 +175,6 @@ def reference_size(size: tuple[int, int], pixels: int) -> tuple[int, int]:
     width, height = fit_size(canvas, pixels=min(pixels, canvas[0] * canvas[1]), multiple=MULTIPLE)
     least = max(LEAST_SIDE, -(-max(width, height) // (MOST_RATIO * MULTIPLE)) * MULTIPLE)
     return max(width, least), max(height, least)
-
-
-def _name(example: TrainingExample) -> str:
-    return f"sample '{example.key}'" if example.key else "the instruction"
-
-
-def _pixels(pictures: Sequence[Pixels]) -> Tensor:
-    """Pictures HWC uint8 as B,3,H,W from -1 to 1, rounded as diffusers does."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float().div(255).mul(2).sub(1)
 
 
 def encoded_of(options: LoraConfig, model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

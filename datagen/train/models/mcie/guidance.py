@@ -36,7 +36,7 @@ _HEAD = 64
 
 
 class Place(NamedTuple):
-    """What the attentions are told of a batch in one step of denoising."""
+    """What the attentions need to know of a batch in one step of denoising."""
 
     inside: Tensor
     """B,m,h,w: 1 in the cells of the latent that a sub-instruction's box covers."""

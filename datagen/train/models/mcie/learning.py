@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import EulerAncestralDiscreteScheduler, UNet2DConditionModel
+from diffusers import EulerAncestralDiscreteScheduler
 from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn import functional
@@ -18,11 +19,11 @@ from datagen.models.diffusion.loading import read_index, read_pipeline
 from datagen.models.weights.packages import import_package
 from datagen.models.weights.pretrained import load_pretrained
 from datagen.train.data.examples import WHOLE, ExamplePart, TrainingExample, parts_of
+from datagen.train.models.dropout import dropped
 from datagen.train.models.latents import (
     LATENT_CHANNELS,
     LatentDiffusion,
     check_tokens,
-    dropped,
     mode,
     stable_diffusion_pipeline,
 )
@@ -62,9 +63,10 @@ class MCIEModel(LatentDiffusion):
 
     def merged_pipeline(self) -> MCIEPipeline:
         """The pipeline with a stock U-Net, a copy into which the LoRA is merged."""
-        merged = UNet2DConditionModel.from_config(self.unet.config)
-        merged.load_state_dict(merged_weights(self.unet))
-        return self._with(merged.to(self.unet.device))
+        merged = deepcopy(self.unet, {id(self.guidance): self.guidance})  # its attentions hold the guidance
+        merged.fuse_lora()
+        merged.unload_lora()
+        return self._with(merged)
 
     def _with(self, unet: Any) -> MCIEPipeline:
         return MCIEPipeline(
@@ -76,20 +78,6 @@ class MCIEModel(LatentDiffusion):
             guidance=self.guidance,
             scheduler=self.scheduler,
         )
-
-
-def merged_weights(network: Any) -> dict[str, Tensor]:
-    """The weights of a network as if peft had never wrapped its layers, each LoRA added to its layer."""
-    plain = {
-        name.replace(".base_layer.", "."): weight.detach().clone()
-        for name, weight in network.state_dict().items()
-        if ".lora_" not in name
-    }
-    for name, layer in network.named_modules():
-        if hasattr(layer, "get_delta_weight"):
-            for adapter in layer.active_adapters:
-                plain[f"{name}.weight"] += layer.get_delta_weight(adapter)
-    return plain
 
 
 def read_mcie(config: MCIEConfig) -> MCIEModel:

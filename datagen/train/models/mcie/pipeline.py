@@ -11,13 +11,12 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn import functional
+from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from datagen.core.fields import Box
+from datagen.train.data.examples import WHOLE
+from datagen.train.models.latents import text_states, token_numbers
 from datagen.train.models.mcie.guidance import MCIEGuidance
-
-_EVERYWHERE: Box = (0.0, 0.0, 1.0, 1.0)
-_MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-"""What CLIP's vision encoders subtract from a picture of 0 to 1, and divide it by."""
 
 
 class MCIEPipeline(DiffusionPipeline):  # type: ignore[misc]
@@ -74,7 +73,7 @@ class MCIEPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"{len(sub_instructions)} sub-instructions have {len(boxes)} boxes; give one for each")
         width, height = image.size
         shares = [(box[0] / width, box[1] / height, box[2] / width, box[3] / height) for box in boxes]
-        placed = torch.tensor([shares or [_EVERYWHERE] * len(sub_instructions)], device=self.device).view(1, -1, 4)
+        placed = torch.tensor([shares or [WHOLE] * len(sub_instructions)], device=self.device).view(1, -1, 4)
         picture = self.image_processor.preprocess(image).to(self.device, self.vae.dtype)
         source = self.vae.encode(picture).latent_dist.mode()
         words = text_states(
@@ -123,20 +122,6 @@ def predicted(unet: Any, guidance: MCIEGuidance, noisy: Tensor, times: Tensor, k
     return found
 
 
-def token_numbers(tokenizer: Any, texts: Sequence[str]) -> Tensor:
-    """Numbers of the words of each text, filled up to the tokenizer's length: N,L."""
-    found: Tensor = tokenizer(
-        list(texts), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-    ).input_ids
-    return found
-
-
-def text_states(encoder: Any, tokens: Tensor) -> Tensor:
-    """The last hidden state of each word, as Stable Diffusion takes it: N,L to N,L,c."""
-    states: Tensor = encoder(tokens).last_hidden_state
-    return states
-
-
 def picture_features(encoder: Any, pictures: Tensor) -> Tensor:
     """The last hidden state but one of CLIP's vision encoder, of pictures B,3,H,W from -1 to 1: B,P,v.
 
@@ -144,7 +129,7 @@ def picture_features(encoder: Any, pictures: Tensor) -> Tensor:
     """
     side = encoder.config.image_size
     square = functional.interpolate(pictures.float(), (side, side), mode="bicubic", antialias=True, align_corners=False)
-    mean, deviation = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _DEVIATION))
+    mean, deviation = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
     seen = (square.clamp(-1, 1).add(1).div(2) - mean) / deviation
     features: Tensor = encoder(seen.to(encoder.dtype), output_hidden_states=True).hidden_states[-2]
     return features

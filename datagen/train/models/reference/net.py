@@ -14,11 +14,14 @@ from torch.nn import functional
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
 from datagen.imaging.image import Pixels
-from datagen.train.data.examples import TrainingExample
+from datagen.train.data.examples import TrainingExample, check_references, name_of
 from datagen.train.data.selection import SOURCE, Facts
+from datagen.train.models.dropout import dropped
+from datagen.train.models.pixels import pixels_of
 from datagen.train.models.reference.options import ReferenceConfig
-from datagen.train.models.reference.parts import new_pipeline, tokenizer_of
+from datagen.train.models.reference.parts import new_pipeline
 from datagen.train.models.reference.pipeline import InterleavedRow, row_of
+from datagen.train.models.tokenizers import tokenizer_of
 
 _TRAINED = ("transformer", "qformer", "fusion", "text_encoder")
 _FROZEN = ("vae", "image_encoder")
@@ -64,8 +67,8 @@ def batch_of(options: ReferenceConfig, model: Any, examples: Sequence[TrainingEx
     tensors = [pipe.picture_tensors(pictures) for pictures in shown if pictures]
     most = max(map(len, shown))
     return {
-        "source": _pixels([example.source for example in examples]),
-        "target": _pixels([example.target for example in examples]),
+        "source": pixels_of([example.source for example in examples]),
+        "target": pixels_of([example.target for example in examples]),
         "has_source": torch.tensor([example.has_source for example in examples]),
         **pipe.rows(rows),
         "pictures": torch.tensor([*map(len, shown)]),
@@ -76,8 +79,7 @@ def batch_of(options: ReferenceConfig, model: Any, examples: Sequence[TrainingEx
 
 def _pictures(options: ReferenceConfig, example: TrainingExample) -> list[Pixels]:
     """The pictures that placeholders stand for: the references, and the source if one stands for it."""
-    if len(example.references) > (most := options.most_references):
-        raise DataError(f"{_name(example)} has {len(example.references)} references; the model takes {most}")
+    check_references(example, most=options.most_references)
     return [*example.references, *([example.source] if SOURCE in example.inputs else [])]
 
 
@@ -87,12 +89,8 @@ def _row(pipe: Any, example: TrainingExample) -> InterleavedRow:
     try:
         row: InterleavedRow = pipe.row(example.instruction or example.text, pictures)
     except ValueError as error:
-        raise DataError(f"{_name(example)}: {error}") from error
+        raise DataError(f"{name_of(example)}: {error}") from error
     return row
-
-
-def _name(example: TrainingExample) -> str:
-    return f"sample '{example.key}'" if example.key else "the instruction"
 
 
 def _beside(shown: Sequence[Sequence[Pixels]], tensors: Sequence[Tensor], most: int) -> Tensor:
@@ -101,11 +99,6 @@ def _beside(shown: Sequence[Sequence[Pixels]], tensors: Sequence[Tensor], most: 
     for row, tensor in zip((row for row, pictures in enumerate(shown) if pictures), tensors, strict=True):
         made[row, : len(tensor)] = tensor
     return made
-
-
-def _pixels(pictures: Sequence[Pixels]) -> Tensor:
-    """Pictures HWC uint8 as B,3,H,W from -1 to 1."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous().float().div(127.5).sub(1)
 
 
 def encoded_of(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -141,13 +134,13 @@ def losses_of(
     steps = pipe.scheduler.config.num_train_timesteps
     times = torch.randint(steps, (count,), generator=generator)
     noise = torch.randn(latents.shape, generator=generator).to(device)
-    chance = torch.rand(count, generator=generator)
-    without_source = (chance < drop) | (chance >= 2 * drop) & (chance < 3 * drop)
-    without_words = (chance >= drop) & (chance < 3 * drop)
+    without_words, without_source = dropped(
+        count, generator, device=device, drop_text=drop, drop_image=drop, drop_both=drop
+    )
     signal = pipe.scheduler.alphas_cumprod[times].to(device).view(-1, 1, 1, 1)
     noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    source = encoded["source"] * ~without_source.to(device).view(-1, 1, 1, 1)
-    rows = _emptied(pipe, encoded, without_words.to(device))
+    source = encoded["source"] * ~without_source.view(-1, 1, 1, 1)
+    rows = _emptied(pipe, encoded, without_words)
     states = pipe.states(rows, _picture_tokens(pipe, encoded))
     found = pipe.noise_in(noisy, source, times.to(device), states, rows["mask"])
     losses = functional.mse_loss(found.float(), noise, reduction="none").mean(dim=(1, 2, 3))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import diffusers
-import torch
 import transformers
-from torch import nn
 
 from datagen.core.errors import SetupError
 from datagen.models.weights.pretrained import load_errors_explained, load_pretrained
+from datagen.train.models.convolutions import widened
 from datagen.train.models.reference.fusion import ReferenceFusion
 from datagen.train.models.reference.options import (
     FUSION_HEADS,
@@ -22,6 +20,7 @@ from datagen.train.models.reference.options import (
     ReferenceConfig,
 )
 from datagen.train.models.reference.pipeline import ReferenceEditPipeline
+from datagen.train.models.tokenizers import tokenizer_of
 
 PATCH = 2
 
@@ -89,14 +88,8 @@ def _transformer(options: ReferenceConfig, *, channels: int, text_width: int) ->
 
 def _widened(transformer: Any) -> Any:
     """A transformer that takes twice as many channels; the new ones count for nothing yet."""
-    before = transformer.pos_embed.proj
-    channels = 2 * before.in_channels
-    after: Any = nn.Conv2d(channels, before.out_channels, before.kernel_size, before.stride)
-    with torch.no_grad():
-        after.weight.zero_()
-        after.weight[:, : before.in_channels] = before.weight
-        after.bias.copy_(before.bias)
-    transformer.pos_embed.proj = after
+    channels = 2 * transformer.config.in_channels
+    transformer.pos_embed.proj = widened(transformer.pos_embed.proj, channels)
     transformer.register_to_config(in_channels=channels)
     return transformer
 
@@ -137,15 +130,3 @@ def _diffusers_part(maker: Any, part: PretrainedPart, name: str) -> Any:
 def _transformers_part(maker: Any, part: PretrainedPart, name: str) -> Any:
     inside = _place(part, name) != part.weights_path()
     return load_pretrained(maker, part.as_model(), device="cpu", **({"subfolder": name} if inside else {}))
-
-
-def tokenizer_of(part: PretrainedPart) -> Any:
-    """The tokenizer of a language model. Raises `SetupError`."""
-    return _read_tokenizer(_place(part, "tokenizer"), part)
-
-
-@cache
-def _read_tokenizer(folder: Path, part: PretrainedPart) -> Any:
-    with load_errors_explained(part, "tokenizer"):
-        reader: Any = transformers.AutoTokenizer
-        return reader.from_pretrained(folder, local_files_only=True)

@@ -1,4 +1,4 @@
-"""What tests of trainings share: a watcher, and what a training left."""
+"""What tests of trainings share: small configs, a watcher, and what a training left."""
 
 from __future__ import annotations
 
@@ -48,6 +48,30 @@ def steps_in(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in MEASURED} for row in rows]
 
 
+SMALL = {"kind": "small", "channels": [16], "fold": 8, "text_width": 8, "words": 8, "vocabulary": 64}
+"""The family `small`, at its smallest."""
+
+
+def small_options(edits: Path, place: Path, **more: Any) -> dict[str, Any]:
+    """Options of a training of it on all samples of a dataset, with those of `more` in their place."""
+    return {
+        "train": "tiny",
+        "out": str(place),
+        "data": {"datasets": [{"path": str(edits), "split": None}], "sizes": [[16, 16], [24, 16]]},
+        "model": SMALL,
+        "steps": 5,
+        "batch_size": 4,
+        "checkpoints": {"every": 2, "keep": 2},
+        "evaluation": {"every": 4, "split": None, "samples": 6, "pictures": 2},
+        "threads": 1,
+        **more,
+    }
+
+
+def small_training(edits: Path, place: Path, **more: Any) -> TrainConfig:
+    return TrainConfig.model_validate(small_options(edits, place, **more))
+
+
 def ip2p_family(folder: Path, **more: Any) -> Ip2pConfig:
     """InstructPix2Pix from tiny weights of a text-to-image model below a folder."""
     return Ip2pConfig.model_validate({"weights": str(text_to_image(folder)), "sampling_steps": 2, **more})
@@ -56,16 +80,11 @@ def ip2p_family(folder: Path, **more: Any) -> Ip2pConfig:
 def ip2p_training(edits: Path, place: Path, folder: Path, *, model: Any = None, **more: Any) -> TrainConfig:
     """A training of it on a dataset; `more` are options of the config."""
     options = {
-        "train": "tiny",
-        "out": str(place),
         "data": {"datasets": [{"path": str(edits), "split": None}], "sizes": [[32, 32], [48, 32]]},
         "model": (model or ip2p_family(folder)).model_dump(),
         "steps": 4,
         "batch_size": 2,
         "ema": 0.5,
-        "checkpoints": {"every": 2},
         "evaluation": {"every": 4, "split": None, "samples": 2, "pictures": 1},
-        "threads": 1,
-        **more,
     }
-    return TrainConfig.model_validate(options)
+    return small_training(edits, place, **{**options, **more})
