@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from datagen.core.draws import Draws
 from datagen.core.errors import ConfigError, DataError
 from datagen.core.options import Options
 from datagen.sources.base import Source, SourceRow
 from datagen.sources.file_listing import FileListing
 from datagen.worlds.damage import DamageKind
-from datagen.worlds.draws import Draws
 from datagen.worlds.photographs import LIST, Photograph, Split, own_photographs, split_of
 from datagen.worlds.pool import folder_list, load_pool
 from datagen.worlds.script import plots_of

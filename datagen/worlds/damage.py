@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from datagen.core.draws import NOISE_DEVIATION, Draws
 from datagen.imaging.geometry import mask_bounds
 from datagen.imaging.image import Mask, Pixels
 from datagen.worlds.colours import COLOURS, tint, tone
-from datagen.worlds.draws import NOISE_DEVIATION, Draws
 
 DamageKind = Literal["none", "drift", "shift", "grain", "halo", "blur", "elsewhere", "all"]
 """No damage; global colour drift; a shift of a few pixels; noise and JPEG grain; a halo of a colour around the edit;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from datagen.worlds.draws import Draws
+from datagen.core.draws import Draws
 from datagen.worlds.scene import Scene, SceneObject
 from datagen.worlds.sprites import Look
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from datagen.core.draws import Draws
 from datagen.worlds.colours import COLOURS, TONES
 from datagen.worlds.conflicts import TurnFacts
-from datagen.worlds.draws import Draws
 from datagen.worlds.layout import cell_of, fit_cell, free_cells, is_alone, place_in_cell, place_on
 from datagen.worlds.pool import Pool
 from datagen.worlds.scene import Scene, SceneObject

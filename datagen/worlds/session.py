@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from datagen.core.draws import Draws
 from datagen.imaging.geometry import encode_rle, mask_bounds
 from datagen.imaging.image import Image, Mask
 from datagen.worlds.conflicts import TurnRelation, find_relations
 from datagen.worlds.damage import DamagedSession
-from datagen.worlds.draws import Draws
 from datagen.worlds.layout import CELLS
 from datagen.worlds.pool import Pool, load_pool
 from datagen.worlds.scene import Background, Scene, change_of

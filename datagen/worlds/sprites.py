@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from datagen.core.draws import Draws
 from datagen.core.fields import Polygon
 from datagen.imaging.image import Pixels
 from datagen.worlds.colours import paint, tint
-from datagen.worlds.draws import Draws
 from datagen.worlds.photographs import photograph_pixels
 
 _FINER = 4

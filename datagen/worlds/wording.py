@@ -19,9 +19,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Final, NamedTuple
 
+from datagen.core.draws import Draws
 from datagen.core.errors import ConfigError, nearest
 from datagen.worlds.colours import COLOURS, TONES
-from datagen.worlds.draws import Draws
 from datagen.worlds.specification import Wording
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rings import example_count
 from world_sessions import specification
 
+from datagen.core.draws import Draws
 from datagen.imaging.alignment import estimate_alignment
 from datagen.imaging.image import Mask, Pixels
 from datagen.worlds.damage import DamagedSession, DamageKind
-from datagen.worlds.draws import Draws
 from datagen.worlds.session import render_session, write_session
 
 KINDS = [kind for kind in get_args(DamageKind) if kind != "none"]

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from rings import example_count
 from world_sessions import of_plot, specification
 
+from datagen.core.draws import NOISE_DEVIATION, Draws
 from datagen.imaging.geometry import decode_rle, mask_bounds
 from datagen.imaging.image import Mask
 from datagen.worlds.conflicts import KINDS, TurnRelation, window_conflicts
-from datagen.worlds.draws import NOISE_DEVIATION, Draws
 from datagen.worlds.scene import shadow_box
 from datagen.worlds.script import PLOTS, is_held_out, order_turns
 from datagen.worlds.session import RenderedTurn, render_session, write_session

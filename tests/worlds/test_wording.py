@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from datagen.core.draws import Draws
 from datagen.core.errors import ConfigError
 from datagen.worlds import wording
-from datagen.worlds.draws import Draws
 from datagen.worlds.wording import (
     GLOBAL,
     OPTIONAL,
