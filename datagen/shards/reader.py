@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.core.errors import ConfigError, StoreError, nearest
-from datagen.shards.cached_shards import CachedShards
-from datagen.shards.checked_reads import CheckedShards
+from datagen.shards.checked_reads import CachedShards, CheckedShards
 from datagen.shards.index import DATASET, INDEX, SPLITS, ShardInfo, index_schema, read_dataset
 from datagen.storage.store import Store
 
