@@ -51,7 +51,7 @@ app = typer.Typer(
 
 
 class Engine(StrEnum):
-    """Where stages run."""
+    """Where stages run, or the workers of a training."""
 
     ray = "ray"
     local = "local"
