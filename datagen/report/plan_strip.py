@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from datagen.core.fields import Box
+from datagen.core.fields import PLACEHOLDER, Box
 from datagen.report.film import box_in, rows_in
 
 INCONSISTENT = "inconsistent"
@@ -73,7 +73,7 @@ def strip_of(values: Mapping[str, Any], *, pictures: Collection[str]) -> tuple[S
         return ()
     fault = _fault_box(values)
     if values.get("task") == REFINE:
-        return tuple(_refined(steps[0], fault))
+        return tuple(_refined(steps[0], str(values.get("instruction") or ""), fault))
     number = values.get("step")
     first = max(number - len(steps), 0) + 1 if isinstance(number, int) else 1
     wrong = [place for place, step in enumerate(steps) if step.get("verdict") == INCONSISTENT] or [len(steps) - 1]
@@ -111,12 +111,13 @@ def _fault_box(values: Mapping[str, Any]) -> Box | None:
     return box_in(fault.get("box")) if isinstance(fault, Mapping) else None
 
 
-def _refined(step: Mapping[str, Any], fault: Box | None) -> Iterator[StripFrame]:
+def _refined(step: Mapping[str, Any], instruction: str, fault: Box | None) -> Iterator[StripFrame]:
     found = _step_frame("", step)
-    yield StripFrame("flawed", "source", "", "", found.verdict, found.critique, found.correction, fault)
-    # the instruction is the correction, which may stand under the flawed picture already
-    own = "" if found.instruction == found.correction else found.instruction
-    yield StripFrame("mended", "target", own, found.description)
+    # the instruction of the sample is the correction; that of the step may be what the flawed picture was painted for
+    correction = found.correction or instruction.replace(PLACEHOLDER, "").strip()
+    wish = "" if found.instruction == correction else found.instruction
+    yield StripFrame("flawed", "source", wish, "", found.verdict, found.critique, correction, fault)
+    yield StripFrame("mended", "target", description=found.description)
 
 
 def _step_frame(title: str, step: Mapping[str, Any]) -> StripFrame:

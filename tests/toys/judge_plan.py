@@ -21,7 +21,7 @@ ATOMS = [
 
 
 class JudgePlan(Map):
-    """A plan of discs, or a sample made of one, as the caption names it: with `extreme`, of long words and many."""
+    """A plan of discs, or a sample made of one, as the caption says: its task, and `sound`, `extreme` or a critique."""
 
     reads = ("caption",)
     writes = (
@@ -29,7 +29,9 @@ class JudgePlan(Map):
     )  # fmt: skip
 
     def process(self, batch: list[Record]) -> list[Answer]:
-        return [_sample(*record["caption"].split(), grey=int(self.rng(record).integers(150, 250))) for record in batch]
+        return [
+            _sample(*record["caption"].split(" ", 1), grey=int(self.rng(record).integers(150, 250))) for record in batch
+        ]
 
 
 def _sample(task: str, kind: str = "plain", *, grey: int) -> Answer:
@@ -49,6 +51,8 @@ def _sample(task: str, kind: str = "plain", *, grey: int) -> Answer:
             "correction": correction,
         }
     graph = eight_nodes() if kind == "extreme" else small_graph()
+    if kind not in ("plain", "extreme", "sound"):  # words to be shown as they are
+        steps[-1]["critique"] = graph["objects"][1]["label"] = kind
     return {
         "task": task,
         "instruction": correction
