@@ -1,0 +1,5 @@
+"""Export of finished datasets to the layouts that public trainers of models of words and pictures read."""
+
+from datagen.export.exporting import DEFAULT_MAX_TOKENS, FORMATS, Exported, export_dataset
+
+__all__ = ["DEFAULT_MAX_TOKENS", "FORMATS", "Exported", "export_dataset"]
