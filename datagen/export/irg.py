@@ -14,7 +14,7 @@ from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 from datagen.export.layouts import LayoutOptions, refuse_long
-from datagen.export.lessons import TASKS, Lesson, Piece, Words, refuse_markers
+from datagen.export.lessons import TASKS, Lesson, Piece, TextPiece, refuse_markers
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -92,7 +92,7 @@ def _name(number: int) -> str:
 
 
 def _item(piece: Piece, lesson: Lesson) -> dict[str, Any]:
-    if isinstance(piece, Words):
+    if isinstance(piece, TextPiece):
         return {"type": "text", "text": piece.text, "loss": piece.is_learnt}
     return {
         "type": "image",

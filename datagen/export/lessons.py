@@ -1,7 +1,7 @@
 """What a sample teaches: its words and pictures in the order in which a model reads and writes them.
 
-The tags `<ins>`, `<des>` and `<refine>` are those that papers/planning_in_stages.txt's model is reported to use; what
-stands between them is a sample's own words.
+The tags `<ins>`, `<des>` and `<refine>` are those that the planning-in-stages model is reported to use; what stands
+between them is a sample's own words.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class UnfitSampleError(DatagenError):
         self.detail = detail
 
 
-class Words(NamedTuple):
+class TextPiece(NamedTuple):
     """A piece of text."""
 
     text: str
@@ -51,7 +51,7 @@ class PictureUse(NamedTuple):
     """Whether words or pictures behind it depend on what it shows (BAGEL: tokens of the vision transformer)."""
 
 
-Piece = Words | PictureUse
+Piece = TextPiece | PictureUse
 
 
 class Lesson(NamedTuple):
@@ -67,9 +67,9 @@ class Lesson(NamedTuple):
     """Members of the sample that no layout has a place for, such as masks, by what they are."""
 
     @property
-    def words(self) -> list[Words]:
+    def words(self) -> list[TextPiece]:
         """Its words, in order."""
-        return [piece for piece in self.pieces if isinstance(piece, Words)]
+        return [piece for piece in self.pieces if isinstance(piece, TextPiece)]
 
     @property
     def uses(self) -> list[PictureUse]:
@@ -134,7 +134,7 @@ def _plan(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
             raise UnfitSampleError("no_picture", f"step {number} has none")
         if step.verdict == INCONSISTENT:
             raise UnfitSampleError("negative", f"step {number} is {INCONSISTENT}")
-        yield Words(_step_text(step, number), is_learnt=True)
+        yield TextPiece(_step_text(step, number), is_learnt=True)
         is_last = number == len(steps)
         yield PictureUse(step.image, is_learnt=True, is_painted_from=not is_last, is_understood=not is_last)
 
@@ -146,17 +146,17 @@ def _inspection(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
     if source := _source(members):
         yield PictureUse(source)
     if prompt != judged.instruction.strip():
-        yield Words(prompt)
+        yield TextPiece(prompt)
     for number, step in enumerate(before, 1):
-        yield Words(_step_text(step, number))
+        yield TextPiece(_step_text(step, number))
         if step.image:
             yield PictureUse(step.image)
-    yield Words(_step_text(judged, len(info.steps)))
+    yield TextPiece(_step_text(judged, len(info.steps)))
     if picture := judged.image or info.target:
         yield PictureUse(picture)
     elif info.task == "inspect_image":
         raise UnfitSampleError("no_picture", "the picture that is judged is missing")
-    yield Words(_verdict_text(judged), is_learnt=True)
+    yield TextPiece(_verdict_text(judged), is_learnt=True)
 
 
 def _refinement(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
@@ -173,12 +173,12 @@ def _refinement(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
     if first.correction.strip() not in ("", _prompt(info)):
         raise UnfitSampleError("other_steps", "the correction of its step is not its instruction")
     if caption := info.captions.target.strip():
-        yield Words(caption)
+        yield TextPiece(caption)
     yield PictureUse(source, is_painted_from=True)
     if any(text.strip() and text.strip() != _prompt(info) for text in (first.instruction, first.description)):
-        yield Words(_step_text(first, 1))
-    yield Words(first.critique.strip())
-    yield Words(f"<refine>{_prompt(info)}</refine>", is_learnt=True)
+        yield TextPiece(_step_text(first, 1))
+    yield TextPiece(first.critique.strip())
+    yield TextPiece(f"<refine>{_prompt(info)}</refine>", is_learnt=True)
     yield PictureUse(info.target, is_learnt=True, is_understood=False)
 
 
@@ -194,7 +194,7 @@ TASKS: Final[Mapping[str, Callable[[SampleInfo, Iterable[str]], Iterator[Piece]]
 def _given(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
     if source := _source(members):
         yield PictureUse(source, is_painted_from=True)
-    yield Words(_prompt(info))
+    yield TextPiece(_prompt(info))
 
 
 def _source(members: Iterable[str]) -> str:

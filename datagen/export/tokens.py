@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from datagen.export.lessons import PictureUse, Piece, Words
+from datagen.export.lessons import PictureUse, Piece, TextPiece
 from datagen.imaging.image import size_of
 
 DEFAULT_MAX_TOKENS: Final = 16_384
@@ -43,7 +43,7 @@ def count_tokens(pieces: Iterable[Piece], pictures: Mapping[str, bytes]) -> int:
     """
     sizes = {name: size_of(data) for name, data in pictures.items()}
     return sum(
-        _text_tokens(piece.text) if isinstance(piece, Words) else _picture_tokens(piece, sizes[piece.member])
+        _text_tokens(piece.text) if isinstance(piece, TextPiece) else _picture_tokens(piece, sizes[piece.member])
         for piece in pieces
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import IO, ClassVar, Final
 
 from datagen.export.layouts import LayoutOptions, refuse_long
-from datagen.export.lessons import TASKS, Lesson, Piece, Words, refuse_markers
+from datagen.export.lessons import TASKS, Lesson, Piece, TextPiece, refuse_markers
 
 LINES: Final = "samples.jsonl"
 PICTURES: Final = "images"
@@ -77,7 +77,7 @@ def _text(pieces: Iterable[Piece], paths: dict[str, str], *, prefix: str, keys: 
     parts: list[str] = []
     pictures = 0
     for piece in pieces:
-        if isinstance(piece, Words):
+        if isinstance(piece, TextPiece):
             parts.append(piece.text)
         else:
             pictures += 1

@@ -54,16 +54,16 @@ def sample(id: str, task: str, **fields: Any) -> Record:
     return Record(id, present)
 
 
-def plan(id: str = "plan", *, turns: int = 3, side: int = 24, **fields: Any) -> Record:
-    """A plan of `turns` intermediate pictures and a final one."""
-    steps = [step(number) for number in range(turns)] + [step(turns, image="target")]
+def plan(id: str = "plan", *, length: int = 3, side: int = 24, **fields: Any) -> Record:
+    """A plan of `length` intermediate pictures and a final one."""
+    steps = [step(number) for number in range(length)] + [step(length, image="target")]
     seed = sum(map(ord, id))
-    pictures = [picture(seed + number, width=side, height=side) for number in range(turns + 1)]
+    pictures = [picture(seed + number, width=side, height=side) for number in range(length + 1)]
     values = {"steps": steps, "turns": pictures[:-1], "target": pictures[-1]}
     return sample(id, "plan_generation", **{**values, **fields})
 
 
-def inspection(id: str = "inspection", *, is_consistent: bool = False, turns: int = 2, **fields: Any) -> Record:
+def inspection(id: str = "inspection", *, is_consistent: bool = False, length: int = 2, **fields: Any) -> Record:
     """An inspection of the last step of a plan, whose picture is the target."""
     judged = (
         {"verdict": "consistent"}
@@ -72,9 +72,9 @@ def inspection(id: str = "inspection", *, is_consistent: bool = False, turns: in
     )
     seed = sum(map(ord, id))
     values = {
-        "steps": [*(step(number) for number in range(turns)), step(turns, image="target", **judged)],
-        "turns": [picture(seed + number) for number in range(turns)],
-        "target": picture(seed + turns),
+        "steps": [*(step(number) for number in range(length)), step(length, image="target", **judged)],
+        "turns": [picture(seed + number) for number in range(length)],
+        "target": picture(seed + length),
         "label": "positive" if is_consistent else "negative",
     }
     return sample(id, "inspect_text", **{**values, **fields})

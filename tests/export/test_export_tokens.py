@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rings import example_count
 
-from datagen.export.lessons import PictureUse, Words
+from datagen.export.lessons import PictureUse, TextPiece
 from datagen.export.tokens import count_tokens
 
 
@@ -68,12 +68,12 @@ def test_no_side_of_a_picture_is_beyond_its_bounds(width: int, height: int) -> N
     ],
 )
 def test_text_costs_at_most_an_estimate(text: str, tokens: int) -> None:
-    assert count_tokens([Words(text)], {}) == tokens + 2
+    assert count_tokens([TextPiece(text)], {}) == tokens + 2
 
 
 @settings(max_examples=example_count(200))
 @given(text=st.text(max_size=40), more=st.text(max_size=40))
 def test_more_text_costs_no_less(text: str, more: str) -> None:
-    whole = count_tokens([Words(text + "\n" + more)], {})
-    assert whole >= max(count_tokens([Words(text)], {}), count_tokens([Words(more)], {}))
+    whole = count_tokens([TextPiece(text + "\n" + more)], {})
+    assert whole >= max(count_tokens([TextPiece(text)], {}), count_tokens([TextPiece(more)], {}))
     assert whole >= math.ceil(len((text + more).replace(" ", "")) / 3)

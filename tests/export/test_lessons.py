@@ -16,7 +16,7 @@ from rings import example_count
 from datagen.core.fields import PLACEHOLDER
 from datagen.export.exporting import FORMATS
 from datagen.export.layouts import LayoutOptions
-from datagen.export.lessons import Lesson, UnfitSampleError, Words, make_lesson, refuse_markers
+from datagen.export.lessons import Lesson, TextPiece, UnfitSampleError, make_lesson, refuse_markers
 from datagen.shards.info import SampleInfo
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), min_size=1, max_size=12)
@@ -58,10 +58,10 @@ def lesson_of(info: SampleInfo, members: dict[str, bytes]) -> Lesson:
 @given(sample=samples())
 def test_both_interleaved_layouts_give_back_what_was_written(sample: tuple[SampleInfo, dict[str, bytes]]) -> None:
     lesson = lesson_of(*sample)
-    wanted = [
-        (piece.text.strip(), piece.is_learnt) if isinstance(piece, Words) else (lesson.pictures[piece.member], piece.is_learnt)
+    wanted: list[tuple[Any, bool]] = [
+        (piece.text.strip() if isinstance(piece, TextPiece) else lesson.pictures[piece.member], piece.is_learnt)
         for piece in lesson.pieces
-    ]  # fmt: skip
+    ]
     for format, read in (("irg", read_irg), ("zebra_cot", read_zebra)):
         with tempfile.TemporaryDirectory() as folder:
             layout = FORMATS[format](LayoutOptions(Path(folder), Path(folder), 10**9))
@@ -73,10 +73,7 @@ def test_both_interleaved_layouts_give_back_what_was_written(sample: tuple[Sampl
             assert found == wanted
         else:  # the texts of a question or a trace that follow each other are one there
             answer = [] if lesson.info.steps[-1].verdict == "" else [("inconsistent", True)]
-            assert (
-                found
-                == joined([*(each for each in wanted if not each[1]), *(each for each in wanted if each[1])]) + answer
-            )
+            assert found == joined(wanted) + answer
 
 
 def joined(pieces: list[tuple[Any, bool]]) -> list[tuple[Any, bool]]:
