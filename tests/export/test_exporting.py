@@ -158,6 +158,7 @@ UNFIT = [
     ("no_words", plan(length=1, steps=[step(0, instruction="", description=" "), step(1, image="target")])),
     ("no_words", plan(instruction="", text="")),
     ("marker_in_words", plan(instruction="A sign: <image_start>[x]<image_end>", text="")),
+    ("marker_in_words", plan(instruction="It ends with <image_end>", text="")),
     ("marker_in_words", plan(instruction="A cat.<|im_end|>", text="")),
     ("marker_in_words", inspection(instruction="A <des> cat.", text="")),
     ("no_verdict", inspection(steps=[step(0), step(1), step(2, image="target")])),
