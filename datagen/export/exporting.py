@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from pydantic import ValidationError
 
 from datagen.core.errors import ConfigError, DataError, StoreError, nearest
@@ -24,7 +23,7 @@ from datagen.export.whole_folder import MANIFEST, find_manifest, whole_folder
 from datagen.export.zebra_cot import PICTURES, ZebraCotLayout
 from datagen.shards.index import DATASET, read_dataset
 from datagen.shards.info import SampleInfo
-from datagen.shards.reader import Dataset, Sample, read_index
+from datagen.shards.reader import Sample, open_dataset, read_index
 from datagen.storage.store import Store
 
 FORMATS: Final[Mapping[str, type[Layout]]] = {
@@ -192,10 +191,9 @@ def _write_samples(store: Store, splits: _Splits, *, tasks: frozenset[str]) -> _
 
 def _samples(store: Store) -> Iterator[tuple[Sample, str]]:
     """All samples in the order of the shards, with their tasks as the index has them."""
-    table = read_index(store, also=("task",))
-    dataset = Dataset(store, np.arange(table.num_rows), table=table)
-    for number, sample in enumerate(dataset):
-        yield sample, table["task"][number].as_py()
+    tasks = read_index(store, also=("task",))["task"]
+    for number, sample in enumerate(open_dataset(store.address)):
+        yield sample, tasks[number].as_py()
 
 
 def _lesson(sample: Sample, store: Store) -> Lesson:
