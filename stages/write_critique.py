@@ -13,9 +13,9 @@ class WriteCritique(AsyncMap):
 
     A description is judged against the prompt (`caption`), without pictures; the critic is told all steps before it and
     what the later ones are to do. A picture is judged against the instruction of its step; the critic is shown
-    `source`, the picture before it, where there is one. `critique` and `correction` are '' for what is consistent. A critic that
-    contradicts itself, such as by a correction of what it calls consistent, is asked again; if it does so to the end,
-    the record fails.
+    `source`, the picture before it, where there is one. `critique` and `correction` are '' for what is consistent. A
+    critic that contradicts itself, such as by a correction of what it calls consistent, is asked again; if it does so
+    to the end, the record fails.
     """
 
     reads = ("critique_of", "caption", "step", "generation", "image")

@@ -64,7 +64,7 @@ OUTPUT_FIELDS = (
     *("license", "credit", "caption", "session", "canvas", "critique_of", "step", "generation"),
 )
 """The fields of each record. `target_uri` is the picture that is judged. `uri` is the one before it; it is '' and
-`canvas` is `blank` for a first picture, and where only words are judged. `reference_uri` is the mended picture, if any."""
+`canvas` is `blank` for a first picture, and where only words are judged. `reference_uri` is the mended picture."""
 
 
 class OutputPart(NamedTuple):
