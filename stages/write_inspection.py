@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
-from datagen.core.sample_rows import source_row
+from datagen.core.sample_rows import in_picture, source_row
 
 JUDGEMENT = ("verdict", "critique", "correction")
 
@@ -51,11 +51,12 @@ class WriteInspection(Map):
         judged = {**_words(steps[number - 1]), **{name: record[name] for name in JUDGEMENT}, "image": "target"}
         is_text = record["critique_of"] == "description"
         text = record["caption"] if is_text else judged["instruction"]
+        follows = "source" in record and not is_text
         return {
             "target": record["image"],
-            "instruction": text,
+            "instruction": in_picture(text) if follows else text,
             "text": text,
-            "inputs": [source_row()] if "source" in record and not is_text else [],
+            "inputs": [source_row()] if follows else [],
             "edits": [],
             "steps": [*(_words(step) for step in steps[: number - 1]), judged] if is_text else [judged],
             "label": "positive" if consistent else "negative",

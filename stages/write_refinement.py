@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Children, Expand, Failed, Record, Reject
-from datagen.core.sample_rows import source_row
+from datagen.core.sample_rows import in_picture, source_row
 
 
 class WriteRefinement(Expand):
@@ -41,7 +41,7 @@ class WriteRefinement(Expand):
             "source": record["image"],
             "target": record["mended"],
             "target_caption": record["caption"] if number == len(steps) else steps[number - 1].get("description") or "",
-            "instruction": correction,
+            "instruction": in_picture(correction),
             "text": correction,
             "inputs": [source_row()],
             "edits": [],

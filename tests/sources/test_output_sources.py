@@ -55,8 +55,8 @@ def test_only_the_parts_that_are_wanted_come(tmp_path: Path) -> None:
     ("row", "message"),
     [
         ({"id": "x", "prompt": "p"}, "has neither 'steps' nor 'picture'"),
-        ({"id": "x", "prompt": " ", "picture": "a.png"}, "'prompt': string should have at least 1 character"),
-        ({"id": "x", "prompt": "p", "steps": []}, "'steps': tuple should have at least 1 item"),
+        ({"id": "x", "prompt": " ", "picture": "a.png"}, "'prompt': it is empty; it has to say something"),
+        ({"id": "x", "prompt": "p", "steps": []}, "'steps': it has no step"),
         ({"id": "x", "prompt": "p", "steps": {"a": 1}}, "'steps' is dict, not a list"),
         ({"id": "x", "prompt": "p", "steps": ["a"]}, "'steps.0'"),
         ({"id": "x", "prompt": "p", "steps": [{"instruction": "draw"}]}, "'steps.0.picture': field required"),
@@ -66,6 +66,7 @@ def test_only_the_parts_that_are_wanted_come(tmp_path: Path) -> None:
         ),
         ({"id": "x", "prompt": "p", "picture": "a", "verdict": "good"}, "'steps.0.verdict'"),
         ({"id": "x", "prompt": "p", "picture": "a", "mended": "b"}, "'mended' needs `verdict: inconsistent`"),
+        ({"id": "x", "prompt": "as <imagehere>", "picture": "a"}, "'prompt': it holds <imagehere>"),
         ({"id": "x", "prompt": "p", "picture": "a", "steps": [{"instruction": "d", "picture": "a"}]}, "'picture'"),
     ],
 )

@@ -35,7 +35,19 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 OWN = {
-    *("manifest", "images", "webdataset", "huggingface", "pairs", "sessions", "prompts", "reviewed", "mix", "world", "generations"),
+    *(
+        "manifest",
+        "images",
+        "webdataset",
+        "huggingface",
+        "pairs",
+        "sessions",
+        "prompts",
+        "reviewed",
+        "mix",
+        "world",
+        "generations",
+    ),
 }
 """Formats, rather than datasets that somebody published."""
 

@@ -31,14 +31,17 @@ class LanguageCriticConfig(LanguageRoleConfig):
 
     kind: Literal["language"] = "language"
     slots: ClassVar[Mapping[str, Kind]] = {"instruction": "text", "count": "number"}
-    description_slots: ClassVar[Mapping[str, Kind]] = {
-        "prompt": "text",
-        "earlier": "json",
-        "instruction": "text",
-        "description": "text",
-        "later": "json",
+    further_slots: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "description_prompt": {
+            "prompt": "text",
+            "earlier": "json",
+            "instruction": "text",
+            "description": "text",
+            "later": "json",
+        },
+        "refinement_prompt": {"goal": "text", "critique": "text", "correction": "text"},
     }
-    refinement_slots: ClassVar[Mapping[str, Kind]] = {"goal": "text", "critique": "text", "correction": "text"}
+    """The slots of the other two prompts, by option."""
 
     prompt: str = "criticise_picture"
     """What it is told to judge a picture: a prompt that comes with datagen, or the path of one's own."""
@@ -51,27 +54,19 @@ class LanguageCriticConfig(LanguageRoleConfig):
     @classmethod
     def _readable_too(cls, prompt: str, info: pydantic.ValidationInfo) -> str:
         try:
-            read_prompt(prompt, offers=cls._offers(info.field_name or ""))
+            read_prompt(prompt, offers=cls.further_slots[info.field_name or ""])
         except ConfigError as error:
             raise ValueError(str(error)) from error
         return prompt
 
-    @classmethod
-    def _offers(cls, option: str) -> Mapping[str, Kind]:
-        return cls.description_slots if option == "description_prompt" else cls.refinement_slots
-
     @property
     def revision(self) -> str:
         """The version of the implementation and the digests of all three prompts."""
-        return ":".join((super().revision, self.read_description_prompt().digest, self.read_refinement_prompt().digest))
+        return ":".join((super().revision, *(self.read_further(option).digest for option in self.further_slots)))
 
-    def read_description_prompt(self) -> Prompt:
-        """The prompt for descriptions, read anew from its file. Raises `ConfigError`."""
-        return read_prompt(self.description_prompt, offers=self.description_slots)
-
-    def read_refinement_prompt(self) -> Prompt:
-        """The prompt for mended pictures, likewise."""
-        return read_prompt(self.refinement_prompt, offers=self.refinement_slots)
+    def read_further(self, option: str) -> Prompt:
+        """One of the other two prompts, by its option, read anew from its file. Raises `ConfigError`."""
+        return read_prompt(getattr(self, option), offers=self.further_slots[option])
 
     def load(self, device: str, *, runtime: Runtime) -> Critic:
         """The critic. Raises `SetupError` if its model cannot be used."""
@@ -108,8 +103,8 @@ class LanguageCritic:
     def __init__(self, config: LanguageCriticConfig, model: LanguageModel) -> None:
         self._model = model
         self._picture_prompt = config.read_prompt()
-        self._description_prompt = config.read_description_prompt()
-        self._refinement_prompt = config.read_refinement_prompt()
+        self._description_prompt = config.read_further("description_prompt")
+        self._refinement_prompt = config.read_further("refinement_prompt")
 
     async def judge(self, part: JudgedPart, *, record: str) -> Critique:
         """See `Critic`. A description is judged without any picture."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from datagen.core.fields import PLACEHOLDER
 from datagen.core.options import Options
 from datagen.sources.base import SourceRow, escape_id
 
@@ -14,8 +15,25 @@ CritiqueOf = Literal["description", "picture", "mended"]
 """What of an output is judged: a step's words, its picture, or the picture into which a flawed one was mended."""
 PARTS: tuple[CritiqueOf, ...] = ("description", "picture", "mended")
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100_000)]
-_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+
+def _without_placeholder(text: str) -> str:
+    if PLACEHOLDER in text:
+        raise ValueError(
+            f"it holds {PLACEHOLDER}, which stands for a picture in datagen's own instructions: take it out"
+        )
+    return text
+
+
+def _with_words(text: str) -> str:
+    if not text:
+        raise ValueError("it is empty; it has to say something")
+    return text
+
+
+_Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=100_000), AfterValidator(_without_placeholder)
+]
+_Words = Annotated[_Text, AfterValidator(_with_words)]
 _Address = Annotated[str, StringConstraints(max_length=10_000)]
 
 
@@ -51,12 +69,20 @@ class ModelOutput(Options):
     """Its name."""
     prompt: _Words
     """What was wanted."""
-    steps: tuple[OutputStep, ...] = Field(min_length=1, max_length=100)
-    """All steps in their order."""
+    steps: tuple[OutputStep, ...] = Field(max_length=100)
+    """All steps in their order, at least one."""
     license: _Text = ""
     """Licence of the pictures."""
     credit: _Text = ""
     """Who made them."""
+
+    @field_validator("steps")
+    @classmethod
+    def _not_empty(cls, steps: tuple[OutputStep, ...]) -> tuple[OutputStep, ...]:
+        # not by `min_length`, which counts faulty steps as missing ones
+        if not steps:
+            raise ValueError("it has no step")
+        return steps
 
 
 OUTPUT_FIELDS = (
