@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from datagen import Answer, AsyncMap, Failed, Record, StageConfig
 from datagen.models.critics import CriticConfig
 from datagen.models.critics.base import JudgedPart
@@ -41,7 +43,7 @@ class WriteCritique(AsyncMap):
         steps, number = record["generation"], record["step"]
         if not 1 <= number <= len(steps):
             return Failed(f"there is no step {number}; the generation has {len(steps)}")
-        kind = "description" if record["critique_of"] == "description" else "picture"
+        kind: Literal["description", "picture"] = "description" if record["critique_of"] == "description" else "picture"
         part = JudgedPart(kind, record["caption"], steps, number, record["image"], record.get("source"))
         found = await self.critic.judge(part, record=record.id)
         return found._asdict()
