@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import ledger_rows, run_local
-from chat_server import Act, Request, chatting, says, words_of
+from chat_server import Act, Chat, Request, chatting, says, words_of
 from foreign import write_tar
 from picture_files import saved
 from tiny_configs import judging, written_config
@@ -123,24 +123,29 @@ def replies(request: Request, number: int) -> Act:
     return says(FLAWED if "Draw a cat." in words else SOUND)
 
 
-def test_a_users_generations_end_as_samples_of_all_three_forms(tmp_path: Path) -> None:
+def critique_run(folder: Path, chat: Chat) -> dict[str, dict[str, Any]]:
+    """The ledger of a run in which a server judges three steps, and rules carry out the corrections."""
     names = {"dark": DARK, "grey": GREY, "bright": BRIGHT}
     for name, image in names.items():
-        (tmp_path / f"{name}.png").write_bytes(saved(image.array, "PNG"))
+        (folder / f"{name}.png").write_bytes(saved(image.array, "PNG"))
     steps = [{**step, "picture": f"{name}.png"} for step, name in zip(STEPS, names, strict=True)]
-    path = tmp_path / "mine.jsonl"
+    path = folder / "mine.jsonl"
     path.write_text(json.dumps({"id": "one", "prompt": "a cat and a dog in the snow", "steps": steps}))
+    model = {"model": "m", "base_url": chat.address, "api_key_env": "", "repairs": 1}
+    refine = {"use": "edit_image", "with": {"editor": {"kind": "rules"}}, "when": {"critique_form": "refine"}}
+    refine["map"] = {"source": "image", "instruction": "correction", "target": "mended"}
+    stages = judging(refine, critic={"kind": "language", "model": model})
+    config = written_config(folder, {"kind": "generations", "path": str(path)}, stages, name="critique")
+    run_local(build(load(config)), folder / "out")
+    return ledger_rows(folder / "out")
+
+
+def test_a_users_generations_end_as_samples_of_all_three_forms(tmp_path: Path) -> None:
     with chatting() as chat:
         chat.act = replies
-        model = {"model": "m", "base_url": chat.address, "api_key_env": ""}
-        refine = {"use": "edit_image", "with": {"editor": {"kind": "rules"}}, "when": {"critique_form": "refine"}}
-        refine["map"] = {"source": "image", "instruction": "correction", "target": "mended"}
-        stages = judging(refine, critic={"kind": "language", "model": model})
-        config = written_config(tmp_path, {"kind": "generations", "path": str(path)}, stages, name="critique")
-        out = tmp_path / "out"
-        run_local(build(load(config)), out)
+        rows = critique_run(tmp_path, chat)
         assert len(chat.requests) == 7, "each part once, and each mended picture"
-    rows = ledger_rows(out)
+    out = tmp_path / "out"
     assert not [row["detail"] for row in rows.values() if row["status"] not in ("accepted", "expanded")]
     assert verify(str(out)) == []
     samples = sorted(open_dataset(str(out)), key=lambda sample: str(sample.info["id"]))
@@ -159,6 +164,19 @@ def test_a_users_generations_end_as_samples_of_all_three_forms(tmp_path: Path) -
     assert mended.info["steps"][0]["critique"] == FLAWED["critique"]
     assert np.array_equal(follows.source, DARK.array)
     assert np.array_equal(follows.target, GREY.array)
+
+
+def test_a_critic_that_contradicts_itself_fails_its_records_alone(tmp_path: Path) -> None:
+    with chatting() as chat:
+        contradicts = says({**SOUND, "correction": "Add a dog."})
+        chat.act = lambda request, number: (
+            contradicts if "The instruction: <data>Add a dog." in words_of(request) else replies(request, number)
+        )
+        rows = critique_run(tmp_path, chat)
+    faulty = {id: row["detail"] for id, row in rows.items() if row["status"] == "failed"}
+    assert list(faulty) == ["one/2/picture"]
+    assert "the verdict is consistent, yet the correction is not empty: Add a dog." in faulty["one/2/picture"]
+    assert len(open_dataset(str(tmp_path / "out"))) == 6
 
 
 def test_genref_ends_as_inspections_and_refinements(tmp_path: Path) -> None:
