@@ -63,8 +63,9 @@ PREDICATES: Final = {
     **dict.fromkeys(("next to", "beside"), "next to"),
     **dict.fromkeys(("behind", "in back of"), "behind"),
     **dict.fromkeys(("in", "inside of"), "in"),
+    "with": "has",
     **{name: name for name in ("in front of", "near", "close to", "far from", "inside", "outside of", "around")},
-    **{name: name for name in ("against", "across from", "along", "with", "at", "touching", "facing")},
+    **{name: name for name in ("against", "across from", "along", "at", "touching", "facing")},
 }
 """Words between two things, and the predicates that they say."""
 SPELLING: Final = {"left of": "to the left of", "right of": "to the right of"}
