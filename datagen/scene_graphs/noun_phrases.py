@@ -107,16 +107,17 @@ def counted(node: GraphObject) -> str:
     return f"some {words}" if head_word(words) in MASS and head_word(node.label) in MASS else with_article(words)
 
 
-def bare_names(node: GraphObject, *, several: bool) -> Iterator[str]:
-    """Phrases that may name a node, without article and number, in lower case; those of fewer words first.
-
-    Each of them has some of the node's attributes, at most `MOST_NAMING` unless it has all.
-    """
+def choices_of_attributes(node: GraphObject) -> Iterator[tuple[Attribute, ...]]:
+    """The attributes that a name of a node may have, fewest first: at most `MOST_NAMING` of them, or all."""
     attributes = node.attributes
-    sizes = dict.fromkeys((*range(min(MOST_NAMING, len(attributes)) + 1), len(attributes)))
-    for size in sizes:
-        for chosen in combinations(attributes, size):
-            yield noun_phrase(node, attributes=chosen, several=several).lower()
+    for size in dict.fromkeys((*range(min(MOST_NAMING, len(attributes)) + 1), len(attributes))):
+        yield from combinations(attributes, size)
+
+
+def bare_names(node: GraphObject, *, several: bool) -> Iterator[str]:
+    """Phrases that may name a node, without article and number, in lower case, in the order of their attributes."""
+    for chosen in choices_of_attributes(node):
+        yield noun_phrase(node, attributes=chosen, several=several).lower()
 
 
 def definite(bare: str, node: GraphObject) -> str:

@@ -6,9 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from datagen.core.english import number_word
 from datagen.core.errors import DataError
-from datagen.scene_graphs.graph import GraphObject, GraphRelation, SceneGraph
+from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.lexicon import MEDIA, PREDICATES, SPELLING, VERBS
-from datagen.scene_graphs.noun_phrases import bare_names, counted, definite, named_nodes, noun_phrase, tokens_of
+from datagen.scene_graphs.noun_phrases import (
+    bare_names,
+    choices_of_attributes,
+    counted,
+    definite,
+    named_nodes,
+    noun_phrase,
+    tokens_of,
+)
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 """Which of several equal nodes is meant, by the order in which a caption brings them."""
@@ -23,20 +31,23 @@ def name_of(id: str, graph: SceneGraph) -> str:
     of them is "the circle". Raises `DataError` if no label and attributes tell the node apart.
     """
     node = get_node(id, graph)
+    return definite(noun_phrase(node, attributes=naming_attributes(id, graph)), node)
+
+
+def naming_attributes(id: str, graph: SceneGraph) -> tuple[Attribute, ...]:
+    """The fewest attributes of a node that, with its label, fit no other node. Raises `DataError` if none do."""
+    node = get_node(id, graph)
     others = [other for other in graph.objects if other.id != id]
     taken = {bare for other in others for bare in bare_names(other, several=False)}
-    for one, written in zip(bare_names(node, several=False), bare_names(node, several=node.count > 1), strict=True):
-        if one not in taken:
-            return definite(written, node)
-    rivals = ", ".join(other.id for other in named_nodes(tokens_of(f"the {_full(node)}"), others, exactly=False))
+    for chosen in choices_of_attributes(node):
+        if noun_phrase(node, attributes=chosen, several=False).lower() not in taken:
+            return chosen
+    full = noun_phrase(node, several=False)
+    rivals = ", ".join(other.id for other in named_nodes(tokens_of(f"the {full}"), others, exactly=False))
     raise DataError(
         f"'{id}' ({counted(node)}) has no name of its own: its label and attributes also fit {rivals}; give it an "
         "attribute that these lack"
     )
-
-
-def _full(node: GraphObject) -> str:
-    return noun_phrase(node, several=False)
 
 
 def get_node(id: str, graph: SceneGraph) -> GraphObject:
