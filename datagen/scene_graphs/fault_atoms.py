@@ -38,7 +38,10 @@ def failing_atoms(clean: SceneGraph, spoilt: SceneGraph) -> tuple[Atom, ...]:
         number *= len(some)
     if not 0 < number <= _MOST_MATCHINGS:
         return ()
-    judged = [_judged({id: some for part in parts for id, some in part.items()}, clean, spoilt) for parts in product(*fillings)]
+    judged = [
+        _judged({id: some for part in parts for id, some in part.items()}, clean, spoilt)
+        for parts in product(*fillings)
+    ]
     least_failing = min(len(each.failing) + each.doubtful for each in judged)
     best = [each for each in judged if len(each.failing) <= least_failing]
     if any(each.doubtful or each.failing != best[0].failing for each in best):

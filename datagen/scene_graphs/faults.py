@@ -224,7 +224,9 @@ def _critique(draft: _Spoilt, graph: SceneGraph) -> str:
         other = name_of(draft.other, draft.graph)
         should, is_now = (predicate_words(each) for each in (draft.detail, OPPOSITES[draft.detail]))
         node = draft.graph.get(draft.other)
-        return f"{_capital(name)} should be {should} {other}, not {is_now} {'them' if node and node.count > 1 else 'it'}."
+        return (
+            f"{_capital(name)} should be {should} {other}, not {is_now} {'them' if node and node.count > 1 else 'it'}."
+        )
     return f"There should be {number_word(clean.count)} {noun_phrase(clean)}, not {number_word(spoilt.count)}."
 
 

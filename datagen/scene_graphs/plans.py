@@ -174,7 +174,9 @@ def _draft(graph: SceneGraph, draws: Draws, options: PlanOptions, vocabulary: Vo
     if size + cost < fewest:
         raise DataError(f"{size} objects and what else may come late make {size + cost} steps")
     least = max(fewest, cost + 1)
-    groups = _cut(growth_order(graph, draws), draws, parts=least + draws.below(min(most, size + cost) - least + 1) - cost)
+    groups = _cut(
+        growth_order(graph, draws), draws, parts=least + draws.below(min(most, size + cost) - least + 1) - cost
+    )
     early = {extra.node.id: extra.node for extra in extras}
     nodes = {node.id: early.get(node.id, node) for node in graph.objects}
     puts = [_Put("add", tuple(nodes[id] for id in group)) for group in groups]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from datagen.core.draws import Draws
 from datagen.scene_graphs.graph import Attribute, GraphObject, SceneGraph
@@ -49,6 +49,15 @@ class Vocabulary(NamedTuple):
 
 def _values_in(graph: SceneGraph, kind: str) -> Iterator[str]:
     return (node.get(kind) for node in graph.objects if node.get(kind))
+
+
+PLAIN: Final = Vocabulary(
+    values=(
+        ("colour", ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")),
+        ("size", ("small", "large")),
+    )
+)
+"""Values that things of most kinds may have."""
 
 
 def free_id(graph: SceneGraph) -> str:
