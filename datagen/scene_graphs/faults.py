@@ -11,7 +11,7 @@ from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import content_key
 from datagen.scene_graphs.checks import check_graph
 from datagen.scene_graphs.differences import write_edits
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edits import Move, apply_edit, read_edit, write_edit
 from datagen.scene_graphs.fault_atoms import failing_atoms
 from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Atom, GraphObject, SceneGraph
 from datagen.scene_graphs.noun_phrases import noun_phrase
@@ -197,7 +197,7 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
     try:
         describe(draft.graph)
         critique = _critique(draft, graph)
-        correction = write_edits(draft.graph, graph)
+        correction = _correction(draft, graph)
         mended = apply_edit(read_edit(correction, draft.graph), draft.graph)
     except DataError:
         return None
@@ -209,6 +209,15 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
 def _is_impossible(graph: SceneGraph) -> bool:
     found = check_graph(graph)
     return found is not None and found[0] in ("contradiction", "conflict", "dangling")
+
+
+def _correction(draft: _Spoilt, graph: SceneGraph) -> str:
+    if draft.kind != "relation":
+        return write_edits(draft.graph, graph)
+    # What went astray goes back, not the other object.
+    ends = {draft.node, draft.other}
+    move = Move(draft.node, tuple(edge for edge in graph.relations if {edge.subject, edge.object} == ends))
+    return write_edit(move, draft.graph)
 
 
 def _critique(draft: _Spoilt, graph: SceneGraph) -> str:

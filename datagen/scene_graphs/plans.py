@@ -125,6 +125,15 @@ def subgraphs(
     return [*parts.values(), *others][:count]
 
 
+def _ordered(graph: SceneGraph, order: Sequence[str]) -> SceneGraph:
+    """The part that some nodes make, in their order; each relation comes with the later of its nodes."""
+    place = {id: number for number, id in enumerate(order)}
+    part = graph.subgraph(place)
+    nodes = sorted(part.objects, key=lambda node: place[node.id])
+    edges = sorted(part.relations, key=lambda edge: max(place[edge.subject], place[edge.object]))
+    return part.model_copy(update={"objects": tuple(nodes), "relations": tuple(edges)})
+
+
 def make_plan(
     graph: SceneGraph, draws: Draws, *, options: PlanOptions | None = None, vocabulary: Vocabulary | None = None
 ) -> list[PlanStep]:
