@@ -136,11 +136,12 @@ class NounPhraseReader:
 
     def read(self, tokens: Sequence[str]) -> GraphObject | None:
         """The object, without an id (`?`); None if the tokens are no such phrase, or it is not sure what they say."""
-        number = _determiner([token.lower() for token in tokens])
+        phrase, tail = _split_tail(tokens)
+        number = _determiner([token.lower() for token in phrase])
         if number is None:
             return None
         count, length, paired = number
-        bare, tail = _split_tail(tokens[length:])
+        bare = phrase[length:]
         after = _read_tail(tail, several=count > 1)
         if after is None:
             return None
@@ -159,7 +160,7 @@ class NounPhraseReader:
             width = 2 if rest[0].lower() in SHADES and len(rest) > 2 and KIND_OF.get(rest[1].lower()) == "colour" else 1
             value = " ".join(rest[:width]).lower()
             kind = kind_of_value(value)
-            if not kind:
+            if not kind or rest[width].lower() == "of":  # in "a glass of water" it is a noun
                 break
             found.append(Attribute(kind=kind, value=value))
             rest = rest[width:]
