@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from drawn_graphs import draw_shapes
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from planned_graphs import WORDS, draw_graph_of_shapes, graph_of, node
 from rings import example_count
 
 from datagen.core.draws import Draws
@@ -13,29 +15,14 @@ from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import content_key
 from datagen.scene_graphs.differences import edits_between, write_edits
 from datagen.scene_graphs.edits import apply_edit, read_edit
-from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph, same_graph
-from datagen.scene_graphs.plans import PlanOptions, growth_order, make_plan, subgraphs
-from datagen.scene_graphs.vocabulary import PLAIN, Vocabulary
+from datagen.scene_graphs.graph import SceneGraph, same_graph
+from datagen.scene_graphs.plans import PlanOptions, PlanStep, growth_order, make_plan, subgraphs
+from datagen.scene_graphs.vocabulary import Vocabulary
 from datagen.scene_graphs.wording import describe
 
-WORDS = PLAIN._replace(labels=("circle", "square", "star", "heart", "ring", "cross"))
 STRAIGHT = PlanOptions(intermediates=(0, 9), detours=0, late_attributes=0, late_counts=0)
 """Objects alone, in whatever number of steps."""
 SEEDS = st.integers(0, 10**6)
-
-
-def node(id: str, label: str, count: int = 1, **attributes: str) -> GraphObject:
-    values = tuple(Attribute(kind=kind, value=value) for kind, value in attributes.items())
-    return GraphObject(id=id, label=label, count=count, attributes=values)
-
-
-def graph_of(*nodes: GraphObject, relations: str = "") -> SceneGraph:
-    """Relations are written `a left-of b, b above c`."""
-    edges = [each.split() for each in relations.split(",") if each]
-    return SceneGraph(
-        objects=nodes,
-        relations=tuple(GraphRelation(subject=a, predicate=p.replace("-", " "), object=b) for a, p, b in edges),
-    )
 
 
 CHAIN = graph_of(
@@ -64,7 +51,7 @@ def connected_as(part: SceneGraph, whole: SceneGraph) -> bool:
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS)
 def test_every_beginning_of_an_order_is_connected_where_the_graph_is(seed: int) -> None:
-    graph = draw_shapes(seed, most_nodes=7, edges=2)
+    graph = draw_graph_of_shapes(seed, most_nodes=7, edges=2)
     order = growth_order(graph, Draws(seed))
     assert sorted(order) == sorted(node.id for node in graph.objects)
     for end in range(1, len(order) + 1):
@@ -85,7 +72,7 @@ def test_an_order_of_a_graph_with_a_circle_has_all_objects() -> None:
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS, count=st.integers(1, 6))
 def test_parts_are_induced_connected_and_different(seed: int, count: int) -> None:
-    graph = draw_shapes(seed, most_nodes=6)
+    graph = draw_graph_of_shapes(seed, most_nodes=6)
     parts = subgraphs(graph, Draws(seed), count=count)
     assert len(parts) <= count
     assert len({tuple(node.id for node in part.objects) for part in parts}) == len(parts)
@@ -112,7 +99,7 @@ def test_where_there_are_too_few_parts_they_come_in_other_orders() -> None:
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS)
 def test_the_edits_between_the_graphs_of_a_plan_lead_from_one_to_the_next(seed: int) -> None:
-    plan = plan_of(draw_shapes(seed), seed)
+    plan = plan_of(draw_graph_of_shapes(seed), seed)
     for before, after in zip(plan, plan[1:], strict=False):
         graph = before.graph
         for edit in edits_between(before.graph, after.graph):
@@ -126,7 +113,9 @@ def test_an_attribute_that_is_only_given_up_is_no_edit() -> None:
 
 
 def test_relations_that_changed_are_moves() -> None:
-    after = CHAIN.model_copy(update={"relations": (*CHAIN.relations[:-1], CHAIN.relations[-1].model_copy(update={"predicate": "above"}))})
+    after = CHAIN.model_copy(
+        update={"relations": (*CHAIN.relations[:-1], CHAIN.relations[-1].model_copy(update={"predicate": "above"}))}
+    )
     assert write_edits(CHAIN, after) == "Move the star, so that the heart is above it."
 
 
@@ -137,7 +126,7 @@ def test_equal_graphs_need_no_words() -> None:
 # Plans
 
 
-def plan_of(graph: SceneGraph, seed: int, words: Vocabulary = WORDS, **options: object) -> list:
+def plan_of(graph: SceneGraph, seed: int, words: Vocabulary = WORDS, **options: object) -> list[PlanStep]:
     try:
         return make_plan(graph, Draws(seed, "plan"), options=PlanOptions.model_validate(options), vocabulary=words)
     except DataError:
@@ -148,7 +137,7 @@ def plan_of(graph: SceneGraph, seed: int, words: Vocabulary = WORDS, **options: 
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS)
 def test_without_detours_every_beginning_is_an_induced_subgraph(seed: int) -> None:
-    graph = draw_shapes(seed, most_nodes=7, edges=2)
+    graph = draw_graph_of_shapes(seed, most_nodes=7, edges=2)
     plan = plan_of(graph, seed, **dict(STRAIGHT))
     assert plan[-1].graph == graph
     for step in plan:
@@ -161,7 +150,7 @@ def test_without_detours_every_beginning_is_an_induced_subgraph(seed: int) -> No
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS, fewest=st.integers(2, 4), more=st.integers(0, 3))
 def test_a_plan_has_as_many_pictures_as_wanted_and_ends_in_its_graph(seed: int, fewest: int, more: int) -> None:
-    graph = draw_shapes(seed)
+    graph = draw_graph_of_shapes(seed)
     plan = plan_of(graph, seed, intermediates=(fewest, fewest + more), detours=0.7)
     assert fewest + 1 <= len(plan) <= fewest + more + 1
     assert plan[-1].graph == graph
@@ -174,7 +163,7 @@ def test_a_plan_has_as_many_pictures_as_wanted_and_ends_in_its_graph(seed: int, 
 @given(seed=SEEDS)
 def test_the_words_of_a_step_lead_from_the_graph_before_to_its_own(seed: int) -> None:
     """Each sentence is read with the graph before it alone."""
-    plan = plan_of(draw_shapes(seed), seed, detours=0.7)
+    plan = plan_of(draw_graph_of_shapes(seed), seed, detours=0.7)
     graph = plan[0].graph.subgraph(())
     for step in plan:
         for sentence in step.instruction.removesuffix(".").split(". "):
@@ -186,7 +175,7 @@ def test_the_words_of_a_step_lead_from_the_graph_before_to_its_own(seed: int) ->
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS)
 def test_what_is_late_is_missing_before_and_never_wrong(seed: int) -> None:
-    graph = draw_shapes(seed)
+    graph = draw_graph_of_shapes(seed)
     plan = plan_of(graph, seed, detours=0, late_attributes=1, late_counts=1)
     for step in plan:
         assert step.op in ("add", "change")
@@ -243,12 +232,14 @@ def test_a_step_may_bring_several_objects() -> None:
         ),
     ],
 )
-def test_a_graph_of_which_there_is_no_plan_is_refused(graph: SceneGraph, options: dict) -> None:
+def test_a_graph_of_which_there_is_no_plan_is_refused(graph: SceneGraph, options: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="no plan of . to .+ steps"):
         make_plan(graph, Draws(1), options=PlanOptions(**options))
 
 
 def test_twenty_equal_things_may_come_in_two_steps() -> None:
-    graph = graph_of(node("a", "circle", 20), node("b", "square"), node("c", "star"), relations="a left-of b, c above b")
+    graph = graph_of(
+        node("a", "circle", 20), node("b", "square"), node("c", "star"), relations="a left-of b, c above b"
+    )
     plans = [plan_of(graph, seed, detours=0, words=Vocabulary()) for seed in range(5)]
     assert all("nineteen more circles" in " ".join(step.instruction for step in plan) for plan in plans)

@@ -10,6 +10,7 @@ from pydantic import Field
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.core.options import Options
+from datagen.scene_graphs.checks import check_graph
 from datagen.scene_graphs.differences import write_edits
 from datagen.scene_graphs.graph import GraphObject, SceneGraph
 from datagen.scene_graphs.vocabulary import Vocabulary, free_id, with_value
@@ -18,8 +19,9 @@ from datagen.scene_graphs.wording import describe
 PlanOp = Literal["add", "change", "swap", "remove"]
 Detour = Literal["change", "swap", "remove"]
 DETOURS: Final[tuple[Detour, ...]] = get_args(Detour)
-_MOST_DRAFTS = 30
+_MOST_DRAFTS = 60
 """Plans that are drawn before a graph is given up."""
+_ANY = 10**9
 _MOST_CUTS = 20
 """Parts that are drawn for each one that is wanted."""
 
@@ -140,7 +142,7 @@ def make_plan(
     """A random plan of a graph, whose last step leads to the graph itself.
 
     Objects come in an order in which every beginning is connected where the graph is. A relation comes with the later
-    of its two objects, so that nothing has to be moved. Where there are no detours and nothing comes late, each step's
+    of its two objects, so that nothing has to be moved; a relative size ("huge") not before a second object. Where there are no detours and nothing comes late, each step's
     graph is an induced subgraph. A detour ends in the same graph; what is changed or swapped keeps its id.
 
     Raises `DataError` ("no plan ...") if there is none with as many steps as wanted, or none whose steps have words.
@@ -160,6 +162,9 @@ def _written(puts: Sequence[_Put], graph: SceneGraph) -> list[PlanStep]:
     steps, before = [], graph.subgraph(())
     for number, after in enumerate(_graphs(puts, graph), 1):
         after = graph if number == len(puts) else after
+        problem = check_graph(after, least_atoms=0, most_atoms=_ANY)
+        if problem:
+            raise DataError(f"step {number} would be {problem.reason}: {problem.detail}")
         steps.append(PlanStep(puts[number - 1].op, write_edits(before, after), describe(after), after))
         before = after
     return steps
