@@ -189,7 +189,7 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
     """A fault with its words; None if they or what fails are in doubt, or if the spoilt graph cannot be."""
     if draft.kind not in LACKS and could_become(draft.graph, whole):
         return None
-    if _is_impossible(draft.graph):
+    if check_graph(draft.graph, least_atoms=0, most_atoms=10**9):
         return None
     failing = failing_atoms(graph, draft.graph)
     if not failing:
@@ -204,11 +204,6 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
     if content_key(mended) != content_key(graph):
         return None
     return GraphFault(draft.kind, draft.node, draft.graph, failing, critique, correction)
-
-
-def _is_impossible(graph: SceneGraph) -> bool:
-    found = check_graph(graph, least_atoms=0, most_atoms=10**9)
-    return found is not None
 
 
 def _correction(draft: _Spoilt, graph: SceneGraph) -> str:
