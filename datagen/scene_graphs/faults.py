@@ -29,7 +29,8 @@ class GraphFault(NamedTuple):
 
     kind: FaultKind
     node: str
-    """The id of the node that is wrong: in both graphs, but for one that is missing or too many."""
+    """The id of the node that is wrong, of a relation that which went astray. Both graphs have it, but for an object that
+    is missing or too many."""
     spoilt: SceneGraph
     failing: tuple[Atom, ...]
     """The atoms of the clean graph that do not hold of a picture of the spoilt one, by the best matching of things to
@@ -47,8 +48,9 @@ class _Spoilt(NamedTuple):
     node: str
     graph: SceneGraph
     detail: str = ""
-    """The kind of the attribute, or the predicate as it should be and the other node."""
+    """The kind of the attribute; or the predicate as it should be, as seen from the node."""
     other: str = ""
+    """The other node of a relation."""
 
 
 def faults_of(
@@ -156,12 +158,17 @@ def _spoilt_node(node: GraphObject, graph: SceneGraph, whole: SceneGraph, words:
 
 
 def _spoilt_relations(graph: SceneGraph, nodes: Collection[str] | None) -> Iterator[_Spoilt]:
+    """Each relation of position mirrored, because one of its two objects went astray."""
     for edge in graph.relations:
-        if edge.predicate in POSITIONS and (nodes is None or edge.subject in nodes or edge.object in nodes):
-            mirrored = edge.model_copy(update={"predicate": OPPOSITES[edge.predicate]})
+        if edge.predicate in POSITIONS:
+            opposite = OPPOSITES[edge.predicate]
+            mirrored = edge.model_copy(update={"predicate": opposite})
             relations = tuple(mirrored if other == edge else other for other in graph.relations)
             spoilt = graph.model_copy(update={"relations": relations})
-            yield _Spoilt("relation", edge.subject, spoilt, edge.predicate, edge.object)
+            if nodes is None or edge.subject in nodes:
+                yield _Spoilt("relation", edge.subject, spoilt, edge.predicate, edge.object)
+            if nodes is None or edge.object in nodes:
+                yield _Spoilt("relation", edge.object, spoilt, opposite, edge.subject)
 
 
 def _with_extra(graph: SceneGraph, whole: SceneGraph, words: Vocabulary) -> Iterator[_Spoilt]:
