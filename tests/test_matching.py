@@ -46,15 +46,15 @@ def draw_problem(data: st.DataObject) -> tuple[SceneGraph, list[SceneThing]]:
     edges = data.draw(st.lists(st.sampled_from(pairs), max_size=2)) if pairs else []
     wanted = graph(*nodes, relations=[(one, data.draw(st.sampled_from(POSITIONS)), other) for one, other in edges])
     cells = data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), unique=True, max_size=5))
-    things = [
-        thing(data.draw(labels), data.draw(st.sampled_from(COLOURS)), x=20 * x, y=20 * y) for x, y in cells
-    ]
+    things = [thing(data.draw(labels), data.draw(st.sampled_from(COLOURS)), x=20 * x, y=20 * y) for x, y in cells]
     return wanted, things
 
 
 def worth(wanted: SceneGraph, things: Sequence[SceneThing], owners: Sequence[str]) -> tuple[int, int, int]:
     """What an assignment of things to ids is worth, written anew from the module's four rules."""
-    groups = {each.id: [one for one, owner in zip(things, owners, strict=True) if owner == each.id] for each in wanted.objects}
+    groups = {
+        each.id: [one for one, owner in zip(things, owners, strict=True) if owner == each.id] for each in wanted.objects
+    }
     agreeing = sum(
         one.attributes[each.kind] == each.value for n in wanted.objects for each in n.attributes for one in groups[n.id]
     )
@@ -122,10 +122,13 @@ def test_the_order_of_things_changes_no_verdict(data: st.DataObject) -> None:
 def test_what_can_hold_is_never_found_wrong(data: st.DataObject) -> None:
     wanted, _ = draw_problem(data)
     cells = data.draw(st.permutations([(x, y) for x in range(3) for y in range(3)]))
-    every = [(each, cell) for each, cell in zip([n for n in wanted.objects for _ in range(n.count)], cells, strict=False)]
+    every = [
+        (each, cell) for each, cell in zip([n for n in wanted.objects for _ in range(n.count)], cells, strict=False)
+    ]
     places = [thing(each.label, each.get("colour") or "red", x=20 * x, y=20 * y) for each, (x, y) in every]
     stand = {
-        each.id: [one for one, (owner, _) in zip(places, every, strict=True) if owner == each] for each in wanted.objects
+        each.id: [one for one, (owner, _) in zip(places, every, strict=True) if owner == each]
+        for each in wanted.objects
     }
     true = tuple(
         edge
@@ -191,7 +194,9 @@ def test_what_boxes_cannot_show_has_no_verdict() -> None:
     assert [(one.atom.value, one.holds) for one in found if one.atom.kind == "relation"] == [
         ("behind", None), ("below", True),
     ]  # fmt: skip
-    wooden = SceneGraph(objects=(GraphObject(id="a", label="cat", attributes=(Attribute(kind="material", value="wooden"),)),))
+    wooden = SceneGraph(
+        objects=(GraphObject(id="a", label="cat", attributes=(Attribute(kind="material", value="wooden"),)),)
+    )
     assert [one.holds for one in judge_things(wooden, [thing("cat", "red")])] == [True, True, None]
     assert [one.holds for one in judge_things(wooden, [])] == [False, False, False]
 
