@@ -16,9 +16,10 @@ from layouts import realistic, skeleton
 from pydantic import ValidationError
 from rings import example_count
 
+from datagen.core.english import indefinite_article
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.phrases import indefinite_article, noun
+from datagen.models.grammar.phrases import noun
 from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 from datagen.models.instructions.rules import RulesConfig, RuleWriter
 

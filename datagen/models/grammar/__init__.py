@@ -6,17 +6,18 @@ that), so that the modules inside can change freely.
 
 from __future__ import annotations
 
+from datagen.core.english import head_word, pluralize, singularize
 from datagen.models.grammar.additions import parse_addition
 from datagen.models.grammar.edit_parts import CUES, LONGEST_EDIT, OPERATIONS, Cue, EditPart, Operation, decompose_edit
 from datagen.models.grammar.edit_scope import Scope, ScopeClassifier, ScopeWords
 from datagen.models.grammar.edit_texts import split_edit
 from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
-from datagen.models.grammar.phrases import Noun, clean_label, head_word, kind_key, mentions_size, noun, pluralize
+from datagen.models.grammar.phrases import Noun, clean_label, kind_key, mentions_size, noun
 from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
 from datagen.models.grammar.replacements import parse_replacement
-from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, share_noun, singularize
+from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, share_noun
 
 __all__ = [  # noqa: RUF022 - in groups
     # labels as nouns of an English sentence

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from datagen.models.grammar.phrases import MASS, noun
+from datagen.core.english import MASS
+from datagen.models.grammar.phrases import noun
 from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour, singularize
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, LEMMA_OF_NOUN, class_of
 from datagen.models.grammar.word_sets import word_set

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from datagen.models.grammar.phrases import COLOURS, MASS, head_word, is_plural
+from datagen.core.english import MASS, head_word, is_plural
+from datagen.models.grammar.phrases import COLOURS
 from datagen.models.grammar.placeholders import Span
 from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
 

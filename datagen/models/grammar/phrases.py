@@ -1,9 +1,4 @@
-"""Turn labels, as annotators typed them, into nouns that fit into an English sentence.
-
-The package `inflect` was tried and not taken: it needs two seconds to import, calls "bus", "lens" and "cactus" plurals,
-and writes "a LED", "a 8-ball" and "a étoile". Neither can know the number of a word like "fish", whose plural is spelt
-the same. It is taken as singular.
-"""
+"""Turn labels, as annotators typed them, into nouns that fit into an English sentence."""
 
 from __future__ import annotations
 
@@ -13,45 +8,22 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
+from datagen.core.english import (
+    LINKS,
+    MASS,
+    PAIRED,
+    SHORTEST_SHOUT,
+    head_word,
+    indefinite_article,
+    is_plural,
+    pluralize,
+    word_set,
+)
+from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES
 
 LONGEST = 60
 """Most characters of a label that are used."""
-SHORTEST_SHOUT = 5
-"""Least letters of a word in capitals that is lowered; a shorter one may be an acronym."""
 
-
-PAIRED = word_set(
-    "scissors glasses sunglasses eyeglasses spectacles goggles binoculars pliers tweezers tongs shears jeans pants "
-    "trousers shorts leggings tights pyjamas pajamas headphones earphones overalls clippers forceps"
-)
-"""Plurals that name one object."""
-MASS = word_set(
-    "water bread rice sand snow grass milk coffee tea butter sugar fruit furniture luggage food fire smoke jewelry "
-    "cheese wood paper jewellery hair equipment clothing cutlery pasta honey wine beer ice mud fog foliage"
-)
-
-_SAME = word_set(
-    "sheep deer fish aircraft spacecraft hovercraft bison moose salmon trout squid shrimp series species offspring"
-)
-_IRREGULAR = {
-    **{word: word for word in _SAME},
-    **{"man": "men", "woman": "women", "child": "children", "person": "people", "foot": "feet", "tooth": "teeth"},
-    **{"goose": "geese", "mouse": "mice", "ox": "oxen", "die": "dice", "quiz": "quizzes", "bus": "buses"},
-    **{f"{stem}f": f"{stem}ves" for stem in ("lea", "shel", "loa", "wol", "cal", "hal", "scar", "thie", "el", "shea")},
-    **{f"{stem}fe": f"{stem}ves" for stem in ("kni", "wi", "li")},
-    **{f"{stem}o": f"{stem}oes" for stem in ("potat", "tomat", "her", "ech", "mang", "torped", "buffal", "domin")},
-    **{"axis": "axes", "oasis": "oases", "cactus": "cacti", "fungus": "fungi", "gas": "gases", "canvas": "canvases"},
-    **{"stomach": "stomachs", "monarch": "monarchs"},
-}
-_PLURALS = frozenset(_IRREGULAR.values()) - _SAME
-_SINGULAR_IN_MEN = word_set("specimen omen abdomen stamen ramen regimen")
-_NOT_MEN = ("human", "shaman", "talisman", "ottoman", "roman", "german", "caiman")
-_SINGULAR_IN_S = word_set(
-    "ss us is 's lens gas canvas atlas christmas thermos cosmos news series species biceps triceps rhinoceros "
-    "mathematics physics pancreas"
-)
-_PLURAL_AFTER_ALL = word_set("menus emus gnus skis taxis kiwis bikinis khakis zucchinis safaris")
 
 _DETERMINERS = POSSESSIVES | DEMONSTRATIVES | word_set("some any every each no both")
 _NUMERALS = word_set("two three four five six seven eight nine ten several many few")
@@ -67,16 +39,12 @@ _ADJECTIVES = (
 )
 _COLOUR_RANK = 4
 _SHADES = word_set("deep medium flat")
-_LINKS = word_set("of with without in on at for from by under over near inside made and")
-_AN_ANYWAY = re.compile(r"(hour|honest|honou?r|heir|8|11(?!\d)|18(?!\d))")
-_A_ANYWAY = re.compile(r"(uni(?!n|m|d)|us(?!h|age of)[aeiu]|u[tkg]|eu|ewe|one(?!ir)|once|ub|ur[aiu](?!l\b)n|ou[ij])")
 _ABBREVIATION = re.compile(r"(?<![^\W_])([^\W\d_])\.(?=[^\W\d_](?![^\W_]))")
 _ASIDE = re.compile(r"<[^<>]*>|\([^()]*\)")
 _UNFIT = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs", "So", "Sk", "Pi", "Pf", "Ps", "Pe"))
 _MARKS = frozenset(',;!?…"`|<>*#\\=+~^@。！？；、،؟।')  # noqa: RUF001
 # `imagehere` goes too: a label must not forge a placeholder
 _STOP = re.compile(r"[.:]+(?!\d)|(?<!\d)[.:]|imagehere", re.IGNORECASE)
-_LETTERS_WITH_AN = frozenset("AEFHILMNORSX")
 
 
 class Noun(NamedTuple):
@@ -157,41 +125,10 @@ def _lowered(name: str) -> str:
     return " ".join(calm)
 
 
-def head_word(name: str) -> str:
-    """The word that decides the number, in lower case: `glass` in "glass of water", `cat` in "black and white cat"."""
-    words = name.lower().split()
-    stops = [i for i, word in enumerate(words) if i and word in _LINKS and word != "and"]
-    return words[(stops[0] if stops else len(words)) - 1]
-
-
 def _is_several(name: str) -> bool:
     """Whether a name joins two things ("salt and pepper"), not two adjectives ("black and white cat")."""
     left, joined, right = name.lower().partition(" and ")
     return bool(joined) and " " not in right and left.split()[-1] not in COLOURS
-
-
-def is_plural(word: str) -> bool:
-    """Whether a single word is a plural, by its spelling."""
-    word = word.lower().rpartition("-")[2]
-    if word in _SINGULAR_IN_MEN:
-        return False
-    if word in PAIRED or word in _PLURALS or word in _PLURAL_AFTER_ALL or word.endswith(("men", "people")):
-        return True
-    return len(word) > 2 and word.endswith("s") and not word.endswith(tuple(_SINGULAR_IN_S))
-
-
-def pluralize(word: str) -> str:
-    """The plural of a single word in the singular."""
-    lower = word.lower()
-    if lower in _IRREGULAR:
-        return _IRREGULAR[lower]
-    if lower.endswith(("man", "woman")) and not lower.endswith(_NOT_MEN):
-        return f"{word[:-2]}en"
-    if lower.endswith(("foot", "tooth", "goose")):
-        return re.sub(r"oo(?=(t|th|se)$)", "ee", word)
-    if re.search(r"[^aeiou]y$", lower) and word == lower:
-        return f"{word[:-1]}ies"
-    return f"{word}es" if re.search(r"(s|x|z|[^aeiou]ch|[aeiou]{2}ch|[au]tch|[aeiou]ch|sh)$", lower) else f"{word}s"
 
 
 def _many(name: str, head: str, plural: bool) -> str:
@@ -210,31 +147,11 @@ def _indefinite(words: str, head: str, plural: bool) -> str:
     return "some" if head in MASS else indefinite_article(words)
 
 
-def indefinite_article(words: str) -> str:
-    """`a` or `an`, by the sound of the first of these words."""
-    first = re.split(r"[\s-]", f"{words} ")[0]
-    plain = "".join(c for c in unicodedata.normalize("NFD", first) if not unicodedata.combining(c))
-    if _is_spelt(plain):
-        return "an" if plain[0].upper() in _LETTERS_WITH_AN else "a"
-    if _A_ANYWAY.match(plain.lower()):
-        return "a"
-    return "an" if re.match("[aeiou]", plain.lower()) or _AN_ANYWAY.match(plain.lower()) else "a"
-
-
-def _is_spelt(word: str) -> bool:
-    """Whether a word is spoken letter by letter: "X", "MRI", "LED", but not "NASA"."""
-    if not word.isascii() or not word.isalpha():
-        return False
-    if len(word) == 1 or word in ("LED", "SUV", "RIP"):
-        return True
-    return word.isupper() and len(word) < SHORTEST_SHOUT and not re.match("[^AEIOU][AEIOU]", word)
-
-
 def _described(name: str, attributes: tuple[str, ...]) -> str:
     """The name with its attributes: `round silver coin with a hole`."""
     known = set(name.lower().split())
     clean = [word for word in dict.fromkeys(clean_label(a) for a in attributes) if word and word.lower() not in known]
-    before = [word for word in clean if len(word.split()) <= 2 and word.lower().split()[0] not in _LINKS | _ARTICLES]
+    before = [word for word in clean if len(word.split()) <= 2 and word.lower().split()[0] not in LINKS | _ARTICLES]
     after = [word for word in clean if len(word.split()) > 1 and word.lower().split()[0] in ("with", "made", "in")]
     return " ".join([_adjectives(before[:2]), name, *after[:1]]).strip()
 

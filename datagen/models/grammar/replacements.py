@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from datagen.core.english import head_word
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.phrases import head_word, noun
+from datagen.models.grammar.phrases import noun
 from datagen.models.grammar.picture_words import PictureWords
 
 _JOINED_BY = {"replace": "with|by", "swap": "for", "exchange": "for", "change": "into", "turn": "into"}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from datagen.models.grammar.phrases import head_word, is_plural, pluralize
-from datagen.models.grammar.word_sets import word_set
+from datagen.core.english import head_word, singularize, word_set
 
 _FAMILIES = {
     "red": "crimson scarlet ruby cherry vermilion reddish", "red brown": "maroon burgundy rust",
@@ -61,22 +60,6 @@ _SHAPED = {
 }  # fmt: skip
 """The kind of a "round shape" and the like."""
 _WORD = re.compile(r"[\w-]+")
-_SINGULAR = {"people": "person", "children": "child", "mice": "mouse", "demitasses": "demitasse"} | {
-    f"{stem}s": stem for stem in word_set("cookie movie pie tie zombie selfie brownie bee shoe toe")
-}
-_TAKES_ES = re.compile(r"(ss|x|zz|ch|sh|us|o|gas|lens|iris)$")
-
-
-@cache
-def singularize(word: str) -> str:
-    """The singular of a single word in lower case: `apples` is `apple`; a word that is no plural stays as it is."""
-    if word in _SINGULAR:
-        return _SINGULAR[word]
-    if not is_plural(word):
-        return word
-    stems = [f"{word[:-3]}{end}" for end in ("f", "fe", "y")] + [word.replace("men", "man"), word.replace("ee", "oo")]
-    stems += [word[:-2]] if _TAKES_ES.search(word[:-2]) else []
-    return next((stem for stem in (*stems, word[:-1]) if stem != word and pluralize(stem) == word), word)
 
 
 def singular_name(name: str) -> str:

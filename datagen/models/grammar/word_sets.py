@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
+from datagen.core.english import word_set
 
 POSSESSIVES = word_set("my your his her its our their")
 DEMONSTRATIVES = word_set("this that these those")
