@@ -95,6 +95,7 @@ STANDARD: tuple[Field, ...] = (
         "What a picture shows: {objects: [{id, label, count, attributes: [{kind, value}]}], relations: [{subject, "
         "predicate, object}], background, style}, the options of `SceneGraph`.",
     ),
+    Field("whole_graph", "json", "The graph of which `graph` is a part, where parts are taken.", bulky=True),
     Field("step_graphs", "json", "The graph that each step of a plan leads to, in the order of `steps`.", bulky=True),
     Field("scene", "json", "How graphs are rendered: the options of `SceneSpecification`.", bulky=True),
     Field("step", "int", "Number of a step in its plan, from 1; 0 for no step."),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from drawn_graphs import graphs
 from hypothesis import given, settings
 from rings import example_count
+from worded_graphs import graphs
 
-from datagen.core.errors import DataError
 from datagen.scene_graphs.content import same_content
 from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.reading import read_caption
-from datagen.scene_graphs.wording import describe, name_of
+from datagen.scene_graphs.wording import describe
 
 
 def thing(id: str, label: str, count: int = 1, **attributes: str) -> GraphObject:

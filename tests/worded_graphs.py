@@ -35,7 +35,12 @@ def nodes(draw: st.DrawFn, id: str, *, labels: Sequence[str] = LABELS) -> GraphO
 
 @st.composite
 def graphs(
-    draw: st.DrawFn, *, least: int = 0, most: int = 6, predicates: Sequence[str] = PREDICATES, labels: Sequence[str] = LABELS
+    draw: st.DrawFn,
+    *,
+    least: int = 0,
+    most: int = 6,
+    predicates: Sequence[str] = PREDICATES,
+    labels: Sequence[str] = LABELS,
 ) -> SceneGraph:
     objects = tuple(draw(nodes(f"n{i}", labels=labels)) for i in range(draw(st.integers(least, most))))
     ids = [node.id for node in objects]

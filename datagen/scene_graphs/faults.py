@@ -1,0 +1,243 @@
+"""Spoil a graph by exactly one known fault, and say what is wrong and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final, Literal, NamedTuple, get_args
+
+from datagen.core.draws import Draws
+from datagen.core.english import number_word
+from datagen.core.errors import DataError
+from datagen.scene_graphs.canonical import content_key
+from datagen.scene_graphs.checks import check_graph
+from datagen.scene_graphs.differences import write_edits
+from datagen.scene_graphs.edits import Move, apply_edit, read_edit, write_edit
+from datagen.scene_graphs.fault_atoms import failing_atoms
+from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Atom, GraphObject, SceneGraph
+from datagen.scene_graphs.noun_phrases import noun_phrase
+from datagen.scene_graphs.vocabulary import Vocabulary, free_id, with_value
+from datagen.scene_graphs.wording import describe, name_of, predicate_words
+
+FaultKind = Literal["count_more", "count_less", "attribute", "relation", "missing", "extra"]
+FAULT_KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
+LACKS: Final[tuple[FaultKind, ...]] = ("count_less", "missing")
+"""Faults by which there is less than there should be, as there also is in what is not finished."""
+
+
+class GraphFault(NamedTuple):
+    """A graph with one fault."""
+
+    kind: FaultKind
+    node: str
+    """The id of the node that is wrong: in both graphs, but for one that is missing or too many."""
+    spoilt: SceneGraph
+    failing: tuple[Atom, ...]
+    """The atoms of the clean graph that do not hold of a picture of the spoilt one, by the best matching of things to
+    nodes (`matching.match_things`); of an object that the clean graph has none of, the atom of that label."""
+    critique: str
+    """What is wrong."""
+    correction: str
+    """The instruction that mends it. `read_edit` reads it with the spoilt graph alone."""
+
+
+class _Spoilt(NamedTuple):
+    """A fault before it has words."""
+
+    kind: FaultKind
+    node: str
+    graph: SceneGraph
+    detail: str = ""
+    """The kind of the attribute, or the predicate as it should be and the other node."""
+    other: str = ""
+
+
+def faults_of(
+    graph: SceneGraph,
+    *,
+    whole: SceneGraph | None = None,
+    vocabulary: Vocabulary | None = None,
+    kinds: Collection[FaultKind] = FAULT_KINDS,
+    nodes: Collection[str] | None = None,
+) -> list[GraphFault]:
+    """All faults by which a graph can be spoilt, so that correction and failing atoms are beyond doubt.
+
+    A fault that lacks nothing (`LACKS`) is one of `whole` too, of which the graph is a beginning: no plan of `whole`
+    leads through the spoilt graph. `kinds` and the ids `nodes` limit what is spoilt; an object too many has none.
+    """
+    words = vocabulary or Vocabulary()
+    found = (_finished(each, graph, whole or graph) for each in _spoilt(graph, whole or graph, words, kinds, nodes))
+    return [fault for fault in found if fault]
+
+
+def draw_fault(
+    graph: SceneGraph,
+    draws: Draws,
+    *,
+    whole: SceneGraph | None = None,
+    vocabulary: Vocabulary | None = None,
+    kinds: Collection[FaultKind] = FAULT_KINDS,
+    nodes: Collection[str] | None = None,
+) -> Iterator[GraphFault]:
+    """The faults of `faults_of` in a random order, in which each kind is as likely to come first as the others."""
+    words = vocabulary or Vocabulary()
+    pools = {
+        kind: draws.shuffle([*_spoilt(graph, whole or graph, words, (kind,), nodes)])
+        for kind in FAULT_KINDS
+        if kind in kinds
+    }
+    while any(pools.values()):
+        kind = draws.choose([kind for kind, pool in pools.items() if pool])
+        fault = _finished(pools[kind].pop(), graph, whole or graph)
+        if fault:
+            yield fault
+
+
+def could_become(graph: SceneGraph, whole: SceneGraph) -> bool:
+    """Whether a graph may be an unfinished beginning of another, whatever ids its nodes have.
+
+    Each node is then a node of the other graph with the same label, no more things, and no other attributes; its
+    relations are there too.
+    """
+    edges = {*_both_ends(whole)}
+
+    def fits(node: GraphObject, other: GraphObject) -> bool:
+        return (
+            node.label == other.label
+            and node.count <= other.count
+            and all(other.get(each.kind) == each.value for each in node.attributes)
+        )
+
+    def placed(number: int, places: dict[str, str]) -> bool:
+        if number == len(graph.objects):
+            return all((places[a], predicate, places[b]) in edges for a, predicate, b in _both_ends(graph))
+        node = graph.objects[number]
+        free = (other for other in whole.objects if other.id not in places.values() and fits(node, other))
+        return any(placed(number + 1, {**places, node.id: other.id}) for other in free)
+
+    return placed(0, {})
+
+
+def _both_ends(graph: SceneGraph) -> Iterator[tuple[str, str, str]]:
+    for edge in graph.relations:
+        yield edge.subject, edge.predicate, edge.object
+        if edge.predicate in OPPOSITES:
+            yield edge.object, OPPOSITES[edge.predicate], edge.subject
+
+
+def _spoilt(
+    graph: SceneGraph,
+    whole: SceneGraph,
+    words: Vocabulary,
+    kinds: Collection[FaultKind],
+    nodes: Collection[str] | None,
+) -> Iterator[_Spoilt]:
+    for node in graph.objects:
+        if nodes is None or node.id in nodes:
+            yield from (each for each in _spoilt_node(node, graph, whole, words) if each.kind in kinds)
+    if "relation" in kinds:
+        yield from _spoilt_relations(graph, nodes)
+    if "extra" in kinds:
+        yield from _with_extra(graph, whole, words)
+
+
+def _spoilt_node(node: GraphObject, graph: SceneGraph, whole: SceneGraph, words: Vocabulary) -> Iterator[_Spoilt]:
+    # More things than a beginning has may be those that its whole has.
+    final = whole.get(node.id)
+    if final is None or node.count >= final.count:
+        more = node.model_copy(update={"count": node.count + 1})
+        yield _Spoilt("count_more", node.id, _with(graph, more))
+    if node.count > 1:
+        yield _Spoilt("count_less", node.id, _with(graph, node.model_copy(update={"count": node.count - 1})))
+    for each in node.attributes:
+        for value in words.other_values(each.kind, node.label, graph=whole):
+            yield _Spoilt("attribute", node.id, _with(graph, with_value(node, each.kind, value)), each.kind)
+    if len(graph.objects) > 1:
+        yield _Spoilt("missing", node.id, graph.subgraph({other.id for other in graph.objects} - {node.id}))
+
+
+def _spoilt_relations(graph: SceneGraph, nodes: Collection[str] | None) -> Iterator[_Spoilt]:
+    for edge in graph.relations:
+        if edge.predicate in POSITIONS and (nodes is None or edge.subject in nodes or edge.object in nodes):
+            mirrored = edge.model_copy(update={"predicate": OPPOSITES[edge.predicate]})
+            relations = tuple(mirrored if other == edge else other for other in graph.relations)
+            spoilt = graph.model_copy(update={"relations": relations})
+            yield _Spoilt("relation", edge.subject, spoilt, edge.predicate, edge.object)
+
+
+def _with_extra(graph: SceneGraph, whole: SceneGraph, words: Vocabulary) -> Iterator[_Spoilt]:
+    """An object of a kind that the graph has, with another attribute, or an object of another kind."""
+    draws = Draws("extra", *sorted(node.label for node in whole.objects))
+    id = free_id(whole)
+    for node in graph.objects:
+        for each in node.attributes:
+            for value in words.other_values(each.kind, node.label, graph=whole):
+                extra = with_value(node, each.kind, value).model_copy(update={"id": id, "count": 1})
+                yield _Spoilt("extra", id, graph.model_copy(update={"objects": (*graph.objects, extra)}))
+    for _ in range(len(words.other_labels(whole))):
+        strange = words.strange_object(whole, draws, id=id)
+        if strange:
+            yield _Spoilt("extra", id, graph.model_copy(update={"objects": (*graph.objects, strange)}))
+
+
+def _with(graph: SceneGraph, node: GraphObject) -> SceneGraph:
+    return graph.model_copy(
+        update={"objects": tuple(node if other.id == node.id else other for other in graph.objects)}
+    )
+
+
+def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFault | None:
+    """A fault with its words; None if they or what fails are in doubt, or if the spoilt graph cannot be."""
+    if draft.kind not in LACKS and could_become(draft.graph, whole):
+        return None
+    if _is_impossible(draft.graph):
+        return None
+    failing = failing_atoms(graph, draft.graph)
+    if not failing:
+        return None
+    try:
+        describe(draft.graph)
+        critique = _critique(draft, graph)
+        correction = _correction(draft, graph)
+        mended = apply_edit(read_edit(correction, draft.graph), draft.graph)
+    except DataError:
+        return None
+    if content_key(mended) != content_key(graph):
+        return None
+    return GraphFault(draft.kind, draft.node, draft.graph, failing, critique, correction)
+
+
+def _is_impossible(graph: SceneGraph) -> bool:
+    found = check_graph(graph, least_atoms=0, most_atoms=10**9)
+    return found is not None
+
+
+def _correction(draft: _Spoilt, graph: SceneGraph) -> str:
+    if draft.kind != "relation":
+        return write_edits(draft.graph, graph)
+    # What went astray goes back, not the other object.
+    ends = {draft.node, draft.other}
+    move = Move(draft.node, tuple(edge for edge in graph.relations if {edge.subject, edge.object} == ends))
+    return write_edit(move, draft.graph)
+
+
+def _critique(draft: _Spoilt, graph: SceneGraph) -> str:
+    clean, spoilt = graph.get(draft.node), draft.graph.get(draft.node)
+    name = name_of(draft.node, draft.graph if spoilt else graph)
+    if clean is None:
+        return f"{_capital(name)} should not be there."
+    if spoilt is None:
+        return f"{_capital(name)} {'are' if clean.count > 1 else 'is'} missing."
+    if draft.kind == "attribute":
+        return f"{_capital(name)} should be {clean.get(draft.detail)}, not {spoilt.get(draft.detail)}."
+    if draft.kind == "relation":
+        other = name_of(draft.other, draft.graph)
+        should, is_now = (predicate_words(each) for each in (draft.detail, OPPOSITES[draft.detail]))
+        node = draft.graph.get(draft.other)
+        return (
+            f"{_capital(name)} should be {should} {other}, not {is_now} {'them' if node and node.count > 1 else 'it'}."
+        )
+    return f"There should be {number_word(clean.count)} {noun_phrase(clean)}, not {number_word(spoilt.count)}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
