@@ -22,8 +22,8 @@ _REASONS = {
 class CheckScene(AsyncMap):
     """Hold a picture to its graph, atom by atom: its objects, their numbers, attributes and relations.
 
-    `atoms` has a row for each: its kind, the ids `subject` and `object`, `value` and `attribute`, what was `expected` and
-    `found`, and whether it `holds`; null if the checker cannot judge it. A thing that the graph has not, where the
+    `atoms` has a row for each: its kind, the ids `subject` and `object`, `value` and `attribute`, what was `expected`
+    and `found`, and whether it `holds`; null if the checker cannot judge it. A thing that the graph has not, where the
     checker sees it, has a row of kind `object` without a subject. Each score is the share of the graph's atoms of its
     kind that hold, of those that were judged, and 1 if there are none.
 

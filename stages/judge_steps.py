@@ -20,9 +20,9 @@ class JudgeSteps(AsyncMap):
     """Judge whether the picture of each step shows what it should then, knowing the plan.
 
     Until this stage a plan's fields are called `raw_steps`, `raw_turns` and `raw_target`, by `map`. Each row of `steps`
-    gets `verdict`, `critique` and `correction`. Rejects as `inconsistent_step` for the first one that is not consistent.
-    With `keep_prefix` the steps before it stay a plan of their own, if they have at least `min_pictures` pictures: the
-    last of these is the target, and `unfinished` says that the caption says more than it shows.
+    gets `verdict`, `critique` and `correction`. Rejects as `inconsistent_step` for the first one that is not
+    consistent. With `keep_prefix` the steps before it stay a plan of their own, if they have at least `min_pictures`
+    pictures: the last of these is the target, and `unfinished` says that the caption says more than it shows.
     """
 
     reads = ("raw_steps", "raw_turns", "raw_target", "caption")

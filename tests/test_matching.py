@@ -209,6 +209,6 @@ def test_words_of_what_was_found() -> None:
     wanted = graph(node("a", "circle", "red", count=3), node("b", "star"), relations=[("b", "above", "a")])
     things = [RED, thing("circle", "red", x=20), thing("circle", "blue", x=40), thing("star", "red", y=60)]
     assert [(one.expected, one.found) for one in judge_things(wanted, things)] == [
-        ("circle", "circle"), ("3 x circle", "3"), ("red circle", "1 blue, 2 red"),
-        ("star", "star"), ("1 x star", "1"), ("star above circle", "below"),
+        ("circle", "circle"), ("3 circles", "3"), ("red circle", "1 blue, 2 red"),
+        ("star", "star"), ("1 star", "1"), ("star above circle", "below"),
     ]  # fmt: skip

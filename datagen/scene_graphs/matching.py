@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 from datagen.core.fields import Box
 from datagen.scene_graphs.graph import POSITIONS, Atom, GraphObject, GraphRelation, SceneGraph
+from datagen.scene_graphs.noun_phrases import plural_label
 from datagen.scene_graphs.positions import stands
 
 MOST_MATCHINGS: Final = 20_000
@@ -95,7 +96,7 @@ def verdicts_of(
             yield AtomVerdict(atom, node.label, node.label if there else _NOTHING, bool(there))
         elif atom.kind == "count":
             number = sum(same_label(thing.label, node.label) for thing in things)
-            yield AtomVerdict(atom, f"{atom.value} x {node.label}", str(number), str(number) == atom.value)
+            yield AtomVerdict(atom, _number_of(node.label, int(atom.value)), str(number), str(number) == atom.value)
         elif atom.kind == "attribute":
             yield _attribute_verdict(atom, node, there)
         else:
@@ -142,7 +143,11 @@ def _extras(graph: SceneGraph, things: Sequence[SceneThing]) -> Iterator[AtomVer
         thing.label for thing in things if not any(same_label(thing.label, node.label) for node in graph.objects)
     )
     for label, number in sorted(extra.items()):
-        yield AtomVerdict(Atom("object", "", label), f"no {label}", f"{number} x {label}", False)
+        yield AtomVerdict(Atom("object", "", label), f"no {label}", _number_of(label, number), False)
+
+
+def _number_of(label: str, number: int) -> str:
+    return f"{number} {label if number == 1 else plural_label(label)}"
 
 
 def _node(graph: SceneGraph, id: str) -> GraphObject:

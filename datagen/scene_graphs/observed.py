@@ -25,8 +25,8 @@ def critique_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
 def correction_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
     """The instruction that makes the picture show the graph; '' if all atoms hold that were judged.
 
-    It is made of the edits that lead from what the picture shows to the graph. Where verdicts do not say exactly what it
-    shows, it says what the picture should show.
+    It is made of the edits that lead from what the picture shows to the graph. Where verdicts do not say exactly what
+    that is, it says what the picture should show.
     """
     if all(one.holds is not False for one in verdicts):
         return ""
@@ -69,7 +69,7 @@ def _gone(verdicts: Sequence[AtomVerdict]) -> set[str]:
 
 def _number(found: str) -> int:
     """The number at the beginning of what was found."""
-    number = read_number(found.split()[0].lower()) if found.split() else None
+    number = read_number(found.lower().partition(" ")[0])
     if not number:
         raise DataError(f"'{found:.60}' says no number")
     return number
@@ -123,8 +123,7 @@ def _wrong(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> Iterator[str]:
         if one.holds is not False:
             continue
         if node is None:
-            number = read_number(one.found.split()[0]) if one.found else 1
-            yield f"there should be no {noun_phrase(GraphObject(id='x', label=one.atom.value, count=number or 1))}"
+            yield f"there should be {one.expected}"
         elif kind == "count":
             lost = sum(each.count for each in graph.objects if each.id in gone and same_label(each.label, node.label))
             if str(int(one.atom.value) - lost) != one.found:

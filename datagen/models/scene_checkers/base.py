@@ -30,8 +30,8 @@ class SceneChecker(Protocol):
 
 
 JudgeRule = Literal["matched", "geneval"]
-"""How things that were found become verdicts: matched one to one with the graph's nodes (`judge_things`), or by GenEval's
-rules as they were published (`geneval_verdicts`)."""
+"""How things that were found become verdicts: matched one to one with the graph's nodes (`judge_things`), or by the
+rules that GenEval has published (`geneval_verdicts`)."""
 RULES: Final[Mapping[JudgeRule, Callable[[SceneGraph, Sequence[SceneThing]], list[AtomVerdict]]]] = {
     "matched": judge_things,
     "geneval": geneval_verdicts,

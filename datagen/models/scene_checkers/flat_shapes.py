@@ -1,9 +1,9 @@
 """Find plain shapes on a plain background: what differs from the background, piece by piece, named by its outline.
 
 Nothing here knows how a picture was drawn. The background is a smooth surface fitted to the picture's border; a piece
-is a connected component of the pixels that are far from it. Its shape is the one whose proportions are nearest: how much
-of its bounds and of its convex hull the filled outline covers, how far its centre of mass is from the middle of its
-bounds, and whether it has a hole. Its colour is the name of the median of the pixels away from its edge.
+is a connected component of the pixels that are far from it. Its shape is the one whose proportions are nearest: how
+much of its bounds and of its convex hull the filled outline covers, how far its centre of mass is from the middle of
+its bounds, and whether it has a hole. Its colour is the name of the median of the pixels away from its edge.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ another entry. The position of two boxes is `positions.stands`, which is the pub
 
 `judge_things` departs from it where it is wrong of pictures that show more than one thing of a class:
 
-| | GenEval | `judge_things` |
-| --- | --- | --- |
-| which things are meant | the n of the class with the best scores, whatever their colour and place | matched one to one, so that the most is right |
-| two entries of one class | both mean the same things, so "a red and a blue cup" is never right | each thing is of one entry |
-| fewer than n | the entry is not there | it is there, and the number is wrong |
-| more than n | wrong only where a prompt counts (`exclude` of n + 1) | always wrong |
-| a wrong colour | the entry's positions are wrong too: its group is None | the positions are judged alone |
-| a class that nobody asked for | not looked at | wrong, where the checker sees it |
+- Which things are meant: GenEval takes the n of the class with the best scores, whatever their colour and place; here
+  things are matched one to one with nodes, so that as much as can be is right.
+- Two entries of one class mean the same things to GenEval, so that "a red and a blue cup" is never right; here each thing
+  is of one node.
+- Of fewer than n things GenEval says that the entry is not there; here it is there, and their number is wrong.
+- More than n things are wrong to GenEval only where a prompt counts (by `exclude` of n + 1); here they always are.
+- A wrong colour makes an entry's positions wrong too, as its group is then None; here positions are judged alone.
+- A class that nobody asked for is not looked at; here it is wrong, where the checker sees it.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ class SceneStepJudge:
         unknown = [one for one in verdicts if one.holds is None]
         if unknown:
             raise DataError(
-                f"the checker '{self._kind}' has no verdict on '{unknown[0].expected:.80}' and {len(unknown) - 1} more; "
-                "judge such plans with `kind: language`"
+                f"the checker '{self._kind}' has no verdict on '{unknown[0].expected:.80}'; judge such plans "
+                "with `kind: language`"
             )
         critique = critique_of(graph, verdicts)
         if not critique:
