@@ -8,8 +8,8 @@ another entry. The position of two boxes is `positions.stands`, which is the pub
 
 - Which things are meant: GenEval takes the n of the class with the best scores, whatever their colour and place; here
   things are matched one to one with nodes, so that as much as can be is right.
-- Two entries of one class mean the same things to GenEval, so that "a red and a blue cup" is never right; here each thing
-  is of one node.
+- Two entries of one class mean the same things to GenEval, so that "a red and a blue cup" is never right; here each
+  thing is of one node.
 - Of fewer than n things GenEval says that the entry is not there; here it is there, and their number is wrong.
 - More than n things are wrong to GenEval only where a prompt counts (by `exclude` of n + 1); here they always are.
 - A wrong colour makes an entry's positions wrong too, as its group is then None; here positions are judged alone.
