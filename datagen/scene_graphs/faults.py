@@ -29,7 +29,8 @@ class GraphFault(NamedTuple):
 
     kind: FaultKind
     node: str
-    """The id of the node that is wrong: in both graphs, but for one that is missing or too many."""
+    """The id of the node that is wrong, of a relation that which went astray. Both graphs have it, but for an object that
+    is missing or too many."""
     spoilt: SceneGraph
     failing: tuple[Atom, ...]
     """The atoms of the clean graph that do not hold of a picture of the spoilt one, by the best matching of things to
@@ -47,8 +48,9 @@ class _Spoilt(NamedTuple):
     node: str
     graph: SceneGraph
     detail: str = ""
-    """The kind of the attribute, or the predicate as it should be and the other node."""
+    """The kind of the attribute; or the predicate as it should be, as seen from the node."""
     other: str = ""
+    """The other node of a relation."""
 
 
 def faults_of(
@@ -156,12 +158,17 @@ def _spoilt_node(node: GraphObject, graph: SceneGraph, whole: SceneGraph, words:
 
 
 def _spoilt_relations(graph: SceneGraph, nodes: Collection[str] | None) -> Iterator[_Spoilt]:
+    """Each relation of position mirrored, because one of its two objects went astray."""
     for edge in graph.relations:
-        if edge.predicate in POSITIONS and (nodes is None or edge.subject in nodes or edge.object in nodes):
-            mirrored = edge.model_copy(update={"predicate": OPPOSITES[edge.predicate]})
+        if edge.predicate in POSITIONS:
+            opposite = OPPOSITES[edge.predicate]
+            mirrored = edge.model_copy(update={"predicate": opposite})
             relations = tuple(mirrored if other == edge else other for other in graph.relations)
             spoilt = graph.model_copy(update={"relations": relations})
-            yield _Spoilt("relation", edge.subject, spoilt, edge.predicate, edge.object)
+            if nodes is None or edge.subject in nodes:
+                yield _Spoilt("relation", edge.subject, spoilt, edge.predicate, edge.object)
+            if nodes is None or edge.object in nodes:
+                yield _Spoilt("relation", edge.object, spoilt, opposite, edge.subject)
 
 
 def _with_extra(graph: SceneGraph, whole: SceneGraph, words: Vocabulary) -> Iterator[_Spoilt]:
@@ -189,7 +196,7 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
     """A fault with its words; None if they or what fails are in doubt, or if the spoilt graph cannot be."""
     if draft.kind not in LACKS and could_become(draft.graph, whole):
         return None
-    if _is_impossible(draft.graph):
+    if check_graph(draft.graph, least_atoms=0, most_atoms=10**9):
         return None
     failing = failing_atoms(graph, draft.graph)
     if not failing:
@@ -204,11 +211,6 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
     if content_key(mended) != content_key(graph):
         return None
     return GraphFault(draft.kind, draft.node, draft.graph, failing, critique, correction)
-
-
-def _is_impossible(graph: SceneGraph) -> bool:
-    found = check_graph(graph, least_atoms=0, most_atoms=10**9)
-    return found is not None
 
 
 def _correction(draft: _Spoilt, graph: SceneGraph) -> str:

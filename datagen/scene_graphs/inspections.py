@@ -47,6 +47,7 @@ def judged_steps(
 
     First are drawn whether it is consistent (never in `refine`), and whether it is the last step or one before; each is
     so in half of all cases, and neither draw depends on the other. All steps that are returned agree with both draws.
+    Then kinds of faults come in a random order.
 
     - `inspect_text` judges a description against the last graph: the step's graph is a beginning of it, so no step
       amid a detour is judged. The fault is of what the step itself does, and its instruction has the fault too. Where
@@ -57,30 +58,45 @@ def judged_steps(
     """
     is_consistent = draws.happens(0.5) and form != "refine"
     is_last = draws.happens(0.5)
+    whole = plan[-1].graph
     numbers = [len(plan)] if is_last else draws.shuffle(range(1, len(plan)))
-    for number in numbers:
-        step, whole = plan[number - 1], plan[-1].graph
-        if form == "inspect_text" and not could_become(step.graph, whole):
-            continue
-        if is_consistent:
-            yield JudgedStep(number, step.instruction, step.graph, None)
-            continue
-        before = plan[number - 2].graph if number > 1 else whole.subgraph(())
-        for fault in draw_fault(
-            step.graph,
-            draws,
-            whole=whole if form == "inspect_text" else step.graph,
-            vocabulary=vocabulary,
-            kinds=kinds,
-            nodes=None if form == "refine" else _touched(before, step.graph),
-        ):
-            instruction = step.instruction
-            if form == "inspect_text" and fault.kind not in LACKS:
-                try:
-                    instruction = write_edits(before, fault.spoilt)
-                except DataError:
-                    continue
-            yield JudgedStep(number, instruction, step.graph, fault)
+    if form == "inspect_text":
+        numbers = [number for number in numbers if could_become(plan[number - 1].graph, whole)]
+    if is_consistent:
+        yield from (JudgedStep(n, plan[n - 1].instruction, plan[n - 1].graph, None) for n in numbers)
+        return
+    # The kind is drawn before the step, else a kind that few steps allow would be rare.
+    for kind in draws.shuffle([kind for kind in FAULT_KINDS if kind in kinds]):
+        for number in numbers:
+            yield from _spoilt_steps(form, kind, number, plan, draws, vocabulary)
+
+
+def _spoilt_steps(
+    form: InspectionForm,
+    kind: FaultKind,
+    number: int,
+    plan: Sequence[PlanStep],
+    draws: Draws,
+    vocabulary: Vocabulary | None,
+) -> Iterator[JudgedStep]:
+    step, whole = plan[number - 1], plan[-1].graph
+    before = plan[number - 2].graph if number > 1 else whole.subgraph(())
+    faults = draw_fault(
+        step.graph,
+        draws,
+        whole=whole if form == "inspect_text" else step.graph,
+        vocabulary=vocabulary,
+        kinds=(kind,),
+        nodes=None if form == "refine" else _touched(before, step.graph),
+    )
+    for fault in faults:
+        instruction = step.instruction
+        if form == "inspect_text" and kind not in LACKS:
+            try:
+                instruction = write_edits(before, fault.spoilt)
+            except DataError:
+                continue
+        yield JudgedStep(number, instruction, step.graph, fault)
 
 
 def _touched(before: SceneGraph, after: SceneGraph) -> set[str]:
