@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,16 @@ COLOURS: Final = {
     "black": (36, 36, 36),
 }
 """Plain names of colours, far enough apart to be told from each other by the nearest one."""
+
+QuietTone = Literal["grey", "slate", "moss", "clay"]
+QUIET_TONES: Final[tuple[QuietTone, ...]] = get_args(QuietTone)
+QUIET: Final[dict[QuietTone, tuple[int, int, int]]] = {
+    "grey": (128, 128, 128),
+    "slate": (88, 102, 122),
+    "moss": (102, 112, 86),
+    "clay": (140, 110, 94),
+}
+"""Colours of plain backgrounds. Each is at least 60 grey levels (Euclidean) from every colour of `COLOURS`."""
 
 TONES: Final = ("brighter", "darker", "greyscale", "warmer", "cooler")
 """Changes of the whole picture that change every pixel by itself."""

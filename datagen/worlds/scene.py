@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
+from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.core.fields import Box, Polygon
 from datagen.imaging.image import Mask, Pixels
-from datagen.worlds.colours import tone
+from datagen.worlds.colours import QUIET, QuietTone, tone
 from datagen.worlds.photographs import photograph_pixels
 from datagen.worlds.sprites import Look, Sprite, draw_sprite
 
@@ -50,6 +51,23 @@ class Background:
 
 
 @dataclass(frozen=True)
+class PlainBackground:
+    """A quiet tone with a mild gradient and grain that fills the frame."""
+
+    tone: QuietTone
+    seed: int = 0
+    """Draws the gradient and the grain."""
+    mirrored: bool = False
+    """Whether left and right are exchanged."""
+    tones: tuple[str, ...] = ()
+    """Changes of tone, in their order."""
+
+    def render(self, size: tuple[int, int]) -> Pixels:
+        """Its pixels at `size` (width, height), read-only."""
+        return _toned(_plain(self.tone, self.seed, size), self.tones, mirrored=self.mirrored)
+
+
+@dataclass(frozen=True)
 class SceneObject:
     """One object of a scene. Its box is in whole pixels and lies inside the frame."""
 
@@ -69,6 +87,8 @@ class SceneObject:
     mirrored: bool = False
     tones: tuple[str, ...] = ()
     """Changes of the whole picture's tone since it came or was recoloured."""
+    node: str = ""
+    """The id of its node, where the scene was made from a graph."""
 
     @property
     def label(self) -> str:
@@ -123,7 +143,7 @@ class Scene:
 
     width: int
     height: int
-    background: Background
+    background: Background | PlainBackground
     objects: tuple[SceneObject, ...] = ()
 
     def __post_init__(self) -> None:
@@ -224,6 +244,18 @@ def _part(uri: str, base: str, sha256: str, place: tuple[float, float, float], s
     resized = np.array(cut.resize(size, Pillow.Resampling.BICUBIC))
     resized.setflags(write=False)
     return resized
+
+
+@lru_cache(maxsize=16)
+def _plain(name: QuietTone, seed: int, size: tuple[int, int]) -> Pixels:
+    draws = Draws(seed, "plain")
+    across, down = draws.below(33) - 16, draws.below(33) - 16
+    y, x = np.mgrid[: size[1], : size[0]].astype(np.int32)
+    levels_HW = across * x // size[0] + down * y // size[1] - (across + down) // 2
+    levels_HW += draws.noise((size[1], size[0])) >> 6
+    plain_HWC = np.clip(np.array(QUIET[name], np.int32) + levels_HW[..., None], 0, 255).astype(np.uint8)
+    plain_HWC.setflags(write=False)
+    return plain_HWC
 
 
 def _toned(image_HWC: Pixels, tones: tuple[str, ...], *, mirrored: bool) -> Pixels:

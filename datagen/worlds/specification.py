@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 from pydantic import Field
 
 from datagen.core.options import Options
+from datagen.worlds.colours import QuietTone
 from datagen.worlds.damage import DamageKind
 from datagen.worlds.photographs import Photograph, Split
 
@@ -53,3 +54,28 @@ class WorldSpecification(Options):
     """Whether that folder has a list, whose outlines are cut out; else those of datagen's own list are."""
     background: Photograph
     """The photograph behind the objects; its own outlines are left out."""
+
+
+class SceneSpecification(Options):
+    """How scene graphs are rendered. A graph's content and these options decide every byte of its picture."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seeds all scenes of a source."""
+    number: int = Field(default=0, ge=0)
+    """Which scene of the source it is; `seed` and it seed all that is drawn."""
+    look: LookName = "shapes"
+    """What objects look like: textured shapes, or cutouts of photographs."""
+    width: int = Field(default=256, ge=96, le=1024)
+    """Of the pictures, in pixels."""
+    height: int = Field(default=256, ge=96, le=1024)
+    """Of the pictures, in pixels."""
+    split: Split = "tuned"
+    """The split of the photographs."""
+    photographs: str = ""
+    """Address of the user's folder of photographs; '' for those that come with datagen's dependencies."""
+    listed: bool = False
+    """Whether that folder has a list, whose outlines are cut out; else those of datagen's own list are."""
+    background: QuietTone | Photograph = "grey"
+    """What is behind the objects: a quiet tone that no object has, or a photograph, without its own outlines."""
+    shadow: float = Field(default=0, ge=0, le=1)
+    """Strength of contact shadows, 0 for none."""
