@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count as count_from
 from typing import Final, NamedTuple
 
+from pydantic import ValidationError
+
 from datagen.core.english import number_word, read_number
 from datagen.core.errors import DataError
 from datagen.scene_graphs.content import same_content
@@ -24,7 +26,7 @@ from datagen.scene_graphs.noun_phrases import (
     noun_phrase,
     tokens_of,
 )
-from datagen.scene_graphs.reading import read_link
+from datagen.scene_graphs.reading import NotUnderstoodError, read_link
 from datagen.scene_graphs.wording import get_node, name_of, naming_attributes, predicate_words
 
 
@@ -209,13 +211,16 @@ def _relations_written(node: GraphObject, relations: Sequence[GraphRelation], gr
 def read_edit(text: str, graph: SceneGraph) -> GraphEdit:
     """The edit of a graph that an instruction says, by its words alone. New nodes get an id that the graph has not.
 
-    Reads what `write_edit` writes. Raises `DataError` (`not understood: ...`) for anything else, for a name that fits no
+    Reads what `write_edit` writes. Raises `NotUnderstoodError` (`not understood: ...`) for anything else, for a name that fits no
     node or several, and for words that may say several edits.
     """
-    found = _Reading(graph).edits(text)
+    try:
+        found = _Reading(graph).edits(text)
+    except ValidationError as error:
+        raise NotUnderstoodError(f"not understood: '{text[:200]}' ({error.errors()[0]['msg']})") from error
     if len(found) != 1:
         why = "it may say several edits" if found else "no edit of this graph that the rules know"
-        raise DataError(f"not understood: '{text}' ({why})")
+        raise NotUnderstoodError(f"not understood: '{text}' ({why})")
     return found[0]
 
 

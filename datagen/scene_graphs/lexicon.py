@@ -138,7 +138,5 @@ NOUNS: Final = word_set(
     "dining office school sports baseball football soccer volleyball basketball space air race rocking traffic stop tv"
 )
 """Nouns that may stand before another noun in a label, as in `fire truck`."""
-FIXED_LABELS: Final = frozenset(
-    ("hot dog", "teddy bear", "blue jay", "polar bear", "grand piano", "brown bear", "black bear", "goldfish")
-)
+FIXED_LABELS: Final = frozenset(("hot dog", "teddy bear", "polar bear", "grand piano"))
 """Labels whose first word is no noun."""
