@@ -52,13 +52,14 @@ class FlatColoursChecker:
 def with_sizes(graph: SceneGraph, things: Sequence[SceneThing]) -> list[SceneThing]:
     """The things with the attribute `size`, `small`, `large` or '', if the graph says a size of any node.
 
-    A size says how long a thing is beside others. How long is usual is taken to be that length by which things agree
-    best with the graph; a node without a size should be of the usual one.
+    A size says how long a thing is beside others. What has no size by the graph is as long as usual; where all have one,
+    it is usual by which things agree best with the graph.
     """
     if not any(node.get("size") for node in graph.objects) or not things:
         return list(things)
-    sides = sorted({_side(thing) for thing in things})
-    usual = {round(side * factor, 1) for factor in (1, _STEP, 1 / _STEP) for side in sides}
+    plain = [node for node in graph.objects if not node.get("size")]
+    usual = {_side(thing) for thing in things if any(same_label(thing.label, node.label) for node in plain)}
+    usual = usual or {_side(thing) * factor for factor in (1, _STEP, 1 / _STEP) for thing in things}
     named = [[_sized(thing, usual=side) for thing in things] for side in sorted(usual)]
     return max(named, key=lambda some: _agreeing(graph, some))
 
