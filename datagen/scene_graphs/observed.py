@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datagen.core.english import number_word, read_number
 from datagen.core.errors import DataError
 from datagen.scene_graphs.differences import write_edits
+from datagen.scene_graphs.edits import Move, write_edit
 from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.matching import AtomVerdict, same_label
 from datagen.scene_graphs.noun_phrases import definite, noun_phrase
@@ -28,10 +29,17 @@ def correction_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
     It is made of the edits that lead from what the picture shows to the graph. Where verdicts do not say exactly what
     that is, it says what the picture should show.
     """
-    if all(one.holds is not False for one in verdicts):
+    wrong = [one.atom for one in verdicts if one.holds is False]
+    if not wrong:
         return ""
     try:
-        return write_edits(observed_graph(graph, verdicts), graph)
+        observed = observed_graph(graph, verdicts)
+        if [atom.kind for atom in wrong] == ["relation"]:
+            # What is said to be in the wrong place goes elsewhere; the other thing may stand right to others.
+            ends = {wrong[0].subject, wrong[0].object}
+            edges = tuple(edge for edge in graph.relations if {edge.subject, edge.object} == ends)
+            return write_edit(Move(wrong[0].subject, edges), observed)
+        return write_edits(observed, graph)
     except DataError:
         return f"Change the picture so that it shows this: {describe(graph)}"
 

@@ -174,7 +174,9 @@ def test_what_it_does_not_know_has_no_verdict() -> None:
     wanted = graph(
         node("o", "octopus", colour="red"), node("c", "circle", material="wooden"), relations=[("c", "left of", "o")]
     )
-    found = {(one.atom.kind, one.atom.subject): one.holds for one in by_colours(draw_shapes_on(*SHAPES_THERE[:1]), wanted)}
+    found = {
+        (one.atom.kind, one.atom.subject): one.holds for one in by_colours(draw_shapes_on(*SHAPES_THERE[:1]), wanted)
+    }
     assert found == {
         ("object", "o"): None, ("count", "o"): None, ("attribute", "o"): None, ("object", "c"): True,
         ("count", "c"): True, ("attribute", "c"): None, ("relation", "c"): None,
@@ -325,9 +327,7 @@ CUPS = [
 
 
 def test_a_detector_counts_places_and_lets_colours_be_named_on_masks() -> None:
-    wanted = graph(
-        node("r", "cup", colour="red"), node("b", "cup", colour="blue"), relations=[("r", "left of", "b")]
-    )
+    wanted = graph(node("r", "cup", colour="red"), node("b", "cup", colour="blue"), relations=[("r", "left of", "b")])
     masked = detecting(CUPS, scorer=FakeScorer(), segmenter=FakeSegmenter())
     assert all(one.holds for one in verdicts(masked, two_cups(), wanted))
     plain = detecting(CUPS, segmenter=FakeSegmenter())
