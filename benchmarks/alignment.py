@@ -21,7 +21,7 @@ from datagen.imaging.alignment import Alignment, estimate_alignment
 from datagen.imaging.image import Pixels
 from datagen.imaging.recent_values import RecentValues
 from datagen.measure.truth import true_sessions
-from datagen.sources.world import WorldConfig
+from datagen.sources.drawn.world import WorldConfig
 
 LIMIT = 0.8
 Pair = tuple[Pixels, Pixels]

@@ -16,7 +16,7 @@ import yaml
 from plain import parser, run
 
 from datagen import Record
-from datagen.sources.world import WorldConfig
+from datagen.sources.drawn.world import WorldConfig
 
 
 def turns(source: dict[str, Any]) -> Iterator[Record]:

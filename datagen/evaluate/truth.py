@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from datagen.core.errors import DatagenError
 from datagen.shards.index import read_dataset
-from datagen.sources.world import WorldConfig
+from datagen.sources.drawn.world import WorldConfig
 from datagen.storage.store import Store
 from datagen.worlds.scene import Scene
 from datagen.worlds.script import Turn

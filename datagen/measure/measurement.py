@@ -33,7 +33,7 @@ from datagen.models.similarities.embedding import EmbeddingSimilarity
 from datagen.pipeline.graph_model import Graph, Node
 from datagen.shards.reader import Sample, open_dataset
 from datagen.sources.base import Source
-from datagen.sources.world import WorldConfig
+from datagen.sources.drawn.world import WorldConfig
 from datagen.storage.store import Store
 from datagen.worlds.damage import HELD_OUT, DamageKind
 from datagen.worlds.photographs import Split

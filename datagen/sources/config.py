@@ -10,6 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from datagen.core.options import Options
+from datagen.sources.drawn.scenes import ScenesConfig
+from datagen.sources.drawn.world import WorldConfig
 from datagen.sources.formats.coco import CocoConfig
 from datagen.sources.formats.generation import GENERATION_SOURCES, GenerationSources
 from datagen.sources.formats.mix.config import MixConfig
@@ -25,7 +27,6 @@ from datagen.sources.reviewed import ReviewedConfig
 from datagen.sources.sessions import SessionsConfig
 from datagen.sources.tables import PairsConfig
 from datagen.sources.webdataset import WebDatasetConfig
-from datagen.sources.world import WorldConfig
 
 SourceConfig = Annotated[
     ManifestConfig
@@ -43,7 +44,8 @@ SourceConfig = Annotated[
     | GenerationSources
     | ReviewedConfig
     | MixConfig
-    | WorldConfig,
+    | WorldConfig
+    | ScenesConfig,
     Field(discriminator="kind"),
 ]
 
@@ -58,6 +60,6 @@ class AnySource(Options):
 SOURCES: tuple[type[Options], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
     PairsConfig, SessionsConfig, PromptsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
-    *GENERATION_SOURCES, ReviewedConfig, MixConfig, WorldConfig,
+    *GENERATION_SOURCES, ReviewedConfig, MixConfig, WorldConfig, ScenesConfig,
 )  # fmt: skip
 """All of them, in the order in which `describe` lists them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
 from pydantic import Field
 
+from datagen.core.draws import Draws
 from datagen.core.options import Options
-from datagen.worlds.colours import QuietTone
+from datagen.worlds.colours import QUIET_TONES, QuietTone
 from datagen.worlds.damage import DamageKind
 from datagen.worlds.photographs import Photograph, Split
 
@@ -56,13 +58,9 @@ class WorldSpecification(Options):
     """The photograph behind the objects; its own outlines are left out."""
 
 
-class SceneSpecification(Options):
-    """How scene graphs are rendered. A graph's content and these options decide every byte of its picture."""
+class SceneOptions(Options):
+    """How scenes of graphs look."""
 
-    seed: int = Field(default=0, ge=0)
-    """Seeds all scenes of a source."""
-    number: int = Field(default=0, ge=0)
-    """Which scene of the source it is; `seed` and it seed all that is drawn."""
     look: LookName = "shapes"
     """What objects look like: textured shapes, or cutouts of photographs."""
     width: int = Field(default=256, ge=96, le=1024)
@@ -73,9 +71,29 @@ class SceneSpecification(Options):
     """The split of the photographs."""
     photographs: str = ""
     """Address of the user's folder of photographs; '' for those that come with datagen's dependencies."""
+    shadow: float = Field(default=0, ge=0, le=1)
+    """Strength of the contact shadow below each object, 0 for none."""
+
+
+class SceneSpecification(SceneOptions):
+    """How graphs are rendered. A graph's content and these options decide every byte of its picture."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seeds all scenes of a source."""
+    number: int = Field(default=0, ge=0)
+    """Which scene of the source it is; `seed` and it seed all that is drawn."""
     listed: bool = False
-    """Whether that folder has a list, whose outlines are cut out; else those of datagen's own list are."""
+    """Whether the folder `photographs` has a list, whose outlines are cut out; else those of datagen's own list are."""
     background: QuietTone | Photograph = "grey"
     """What is behind the objects: a quiet tone that no object has, or a photograph, without its own outlines."""
-    shadow: float = Field(default=0, ge=0, le=1)
-    """Strength of contact shadows, 0 for none."""
+
+
+SceneBackground = Literal["plain", "photograph"]
+
+
+def choose_background(
+    photographs: Sequence[Photograph], *, kind: SceneBackground | None, look: LookName, draws: Draws
+) -> QuietTone | Photograph:
+    """A quiet tone or one of the photographs. Without a kind, shapes have a tone, and cutouts a photograph."""
+    plain = look == "shapes" if kind is None else kind == "plain"
+    return draws.choose(QUIET_TONES) if plain else draws.choose(photographs)

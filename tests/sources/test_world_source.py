@@ -13,7 +13,7 @@ from photographs import photograph
 
 from datagen.imaging.image import Image
 from datagen.sources.base import SourceRow
-from datagen.sources.world import World, WorldConfig
+from datagen.sources.drawn.world import World, WorldConfig
 from datagen.worlds.photographs import own_photographs, split_of
 from datagen.worlds.script import PLOTS
 from datagen.worlds.session import render_session

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from datagen.core.draws import Draws
-from datagen.core.errors import ConfigError, DataError
 from datagen.core.options import Options
 from datagen.sources.base import Source, SourceRow
+from datagen.sources.drawn.backgrounds import find_backgrounds, rights_of
 from datagen.sources.file_listing import FileListing
 from datagen.worlds.damage import DamageKind
-from datagen.worlds.photographs import LIST, Photograph, Split, own_photographs, split_of
+from datagen.worlds.photographs import LIST, Photograph, Split, own_photographs
 from datagen.worlds.pool import folder_list, load_pool
 from datagen.worlds.script import plots_of
 from datagen.worlds.session import write_session
@@ -30,9 +30,6 @@ from datagen.worlds.specification import (
     WorldSpecification,
 )
 from datagen.worlds.wording import load_wording
-
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-
 
 _UNKNOWN = ("operation", "reach", "source_caption", "target_caption")
 """What other sources of pairs may know. A world leaves it open, so that nothing of the truth is given away."""
@@ -112,7 +109,7 @@ class World:
         load_wording(self._config.wording)
         folder = self._config.photographs
         if not folder or FileListing(folder).is_local:
-            listed, backgrounds = self._backgrounds()
+            listed, backgrounds = find_backgrounds(self._config.photographs, split=self._config.split)
             for photo in backgrounds:
                 self._check_pool(photo, listed)
 
@@ -126,7 +123,7 @@ class World:
 
     def rows(self) -> Iterator[SourceRow]:
         """The turns, session by session."""
-        listed, backgrounds = self._backgrounds()
+        listed, backgrounds = find_backgrounds(self._config.photographs, split=self._config.split)
         for number in range(self._config.count):
             yield from self._session(number, backgrounds, listed)
 
@@ -173,43 +170,4 @@ class World:
             known = folder_list(self._config.photographs) if specification.listed else own_photographs()
             used = write_session(specification).photographs
             photos |= {photo.name: photo for photo in known.photograph if photo.name in used}
-        licenses = sorted({photo.license or self._config.license for photo in photos.values()})
-        credits = sorted({photo.credit for photo in photos.values() if photo.credit})
-        # One photograph without a licence leaves the picture without one.
-        return "" if "" in licenses else " AND ".join(licenses), ", ".join(credits)
-
-    def _backgrounds(self) -> tuple[bool, tuple[Photograph, ...]]:
-        """Whether a list in the folder names them, and the backgrounds of the split. Raises `ConfigError`."""
-        folder, split = self._config.photographs, self._config.split
-        if not folder:
-            return False, tuple(
-                photo.model_copy(update={"object": ()}) for photo in own_photographs().backgrounds(split)
-            )
-        listed, photos = self._folder(folder)
-        if not photos:
-            raise ConfigError(
-                f"{folder}: holds no photographs; their names end in {', '.join(_ENDINGS)}"
-                if not listed
-                else f"{folder}/{LIST}: names no photographs that may be backgrounds"
-            )
-        found = tuple(photo for photo in photos if photo.split == split)
-        if not found:
-            raise ConfigError(
-                f"{folder}: none of its {len(photos)} photographs is '{split}'; add more, or name splits in {LIST}"
-            )
-        return listed, found
-
-    def _folder(self, folder: str) -> tuple[bool, list[Photograph]]:
-        listing = FileListing(folder)
-        listing.check_scheme()
-        if listing.is_file():
-            raise ConfigError(f"{folder}: is a file; `photographs` is a folder")
-        paths = [f"{part.path}{name}" for part in listing.folders() for name in part.files]
-        if LIST in paths:
-            try:
-                photos = folder_list(folder).photograph
-            except DataError as error:
-                raise ConfigError(f"{folder}/{LIST}: cannot be read: {error}") from error
-            return True, [photo.model_copy(update={"object": ()}) for photo in photos if photo.background]
-        pictures = [path for path in paths if path.lower().endswith(_ENDINGS)]
-        return False, [Photograph(name=path, uri=path, split=split_of(path)) for path in pictures]
+        return rights_of(photos.values(), default=self._config.license)
