@@ -8,6 +8,7 @@ from pydantic import Field
 
 from datagen import Children, DataError, Expand, Record, Reject, StageConfig
 from datagen.core.draws import Draws
+from datagen.core.fields import VERDICT
 from datagen.scene_graphs.faults import FAULT_KINDS, FaultKind
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
@@ -38,22 +39,12 @@ class SpoilStep(Expand):
 
     reads = ("graph", "caption", "scene")
     writes = (
-        *(
-            "source",
-            "turns",
-            "target",
-            "masks",
-            "steps",
-            "step_graphs",
-            "step",
-            "instruction",
-            "text",
-            "inputs",
-            "edits",
-        ),
+        *("source", "turns", "target", "masks", "steps", "step_graphs", "step"),
+        *("instruction", "text", "inputs", "edits"),
         *("description", "verdict", "critique", "correction", "fault", "label", "task"),
     )
     rejects = ("no_plan", "no_fault", "no_room", "not_drawable")
+    fields = (VERDICT,)
     version = 1
 
     class Config(StageConfig):
