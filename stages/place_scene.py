@@ -10,13 +10,13 @@ from datagen.worlds.specification import SceneBackground, SceneOptions, SceneSpe
 
 
 class PlaceScene(Map):
-    """Write how the record's graph is rendered, for records that have captions; the source `scenes` writes it itself.
+    """Write how the record's graph is rendered, for records of any source; `scenes` writes it itself.
 
     What is drawn is seeded by the record's id and the run's seed. Backgrounds are a plain tone, one of the photographs
     that come with datagen's dependencies, or one of those that `photographs.toml` lists in the folder `photographs`.
     """
 
-    reads = ("caption",)
+    reads = ()
     writes = ("scene",)
     version = 1
 

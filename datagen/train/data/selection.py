@@ -25,6 +25,7 @@ REASONS: Final = {
     "no_source": "it has no picture before the edit, and the model edits pictures",
     "no_instruction": "it has no instruction",
     "negative": "it is a negative example",
+    "no_edit": "its words are judged, and its picture need not show what its instruction asks for",
     "too_many_references": "it has more reference pictures than the model takes",
     "too_many_edits": "it has more single edits than the model takes",
     "too_many_tokens": "its words and pictures have more tokens than the model reads",
@@ -158,6 +159,8 @@ def facts_of(info: Mapping[str, Any], *, key: str, members: Collection[str]) -> 
         return "no_target"
     if info.get("label") == "negative":
         return "negative"
+    if info.get("task") == "inspect_text":
+        return "no_edit"
     width, height = info.get("size") or (0, 0)
     if min(width, height) < 1:
         return "no_size"
