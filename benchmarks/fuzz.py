@@ -199,9 +199,10 @@ def foreign_in(folder: Path) -> dict[str, Reader]:
     """Readers of foreign layouts: one of a layout's files damaged, all rows taken, and the pictures that they name."""
     from foreign import MAKERS
     from foreign_generation import MAKERS as GENERATION
+    from foreign_outputs import MAKERS as OUTPUTS
     from foreign_sessions import MAKERS as SESSIONS
 
-    made = {**MAKERS, **GENERATION, **SESSIONS}
+    made = {**MAKERS, **GENERATION, **OUTPUTS, **SESSIONS}
     return {f"source {kind}": _foreign(folder / kind, make) for kind, make in made.items() if kind != "jsonl"}
 
 
