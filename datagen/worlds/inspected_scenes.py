@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from datagen.core.errors import DataError
-from datagen.core.fields import Box
+from datagen.core.fields import PLACEHOLDER, Box
 from datagen.core.sample_rows import edit_row, source_row
 from datagen.imaging.image import Image
 from datagen.scene_graphs.faults import FaultKind, GraphFault
@@ -97,7 +97,7 @@ def sample_fields(
     }
     # A description is judged itself; a picture is judged against what it should show.
     description = describe(judged.shown if form == "inspect_text" else judged.graph)
-    instruction = {"inspect_text": caption, "inspect_image": judged.instruction, "refine": correction}[form]
+    text = {"inspect_text": caption, "inspect_image": judged.instruction, "refine": correction}[form]
     last = _step_row(correction if form == "refine" else judged.instruction, description, "target.png")
     before = plan[: judged.number - 1] if form == "inspect_text" else []
     return {
@@ -114,8 +114,8 @@ def sample_fields(
         ],
         "step_graphs": [*(each.graph.row() for each in before), judged.graph.row()],
         "step": judged.number,
-        "instruction": instruction,
-        "text": instruction,
+        "instruction": text if form == "inspect_text" else f"In {PLACEHOLDER}: {text}",
+        "text": text,
         "inputs": [] if form == "inspect_text" else [source_row()],
         "edits": [_mending_row(fault)] if fault and form == "refine" else [],
         "description": description,
