@@ -34,7 +34,19 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 OWN = {
-    *("manifest", "images", "webdataset", "huggingface", "pairs", "sessions", "prompts", "reviewed", "mix", "world"),
+    *(
+        "manifest",
+        "images",
+        "webdataset",
+        "huggingface",
+        "pairs",
+        "sessions",
+        "prompts",
+        "reviewed",
+        "mix",
+        "world",
+        "scenes",
+    ),
 }
 """Formats, rather than datasets that somebody published."""
 
