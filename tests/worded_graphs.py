@@ -10,7 +10,7 @@ from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, Sc
 
 LABELS = (
     *("circle", "square", "star", "cross", "bear", "fire truck", "glass of water", "hot dog", "man", "sheep", "knife"),
-    *("horse", "bus", "lens", "box", "cherry", "scissors", "water", "orange", "house", "hourglass", "potato", "mouse"),
+    *("horse", "bus", "lens", "box", "cherry", "scissors", "water", "orange", "house", "kitchen", "potato", "mouse"),
 )
 VALUES = {
     "colour": ("red", "blue", "light blue", "orange", "black"),
@@ -20,9 +20,30 @@ VALUES = {
     "texture": ("smooth", "ginger"),
     "mood": ("odd",),
 }
-PREDICATES = ("left of", "right of", "above", "below", "in front of", "on", "next to", "holding", "looking at", "holds")
+PREDICATES = (
+    "left of",
+    "right of",
+    "above",
+    "below",
+    "in front of",
+    "on",
+    "next to",
+    "in",
+    "holding",
+    "looking at",
+    "holds",
+)
 STYLES = ("", "an oil painting", "a photo", "cubism", "pop art in two colours")
 BACKGROUNDS = ("", "in a kitchen", "a wooden table", "on the moon", "plain grey")
+
+
+def thing(id: str, label: str, count: int = 1, **attributes: str) -> GraphObject:
+    found = tuple(Attribute(kind=kind, value=value) for kind, value in attributes.items())
+    return GraphObject(id=id, label=label, count=count, attributes=found)
+
+
+def edge(subject: str, predicate: str, object: str) -> GraphRelation:
+    return GraphRelation(subject=subject, predicate=predicate, object=object)
 
 
 @st.composite

@@ -106,8 +106,8 @@ _ACROSS: Final = {"on": "below", "under": "above"}
 def _circle(ahead: dict[str, list[str]]) -> Sequence[str]:
     """A way that leads back to its start, which it names twice; empty if there is none."""
     done: set[str] = set()
-    for start in ahead:
-        way, branches = [start], [iter(ahead[start])]
+    for start, first in ahead.items():
+        way, branches = [start], [iter(first)]
         while branches:
             step = next(branches[-1], None)
             if step is None:

@@ -41,7 +41,7 @@ def draw_graph(
 
     Every relation holds for some places of all things in a grid of `columns` by `rows` cells, in which things of one
     node stand together. All nodes hang together, and each has a name of its own (`name_of`). `sizes` are values of the
-    attribute `size`; none are drawn if it is empty. Ids are `o1`, `o2`, ...
+    attribute `size`, which an object alone never has. Ids are `o1`, `o2`, ...
 
     Raises `DataError` if none of many graphs meets this.
     """
@@ -49,7 +49,7 @@ def draw_graph(
         atoms = least_atoms + draws.below(most_atoms - least_atoms + 1)
         largest = min(most_objects, (atoms + 1) // 2, most_things)
         number = min(2, largest) + draws.below(max(1, largest - 1))
-        spare, values = atoms - (2 * number - 1), 3 if sizes else 2
+        spare, values = atoms - (2 * number - 1), 3 if sizes and number > 1 else 2
         is_possible = largest > 0 and spare <= number * values + (number - 1) * (number - 2) // 2
         for _attempt in range(_TRIES if is_possible else 0):
             drawn = _Drawing(draws, number, spare, most_things, (columns, rows))
@@ -57,8 +57,8 @@ def draw_graph(
                 return drawn.graph()
     raise DataError(
         f"no graph of {least_atoms} to {most_atoms} atoms, with at most {most_objects} objects of {len(labels)} labels "
-        f"and {len(colours)} colours, was found on a grid of {columns} x {rows}: allow more labels, colours, objects or "
-        "cells, or fewer atoms"
+        f"and {len(colours)} colours, was found on a grid of {columns} x {rows}: allow more labels, colours, objects "
+        "or cells, or fewer atoms"
     )
 
 
@@ -83,7 +83,7 @@ class _Drawing:
     def draw(self, labels: Sequence[str], *, colours: Sequence[str], sizes: Sequence[str]) -> bool:
         """Whether an attempt succeeded: nodes, then places, then relations that hold there."""
         number, spare = self.number, self.spare
-        kinds = ("colour", "count", *(("size",) if sizes else ()))
+        kinds = ("colour", "count", *(("size",) if sizes and number > 1 else ()))
         shuffled = self.draws.shuffle([(kind, at) for at in range(number) for kind in kinds])
         # Prompts name more colours and numbers than relations, and both are what a picture gets wrong.
         early = [slot for slot in shuffled if slot[0] != "size" and self.draws.happens(0.5)]

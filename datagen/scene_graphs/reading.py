@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Final, NamedTuple
+
+from pydantic import ValidationError
 
 from datagen.core.errors import DataError
 from datagen.scene_graphs.graph import POSITIONS, Attribute, GraphObject, GraphRelation, SceneGraph
@@ -23,6 +25,11 @@ from datagen.scene_graphs.lexicon import (
 )
 from datagen.scene_graphs.noun_phrases import NounPhraseReader, named_nodes, tokens_of
 from datagen.scene_graphs.wording import EMPTY, ORDINALS, is_medium
+
+
+class NotUnderstoodError(DataError):
+    """Words that the rules do not know, or that may say several things."""
+
 
 LONGEST_CAPTION: Final = 4000
 """Most characters of a caption that is read."""
@@ -88,18 +95,23 @@ def read_caption(text: str) -> SceneGraph:
     """The graph that a caption says; ids are `o1`, `o2`, ... in the order of mention.
 
     Reads what `describe` writes, and sentences like them: "A bear hovering above a silver spoon.", "There are two cats
-    and a dog to the left of them.", "A photo of a cat on a mat in a kitchen". Raises `DataError` (`not understood: ...`)
-    for a sentence that it does not know, or that may say several things.
+    and a dog to the left of them.", "A photo of a cat on a mat in a kitchen". Raises `NotUnderstoodError` (`not
+    understood: ...`) for a sentence that it does not know, or that may say several things.
     """
     if len(text) > LONGEST_CAPTION:
-        raise DataError(f"not understood: the caption has {len(text)} characters, more than {LONGEST_CAPTION}")
+        raise NotUnderstoodError(f"not understood: the caption has {len(text)} characters, more than {LONGEST_CAPTION}")
     sentences = [part.strip() for part in _SENTENCE.split(text) if part.strip()]
     if not sentences:
-        raise DataError("not understood: the caption is empty")
+        raise NotUnderstoodError("not understood: the caption is empty")
     scene = _Scene()
-    for number, sentence in enumerate(sentences):
-        scene.add(sentence, is_first=number == 0)
-    return scene.graph()
+    try:
+        for number, sentence in enumerate(sentences):
+            scene.add(sentence, is_first=number == 0)
+        return scene.graph()
+    except ValidationError as error:
+        raise NotUnderstoodError(
+            f"not understood: it is too much for one graph ({error.errors()[0]['msg']})"
+        ) from error
 
 
 class _Scene:
@@ -132,13 +144,15 @@ class _Scene:
             tokens[0] = tokens[0].lower()
         if is_first:
             tokens = self._without_style(tokens)
-        readings = _readings(tokens)
-        if not readings:
-            tokens = self._without_place(tokens, sentence)
+        before, place = _split_place(tokens)
+        readings = _readings(before) if place else []
+        if readings:
+            self._background = self._first(self._background, place, sentence)
+        else:
             readings = _readings(tokens)
         if len(readings) != 1:
             why = "it may say several things" if readings else "no sentence that the rules know"
-            raise DataError(f"not understood: '{sentence}' ({why})")
+            raise NotUnderstoodError(f"not understood: '{sentence}' ({why})")
         self._say(readings[0], sentence)
 
     def _set(self, what: str, value: str, sentence: str) -> None:
@@ -149,7 +163,7 @@ class _Scene:
 
     def _first(self, before: str, value: str, sentence: str) -> str:
         if before and before != value:
-            raise DataError(f"not understood: '{sentence}' (it was '{before}' before)")
+            raise NotUnderstoodError(f"not understood: '{sentence}' (it was '{before}' before)")
         return value
 
     def _without_style(self, tokens: list[str]) -> list[str]:
@@ -161,17 +175,6 @@ class _Scene:
             return tokens
         self._style = "" if style.lower() in PLAIN_MEDIA else style
         return tokens[at + 1 :]
-
-    def _without_place(self, tokens: list[str], sentence: str) -> list[str]:
-        """The tokens before a closing such as `in a kitchen`, which becomes the background."""
-        lower = [token.lower() for token in tokens]
-        if len(lower) < 4 or lower[-1] not in PLACES:
-            return tokens
-        at = max((i for i, token in enumerate(lower[:-1]) if token in ("in", "on", "at")), default=0)
-        if at == 0 or not all(token not in NOT_NOUNS for token in lower[at + 2 :]) or lower[at + 1] not in _ARTICLES:
-            return tokens
-        self._background = self._first(self._background, " ".join(tokens[at:]), sentence)
-        return tokens[: at - 1] if tokens[at - 1] == "," else tokens[:at]
 
     def _say(self, clause: Clause, sentence: str) -> None:
         subjects = [self._resolve(mention, sentence, beside=()) for mention in clause.subjects]
@@ -189,7 +192,7 @@ class _Scene:
         at = next(i for i, node in enumerate(self._nodes) if node.id == id)
         node = self._nodes[at]
         if node.get(attribute.kind):
-            raise DataError(f"not understood: '{sentence}' ('{node.label}' is {node.get(attribute.kind)} too)")
+            raise NotUnderstoodError(f"not understood: '{sentence}' ('{node.label}' is {node.get(attribute.kind)} too)")
         self._nodes[at] = node.model_copy(update={"attributes": (*node.attributes, attribute)})
 
     def _resolve(self, mention: Mention, sentence: str, *, beside: Sequence[str]) -> str:
@@ -201,7 +204,7 @@ class _Scene:
         if words[0] != "the":
             node = _READER.read(mention)
             if node is None:
-                raise DataError(f"not understood: '{' '.join(mention)}' in '{sentence}'")
+                raise NotUnderstoodError(f"not understood: '{' '.join(mention)}' in '{sentence}'")
             return self._bring(node)
         if words[1] in ORDINALS:
             rest = words[4:] if words[2:4] == ["group", "of"] else words[2:]
@@ -216,7 +219,7 @@ class _Scene:
     def _only(self, fits: Sequence[GraphObject], mention: Mention, sentence: str) -> str:
         if len(fits) != 1:
             which = "fits several things" if fits else "names nothing that was mentioned"
-            raise DataError(f"not understood: '{' '.join(mention)}' {which}, in '{sentence}'")
+            raise NotUnderstoodError(f"not understood: '{' '.join(mention)}' {which}, in '{sentence}'")
         return fits[0].id
 
     def _bring(self, node: GraphObject) -> str:
@@ -228,11 +231,20 @@ _READER: Final = NounPhraseReader()
 _ARTICLES: Final = ("a", "an", "the")
 
 
+def _split_place(tokens: list[str]) -> tuple[list[str], str]:
+    """The tokens before a closing such as `in a kitchen`, and the closing; '' if there is none."""
+    lower = [token.lower() for token in tokens]
+    at = max((i for i, token in enumerate(lower[:-2]) if token in ("in", "on", "at")), default=0)
+    if not at or lower[-1] not in PLACES or lower[at + 1] not in _ARTICLES or NOT_NOUNS.intersection(lower[at + 2 :]):
+        return tokens, ""
+    return tokens[: at - 1] if tokens[at - 1] == "," else tokens[:at], " ".join(tokens[at:])
+
+
 def _is_determined(words: Sequence[str]) -> bool:
     return bool(words) and (words[0] in (*_ARTICLES, "some", "one") or _READER.read((words[0], "circles")) is not None)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _is_mention(tokens: Mention) -> bool:
     """Whether tokens are a phrase for one thing, whatever it may be."""
     words = [token.lower() for token in tokens]
@@ -312,7 +324,7 @@ def _ends(tokens: Sequence[str], *, is_statement: bool) -> Iterator[tuple[tuple[
                 yield ((link, (tuple(rest[:at]),)), *ends)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _lists(tokens: Mention) -> tuple[tuple[Mention, ...], ...]:
     """All readings of `X`, `X and Y`, `X, Y and Z` as phrases."""
     found = [(tokens,)] if _is_mention(tokens) else []

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datagen.core.english import number_word
 from datagen.core.errors import DataError
 from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
-from datagen.scene_graphs.lexicon import MEDIA, PREDICATES, SPELLING, VERBS
+from datagen.scene_graphs.lexicon import MEDIA, PLACES, PREDICATES, SPELLING, VERBS
 from datagen.scene_graphs.noun_phrases import (
     bare_names,
     choices_of_attributes,
@@ -85,7 +85,7 @@ class _Caption:
         """All sentences."""
         style, background = self._graph.style, self._graph.background
         runs = list(self._runs())
-        is_opening = is_medium(style) and not any(edge.predicate in VERBS for edge in (runs[0] if runs else ()))
+        is_opening = is_medium(style) and not any(self._needs_verb(edge) for edge in (runs[0] if runs else ()))
         sentences = [self._clause(run, is_fragment=is_opening and run is runs[0]) for run in runs]
         related = {id for edge in self._graph.relations for id in (edge.subject, edge.object)}
         alone = [node for node in self._graph.objects if node.id not in related]
@@ -102,6 +102,13 @@ class _Caption:
         if background:
             sentences.append(f"the {'scene' if _is_place(background) else 'background'} is {background}")
         return " ".join(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences)
+
+    def _needs_verb(self, edge: GraphRelation) -> bool:
+        """Whether the relation cannot stand in `a photo of X ...`: with a verb, or as what would be the background."""
+        label = get_node(edge.object, self._graph).label.split()
+        return edge.predicate in VERBS or (
+            edge.predicate in ("in", "on", "at") and label[-1:] != [] and label[-1] in PLACES
+        )
 
     def _runs(self) -> Iterator[list[GraphRelation]]:
         """Relations that follow each other and have the same subject."""
