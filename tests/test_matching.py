@@ -62,14 +62,14 @@ def worth(wanted: SceneGraph, things: Sequence[SceneThing], owners: Sequence[str
     for each in wanted.objects:
         for one in each.attributes:
             held += bool(groups[each.id]) and all(x.attributes[one.kind] == one.value for x in groups[each.id])
-    standing = 0
+    pairs_right = 0
     for edge in wanted.relations:
         pairs = [
             stands(edge.predicate, one.box, other.box) for one in groups[edge.subject] for other in groups[edge.object]
         ]
         held += bool(pairs) and all(pairs)
-        standing += sum(pairs)
-    return agreeing, held, standing
+        pairs_right += sum(pairs)
+    return agreeing, held, pairs_right
 
 
 def all_owners(wanted: SceneGraph, things: Sequence[SceneThing]) -> set[tuple[str, ...]]:

@@ -125,7 +125,7 @@ CONSISTENT = {"critique": "", "verdict": "consistent", "correction": ""}
 WRONG = {"critique": "The square is green.", "verdict": "inconsistent", "correction": "Make the square blue."}
 
 
-def asked(chat: Chat, **options: Any) -> Any:
+def by_language(chat: Chat, **options: Any) -> Any:
     model = {"kind": "openai", "model": "m", "base_url": chat.address, "api_key_env": "", "repairs": 1, "retries": 0}
     return judged(plan(), judge={"kind": "language", "model": model}, **options)
 
@@ -140,7 +140,7 @@ def pictures_of(request: dict[str, Any]) -> int:
 
 def test_a_judge_is_asked_once_a_step_and_told_the_plan(chat: Chat) -> None:
     chat.does(says(CONSISTENT))
-    found = asked(chat)
+    found = by_language(chat)
     assert [row["verdict"] for row in found["steps"]] == ["consistent"] * 3
     assert sorted(map(step_of, chat.requests)) == [1, 2, 3]
     assert {step_of(request): pictures_of(request) for request in chat.requests} == {1: 1, 2: 2, 3: 2}
@@ -153,8 +153,8 @@ def test_a_judge_is_asked_once_a_step_and_told_the_plan(chat: Chat) -> None:
 
 def test_the_step_that_is_wrong_is_the_one_that_was_asked_about(chat: Chat) -> None:
     chat.act = lambda request, number: says(WRONG if step_of(request) == 2 else CONSISTENT)
-    assert asked(chat) == Reject("inconsistent_step", "step 2 of 3: The square is green.")
-    found = asked(chat, keep_prefix=True, min_pictures=1)
+    assert by_language(chat) == Reject("inconsistent_step", "step 2 of 3: The square is green.")
+    found = by_language(chat, keep_prefix=True, min_pictures=1)
     assert [row["verdict"] for row in found["steps"]] == ["consistent"]
 
 
@@ -170,10 +170,10 @@ def test_the_step_that_is_wrong_is_the_one_that_was_asked_about(chat: Chat) -> N
 def test_a_judge_that_contradicts_itself_is_asked_again_and_then_refused(chat: Chat, answer: dict[str, str]) -> None:
     chat.does(says(answer))
     with pytest.raises(DataError):
-        asked(chat)
+        by_language(chat)
     first = [request for request in chat.requests if step_of(request) == 1]
     assert len(first) == 2
     assert "contradicts itself" in words_of(first[1]) or "needs a critique" in words_of(first[1])
     chat.requests.clear()
     chat.act = lambda request, number: says(CONSISTENT if len(request["messages"]) > 2 else answer)
-    assert [row["verdict"] for row in asked(chat)["steps"]] == ["consistent"] * 3
+    assert [row["verdict"] for row in by_language(chat)["steps"]] == ["consistent"] * 3

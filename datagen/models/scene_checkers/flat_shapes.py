@@ -57,9 +57,9 @@ _FINE_SIDE: Final = 96
 _LEAST_AREA: Final = 5e-4
 """Least share of the picture that a piece has; smaller ones are noise."""
 _LEAST_PIXELS: Final = 24
-_LEAST_CONTRAST: Final = 14.0
+_LEAST_CONTRAST: Final = 9.0
 """Least distance from the background in grey levels, in the channel that differs most."""
-_NOISE: Final = 5.0
+_NOISE: Final = 4.0
 """The same in standard deviations of the background."""
 _ROUGHEST: Final = 16.0
 """Largest standard deviation of a background that is plain, in grey levels."""
@@ -143,6 +143,8 @@ def name_shape(far_HW: Floats, *, limit: float) -> str:
     share_HW = np.minimum(padded_HW / level, 1)
     size = (padded_HW.shape[1] * finer, padded_HW.shape[0] * finer)
     covered_HW = (cv2.resize(share_HW, size, interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.uint8)
+    # Between a dark rim and a light inside lie pixels that are as light as the background.
+    covered_HW = cv2.morphologyEx(covered_HW, cv2.MORPH_CLOSE, np.ones((finer + 1, finer + 1), np.uint8))
     outlines, _ = cv2.findContours(covered_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled_HW = cv2.drawContours(np.zeros_like(covered_HW), outlines, -1, 1, cv2.FILLED)
     hull_HW = cv2.fillConvexPoly(np.zeros_like(covered_HW), cv2.convexHull(np.vstack(outlines)), 1)
