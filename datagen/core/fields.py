@@ -106,7 +106,6 @@ STANDARD: tuple[Field, ...] = (
         unit="pixels",
     ),
     Field("description", "text", "What a step's picture shows, in words."),
-    Field("verdict", "text", "Whether it is as it should be.", choices=("consistent", "inconsistent")),
     Field("critique", "text", "What is wrong with it, in words; '' if nothing is."),
     Field("correction", "text", "The instruction that mends it; '' if there is nothing to mend."),
     Field("annotated_match", "score", "How well an edit matches its words, as its dataset's own annotations say."),
@@ -274,6 +273,9 @@ STANDARD: tuple[Field, ...] = (
         "strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"
     ),
 )
+
+VERDICT = Field("verdict", "text", "Whether it is as it should be.", choices=("consistent", "inconsistent"))
+"""Declared by the stages that write it, so that plugins may have verdicts of their own."""
 
 
 def catalogue(extra: Iterable[Field] = ()) -> dict[str, Field]:
