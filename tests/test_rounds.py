@@ -159,9 +159,9 @@ def test_one_gpu_is_enough_for_five_rounds_of_two_stages(tmp_path: Path) -> None
     loads = _logged(tmp_path, "loads")
     assert len(loads) == 1
     assert {call["pid"] for call in _logged(tmp_path, "calls")} == {loads[0]["pid"]}
-    told = next(event for event in reversed(events) if event.workers)
-    assert {told.workers[stage] for stage in told.workers if stage.startswith(("attempt", "sift"))} == {1}
-    assert sum(share for stage, share in told.working.items() if stage.startswith("attempt")) <= 1
+    last = next(event for event in reversed(events) if event.workers)
+    assert {last.workers[stage] for stage in last.workers if stage.startswith(("attempt", "sift"))} == {1}
+    assert sum(share for stage, share in last.working.items() if stage.startswith("attempt")) <= 1
 
 
 @pytest.mark.usefixtures("cluster")
