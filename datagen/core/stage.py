@@ -221,7 +221,11 @@ class Stage(ABC):
         """
 
     def setup(self, device: str) -> None:
-        """Load models onto `device` (`cpu` or `cuda`). Called once in each worker. Raises `SetupError`."""
+        """Load models onto `device` (`cpu` or `cuda`). Called once in each worker. Raises `SetupError`.
+
+        The rounds of a repeat block share its results, unless they call a service: each has all attributes of the stage
+        that was set up, but its own `id`.
+        """
 
     def rng(self, record: Record) -> np.random.Generator:
         """A random generator for one record in this stage; it does not depend on the batch or the worker."""

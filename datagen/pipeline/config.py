@@ -109,7 +109,7 @@ class Repeat(Options):
     until: Condition = Field(min_length=1, max_length=1)
     """No further round for records whose named field equals this, or is among these."""
     stages: tuple[StageEntry, ...] = Field(min_length=1)
-    """The stages of one round."""
+    """The stages of one round. All rounds share their workers, and the models that these load."""
 
 
 class RepeatEntry(Options):

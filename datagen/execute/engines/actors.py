@@ -1,8 +1,9 @@
-"""Ray actors: one worker of an operator, in a process of its own, and the factory that makes them.
+"""Ray actors: one worker of a pool, in a process of its own, and the factory that makes them.
 
 The arguments and results of an actor's call are laid out so that pixels move without a copy: blobs are separate
 objects of Ray's object store, and a parcel names them. An operator returns only the blobs that it added; the driver
-hands references to the earlier ones on to the next operator.
+hands references to the earlier ones on to the next operator. A worker that runs several rounds of a repeat block is
+given with each call which operator it is for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ray import cloudpickle
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.commit import CommitReport, Committer
 from datagen.execute.workers.crash_journal import CrashJournal
-from datagen.execute.workers.operators import WRITE, Operator
+from datagen.execute.workers.operators import WRITE, Operator, Passage
 from datagen.execute.workers.stage_runner import CrashIsolation
 from datagen.execute.workers.state import Parcel, SliceState
 from datagen.execute.workers.timeouts import exit_on_timeout
@@ -38,15 +39,17 @@ _SLICES_OF_A_WAITER = 2
 
 
 class SliceOutput(NamedTuple):
-    """Size of a slice after an operator. All zero if the operator was the last one."""
+    """Size of a slice after an operator, and where it goes. All zero if the operator was the last one."""
 
     records: int
-    """Records that have not ended."""
+    """Records for which the next operator has work."""
     bytes: int
     known: int = 0
     """How many of the blob groups that it came with go on, counted from the first: all of them, or 0."""
     adds: bool = False
     """Whether the operator added a blob group."""
+    step: int = 0
+    """The next operator: the first behind this one that has work for a record, or the last one, which commits."""
 
 
 class CallResult(NamedTuple):
@@ -62,14 +65,24 @@ class CallResult(NamedTuple):
 
 
 class Actor:
-    """One worker of an operator, in a process of its own."""
+    """One worker of a pool, in a process of its own.
+
+    `operator` has all stages of the pool. `passages` are the operators that a slice goes through, in order; the last
+    one commits.
+    """
 
     def __init__(
-        self, operator: bytes, committer: bytes | None, worker_context: WorkerContext, path: list[str]
+        self,
+        operator: bytes,
+        passages: Sequence[Passage],
+        committer: bytes | None,
+        worker_context: WorkerContext,
+        path: list[str],
     ) -> None:
         # Before unpickling, which imports stages: the driver may find plugins where a worker does not look.
         sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
         self._operator: Operator = cloudpickle.loads(operator)
+        self._passages = passages
         self._committer: Committer | None = cloudpickle.loads(committer) if committer else None
         self._worker_context = worker_context
         self._worker: Worker | None = None
@@ -94,8 +107,10 @@ class Actor:
                 worker.setup()
                 self._worker = worker
 
-    def run(self, attempt: int, journal: str, killers: Killers, groups: Sequence[int], *works: Any) -> tuple[Any, ...]:
-        """Run slices through this operator.
+    def run(
+        self, step: int, attempt: int, journal: str, killers: Killers, groups: Sequence[int], *works: Any
+    ) -> tuple[Any, ...]:
+        """Run slices through the operator `step` of those that they go through.
 
         `works` has for each slice a `Job`, or the `Parcel` of the operator before without its blobs, followed by its
         blob groups; `groups` says how many these are for each slice. The result is flat, so that Ray stores each item
@@ -115,11 +130,12 @@ class Actor:
         )
         # Unpacking and packing lie outside the lock: they overlap with the computation of another call.
         with self._one_at_a_time:
-            stage_counters = self._worker.run(states, isolation)
+            stage_counters = self._worker.run(states, isolation, stages=self._passages[step].stages)
         sent: list[Any] = [None] * (2 * len(states))
         outputs = [SliceOutput(0, 0) for _ in states]
         reports: list[CommitReport] = []
-        if self._committer:
+        if step == len(self._passages) - 1:
+            assert self._committer is not None
             start = time.perf_counter()
             reports = [self._committer.commit(state) for state in states]
             accepted = sum(report.counts.accepted for report in reports)
@@ -128,11 +144,16 @@ class Actor:
         else:
             parcels = [state.parcel() for state in states]
             sent = [part for parcel in parcels for part in (parcel._replace(blobs=()), _added_blobs(parcel))]
-            outputs = [
-                SliceOutput(len(state.live), parcel.bytes, parcel.known, len(parcel.blobs) > parcel.known)
-                for state, parcel in zip(states, parcels, strict=True)
-            ]
+            outputs = [self._output(state, parcel, step) for state, parcel in zip(states, parcels, strict=True)]
         return *sent, CallResult(outputs, reports, stage_counters, self._worker.faults())
+
+    def _output(self, state: SliceState, parcel: Parcel, step: int) -> SliceOutput:
+        """What the driver hears of a slice that operator `step` has run. Operators without work for it are skipped."""
+        records = [live.record for live in state.live]
+        last = len(self._passages) - 1
+        counts = ((number, self._passages[number].count(records)) for number in range(step + 1, last))
+        after, count = next((pair for pair in counts if pair[1]), (last, len(records)))
+        return SliceOutput(count, parcel.bytes, parcel.known, len(parcel.blobs) > parcel.known, after)
 
     def _unpack(self, work: Any, attempt: int) -> SliceState:
         catalogue = self._operator.catalogue
@@ -165,24 +186,30 @@ def run_in_task(function: Callable[[Any], Any], job: Any, path: list[str]) -> An
 
 
 def actor_factory(
-    operator: Operator, *, committer: Committer | None, worker_context: WorkerContext, cpu_scale: float
+    operator: Operator,
+    *,
+    passages: Sequence[Passage],
+    committer: Committer | None,
+    worker_context: WorkerContext,
+    cpu_scale: float,
 ) -> Callable[[bool], Any]:
-    """A function that makes actors of an operator. Called with False, it makes one that reserves no core.
+    """A function that makes actors of a pool with the stages of `operator`; see `Actor` for `passages`.
 
-    `committer` is given for the last operator only. `cpu_scale`, 0 to 1, scales the cores that an actor reserves: if
+    Called with False, it makes one that reserves no core. `committer` is given for the pool of the last operator only.
+    `cpu_scale`, 0 to 1, scales the cores that an actor reserves: if
     there are fewer cores than workers need together, Ray would otherwise let some workers wait for ever.
     """
     # Ray's dashboard shows the name of the class.
     named = type(operator.name, (Actor,), {"__module__": __name__})
     remote: Any = ray.remote(num_cpus=0)(named)
     cpus = max(operator.cpus * cpu_scale, 0.001) if operator.cpus else 0
-    arguments = [cloudpickle.dumps(part) if part else None for part in (operator, committer)]  # type: ignore[no-untyped-call]
+    pickled, commits = (cloudpickle.dumps(part) if part else None for part in (operator, committer))  # type: ignore[no-untyped-call]
 
     def make(reserving: bool) -> Any:
         made = remote.options(
             num_cpus=cpus if reserving else 0, num_gpus=operator.gpus, max_concurrency=max_concurrent_calls(operator)
         )
-        actor = made.remote(*arguments, worker_context, sys.path)
+        actor = made.remote(pickled, passages, commits, worker_context, sys.path)
         actor.setup.options(name=f"{operator.name}: set up").remote()
         return actor
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from datagen.execute.engines.progress_events import EngineEvent
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
 from datagen.execute.workers.commit import Committer
-from datagen.execute.workers.operators import WRITE, Operator
+from datagen.execute.workers.operators import WRITE, Operator, plan_pools
 from datagen.execute.workers.slices import Job
 from datagen.execute.workers.state import SliceState
 from datagen.execute.workers.worker import Worker, WorkerContext
@@ -33,15 +33,17 @@ class LocalEngine(AbstractContextManager["LocalEngine"]):
         with ExitStack() as stack:
             stack.enter_context(shared_here(run=worker_context.token))
             workers: list[Worker] = []
-            for operator in operators:
-                workers.append(Worker(operator, worker_context))
+            worker_of: dict[int, Worker] = {}
+            for pool in plan_pools(operators):
+                workers.append(Worker(pool.operator, worker_context))
+                worker_of |= dict.fromkeys(pool.steps, workers[-1])
                 stack.callback(workers[-1].close)  # registered before `setup`, which may raise
                 workers[-1].setup()
             for job in jobs:
                 state = SliceState.start(job, catalogue=committer.catalogue)
                 stage_counters: CountersByStage = {}
-                for worker in workers:
-                    stage_counters.update(worker.run([state]))
+                for step, operator in enumerate(operators):
+                    stage_counters.update(worker_of[step].run([state], stages=operator.stages))
                 faults = [fault for worker in workers for fault in worker.faults()]
                 start = time.perf_counter()
                 report = committer.commit(state)

@@ -1,18 +1,23 @@
-"""The scheduler of the Ray engine: sends slices through pools of actors, one pool for each operator.
+"""The scheduler of the Ray engine: sends slices through operators, which pools of actors run.
 
-The way of a slice:
+Each operator has a queue of slices and a pool of workers, which the rounds of a repeat block share. The way of a slice:
 
-1. `_admit_slices` takes a job from the slice queue and appends it, as a `_Task`, to the queue of the first pool.
-2. `_dispatch` gives waiting tasks to workers: `_Pool.take_tasks` chooses the tasks of one call, `_acquire_slot` the
+1. `_admit_slices` takes a job from the slice queue and appends it, as a `_Task`, to the queue of the first operator.
+2. `_dispatch` gives waiting tasks to workers: `_Queue.take_tasks` chooses the tasks of one call, `_acquire_slot` the
    worker, and `_submit` makes the call. A `_Call` remembers what was submitted.
 3. `run` waits for any call to end, and `_handle_result` reads what it reports.
-4. `_forward` appends each of its slices to the queue of the next pool, or of the last one if no record is left.
+4. `_forward` appends each of its slices to the queue of the next operator that has work for one of its records, or of
+   the last one.
 5. The actors of the last operator commit. Their reports leave `run` as events.
 
 The driver handles references only. Parcels and pixels stay in Ray's object store and go from actor to actor.
 
-Two rules bound the memory. A pool is given no work while the next pool has enough (`_Pool.has_enough_work`), and no
-new slice is admitted while those in flight fill their share of the object store (`_admit_slices`).
+Two rules bound the memory. An operator is given no work while a next one has enough (`_Queue.has_enough_work`), and
+no new slice is admitted while those in flight fill their share of the object store (`_admit_slices`).
+
+No operator can block another for ever, also where they share a pool: a call waits for no other call, and the last
+queue that has slices is never held up, as nothing waits behind it. Of a shared pool the later rounds are served first,
+so that slices leave before new ones come; a round with less than a batch waits while an earlier one can fill a batch.
 
 If a worker dies, `_handle_death` replaces it and tries its slices again. A slice whose worker died twice runs record by
 record under a crash journal, so that the record at fault is found and fails alone. Slices whose workers ran out of
@@ -54,7 +59,7 @@ from datagen.execute.engines.metrics import PoolState, export_committed, export_
 from datagen.execute.engines.progress_events import EngineEvent
 from datagen.execute.workers.commit import Committer
 from datagen.execute.workers.crash_journal import CrashJournal
-from datagen.execute.workers.operators import WRITE, Operator
+from datagen.execute.workers.operators import WRITE, Operator, plan_pools
 from datagen.execute.workers.slices import Job
 from datagen.execute.workers.worker import WorkerContext
 from datagen.storage.store import Store
@@ -87,12 +92,13 @@ class _Task:
 
     job: Job
     step: int = 0
-    """Index of the operator."""
+    """The operator's place among those that a slice goes through."""
     work: Any = None
     """Reference to the parcel that the operator before made; None at the first operator."""
     blobs: list[Any] = field(default_factory=list)
     """References to the parcel's blob groups. Each operator adds its own; those of earlier operators are not copied."""
     records: int = 0
+    """Records for which the operator has work."""
     bytes: int = 0
     attempt: int = 1
     """Counts from 1. Above 1 the slice is never put into one call with others."""
@@ -113,7 +119,7 @@ class _Slot:
     calls: int = 0
     """Calls that the worker runs or has queued."""
     reserves: bool = True
-    """Whether the worker reserves its operator's cores."""
+    """Whether the worker reserves its pool's cores."""
     has_answered: bool = False
     """Whether a call of the worker came back, so that it has its cores."""
     idle_since: float = field(default_factory=time.monotonic)
@@ -132,7 +138,7 @@ class _Call:
 
 
 class _Pool:
-    """The workers of one operator, and the queue of slices that wait for them.
+    """The workers of one operator, or of several that are rounds of a repeat block; `operator` has all their stages.
 
     `make` makes a worker (see `actor_factory`), `share` is the number of workers that the pool is entitled to.
     """
@@ -142,7 +148,8 @@ class _Pool:
         self.make = make
         self.share = share
         self.slots = [_Slot(make(True)) for _ in range(operator.replicas.min)]
-        self.waiting: deque[_Task] = deque()
+        self.queues: list[_Queue] = []
+        """One for each of its operators; a queue enters itself."""
         self.max_calls = max_concurrent_calls(operator) + _QUEUED
 
     @property
@@ -154,25 +161,66 @@ class _Pool:
         """
         return self.operator.cost == 1 or (self.operator.cost == 0 and self.operator.waits)
 
-    def has_enough_work(self) -> bool:
-        """Whether the queue is long enough, so that the pool before need not add to it.
-
-        It is, with two rounds of slices for each worker; if batches are filled across slices, also with two full calls
-        (in records or in bytes) for each worker. A filter before a GPU stage may leave few records in each slice, so
-        that a number of slices alone would starve the GPU.
-        """
-        if len(self.waiting) < 2 * self.max_calls * len(self.slots):
-            return False
-        if not self.fills_batches:
-            return True
-        records = sum(task.records for task in self.waiting) / (_BATCHES * self.operator.batch)
-        size = sum(task.bytes for task in self.waiting) / _BUNDLE_BYTES
-        return max(records, size) >= 2 * len(self.slots)
+    @property
+    def has_work(self) -> bool:
+        """Whether a slice waits for one of its operators."""
+        return any(queue.waiting for queue in self.queues)
 
     def free_slot(self) -> _Slot | None:
         """The slot with the fewest calls; None if even that one has as many as it may."""
         slot = min(self.slots, key=lambda slot: slot.calls)
         return slot if slot.calls < self.max_calls else None
+
+
+class _Queue:
+    """The slices that wait for one operator, the one at `step`, and for a worker of its pool."""
+
+    def __init__(self, step: int, operator: Operator, pool: _Pool) -> None:
+        self.step = step
+        self.operator = operator
+        self.pool = pool
+        self.waiting: deque[_Task] = deque()
+        self.next: list[_Queue] = []
+        """Where its slices may go: the next operator, and those behind it that they reach by skipping others."""
+        pool.queues.append(self)
+
+    @property
+    def _batches(self) -> float:
+        """Batches that the records in the queue fill."""
+        return sum(task.records for task in self.waiting) / self.operator.batch
+
+    @property
+    def _bundles(self) -> float:
+        """Calls of the largest size that the slices in the queue fill."""
+        return sum(task.bytes for task in self.waiting) / _BUNDLE_BYTES
+
+    def has_enough_work(self) -> bool:
+        """Whether the queue is long enough, so that the operator before need not add to it.
+
+        It is, with two rounds of slices for each worker; if batches are filled across slices, also with two full calls
+        (in records or in bytes) for each worker. A filter before a GPU stage may leave few records in each slice, so
+        that a number of slices alone would starve the GPU.
+        """
+        workers = len(self.pool.slots)
+        if len(self.waiting) < 2 * self.pool.max_calls * workers:
+            return False
+        if not self.pool.fills_batches:
+            return True
+        return max(self._batches / _BATCHES, self._bundles) >= 2 * workers
+
+    def is_waiting(self) -> bool:
+        """Whether a slice waits."""
+        return bool(self.waiting)
+
+    def is_worth_a_call(self) -> bool:
+        """Whether a slice waits, and in a pool of several rounds enough of them to fill a batch.
+
+        The condition `until` may leave few records for later rounds. Taken one by one they would make the earlier
+        rounds wait for batches that are all but empty.
+        """
+        if not self.waiting or not self.pool.fills_batches or len(self.pool.queues) == 1:
+            return bool(self.waiting)
+        return self.waiting[0].attempt > 1 or max(self._batches, self._bundles) >= 1
 
     def take_tasks(self) -> list[_Task]:
         """Remove from the queue the slices of the next call: one, or enough of them to fill its batches.
@@ -181,10 +229,10 @@ class _Pool:
         """
         first = self.waiting.popleft()
         found = [first]
-        if not self.fills_batches:
+        if not self.pool.fills_batches:
             return found
         records, size = first.records, first.bytes
-        fair = -(-len(self.waiting) // len(self.slots))  # rounded up: leave the other workers their part of the queue
+        fair = -(-len(self.waiting) // len(self.pool.slots))  # rounded up: leave other workers their part of the queue
         while (
             first.attempt == 1
             and self.waiting
@@ -200,7 +248,7 @@ class _Pool:
 
 
 class Scheduler:
-    """Sends slices through the pools of `operators`; their last one commits with `committer`.
+    """Sends slices through `operators`, run by pools of workers; the last one commits with `committer`.
 
     `in_flight_mb` limits the size of slices in flight in MB; by default it is a share of Ray's object store.
     """
@@ -215,23 +263,34 @@ class Scheduler:
     ) -> None:
         self._jobs = iter(jobs)
         self._machines = machines()
-        counts = fair_shares(operators, self._machines)
-        self._cpu_scale = min(1.0, self._machines.cpus / max(reserved(operators, counts, "cpus"), 1e-9))
-        last = operators[-1]
+        plans = plan_pools(operators)
+        self._pooled = [plan.operator for plan in plans]
+        """By pool, all its stages as one operator."""
+        counts = fair_shares(self._pooled, self._machines)
+        self._cpu_scale = min(1.0, self._machines.cpus / max(reserved(self._pooled, counts, "cpus"), 1e-9))
+        passages = [operator.passage for operator in operators]
+        last = len(operators) - 1
         self._pools = [
             _Pool(
-                operator,
+                plan.operator,
                 actor_factory(
-                    operator,
-                    committer=committer if operator is last else None,
+                    plan.operator,
+                    passages=passages,
+                    committer=committer if last in plan.steps else None,
                     worker_context=worker_context,
                     cpu_scale=self._cpu_scale,
                 ),
                 share,
             )
-            for operator, share in zip(operators, counts, strict=True)
+            for plan, share in zip(plans, counts, strict=True)
         ]
-        self._operators = operators
+        by_step = {step: pool for plan, pool in zip(plans, self._pools, strict=True) for step in plan.steps}
+        self._queues = [_Queue(step, operator, by_step[step]) for step, operator in enumerate(operators)]
+        for queue in self._queues:
+            for after in self._queues[queue.step + 1 :]:
+                queue.next.append(after)
+                if not passages[after.step].is_conditional:
+                    break
         self._worker_context = worker_context
         self._calls: dict[Any, _Call] = {}
         self._suspects: deque[_Task] = deque()
@@ -284,7 +343,7 @@ class Scheduler:
         A worker that is not placed yet when its machine goes does not die: Ray waits for other cores, for ever.
         """
         reserving = [sum(slot.reserves for slot in pool.slots) for pool in self._pools]
-        if reserved(self._operators, reserving, "cpus") * self._cpu_scale <= machines().cpus + 1e-6:
+        if reserved(self._pooled, reserving, "cpus") * self._cpu_scale <= machines().cpus + 1e-6:
             return
         for slot in (slot for pool in self._pools for slot in pool.slots):
             if slot.reserves and not slot.has_answered and slot.calls:
@@ -293,23 +352,30 @@ class Scheduler:
     def _workers(self) -> dict[str, int]:
         """Number of workers by stage."""
         found = {node.id: len(pool.slots) for pool in self._pools for node in pool.operator.nodes}
-        return {**found, WRITE: len(self._pools[-1].slots)}
+        return {**found, WRITE: len(self._queues[-1].pool.slots)}
 
     def _working(self) -> dict[str, float]:
-        """Share of each stage's workers that have a call, 0 to 1; without stages that wait for a service."""
+        """Share of each stage's workers that have a call, 0 to 1; without stages that wait for a service.
+
+        A worker with calls of several rounds counts in part for each of them.
+        """
+        shares = [0.0] * len(self._queues)
+        for call in self._calls.values():
+            queue = self._queues[call.tasks[0].step]
+            if call.slot.actor is not None:
+                shares[queue.step] += 1 / (call.slot.calls * len(queue.pool.slots))
         found: dict[str, float] = {}
-        for pool in self._pools:
-            share = sum(slot.calls > 0 for slot in pool.slots) / len(pool.slots)
-            stages = [*(node.id for node in pool.operator.nodes), *([WRITE] if pool is self._pools[-1] else [])]
-            found |= dict.fromkeys(stages, share) if pool.operator.cost < 2 else {}
+        for queue in self._queues:
+            stages = [*queue.operator.stages, *([WRITE] if queue is self._queues[-1] else [])]
+            found |= dict.fromkeys(stages, min(1.0, shares[queue.step])) if queue.operator.cost < 2 else {}
         return found
 
     def _export(self) -> None:
         """Export the state of the pools to Ray's metrics."""
         working = Counter(task.step for call in self._calls.values() for task in call.tasks)
         export_pools(
-            PoolState(pool.operator.name, len(pool.slots), len(pool.waiting), working[step])
-            for step, pool in enumerate(self._pools)
+            PoolState(queue.operator.name, len(queue.pool.slots), len(queue.waiting), working[queue.step])
+            for queue in self._queues
         )
 
     def _handle_result(self, call: _Call, ref: Any) -> Iterator[EngineEvent]:
@@ -330,14 +396,14 @@ class Scheduler:
             call.slot.has_answered = call.slot.has_answered or call.slot.actor is call.actor
             export_stage_counters(done.stage_counters)
             if done.reports:
-                export_committed(len(done.reports), operator=self._operators[-1].name)
+                export_committed(len(done.reports), operator=self._queues[-1].operator.name)
             yield EngineEvent(done.stage_counters, notes=done.notes, workers=self._workers(), working=self._working())
             yield from (EngineEvent({}, report) for report in done.reports)
             self._forward(call, done)
 
     def _await_paid_calls(self) -> None:
         """Wait until the calls to services in flight have come back and their answers are stored: they are paid for."""
-        paid = [ref for ref, call in self._calls.items() if self._operators[call.tasks[0].step].cost == 2]
+        paid = [ref for ref, call in self._calls.items() if self._queues[call.tasks[0].step].operator.cost == 2]
         if paid:
             ray.wait(paid, num_returns=len(paid), timeout=_PAID_CALLS_SECONDS)
 
@@ -351,13 +417,11 @@ class Scheduler:
             self._measured = True
             if done.reports:
                 continue
-            # A slice without records skips the operators between: only its ledger entry is still to be written.
-            step = task.step + 1 if output.records else len(self._pools) - 1
             all_blobs = [*task.blobs[: output.known], *([blobs] if output.adds else [])]
-            after = _Task(task.job, step, parcel, all_blobs, output.records, output.bytes)
+            after = _Task(task.job, output.step, parcel, all_blobs, output.records, output.bytes)
             self._bytes += output.bytes
             self._largest_bytes = max(self._largest_bytes, output.bytes)
-            self._pools[step].waiting.append(after)
+            self._queues[output.step].waiting.append(after)
 
     def _handle_death(self, call: _Call, error: Exception) -> None:
         """Replace a worker that died, and try its slices again, each in a call of its own.
@@ -369,18 +433,18 @@ class Scheduler:
         If memory ran out, Ray's memory monitor ends several workers, whichever of them took the memory. So no record is
         blamed for its neighbours: these slices get a journal at once, and each runs while nothing else does.
         """
-        pool = self._pools[call.tasks[0].step]
+        queue = self._queues[call.tasks[0].step]
         out_of_memory = _ran_out_of_memory(error)
         if call.slot.actor is call.actor:
             ray.kill(call.actor)  # one that cannot be reached may still be there
-            self._replace_worker(call.slot, pool)
+            self._replace_worker(call.slot, queue.pool)
         for task in reversed(call.tasks):  # each goes to the front of the queue, so the first one has to be last
             if task.journal is not None:
                 self._blame_record(task, error)
             elif task.attempt > 1 or out_of_memory:
                 task.journal = CrashJournal.new(Store(self._worker_context.address))
             task.attempt += 1
-            (self._suspects if out_of_memory or task.out_of_memory_at else pool.waiting).appendleft(task)
+            (self._suspects if out_of_memory or task.out_of_memory_at else queue.waiting).appendleft(task)
 
     def _replace_worker(self, slot: _Slot, pool: _Pool) -> None:
         """Put a new worker into the slot.
@@ -390,7 +454,7 @@ class Scheduler:
         """
         self._machines = machines()
         slots = [len(other.slots) for other in self._pools]
-        fits = reserved(self._operators, slots, "cpus") * self._cpu_scale <= self._machines.cpus + 1e-6
+        fits = reserved(self._pooled, slots, "cpus") * self._cpu_scale <= self._machines.cpus + 1e-6
         if fits or len(pool.slots) == 1:
             slot.actor, slot.reserves, slot.has_answered = pool.make(fits), fits, False
             return
@@ -421,7 +485,7 @@ class Scheduler:
         task.killers[tried] = f"killed its worker, {task.attempt} times in all: {what}"
 
     def _time_limit_of(self, stage: str) -> float | None:
-        nodes = (node for operator in self._operators for node in operator.nodes)
+        nodes = (node for operator in self._pooled for node in operator.nodes)
         return next((node.resources.timeout_s for node in nodes if node.id == stage), None)
 
     def _restart_slices(self, call: _Call, error: Exception) -> str:
@@ -434,31 +498,32 @@ class Scheduler:
             attempt = task.attempt + 1
             if attempt > _MAX_LOSSES:
                 raise DatagenError(f"slice {task.job.slice.name} was lost {task.attempt} times: {error}")
-            self._pools[0].waiting.appendleft(_Task(task.job, attempt=attempt))
+            self._queues[0].waiting.appendleft(_Task(task.job, attempt=attempt))
         return f"{len(call.tasks)} slices begin again: their data was lost with a machine"
 
     def _dispatch(self) -> None:
         """Give waiting slices to workers. A suspect runs alone.
 
-        Pools are served from the last to the first, so that slices that are nearly done go first.
+        Queues are served from the last to the first, so that slices that are nearly done go first; those that would not
+        fill a batch of a pool that they share come after all others.
         """
         if self._suspects:
             if not self._calls:
                 task = self._suspects.popleft()
-                self._submit([task], self._pools[task.step].slots[0])
+                self._submit([task], self._queues[task.step].pool.slots[0])
             return
-        for step in reversed(range(len(self._pools))):
-            while self._has_work(step) and (slot := self._acquire_slot(self._pools[step])):
-                self._submit(self._pools[step].take_tasks(), slot)
+        for is_due in (_Queue.is_worth_a_call, _Queue.is_waiting):
+            for queue in reversed(self._queues):
+                while self._may_work(queue) and is_due(queue) and (slot := self._acquire_slot(queue.pool)):
+                    self._submit(queue.take_tasks(), slot)
 
-    def _has_work(self, step: int) -> bool:
-        """Whether a slice waits for this pool, and the next pool has not enough work."""
-        pool = self._pools[step]
-        if step + 1 < len(self._pools) and self._pools[step + 1].has_enough_work():
-            return bool(pool.waiting) and pool.waiting[0].attempt > 1  # one that is tried again does not wait
-        if step == 0:
+    def _may_work(self, queue: _Queue) -> bool:
+        """Whether a slice waits for this operator, and no operator to which it may go next has enough work."""
+        if any(after.has_enough_work() for after in queue.next):
+            return bool(queue.waiting) and queue.waiting[0].attempt > 1  # one that is tried again does not wait
+        if queue.step == 0:
             self._admit_slices()
-        return bool(pool.waiting)
+        return bool(queue.waiting)
 
     def _admit_slices(self) -> None:
         """Append new slices to the first queue: one, or as many as fill the batches of a call.
@@ -467,19 +532,20 @@ class Scheduler:
         back, that size is unknown: then no more slices are admitted than the pool is entitled to workers. If nothing is
         in flight, one slice is always admitted, however large it is, or the run would never end.
         """
-        pool = self._pools[0]
+        queue = self._queues[0]
+        pool = queue.pool
         if pool.free_slot() is None and not self._may_add(pool):
             return
-        wanted = _BATCHES * pool.operator.batch if pool.fills_batches else 1
-        while sum(task.records for task in pool.waiting) < wanted:
-            on_the_way = len(self._calls) + len(pool.waiting)
+        wanted = _BATCHES * queue.operator.batch if pool.fills_batches else 1
+        while sum(task.records for task in queue.waiting) < wanted:
+            on_the_way = len(self._calls) + len(queue.waiting)
             if on_the_way and self._bytes + self._largest_bytes * (on_the_way + 1) > self._budget:
                 return
             if not self._measured and on_the_way >= pool.share:
                 return
             if (job := next(self._jobs, None)) is None:
                 return
-            pool.waiting.append(_Task(job, records=max(1, len(job.slice.rows))))
+            queue.waiting.append(_Task(job, records=max(1, len(job.slice.rows))))
 
     def _acquire_slot(self, pool: _Pool) -> _Slot | None:
         """The slot for the next call: an idle worker, else a new one, else one that may queue it; None if none may."""
@@ -503,7 +569,7 @@ class Scheduler:
     def _has_room_for(self, pool: _Pool) -> bool:
         """Whether one more worker fits, beside those that other pools have or are entitled to."""
         counts = [max(other.share, len(other.slots)) + (other is pool) for other in self._pools]
-        return fit_within(self._operators, counts, self._machines)
+        return fit_within(self._pooled, counts, self._machines)
 
     def _retire_idle_worker(self, needy: _Pool) -> bool:
         """End an idle worker of a pool other than `needy` that has no work and more workers than its minimum.
@@ -512,7 +578,7 @@ class Scheduler:
         """
         now = time.monotonic()
         for pool in self._pools:
-            if pool is needy or pool.waiting or max(len(pool.slots), pool.share) <= pool.operator.replicas.min:
+            if pool is needy or pool.has_work or max(len(pool.slots), pool.share) <= pool.operator.replicas.min:
                 continue
             idle = [slot for slot in pool.slots if not slot.calls and now - slot.idle_since > _IDLE_SECONDS]
             if not idle:
@@ -529,11 +595,11 @@ class Scheduler:
         first = tasks[0]
         slot.calls += 1
         works = [part for task in tasks for part in (task.work or task.job, *task.blobs)]
-        name = f"{self._pools[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
+        name = f"{self._queues[first.step].operator.name}: {', '.join(task.job.slice.name for task in tasks)}"
         run = slot.actor.run.options(num_returns=2 * len(tasks) + 1, name=name[:200])  # the name in Ray's dashboard
         groups = [len(task.blobs) for task in tasks]
         journal = first.journal.name if first.journal else ""
-        *results, done = run.remote(first.attempt, journal, first.killers, groups, *works)
+        *results, done = run.remote(first.step, first.attempt, journal, first.killers, groups, *works)
         self._calls[done] = _Call(tasks, slot, slot.actor, results)
 
 

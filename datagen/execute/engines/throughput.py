@@ -14,7 +14,7 @@ from itertools import pairwise
 from datagen.execute.engines.progress_events import EngineEvent, RunProgress, StageProgress
 from datagen.execute.ledger.ledger import Counts
 from datagen.execute.ledger.stage_counters import CountersByStage, StageCounters, add_all
-from datagen.execute.workers.operators import WRITE, Operator
+from datagen.execute.workers.operators import WRITE, Operator, plan_pools
 
 WINDOW_SECONDS = 30.0
 """Length of the window that counts as recent."""
@@ -93,6 +93,9 @@ class Throughput:
         self._begun = clock()
         self._groups = [{node.id: _concurrent_calls(operator) for node in operator.nodes} for operator in operators]
         self._groups[-1].setdefault(WRITE, 1)
+        pools = sorted(plan_pools(operators), key=lambda plan: plan.steps[-1])
+        self._pools = [{stage for step in plan.steps for stage in self._groups[step]} for plan in pools]
+        """Stages that share a pool of workers, the pool that ends last at the end."""
         self._stage_counters: CountersByStage = {stage: StageCounters() for group in self._groups for stage in group}
         self._recent: dict[str, RecentTotals] = {}
         self._slices = RecentTotals(self._begun)
@@ -180,13 +183,13 @@ class Throughput:
         return slices * seconds / done if done >= _MIN_SLICES and seconds >= _MIN_SECONDS else None
 
     def _bottleneck(self, stages: Iterable[StageProgress]) -> str:
-        """The busiest stage of the busiest operator; without workers (local engine), the busiest of all.
+        """The busiest stage of the busiest pool; without workers (local engine), the busiest of all.
 
-        Of several operators that are about equally busy the last one counts: the ones before it are only filling its
+        Of several pools that are about equally busy the last one counts: the ones before it are only filling its
         queue.
         """
         busy = {stage.stage: stage.busy for stage in stages if stage.busy}
-        groups = [set(group) for group in self._groups] if self._workers else [set(busy)]
+        groups = self._pools if self._workers else [set(busy)]
         shares = [{stage: busy[stage] for stage in busy if stage in group} for group in groups]
         most = max(sum(group.values()) for group in shares)
         busiest = next(group for group in reversed(shares) if sum(group.values()) >= _NEARLY_BUSIEST * most)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from datagen.execute.reuse.fingerprints import models_of
 from datagen.execute.reuse.run_context import RunContext
-from datagen.execute.workers.operators import Operator, fuse
+from datagen.execute.workers.operators import Operator, fuse, plan_pools
 from datagen.models.weights.config import WeightsSourceConfig
 from datagen.pipeline.graph_model import Graph, Node
 
@@ -81,8 +81,13 @@ def _stages(context: RunContext) -> Iterator[str]:
 def _operators(graph: Graph) -> Iterator[str]:
     cores = os.cpu_count() or 1
     yield f"operators (this machine has {cores} cores):"
-    for operator in fuse(graph):
-        yield f"  {operator.name}: {_needs(operator)}, {_replicas(operator)}"
+    operators = fuse(graph)
+    first = {step: operators[plan.steps[0]] for plan in plan_pools(operators) for step in plan.steps}
+    for step, operator in enumerate(operators):
+        if first[step] is operator:
+            yield f"  {operator.name}: {_needs(operator)}, {_replicas(operator)}"
+        else:
+            yield f"  {operator.name}: {len(operator.nodes)} stages, in the workers of {first[step].name}"
 
 
 def _needs(operator: Operator) -> str:

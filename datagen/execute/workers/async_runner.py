@@ -32,28 +32,25 @@ from datagen.storage.io_offload import IoOffloader
 _Done = TypeVar("_Done")
 
 
-class AsyncRunner(StageRunner):
-    """Runs one AsyncMap stage; see the head of this file.
+class CallLoop:
+    """The event loop of a stage's calls: at most `concurrency` are open at once.
 
-    If a call raises one of `FATAL_ERRORS`, no further calls are made. The error is raised once all calls in flight have
-    come back and their answers are stored, as these are paid for.
-
-    An AsyncMap stage whose models call no service only computes. It runs one record at a time, in the caller's thread:
-    only there can a time limit interrupt it.
+    The rounds of a repeated stage share one loop in a worker, and with it the limit and what has ended the run.
+    If the stage `waits` for a service, the loop has a thread of its own.
     """
 
-    def init_resources(self) -> None:
-        """Create the event loop, and its thread if the stage waits for a service."""
-        self._waits = self.node.cost == 2
+    def __init__(self, *, waits: bool, concurrency: int) -> None:
+        self.waits = waits
+        self.gate = asyncio.Semaphore(concurrency if waits else 1)
+        self.offloader = IoOffloader()
+        self.ended: BaseException | None = None
+        """The error after which no further call is made."""
         self._loop = asyncio.new_event_loop()
-        self._gate = asyncio.Semaphore(self.node.resources.concurrency if self._waits else 1)
-        self._offloader = IoOffloader()
-        self._ended: BaseException | None = None
-        self._thread = threading.Thread(target=self._run_loop, daemon=True)
-        if self._waits:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        if waits:
             self._thread.start()
 
-    def _run_loop(self) -> None:
+    def _run(self) -> None:
         """Run the loop until it is stopped. An exit of a task that a stage started ends that task, not the loop."""
         while True:
             try:
@@ -61,25 +58,16 @@ class AsyncRunner(StageRunner):
             except (SystemExit, KeyboardInterrupt):  # no signal: Python handles these in the main thread
                 continue
 
-    def close(self) -> None:
-        """Close the stage's connections, and end the event loop."""
-        assert isinstance(self.stage, AsyncMap)
-        try:
-            self._wait_for(self.stage.close())
-        finally:
-            self._offloader.close()
-            self.stop_loop()
-
-    def stop_loop(self) -> None:
-        """End the event loop alone; the stage and its connections stay usable on another loop."""
-        if self._waits:
+    def stop(self) -> None:
+        """End the loop and its thread."""
+        if self.waits:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._loop.close()
 
-    def _wait_for(self, work: Coroutine[Any, Any, _Done]) -> _Done:
+    def wait_for(self, work: Coroutine[Any, Any, _Done]) -> _Done:
         """Run a coroutine on the loop and return its result. If the caller is interrupted, it is cancelled."""
-        if not self._waits:
+        if not self.waits:
             task = self._loop.create_task(work)
             while not task.done():
                 with suppress(SystemExit):  # of a task that the stage started; the stage's own is its answer
@@ -92,19 +80,54 @@ class AsyncRunner(StageRunner):
             waiting.cancel()
             raise
 
+
+class AsyncRunner(StageRunner):
+    """Runs one AsyncMap stage; see the head of this file.
+
+    If a call raises one of `FATAL_ERRORS`, no further calls are made. The error is raised once all calls in flight have
+    come back and their answers are stored, as these are paid for.
+
+    An AsyncMap stage whose models call no service only computes. It runs one record at a time, in the caller's thread:
+    only there can a time limit interrupt it.
+    """
+
+    def init_resources(self) -> None:
+        """Create the event loop, and its thread if the stage waits for a service; a later round takes the first's."""
+        self._calls: CallLoop = (
+            self.first._calls
+            if isinstance(self.first, AsyncRunner)
+            else CallLoop(waits=self.node.cost == 2, concurrency=self.node.resources.concurrency)
+        )
+
+    def close(self) -> None:
+        """Close the stage's connections, and end the event loop."""
+        assert isinstance(self.stage, AsyncMap)
+        try:
+            if not self.shares_stage:
+                self._calls.wait_for(self.stage.close())
+        finally:
+            if self.first is None:
+                self._calls.offloader.close()
+                self.stop_loop()
+
+    def stop_loop(self) -> None:
+        """End the event loop alone; the stage and its connections stay usable on another loop."""
+        if self.first is None:
+            self._calls.stop()
+
     def call_stage(
         self, units: list[Unit], *, isolation: CrashIsolation | None, counters: StageCounters
     ) -> AnswersByUnit:
         """Call the stage for all units at once, within the limit of open calls; in isolation one by one."""
         if isolation is None:
-            return self._wait_for(self._call_all(units, counters))
+            return self._calls.wait_for(self._call_all(units, counters))
         found: AnswersByUnit = {}
         for unit in units:
             killer_failure = self.killer_failure(unit, isolation)
             found.update(
                 {unit.name: CachedAnswer(killer_failure, Cost())}
                 if killer_failure
-                else self._wait_for(self._call_all([unit], counters))
+                else self._calls.wait_for(self._call_all([unit], counters))
             )
         return found
 
@@ -123,17 +146,17 @@ class AsyncRunner(StageRunner):
         stage = self.stage
         assert isinstance(stage, AsyncMap)
         limit = self.node.resources.timeout_s
-        async with self._gate:
-            if self._ended:
-                raise self._ended
+        async with self._calls.gate:
+            if self._calls.ended:
+                raise self._calls.ended
             start = time.perf_counter()
             view = self.view(unit.members[0])
             with billing() as bill:
                 try:
-                    with self._limit(limit) if limit and not self._waits else nullcontext():
-                        answer: Any = await _own_task(stage.process_one(view), limit if self._waits else None)
+                    with self._limit(limit) if limit and not self._calls.waits else nullcontext():
+                        answer: Any = await _own_task(stage.process_one(view), limit if self._calls.waits else None)
                 except UNSTOPPABLE as error:
-                    self._ended = error
+                    self._calls.ended = error
                     raise
                 except TimeoutError as error:
                     late = f"took longer than {limit:g} s, its `resources.timeout_s`"
@@ -143,13 +166,13 @@ class AsyncRunner(StageRunner):
                 cost = cost_since(start, bill)
             self.add_cost(unit.members, cost, counters)
             cached = self.checked(unit, [view], answer, cost)
-            if self.answers is not None and self._waits and not isinstance(cached.answer, Failed):
+            if self.answers is not None and self._calls.waits and not isinstance(cached.answer, Failed):
                 # Inside the gate: the next call starts only when this answer is stored. So a kill loses no more answers
                 # than there are calls in flight.
                 try:
-                    await self._offloader.run(partial(self.answers.append, unit.state.slice, unit.key, cached))
+                    await self._calls.offloader.run(partial(self.answers.append, unit.state.slice, unit.key, cached))
                 except FATAL_ERRORS as error:
-                    self._ended = error
+                    self._calls.ended = error
                     raise
             return cached
 

@@ -1,18 +1,22 @@
-"""Fuses stages into operators. One pool of workers runs one operator.
+"""Fuses stages into operators, and says which operators share a pool of workers.
 
 Stages that need only cores are fused, so that a CPU pipeline takes one process for each core, and fused stages share
 decoded images. A GPU stage, or one that waits for a service, stands alone: its workers need other resources.
+
+A slice goes through the operators one after another. Each has a pool of workers of its own, but the rounds of a repeat
+block share one: they are the same stages, and each worker loads their models once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from datagen.core.fields import Field
 from datagen.pipeline.config import Replicas
-from datagen.pipeline.graph_model import Graph, Node
+from datagen.pipeline.graph_model import Clause, Graph, Node
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,16 @@ class Operator:
         """Its stages, or the first and last of more than three. It has no dots: Ray would cut the name there."""
         ids = [node.id for node in self.nodes] or [WRITE]
         return "+".join(ids) if len(ids) <= 3 else f"{ids[0]} to {ids[-1]}"
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Ids of its stages."""
+        return tuple(node.id for node in self.nodes)
+
+    @property
+    def passage(self) -> Passage:
+        """What the workers of other operators know of it."""
+        return Passage(self.stages, tuple(node.clauses for node in self.nodes))
 
     @property
     def first(self) -> str:
@@ -86,6 +100,42 @@ class Operator:
         return max(1, math.floor(self.cpus))
 
 
+class Passage(NamedTuple):
+    """An operator without its stages: light to send, and to import, for a worker that runs other ones."""
+
+    stages: tuple[str, ...]
+    """Ids of its stages."""
+    conditions: tuple[tuple[Clause, ...], ...]
+    """Of each stage, the conditions under which a record runs through it."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether there may be records that meet none of its stages."""
+        return bool(self.conditions) and all(self.conditions)
+
+    def count(self, records: Iterable[Mapping[str, Any]]) -> int:
+        """How many of these records meet one of its stages; all of them, if the operator only stores samples.
+
+        If none does, the operator changes nothing: each stage that a record passes leaves it as it was for the next.
+        """
+        if not self.is_conditional:
+            return sum(1 for _ in records)
+        return sum(any(_accepts(clauses, record) for clauses in self.conditions) for record in records)
+
+
+def _accepts(clauses: Iterable[Clause], record: Mapping[str, Any]) -> bool:
+    return all(clause.holds(record.get(clause.field)) for clause in clauses)
+
+
+class PoolPlan(NamedTuple):
+    """The operators that one pool of workers runs."""
+
+    operator: Operator
+    """All their stages together; it is what the workers load, and what they reserve."""
+    steps: tuple[int, ...]
+    """The operators' places among those that a slice goes through, ascending."""
+
+
 _WRITING = 0.01
 """Cores that an operator reserves that only stores samples: it works now and then, and needs no core to itself."""
 WRITE = "write"
@@ -107,6 +157,30 @@ def fuse(graph: Graph) -> tuple[Operator, ...]:
     if groups[-1][-1].cost:
         groups.append([])
     return tuple(_operator(graph, group) for group in groups)
+
+
+def plan_pools(operators: Sequence[Operator]) -> tuple[PoolPlan, ...]:
+    """The pools of workers for the operators that a slice goes through, in the order of their first operators.
+
+    Operators share a pool if rounds of the same repeated stage stand in them. They then have the same resources and
+    replicas: so has every round of a stage, and so have the stages that are fused with it.
+    """
+    groups: list[list[int]] = []
+    for step, operator in enumerate(operators):
+        entries = _entries(operator)
+        joined = [group for group in groups if any(entries & _entries(operators[other]) for other in group)]
+        groups = [group for group in groups if group not in joined]
+        groups.append(sorted([*(other for group in joined for other in group), step]))
+    return tuple(PoolPlan(_joined([operators[step] for step in group]), tuple(group)) for group in sorted(groups))
+
+
+def _entries(operator: Operator) -> set[str]:
+    return {node.entry for node in operator.nodes}
+
+
+def _joined(operators: Sequence[Operator]) -> Operator:
+    first, *others = operators
+    return replace(first, nodes=tuple(node for one in operators for node in one.nodes)) if others else first
 
 
 def _can_fuse(one: Node, other: Node) -> bool:

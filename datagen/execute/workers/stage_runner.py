@@ -120,7 +120,8 @@ class StageRunner:
 
     `answers` is the stage's store of answers, None if the stage is not durable. `checksums` are the fields with the
     checksums of the files on which they depend. `limit` ends calls that take too long. `on_node` is called before the
-    first setup, to prepare the machine.
+    first setup, to prepare the machine. `first` is the runner of the first round in the same worker, if the node is a
+    later round of a repeat block: what that one loaded serves this one too.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class StageRunner:
         checksums: Sequence[str],
         limit: TimeLimit,
         on_node: Callable[[StageRunner], None],
+        first: StageRunner | None = None,
     ) -> None:
         self.node = node
         self.catalogue = operator.catalogue
@@ -140,6 +142,7 @@ class StageRunner:
         self._checksums = checksums
         self._limit = limit
         self._on_node = on_node
+        self.first = first
         self._device = operator.device
         self._ready = False
         self._setting_up = threading.Lock()
@@ -167,14 +170,27 @@ class StageRunner:
                 model.fetch()
             self.stage.setup_on_node()
 
+    @property
+    def shares_stage(self) -> bool:
+        """Whether it uses what the first round loaded.
+
+        A stage that calls a service is set up in each round: its clients weigh nothing, and draw anew in each.
+        """
+        return self.first is not None and self.node.cost < 2
+
     def setup(self) -> None:
         """Set the stage up, if that was not done yet. Raises `SetupError`."""
         with self._setting_up:  # calls for several slices may run in threads of one actor
             if self._ready:
                 return
-            self._on_node(self)
-            with wrapping_setup_errors(self.node):
-                self.stage.setup(self._device)
+            if self.first is not None and self.shares_stage:
+                self.first.setup()
+                # under its own id, on which its random numbers depend
+                vars(self.stage).update({**vars(self.first.stage), "id": self.stage.id, "runtime": self.stage.runtime})
+            else:
+                self._on_node(self)
+                with wrapping_setup_errors(self.node):
+                    self.stage.setup(self._device)
             self._ready = True
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class WorkerContext:
 
 
 class Worker:
-    """The stages of an operator, each set up when it is first called.
+    """The stages of an operator, each set up when it is first called. Rounds of one repeated stage are set up once.
 
     `limit` ends calls that take too long.
     """
@@ -64,6 +64,7 @@ class Worker:
         self._worker_context = worker_context
         store = Store(worker_context.address)
         self._runs: list[StageRunner] = []
+        firsts: dict[str, StageRunner] = {}
         for node in operator.nodes:
             answers = (
                 AnswerCache(store, worker_context.stage_fingerprints[node.id], catalogue=operator.catalogue)
@@ -77,14 +78,20 @@ class Worker:
                 checksums=worker_context.checksums[node.id],
                 limit=limit,
                 on_node=self._setup_on_node,
+                first=firsts.get(node.entry),
             )
+            firsts.setdefault(node.entry, run)
             run.stage.runtime = worker_context.runtime._replace(round=node.id if node.id != node.entry else "")
             self._runs.append(run)
 
     def setup(self) -> None:
-        """Load the models of the stages, except those that may find all their answers stored. Raises `SetupError`."""
+        """Load the models of the stages, except those that may find all their answers stored. Raises `SetupError`.
+
+        If a round of a repeated stage has stored answers, no round of it is set up: there may be no work for any.
+        """
+        stored = {run.node.entry for run in self._runs if run.has_stored_answers}
         for run in self._runs:
-            if not run.has_stored_answers:
+            if run.node.entry not in stored:
                 run.setup()
 
     def _setup_on_node(self, run: StageRunner) -> None:
@@ -100,9 +107,19 @@ class Worker:
             run.setup_node()
             done.touch()
 
-    def run(self, states: Sequence[SliceState], isolation: CrashIsolation | None = None) -> CountersByStage:
-        """Run slices through all stages of the operator; returns what each stage did. Changes `states`."""
-        return {run.node.id: run.run_slices(states, isolation=isolation) for run in self._runs}
+    def run(
+        self,
+        states: Sequence[SliceState],
+        isolation: CrashIsolation | None = None,
+        *,
+        stages: Collection[str] | None = None,
+    ) -> CountersByStage:
+        """Run slices through the stages with the ids `stages`, by default through all stages of the operator.
+
+        Returns what each stage did. Changes `states`.
+        """
+        runs = [run for run in self._runs if stages is None or run.node.id in stages]
+        return {run.node.id: run.run_slices(states, isolation=isolation) for run in runs}
 
     def faults(self) -> list[str]:
         """Messages about stored answers that could not be read; each is returned once."""
@@ -114,7 +131,7 @@ class Worker:
 
     def close(self) -> None:
         """Release what the stages started."""
-        for run in self._runs:
+        for run in reversed(self._runs):  # a first round holds what the later ones share
             run.close()
 
 
