@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from datagen import Answer, AsyncMap, Failed, Record, StageConfig
+from datagen.core.fields import VERDICT
 from datagen.models.critics import CriticConfig
 from datagen.models.critics.base import JudgedPart
 from datagen.models.critics.given import GivenCriticConfig
@@ -23,6 +24,7 @@ class WriteCritique(AsyncMap):
     reads = ("critique_of", "caption", "step", "generation", "image")
     optional = ("source",)
     writes = ("verdict", "critique", "correction")
+    fields = (VERDICT,)
     version = 1
     remote = False
 
