@@ -41,7 +41,7 @@ class NoRoomError(DataError):
 
 
 @dataclass(frozen=True)
-class Layout:
+class SceneLayout:
     """Where all things of a graph stand, by the id of their node. The numbers of the things are all 0."""
 
     cell: int
@@ -67,7 +67,7 @@ def clearly_stands(predicate: str, subject: Box, object: Box) -> bool:
 
 
 @lru_cache(maxsize=16)
-def lay_out(graph: SceneGraph, spec: SceneSpecification) -> Layout:
+def lay_out(graph: SceneGraph, spec: SceneSpecification) -> SceneLayout:
     """The places of all things of a graph.
 
     Every relation of position holds for each pair of its nodes' things with a margin, and things stand apart by some
@@ -101,7 +101,7 @@ def lay_out(graph: SceneGraph, spec: SceneSpecification) -> Layout:
             )
             for id in order
         }
-        return Layout(grid.cell, _jittered(things, graph, grid, draws))
+        return SceneLayout(grid.cell, _jittered(things, graph, grid, draws))
     raise NoRoomError(
         f"no room: {count} things and {len(graph.relations)} relations do not fit {spec.width}x{spec.height}; make the "
         "pictures larger, or the graph simpler"
@@ -286,20 +286,24 @@ def lay_out_near(
     avoid: Iterable[Box] = (),
     moved: Collection[str] = (),
     movable: Collection[str] = (),
-) -> Layout:
+) -> SceneLayout:
     """A layout in which as few things as possible leave their places, and all relations hold.
 
-    Things without a place stand clear of the boxes of `avoid`, if there is room. If relations do not hold where things
-    stand, some are moved: those of the nodes `moved`, or, if it is empty, of as few nodes as possible. If things
-    without a place find none, some of `movable` make way. Raises `NoRoomError`.
+    Things without a place stand clear of the boxes of `avoid`. If relations do not hold where things stand, some are
+    moved: those of the nodes `moved`, or, if it is empty, of as few nodes as possible. Where this is not enough, or
+    things have grown and touch others, nodes of `movable` make way; if there are such nodes, `avoid` is given up last.
+    Raises `NoRoomError`.
     """
     placed = {each.node.id: each.placed for each in wanted}
     violated = [*_violated(graph, placed), *((each.node.id, each.node.id) for each in wanted if _crowds(each, placed))]
-    for avoided in ([*avoid], []):
+    grown = {each.node.id for each in wanted if each.has_grown}
+    # What has grown too large for its place would come back to it in a later step.
+    is_stuck = not movable and any(not grown.isdisjoint(pair) for pair in violated)
+    for avoided in () if is_stuck else ([*avoid], []) if movable else ([*avoid],):
         for ids in _movers(violated, moved=moved, movable=movable):
             found = _Places(wanted, graph, spec, cell=cell, avoid=avoided, ids=ids).solve()
             if found is not None:
-                return Layout(cell, found)
+                return SceneLayout(cell, found)
     raise NoRoomError(
         f"no room: the changed graph does not fit the layout of the first in {spec.width}x{spec.height}; "
         "change another node, or make the pictures larger"
@@ -308,8 +312,10 @@ def lay_out_near(
 
 def _crowds(wanted: Wanted, placed: Mapping[str, Sequence[SceneObject]]) -> bool:
     """Whether things that have grown touch others."""
-    others = [thing.box for id, things in placed.items() for thing in things if id != wanted.node.id]
-    return wanted.has_grown and any(_touch(thing.box, other) for thing in wanted.placed for other in others)
+    things = [thing for things in placed.values() for thing in things]
+    return wanted.has_grown and any(
+        thing is not other and _touch(thing.box, other.box) for thing in wanted.placed for other in things
+    )
 
 
 def _movers(
