@@ -16,6 +16,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.aesthetics import PredictorConfig
     from datagen.models.captioners import CaptionerConfig
     from datagen.models.completeness_judges import CompletenessJudgeConfig
+    from datagen.models.critics import CriticConfig
     from datagen.models.decomposers import DecomposerConfig
     from datagen.models.detectors import DetectorConfig
     from datagen.models.edit_planners import EditPlannerConfig
@@ -55,6 +56,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "edit planner": EditPlannerConfig,
         "session judge": SessionJudgeConfig,
         "captioner": CaptionerConfig,
+        "critic": CriticConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
         "image embedder": DinoConfig | Dinov2Config,  # scorers embed pictures too; they are listed once, under theirs

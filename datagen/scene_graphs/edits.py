@@ -229,7 +229,7 @@ class _Reading:
 
     def __init__(self, graph: SceneGraph) -> None:
         self._graph = graph
-        self._reader = NounPhraseReader(node.label for node in graph.objects)
+        self._reader = NounPhraseReader((node.label for node in graph.objects), compounds="any")
         numbers = (f"o{number}" for number in count_from(1))
         self._new = next(id for id in numbers if graph.get(id) is None)
 

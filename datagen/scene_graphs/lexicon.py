@@ -135,8 +135,9 @@ NOUNS: Final = word_set(
     "bat racket bow sword shield gun cannon wheel engine anchor barrel crate feather shell bone nest cage oven "
     "stove fridge refrigerator microwave toaster sink toilet bathtub shower fan heater vacuum tray stool cushion "
     "photo picture painting kitchen dining office school sports baseball football soccer volleyball basketball "
-    "space air race rocking stop tv"
+    "space air race rocking stop tv espresso "
+    "galaxy mission patch name tag shuttle model"
 )
 """Nouns that may stand before another noun in a label, as in `fire truck`."""
-FIXED_LABELS: Final = frozenset(("hot dog", "teddy bear", "polar bear", "grand piano"))
+FIXED_LABELS: Final = frozenset(("hot dog", "teddy bear", "polar bear", "grand piano", "elliptical galaxy"))
 """Labels whose first word is no noun."""
