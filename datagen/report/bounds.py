@@ -48,7 +48,7 @@ class Bound(NamedTuple):
         return values >= limit if self.keeps == "least" else values <= limit
 
 
-class Move(NamedTuple):
+class ThresholdMove(NamedTuple):
     """How many records a stage would keep if one threshold moved and the others stayed."""
 
     bound: Bound
@@ -71,7 +71,7 @@ class Spread(NamedTuple):
     rejected: list[int]
     unmeasured: int
     """Records without this score: rejected before it was measured, or the score is not finite."""
-    moves: list[Move]
+    moves: list[ThresholdMove]
 
 
 @dataclass
@@ -141,7 +141,7 @@ class StageScores:
 
     def _move(
         self, rows: NDArray[np.float64], bound: Bound, values: NDArray[np.float64], axis: tuple[float, float]
-    ) -> Move:
+    ) -> ThresholdMove:
         others = rows[:, -2] == 0  # what another reason rejects stays rejected, wherever the thresholds are
         for other in self.bounds:
             if other is not bound:
@@ -150,7 +150,7 @@ class StageScores:
         steps = (float(f"{place:.4g}") for place in np.linspace(*axis, STEPS))
         places = np.unique([*steps, bound.value])
         passing = [others & bound.holds(values, place) for place in places]
-        return Move(
+        return ThresholdMove(
             bound,
             places.tolist(),
             kept=[int(mask.sum()) for mask in passing],

@@ -32,7 +32,7 @@ from datagen.execute.ledger.cost_ledger import RunCost, read_run_cost
 from datagen.execute.ledger.ledger import SLICES, Ledger
 from datagen.execute.reuse.run_manifest import StageManifest, read_stages
 from datagen.execute.run import CONFIG
-from datagen.report.bounds import Move, Spread, StageScores
+from datagen.report.bounds import Spread, StageScores, ThresholdMove
 from datagen.report.cells import as_json
 from datagen.report.flow import Flow, flow
 from datagen.report.gallery import Gallery, gallery
@@ -266,7 +266,7 @@ def _spread(spread: Spread) -> dict[str, Any]:
     return {**spread._asdict(), "moves": [_move(move) for move in spread.moves]}
 
 
-def _move(move: Move) -> dict[str, Any]:
+def _move(move: ThresholdMove) -> dict[str, Any]:
     return {**move.bound._asdict(), "places": move.places, "kept": move.kept, "samples": move.samples}
 
 

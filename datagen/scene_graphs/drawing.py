@@ -135,7 +135,8 @@ class _Drawing:
             ]
         )
         parts = [{at} for at in range(len(places))]
-        first, more = [], []
+        first: list[tuple[int, str, int]] = []
+        more: list[tuple[int, str, int]] = []
         for one, predicate, other in held:
             ours, theirs = (next(part for part in parts if at in part) for at in (one, other))
             (first if ours is not theirs else more).append((one, predicate, other))

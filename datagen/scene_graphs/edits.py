@@ -63,7 +63,7 @@ class Recount(NamedTuple):
     """Another number of things of a node."""
 
     id: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides `tuple.count`, which nobody calls
 
 
 class Move(NamedTuple):
@@ -215,7 +215,7 @@ def read_edit(text: str, graph: SceneGraph) -> GraphEdit:
     that fits no node or several, and for words that may say several edits.
     """
     try:
-        found = _Reading(graph).edits(text)
+        found = _InstructionReading(graph).edits(text)
     except ValidationError as error:
         raise NotUnderstoodError(f"not understood: '{text[:200]}' ({error.errors()[0]['msg']})") from error
     if len(found) != 1:
@@ -224,7 +224,7 @@ def read_edit(text: str, graph: SceneGraph) -> GraphEdit:
     return found[0]
 
 
-class _Reading:
+class _InstructionReading:
     """Reads instructions for one graph."""
 
     def __init__(self, graph: SceneGraph) -> None:
@@ -384,12 +384,12 @@ class _Reading:
 
 
 _MOST_TOKENS: Final = 80
-_FORMS: Final[dict[str, Callable[[_Reading, list[str]], Iterator[GraphEdit]]]] = {
-    "add": _Reading.add,
-    "remove": _Reading.remove,
-    "replace": _Reading.replace,
-    "make": _Reading.make,
-    "change": _Reading.change,
-    "move": _Reading.move,
+_FORMS: Final[dict[str, Callable[[_InstructionReading, list[str]], Iterator[GraphEdit]]]] = {
+    "add": _InstructionReading.add,
+    "remove": _InstructionReading.remove,
+    "replace": _InstructionReading.replace,
+    "make": _InstructionReading.make,
+    "change": _InstructionReading.change,
+    "move": _InstructionReading.move,
 }
 """How instructions are read, by their first word."""

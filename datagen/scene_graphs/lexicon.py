@@ -100,16 +100,16 @@ PLAIN_MEDIA: Final = ("a picture", "an image", "a scene")
 
 NOT_NOUNS: Final = word_set(
     "a an the and or but nor not no none very is are was were be been being am do does did has have had will would "
-    "can could should that which who whom whose what where when while if then than so as of to from for by into "
+    "could should that which who whom whose what where when while if then than so as of to from for by into "
     "onto through it them they he she him her its their this these those there here one two three four five six "
     "seven eight nine ten several many few some any every each all both either neither more most less least other "
     "another pair couple group dozen hundred thousand lot lots left right between among without within during above "
     "over below beneath under underneath on upon atop next beside behind in near inside outside around against "
     "across along with at touching facing side front back top bottom middle el la los las un una unos unas le les "
-    "des du de del della di il lo gli der die das den dem ein eine einen einem einer und oder auf unter neben ist "
-    "sind y e et ou est sont sur sous dans avec con su sobre bajo junto ao da dos em na com um uma och en het van "
+    "des du de del della di il lo gli der das den dem ein eine einen einem einer und oder auf unter neben ist "
+    "sind y e et ou est sont sur sous dans avec con su sobre bajo junto ao da dos em na com um uma och en het "
     "een op naast med ett"
-) - word_set("die")
+)
 """Words that are never a part of a label; some are of other languages, so that these are not taken for English."""
 NOUNS: Final = word_set(
     "circle square triangle diamond cross star heart ring hexagon pentagon oval rectangle cube sphere ball cone "
@@ -131,7 +131,7 @@ NOUNS: Final = word_set(
     "trumpet flute bell apple banana orange pear lemon lime grape cherry strawberry peach pineapple melon "
     "watermelon tomato potato carrot onion pepper corn mushroom bread cake pie cookie donut pizza sandwich burger "
     "egg cheese milk water coffee tea wine beer juice soup salad rice pasta sausage hotdog candy chocolate butter "
-    "sugar salt honey stone wood brick sand statue fountain flag trophy medal card dice domino puzzle chess board "
+    "sugar salt honey stone wood brick sand statue fountain flag trophy medal card domino puzzle chess board "
     "bat racket bow sword shield gun cannon wheel engine anchor barrel crate feather shell bone nest cage oven "
     "stove fridge refrigerator microwave toaster sink toilet bathtub shower fan heater vacuum tray stool cushion "
     "photo picture painting kitchen dining office school sports baseball football soccer volleyball basketball "

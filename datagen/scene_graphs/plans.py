@@ -256,7 +256,7 @@ def _detour(
 ) -> _Extra | None:
     if kind == "remove":
         strange = words.strange_object(graph, draws, id=free_id(graph))
-        return strange and _Extra(strange, _Put("remove", (), strange.id), own_step=True)
+        return _Extra(strange, _Put("remove", (), strange.id), own_step=True) if strange else None
     for node in free:
         labels = words.other_labels(graph)
         if kind == "swap" and labels:

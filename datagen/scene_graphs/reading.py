@@ -42,7 +42,7 @@ _PHRASES: Final = sorted(((tuple(words.split()), predicate) for words, predicate
 _VERBS: Final = {form: verb for verb, plural in VERBS.items() for form in (verb, plural)}
 
 
-class Link(NamedTuple):
+class LinkWords(NamedTuple):
     """Words between two things, read."""
 
     predicate: str
@@ -52,7 +52,7 @@ class Link(NamedTuple):
     """A state of the subject that they also say, such as `sitting`."""
 
 
-def read_link(tokens: Sequence[str]) -> Link | None:
+def read_link(tokens: Sequence[str]) -> LinkWords | None:
     """The predicate at the start of tokens in lower case: `to the left of`, `hovering above`, `looking at`, `holds`.
 
     None if there is none.
@@ -60,32 +60,33 @@ def read_link(tokens: Sequence[str]) -> Link | None:
     first = tokens[0] if tokens else ""
     for words, predicate in _PHRASES:
         if tuple(tokens[: len(words)]) == words:
-            return Link(predicate, len(words))
+            return LinkWords(predicate, len(words))
     if first in _VERBS:
-        return Link(_VERBS[first], 1)
+        return LinkWords(_VERBS[first], 1)
     if not first.endswith("ing") or first in NOUNS or (first in KIND_OF and first not in POSTURES):
-        return Link(link.predicate, link.length + 1) if first in PLACING and (link := read_link(tokens[1:])) else None
+        after = read_link(tokens[1:]) if first in PLACING else None
+        return after and LinkWords(after.predicate, after.length + 1)
     after = read_link(tokens[1:]) if len(tokens) > 1 else None
     if after and first in PLACING:
-        return Link(after.predicate, after.length + 1, after.state)
+        return LinkWords(after.predicate, after.length + 1, after.state)
     if after and first in POSTURES and after.predicate in POSITIONS:
-        return Link(after.predicate, after.length + 1, first)
-    for words in AFTER_PARTICIPLES:
-        parts = words.split()
+        return LinkWords(after.predicate, after.length + 1, first)
+    for following in AFTER_PARTICIPLES:
+        parts = following.split()
         if list(tokens[1 : 1 + len(parts)]) == parts:
-            return Link(f"{first} {words}", 1 + len(parts))
-    return None if first in PLACING or after else Link(first, 1)
+            return LinkWords(f"{first} {following}", 1 + len(parts))
+    return None if first in PLACING or after else LinkWords(first, 1)
 
 
 Mention = tuple[str, ...]
 """The tokens of a phrase for one thing."""
 
 
-class Clause(NamedTuple):
+class CaptionClause(NamedTuple):
     """A sentence, before it is known which things its phrases name."""
 
     subjects: tuple[Mention, ...]
-    ends: tuple[tuple[Link, tuple[Mention, ...]], ...] = ()
+    ends: tuple[tuple[LinkWords, tuple[Mention, ...]], ...] = ()
     """The predicates of all subjects, each with its objects."""
     of_last: bool = False
     """Whether the predicates are those of the last subject alone."""
@@ -176,7 +177,7 @@ class _Scene:
         self._style = "" if style.lower() in PLAIN_MEDIA else style
         return tokens[at + 1 :]
 
-    def _say(self, clause: Clause, sentence: str) -> None:
+    def _say(self, clause: CaptionClause, sentence: str) -> None:
         subjects = [self._resolve(mention, sentence, beside=()) for mention in clause.subjects]
         for link, mentions in clause.ends:
             meant = subjects[-1:] if clause.of_last else subjects
@@ -260,7 +261,7 @@ def _is_mention(tokens: Mention) -> bool:
     return any(_READER.read(form) is not None for form in forms)
 
 
-def _readings(tokens: Sequence[str]) -> list[Clause]:
+def _readings(tokens: Sequence[str]) -> list[CaptionClause]:
     """All that a sentence may say; none if it is longer than `_MOST_TOKENS`."""
     if len(tokens) > _MOST_TOKENS:
         return []
@@ -270,7 +271,7 @@ def _readings(tokens: Sequence[str]) -> list[Clause]:
     return list(dict.fromkeys((*_statements(tokens), *_fragments(tokens))))
 
 
-def _statements(tokens: Sequence[str]) -> Iterator[Clause]:
+def _statements(tokens: Sequence[str]) -> Iterator[CaptionClause]:
     """`X and Y are to the left of Z and above W`, `X holds Y`."""
     for at in range(1, len(tokens)):
         is_copula = tokens[at].lower() in _COPULAS
@@ -279,25 +280,25 @@ def _statements(tokens: Sequence[str]) -> Iterator[Clause]:
         rest = tokens[at + 1 :] if is_copula else tokens[at:]
         for subjects in _lists(tuple(tokens[:at])):
             for ends in _ends(rest, is_statement=True):
-                yield Clause(subjects, ends)
+                yield CaptionClause(subjects, ends)
 
 
-def _fragments(tokens: Sequence[str]) -> Iterator[Clause]:
+def _fragments(tokens: Sequence[str]) -> Iterator[CaptionClause]:
     """`X`, `X and Y`, `X to the left of Y`, `X, Y and Z to the left of it`, `X with Y above it`."""
     for subjects in _lists(tuple(tokens)):
-        yield Clause(subjects)
+        yield CaptionClause(subjects)
     for at in range(1, len(tokens)):
         start = at - 1 if tokens[at - 1] == "," else at
         for subjects in _lists(tuple(tokens[:start])):
             for ends in _ends(tokens[at:], is_statement=False):
                 is_within = all(mention[0].lower() in _PRONOUNS for _, mentions in ends for mention in mentions)
                 if len(subjects) == 1 or is_within:
-                    yield Clause(subjects, ends, of_last=len(subjects) > 1)
+                    yield CaptionClause(subjects, ends, of_last=len(subjects) > 1)
         if tokens[at].lower() == "with":
             yield from _with(tuple(tokens[:start]), tokens[at + 1 :])
 
 
-def _with(subject: Mention, tokens: Sequence[str]) -> Iterator[Clause]:
+def _with(subject: Mention, tokens: Sequence[str]) -> Iterator[CaptionClause]:
     """`X with Y above it`: Y is above X."""
     if not _is_mention(subject) or tokens[-1:] not in (["it"], ["them"]):
         return
@@ -305,10 +306,10 @@ def _with(subject: Mention, tokens: Sequence[str]) -> Iterator[Clause]:
         mention = tuple(tokens[:at])
         link = read_link([token.lower() for token in tokens[at:]])
         if link and link.length == len(tokens) - at - 1 and _is_mention(mention):
-            yield Clause((subject, mention), ((link, ((tokens[-1],),)),), of_last=True)
+            yield CaptionClause((subject, mention), ((link, ((tokens[-1],),)),), of_last=True)
 
 
-def _ends(tokens: Sequence[str], *, is_statement: bool) -> Iterator[tuple[tuple[Link, tuple[Mention, ...]], ...]]:
+def _ends(tokens: Sequence[str], *, is_statement: bool) -> Iterator[tuple[tuple[LinkWords, tuple[Mention, ...]], ...]]:
     """All readings of `P X (and P Y)*`, in which each P is a predicate; verbs are predicates of statements alone."""
     link = read_link([token.lower() for token in tokens])
     if link is None or (tokens[0].lower() in _VERBS and not is_statement):
@@ -327,7 +328,7 @@ def _ends(tokens: Sequence[str], *, is_statement: bool) -> Iterator[tuple[tuple[
 @lru_cache(maxsize=4096)
 def _lists(tokens: Mention) -> tuple[tuple[Mention, ...], ...]:
     """All readings of `X`, `X and Y`, `X, Y and Z` as phrases."""
-    found = [(tokens,)] if _is_mention(tokens) else []
+    found: list[tuple[Mention, ...]] = [(tokens,)] if _is_mention(tokens) else []
     for at in range(1, len(tokens) - 1):
         if tokens[at].lower() in ("and", ",") and _is_mention(tokens[:at]):
             start = at + 2 if tokens[at] == "," and tokens[at + 1].lower() == "and" else at + 1

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from datagen.core.english import is_plural
+from datagen.core.english import is_plural, singularize, word_set
 from datagen.models.grammar.chunks import (
     COLOUR_NOUNS,
     EDITS,
@@ -27,9 +27,9 @@ from datagen.models.grammar.chunks import (
     colour_tail,
     cut_state,
 )
-from datagen.models.grammar.thing_names import SHADES, is_colour, singular_name, singularize
+from datagen.models.grammar.thing_names import SHADES, is_colour, singular_name
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, class_of
-from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
+from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES
 
 _FURTHER = ("more", "further", "additional", "extra")
 _MORE = (*_FURTHER, "less")

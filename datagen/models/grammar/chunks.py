@@ -19,11 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from datagen.core.english import MASS
+from datagen.core.english import MASS, singularize, word_set
 from datagen.models.grammar.phrases import noun
-from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour, singularize
+from datagen.models.grammar.thing_names import GENERAL, SHADES, is_colour
 from datagen.models.grammar.verbs import EDIT_NOUNS, LEMMA, LEMMA_OF_NOUN, class_of
-from datagen.models.grammar.word_sets import word_set
 
 THINGS: Final = ("A", "D", "B", "I", "O")
 COLOUR_NOUNS = word_set(

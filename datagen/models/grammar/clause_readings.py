@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from datagen.core.english import word_set
 from datagen.models.grammar.chunks import Chunk, line_of
 from datagen.models.grammar.clauses import FILLERS, EditClause
 from datagen.models.grammar.edit_forms import (
@@ -18,7 +19,6 @@ from datagen.models.grammar.edit_forms import (
     is_several,
     last_colour,
 )
-from datagen.models.grammar.word_sets import word_set
 
 _PARTICLES = word_set("in out up down off over on away into onto")
 _NOT_SHOWN = re.compile(

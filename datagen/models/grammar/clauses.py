@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from datagen.core.english import word_set
 from datagen.models.grammar.chunker import chunks_of
 from datagen.models.grammar.chunks import Chunk
-from datagen.models.grammar.word_sets import word_set
 
 _IS = r"(?:is|are|was|were|be)"
 _PICTURE = r"(?:image|picture|photo|photograph|scene|composition|layout|things?|shot|frame)"

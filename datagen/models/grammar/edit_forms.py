@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from datagen.core.english import word_set
 from datagen.models.grammar.chunker import PREPOSITIONS
 from datagen.models.grammar.chunks import Chunk
 from datagen.models.grammar.clauses import EditClause
 from datagen.models.grammar.edit_words import AGAIN, GEOMETRIC, PROPERTY
 from datagen.models.grammar.thing_names import singular_name
-from datagen.models.grammar.word_sets import word_set
 
 _NO_ANCHOR = word_set("of for with by into to as like than instead_of per about via without minus except")
 ANCHORED = PREPOSITIONS - _NO_ANCHOR

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, get_args
 
+from datagen.core.english import word_set
 from datagen.models.grammar.chunker import chunks_of
 from datagen.models.grammar.clause_readings import Reading, read_clause
 from datagen.models.grammar.clauses import clauses_of, plain, sentences_of
 from datagen.models.grammar.edit_forms import ClauseForm
 from datagen.models.grammar.edit_words import BACK, GEOMETRIC, REGRET, STANDING, UNDO, is_foreign
 from datagen.models.grammar.thing_names import COLOUR_FAMILIES, SHADES, may_be_same, singular_name
-from datagen.models.grammar.word_sets import word_set
 
 Operation = Literal["add", "remove", "replace", "change", "move", "global", "undo", "unknown"]
 OPERATIONS: tuple[str, ...] = get_args(Operation)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from datagen.core.english import MASS, head_word, is_plural
+from datagen.core.english import MASS, head_word, is_plural, word_set
 from datagen.models.grammar.phrases import COLOURS
 from datagen.models.grammar.placeholders import Span
-from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES, word_set
+from datagen.models.grammar.word_sets import DEMONSTRATIVES, POSSESSIVES
 
 MOST_WORDS = 3
 """Most words that may describe a thing between its determiner and its name: "a Falcon 9 rocket" has two."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from datagen.models.grammar.word_sets import word_set
+from datagen.core.english import word_set
 
 _CLASSES = {
     "remove": """
