@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from datagen import Children, DataError, DatagenError, Expand, Failed, Record, Reject, StageConfig
 from datagen.core.draws import Draws
+from datagen.core.fields import VERDICT
 from datagen.scene_graphs.faults import FAULT_KINDS, FaultKind
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, make_plan
 from datagen.worlds.graph_appearance import NotDrawableError
 from datagen.worlds.graph_layout import NoRoomError
+from datagen.worlds.graph_scene import scene_of
 from datagen.worlds.inspected_scenes import (
     InspectedScenes,
     SpoiltSceneError,
@@ -44,6 +47,7 @@ class SpoilStep(Expand):
         "description", "verdict", "critique", "correction", "fault", "label", "task",
     )  # fmt: skip
     rejects = ("no_plan", "no_fault", "no_room", "not_drawable")
+    fields = (VERDICT,)
     # No hash of code covers photographs.toml of datagen/worlds: raise it when its content changes.
     version = 1
 
@@ -74,18 +78,16 @@ class SpoilStep(Expand):
             plan = make_plan(graph, draws, options=self.config.plan, vocabulary=words)
         except DataError as error:
             return Reject("no_plan", str(error))
-        samples = []
+        samples: list[dict[str, Any]] = []
         try:
             for form in self.config.forms:
                 found = self._judged(form, plan, spec, Draws(self.seed, self.id, record.id, form))
                 samples += [sample_fields(form, *found, plan=plan, caption=record["caption"])] if found else []
-        except NoRoomError as error:
-            return Reject("no_room", str(error))
         except NotDrawableError as error:
             return Reject("not_drawable", str(error))
         except DatagenError as error:
             return Failed(f"plan cannot be rendered: {error}")
-        return samples or Reject("no_fault", f"{', '.join(self.config.forms)}: no {', '.join(self.config.kinds)}")
+        return samples or self._reject(graph, spec)
 
     def _judged(
         self, form: InspectionForm, plan: Sequence[PlanStep], spec: SceneSpecification, draws: Draws
@@ -93,6 +95,15 @@ class SpoilStep(Expand):
         for judged in judged_steps(form, plan, draws, vocabulary=vocabulary_of(spec), kinds=self.config.kinds):
             try:
                 return judged, inspected_scenes(form, judged, plan, spec)
-            except SpoiltSceneError:
+            except (SpoiltSceneError, NoRoomError):
                 continue
         return None
+
+    def _reject(self, graph: SceneGraph, spec: SceneSpecification) -> Reject:
+        try:
+            scene_of(graph, spec)
+        except NoRoomError as error:
+            return Reject("no_room", str(error))
+        return Reject(
+            "no_fault", f"{', '.join(self.config.forms)}: no {', '.join(self.config.kinds)} that can be shown"
+        )
