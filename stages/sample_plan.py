@@ -53,7 +53,7 @@ class SamplePlan(Map):
             plan = make_plan(graph, draws, options=self.config.plan, vocabulary=self._words(record.get("scene")))
         except DataError as error:
             return Reject("no_plan", str(error))
-        members = [*(f"turn_{number}.png" for number in range(len(plan) - 1)), "target.png"]
+        members = [*(f"turn_{number}" for number in range(len(plan) - 1)), "target"]
         return {
             "steps": [
                 {"instruction": step.instruction, "description": step.description, "image": member}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -15,6 +16,7 @@ from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, 
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, make_plan
 from datagen.worlds.graph_appearance import NotDrawableError
 from datagen.worlds.graph_layout import NoRoomError
+from datagen.worlds.graph_scene import scene_of
 from datagen.worlds.inspected_scenes import (
     InspectedScenes,
     SpoiltSceneError,
@@ -76,18 +78,16 @@ class SpoilStep(Expand):
             plan = make_plan(graph, draws, options=self.config.plan, vocabulary=words)
         except DataError as error:
             return Reject("no_plan", str(error))
-        samples = []
+        samples: list[dict[str, Any]] = []
         try:
             for form in self.config.forms:
                 found = self._judged(form, plan, spec, Draws(self.seed, self.id, record.id, form))
                 samples += [sample_fields(form, *found, plan=plan, caption=record["caption"])] if found else []
-        except NoRoomError as error:
-            return Reject("no_room", str(error))
         except NotDrawableError as error:
             return Reject("not_drawable", str(error))
         except DatagenError as error:
             return Failed(f"plan cannot be rendered: {error}")
-        return samples or Reject("no_fault", f"{', '.join(self.config.forms)}: no {', '.join(self.config.kinds)}")
+        return samples or self._reject(graph, spec)
 
     def _judged(
         self, form: InspectionForm, plan: Sequence[PlanStep], spec: SceneSpecification, draws: Draws
@@ -95,6 +95,15 @@ class SpoilStep(Expand):
         for judged in judged_steps(form, plan, draws, vocabulary=vocabulary_of(spec), kinds=self.config.kinds):
             try:
                 return judged, inspected_scenes(form, judged, plan, spec)
-            except SpoiltSceneError:
+            except (SpoiltSceneError, NoRoomError):
                 continue
         return None
+
+    def _reject(self, graph: SceneGraph, spec: SceneSpecification) -> Reject:
+        try:
+            scene_of(graph, spec)
+        except NoRoomError as error:
+            return Reject("no_room", str(error))
+        return Reject(
+            "no_fault", f"{', '.join(self.config.forms)}: no {', '.join(self.config.kinds)} that can be shown"
+        )

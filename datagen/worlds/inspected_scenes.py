@@ -98,7 +98,9 @@ def sample_fields(
     # A description is judged itself; a picture is judged against what it should show.
     description = describe(judged.shown if form == "inspect_text" else judged.graph)
     text = {"inspect_text": caption, "inspect_image": judged.instruction, "refine": correction}[form]
-    last = _step_row(correction if form == "refine" else judged.instruction, description, "target.png")
+    # Before the first step there is no picture; its source, the empty background, is no input.
+    follows = form == "refine" or (form == "inspect_image" and judged.number > 1)
+    last = _step_row(correction if form == "refine" else judged.instruction, description, "target")
     before = plan[: judged.number - 1] if form == "inspect_text" else []
     return {
         "source": Image.of(scenes.source.render()),
@@ -106,17 +108,14 @@ def sample_fields(
         "target": Image.of(scenes.target.render()),
         "masks": [changed_pixels(scenes.source, scenes.target)],
         "steps": [
-            *(
-                _step_row(each.instruction, each.description, f"turn_{number}.png")
-                for number, each in enumerate(before)
-            ),
+            *(_step_row(each.instruction, each.description, f"turn_{number}") for number, each in enumerate(before)),
             {**last, **verdict},
         ],
         "step_graphs": [*(each.graph.row() for each in before), judged.graph.row()],
         "step": judged.number,
-        "instruction": text if form == "inspect_text" else in_picture(text),
+        "instruction": in_picture(text) if follows else text,
         "text": text,
-        "inputs": [] if form == "inspect_text" else [source_row()],
+        "inputs": [source_row()] if follows else [],
         "edits": [_mending_row(fault)] if fault and form == "refine" else [],
         "description": description,
         **verdict,

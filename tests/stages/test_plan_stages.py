@@ -76,7 +76,7 @@ def test_a_plan_has_a_graph_a_picture_and_words_for_each_step() -> None:
     fields = planned(CHAIN)
     steps, graphs = fields["steps"], fields["step_graphs"]
     assert 4 <= len(steps) == len(graphs) <= 6
-    assert [step["image"] for step in steps] == [*(f"turn_{n}.png" for n in range(len(steps) - 1)), "target.png"]
+    assert [step["image"] for step in steps] == [*(f"turn_{n}" for n in range(len(steps) - 1)), "target"]
     assert [step["description"] for step in steps] == [describe(SceneGraph.model_validate(row)) for row in graphs]
     assert graphs[-1] == CHAIN.row()
     assert fields["instruction"] == fields["text"] == describe(CHAIN)
@@ -116,7 +116,7 @@ def test_one_sample_of_each_form_with_all_its_fields() -> None:
     for sample in samples:
         assert set(sample) == set(SpoilStep.writes)
         for name, value in sample.items():
-            check_value(catalogue()[name], value)
+            check_value(catalogue(SpoilStep.fields)[name], value)
 
 
 def test_a_sample_agrees_with_itself() -> None:
@@ -126,7 +126,7 @@ def test_a_sample_agrees_with_itself() -> None:
                 break
             last, is_refined = sample["steps"][-1], sample["task"] == "refine"
             assert (last["image"], last["verdict"], last["critique"], last["correction"]) == (
-                "target.png",
+                "target",
                 *(sample[name] for name in ("verdict", "critique", "correction")),
             )
             assert len(sample["turns"]) == len(sample["steps"]) - 1
@@ -141,7 +141,7 @@ def test_a_sample_agrees_with_itself() -> None:
 
 
 def test_samples_can_be_stored() -> None:
-    settings = SampleSettings(catalogue(), {}, [], "run", 1, ImageOptions())
+    settings = SampleSettings(catalogue(SpoilStep.fields), {}, [], "run", 1, ImageOptions())
     record = record_of(CHAIN)
     for number, sample in enumerate(spoilt(CHAIN)):
         stored = compose(record.child(str(number), sample), settings=settings)

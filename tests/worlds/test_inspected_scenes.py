@@ -17,6 +17,7 @@ from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.matching import SceneThing, judge_things
 from datagen.scene_graphs.plans import PlanStep, make_plan
+from datagen.worlds.graph_layout import NoRoomError
 from datagen.worlds.graph_scene import changed_pixels, scene_of
 from datagen.worlds.inspected_scenes import InspectedScenes, SpoiltSceneError, inspected_scenes, vocabulary_of
 from datagen.worlds.scene import Scene
@@ -36,7 +37,7 @@ def samples(form: InspectionForm, count: int) -> Iterator[Sample]:
         for judged in judged_steps(form, plan, Draws(seed, form), vocabulary=WORDS):
             try:
                 yield judged, inspected_scenes(form, judged, plan, spec), plan, spec
-            except SpoiltSceneError:
+            except (SpoiltSceneError, NoRoomError):
                 continue
             break
 
