@@ -253,7 +253,7 @@ def _plain(name: QuietTone, seed: int, size: tuple[int, int]) -> Pixels:
     y, x = np.mgrid[: size[1], : size[0]].astype(np.int32)
     levels_HW = across * x // size[0] + down * y // size[1] - (across + down) // 2
     levels_HW += draws.noise((size[1], size[0])) >> 6
-    plain_HWC = np.clip(np.array(QUIET[name], np.int32) + levels_HW[..., None], 0, 255).astype(np.uint8)
+    plain_HWC: Pixels = np.clip(np.array(QUIET[name], np.int32) + levels_HW[..., None], 0, 255).astype(np.uint8)
     plain_HWC.setflags(write=False)
     return plain_HWC
 
