@@ -48,6 +48,9 @@ from datagen.imaging.geometry import decode_rle, draw_polygons
 from datagen.imaging.image import Image
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
+from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.graph import SceneGraph
+from datagen.scene_graphs.reading import read_caption
 from datagen.shards.index import DATASET, INDEX, read_dataset
 from datagen.shards.info import SampleInfo
 from datagen.shards.reader import open_dataset
@@ -196,9 +199,10 @@ def foreign_in(folder: Path) -> dict[str, Reader]:
     """Readers of foreign layouts: one of a layout's files damaged, all rows taken, and the pictures that they name."""
     from foreign import MAKERS
     from foreign_generation import MAKERS as GENERATION
+    from foreign_outputs import MAKERS as OUTPUTS
     from foreign_sessions import MAKERS as SESSIONS
 
-    made = {**MAKERS, **GENERATION, **SESSIONS}
+    made = {**MAKERS, **GENERATION, **OUTPUTS, **SESSIONS}
     return {f"source {kind}": _foreign(folder / kind, make) for kind, make in made.items() if kind != "jsonl"}
 
 
@@ -269,6 +273,7 @@ def readers(folder: Path) -> dict[str, Reader]:
 
     from stages.read_annotations import ReadAnnotations
 
+    scene = read_caption("A star is above a cat. There are three red circles.")
     lines = (ROOT / "manifests" / "demo.jsonl").read_bytes().splitlines()
     mask = {"size": [3, 4], "counts": [2, 3, 7]}
     lines.append(
@@ -337,6 +342,17 @@ def readers(folder: Path) -> dict[str, Reader]:
         "KEY.json": Reader([sample.read("json")], _validated),
         "kept answers": Reader([path.read_bytes()[32:] for path in answers] or [b"ARROW"], read_kept_answers),
         "SA-1B's masks": Reader([sa1b_file(1, MASKS, width=24, height=16)], masks),
+        "caption of a scene": Reader(
+            [
+                b"A red circle is to the left of two blue squares and above a star. The star is below it.",
+                b"a cat, a dog",
+            ],
+            lambda data: SceneGraph.model_validate(read_caption(data.decode(errors="replace")).row()),
+        ),
+        "edit of a scene": Reader(
+            [b"Add two red rings below the star, so that the cat is to the left of them.", b"Make the star red."],
+            lambda data: apply_edit(read_edit(data.decode(errors="replace"), scene), scene),
+        ),
         "captions with places": Reader(
             [PLACED.encode(), TAGGED.encode()], lambda data: _places(data.decode("utf-8", "replace"))
         ),

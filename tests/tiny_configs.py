@@ -5,6 +5,7 @@ Each maker writes its models and one config into a folder. Add yours to `MAKERS`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,13 @@ Maker = Callable[[Path, Path], Path]
 
 def config_of(folder: Path, manifest: Path, stages: list[dict[str, Any]], *, name: str) -> Path:
     """A config over the manifest."""
+    return written_config(folder, {"kind": "manifest", "path": str(manifest)}, stages, name=name)
+
+
+def written_config(folder: Path, source: dict[str, Any], stages: list[dict[str, Any]], *, name: str) -> Path:
+    """A config over a source."""
     path = folder / f"{name}.yaml"
-    data = {"pipeline": name, "source": {"kind": "manifest", "path": str(manifest)}, "stages": stages}
+    data = {"pipeline": name, "source": source, "stages": stages}
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return path
 
@@ -104,4 +110,48 @@ def grounding(folder: Path, manifest: Path) -> Path:
     return config_of(folder, manifest, stages, name="grounding")
 
 
-MAKERS: tuple[Maker, ...] = (scoring, generating, grounding)
+def painting(folder: Path, manifest: Path) -> Path:
+    """A model's steps painted anew, and its own pictures judged, criticised and mended."""
+    import tiny_pipelines
+
+    from datagen.sources.manifest import read_lines
+
+    uris = [json.loads(line)["uri"] for _, line in read_lines(str(manifest))]
+    judged = {"verdict": "inconsistent", "critique": "The dog is missing.", "correction": "Add a dog."}
+    steps = [
+        {"instruction": "Draw a cat.", "picture": uris[0], "description": "a cat", "verdict": "consistent"},
+        {"instruction": "Add a dog.", "picture": uris[1], "description": "a cat", **judged},
+    ]
+    path = folder / "generations.jsonl"
+    path.write_text(json.dumps({"id": "a", "prompt": "a cat and a dog", "steps": steps}), encoding="utf-8")
+    two = {"arguments": {"num_inference_steps": 2}}
+    generator = {"weights": str(tiny_pipelines.text_to_image(folder)), "width": 64, "height": 64, **two}
+    editor = {"kind": "diffusers", "weights": str(tiny_pipelines.instruct_pix2pix(folder)), "pixels": 4096, **two}
+    refine = {"when": {"critique_form": "refine"}}
+    stages: list[dict[str, Any]] = [
+        {"use": "paint_plan", "map": {"steps": "generation", "target": "raw_target"},
+         "with": {"generator": generator, "editor": editor}},
+        *judging(refined={"use": "edit_image", "with": {"editor": editor}, **refine,
+                          "map": {"source": "image", "instruction": "correction", "target": "mended"}}),
+    ]  # fmt: skip
+    return written_config(folder, {"kind": "generations", "path": str(path)}, stages, name="painting")
+
+
+def judging(refined: dict[str, Any], critic: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The stages that judge outputs and make samples of them; `refined` gives `mended`."""
+    by = {"with": {"critic": critic or {"kind": "given"}}}
+    names = {name: f"target_{name}" for name in ("uri", "sha256", "original_sha256")}
+    refine = {"when": {"critique_form": "refine"}}
+    return [
+        {"use": "read_image", "map": names},
+        {"use": "read_image", "id": "read_before", "when": {"canvas": "picture"}, "map": {"image": "source"}},
+        {"use": "write_critique", **by},
+        {"use": "expand_critique", "with": {"refine": "edited" if refined["use"] == "edit_image" else "given"}},
+        {"use": "write_inspection", "when": {"critique_form": ["inspect_text", "inspect_image"]}},
+        refined,
+        {"use": "judge_refinement", **by, **refine},
+        {"use": "write_refinement", **refine},
+    ]
+
+
+MAKERS: tuple[Maker, ...] = (scoring, generating, grounding, painting)

@@ -21,6 +21,7 @@ _COLUMNS = 110
 """Characters of a line of text, at which it is wrapped."""
 _INK, _SOFT, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 _UNCHOSEN = (255, 143, 63)
+_FAULT = (255, 47, 47)
 _BOX, _OUTLINES = (255, 61, 127), ((0, 190, 220), (255, 160, 0))
 _MARKED = ("source", "target", "original")
 
@@ -46,8 +47,9 @@ def contact_sheet(card: Card) -> bytes:
 
 
 def _in_order(sheet: Sheet) -> list[Picture]:
-    """The pictures; those of a session as its turns come, behind the source."""
-    places = {turn.picture: number for number, turn in enumerate(sheet.film)}
+    """The pictures; those of a session or plan as its turns or steps come, behind the source."""
+    named = [*(turn.picture for turn in sheet.film), *(frame.picture for frame in sheet.strip)]
+    places = {name: number for number, name in enumerate(named)}
     return sorted(sheet.pictures, key=lambda picture: places.get(picture.name, -1))
 
 
@@ -57,6 +59,9 @@ def _texts(card: Card) -> Iterator[str]:
     if card.instruction:
         yield card.instruction
     yield from (line for turn in card.sheet.film for line in turn.lines())
+    yield from (line for frame in card.sheet.strip for line in frame.lines())
+    yield from (f"graph: {line}" for line in (card.sheet.graph.lines if card.sheet.graph else ()))
+    yield from (f"fails: {check.line()}" for check in card.sheet.checks if not check.holds)
     yield from (f"{name}: {value}" for name, value in card.facts)
     yield from (f"{step.seconds * 1000:,.1f} ms  {step.stage} ({step.record})" for step in card.steps)
     yield from card.sheet.notes
@@ -65,10 +70,13 @@ def _texts(card: Card) -> Iterator[str]:
 def _marked(picture: Picture, sheet: Sheet) -> Pillow.Image:
     opened = Pillow.open(io.BytesIO(picture.data)).convert("RGB")
     after = [turn for turn in sheet.film if turn.picture == picture.name]
-    if not (after or picture.name in _MARKED) or not all(sheet.size):
+    faults = [frame.fault for frame in sheet.strip if frame.picture == picture.name and frame.fault]
+    if not (after or faults or picture.name in _MARKED) or not all(sheet.size):
         return opened
     draw = ImageDraw.Draw(opened)
     across, down = picture.width / sheet.size[0], picture.height / sheet.size[1]
+    for fault in faults:
+        draw.rectangle(_scaled(fault, across, down), outline=_FAULT, width=3)
     for turn in after:
         for box, colour in (*((each.box, _UNCHOSEN) for each in turn.candidates), (turn.box, _BOX)):
             if box:

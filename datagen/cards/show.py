@@ -16,7 +16,9 @@ from datagen.core.fields import Field, catalogue
 from datagen.execute.maintain.verify import find_rows
 from datagen.execute.reuse.run_manifest import read_stages
 from datagen.execute.run import CONFIG
-from datagen.report.pictures import ReadLimits, Sheet, sheet_of_row, sheet_of_sample
+from datagen.report.graph_drawing import drawing_of
+from datagen.report.pictures import OF_SAMPLE, ReadLimits, Sheet, sheet_of_row, sheet_of_sample
+from datagen.report.plan_strip import checks_of, fault_words, strip_of
 from datagen.report.rejected_fields import stored_fields
 from datagen.shards.index import INDEX, read_dataset
 from datagen.shards.reader import Sample, open_dataset
@@ -76,7 +78,7 @@ def _sample(address: str, row: Mapping[str, Any]) -> Sample | None:
 
 def record_text(found: FoundRecord) -> str:
     """A record with its history as text, for a terminal."""
-    return "\n".join([*_history(found.rows), *_members(found.sample)])
+    return "\n".join([*_history(found.rows), *_plan(found), *_members(found.sample)])
 
 
 def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -93,6 +95,22 @@ def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
     for field, value in json.loads(last["fields"]).items():
         if last["status"] != "accepted":
             yield f"field   {field} = {json.dumps(value, ensure_ascii=False):.300}"
+
+
+def _plan(found: FoundRecord) -> Iterator[str]:
+    """The steps of a plan, the graph of a picture, and what is wrong with it, in words."""
+    info = found.sample.info if found.sample else {}
+    values = {**json.loads(found.row["fields"]), **{name: info[name] for name in OF_SAMPLE if name in info}}
+    members = found.sample.members if found.sample else ()
+    for frame in strip_of(values, pictures=[member.split(".")[0] for member in members]):
+        first, *others = frame.lines()
+        yield f"plan    {first}"
+        yield from (f"          {line}" for line in others)
+    graph = drawing_of(values.get("graph"))
+    yield from (f"graph   {line}" for line in (graph.lines if graph else ()))
+    if words := fault_words(values):
+        yield f"fault   {words}"
+    yield from (f"fails   {check.line()}" for check in checks_of(values) if not check.holds)
 
 
 def _members(sample: Sample | None) -> Iterator[str]:

@@ -14,6 +14,7 @@ import typer
 from datagen.cli import (
     compare_commands,
     evaluate_commands,
+    export_commands,
     hash_commands,
     inspect_commands,
     measure_commands,
@@ -35,6 +36,7 @@ __all__ = [
     "app",
     "compare_commands",
     "evaluate_commands",
+    "export_commands",
     "hash_commands",
     "inspect_commands",
     "main",

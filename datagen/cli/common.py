@@ -41,6 +41,7 @@ app = typer.Typer(
     python -m datagen train configs/train/small.yaml         train a model on finished datasets
     python -m datagen edit out/train/small photo.png "make the cup red"  use it
     python -m datagen evaluate out/train/small out/world_small  judge models on a split
+    python -m datagen export s3://bucket/plans --format irg --to exports/irg  for other trainers
     python -m datagen hashes bench/images --to bench.jsonl   a benchmark's hashes, to be kept out
     python -m datagen gc out/subject_add                     free what older runs left
     """,
@@ -51,7 +52,7 @@ app = typer.Typer(
 
 
 class Engine(StrEnum):
-    """Where stages run."""
+    """Where stages run, or the workers of a training."""
 
     ray = "ray"
     local = "local"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from datagen.cli.common import INTERRUPTED, JsonOption, SetOption, app, print_json, print_text
+from datagen.cli.common import INTERRUPTED, Engine, JsonOption, RayAddress, SetOption, app, print_json, print_text
 from datagen.core.errors import ConfigError
 from datagen.core.redact import escape_control, redact_data
 
@@ -23,6 +24,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained on, take one step, and write nothing.")
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="Workers of a Ray cluster, or processes of this machine.")
+    ] = Engine.local,
+    ray_address: RayAddress = "",
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,11 +35,13 @@ def train(
 
     Shows first which samples are used, and why others are not. Checkpoints, metrics, pictures of edits
     and the model go to the config's folder; the same command goes on from the newest checkpoint, and
-    ends with the weights that an unbroken training has. Ctrl-C stores a checkpoint.
+    ends with the weights that an unbroken training has. Ctrl-C stores a checkpoint. On Ray, as many
+    workers as `processes` says train together, and begin again from the newest checkpoint if one is lost.
 
     \b
     python -m datagen train configs/train/small.yaml --dry-run
     python -m datagen train configs/train/small.yaml
+    python -m datagen train configs/train/small.yaml --engine ray --set processes=2 --set micro_batch=16
     python -m datagen train configs/train/small.yaml --set steps=4000 --set train=longer
     """
     check_training_packages()
@@ -52,9 +59,15 @@ def train(
         else:
             print_text("\n".join(trial.lines()))
         return
+    on_cluster = engine is Engine.ray or bool(ray_address)
     try:
-        with TrainingDisplay(training.train, steps=training.steps) as display:
-            model = train_it(training, watcher=display)
+        with ExitStack() as stack:
+            display = stack.enter_context(TrainingDisplay(training.train, steps=training.steps))
+            if on_cluster:
+                from datagen.execute.engines.cluster import joined_ray  # it takes a second to import Ray
+
+                stack.enter_context(joined_ray(ray_address))
+            model = train_it(training, watcher=display, on_cluster=on_cluster)
     except KeyboardInterrupt:
         typer.echo("interrupted; a checkpoint is stored, and the same command goes on from it", err=True)
         raise typer.Exit(INTERRUPTED) from None

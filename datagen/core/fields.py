@@ -107,9 +107,28 @@ STANDARD: tuple[Field, ...] = (
         unit="pixels",
     ),
     Field("description", "text", "What a step's picture shows, in words."),
-    Field("verdict", "text", "Whether it is as it should be.", choices=("consistent", "inconsistent")),
     Field("critique", "text", "What is wrong with it, in words; '' if nothing is."),
     Field("correction", "text", "The instruction that mends it; '' if there is nothing to mend."),
+    Field(
+        "critique_of",
+        "text",
+        "What of a model's output is judged, or was mended.",
+        choices=("description", "picture", "mended"),
+    ),
+    Field(
+        "critique_form",
+        "text",
+        "Which sample comes of a judged output.",
+        choices=("inspect_text", "inspect_image", "refine"),
+    ),
+    Field(
+        "generation",
+        "json",
+        "What a model wrote for a prompt: [{instruction, description, verdict, critique, correction}], a row a step; "
+        "the last three are '' where nothing is known.",
+        bulky=True,
+    ),
+    Field("mended", "image", "The picture into which a flawed one was mended.", "HWC uint8 RGB"),
     Field("annotated_match", "score", "How well an edit matches its words, as its dataset's own annotations say."),
     Field("members", "json", "Addresses of a finished sample's members, by name.", bulky=True),
     Field("source_member", "text", "Address of a finished sample's picture before the edit, '' if it has none."),
@@ -275,6 +294,9 @@ STANDARD: tuple[Field, ...] = (
         "strangeness", "score", "How unlike the rest of the picture the hole is, times its depth.", unit="grey levels"
     ),
 )
+
+VERDICT = Field("verdict", "text", "Whether it is as it should be.", choices=("consistent", "inconsistent"))
+"""Declared by the stages that write it, so that plugins may have verdicts of their own."""
 
 
 def catalogue(extra: Iterable[Field] = ()) -> dict[str, Field]:

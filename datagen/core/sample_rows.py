@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from datagen.core.fields import PLACEHOLDER
+
 SCHEMAS = (1, 2)
 """Versions of KEY.json that are read; the last one is written."""
 
@@ -12,6 +14,11 @@ SCHEMAS = (1, 2)
 def reference_row(label: str, *, number: int = 0) -> dict[str, Any]:
     """The row of an input that is a reference picture; `label` names the object in it, `number` counts from 0."""
     return _input_row(f"ref_{number}", role="reference", label=label, caption="")
+
+
+def in_picture(text: str) -> str:
+    """An edit's text as an instruction with the placeholder of the picture before it."""
+    return f"In {PLACEHOLDER}: {text}"
 
 
 def source_row(*, caption: str = "") -> dict[str, Any]:

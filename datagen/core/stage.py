@@ -197,6 +197,14 @@ class Stage(ABC):
         return cls.reads
 
     @classmethod
+    def choices(cls, config: Any) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG003 - for those that override it
+        """All values that fields which it writes may have with these options, by field, where its options list them.
+
+        `check` then follows the routes of these values and of no others.
+        """
+        return {}
+
+    @classmethod
     def hash_bits(cls, config: Any) -> Mapping[str, int]:  # noqa: ARG003 - for those that override it
         """The number of bits of the hashes that it writes with these options, by field, where that is known."""
         return {}

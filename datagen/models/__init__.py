@@ -16,6 +16,7 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.aesthetics import PredictorConfig
     from datagen.models.captioners import CaptionerConfig
     from datagen.models.completeness_judges import CompletenessJudgeConfig
+    from datagen.models.critics import CriticConfig
     from datagen.models.decomposers import DecomposerConfig
     from datagen.models.detectors import DetectorConfig
     from datagen.models.edit_planners import EditPlannerConfig
@@ -33,9 +34,11 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.main_subjects import MainSubjectJudgeConfig
     from datagen.models.namers import SubjectNamerConfig
     from datagen.models.nsfw_filters import NsfwConfig
+    from datagen.models.scene_checkers import SceneCheckerConfig
     from datagen.models.scorers import ScorerConfig
     from datagen.models.segmenters import SegmenterConfig
     from datagen.models.session_judges import SessionJudgeConfig
+    from datagen.models.step_judges import StepJudgeConfig
 
     found = {
         "detector": DetectorConfig,
@@ -54,7 +57,10 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "instruction joiner": JoinerConfig,
         "edit planner": EditPlannerConfig,
         "session judge": SessionJudgeConfig,
+        "scene checker": SceneCheckerConfig,
+        "step judge": StepJudgeConfig,
         "captioner": CaptionerConfig,
+        "critic": CriticConfig,
         "language model": LanguageModelConfig,
         "image-text scorer": ScorerConfig,
         "image embedder": DinoConfig | Dinov2Config,  # scorers embed pictures too; they are listed once, under theirs

@@ -84,8 +84,8 @@ def _clause_faults(graph: Graph) -> Iterator[str]:
             for value in clause.values:
                 if type(value) not in _TYPES[field.kind]:  # not isinstance: `true` is an int in Python
                     yield f"{node.origin}: '{clause.field}' is never {in_yaml(value)}; it is {_IN_YAML[field.kind]}"
-                elif field.choices and value not in field.choices:
-                    yield f"{node.origin}: '{clause.field}' is never '{value}'; {nearest(str(value), field.choices)}"
+                elif (choices := _choices(graph, clause.field)) and value not in choices:
+                    yield f"{node.origin}: '{clause.field}' is never '{value}'; {nearest(str(value), choices)}"
 
 
 def _routes(graph: Graph) -> Iterator[dict[str, Any]]:
@@ -106,9 +106,23 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def _other_values(graph: Graph, field: str) -> tuple[str, ...]:
-    """The choices of a field that has a fixed list of them; else one value for all that no condition lists."""
+    """The choices of a field that has a list of them; else one value for all that no condition lists."""
+    return _choices(graph, field) or (_OTHER,)
+
+
+def _choices(graph: Graph, field: str) -> tuple[str, ...]:
+    """All values of a field, where it or the options of those who write it list them; else ()."""
     known = graph.catalogue.get(field)
-    return known.choices if known and known.choices else (_OTHER,)
+    if known and known.choices:
+        return known.choices
+    writers = [node for node in graph.nodes if field in node.writes]
+    listed = [
+        {node.renamed.get(name, name): values for name, values in node.stage.choices(node.config).items()}.get(
+            field, ()
+        )
+        for node in writers
+    ]
+    return tuple(dict.fromkeys(itertools.chain(*listed))) if listed and all(listed) else ()
 
 
 def _route_faults(graph: Graph, route: Mapping[str, Any]) -> Iterator[str]:

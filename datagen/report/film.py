@@ -71,12 +71,12 @@ def film_of(values: Mapping[str, Any]) -> tuple[FilmTurn, ...]:
 
     `first_turn` and `conflicts` count if they are there.
     """
-    edits, steps = _rows(values.get("edits")), _rows(values.get("steps"))
+    edits, steps = rows_in(values.get("edits")), rows_in(values.get("steps"))
     if not steps or len(edits) != len(steps):
         return ()
     first = values.get("first_turn")
     numbers = count(first if isinstance(first, int) else 1)
-    conflicts = _rows(values.get("conflicts"))
+    conflicts = rows_in(values.get("conflicts"))
     return tuple(_turn(*found, conflicts) for found in zip(numbers, edits, steps, strict=False))
 
 
@@ -95,7 +95,7 @@ def _turn(number: int, edit: Mapping[str, Any], step: Mapping[str, Any], conflic
 
 
 def _candidates(edit: Mapping[str, Any], chosen: Box | None) -> Iterator[FilmCandidate]:
-    for row in _rows(edit.get("candidates")):
+    for row in rows_in(edit.get("candidates")):
         if box := box_in(row.get("box")):
             score = row.get("score")
             yield FilmCandidate(box, float(score) if is_number(score) else None, box == chosen)
@@ -108,7 +108,8 @@ def _conflict(row: Mapping[str, Any]) -> FilmConflict:
     )
 
 
-def _rows(value: Any) -> list[dict[str, Any]]:
+def rows_in(value: Any) -> list[dict[str, Any]]:
+    """The mappings in a list; [] if the value is no list."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 

@@ -18,6 +18,7 @@ from datagen.execute.reuse.run_manifest import StageManifest
 from datagen.report.cells import as_json, mapping_in, numbers_in
 from datagen.report.film import FilmTurn
 from datagen.report.pictures import SIDE, ReadLimits, Sheet, sheet_of_row, sheet_of_sample, with_states_of
+from datagen.report.plan_strip import StripFrame
 from datagen.report.rejected_fields import stored_fields
 from datagen.report.survey import ChosenRecord
 from datagen.shards.reader import Dataset, open_dataset
@@ -31,6 +32,8 @@ _MOST_SIBLINGS = 4
 """Samples of the same session whose pictures are read for a record that was lost."""
 _MOST_CANDIDATES = 12
 """Boxes of a turn that are drawn."""
+_MOST_CHECKS = 60
+"""Atoms of a record that are listed."""
 _COLUMNS = (
     "id", "parent", "slice", "source_uri", "status", "stage", "reason", "detail", "key", "scores", "fields", "task",
     "instruction", "license",
@@ -163,8 +166,28 @@ def _record_data(row: Mapping[str, Any], sheet: Sheet, address: str) -> dict[str
         "inputs": list(sheet.inputs),
         "film": [_turn_data(turn) for turn in sheet.film],
         "before": "source" if sheet.named("source") else f"state_{sheet.film[0].turn - 1}" if sheet.film else "",
+        "strip": [_frame_data(frame) for frame in sheet.strip],
+        "graph": _graph_data(sheet),
+        "fault": sheet.fault[:_LONGEST],
+        "checks": [{"line": each.line()[:_LONGEST], "holds": each.holds} for each in sheet.checks[:_MOST_CHECKS]],
         "notes": list(sheet.notes),
         "show": f"python -m datagen show {shlex.quote(address)} {shlex.quote(name)}",
+    }
+
+
+def _frame_data(frame: StripFrame) -> dict[str, Any]:
+    words = {name: value[:_LONGEST] for name, value in frame._asdict().items() if isinstance(value, str)}
+    return {**words, "fault": frame.fault, "wrong": frame.is_wrong}
+
+
+def _graph_data(sheet: Sheet) -> dict[str, Any] | None:
+    graph = sheet.graph
+    if graph is None:
+        return None
+    return {
+        **graph._asdict(),
+        "nodes": [node._asdict() for node in graph.nodes],
+        "edges": [edge._asdict() for edge in graph.edges],
     }
 
 

@@ -21,6 +21,8 @@ from datagen.fetch import PACKAGE, read_file, scheme_of
 from datagen.imaging.image import MAX_PIXELS, Image, Mask, Pixels
 from datagen.report.cells import mapping_in
 from datagen.report.film import FilmTurn, box_in, film_of
+from datagen.report.graph_drawing import GraphDrawing, drawing_of
+from datagen.report.plan_strip import CheckedAtom, StripFrame, checks_of, fault_words, strip_of
 from datagen.shards.reader import Sample
 
 SIDE = 360
@@ -32,6 +34,8 @@ _MOST_PIECES = 100
 """Most contours of an outline; of more, the largest ones are drawn."""
 _PICTURE = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.(png|jpg|webp)")
 _MASK = re.compile(r"mask_\d+")
+OF_SAMPLE = ("edits", "steps", "task", "instruction")
+"""Keys of KEY.json that count instead of the fields of the ledger."""
 _LAST = ("source", "target")
 """Shown last: references and turns come before the pair."""
 
@@ -70,6 +74,14 @@ class Sheet(NamedTuple):
     """Names of the pictures for the placeholders of the instruction, in their order."""
     film: tuple[FilmTurn, ...] = ()
     """The turns of a session, in their order."""
+    strip: tuple[StripFrame, ...] = ()
+    """The frames of a plan, or of what was judged of one; a record has turns or frames, not both."""
+    graph: GraphDrawing | None = None
+    """What the picture is to show."""
+    fault: str = ""
+    """The kind of the one thing that is wrong with it, '' if nothing is."""
+    checks: tuple[CheckedAtom, ...] = ()
+    """What the picture was checked for."""
 
     def named(self, name: str) -> Picture | None:
         """The picture with this name, or None."""
@@ -103,10 +115,11 @@ LOCAL_FILES = ReadLimits()
 
 
 def sheet_of_sample(sample: Sample, *, fields: Mapping[str, Any] = {}, side: int = SIDE) -> Sheet:
-    """The pictures, outlines, boxes and turns of a sample of a finished dataset.
+    """The pictures, outlines, boxes, turns and steps of a sample of a finished dataset.
 
-    `fields` are those that the ledger has of its record; of them its conflicts and the number of its first turn are
-    shown. Damaged or missing members are listed in `notes`.
+    `fields` are those that the ledger has of its record; of them its conflicts, the numbers of its first turn or of
+    its step, its graph, its fault and what it was checked for are shown. Damaged or missing members are listed in
+    `notes`.
     """
     stems = {match["stem"]: name for name in sample.members if (match := _PICTURE.fullmatch(name))}
     notes: list[str] = []
@@ -119,13 +132,27 @@ def sheet_of_sample(sample: Sample, *, fields: Mapping[str, Any] = {}, side: int
     try:
         boxes = tuple(_boxes_of(sample.info.get("edits")))
         inputs = tuple(str(name).split(".")[0] for name in sample.info.get("inputs") or ())
-        film = film_of({**fields, **{name: sample.info.get(name) for name in ("edits", "steps")}})
+        values = {**fields, **{name: sample.info.get(name) for name in OF_SAMPLE}}
     except (DatagenError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        boxes, inputs, film = (), (), ()
+        boxes, inputs, values = (), (), {**fields}
         notes.append(f"json: {error}")
     masks = {stem: image.array[:, :, 0] > 127 for stem, image in found.items() if _MASK.fullmatch(stem)}
     pictures = {stem: image for stem, image in found.items() if stem not in masks}
-    return _sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs, film=film)
+    return _with_steps(_sheet(pictures, masks, boxes, notes, side)._replace(inputs=inputs), values)
+
+
+def _with_steps(sheet: Sheet, values: Mapping[str, Any]) -> Sheet:
+    """A sheet with the turns or steps of a record, its graph, and what is wrong with it."""
+    strip = strip_of(values, pictures=[picture.name for picture in sheet.pictures])
+    fault = values.get("fault")
+    failing = fault.get("atoms") if isinstance(fault, Mapping) else ()
+    return sheet._replace(
+        film=() if strip else film_of(values),
+        strip=strip,
+        graph=drawing_of(values.get("graph"), failing=failing),
+        fault=fault_words(values),
+        checks=checks_of(values),
+    )
 
 
 def sheet_of_row(
@@ -144,17 +171,16 @@ def sheet_of_row(
     notes: list[str] = []
     images = {name: value for name, value in stored.items() if isinstance(value, Image)}
     for name, values in stored.items():
-        if isinstance(values, list) and values and all(isinstance(value, Image) for value in values):
+        if isinstance(values, list | tuple) and values and all(isinstance(value, Image) for value in values):
             images |= {f"{_SINGULAR.get(name, name)}_{number}": value for number, value in enumerate(values)}
     if "target" not in images:
         images |= _original(str(row.get("source_uri") or ""), fields, reading, notes)
     label = str(fields.get("subject") or "")
     boxes = [*_boxes_of([{"box": fields.get("box"), "object": label}]), *_boxes_of(fields.get("edits"))]
-    sheet = _sheet(images, dict(_masks_of(stored)), tuple(dict.fromkeys(boxes)), notes, side)
-    film = film_of(fields)
-    if film and "source" not in images:  # the original is where the session came from, not where the turns begin
-        return sheet._replace(film=film, boxes=(), size=(0, 0))
-    return sheet._replace(film=film)
+    sheet = _with_steps(_sheet(images, dict(_masks_of(stored)), tuple(dict.fromkeys(boxes)), notes, side), fields)
+    if sheet.film and "source" not in images:  # the original is where the session came from, not where turns begin
+        return sheet._replace(boxes=(), size=(0, 0))
+    return sheet
 
 
 def with_states_of(sheet: Sheet, others: Iterable[Sheet]) -> Sheet:
@@ -265,7 +291,7 @@ def _boxes_of(edits: Any) -> Iterator[LabelledBox]:
 
 
 def _masks_of(stored: Mapping[str, Any]) -> Iterator[tuple[str, Mask]]:
-    if isinstance(masks := stored.get("masks"), list):
+    if isinstance(masks := stored.get("masks"), list | tuple):
         yield from ((f"mask_{number}", mask) for number, mask in enumerate(masks))
         return
     for name, value in stored.items():

@@ -57,8 +57,8 @@ def draw_graph(
                 return drawn.graph()
     raise DataError(
         f"no graph of {least_atoms} to {most_atoms} atoms, with at most {most_objects} objects of {len(labels)} labels "
-        f"and {len(colours)} colours, was found on a grid of {columns} x {rows}: allow more labels, colours, objects or "
-        "cells, or fewer atoms"
+        f"and {len(colours)} colours, was found on a grid of {columns} x {rows}: allow more labels, colours, objects "
+        "or cells, or fewer atoms"
     )
 
 

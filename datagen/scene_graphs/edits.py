@@ -1,7 +1,7 @@
 """Edits of scene graphs: applied to a graph, written as instructions, and read from instructions alone.
 
-An instruction names what is there by the names of `wording.name_of`, so that reading it needs the graph that it edits, and
-no other one.
+An instruction names what is there by the names of `wording.name_of`, so that reading it needs the graph that it edits,
+and no other one.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ def _moved(edit: Move, graph: SceneGraph) -> SceneGraph:
 def write_edit(edit: GraphEdit, graph: SceneGraph) -> str:
     """An edit of a graph as an instruction of one sentence.
 
-    What was written is read again with `read_edit`. Raises `DataError` if that gives another edit, if a node has no name
-    of its own, or if the edit does not fit the graph.
+    What was written is read again with `read_edit`. Raises `DataError` if that gives another edit, if a node has no
+    name of its own, or if the edit does not fit the graph.
     """
     after = apply_edit(edit, graph)
     text = _written(edit, graph)
@@ -211,8 +211,8 @@ def _relations_written(node: GraphObject, relations: Sequence[GraphRelation], gr
 def read_edit(text: str, graph: SceneGraph) -> GraphEdit:
     """The edit of a graph that an instruction says, by its words alone. New nodes get an id that the graph has not.
 
-    Reads what `write_edit` writes. Raises `NotUnderstoodError` (`not understood: ...`) for anything else, for a name that fits no
-    node or several, and for words that may say several edits.
+    Reads what `write_edit` writes. Raises `NotUnderstoodError` (`not understood: ...`) for anything else, for a name
+    that fits no node or several, and for words that may say several edits.
     """
     try:
         found = _Reading(graph).edits(text)
@@ -229,7 +229,7 @@ class _Reading:
 
     def __init__(self, graph: SceneGraph) -> None:
         self._graph = graph
-        self._reader = NounPhraseReader(node.label for node in graph.objects)
+        self._reader = NounPhraseReader((node.label for node in graph.objects), compounds="any")
         numbers = (f"o{number}" for number in count_from(1))
         self._new = next(id for id in numbers if graph.get(id) is None)
 

@@ -1,4 +1,4 @@
-"""The words that the rules know: what adjectives say, which nouns may stand together, and how things stand to each other.
+"""The words that the rules know: what adjectives say, which nouns stand together, and how things stand to each other.
 
 Everything else is a noun of one word, or not understood.
 """
@@ -11,8 +11,8 @@ from datagen.core.english import word_set
 
 VALUES: Final = {
     "size": word_set(
-        "small large big tiny little huge giant enormous gigantic massive miniature medium medium-sized tall short long "
-        "thick thin wide narrow"
+        "small large big tiny little huge giant enormous gigantic massive miniature medium medium-sized tall short "
+        "long thick thin wide narrow"
     ),
     "age": word_set("old new young ancient modern antique vintage"),
     "state": word_set(
@@ -91,52 +91,53 @@ PLACES: Final = word_set(
 )
 """Nouns that are where everything is, after `in`, `on` or `at`."""
 MEDIA: Final = word_set(
-    "photo photograph painting drawing sketch cartoon illustration render rendering watercolour watercolor picture image "
-    "collage mosaic poster engraving etching print"
+    "photo photograph painting drawing sketch cartoon illustration render rendering watercolour watercolor picture "
+    "image collage mosaic poster engraving etching print"
 )
 """What a picture can be: `an oil painting of ...`."""
 PLAIN_MEDIA: Final = ("a picture", "an image", "a scene")
 """Openings that say nothing about the style."""
 
 NOT_NOUNS: Final = word_set(
-    "a an the and or but nor not no none very is are was were be been being am do does did has have had will would can "
-    "could should that which who whom whose what where when while if then than so as of to from for by into onto "
-    "through it them they he she him her its their this these those there here one two three four five six seven eight "
-    "nine ten several many few some any every each all both either neither more most less least other another "
-    "pair couple group dozen hundred thousand lot lots left right between among without within during "
-    "above over below beneath under underneath on upon atop next beside behind in near inside outside around against "
-    "across along with at touching facing side front back top bottom middle "
-    "el la los las un una unos unas le les des du de del della di il lo gli der die das den dem des ein eine einen "
-    "einem einer und oder auf unter neben ist sind y e et ou est sont sur sous dans avec con su sobre bajo junto ao "
-    "do da dos das em no na com um uma och en het van een op naast med ett"
+    "a an the and or but nor not no none very is are was were be been being am do does did has have had will would "
+    "can could should that which who whom whose what where when while if then than so as of to from for by into "
+    "onto through it them they he she him her its their this these those there here one two three four five six "
+    "seven eight nine ten several many few some any every each all both either neither more most less least other "
+    "another pair couple group dozen hundred thousand lot lots left right between among without within during above "
+    "over below beneath under underneath on upon atop next beside behind in near inside outside around against "
+    "across along with at touching facing side front back top bottom middle el la los las un una unos unas le les "
+    "des du de del della di il lo gli der die das den dem ein eine einen einem einer und oder auf unter neben ist "
+    "sind y e et ou est sont sur sous dans avec con su sobre bajo junto ao da dos em na com um uma och en het van "
+    "een op naast med ett"
 ) - word_set("die")
 """Words that are never a part of a label; some are of other languages, so that these are not taken for English."""
 NOUNS: Final = word_set(
-    "circle square triangle diamond cross star heart ring hexagon pentagon oval rectangle cube sphere ball cone cylinder "
-    "pyramid arrow moon sun cloud rainbow lightning "
-    "person man woman child boy girl baby lady gentleman king queen prince princess doctor nurse teacher student chef "
-    "cook farmer soldier pirate astronaut clown police fire snow base foot basket volley tennis golf ice rain "
-    "cat dog bird horse sheep cow elephant bear zebra giraffe lion tiger monkey rabbit mouse rat fox wolf deer duck "
-    "goose hen chicken rooster turkey eagle owl parrot penguin swan frog snake turtle fish shark whale dolphin crab "
-    "octopus butterfly bee ant spider snail kitten puppy pony pig goat camel panda koala kangaroo meerkat squirrel "
-    "car bus truck train bicycle bike motorcycle airplane plane boat ship helicopter rocket van taxi tram tractor "
-    "scooter skateboard surfboard wagon cart sled canoe yacht "
-    "chair table bed sofa couch bench desk lamp shelf cabinet drawer wardrobe mirror clock door window wall floor roof "
-    "rug carpet curtain pillow blanket vase plant flower tree bush grass leaf branch rock hill house building tower "
-    "bridge castle church barn tent fence gate road sign light traffic parking meter hydrant "
-    "cup mug glass bottle bowl plate fork knife spoon pan pot kettle teapot jar can box basket bag backpack suitcase "
-    "handbag wallet umbrella hat cap helmet shirt coat jacket dress skirt shoe boot sock glove scarf tie belt watch "
-    "ring necklace crown mask button coin key lock phone laptop computer keyboard screen television radio camera book "
-    "newspaper letter envelope pen pencil brush scissors hammer saw axe screwdriver nail rope ladder bucket broom "
-    "toothbrush soap towel candle lantern balloon kite doll toy teddy robot drum guitar piano violin trumpet flute bell "
-    "apple banana orange pear lemon lime grape cherry strawberry peach pineapple melon watermelon tomato potato carrot "
-    "onion pepper corn mushroom bread cake pie cookie donut pizza sandwich burger egg cheese milk water coffee tea wine "
-    "beer juice soup salad rice pasta sausage hotdog candy chocolate butter sugar salt honey "
-    "stone wood brick sand statue fountain flag trophy medal card dice domino puzzle chess board bat racket bow sword "
-    "shield gun cannon wheel engine anchor barrel crate feather shell bone egg nest cage oven stove fridge refrigerator "
-    "microwave toaster sink toilet bathtub shower fan heater vacuum tray stool cushion photo picture painting kitchen "
-    "dining office school sports baseball football soccer volleyball basketball space air race rocking traffic stop tv"
+    "circle square triangle diamond cross star heart ring hexagon pentagon oval rectangle cube sphere ball cone "
+    "cylinder pyramid arrow moon sun cloud rainbow lightning person man woman child boy girl baby lady gentleman "
+    "king queen prince princess doctor nurse teacher student chef cook farmer soldier pirate astronaut clown police "
+    "fire snow base foot basket volley tennis golf ice rain cat dog bird horse sheep cow elephant bear zebra "
+    "giraffe lion tiger monkey rabbit mouse rat fox wolf deer duck goose hen chicken rooster turkey eagle owl "
+    "parrot penguin swan frog snake turtle fish shark whale dolphin crab octopus butterfly bee ant spider snail "
+    "kitten puppy pony pig goat camel panda koala kangaroo meerkat squirrel car bus truck train bicycle bike "
+    "motorcycle airplane plane boat ship helicopter rocket van taxi tram tractor scooter skateboard surfboard wagon "
+    "cart sled canoe yacht chair table bed sofa couch bench desk lamp shelf cabinet drawer wardrobe mirror clock "
+    "door window wall floor roof rug carpet curtain pillow blanket vase plant flower tree bush grass leaf branch "
+    "rock hill house building tower bridge castle church barn tent fence gate road sign light traffic parking meter "
+    "hydrant cup mug glass bottle bowl plate fork knife spoon pan pot kettle teapot jar can box bag backpack "
+    "suitcase handbag wallet umbrella hat cap helmet shirt coat jacket dress skirt shoe boot sock glove scarf tie "
+    "belt watch necklace crown mask button coin key lock phone laptop computer keyboard screen television radio "
+    "camera book newspaper letter envelope pen pencil brush scissors hammer saw axe screwdriver nail rope ladder "
+    "bucket broom toothbrush soap towel candle lantern balloon kite doll toy teddy robot drum guitar piano violin "
+    "trumpet flute bell apple banana orange pear lemon lime grape cherry strawberry peach pineapple melon "
+    "watermelon tomato potato carrot onion pepper corn mushroom bread cake pie cookie donut pizza sandwich burger "
+    "egg cheese milk water coffee tea wine beer juice soup salad rice pasta sausage hotdog candy chocolate butter "
+    "sugar salt honey stone wood brick sand statue fountain flag trophy medal card dice domino puzzle chess board "
+    "bat racket bow sword shield gun cannon wheel engine anchor barrel crate feather shell bone nest cage oven "
+    "stove fridge refrigerator microwave toaster sink toilet bathtub shower fan heater vacuum tray stool cushion "
+    "photo picture painting kitchen dining office school sports baseball football soccer volleyball basketball "
+    "space air race rocking stop tv espresso "
+    "galaxy mission patch name tag shuttle model"
 )
 """Nouns that may stand before another noun in a label, as in `fire truck`."""
-FIXED_LABELS: Final = frozenset(("hot dog", "teddy bear", "polar bear", "grand piano"))
+FIXED_LABELS: Final = frozenset(("hot dog", "teddy bear", "polar bear", "grand piano", "elliptical galaxy"))
 """Labels whose first word is no noun."""

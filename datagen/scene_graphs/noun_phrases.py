@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import Final
+from typing import Final, Literal
 
 from datagen.core.english import (
     MASS,
@@ -128,11 +128,14 @@ def definite(bare: str, node: GraphObject) -> str:
 class NounPhraseReader:
     """Reads what `counted` writes, and what else is surely an object that was not mentioned before.
 
-    `labels` are labels that may be read though the lexicon does not know their words.
+    `labels` may be read though the lexicon does not know their words. With `compounds` "any", so may all labels of
+    several words that are no adjectives: right where nobody writes adjectives that the lexicon lacks before a noun,
+    as in instructions that `write_edit` wrote.
     """
 
-    def __init__(self, labels: Iterable[str] = ()) -> None:
+    def __init__(self, labels: Iterable[str] = (), *, compounds: Literal["known", "any"] = "known") -> None:
         self._labels = {label.lower(): label for label in labels}
+        self._any_compound = compounds == "any"
 
     def read(self, tokens: Sequence[str]) -> GraphObject | None:
         """The object, without an id (`?`); None if the tokens are no such phrase, or it is not sure what they say."""
@@ -196,7 +199,22 @@ class NounPhraseReader:
         else:
             label = " ".join(tokens)
             label = "" if is_plural(head_word(label)) and label.lower() not in self._labels else label
-        return self._labels.get(label.lower()) or (label if _is_noun(label.lower().split()) else "")
+        return self._labels.get(label.lower()) or (label if self._is_noun(label.lower().split()) else "")
+
+    def _is_noun(self, words: Sequence[str]) -> bool:
+        """Whether words in lower case are surely the name of one kind of thing."""
+        if not 0 < len(words) <= _MOST_LABEL_WORDS or not all(_WORD.fullmatch(word) for word in words):
+            return False
+        if "of" in words[1:-1]:
+            at = words.index("of")
+            return self._is_noun(words[:at]) and self._is_noun(words[at + 1 :])
+        if any(word in NOT_NOUNS or read_number(word) is not None for word in words):
+            return False
+        *before, last = words
+        if last not in NOUNS and (last in VERBS or last in KIND_NOUNS or last in KIND_OF or last.endswith("ing")):
+            return False
+        is_compound = self._any_compound or all(word in NOUNS or word in PLACES for word in before)
+        return is_compound or " ".join(words) in FIXED_LABELS
 
 
 _NUMBERS_TO: Final = 1000
@@ -215,23 +233,6 @@ def _determiner(words: Sequence[str]) -> tuple[int, int, bool] | None:
     if words[1:3] == ["pairs", "of"]:
         return (count, 3, True) if words[-1] in PAIRED else None
     return count, 1, False
-
-
-def _is_noun(words: Sequence[str]) -> bool:
-    """Whether words in lower case are surely the name of one kind of thing."""
-    if not 0 < len(words) <= _MOST_LABEL_WORDS or not all(_WORD.fullmatch(word) for word in words):
-        return False
-    if "of" in words[1:-1]:
-        at = words.index("of")
-        return _is_noun(words[:at]) and _is_noun(words[at + 1 :])
-    *before, last = words
-    if any(word in NOT_NOUNS or read_number(word) is not None for word in words):
-        return False
-    if last not in NOUNS and (
-        last in VERBS or last in KIND_NOUNS or last.endswith("ing") or (last in KIND_OF and last not in NOUNS)
-    ):
-        return False
-    return " ".join(words) in FIXED_LABELS or all(word in NOUNS or word in PLACES for word in before)
 
 
 def _split_tail(tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from datagen.core.fields import Box
 from datagen.scene_graphs.graph import OPPOSITES
 
@@ -25,5 +27,5 @@ def stands(predicate: str, subject: Box, object: Box) -> bool:
     axis = 0 if predicate == "left of" else 1
     offset = [(object[i] + object[i + 2] - subject[i] - subject[i + 2]) / 2 for i in (0, 1)]
     sizes = [object[i + 2] - object[i] + subject[i + 2] - subject[i] for i in (0, 1)]
-    length = (offset[0] ** 2 + offset[1] ** 2) ** 0.5
+    length = math.hypot(*offset)
     return length > 0 and (offset[axis] - _SLACK * sizes[axis]) / length > _LEAST_COMPONENT

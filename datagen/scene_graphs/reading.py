@@ -95,8 +95,8 @@ def read_caption(text: str) -> SceneGraph:
     """The graph that a caption says; ids are `o1`, `o2`, ... in the order of mention.
 
     Reads what `describe` writes, and sentences like them: "A bear hovering above a silver spoon.", "There are two cats
-    and a dog to the left of them.", "A photo of a cat on a mat in a kitchen". Raises `NotUnderstoodError` (`not understood: ...`)
-    for a sentence that it does not know, or that may say several things.
+    and a dog to the left of them.", "A photo of a cat on a mat in a kitchen". Raises `NotUnderstoodError` (`not
+    understood: ...`) for a sentence that it does not know, or that may say several things.
     """
     if len(text) > LONGEST_CAPTION:
         raise NotUnderstoodError(f"not understood: the caption has {len(text)} characters, more than {LONGEST_CAPTION}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.core.errors import ConfigError, StoreError, nearest
-from datagen.shards.checked_reads import CheckedShards
+from datagen.shards.checked_reads import CachedShards, CheckedShards
 from datagen.shards.index import DATASET, INDEX, SPLITS, ShardInfo, index_schema, read_dataset
 from datagen.storage.store import Store
 
@@ -27,10 +27,12 @@ ByteRange = tuple[int, int]
 """Offset in a shard, and size, in bytes."""
 
 
-def open_dataset(address: str, *, split: str | None = None) -> Dataset:
+def open_dataset(address: str, *, split: str | None = None, cache: str = "") -> Dataset:
     """Open the finished dataset at `address`, a folder or any fsspec address, or one `split` of it.
 
-    Raises `StoreError` if there is no finished dataset or its index is damaged, `ConfigError` for an unknown split.
+    With a folder as `cache`, shards in a bucket are copied there as they are first read, whole, and read from there
+    later on. Raises `StoreError` if there is no finished dataset or its index is damaged, and `ConfigError` for an
+    unknown split.
     """
     if split is not None and split not in SPLITS:
         raise ConfigError(f"a dataset has no split '{split}'; {nearest(split, SPLITS)}")
@@ -39,7 +41,8 @@ def open_dataset(address: str, *, split: str | None = None) -> Dataset:
     rows = np.arange(table.num_rows)
     if split is not None:
         rows = rows[table["split"].to_numpy() == split]
-    return Dataset(store, rows, table=table)
+    shards = CachedShards(store, cache) if cache and "://" in address else CheckedShards(store)
+    return Dataset(store, rows, table=table, shards=shards)
 
 
 class Dataset(Sequence["Sample"]):
@@ -49,9 +52,9 @@ class Dataset(Sequence["Sample"]):
     send to a worker; the worker reads the index again.
     """
 
-    def __init__(self, store: Store, rows: NDArray[np.int64], *, table: pa.Table | None = None) -> None:
+    def __init__(self, store: Store, rows: NDArray[np.int64], *, table: pa.Table | None, shards: CheckedShards) -> None:
         self._store = store
-        self._shards = CheckedShards(store)
+        self._shards = shards  # also of slices: what was checked need not be checked again
         self._rows = rows
         self._table = table
 
@@ -66,9 +69,7 @@ class Dataset(Sequence["Sample"]):
 
     def __getitem__(self, index: int | slice) -> Sample | Dataset:
         if isinstance(index, slice):
-            part = Dataset(self._store, self._rows[index], table=self._table)
-            part._shards = self._shards  # what was checked need not be checked again
-            return part
+            return Dataset(self._store, self._rows[index], table=self._table, shards=self._shards)
         return self._sample(int(self._rows[index]))
 
     def __iter__(self) -> Iterator[Sample]:

@@ -15,6 +15,7 @@ from datagen.sources.drawn.world import WorldConfig
 from datagen.sources.formats.coco import CocoConfig
 from datagen.sources.formats.generation import GENERATION_SOURCES, GenerationSources
 from datagen.sources.formats.mix.config import MixConfig
+from datagen.sources.formats.outputs import OUTPUT_SOURCES, OutputSources
 from datagen.sources.formats.pairs import PAIR_SOURCES, PairSources
 from datagen.sources.formats.sa1b import Sa1bConfig
 from datagen.sources.formats.seed_edit import SeedEditPart1Config
@@ -42,6 +43,7 @@ SourceConfig = Annotated[
     | TryOnConfig
     | PairSources
     | GenerationSources
+    | OutputSources
     | ReviewedConfig
     | MixConfig
     | WorldConfig
@@ -60,6 +62,6 @@ class AnySource(Options):
 SOURCES: tuple[type[Options], ...] = (
     ManifestConfig, ImagesConfig, Sa1bConfig, WebDatasetConfig, HuggingFaceConfig, CocoConfig,
     PairsConfig, SessionsConfig, PromptsConfig, SeedEditPart1Config, TryOnConfig, *PAIR_SOURCES,
-    *GENERATION_SOURCES, ReviewedConfig, MixConfig, WorldConfig, ScenesConfig,
+    *GENERATION_SOURCES, *OUTPUT_SOURCES, ReviewedConfig, MixConfig, WorldConfig, ScenesConfig,
 )  # fmt: skip
 """All of them, in the order in which `describe` lists them."""

@@ -86,7 +86,7 @@ class WebDataset:
 
     def _check_first(self, tar: Tar) -> None:
         with tar.listing.open(tar.path) as file:
-            sample = next((members for key, members, error in _samples(file) if not error), None)
+            sample = next((members for key, members, error in read_samples(file) if not error), None)
         if sample is not None and self._image and self._image not in sample:
             raise ConfigError(
                 f"{tar.address}: its first sample has no member '{self._image}'; {nearest(self._image, sample)}"
@@ -106,7 +106,7 @@ class WebDataset:
     def _all(self) -> Iterator[SourceRow]:
         for tar in tars_at(self.path):
             with tar.listing.open(tar.path) as file:
-                for number, (key, members, error) in enumerate(_samples(file)):
+                for number, (key, members, error) in enumerate(read_samples(file)):
                     if error:
                         yield faulty_row(f"%{tar.path}:{number}", f"{tar.address}: {error}")
                     else:
@@ -147,7 +147,7 @@ def _listed(members: Any) -> str:
     return ", ".join(f"{name:.60}" for name in list(members)[:20])
 
 
-def _samples(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:
+def read_samples(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:
     """Key, members by extension, and error of each sample or faulty member."""
     key: str | None = None
     members: dict[str, Member] = {}

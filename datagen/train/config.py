@@ -53,6 +53,9 @@ class DataOptions(Options):
     keep_encoded: Annotated[Address | None, PACE] = None
     """Folder or bucket where latents and text states of examples are stored, so that the autoencoder and the text
     encoder are needed for the first showing alone."""
+    cache: Annotated[Address | None, PACE] = None
+    """Folder of this machine to which the shards of datasets in a bucket are copied as they are first read; without
+    one, each sample is one ranged read. Nothing is removed from it."""
     loader: Literal["grain", "webdataset"] = "grain"
     """`grain`: in an exact order, with exact resumption. `webdataset`: shards are streamed from beginning to end, and
     shuffled in a buffer; a training that is resumed sees other samples than an unbroken one."""

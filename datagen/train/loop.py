@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import filelock
 import numpy as np
@@ -39,6 +39,9 @@ from datagen.train.memory import peak_bytes
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
 from datagen.train.processes import ProcessGroup, training_together
+
+if TYPE_CHECKING:
+    from datagen.train.cluster import Mailbox
 
 CONFIG, METRICS, GRIDS, CHECKPOINTS = "train.yaml", "metrics.jsonl", "grids", "checkpoints"
 """What lies in a training's folder."""
@@ -86,12 +89,13 @@ class TrainingWatcher(Protocol):
         """Something worth a line."""
 
 
-def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
+def train(config: TrainConfig, *, watcher: TrainingWatcher, on_cluster: bool = False) -> Path:
     """Train a model, from the newest checkpoint if there is one; the folder of the saved pipeline.
 
+    With `on_cluster` its processes are workers of the Ray cluster that this process has joined. On an error amid the
+    training and on KeyboardInterrupt the state is stored first; on a cluster the newest checkpoint is what is left.
     Raises `ConfigError` if the folder belongs to another config or another process, or no sample can be used;
-    `StoreError` if a dataset or a checkpoint is damaged; `DataError` if a sample is, or the gradients stay infinite. On
-    an error amid the training and on KeyboardInterrupt the state is stored first.
+    `StoreError` if a dataset or a checkpoint is damaged; `DataError` if a sample is, or the gradients stay infinite.
     """
     if "://" in config.place:
         raise ConfigError(f"out: {config.place} is no folder; checkpoints and models are written to a local one")
@@ -102,6 +106,11 @@ def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
         _remember(prepared, folder)
         for line in prepared.summary():
             watcher.notify(line)
+        if on_cluster:
+            from datagen.train.cluster import train_on_cluster  # it needs Ray, which is slow to import
+
+            train_on_cluster(prepared, _take_part_on_cluster, watcher=watcher, folder=folder)
+            return folder / MODEL
         with training_together(prepared, _take_part) as (own, group):
             return _Training(own, folder, watcher, group).run()
 
@@ -109,6 +118,28 @@ def train(config: TrainConfig, *, watcher: TrainingWatcher) -> Path:
 def _take_part(prepared: Prepared, group: ProcessGroup) -> None:
     """What another process of the same training does."""
     _Training(prepared, Path(prepared.config.place), _NoWatcher(), group).run()
+
+
+def _take_part_on_cluster(prepared: Prepared, group: ProcessGroup, mailbox: Mailbox) -> None:
+    """What each worker of a cluster does; the first one reports."""
+    watcher = _MailingWatcher(mailbox) if group.leads else _NoWatcher()
+    _Training(prepared, Path(prepared.config.place).absolute(), watcher, group).run()
+
+
+class _MailingWatcher:
+    """Sends what a training reports to where it was started."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    def on_step(self, report: StepReport) -> None:
+        self._mailbox.send("on_step", report)
+
+    def on_evaluation(self, report: EvaluationReport) -> None:
+        self._mailbox.send("on_evaluation", report)
+
+    def notify(self, text: str) -> None:
+        self._mailbox.send("notify", text)
 
 
 class _NoWatcher:

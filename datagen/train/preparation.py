@@ -81,7 +81,8 @@ def prepare(config: TrainConfig) -> Prepared:
     entries = config.data.datasets
     for entry in entries:
         check_dataset(entry.path, by=config.data.check)
-    datasets = tuple(open_dataset(entry.path, split=entry.split) for entry in entries)
+    cache = config.data.cache or ""
+    datasets = tuple(open_dataset(entry.path, split=entry.split, cache=cache) for entry in entries)
     needs = config.model.needs()
     selected = tuple(
         select(dataset, needs, sizes=config.data.sizes).limited(entry.most)
@@ -116,7 +117,9 @@ def evaluation_examples(config: TrainConfig) -> list[TrainingExample]:
     [] if no dataset has samples of the split.
     """
     split = config.evaluation.split
-    sources = [_examples_of(open_dataset(entry.path, split=split), config) for entry in config.data.datasets]
+    cache = config.data.cache or ""
+    datasets = (open_dataset(entry.path, split=split, cache=cache) for entry in config.data.datasets)
+    sources = [_examples_of(dataset, config) for dataset in datasets]
     in_turn = (example for turn in zip_longest(*sources) for example in turn if example is not None)
     return list(islice(in_turn, config.evaluation.samples))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from datagen.core.errors import ConfigError, DataError
 from datagen.evaluate.grades import PROTOCOLS
 from datagen.models import roles
+from datagen.models.critics.language import LanguageCriticConfig
 from datagen.models.instructions.language import LanguageWriterConfig
 from datagen.models.language.config import OpenAIConfig
 from datagen.models.language.prompt import LONGEST, delimited, read_prompt, shipped
@@ -107,6 +108,7 @@ def test_a_prompt_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 def test_the_shipped_prompts_are_sound() -> None:
     prompted = [config for role in roles().values() for config in role if issubclass(config, LanguageRoleConfig)]
     offers = {slot: kind for config in prompted for slot, kind in config.slots.items()}
+    offers |= {slot: kind for slots in LanguageCriticConfig.further_slots.values() for slot, kind in slots.items()}
     offers |= {"fault": "text", "schema": "json"}
     offers |= {slot: kind for protocol in PROTOCOLS.values() for slot, kind in protocol.slots.items()}
     for name in shipped():

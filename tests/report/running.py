@@ -43,6 +43,24 @@ def finished_sessions(folder: Path) -> Path:
     return folder / "out"
 
 
+FORMS = (
+    "plan_generation plain", "plan_generation extreme", "inspect_text", "inspect_text sound", "inspect_image",
+    "inspect_image sound", "refine", "inspect_text extreme",
+)  # fmt: skip
+
+
+def finished_plans(folder: Path) -> Path:
+    """A dataset of plans, what was judged of some, and corrections; a third of as many more records is rejected."""
+    found = [{**row, "caption": FORMS[place % len(FORMS)]} for place, row in enumerate(plain_rows(3 * len(FORMS)))]
+    stages = [
+        {"use": "judge_plan", "durable": True},
+        {"use": "show_before", "when": {"task": ["inspect_image", "refine"]}},
+        {"use": "sift", "with": {"share": 0.35}},
+    ]
+    run_local(toy_graph(folder, stages, rows=found), folder / "out")
+    return folder / "out"
+
+
 def parsed(out: Path, **options: Any) -> LexborHTMLParser:
     """The report of a dataset, written anew, as a browser would read it."""
     write_report(str(out), **options)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from building import plain_rows, run_local, toy_graph
 from drawn_sessions import HEIGHT, WIDTH
-from running import FAN, finished, finished_sessions
+from running import FAN, finished, finished_plans, finished_sessions
 from test_report import HOSTILE
 
 from datagen.report.page import write_report
@@ -218,3 +218,63 @@ def test_frames_of_a_session_stand_in_rows_and_boxes_lie_on_them(browser: Any, s
             for x0, y0, x1, y1 in frame["rects"]:
                 assert left - 3 <= x0 <= x1 <= right + 3
                 assert top - 3 <= y0 <= y1 <= bottom + 3
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(finished_plans, tmp_path_factory.mktemp("plans")).result()
+    write_report(str(made))
+    return made
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (800, "dark"), (1280, "light")])
+def test_frames_of_a_plan_and_words_of_a_graph_lie_where_they_belong(
+    browser: Any, plans: Path, width: int, scheme: str
+) -> None:
+    opened = Opened(browser, plans, width=width, scheme=scheme)
+    assert opened.value("document.documentElement.scrollWidth") <= width
+    assert opened.complaints == []
+    script = """[...document.querySelectorAll('#accepted .card')].map(card => {
+        const at = (each) => { const b = each.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; };
+        const inside = (each) => [...each.querySelectorAll('p, .view')].map(at);
+        return {
+            frames: [...card.querySelectorAll('.plan li')].map(li => ({li: at(li), inner: inside(li)})),
+            faults: [...card.querySelectorAll('.plan rect.fails')].map(rect => [at(rect), at(rect.closest('.view'))]),
+            nodes: [...card.querySelectorAll('.scene .node')].map(node =>
+                [at(node.querySelector('rect')), ...[...node.querySelectorAll('text')].map(at)]),
+            marked: card.querySelectorAll('.scene .node.fails').length,
+        };
+    })"""
+    cards = opened.value(script)
+    assert max(len(card["frames"]) for card in cards) == 6
+    assert max(len(card["nodes"]) for card in cards) == 8
+    for card in cards:
+        assert len(card["faults"]) == card["marked"]
+        for one, two in pairwise(card["frames"]):
+            beside = two["li"][0] >= one["li"][2] and abs(two["li"][1] - one["li"][1]) < 1
+            assert beside or two["li"][1] >= one["li"][3]
+        outer = [(frame["li"], inner) for frame in card["frames"] for inner in frame["inner"]]
+        outer += [(view, rect) for rect, view in card["faults"]] + [
+            (box, text) for box, *texts in card["nodes"] for text in texts
+        ]
+        for (left, top, right, bottom), (x0, y0, x1, y1) in outer:
+            assert left - 3 <= x0 <= x1 <= right + 3
+            assert top - 3 <= y0 <= y1 <= bottom + 3
+    if width == 1280:
+        rows = {frame["li"][1] for card in cards if len(card["frames"]) == 6 for frame in card["frames"][1:]}
+        assert len(rows) == sum(len(card["frames"]) == 6 for card in cards), "six pictures stand in one row"
+
+
+def test_words_of_a_critique_are_found(browser: Any, plans: Path) -> None:
+    opened = Opened(browser, plans)
+    accepted = opened.page.locator("#accepted")
+    everything = len(opened.ids("accepted"))
+    accepted.get_by_label("Search").fill("the prompt asks for two")
+    assert 0 < len(opened.ids("accepted")) < everything
+    assert accepted.locator(".verdict.wrong").count() > 0
+    rectangle = accepted.locator(".plan rect.fails").first
+    assert rectangle.is_visible()
+    accepted.get_by_role("button", name="box").click()
+    assert not rectangle.is_visible()
+    assert opened.complaints == []

@@ -138,10 +138,7 @@ def test_drawn_graphs_are_sound_connected_and_named(seed: int, least: int, more:
         least_atoms=least,
         most_atoms=min(10, least + more),
     )
-    assert (
-        check_graph(graph, caption=describe(graph), least_atoms=least, most_atoms=min(10, least + more)) is None
-       
-    )
+    assert check_graph(graph, caption=describe(graph), least_atoms=least, most_atoms=min(10, least + more)) is None
     assert len(graph.components()) == 1
     assert sum(node.count for node in graph.objects) <= 9
     assert len({name_of(node.id, graph) for node in graph.objects}) == len(graph.objects)

@@ -45,6 +45,7 @@ WRITTEN: list[tuple[GraphEdit, str]] = [
     (Add(RING, (edge("n", "left of", "d"), edge("n", "above", "c"))), "Add a red ring to the left of the blue circle and above the star."),
     (Add(RING, (edge("n", "below", "d"), edge("c", "above", "n"))), "Add a red ring below the blue circle, so that the star is above it."),
     (Add(thing("n", "man", 2), (edge("n", "holds", "c"), edge("b", "right of", "n"))), "Add two men, so that they hold the star and the two squares are to the right of them."),
+    (Add(thing("n", "espresso machine", 2), (edge("n", "right of", "c"),)), "Add two espresso machines to the right of the star."),
     (Remove("c"), "Remove the star."),
     (Remove("a"), "Remove the three red circles."),
     (Swap("c", RING), "Replace the star with a red ring."),

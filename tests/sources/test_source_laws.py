@@ -13,6 +13,7 @@ import pytest
 from foreign import MAKERS as PICTURES
 from foreign_edits import MAKERS as EDITS
 from foreign_generation import MAKERS as GENERATION
+from foreign_outputs import MAKERS as OUTPUTS
 from foreign_pairs import MAKERS as PAIRS
 from foreign_sessions import MAKERS as SESSIONS
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +26,7 @@ from datagen.execute.workers.slices import cut
 from datagen.sources.base import Source
 from datagen.sources.config import SOURCES
 
-MAKERS = {**PICTURES, **EDITS, **GENERATION, **PAIRS, **SESSIONS}
+MAKERS = {**PICTURES, **EDITS, **GENERATION, **OUTPUTS, **PAIRS, **SESSIONS}
 
 
 @pytest.fixture(params=MAKERS)
@@ -34,7 +35,19 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 OWN = {
-    *("manifest", "images", "webdataset", "huggingface", "pairs", "sessions", "prompts", "reviewed", "mix", "world"),
+    *(
+        "manifest",
+        "images",
+        "webdataset",
+        "huggingface",
+        "pairs",
+        "sessions",
+        "prompts",
+        "reviewed",
+        "mix",
+        "world",
+        "generations",
+    ),
 }
 """Formats, rather than datasets that somebody published."""
 

@@ -6,8 +6,8 @@ import ctypes
 import logging
 import math
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import ray
@@ -53,6 +53,19 @@ def start_ray(address: str = "") -> str:
     joins = address or "RAY_ADDRESS" in os.environ
     context = _join_cluster(address) if joins else _start_local()
     return f"http://{context.dashboard_url}" if context.dashboard_url else "not running"
+
+
+@contextmanager
+def joined_ray(address: str = "") -> Iterator[None]:
+    """Have Ray for a block, as of `start_ray`, and leave it afterwards; one that was joined before stays."""
+    if ray.is_initialized():
+        yield
+        return
+    start_ray(address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _join_cluster(address: str) -> Any:

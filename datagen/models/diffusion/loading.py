@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +20,20 @@ if TYPE_CHECKING:
     import torch
 
 _INDEX = "model_index.json"
+_shared: ContextVar[dict[tuple[str, ...], Any] | None] = ContextVar("shared_pipelines", default=None)
+
+
+@contextmanager
+def shared_weights() -> Iterator[None]:
+    """Load equal pipelines once inside the block, such as FLUX.2 klein as a generator and as an editor.
+
+    Only one of their users may call the pipeline at a time: its scheduler has a state.
+    """
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 def load_pipeline(config: DiffusersConfig, device: str) -> Any:
@@ -31,8 +48,14 @@ def load_pipeline(config: DiffusersConfig, device: str) -> Any:
     fault = config.fault(cls.__name__, inspect.signature(cls.__call__).parameters)
     if fault:
         raise SetupError(f"{folder.name}: {fault}")
-    pipe = read_pipeline(cls, config, folder, dtype=dtype, safety_checker=config.safety_checker)
-    return _move_to_device(pipe, config, device)
+    loaded = _shared.get()
+    if loaded is None:
+        loaded = {}
+    key = (str(folder), cls.__name__, config.precision, config.offload, config.safety_checker, device)
+    if key not in loaded:
+        pipe = read_pipeline(cls, config, folder, dtype=dtype, safety_checker=config.safety_checker)
+        loaded[key] = _move_to_device(pipe, config, device)
+    return loaded[key]
 
 
 def read_index(folder: Path) -> dict[str, Any]:

@@ -365,7 +365,7 @@
         (!stage || (ended ? record.stage === stage : record.path.includes(stage))) &&
         (!ended || !this.reason.field.value || `${record.stage}/${record.reason}` === this.reason.field.value) &&
         (!score || within(record.scores[score])) &&
-        (!words || [record.id, record.name, record.instruction, record.subject, record.source, record.detail].some((text) => text.toLowerCase().includes(words)))
+        (!words || [record.id, record.name, record.instruction, record.subject, record.source, record.detail, ...record.strip.flatMap(Object.values).map(String)].some((text) => text.toLowerCase().includes(words)))
       );
     }
 
@@ -386,11 +386,11 @@
     const after = named.get("target") ?? named.get("original");
     const before = named.get("source");
     const main = after ?? before ?? record.pictures[0];
-    const inFilm = [record.before, ...record.film.map((turn) => turn.picture)].map((name) => named.get(name));
+    const inFilm = [record.before, ...[...record.film, ...record.strip].map((each) => each.picture)].map((name) => named.get(name));
     const others = record.pictures.filter((picture) => ![after, before, main, ...inFilm].includes(picture));
     return make(
       "article",
-      { class: record.film.length ? "card session" : "card", dataset: { id: record.id } },
+      { class: record.film.length || record.strip.length || record.graph ? "card session" : "card", dataset: { id: record.id } },
       view(record, main, main === after ? before : undefined),
       make(
         "div",
@@ -399,10 +399,94 @@
         instruction(record, named),
         others.length ? make("div", { class: "others" }, ...others.map((picture) => make("figure", {}, image(picture), make("figcaption", { text: picture.name })))) : null,
         score ? make("div", { text: `${score} ${short(record.scores[score])}` }) : null,
+        record.graph ? sceneGraph(record) : null,
+        record.fault || record.checks.length ? checks(record) : null,
         ...(main ? record.notes : []).map((note) => make("div", { class: "why", text: note })),
         details(record),
       ),
       record.film.length ? film(record, named) : null,
+      record.strip.length ? strip(record, named) : null,
+    );
+  }
+
+  // A plan, or what was judged of one: a frame a picture, with its words and where it is wrong
+
+  function strip(record, named) {
+    const described = record.strip.some((frame) => frame.description);
+    return make("ol", { class: "film plan", "aria-label": `Steps of ${record.name}` }, ...record.strip.map((each) => stripFrame(record, each, named, described)));
+  }
+
+  function stripFrame(record, each, named, described) {
+    const isStep = each.title.startsWith("step");
+    return make(
+      "li",
+      { class: each.wrong ? "conflicts" : "" },
+      each.picture ? frame(record, named.get(each.picture), each.title, each.fault && named.has(each.picture) ? [{ box: each.fault, fails: true }] : []) : null,
+      make(
+        "p",
+        { class: "soft" },
+        make("b", { text: each.title }),
+        each.verdict ? make("span", { class: each.wrong ? "verdict wrong" : "verdict", text: each.verdict }) : null,
+        each.fault ? make("span", { class: "verdict wrong", text: record.fault || "fault" }) : null,
+      ),
+      each.instruction ? make("p", { class: "said", text: each.instruction }) : null,
+      each.description ? make("p", { class: "soft", text: each.description }) : isStep && described ? make("p", { class: "empty", text: "no description" }) : null,
+      each.critique ? make("p", { class: "why" }, make("b", { text: "critique" }), ` ${each.critique}`) : null,
+      each.correction ? make("p", { class: "mends" }, make("b", { text: "correction" }), ` ${each.correction}`) : null,
+    );
+  }
+
+  function sceneGraph(record) {
+    const { width, height, nodes, edges, notes, lines } = record.graph;
+    const place = make("figure", { class: "scene" });
+    if (width) {
+      const layer = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": lines.join("; ") });
+      for (const each of edges) layer.append(...sceneEdge(each));
+      for (const each of nodes) layer.append(sceneNode(each));
+      for (const each of edges) layer.append(words(each.x, each.y, each.label, each.fails ? "label fails" : "label"));
+      place.append(layer);
+    }
+    for (const line of width ? notes : lines) place.append(make("figcaption", { text: line }));
+    return place;
+  }
+
+  function words(x, y, text, kind) {
+    const element = shape("text", { x, y, class: kind });
+    element.textContent = text;
+    return element;
+  }
+
+  function titled(element, text) {
+    const title = shape("title", {});
+    title.textContent = text;
+    element.append(title);
+    return element;
+  }
+
+  function sceneNode(each) {
+    const group = titled(shape("g", { class: each.fails ? "node fails" : "node" }), each.name);
+    group.append(shape("rect", { x: each.x, y: each.y, width: each.width, height: each.height, rx: 7 }));
+    const middle = each.x + each.width / 2;
+    const top = each.y + (each.detail ? 16 : each.height / 2);
+    group.append(words(each.colour ? middle + 8 : middle, top, each.title, "title"));
+    if (each.colour) group.append(shape("circle", { cx: each.x + 14, cy: top, r: 5, fill: each.colour }));
+    if (each.detail) group.append(words(middle, each.y + 33, each.detail, "about"));
+    return group;
+  }
+
+  function sceneEdge(each) {
+    const line = titled(shape("path", { d: each.path, class: each.fails ? "fails" : "" }), each.name);
+    return [line, shape("path", { d: each.arrow, class: each.fails ? "head fails" : "head" })];
+  }
+
+  function checks(record) {
+    const held = record.checks.filter((each) => each.holds).length;
+    return make(
+      "div",
+      { class: "checks" },
+      record.fault ? make("p", { class: "why" }, make("b", { text: "fault" }), ` ${record.fault}`) : null,
+      record.checks.length ? make("p", { text: `${held} of ${record.checks.length} checks hold` }) : null,
+      ...record.checks.filter((each) => !each.holds).map((each) => make("p", { class: "why" }, make("b", { text: "✗" }), ` ${each.line}`)),
     );
   }
 
@@ -439,7 +523,7 @@
     else box.append(make("span", { class: "none", text: "its picture was not kept" }));
     if (record.size[0]) {
       const layer = shape("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `${name}: boxes` });
-      for (const each of boxes) layer.append(rectangle(each.box, each.chosen ? "" : "rejected"));
+      for (const each of boxes) layer.append(rectangle(each.box, each.fails ? "fails" : each.chosen ? "" : "rejected"));
       box.append(layer);
     }
     return box;
@@ -475,6 +559,10 @@
       if (path) layer.append(shape("path", { d: path, class: place ? "minor" : "major", "data-mask": name }));
     });
     for (const { box } of record.boxes) layer.append(rectangle(box, ""));
+    for (const each of record.strip) {
+      const shown = (each.picture === "source" || each.picture === "target") && record.pictures.some((picture) => picture.name === each.picture);
+      if (each.fault && shown) layer.append(titled(rectangle(each.fault, "fails"), record.fault || "fault"));
+    }
     return layer;
   }
 
