@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datagen.core.draws import Draws
-from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
+from datagen.scene_graphs.graph import OPPOSITES, Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.worlds.colours import COLOURS
 from datagen.worlds.sprites import shape_outlines
 
 LABELS = tuple(shape_outlines())
-BEFORE = {"left of": 0, "right of": 0, "above": 1, "below": 1}
 
 
 def draw_shapes(seed: int, *, most_nodes: int = 5, most_things: int = 8, edges: int = 1) -> SceneGraph:
@@ -49,8 +48,6 @@ def renamed(graph: SceneGraph, seed: int) -> SceneGraph:
             strict=True,
         )
     )
-    from datagen.scene_graphs.graph import OPPOSITES
-
     relations = []
     for edge in graph.relations:
         subject, object, predicate = ids[edge.subject], ids[edge.object], edge.predicate
@@ -61,3 +58,15 @@ def renamed(graph: SceneGraph, seed: int) -> SceneGraph:
     return graph.model_copy(
         update={"objects": tuple(draws.shuffle(nodes)), "relations": tuple(draws.shuffle(relations))}
     )
+
+
+def mirror(graph: SceneGraph, edge: GraphRelation) -> SceneGraph:
+    """The graph with one relation turned round."""
+    other = edge.model_copy(update={"predicate": OPPOSITES[edge.predicate]})
+    return graph.model_copy(update={"relations": tuple(other if each == edge else each for each in graph.relations)})
+
+
+def with_node(graph: SceneGraph, id: str, **changes: object) -> SceneGraph:
+    """The graph with one node changed."""
+    nodes = (node.model_copy(update=changes) if node.id == id else node for node in graph.objects)
+    return graph.model_copy(update={"objects": tuple(nodes)})

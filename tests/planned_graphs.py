@@ -41,7 +41,7 @@ def draw_graph_of_shapes(seed: int, *, most_nodes: int = 5, edges: int = 1) -> S
         for other in draws.shuffle(range(number))[:edges]:
             axis = draws.below(2)
             first, last = sorted((number, other), key=ranks[axis].__getitem__)
-            ends = (first, "left-of above".split()[axis], last)
-            ends = (last, "right-of below".split()[axis], first) if draws.happens(0.5) else ends
+            ends = (first, ("left-of", "above")[axis], last)
+            ends = (last, ("right-of", "below")[axis], first) if draws.happens(0.5) else ends
             relations.append(f"o{ends[0]} {ends[1]} o{ends[2]}")
     return graph_of(*nodes, relations=", ".join(relations))

@@ -194,9 +194,8 @@ def test_an_unfinished_beginning_is_never_inconsistent(seed: int) -> None:
     whole = plan[-1].graph
     for judged in judged_steps("inspect_text", plan, Draws(seed), vocabulary=WORDS):
         assert could_become(judged.graph, whole)
-        if judged.fault is None:
-            assert judged.instruction == plan[judged.number - 1].instruction
-        elif judged.fault.kind in LACKS:  # what the instruction asks for is not in the description
+        # Where something is lacking, the instruction asks for what is not in the description.
+        if judged.fault is None or judged.fault.kind in LACKS:
             assert judged.instruction == plan[judged.number - 1].instruction
         else:
             assert not could_become(judged.shown, whole)

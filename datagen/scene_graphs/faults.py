@@ -29,8 +29,8 @@ class GraphFault(NamedTuple):
 
     kind: FaultKind
     node: str
-    """The id of the node that is wrong, of a relation that which went astray. Both graphs have it, but for an object that
-    is missing or too many."""
+    """The id of the node that is wrong; for `relation`, of the one that went astray. Both graphs have it, unless it is
+    missing or too many."""
     spoilt: SceneGraph
     failing: tuple[Atom, ...]
     """The atoms of the clean graph that do not hold of a picture of the spoilt one, by the best matching of things to

@@ -47,8 +47,8 @@ class PlanOptions(Options):
     """Share of plans with a detour: an object is another one, or has another attribute, until a later step puts it
     right, or one comes that a later step removes. Also plans that would be too short have one, unless this is 0."""
     late_attributes: float = Field(default=0.25, ge=0, le=1)
-    """Share of plans in which one object gets an attribute in a step of its own. Also plans that would be too short have
-    some, unless this is 0."""
+    """Share of plans in which one object gets an attribute in a step of its own. Also plans that would be too short
+    have some, unless this is 0."""
     late_counts: float = Field(default=0.25, ge=0, le=1)
     """Share of plans in which there is at first one of several equal things, and a later step adds the others. Also
     plans that would be too short have some, unless this is 0."""
@@ -142,8 +142,9 @@ def make_plan(
     """A random plan of a graph, whose last step leads to the graph itself.
 
     Objects come in an order in which every beginning is connected where the graph is. A relation comes with the later
-    of its two objects, so that nothing has to be moved; a relative size ("huge") not before a second object. Where there are no detours and nothing comes late, each step's
-    graph is an induced subgraph. A detour ends in the same graph; what is changed or swapped keeps its id.
+    of its two objects, so that nothing has to be moved, and a relative size ("huge") not before a second object. Where
+    there are no detours and nothing comes late, each step's graph is an induced subgraph. A detour ends in the same
+    graph; what is changed or swapped keeps its id.
 
     Raises `DataError` ("no plan ...") if there is none with as many steps as wanted, or none whose steps have words.
     """
@@ -255,7 +256,7 @@ def _detour(
 ) -> _Extra | None:
     if kind == "remove":
         strange = words.strange_object(graph, draws, id=free_id(graph))
-        return strange and _Extra(strange, _Put("remove", (), strange.id), own_step=True)
+        return _Extra(strange, _Put("remove", (), strange.id), own_step=True) if strange else None
     for node in free:
         labels = words.other_labels(graph)
         if kind == "swap" and labels:

@@ -289,13 +289,17 @@ def lay_out_near(
 ) -> Layout:
     """A layout in which as few things as possible leave their places, and all relations hold.
 
-    Things without a place stand clear of the boxes of `avoid`, if there is room. If relations do not hold where things
-    stand, some are moved: those of the nodes `moved`, or, if it is empty, of as few nodes as possible. If things
-    without a place find none, some of `movable` make way. Raises `NoRoomError`.
+    Things without a place stand clear of the boxes of `avoid`. If relations do not hold where things stand, some are
+    moved: those of the nodes `moved`, or, if it is empty, of as few nodes as possible. Where this is not enough, or
+    things have grown and touch others, nodes of `movable` make way; if there are such nodes, `avoid` is given up last.
+    Raises `NoRoomError`.
     """
     placed = {each.node.id: each.placed for each in wanted}
     violated = [*_violated(graph, placed), *((each.node.id, each.node.id) for each in wanted if _crowds(each, placed))]
-    for avoided in ([*avoid], []):
+    grown = {each.node.id for each in wanted if each.has_grown}
+    # What has grown too large for its place would come back to it in a later step.
+    is_stuck = not movable and any(not grown.isdisjoint(pair) for pair in violated)
+    for avoided in () if is_stuck else ([*avoid], []) if movable else ([*avoid],):
         for ids in _movers(violated, moved=moved, movable=movable):
             found = _Places(wanted, graph, spec, cell=cell, avoid=avoided, ids=ids).solve()
             if found is not None:
@@ -308,8 +312,10 @@ def lay_out_near(
 
 def _crowds(wanted: Wanted, placed: Mapping[str, Sequence[SceneObject]]) -> bool:
     """Whether things that have grown touch others."""
-    others = [thing.box for id, things in placed.items() for thing in things if id != wanted.node.id]
-    return wanted.has_grown and any(_touch(thing.box, other) for thing in wanted.placed for other in others)
+    things = [thing for things in placed.values() for thing in things]
+    return wanted.has_grown and any(
+        thing is not other and _touch(thing.box, other.box) for thing in wanted.placed for other in things
+    )
 
 
 def _movers(

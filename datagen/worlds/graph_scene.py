@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from datagen.core.draws import Draws
+from datagen.core.fields import Box
 from datagen.imaging.image import Mask
 from datagen.scene_graphs.canonical import canonical_ids, content_of
 from datagen.scene_graphs.graph import OPPOSITES, GraphObject, SceneGraph
@@ -23,7 +24,8 @@ def scene_of(graph: SceneGraph, spec: SceneSpecification, *, final: SceneGraph |
 
     `final` is the last graph of a plan to which `graph` belongs. Nodes that it has, by id, stand where they stand in
     its own scene. What it has under an id, but with another label, attribute or count, is shown as `graph` says in the
-    same place. Other nodes stand where nothing of `final` does, if there is room. A thing's `node` is its node's id.
+    same place. Other nodes stand where nothing of `final` does, so that a later step moves nothing. A thing's
+    `node` is its node's id.
 
     Raises `NotDrawableError` for what the look has not, and `NoRoomError` where things do not fit.
     """
@@ -63,9 +65,9 @@ class _Origin(NamedTuple):
     graph: SceneGraph
     layout: Layout
 
-    def boxes_without(self, ids: Collection[str]) -> list[tuple[float, float, float, float]]:
-        """The boxes of the nodes that have other ids."""
-        return [thing.box for id, things in self.layout.things.items() if id not in ids for thing in things]
+    def boxes_beside(self, counts: Mapping[str, int]) -> list[Box]:
+        """The boxes of all its things but the first few of some nodes, whose numbers are given."""
+        return [thing.box for id, things in self.layout.things.items() for thing in things[counts.get(id, 0) :]]
 
 
 def _layout(graph: SceneGraph, spec: SceneSpecification, final: SceneGraph | None) -> Layout:
@@ -103,10 +105,12 @@ def _follow(
     """The layout of a graph that differs as little as possible from that of another."""
     check_drawable(graph, spec)
     matches = _matches(graph, origin.graph)
-    avoid = origin.boxes_without(set(matches.values()))
-    if later is not None:
-        avoid += later.boxes_without({*matches.values(), *(node.id for node in origin.graph.objects)})
     nodes = {node.id: node for node in graph.objects}
+    counts = {match: nodes[id].count for id, match in matches.items()}
+    avoid = origin.boxes_beside(counts)
+    if later is not None:
+        # Also clear of what comes in later steps: a fault looks the same in all of them.
+        avoid += later.boxes_beside({node.id: max(node.count, counts.get(node.id, 0)) for node in origin.graph.objects})
     equals: Counter[str] = Counter()
     wanted = []
     for id in canonical_ids(graph):

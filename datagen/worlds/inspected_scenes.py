@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from datagen.core.errors import DataError
-from datagen.core.fields import Box
+from datagen.core.fields import PLACEHOLDER, Box
 from datagen.core.sample_rows import edit_row, source_row
 from datagen.imaging.image import Image
 from datagen.scene_graphs.faults import FaultKind, GraphFault
+from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import InspectionForm, JudgedStep
 from datagen.scene_graphs.plans import PlanStep
 from datagen.scene_graphs.vocabulary import PLAIN, Vocabulary
 from datagen.scene_graphs.wording import describe
-from datagen.worlds.graph_appearance import colours_of, labels_of
+from datagen.worlds.graph_appearance import NotDrawableError, colours_of, labels_of
+from datagen.worlds.graph_layout import NoRoomError
 from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
 from datagen.worlds.scene import Scene
 from datagen.worlds.specification import SceneSpecification
@@ -51,36 +53,31 @@ class InspectedScenes(NamedTuple):
 def inspected_scenes(
     form: InspectionForm, judged: JudgedStep, plan: Sequence[PlanStep], spec: SceneSpecification
 ) -> InspectedScenes:
-    """The scenes of a sample, all in the layout of the plan's last graph.
+    """The scenes of a sample, all in the layout of the judged step's graph.
 
-    Raises `SpoiltSceneError` if only the fault cannot be shown, else `DataError` as `scene_of` does.
+    So the graph that the correction's words make, which has this graph's content, has the clean scene too, whatever
+    ids they give. Raises `SpoiltSceneError` if only the fault cannot be shown, else `DataError` as `scene_of` does.
     """
-    whole = plan[-1].graph
     start = 0 if form == "inspect_text" else judged.number - 1
-    graphs = [whole.subgraph(()), *(step.graph for step in plan[: judged.number - 1])]
-    before = [] if form == "refine" else [scene_of(graph, spec, final=whole) for graph in graphs[start:]]
-    clean = scene_of(judged.graph, spec, final=whole)
-    shown, box = _spoilt(judged, clean, spec, plan) if judged.fault else (clean, None)
+    graphs = [judged.graph.subgraph(()), *(step.graph for step in plan[: judged.number - 1])]
+    before = [] if form == "refine" else [scene_of(graph, spec, final=judged.graph) for graph in graphs[start:]]
+    clean = scene_of(judged.graph, spec)
+    shown, box = _spoilt(judged.fault, judged.graph, clean, spec) if judged.fault else (clean, None)
     if form == "refine":
         return InspectedScenes(shown, (), clean, box)
     return InspectedScenes(before[0], tuple(before[1:]), shown, box)
 
 
-def _spoilt(judged: JudgedStep, clean: Scene, spec: SceneSpecification, plan: Sequence[PlanStep]) -> tuple[Scene, Box]:
-    fault = judged.fault
-    assert fault is not None
+def _spoilt(fault: GraphFault, graph: SceneGraph, clean: Scene, spec: SceneSpecification) -> tuple[Scene, Box]:
     moved = [fault.node] if fault.kind == "relation" else []
     try:
-        shown = spoilt_scene(fault.spoilt, judged.graph, spec, final=plan[-1].graph, moved=moved)
-    except DataError as error:
+        shown = spoilt_scene(fault.spoilt, graph, spec, moved=moved)
+    except (NoRoomError, NotDrawableError) as error:
         raise SpoiltSceneError(str(error)) from error
     scenes = (clean, shown) if fault.kind in ("missing", "count_less") else (shown,)
     boxes = [thing.box for scene in scenes for thing in things_of(scene, fault.node)]
-    lows, highs = (
-        [min(box[axis] for box in boxes) for axis in (0, 1)],
-        [max(box[axis] for box in boxes) for axis in (2, 3)],
-    )
-    return shown, (lows[0], lows[1], highs[0], highs[1])
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return shown, (min(x0), min(y0), max(x1), max(y1))
 
 
 def vocabulary_of(spec: SceneSpecification) -> Vocabulary:
@@ -100,7 +97,7 @@ def sample_fields(
     }
     # A description is judged itself; a picture is judged against what it should show.
     description = describe(judged.shown if form == "inspect_text" else judged.graph)
-    instruction = {"inspect_text": caption, "inspect_image": judged.instruction, "refine": correction}[form]
+    text = {"inspect_text": caption, "inspect_image": judged.instruction, "refine": correction}[form]
     last = _step_row(correction if form == "refine" else judged.instruction, description, "target.png")
     before = plan[: judged.number - 1] if form == "inspect_text" else []
     return {
@@ -117,8 +114,8 @@ def sample_fields(
         ],
         "step_graphs": [*(each.graph.row() for each in before), judged.graph.row()],
         "step": judged.number,
-        "instruction": instruction,
-        "text": instruction,
+        "instruction": text if form == "inspect_text" else f"In {PLACEHOLDER}: {text}",
+        "text": text,
         "inputs": [] if form == "inspect_text" else [source_row()],
         "edits": [_mending_row(fault)] if fault and form == "refine" else [],
         "description": description,

@@ -47,6 +47,7 @@ OWN = {
         "mix",
         "world",
         "generations",
+        "scenes",
     ),
 }
 """Formats, rather than datasets that somebody published."""
