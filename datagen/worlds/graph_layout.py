@@ -41,7 +41,7 @@ class NoRoomError(DataError):
 
 
 @dataclass(frozen=True)
-class Layout:
+class SceneLayout:
     """Where all things of a graph stand, by the id of their node. The numbers of the things are all 0."""
 
     cell: int
@@ -67,7 +67,7 @@ def clearly_stands(predicate: str, subject: Box, object: Box) -> bool:
 
 
 @lru_cache(maxsize=16)
-def lay_out(graph: SceneGraph, spec: SceneSpecification) -> Layout:
+def lay_out(graph: SceneGraph, spec: SceneSpecification) -> SceneLayout:
     """The places of all things of a graph.
 
     Every relation of position holds for each pair of its nodes' things with a margin, and things stand apart by some
@@ -101,7 +101,7 @@ def lay_out(graph: SceneGraph, spec: SceneSpecification) -> Layout:
             )
             for id in order
         }
-        return Layout(grid.cell, _jittered(things, graph, grid, draws))
+        return SceneLayout(grid.cell, _jittered(things, graph, grid, draws))
     raise NoRoomError(
         f"no room: {count} things and {len(graph.relations)} relations do not fit {spec.width}x{spec.height}; make the "
         "pictures larger, or the graph simpler"
@@ -286,7 +286,7 @@ def lay_out_near(
     avoid: Iterable[Box] = (),
     moved: Collection[str] = (),
     movable: Collection[str] = (),
-) -> Layout:
+) -> SceneLayout:
     """A layout in which as few things as possible leave their places, and all relations hold.
 
     Things without a place stand clear of the boxes of `avoid`. If relations do not hold where things stand, some are
@@ -303,7 +303,7 @@ def lay_out_near(
         for ids in _movers(violated, moved=moved, movable=movable):
             found = _Places(wanted, graph, spec, cell=cell, avoid=avoided, ids=ids).solve()
             if found is not None:
-                return Layout(cell, found)
+                return SceneLayout(cell, found)
     raise NoRoomError(
         f"no room: the changed graph does not fit the layout of the first in {spec.width}x{spec.height}; "
         "change another node, or make the pictures larger"

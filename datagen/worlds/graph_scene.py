@@ -13,7 +13,7 @@ from datagen.imaging.image import Mask
 from datagen.scene_graphs.canonical import canonical_ids, content_of
 from datagen.scene_graphs.graph import OPPOSITES, GraphObject, SceneGraph
 from datagen.worlds.graph_appearance import appear, check_drawable, extent, free_colour, side_of
-from datagen.worlds.graph_layout import Layout, Wanted, lay_out, lay_out_near
+from datagen.worlds.graph_layout import SceneLayout, Wanted, lay_out, lay_out_near
 from datagen.worlds.photographs import Photograph
 from datagen.worlds.scene import Background, PlainBackground, Scene, SceneObject, change_of
 from datagen.worlds.specification import SceneSpecification
@@ -63,20 +63,20 @@ class _Origin(NamedTuple):
     """A graph and its layout, from which others are made."""
 
     graph: SceneGraph
-    layout: Layout
+    layout: SceneLayout
 
     def boxes_beside(self, counts: Mapping[str, int]) -> list[Box]:
         """The boxes of all its things but the first few of some nodes, whose numbers are given."""
         return [thing.box for id, things in self.layout.things.items() for thing in things[counts.get(id, 0) :]]
 
 
-def _layout(graph: SceneGraph, spec: SceneSpecification, final: SceneGraph | None) -> Layout:
+def _layout(graph: SceneGraph, spec: SceneSpecification, final: SceneGraph | None) -> SceneLayout:
     if final is None:
         return lay_out(graph, spec)
     return _follow(graph, spec, _Origin(final, lay_out(final, spec)))
 
 
-def _scene(layout: Layout, spec: SceneSpecification) -> Scene:
+def _scene(layout: SceneLayout, spec: SceneSpecification) -> Scene:
     things = [thing for things in layout.things.values() for thing in things]
     # What stands lower lies over the shadow of what stands higher, whatever order the nodes have.
     things.sort(key=lambda thing: (thing.y + thing.height, thing.x))
@@ -101,7 +101,7 @@ def _follow(
     later: _Origin | None = None,
     moved: Collection[str] = (),
     movable: Collection[str] = (),
-) -> Layout:
+) -> SceneLayout:
     """The layout of a graph that differs as little as possible from that of another."""
     check_drawable(graph, spec)
     matches = _matches(graph, origin.graph)

@@ -130,10 +130,12 @@ def test_what_a_plan_changes_later_stands_in_its_place_before(seed: int, data: s
 
 
 @SOME
-@given(SEEDS, st.data())
-def test_a_detour_stands_where_nothing_ever_does(seed: int, data: st.DataObject) -> None:
+@given(SEEDS)
+def test_a_detour_stands_where_nothing_ever_does(seed: int) -> None:
     spec = spec_of(seed)
     graph, _scene = drawn(seed, spec)
+    # What is equal to an object of the plan stands in its place until it comes.
+    assume(all(content_of(node) != content_of(CYAN) for node in graph.objects))
     places = []
     for count in range(len(graph.objects) + 1):
         part = graph.subgraph({node.id for node in graph.objects[:count]})

@@ -36,6 +36,8 @@ class ScenesConfig(SceneOptions):
     `photographs` of the source `world`."""
     license: str = ""
     """Licence of the photographs of such a folder that no list names."""
+    group_by: str = ""
+    """Field whose equal values keep consecutive rows in one slice."""
 
     @property
     def path(self) -> str:
