@@ -34,9 +34,11 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
     from datagen.models.main_subjects import MainSubjectJudgeConfig
     from datagen.models.namers import SubjectNamerConfig
     from datagen.models.nsfw_filters import NsfwConfig
+    from datagen.models.scene_checkers import SceneCheckerConfig
     from datagen.models.scorers import ScorerConfig
     from datagen.models.segmenters import SegmenterConfig
     from datagen.models.session_judges import SessionJudgeConfig
+    from datagen.models.step_judges import StepJudgeConfig
 
     found = {
         "detector": DetectorConfig,
@@ -55,6 +57,8 @@ def roles() -> dict[str, list[type[ModelConfig]]]:
         "instruction joiner": JoinerConfig,
         "edit planner": EditPlannerConfig,
         "session judge": SessionJudgeConfig,
+        "scene checker": SceneCheckerConfig,
+        "step judge": StepJudgeConfig,
         "captioner": CaptionerConfig,
         "critic": CriticConfig,
         "language model": LanguageModelConfig,

@@ -80,6 +80,7 @@ def judge_things(graph: SceneGraph, things: Sequence[SceneThing]) -> list[AtomVe
     An attribute of a kind that was not looked at, and a relation that boxes cannot show, have no verdict (None), unless
     there is nothing that could have it.
     """
+    things = sorted(things, key=_sort_key)
     matching = dict(zip((node.id for node in graph.objects), match_things(graph, things), strict=True))
     groups = {id: [things[n] for n in some] for id, some in matching.items()}
     return [*verdicts_of(graph, groups, things), *_extras(graph, things)]
