@@ -122,9 +122,9 @@ def could_become(graph: SceneGraph, whole: SceneGraph) -> bool:
         for other in choices[id]:
             more = {**places, id: other}
             near = (each for each in ends if id in (each[0], each[2]) and each[0] in more and each[2] in more)
-            if other not in places.values() and all((more[a], p, more[b]) in edges for a, p, b in near):
-                if placed(number + 1, more):
-                    return True
+            is_free = other not in places.values() and all((more[a], p, more[b]) in edges for a, p, b in near)
+            if is_free and placed(number + 1, more):
+                return True
         return False
 
     return len(order) <= len(whole.objects) and placed(0, {})
