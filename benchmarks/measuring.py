@@ -134,7 +134,7 @@ def against_plain(config: Path, out: Path, command: Sequence[str], *, interval: 
     """One run of ours into `out` and one of a plain rival, looked at every `interval` seconds; a line for each."""
     ours = datagen(config, out, interval=interval)
     theirs, found = rival(command, interval=interval)
-    accepted = re.findall(r"^\s*(\d+) accepted$", ours.output, re.MULTILINE)
+    accepted = re.findall(r"^\s*([\d,]+) accepted$", ours.output, re.MULTILINE)
     samples = (accepted[-1] if accepted else "?", found["accepted"])
     for name, one, made in zip(("datagen", "plain"), (ours, theirs), samples, strict=True):
         print(

@@ -4,8 +4,8 @@
 
 Graphs, scenes and faults are drawn at random, and so is the background. A wrong atom is to be found: precision is
 the share of the atoms called wrong that are, recall the share of the wrong atoms that are called so. The bounds of
-`flat_colours` were set on the split `tuned`, of 128 and 256 pixels; `held_out` has other seeds and sizes. GenEval's rules judge
-the same shapes, as found by the same code.
+`flat_colours` were set on the split `tuned`, of 128 and 256 pixels; `held_out` has other seeds and sizes.
+GenEval's rules judge the same shapes, as found by the same code.
 """
 
 from __future__ import annotations

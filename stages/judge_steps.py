@@ -22,10 +22,12 @@ class JudgeSteps(AsyncMap):
     Until this stage a plan's fields are called `raw_steps`, `raw_turns` and `raw_target`, by `map`. Each row of `steps`
     gets `verdict`, `critique` and `correction`. Rejects as `inconsistent_step` for the first one that is not
     consistent. With `keep_prefix` the steps before it stay a plan of their own, if they have at least `min_pictures`
-    pictures: the last of these is the target, and `unfinished` says that the caption says more than it shows.
+    pictures: the last of these is the target, and `unfinished` says that the caption says more than it shows. A plan
+    with `masks`, which are of all of its steps, is never cut.
     """
 
     reads = ("raw_steps", "raw_turns", "raw_target", "caption")
+    optional = ("masks",)
     writes = ("steps", "turns", "target", "unfinished")
     rejects = ("inconsistent_step",)
     version = 1
@@ -66,7 +68,8 @@ class JudgeSteps(AsyncMap):
             )
         verdicts = await self.judge.judge(PaintedPlan(record["caption"], steps, graphs, pictures), record=record.id)
         wrong = next((n for n, one in enumerate(verdicts) if one.verdict == "inconsistent"), len(steps))
-        if wrong < len(steps) and (not self.config.keep_prefix or wrong < self.config.min_pictures):
+        is_whole = not self.config.keep_prefix or "masks" in record
+        if wrong < len(steps) and (is_whole or wrong < self.config.min_pictures):
             return Reject("inconsistent_step", f"step {wrong + 1} of {len(steps)}: {verdicts[wrong].critique}")
         return _plan(steps[:wrong], verdicts, pictures, is_unfinished=wrong < len(steps))
 
@@ -80,7 +83,7 @@ def _plan(
     steps: Sequence[dict[str, Any]], verdicts: Sequence[StepVerdict], pictures: Sequence[Image], *, is_unfinished: bool
 ) -> dict[str, Any]:
     """The judged steps, which are all of the plan or its beginning."""
-    members = [*(f"turn_{number}.png" for number in range(len(steps) - 1)), "target.png"]
+    members = [*(f"turn_{number}" for number in range(len(steps) - 1)), "target"]
     return {
         "steps": [
             {**step, "image": member, **one._asdict()}

@@ -34,7 +34,7 @@ class MergeTurns(Expand):
         *("first_turn", "turn_count", "inputs", "task"),
     )
     rejects = ("no_window",)
-    version = 1
+    version = 2
 
     class Config(StageConfig):
         """Which windows."""
@@ -113,7 +113,7 @@ def _edit(turn: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def _step(turn: Mapping[str, Any], number: int, count: int) -> dict[str, Any]:
-    return {"instruction": turn["text"], "image": "target.png" if number == count - 1 else f"turn_{number}.png"}
+    return {"instruction": turn["text"], "image": "target" if number == count - 1 else f"turn_{number}"}
 
 
 def _mask(turn: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:

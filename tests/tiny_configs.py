@@ -154,4 +154,21 @@ def judging(refined: dict[str, Any], critic: dict[str, Any] | None = None) -> li
     ]
 
 
-MAKERS: tuple[Maker, ...] = (scoring, generating, grounding, painting)
+def drawing(folder: Path, manifest: Path) -> Path:
+    """Pictures of drawn graphs, held to their graphs."""
+    stages: list[dict[str, Any]] = [
+        {"use": "draw_graph", "map": {"caption": "instruction"}},
+        {"use": "render_scene", "map": {"image": "target"}},
+        {"use": "check_scene", "map": {"image": "target"}},
+        {"use": "render_annotated", "map": {"image": "source"}},
+    ]
+    return written_config(folder, {"kind": "scenes", "count": 4, "width": 128, "height": 128}, stages, name="drawing")
+
+
+def planning(folder: Path, manifest: Path) -> Path:
+    """Rendered plans whose pictures are looked at for movements, as those of an editor are."""
+    stages = [{"use": use} for use in ("draw_graph", "sample_plan", "render_plan", "filter_step_alignment")]
+    return written_config(folder, {"kind": "scenes", "count": 4, "width": 128, "height": 128}, stages, name="planning")
+
+
+MAKERS: tuple[Maker, ...] = (scoring, generating, grounding, drawing, planning, painting)

@@ -25,9 +25,14 @@ def export(
     to: Annotated[Path, typer.Option(help="New folder of this machine.", metavar="FOLDER")],
     layout: Annotated[ExportFormat, typer.Option("--format", help="Which trainer's layout.")],
     max_tokens: Annotated[
-        int,
-        typer.Option(min=1, help="The trainer's limit of tokens a sample; not for reflection_flow.", metavar="N"),
-    ] = 16_384,
+        int | None,
+        typer.Option(
+            min=1,
+            help="The trainer's limit of tokens a sample; if not given, that of its published script: 32768 for "
+            "irg, 60000 for zebra_cot. Not for reflection_flow.",
+            metavar="N",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write plans, inspections and refinements in the layout that a public trainer reads.
@@ -38,7 +43,7 @@ def export(
 
     \b
     python -m datagen export s3://bucket/plans --format irg --to exports/plans_irg
-    python -m datagen export s3://bucket/plans --format zebra_cot --to exports/plans_zebra --max-tokens 33000
+    python -m datagen export s3://bucket/plans --format zebra_cot --to exports/plans_zebra --max-tokens 16384
     python -m datagen export s3://bucket/critique --format reflection_flow --to exports/genref
     python -m datagen export s3://bucket/plans --format irg --to exports/plans_irg --json | jq .left_out
     """

@@ -18,7 +18,6 @@ from datagen.export.irg import IrgLayout
 from datagen.export.layouts import Layout, LayoutOptions
 from datagen.export.lessons import Lesson, UnfitSampleError, make_lesson
 from datagen.export.reflection_flow import ReflectionFlowLayout
-from datagen.export.tokens import DEFAULT_MAX_TOKENS
 from datagen.export.whole_folder import MANIFEST, find_manifest, whole_folder
 from datagen.export.zebra_cot import PICTURES, ZebraCotLayout
 from datagen.shards.index import DATASET, read_dataset
@@ -32,7 +31,7 @@ FORMATS: Final[Mapping[str, type[Layout]]] = {
     "reflection_flow": ReflectionFlowLayout,
 }
 """The layouts, by name."""
-_VERSION = 1
+_VERSION = 2
 """Of the layouts: an export of another version is not taken for the same."""
 
 
@@ -98,9 +97,10 @@ class _Splits:
                 (self._options.folder / split).rmdir()
 
 
-def export_dataset(out: str, *, format: str, to: Path, max_tokens: int = DEFAULT_MAX_TOKENS) -> tuple[Exported, bool]:
+def export_dataset(out: str, *, format: str, to: Path, max_tokens: int | None = None) -> tuple[Exported, bool]:
     """Export the finished dataset at `out`, a folder or any fsspec address, into the folder `to` of this machine.
 
+    `max_tokens` is the trainer's limit of tokens a sample; if it is None, that of the trainer's published script.
     Returns what was written, and whether it was there already: a whole export of the same dataset, format and limit
     is left as it is. Samples are read and written one by one. `to` appears when it is whole; nothing is left of an
     export that fails, and what a killed one left is removed by the next. Raises `ConfigError` if `to` has other things
@@ -109,6 +109,7 @@ def export_dataset(out: str, *, format: str, to: Path, max_tokens: int = DEFAULT
     """
     if format not in FORMATS:
         raise ConfigError(f"there is no format '{format}'; {nearest(format, FORMATS)}")
+    max_tokens = FORMATS[format].max_tokens if max_tokens is None else max_tokens
     folder = _folder(to, out)
     store = Store(out)
     read_dataset(store)

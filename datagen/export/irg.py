@@ -1,9 +1,11 @@
 """IRG's layout for BAGEL: Parquet files, each row a `conversation` in JSON whose pictures are base64.
 
-Source: facts about `multi_think_interleave_t2i_dataset.py` of Interleaving Reasoning Generation, whose code is not used
-here. Its reader swallows the assertion that fails for a picture without `loss`, `need_vae` and `need_vit`, and the
-picture is gone; so each picture has all three, and one of them is true. BAGEL's readers pass over a Parquet file that
-`parquet_info` does not list, so one is written beside the files.
+Source: facts about SFT/data/interleave_datasets/multi_think_interleave_t2i_dataset.py of
+Osilly/Interleaving-Reasoning-Generation at f85496e, whose code is not used here. A turn of the user is words; a turn of
+the assistant is parts of text and pictures. For the reader a flag that is missing is false, but that of the assistant's
+text; it swallows what fails for a picture without a true flag, and the picture is gone. So each part has all its flags.
+BAGEL's own reader passes over a Parquet file that `parquet_info` does not list, so one is written beside the files;
+IRG's looks into such a file.
 """
 
 from __future__ import annotations
@@ -11,17 +13,22 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
+from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 from datagen.export.layouts import LayoutOptions, refuse_long
 from datagen.export.lessons import TASKS, Lesson, Piece, TextPiece, refuse_markers
+from datagen.export.tokens import PictureSizes, Resizing
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 PARQUET_INFO: Final = "parquet_info.json"
-_GROUP_ROWS = 32
-"""Rows of a row group, the unit that BAGEL's readers share out to their workers."""
+SIZES: Final = PictureSizes(vae=Resizing(16, 512, 1024), vit=Resizing(14, 378, 980))
+"""Those of SFT/data/configs/train_toy_dataset_stage1.yaml and of stage 2."""
+_GROUP_ROWS = 8
+"""Rows of a row group. BAGEL's readers share groups out evenly to their workers and leave the rest unread, so a group
+is small."""
 _GROUP_BYTES = 32 << 20
 _FILE_BYTES = 1 << 30
 
@@ -30,6 +37,7 @@ class IrgLayout:
     """Files `000000.parquet`, ... and `parquet_info.json`."""
 
     tasks: ClassVar[frozenset[str]] = frozenset(TASKS)
+    max_tokens: ClassVar[int] = 32_768
 
     def __init__(self, options: LayoutOptions) -> None:
         self._options = options
@@ -43,8 +51,8 @@ class IrgLayout:
     def add(self, lesson: Lesson) -> Counter[str]:
         """Write a lesson as one row."""
         refuse_markers(lesson)
-        refuse_long(lesson, uses=lesson.uses, max_tokens=self._options.max_tokens)
-        conversation = json.dumps([_item(piece, lesson) for piece in lesson.pieces])
+        refuse_long(lesson, pieces=lesson.pieces, sizes=SIZES, max_tokens=self._options.max_tokens)
+        conversation = json.dumps(_turns(lesson))
         self._rows.append({"conversation": conversation, "key": lesson.key, "task": lesson.task})
         self._row_bytes += len(conversation)
         if len(self._rows) == _GROUP_ROWS or self._row_bytes >= _GROUP_BYTES:
@@ -91,13 +99,25 @@ def _name(number: int) -> str:
     return f"{number:06d}.parquet"
 
 
-def _item(piece: Piece, lesson: Lesson) -> dict[str, Any]:
+def _turns(lesson: Lesson) -> list[dict[str, Any]]:
+    """The given words in front are turns of the user, who has no pictures; all else is one turn of the assistant."""
+    given = [piece.text for piece in takewhile(_is_given_text, lesson.pieces) if isinstance(piece, TextPiece)]
+    parts = [_part(piece, lesson) for piece in lesson.pieces[len(given) :]]
+    turns: list[dict[str, Any]] = [{"role": "user", "content": text, "need_loss": False} for text in given]
+    return [*turns, {"role": "assistant", "content": parts}]
+
+
+def _is_given_text(piece: Piece) -> bool:
+    return isinstance(piece, TextPiece) and not piece.is_learnt
+
+
+def _part(piece: Piece, lesson: Lesson) -> dict[str, Any]:
     if isinstance(piece, TextPiece):
-        return {"type": "text", "text": piece.text, "loss": piece.is_learnt}
+        return {"type": "text", "content": piece.text, "need_loss": piece.is_learnt}
     return {
         "type": "image",
-        "image": base64.b64encode(lesson.pictures[piece.member]).decode(),
-        "loss": piece.is_learnt,
+        "content": base64.b64encode(lesson.pictures[piece.member]).decode(),
+        "need_loss": piece.is_learnt,
         "need_vae": piece.is_painted_from,
         "need_vit": piece.is_understood,
     }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
-from datagen.export.lessons import Lesson, PictureUse, UnfitSampleError
-from datagen.export.tokens import count_tokens
+from datagen.export.lessons import Lesson, Piece, UnfitSampleError
+from datagen.export.tokens import PictureSizes, count_tokens
 
 
 class LayoutOptions(NamedTuple):
@@ -18,7 +19,7 @@ class LayoutOptions(NamedTuple):
     published: Path
     """The absolute path at which the folder will lie."""
     max_tokens: int
-    """A lesson with more tokens is refused, where the layout's reader counts them."""
+    """A lesson with as many tokens or more is refused, where the layout's reader counts them."""
 
 
 class Layout(Protocol):
@@ -26,6 +27,8 @@ class Layout(Protocol):
 
     tasks: ClassVar[frozenset[str]]
     """Tasks that the layout has a place for."""
+    max_tokens: ClassVar[int]
+    """The limit of tokens a sample in the trainer's published script; 0 if it counts none."""
 
     def __init__(self, options: LayoutOptions) -> None: ...
 
@@ -40,8 +43,11 @@ class Layout(Protocol):
         """Finish all files. Raises `OSError`."""
 
 
-def refuse_long(lesson: Lesson, *, uses: list[PictureUse], max_tokens: int) -> None:
-    """Raise `UnfitSampleError` if a lesson whose pictures are used as in `uses` has more than `max_tokens` tokens."""
-    found = count_tokens([*lesson.words, *uses], lesson.pictures)
-    if found > max_tokens:
-        raise UnfitSampleError("too_long", f"some {found:,} tokens, more than {max_tokens:,}")
+def refuse_long(lesson: Lesson, *, pieces: Iterable[Piece], sizes: PictureSizes, max_tokens: int) -> None:
+    """Raise `UnfitSampleError` if a lesson of which a reader makes `pieces` has `max_tokens` tokens or more.
+
+    BAGEL takes fewer tokens than its limit from a dataset that is mandatory, and as many from others.
+    """
+    found = count_tokens(pieces, lesson.pictures, sizes=sizes)
+    if found >= max_tokens:
+        raise UnfitSampleError("too_long", f"some {found:,} tokens, and the limit is {max_tokens:,}")

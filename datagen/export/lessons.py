@@ -17,8 +17,10 @@ from datagen.shards.info import SampleInfo, Step
 
 CONSISTENT: Final = "consistent"
 INCONSISTENT: Final = "inconsistent"
-_MARKERS = re.compile(r"<image_start>|<image_end>|</?(?:ins|des|refine)>|<\|[a-z_0-9]+\|>")
-"""What a reader takes for the place of a picture, for one of our tags, or for a special token of the tokenizer."""
+_MARKERS = re.compile(
+    r"<image_start>|<image_end>|<IMAGE_PLACEHOLDER>|</?(?:ins|des|refine|think|answer)>|<\|[a-z_0-9]+\|>"
+)
+"""What a reader takes for the place of a picture, for a tag of ours or its own, or for a special token."""
 _PICTURE = re.compile(r"(source|target|turn_\d+|ref_\d+)\.(png|jpg|webp)")
 
 
@@ -65,11 +67,6 @@ class Lesson(NamedTuple):
     """The file of each picture that `pieces` name, by its member."""
     without_place: Counter[str]
     """Members of the sample that no layout has a place for, such as masks, by what they are."""
-
-    @property
-    def words(self) -> list[TextPiece]:
-        """Its words, in order."""
-        return [piece for piece in self.pieces if isinstance(piece, TextPiece)]
 
     @property
     def uses(self) -> list[PictureUse]:

@@ -1,7 +1,8 @@
 """GenRef's layout, which ReflectionFlow's trainer reads: WebDataset shards of flawed and good pictures.
 
-A sample is `good_image.jpg`, `bad_image.jpg`, `reflection.txt`, `prompt.txt` and `subset.txt`. The trainer ignores a
-reflection of fewer than 5 characters.
+Source: facts about train_flux/train/data.py of Diffusion-CoT/ReflectionFlow at fd7b1c8, whose code is not used here. A
+sample is `good_image.jpg`, `bad_image.jpg`, `reflection.txt`, `prompt.txt` and `subset.txt`, and training fails at one
+that lacks a member. Of a reflection of fewer than 5 characters the trainer takes no notice: it learns the pair without.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datagen.export.lessons import Lesson, UnfitSampleError
 from datagen.imaging.image import PILLOW_LIMIT, Image
 
 SUBSET: Final = "rule"
-"""The name in `subset.txt`: GenRef's name for pairs that rules judged."""
+"""The name in `subset.txt`, one of general, length, rule and editing. The trainer compares it with nothing stripped."""
 LEAST_REFLECTION: Final = 5
 """Characters of the shortest reflection that the trainer uses."""
 _SHARD_SAMPLES = 1000
@@ -27,6 +28,7 @@ class ReflectionFlowLayout:
     """Shards `000000.tar`, ... of a thousand samples each."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"refine"})
+    max_tokens: ClassVar[int] = 0
 
     def __init__(self, options: LayoutOptions) -> None:
         self._options = options

@@ -1,7 +1,7 @@
 """How many tokens a sample costs in BAGEL, whose reader skips samples above a limit without a word.
 
 A picture costs a token for each 16 pixels squared in the VAE and for each 14 pixels squared in the vision transformer,
-after resizing to the sizes of the published training configs, and two tokens that enclose it. A picture that the model
+after resizing to the sizes of the trainer's published config, and two tokens that enclose it. A picture that the model
 paints is counted once more where a later one is painted from it. Text costs an estimate from above: no tokenizer is
 needed, and a sample that is near the limit is rather left out here, with a reason, than skipped there without one.
 """
@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from datagen.export.lessons import PictureUse, Piece, TextPiece
 from datagen.imaging.image import size_of
 
-DEFAULT_MAX_TOKENS: Final = 16_384
-"""The default of BAGEL's option `max_num_tokens_per_sample`."""
 _ENCLOSING = 2
 _MAX_PIXELS = 14 * 14 * 9 * 1024
 _TEXT = re.compile(r" ?([A-Za-z]+)| ?([^\x00-\x7f]+)| ?([^A-Za-z\s])|(\s)")
@@ -25,35 +23,40 @@ _LETTERS = 3
 """ASCII letters of a word for each token; English words have fewer tokens."""
 
 
-class _Sizes(NamedTuple):
+class Resizing(NamedTuple):
+    """How a picture is resized before it is cut into tokens."""
+
     stride: int
     """Pixels along an edge of a token."""
     shortest: int
     longest: int
 
 
-_VAE = _Sizes(stride=16, shortest=512, longest=1024)
-_VIT = _Sizes(stride=14, shortest=224, longest=518)
+class PictureSizes(NamedTuple):
+    """A trainer's published sizes."""
+
+    vae: Resizing
+    vit: Resizing
 
 
-def count_tokens(pieces: Iterable[Piece], pictures: Mapping[str, bytes]) -> int:
-    """Tokens of a sample: exact for its pictures if the trainer's sizes are the published ones, else an estimate.
+def count_tokens(pieces: Iterable[Piece], pictures: Mapping[str, bytes], *, sizes: PictureSizes) -> int:
+    """Tokens of a sample: exact for its pictures if the trainer's sizes are `sizes`, else an estimate.
 
     `pictures` has the file of each member. Raises `DataError` if one is no picture.
     """
-    sizes = {name: size_of(data) for name, data in pictures.items()}
+    found = {name: size_of(data) for name, data in pictures.items()}
     return sum(
-        _text_tokens(piece.text) if isinstance(piece, TextPiece) else _picture_tokens(piece, sizes[piece.member])
+        _text_tokens(piece.text) if isinstance(piece, TextPiece) else _picture_tokens(piece, found[piece.member], sizes)
         for piece in pieces
     )
 
 
-def _picture_tokens(use: PictureUse, size: tuple[int, int]) -> int:
-    latents = (use.is_learnt + use.is_painted_from) * (_grid(size, _VAE) + _ENCLOSING)
-    return latents + use.is_understood * (_grid(size, _VIT) + _ENCLOSING)
+def _picture_tokens(use: PictureUse, size: tuple[int, int], sizes: PictureSizes) -> int:
+    latents = (use.is_learnt + use.is_painted_from) * (_grid(size, sizes.vae) + _ENCLOSING)
+    return latents + use.is_understood * (_grid(size, sizes.vit) + _ENCLOSING)
 
 
-def _grid(size: tuple[int, int], sizes: _Sizes) -> int:
+def _grid(size: tuple[int, int], sizes: Resizing) -> int:
     """Tokens of a picture of this width and height, without those that enclose it."""
     scale = max(min(sizes.longest / max(size), 1.0), sizes.shortest / min(size))
     width, height = _on_stride(size, scale, sizes.stride)

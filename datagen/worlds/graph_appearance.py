@@ -56,7 +56,16 @@ def colours_of(spec: SceneSpecification) -> tuple[str, ...]:  # noqa: ARG001 - a
 def check_drawable(graph: SceneGraph, spec: SceneSpecification) -> None:
     """Raise `NotDrawableError` that names the first thing of a graph that its look cannot show."""
     labels = labels_of(spec)
+    ids = [node.id for node in graph.objects]
     for node in graph.objects:
+        if ids.count(node.id) > 1:
+            raise NotDrawableError(f"two nodes have the id '{node.id:.60}': put `validate_graph` before")
+        kinds = [each.kind for each in node.attributes]
+        if len(set(kinds)) < len(kinds):
+            raise NotDrawableError(
+                f"the node '{node.id:.60}' has two values of one of {', '.join(sorted(set(kinds))):.60}: "
+                "put `validate_graph` before"
+            )
         if node.label not in labels:
             raise NotDrawableError(
                 f"the look '{spec.look}' has no '{node.label:.60}'; {nearest(node.label, labels)}; "
@@ -68,13 +77,12 @@ def check_drawable(graph: SceneGraph, spec: SceneSpecification) -> None:
                 raise NotDrawableError(f"no look shows the attribute '{each.kind:.60}'; they show colour and size")
             if each.value not in known:
                 raise NotDrawableError(f"no look has the {each.kind} '{each.value:.60}'; {nearest(each.value, known)}")
-    ids = {node.id for node in graph.objects}
     for edge in graph.relations:
         if edge.predicate not in POSITIONS:
             raise NotDrawableError(
                 f"no look shows the relation '{edge.predicate:.60}'; they show {', '.join(POSITIONS)}"
             )
-        if edge.subject == edge.object or not {edge.subject, edge.object} <= ids:
+        if edge.subject == edge.object or not {edge.subject, edge.object} <= set(ids):
             raise NotDrawableError(
                 f"the relation '{edge.predicate}' is between {edge.subject!r:.60} and {edge.object!r:.60}; it has to "
                 "be between two nodes of the graph: put `validate_graph` before"

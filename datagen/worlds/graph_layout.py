@@ -28,6 +28,11 @@ _MARGIN: Final = 57
 """Hundredths: what the direction along a predicate's axis has to exceed here. `positions.stands` asks for 50."""
 _GAP: Final = 4
 """Pixels between two boxes, and between a box and the frame, at least."""
+_CENTRAL: Final = 0.4
+"""Cost of half a cell away from the middle, where a cell off the line of a relation costs 1, and chance up to 1.
+
+What stands in the middle has room on both sides, so that another relation can be shown by moving one node.
+"""
 _TRIALS: Final = 3_000
 """Places that are tried for one grid before a larger one is."""
 _MOST_MOVED: Final = 3
@@ -86,7 +91,7 @@ def lay_out(graph: SceneGraph, spec: SceneSpecification) -> SceneLayout:
     nodes = {node.id: node for node in graph.objects}
     appearances = appearances_of(graph, spec, order=order, key=key)
     draws = Draws(spec.seed, spec.number, key, "places")
-    for grid in _grids(spec, count):
+    for grid in _grids(spec, count, least=4 if graph.relations else 3):
         sides = {id: side_of(nodes[id], cell=grid.cell, spec=spec) for id in order}
         extents = {id: [extent(each.look, sides[id]) for each in appearances[id]] for id in order}
         cells = _Cells(grid, graph, order, extents, draws).solve()
@@ -129,10 +134,13 @@ def _grid(spec: SceneSpecification, cell: int) -> Grid:
     return Grid(cell, columns, rows, (spec.width - columns * cell) // 2, (spec.height - rows * cell) // 2)
 
 
-def _grids(spec: SceneSpecification, count: int) -> Iterator[Grid]:
-    """Grids of ever smaller cells, the first of which leaves a third of its cells free."""
+def _grids(spec: SceneSpecification, count: int, *, least: int) -> Iterator[Grid]:
+    """Grids of ever smaller cells, the first of which leaves a third of its cells free; `least` along the short side.
+
+    Relations get a finer one, so that what is spoilt or added finds room too.
+    """
     short = min(spec.width, spec.height)
-    for along in range(min(3, short // LEAST_CELL), short // LEAST_CELL + 1):
+    for along in range(min(least, short // LEAST_CELL), short // LEAST_CELL + 1):
         grid = _grid(spec, short // along)
         free = grid.columns * grid.rows - count
         if free >= max(2, count // 2) or (along == short // LEAST_CELL and free >= 0):
@@ -202,14 +210,14 @@ class _Cells:
         return self._count[id] - len(self._chosen[id])
 
     def _ranked(self, id: str, domain: int) -> list[int]:
-        """The cells of a set, first those level with what the node is related to."""
+        """The cells of a set, first those level with what the node is related to and near the middle of the frame."""
 
         def cost(cell: int) -> float:
-            off = 0
+            row, column = divmod(cell, self._grid.columns)
+            off = _CENTRAL * max(abs(2 * row + 1 - self._grid.rows), abs(2 * column + 1 - self._grid.columns))
             for other, _, axis in self._allowed[id]:
                 for taken in self._chosen[other]:
-                    here, there = divmod(cell, self._grid.columns), divmod(taken, self._grid.columns)
-                    off += abs(here[axis] - there[axis])
+                    off += abs((row, column)[axis] - divmod(taken, self._grid.columns)[axis])
             return off + self._noise[id][cell]
 
         return sorted((cell for cell in range(domain.bit_length()) if domain >> cell & 1), key=cost)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import gc
 import hashlib
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from buckets import served_bucket
 from commands import call, refused
-from export.layout_readers import ReadPicture, ReadSample, ReadText, read_genref, read_irg, read_zebra
+from export.layout_readers import ReadPicture, ReadSample, ReadText, read_genref, read_irg, read_zebra, said_to_model
 from export.planned import WITHOUT_VAL, dataset, inspection, picture_inspection, plan, refinement, sample, step
 from PIL import Image as Pillow
 from shards.making import mask, packed, picture
@@ -112,12 +116,43 @@ def test_a_refinement_in_irg_paints_from_the_flawed_picture(four_tasks: str, tmp
     ]
 
 
+def test_irg_has_the_keys_of_its_reader(four_tasks: str, tmp_path: Path) -> None:
+    exported(four_tasks, tmp_path / "to")
+    rows = pq.read_table(tmp_path / "to/train/000000.parquet").to_pylist()
+    turns = {row["key"]: json.loads(row["conversation"]) for row in rows}
+    assert turns["plan0"][0] == {"role": "user", "content": "The prompt of plan0.", "need_loss": False}
+    assert [turn["role"] for turn in turns["plan0"]] == ["user", "assistant"]
+    text, painted = turns["plan0"][1]["content"][:2]
+    assert text == {"type": "text", "content": "<ins>Add thing 0.</ins><des>Things up to 0.</des>", "need_loss": True}
+    assert {**painted, "content": ""} == {
+        "type": "image",
+        "content": "",
+        "need_loss": True,
+        "need_vae": True,
+        "need_vit": True,
+    }
+    assert base64.b64decode(painted["content"], validate=True) == member(four_tasks, "plan0", "turn_0")
+    # a picture is never the user's, whose turns are words
+    assert [turn["role"] for turn in turns["picture"]] == ["assistant"]
+
+
+def test_zebra_looks_at_a_given_picture_and_never_paints_from_it(four_tasks: str, tmp_path: Path) -> None:
+    found = exported(four_tasks, tmp_path / "to", format="zebra_cot")
+    assert found.without_place == {"given picture to paint from": 1}
+    pieces = read_zebra(tmp_path / "to" / "train")["refine"]
+    source, target = (member(four_tasks, "refine", stem) for stem in ("source", "target"))
+    assert [piece for piece in pieces if isinstance(piece, ReadPicture)] == [
+        ReadPicture(source, False, False, True),
+        ReadPicture(target, True, True, True),
+    ]
+
+
 def test_zebra_has_the_given_in_the_question_and_the_verdict_in_the_answer(four_tasks: str, tmp_path: Path) -> None:
     exported(four_tasks, tmp_path / "to", format="zebra_cot")
     rows = {row["key"]: row for row in map(json.loads, (tmp_path / "to/train/samples.jsonl").read_text().splitlines())}
     assert rows["plan0"]["Question"] == "The prompt of plan0."
     assert rows["plan0"]["Text Reasoning Trace"].endswith("\n<image_start>[reasoning_image_4]<image_end>")
-    assert rows["plan0"]["Final Answer"] == ""
+    assert rows["plan0"]["Final Answer"] == rows["refine"]["Final Answer"] == "The last picture."
     assert rows["one"]["Question"].count("<image_start>[problem_image_") == 3
     assert (rows["one"]["Final Answer"], rows["two"]["Final Answer"]) == ("inconsistent", "consistent")
     assert rows["refine"]["reasoning_image_1"] == "images/000000/refine.target.png"
@@ -135,11 +170,31 @@ def test_refinements_are_read_as_genref(four_tasks: str, tmp_path: Path) -> None
     members = read_genref(tmp_path / "to" / "train")["refine"]
     assert members["reflection.txt"].decode() == "refine has two stars, not three."
     assert (members["prompt.txt"], members["subset.txt"]) == (b"Three stars.", b"rule")
+    assert said_to_model(members) == "Three stars. [Reflexion] refine has two stars, not three."
     original = datagen.open(four_tasks).by_key("refine")
     for name, pixels in (("good_image.jpg", original.target), ("bad_image.jpg", original.source)):
         with Pillow.open(io.BytesIO(members[name])) as opened:
             assert opened.format == "JPEG"
             assert np.abs(np.asarray(opened, np.int16) - pixels).max() <= 3
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset leaves closing to the collector
+def test_webdataset_gives_reflectionflow_its_five_members(four_tasks: str, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import webdataset
+
+    exported(four_tasks, tmp_path / "to", format="reflection_flow")
+    shards = [str(path) for path in sorted((tmp_path / "to" / "train").glob("*.tar"))]
+    members = ("good_image.jpg", "bad_image.jpg", "reflection.txt", "prompt.txt", "subset.txt")
+    samples = webdataset.WebDataset(shards, shardshuffle=False).decode("pil").to_tuple(*members)
+    [(good, bad, reflection, prompt, subset)] = list(samples)
+    gc.collect()
+    assert (reflection, prompt, subset) == ("refine has two stars, not three.", "Three stars.", "rule")
+    original = datagen.open(four_tasks).by_key("refine")
+    for found, pixels in ((good, original.target), (bad, original.source)):
+        assert np.abs(np.asarray(found, np.int16) - pixels).max() <= 3
 
 
 def test_a_jpeg_of_the_dataset_is_not_encoded_again(tmp_path: Path) -> None:
@@ -161,6 +216,8 @@ UNFIT = [
     ("marker_in_words", plan(instruction="It ends with <image_end>", text="")),
     ("marker_in_words", plan(instruction="A cat.<|im_end|>", text="")),
     ("marker_in_words", inspection(instruction="A <des> cat.", text="")),
+    ("marker_in_words", plan(instruction="A cat. <IMAGE_PLACEHOLDER>", text="")),
+    ("marker_in_words", plan(instruction="</think> A cat.", text="")),
     ("no_verdict", inspection(steps=[step(0), step(1), step(2, image="target")])),
     ("no_critique", refinement(steps=[{**dict.fromkeys(step(0), "")}])),
     ("other_steps", refinement(steps=[step(0, image="", critique="Bad star."), step(1, image="")])),
@@ -212,10 +269,13 @@ def test_masks_and_judgements_that_no_lesson_says_are_counted(tmp_path: Path) ->
 
 def test_samples_above_the_trainers_limit_are_left_out(tmp_path: Path) -> None:
     out = dataset(tmp_path / "out", plan("long", side=700, length=4), plan("short", side=32, length=1))
-    found = exported(out, tmp_path / "to")
+    found = exported(out, tmp_path / "to", max_tokens=16_384)
     assert (found.left_out, found.samples) == ({"too_long": 1}, {"train": {"plan_generation": 1}})
     assert found.examples["too_long"].startswith("long: some 2")
-    assert exported(out, tmp_path / "higher", max_tokens=33_000).left_out == {}
+    assert found.examples["too_long"].endswith(" tokens, and the limit is 16,384")
+    for format, limit in (("irg", 32_768), ("zebra_cot", 60_000)):
+        published = exported(out, tmp_path / format, format=format)
+        assert (published.left_out, published.max_tokens) == ({}, limit)
 
 
 def test_splits_are_apart_and_one_without_a_fit_sample_has_no_files(tmp_path: Path) -> None:
@@ -248,6 +308,8 @@ def test_many_rows_lie_in_row_groups_and_files_that_parquet_info_lists(
     assert len(info) > 1
     assert all(Path(path).is_file() and path.startswith(str(tmp_path / "to/train/")) for path in info)
     assert len(read_irg(tmp_path / "to" / "train")) == 40
+    (tmp_path / "to").rename(tmp_path / "moved")  # the paths are wrong now, and IRG looks into the files
+    assert len(read_irg(tmp_path / "moved" / "train")) == 40
 
 
 def digests(folder: Path) -> dict[str, str]:

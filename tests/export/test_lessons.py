@@ -16,7 +16,8 @@ from rings import example_count
 from datagen.core.fields import PLACEHOLDER
 from datagen.export.exporting import FORMATS
 from datagen.export.layouts import LayoutOptions
-from datagen.export.lessons import TextPiece, UnfitSampleError, make_lesson, refuse_markers
+from datagen.export.lessons import Lesson, TextPiece, UnfitSampleError, make_lesson, refuse_markers
+from datagen.export.zebra_cot import LAST_PICTURE
 from datagen.shards.info import SampleInfo
 
 CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t")
@@ -25,6 +26,10 @@ WORDS = st.one_of(st.text(CHARACTERS, max_size=12), st.sampled_from(["\u2028", '
 )
 """Any words but those that would be read as a picture's place, a tag or a special token."""
 PICTURES = [plain(number, side=8).encoded() for number in range(12)]
+
+
+def words(lesson: Lesson) -> list[str]:
+    return [piece.text for piece in lesson.pieces if isinstance(piece, TextPiece)]
 
 
 @st.composite
@@ -36,14 +41,14 @@ def samples(draw: st.DrawFn) -> tuple[SampleInfo, dict[str, bytes]]:
     images = [f"turn_{number}.png" for number in range(turns)] + ["target.png"]
     names = (["source.png"] if has_source else []) + images
     members = dict(zip(names, PICTURES, strict=False)) | {"json": b"{}", "txt": b""}
-    words = draw(WORDS)
+    prompt = draw(WORDS)
     steps = [{"instruction": draw(WORDS), "description": draw(WORDS), "image": name} for name in images]
     if task.startswith("inspect_"):
         steps[-1] |= {"verdict": "inconsistent", "critique": draw(WORDS), "correction": draw(WORDS)}
     if task == "refine":
         steps = [{"critique": draw(WORDS)}]
     captions = {"target": draw(WORDS)}
-    values: dict[str, Any] = {"key": "k", "id": "k", "task": task, "instruction": words, "steps": steps}
+    values: dict[str, Any] = {"key": "k", "id": "k", "task": task, "instruction": prompt, "steps": steps}
     return SampleInfo.model_validate({**values, "target": "target.png", "captions": captions}), members
 
 
@@ -66,8 +71,8 @@ def test_both_interleaved_layouts_give_back_what_was_written(sample: tuple[Sampl
         if format == "irg":
             assert found == wanted
         else:  # the texts of a question or a trace that follow each other are one there
-            answer = [] if lesson.info.steps[-1].verdict == "" else [("inconsistent", True)]
-            assert found == joined(wanted) + answer
+            answer = "inconsistent" if lesson.info.steps[-1].verdict else LAST_PICTURE
+            assert found == [*joined(wanted), (answer, True)]
 
 
 def joined(pieces: list[tuple[Any, bool]]) -> list[tuple[Any, bool]]:
@@ -89,7 +94,7 @@ def test_a_lesson_has_every_picture_once_and_learns_something(sample: tuple[Samp
     assert sorted(use.member for use in lesson.uses) == sorted(name for name in members if name.endswith(".png"))
     assert any(piece.is_learnt for piece in lesson.pieces)
     assert all(use.is_learnt or use.is_painted_from or use.is_understood for use in lesson.uses)
-    said_of = "\n".join(words.text for words in lesson.words)
+    said_of = "\n".join(words(lesson))
     texts = [info.instruction, *(text for step in info.steps for text in (step.instruction, step.critique))]
     assert all(text.strip() in said_of for text in texts)
     assert PLACEHOLDER not in said_of
@@ -114,7 +119,7 @@ def test_words_alone_can_be_inspected() -> None:
     values = {"key": "k", "id": "k", "task": "inspect_text", "instruction": "A cat and a dog.", "steps": steps}
     lesson = make_lesson(SampleInfo.model_validate(values), {"json": b"", "txt": b""})
     assert lesson.uses == []
-    assert [words.text for words in lesson.words] == [
+    assert words(lesson) == [
         "A cat and a dog.",
         "<ins>Add a cat.</ins>",
         "<ins>Add a dog.</ins>",

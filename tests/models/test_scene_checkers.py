@@ -170,6 +170,14 @@ def test_a_size_is_judged_beside_the_others() -> None:
     assert failing(by_colours(picture, wrong)) == {("attribute", "c")}
 
 
+def test_of_two_sizes_both_cannot_be_small() -> None:
+    picture = draw_shapes_on(DrawnShape("heart", "white", 20, 20, 37), DrawnShape("star", "yellow", 100, 100, 75))
+    wanted = graph(node("h", "heart", size="small"), node("s", "star", size="large"))
+    assert failing(by_colours(picture, wanted)) == set()
+    both = graph(node("h", "heart", size="small"), node("s", "star", size="small"))
+    assert failing(by_colours(picture, both)) == {("attribute", "s")}
+
+
 def test_what_it_does_not_know_has_no_verdict() -> None:
     wanted = graph(
         node("o", "octopus", colour="red"), node("c", "circle", material="wooden"), relations=[("c", "left of", "o")]

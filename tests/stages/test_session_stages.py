@@ -229,7 +229,7 @@ def test_a_window_has_all_that_a_sample_needs() -> None:
     window = merged(gathered(records))[-1]
     assert window["text"] == "Add a red ball at the left. Insert a green square. Draw a yellow ball at the bottom."
     assert [edit["mask"] for edit in window["edits"]] == ["mask_1.png", "mask_2.png", "mask_3.png"]
-    assert [step["image"] for step in window["steps"]] == ["turn_0.png", "turn_1.png", "target.png"]
+    assert [step["image"] for step in window["steps"]] == ["turn_0", "turn_1", "target"]
     assert [(int(mask.sum()), mask.shape) for mask in window["masks"][1:]] == [
         ((box[2] - box[0]) * (box[3] - box[1]), (72, 96)) for box in BOXES
     ]

@@ -317,6 +317,11 @@ RING = GraphObject(id="a", label="ring")
             SceneGraph(objects=(RING,), relations=(GraphRelation(subject="a", predicate="above", object="a"),)),
             "it has to be between two nodes of the graph: put `validate_graph` before",
         ),
+        (SceneGraph(objects=(RING, RING)), "two nodes have the id 'a': put `validate_graph` before"),
+        (
+            SceneGraph(objects=(RING.model_copy(update={"attributes": (*CYAN.attributes, *CYAN.attributes)}),)),
+            "the node 'a' has two values of one of colour",
+        ),
         (SceneGraph(objects=(RING,), background="in a kitchen"), "no look shows the background 'in a kitchen'"),
         (SceneGraph(objects=(RING,), style="an oil painting"), "no look shows the style 'an oil painting'"),
     ],

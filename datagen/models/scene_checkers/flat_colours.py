@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -50,10 +51,10 @@ class FlatColoursChecker:
 
 
 def with_sizes(graph: SceneGraph, things: Sequence[SceneThing]) -> list[SceneThing]:
-    """The things with the attribute `size`, `small`, `large` or '', if the graph says a size of any node.
+    """The things with the attribute `size`, if the graph says a size of any node: tiny, small, '', large or huge.
 
-    A size says how long a thing is beside others. What has no size by the graph is as long as usual; where all have one,
-    it is usual by which things agree best with the graph.
+    A size says how long a thing is beside others. What has no size by the graph is as long as usual; where all have
+    one, it is usual by which things agree best with the graph.
     """
     if not any(node.get("size") for node in graph.objects) or not things:
         return list(things)
@@ -70,20 +71,22 @@ def _side(thing: SceneThing) -> float:
 
 
 def _sized(thing: SceneThing, *, usual: float) -> SceneThing:
-    share = _side(thing) / usual
-    size = "large" if share > _STEP**0.5 else "small" if share < _STEP**-0.5 else ""
+    # Half a step to either side: what is two steps off is another size still.
+    steps = round(math.log(_side(thing) / usual, _STEP))
+    size = {-1: "small", 0: "", 1: "large"}.get(steps, "tiny" if steps < 0 else "huge")
     return thing._replace(attributes={**thing.attributes, "size": size})
 
 
-def _agreeing(graph: SceneGraph, things: Sequence[SceneThing]) -> tuple[int, int]:
-    """How many things have the size of their node, and how many atoms hold."""
+def _agreeing(graph: SceneGraph, things: Sequence[SceneThing]) -> tuple[int, int, int]:
+    """How many things have the size of their node, how many are neither tiny nor huge, and how many atoms hold."""
     matching = match_things(graph, things)
     sizes = sum(
         things[n].attributes["size"] == node.get("size")
         for node, some in zip(graph.objects, matching, strict=True)
         for n in some
     )
-    return sizes, sum(bool(one.holds) for one in judge_things(graph, things))
+    plain = sum(thing.attributes["size"] not in ("tiny", "huge") for thing in things)
+    return sizes, plain, sum(bool(one.holds) for one in judge_things(graph, things))
 
 
 def _unless(one: AtomVerdict, unknown: set[str]) -> AtomVerdict:

@@ -158,7 +158,7 @@ def name_shape(far_HW: Floats, *, limit: float) -> str:
     if distances[name] > _FARTHEST:
         return ""
     open_HW = cv2.resize((padded_HW <= limit).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    is_hollow = _largest_hole(filled_HW & open_HW) > _LEAST_HOLE * area
+    is_hollow = _largest_hole(np.asarray(filled_HW * open_HW, np.uint8)) > _LEAST_HOLE * area
     return {"circle": "ring"}.get(name, "") if is_hollow else name
 
 

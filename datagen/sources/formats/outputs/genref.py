@@ -1,7 +1,8 @@
 """The source `genref`: GenRef as WebDataset, pairs of a flawed and a better picture with a reflection between them.
 
-A sample has `good_image.jpg`, `bad_image.jpg`, `reflection.txt`, `prompt.txt` and `subset.txt`, as ReflectionFlow's
-train_flux/train/data_wds.py reads it. Its one reflection is both critique and correction.
+A sample has `good_image.jpg`, `bad_image.jpg`, `reflection.txt`, `prompt.txt` and `subset.txt`, as
+train_flux/train/data.py of Diffusion-CoT/ReflectionFlow reads it at fd7b1c8. Its one reflection is both critique and
+correction.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class GenRefConfig(ForeignOptions):
     kind: Literal["genref"] = "genref"
     """Tars whose samples have a good and a bad picture, a prompt and a reflection."""
     path: str = Field(min_length=1)
-    """Address of a tar, of a folder of tars, a glob, or braces, such as genref_{0..207}.tar."""
+    """Address of a tar, of a folder of tars, a glob, or braces, such as genref_{0..208}.tar."""
     parts: tuple[CritiqueOf, ...] = Field(default=("picture", "mended"), min_length=1)
     """What records are made of: `picture` for each of the two, `mended` for the pair."""
     subsets: tuple[str, ...] = Field(default=("general", "length", "rule"), min_length=1)
