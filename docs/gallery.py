@@ -62,16 +62,20 @@ def step_lines(step: dict[str, str]) -> Iterator[Line]:
         *(("verdict", colour), ("critique", colour), ("correction", colour)),
     ):
         text = step.get(name) or ""
-        if name != "correction" or text != step["instruction"]:
-            yield from ((line, ink) for line in textwrap.wrap(text, LETTERS))
+        yield from ((line, ink) for line in textwrap.wrap(text, LETTERS))
 
 
 def plan_strip(sample: datagen.shards.reader.Sample) -> Image.Image:
     """One sample with steps as a row: its task and words, then a picture a step with the step's words below."""
     info = sample.info
-    frames = [(sample.image(step["image"].split(".")[0]), [*step_lines(step)]) for step in info["steps"]]
-    if info["inputs"]:
-        frames.insert(0, (sample.source, [("source", FADED)]))
+    steps = info["steps"]
+    before: dict[str, str] = {"description": "source"} if info["inputs"] else {}
+    if info["task"] == "refine":  # the judgement is of the source
+        before |= {name: steps[0][name] for name in ("verdict", "critique")}
+        steps = [{name: steps[0][name] for name in ("instruction", "description", "image")}]
+    frames = [(sample.image(step["image"].split(".")[0]), [*step_lines(step)]) for step in steps]
+    if before:
+        frames.insert(0, (sample.source, [*step_lines(before)]))
     title = f"{info['task']}: {info['text']}"
     font, top = ImageFont.load_default(12), LEADING + 8
     height = top + FRAME + max(len(lines) for _, lines in frames) * LEADING + 2 * GAP
