@@ -102,7 +102,12 @@ def test_models_paint_a_plan_of_which_a_sound_beginning_stays(tmp_path: Path, ch
 
     chat.act = act
     weights = tiny_pipelines.klein_edit(tmp_path)
-    tiny = (f"weights={weights}", "commit=''", "arguments={num_inference_steps: 2, text_encoder_out_layers: [1, 2]}", "precision=float32")
+    tiny = (
+        f"weights={weights}",
+        "commit=''",
+        "arguments={num_inference_steps: 2, text_encoder_out_layers: [1, 2]}",
+        "precision=float32",
+    )
     (tmp_path / "captions.txt").write_text(f"{BEAR}\n")
     sets = [
         f"source.path={tmp_path}/captions.txt",

@@ -140,7 +140,8 @@ def _inspection(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
     """All is given but the verdict on the last step, with its critique and correction."""
     *before, judged = _steps(info)
     prompt = _prompt(info)
-    if source := _source(members):
+    # a step without a picture before it has an empty one as source, which its instruction does not name
+    if (source := _source(members)) in info.inputs:
         yield PictureUse(source)
     if prompt != judged.instruction.strip():
         yield TextPiece(prompt)
