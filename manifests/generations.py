@@ -1,7 +1,7 @@
 """Writes manifests/generations.jsonl and manifests/generations/: what a model might make of prompts, step by step.
 
 Pictures are drawn by datagen.worlds, the last one of most prompts with one fault, so that verdict, critique and
-correction are known. A description says what its picture shows, faults too: one verdict holds for both.
+correction are known. Descriptions say what their pictures show, faults too, but for one that says what was wanted.
 
 python manifests/generations.py
 """
@@ -38,12 +38,19 @@ class Made(NamedTuple):
     prompt: str
     fault: FaultKind | None = None
     """What is wrong with the last picture; None if nothing is."""
+    boasts: bool = False
+    """Whether the last description says what was wanted, and not what the picture shows."""
 
 
 MADE: Final = (
     Made("star", "A red circle is to the left of a blue square. A green star is below the circle."),
     Made("heart", "A purple diamond is above a cyan square. A red heart is to the left of the square.", "extra"),
-    Made("cross", "A purple ring is below a pink triangle. A white cross is to the right of the triangle.", "relation"),
+    Made(
+        "cross",
+        "A purple ring is below a pink triangle. A white cross is to the right of the triangle.",
+        "relation",
+        boasts=True,
+    ),
     Made("stars", "Three yellow stars are above a green heart.", "count_less"),
     Made("diamond", "Two red diamonds are below a blue ring. A black cross is to the left of the ring.", "missing"),
     Made(
@@ -76,7 +83,10 @@ def row_of(made: Made, number: int) -> dict[str, Any]:
         }
         moved = [fault.node] if fault.kind == "relation" else []
         scenes[-1] = spoilt_scene(fault.spoilt, plan[-1].graph, spec, final=graph, moved=moved)
-        descriptions[-1] = describe(fault.spoilt)
+        if made.boasts:
+            judged[-1]["description_verdict"] = "consistent"
+        else:
+            descriptions[-1] = describe(fault.spoilt)
     steps = [
         {
             "instruction": step.instruction,
