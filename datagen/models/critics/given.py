@@ -28,11 +28,8 @@ class GivenCritic:
 
     async def judge(self, part: JudgedPart, *, record: str) -> Critique:  # noqa: ARG002
         """See `Critic`."""
-        own = part.kind == "description" and part.step.get("description_verdict")
-        verdict, *words = (
-            part.step.get(f"description_{name}" if own else name) or ""
-            for name in ("verdict", "critique", "correction")
-        )
+        own = "description_" if part.kind == "description" and part.step.get("description_verdict") else ""
+        verdict, *words = (part.step.get(f"{own}{name}") or "" for name in ("verdict", "critique", "correction"))
         if verdict not in ("consistent", "inconsistent"):
             raise DataError(
                 f"the source has no verdict on step {part.number}: give it `verdict: consistent` or `inconsistent`, or "
