@@ -114,8 +114,8 @@ def judged_step(request: Request) -> str:
 
 def judges(request: Request, number: int) -> Act:
     """A critic that finds the flawed words and pictures, but for one, and is content with every mended picture."""
-    asked = judged_step(request)
-    found = [step for step in FLAWED.values() if step["instruction"] == asked != MISSED]
+    instruction = judged_step(request)
+    found = [step for step in FLAWED.values() if step["instruction"] == instruction != MISSED]
     return says({key: found[0][key] for key in SOUND} if found else SOUND)
 
 

@@ -29,13 +29,14 @@ class GivenCritic:
     async def judge(self, part: JudgedPart, *, record: str) -> Critique:  # noqa: ARG002
         """See `Critic`."""
         own = "description_" if part.kind == "description" and part.step.get("description_verdict") else ""
-        verdict, *words = (part.step.get(f"{own}{name}") or "" for name in ("verdict", "critique", "correction"))
+        verdict = part.step.get(f"{own}verdict")
         if verdict not in ("consistent", "inconsistent"):
             raise DataError(
                 f"the source has no verdict on step {part.number}: give it `verdict: consistent` or `inconsistent`, or "
                 "take another kind of critic"
             )
-        found = Critique(verdict, *map(without_nothings, words))
+        words = (without_nothings(part.step.get(f"{own}{name}") or "") for name in ("critique", "correction"))
+        found = Critique(verdict, *words)
         if fault := contradiction(found):
             raise DataError(f"the source contradicts itself on step {part.number}: {fault}")
         return found
