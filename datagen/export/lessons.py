@@ -87,9 +87,9 @@ def make_lesson(info: SampleInfo, members: Mapping[str, bytes]) -> Lesson:
     named = [piece.member for piece in pieces if isinstance(piece, PictureUse)]
     if missing := [name for name in named if name not in members]:
         raise UnfitSampleError("no_picture", f"a step names {missing[0]}, which the sample has not")
-    if info.task in INSPECTIONS and _source(members) not in info.inputs:
-        named.append(_source(members))  # the empty picture before a first step
-    if unused := [name for name in members if _PICTURE.fullmatch(name) and name not in named]:
+    # an inspection may have an empty picture as source, of the time before its first step
+    empty = _source(members) if info.task in INSPECTIONS else ""
+    if unused := [name for name in members if _PICTURE.fullmatch(name) and name not in (*named, empty)]:
         raise UnfitSampleError("picture_without_place", f"no step shows {unused[0]}")
     others = [name for name in members if name not in named and name not in ("json", "txt")]
     return Lesson(

@@ -99,7 +99,10 @@ def test_a_lesson_has_every_picture_once_and_learns_something(sample: tuple[Samp
     assert any(piece.is_learnt for piece in lesson.pieces)
     assert all(use.is_learnt or use.is_painted_from or use.is_understood for use in lesson.uses)
     said_of = "\n".join(words(lesson))
-    texts = [info.text or info.instruction, *(text for step in info.steps for text in (step.instruction, step.critique))]
+    texts = [
+        info.text or info.instruction,
+        *(text for step in info.steps for text in (step.instruction, step.critique)),
+    ]
     assert all(text.strip() in said_of for text in texts)
     assert PLACEHOLDER not in said_of
 
