@@ -264,10 +264,12 @@ def _read_tail(tokens: Sequence[str], *, several: bool) -> list[Attribute] | Non
     return found
 
 
+_NO_VALUES: Final = NOT_NOUNS | PREDICATES.keys() | VERBS.keys() | set(VERBS.values()) | {","}
+
+
 def _is_value(words: Sequence[str]) -> bool:
-    return bool(words) and not any(
-        word in NOT_NOUNS or word in PREDICATES or word == "," or word.endswith("ing") for word in words
-    )
+    """Whether words are a value, and not the rest of a sentence, as `shy holds twenty cats` is."""
+    return bool(words) and not any(word in _NO_VALUES or word.endswith("ing") for word in words)
 
 
 def _split(words: Sequence[str], mark: str) -> list[list[str]]:

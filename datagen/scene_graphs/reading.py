@@ -261,7 +261,7 @@ def _is_mention(tokens: Mention) -> bool:
         return _READER.read(tokens) is not None
     rest = words[2:] if words[1:2] and words[1] in ORDINALS else words[1:]
     rest = rest[2:] if rest[:2] == ["group", "of"] else rest
-    forms = (("a", *rest), ("two", *rest), tuple(rest))
+    forms = (("a", *rest), ("two", *rest), ("a", "pair", "of", *rest), tuple(rest))
     return any(_READER.read(form) is not None for form in forms)
 
 

@@ -204,3 +204,19 @@ def test_a_blank_label_has_words_that_nothing_reads() -> None:
     graph = SceneGraph(objects=(GraphObject(id="a", label=" ", count=2), GraphObject(id="b", label=" ")))
     with pytest.raises(NotUnderstoodError):
         read_caption(describe(graph))
+
+
+@pytest.mark.parametrize("text", ["A cat that is shy holds twenty dogs.", "Two cats that are shy hold 100 dogs."])
+def test_a_state_ends_where_a_verb_begins(text: str) -> None:
+    graph = read_caption(text)
+    assert [(node.label, node.get("state")) for node in graph.objects] == [("cat", "shy"), ("dog", "")]
+    assert describe(graph) == text
+
+
+def test_a_pair_of_one_thing_is_named_by_its_state() -> None:
+    graph = SceneGraph(
+        objects=(thing("a", "scissors"), thing("b", "scissors", state="shy"), thing("c", "cat")),
+        relations=(edge("c", "above", "b"), edge("b", "left of", "a")),
+    )
+    assert "The scissors that is shy is to the left of" in describe(graph)
+    assert same_content(read_caption(describe(graph)), graph)
