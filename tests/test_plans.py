@@ -13,7 +13,7 @@ from rings import example_count
 
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
-from datagen.scene_graphs.canonical import content_key
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.differences import edits_between, write_edits
 from datagen.scene_graphs.edits import apply_edit, read_edit
 from datagen.scene_graphs.graph import SceneGraph, same_graph
@@ -169,7 +169,7 @@ def test_the_words_of_a_step_lead_from_the_graph_before_to_its_own(seed: int) ->
     for step in plan:
         for sentence in step.instruction.removesuffix(".").split(". "):
             graph = apply_edit(read_edit(f"{sentence}.", graph), graph)
-        assert content_key(graph) == content_key(step.graph)
+        assert same_content(graph, step.graph)
         graph = step.graph
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from datagen.core.english import number_word, read_number
 from datagen.core.errors import DataError
-from datagen.scene_graphs.content import same_content
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.graph import OPPOSITES, Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.lexicon import VERBS
 from datagen.scene_graphs.noun_phrases import (

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from datagen.core.draws import Draws
 from datagen.core.english import number_word
 from datagen.core.errors import DataError
-from datagen.scene_graphs.canonical import content_key
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.checks import check_graph
 from datagen.scene_graphs.differences import write_edits
 from datagen.scene_graphs.edits import Move, apply_edit, read_edit, write_edit
@@ -208,7 +208,7 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
         mended = apply_edit(read_edit(correction, draft.graph), draft.graph)
     except DataError:
         return None
-    if content_key(mended) != content_key(graph):
+    if not same_content(mended, graph):
         return None
     return GraphFault(draft.kind, draft.node, draft.graph, failing, critique, correction)
 

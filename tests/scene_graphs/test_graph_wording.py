@@ -12,7 +12,7 @@ from rings import example_count
 from worded_graphs import edge, graphs, thing
 
 from datagen.core.errors import DataError
-from datagen.scene_graphs.content import same_content
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.graph import GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.reading import LONGEST_CAPTION, NotUnderstoodError, read_caption
 from datagen.scene_graphs.wording import describe, name_of

@@ -11,7 +11,7 @@ from planned_graphs import draw_graph_of_shapes, graph_of, node
 from rings import example_count
 
 from datagen.core.errors import DataError
-from datagen.scene_graphs.content import same_content
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.edits import apply_edit, read_edit
 from datagen.scene_graphs.faults import faults_of
 from datagen.scene_graphs.graph import Atom, SceneGraph
