@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datagen.core.draws import Draws
-from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
+from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph, same_graph
 from datagen.scene_graphs.vocabulary import Vocabulary
 
 LABELS = ("circle", "square", "triangle", "diamond", "cross", "star", "heart", "ring")
@@ -23,6 +23,11 @@ def graph_of(*nodes: GraphObject, relations: str = "") -> SceneGraph:
         objects=nodes,
         relations=tuple(GraphRelation(subject=a, predicate=p.replace("-", " "), object=b) for a, p, b in edges),
     )
+
+
+def is_part(part: SceneGraph, graph: SceneGraph) -> bool:
+    """Whether a graph is the subgraph of another that its nodes induce, whatever order nodes and relations have."""
+    return same_graph(part, graph.subgraph({node.id for node in part.objects}))
 
 
 def draw_graph_of_shapes(seed: int, *, most_nodes: int = 5, edges: int = 1) -> SceneGraph:

@@ -37,6 +37,16 @@ def write_edits(before: SceneGraph, after: SceneGraph) -> str:
     return " ".join(sentences)
 
 
+def write_return(id: str, *, beside: str, before: SceneGraph, after: SceneGraph) -> str:
+    """The instruction that moves a node back to where `after` has it beside another one, which stays where it is.
+
+    `write_edits` might move the other one. Errors as of `write_edit`.
+    """
+    ends = {id, beside}
+    edges = tuple(edge for edge in after.relations if {edge.subject, edge.object} == ends)
+    return write_edit(Move(id, edges), before)
+
+
 def _removals(before: SceneGraph, after: SceneGraph) -> Iterator[GraphEdit]:
     return (Remove(id=node.id) for node in before.objects if after.get(node.id) is None)
 

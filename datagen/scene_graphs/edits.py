@@ -27,7 +27,7 @@ from datagen.scene_graphs.noun_phrases import (
     tokens_of,
 )
 from datagen.scene_graphs.reading import NotUnderstoodError, read_link
-from datagen.scene_graphs.wording import get_node, name_of, naming_attributes, predicate_words
+from datagen.scene_graphs.wording import name_of, naming_attributes, predicate_words
 
 
 class Add(NamedTuple):
@@ -85,7 +85,7 @@ def apply_edit(edit: GraphEdit, graph: SceneGraph) -> SceneGraph:
     """The graph after an edit. Raises `DataError` if the edit does not fit it, such as for an unknown id."""
     if isinstance(edit, Add):
         return _added(edit, graph)
-    node = get_node(edit.id, graph)
+    node = graph.node(edit.id)
     if isinstance(edit, Remove):
         return graph.subgraph({other.id for other in graph.objects if other.id != node.id})
     if isinstance(edit, Swap):
@@ -94,17 +94,13 @@ def apply_edit(edit: GraphEdit, graph: SceneGraph) -> SceneGraph:
         return _moved(edit, graph)
     if isinstance(edit, Change):
         rest = [each for each in node.attributes if each.kind != edit.attribute.kind]
-        return _with_node(graph, node.id, node.model_copy(update={"attributes": (*rest, edit.attribute)}))
+        return graph.with_node(node.model_copy(update={"attributes": (*rest, edit.attribute)}))
     if not 1 <= edit.count <= _MOST_THINGS:
         raise DataError(f"'{edit.id}' cannot become {edit.count} things; 1 to {_MOST_THINGS} can be, or it is removed")
-    return _with_node(graph, node.id, node.model_copy(update={"count": edit.count}))
+    return graph.with_node(node.model_copy(update={"count": edit.count}))
 
 
 _MOST_THINGS: Final = 1000
-
-
-def _with_node(graph: SceneGraph, id: str, node: GraphObject) -> SceneGraph:
-    return graph.model_copy(update={"objects": tuple(node if each.id == id else each for each in graph.objects)})
 
 
 def _added(edit: Add, graph: SceneGraph) -> SceneGraph:
@@ -123,7 +119,7 @@ def _check_ends(id: str, relations: Sequence[GraphRelation], graph: SceneGraph) 
             raise DataError(
                 f"'{edge.subject}' {edge.predicate} '{edge.object}' is no relation of '{id}' to another one"
             )
-        get_node(other, graph)
+        graph.node(other)
 
 
 def _swapped(edit: Swap, graph: SceneGraph) -> SceneGraph:
@@ -139,7 +135,7 @@ def _swapped(edit: Swap, graph: SceneGraph) -> SceneGraph:
         )
         for edge in graph.relations
     )
-    return _with_node(graph, edit.id, edit.node).model_copy(update={"relations": relations})
+    return graph.with_node(edit.node, instead_of=edit.id).model_copy(update={"relations": relations})
 
 
 def _moved(edit: Move, graph: SceneGraph) -> SceneGraph:
@@ -169,7 +165,7 @@ def write_edit(edit: GraphEdit, graph: SceneGraph) -> str:
 def _written(edit: GraphEdit, graph: SceneGraph) -> str:
     if isinstance(edit, Add):
         return f"Add {counted(edit.node)}{_relations_written(edit.node, edit.relations, graph)}."
-    name, node = name_of(edit.id, graph), get_node(edit.id, graph)
+    name, node = name_of(edit.id, graph), graph.node(edit.id)
     if isinstance(edit, Remove):
         return f"Remove {name}."
     if isinstance(edit, Swap):
@@ -194,7 +190,7 @@ def _relations_written(node: GraphObject, relations: Sequence[GraphRelation], gr
     direct, clauses = [], []
     for edge in relations:
         if edge.object == node.id:
-            other = get_node(edge.subject, graph)
+            other = graph.node(edge.subject)
             verb = "" if edge.predicate in VERBS else "are " if other.count > 1 else "is "
             words = predicate_words(edge.predicate, several=other.count > 1)
             clauses.append(f"{name_of(other.id, graph)} {verb}{words} {'them' if several else 'it'}")
