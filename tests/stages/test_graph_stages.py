@@ -11,8 +11,8 @@ from worded_graphs import edge, thing
 
 from datagen import DataError, Failed, Record, Reject
 from datagen.core.stage import Runtime
-from datagen.scene_graphs.checks import check_graph
 from datagen.scene_graphs.canonical import same_content
+from datagen.scene_graphs.checks import check_graph
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.reading import read_caption
 from datagen.worlds.specification import SceneSpecification
