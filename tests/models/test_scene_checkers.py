@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from chat_server import Chat, Request, chatting, says, words_of
+from chat_server import Chat, Request, says, words_of
 from drawn_shapes import DrawnShape, draw_shapes_on, photograph
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -381,18 +381,6 @@ def test_a_real_detector_and_scorer_check_a_scene(tmp_path: Any) -> None:
 
 
 # A language model
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Chat]:
-    with chatting() as chat:
-        yield chat
-
-
-@pytest.fixture
-def chat(server: Chat) -> Chat:
-    server.requests.clear()
-    return server
 
 
 def asking(chat: Chat, **options: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from chat_server import Chat, chatting, says, words_of
+from async_answers import answer_of
+from chat_server import Chat, says, words_of
 from drawn_shapes import DrawnShape, draw_shapes_on
 from planned_graphs import graph_of, node
 
@@ -49,14 +49,7 @@ def plan(*pictures: Sequence[DrawnShape], **fields: Any) -> Record:
 def judged(record: Record, **options: Any) -> Any:
     stage = JudgeSteps(JudgeSteps.Config.model_validate(options))
 
-    async def run() -> Any:
-        stage.setup("cpu")
-        try:
-            return await stage.process_one(record)
-        finally:
-            await stage.close()
-
-    return asyncio.run(run())
+    return answer_of(stage, record)
 
 
 # By graphs
@@ -109,19 +102,6 @@ def test_what_the_checker_cannot_judge_fails_and_names_the_other_judge() -> None
 
 
 # By a language model
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Chat]:
-    with chatting() as chat:
-        yield chat
-
-
-@pytest.fixture
-def chat(server: Chat) -> Chat:
-    server.requests.clear()
-    server.delay = 0.0
-    return server
 
 
 CONSISTENT = {"critique": "", "verdict": "consistent", "correction": ""}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
+from async_answers import answer_of
 from chat_server import chatting, says, words_of
 from worded_graphs import edge, thing
 
@@ -30,15 +30,8 @@ CIRCLE_LEFT = SceneGraph(
 def parsed(caption: str, **options: Any) -> Any:
     stage = ParseGraph(ParseGraph.Config.model_validate(options))
 
-    async def run() -> Any:
-        stage.setup("cpu")
-        try:
-            return await stage.process_one(Record("a", {"caption": caption}))
-        finally:
-            await stage.close()
-
     stage.runtime = Runtime()
-    return asyncio.run(run())
+    return answer_of(stage, Record("a", {"caption": caption}))
 
 
 def test_a_caption_is_parsed_by_rules() -> None:
