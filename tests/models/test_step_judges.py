@@ -10,7 +10,7 @@ import pytest
 from async_answers import answer_of
 from chat_server import Chat, says, words_of
 from drawn_shapes import DrawnShape, draw_shapes_on
-from planned_graphs import graph_of, node
+from made_graphs import graph_of, node
 
 from datagen import Failed, Record, Reject
 from datagen.core.errors import DataError

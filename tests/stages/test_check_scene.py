@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from async_answers import answer_of
 from drawn_shapes import DrawnShape, draw_shapes_on, photograph
-from planned_graphs import graph_of, node
+from made_graphs import graph_of, node
 
 from datagen import Failed, Image, Record, Reject
 from datagen.core.errors import DataError

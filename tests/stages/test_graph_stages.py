@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from async_answers import answer_of
 from chat_server import chatting, says, words_of
-from worded_graphs import edge, thing
+from made_graphs import edge, node
 
 from datagen import DataError, Failed, Record, Reject
 from datagen.core.stage import Runtime
@@ -22,7 +22,7 @@ from stages.validate_graph import ValidateGraph
 
 CAPTION = "A red circle is to the left of two blue squares."
 CIRCLE_LEFT = SceneGraph(
-    objects=(thing("o1", "circle", colour="red"), thing("o2", "square", 2, colour="blue")),
+    objects=(node("o1", "circle", colour="red"), node("o2", "square", 2, colour="blue")),
     relations=(edge("o1", "left of", "o2"),),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planned_graphs import draw_graph_of_shapes, graph_of, is_part, node
+from made_graphs import draw_shapes, graph_of, is_part, node
 
 from datagen.core.fields import catalogue
 from datagen.core.record import Record
@@ -121,7 +121,7 @@ def test_one_sample_of_each_form_with_all_its_fields() -> None:
 
 def test_a_sample_agrees_with_itself() -> None:
     for seed in range(12):
-        for sample in spoilt(draw_graph_of_shapes(seed + 3, most_nodes=5), id=f"r{seed}") or ():
+        for sample in spoilt(draw_shapes(seed + 3, most_nodes=5), id=f"r{seed}") or ():
             if isinstance(sample, str):  # no plan
                 break
             last, is_refined = sample["steps"][-1], sample["task"] == "refine"

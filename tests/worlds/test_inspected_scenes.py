@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from planned_graphs import WORDS, draw_graph_of_shapes
+from made_graphs import WORDS, draw_shapes
 from rings import example_count
 
 from datagen.core.draws import Draws
@@ -31,7 +31,7 @@ def samples(form: InspectionForm, count: int) -> Iterator[Sample]:
     for seed in range(count):
         spec = SceneSpecification(number=seed)
         try:
-            plan = make_plan(draw_graph_of_shapes(seed), Draws(seed), vocabulary=WORDS)
+            plan = make_plan(draw_shapes(seed), Draws(seed), vocabulary=WORDS)
         except DataError:
             continue
         for judged in judged_steps(form, plan, Draws(seed, form), vocabulary=WORDS):
