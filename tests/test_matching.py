@@ -56,7 +56,7 @@ def worth(wanted: SceneGraph, things: Sequence[SceneThing], owners: Sequence[str
         for one in each.attributes:
             held += bool(groups[each.id]) and all(x.attributes[one.kind] == one.value for x in groups[each.id])
     pairs_right = 0
-    for edge in wanted.relations:
+    for relation in wanted.relations:
         pairs = [
             stands(relation.predicate, one.box, other.box)
             for one in groups[relation.subject]
