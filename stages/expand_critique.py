@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Literal
 
-from datagen import Children, Expand, Record, StageConfig
+from datagen import Children, Expand, Record, Reject, StageConfig
+from datagen.core.fields import VERDICT
 
 
 class ExpandCritique(Expand):
     """Decide which samples come of a judged output; `critique_form` says which one a record is to become.
 
     A description becomes `inspect_text` and a picture `inspect_image`. A picture that is inconsistent becomes `refine`
-    besides, if it is to be mended by an editor; a pair that the source mended already becomes `refine` alone.
+    besides, if it is to be mended by an editor; a pair that the source mended already becomes `refine` alone. Rejects
+    such a pair as `not_flawed` if its first picture was found consistent.
     """
 
     reads = ("critique_of", "verdict")
     writes = ("critique_form",)
-    version = 1
+    rejects = ("not_flawed",)
+    fields = (VERDICT,)
+    version = 2
 
     class Config(StageConfig):
         """Which samples."""
@@ -28,13 +32,15 @@ class ExpandCritique(Expand):
 
     def process(self, batch: list[Record]) -> list[Children]:
         """The records that come of each."""
-        return [[{"critique_form": form} for form in self._forms(record)] for record in batch]
+        return [self._children(record) for record in batch]
 
-    def _forms(self, record: Record) -> list[str]:
-        kind, refine = record["critique_of"], self.config.refine
-        if kind == "mended":
-            return ["refine"] if refine == "given" else []
-        if kind == "description":
-            return ["inspect_text"]
-        mends = refine == "edited" and record["verdict"] == "inconsistent"
-        return ["inspect_image", "refine"] if mends else ["inspect_image"]
+    def _children(self, record: Record) -> Children:
+        kind, refine, flawed = record["critique_of"], self.config.refine, record["verdict"] == "inconsistent"
+        if kind == "mended" and refine == "given" and not flawed:
+            return Reject("not_flawed", "the picture was found consistent: there is nothing to mend")
+        forms = {
+            "description": ["inspect_text"],
+            "picture": ["inspect_image", *(["refine"] if refine == "edited" and flawed else [])],
+            "mended": ["refine"] if refine == "given" else [],
+        }
+        return [{"critique_form": form} for form in forms[kind]]

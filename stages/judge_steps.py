@@ -20,21 +20,24 @@ from datagen.scene_graphs.graph import SceneGraph
 class JudgeSteps(AsyncMap):
     """Judge whether the picture of each step shows what it should then, knowing the plan.
 
-    Until this stage a plan's fields are called `raw_steps`, `raw_turns` and `raw_target`, by `map`. Each row of `steps`
-    gets `verdict`, `critique` and `correction`. Rejects as `inconsistent_step` for the first one that is not
-    consistent. With `keep_prefix` the steps before it stay a plan of their own, if they have at least `min_pictures`
-    pictures: the last of these is the target, and `unfinished` says that the caption says more than it shows. A plan
-    with `masks`, which are of all of its steps, is never cut.
+    Until this stage a plan's fields are called `raw_steps`, `raw_turns`, `raw_target`, `raw_instruction` and
+    `raw_text`, by `map`. Each row of `steps` gets `verdict`, `critique` and `correction`. The instruction is the
+    caption. Rejects as `inconsistent_step` for the first step that is not consistent. With `keep_prefix` those before
+    it stay a plan of their own, if they have at least `min_pictures` pictures: the last of these is the target, its
+    description the instruction, and `unfinished` is true. A plan with `masks`, which are of all of its steps, is never
+    cut, nor is one whose last sound step has no description.
     """
 
     reads = ("raw_steps", "raw_turns", "raw_target", "caption")
     optional = ("masks",)
-    writes = ("steps", "turns", "target", "unfinished")
+    writes = ("steps", "turns", "target", "instruction", "text", "unfinished")
     rejects = ("inconsistent_step",)
     version = 1
     remote = False
     fields = (
         RecordField("raw_steps", "json", "Steps of a plan before they are judged, as `steps`."),
+        RecordField("raw_instruction", "text", "What a whole plan is for, before it is judged."),
+        RecordField("raw_text", "text", "The same without placeholders."),
         RecordField("unfinished", "bool", "Whether later steps of a plan were left out."),
     )
 
@@ -69,10 +72,13 @@ class JudgeSteps(AsyncMap):
             )
         verdicts = await self.judge.judge(PaintedPlan(record["caption"], steps, graphs, pictures), record=record.id)
         wrong = next((n for n, one in enumerate(verdicts) if one.verdict == "inconsistent"), len(steps))
-        is_whole = not self.config.keep_prefix or "masks" in record
-        if wrong < len(steps) and (is_whole or wrong < self.config.min_pictures):
+        is_unfinished = wrong < len(steps)
+        instruction = steps[wrong - 1].get("description", "") if is_unfinished and wrong else record["caption"]
+        cannot_be_cut = not self.config.keep_prefix or "masks" in record or not instruction
+        if is_unfinished and (cannot_be_cut or wrong < self.config.min_pictures):
             return Reject("inconsistent_step", f"step {wrong + 1} of {len(steps)}: {verdicts[wrong].critique}")
-        return _plan(steps[:wrong], verdicts, pictures, is_unfinished=wrong < len(steps))
+        plan = _plan(steps[:wrong], verdicts, pictures)
+        return {**plan, "instruction": instruction, "text": instruction, "unfinished": is_unfinished}
 
     async def close(self) -> None:
         """Let go of what the judge opened, if it was loaded."""
@@ -80,9 +86,7 @@ class JudgeSteps(AsyncMap):
             await self.judge.close()
 
 
-def _plan(
-    steps: Sequence[dict[str, Any]], verdicts: Sequence[Critique], pictures: Sequence[Image], *, is_unfinished: bool
-) -> dict[str, Any]:
+def _plan(steps: Sequence[dict[str, Any]], verdicts: Sequence[Critique], pictures: Sequence[Image]) -> dict[str, Any]:
     """The judged steps, which are all of the plan or its beginning."""
     members = [*(f"turn_{number}" for number in range(len(steps) - 1)), "target"]
     return {
@@ -92,5 +96,4 @@ def _plan(
         ],
         "turns": list(pictures[: len(steps) - 1]),
         "target": pictures[len(steps) - 1],
-        "unfinished": is_unfinished,
     }

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from datagen import Answer, Failed, Map, Record, Reject, StageConfig
+from datagen.core.fields import VERDICT
 from datagen.core.sample_rows import in_picture, source_row
 
 JUDGEMENT = ("verdict", "critique", "correction")
@@ -27,6 +28,7 @@ class WriteInspection(Map):
     optional = ("source",)
     writes = ("target", "instruction", "text", "inputs", "edits", "steps", "label", "task")
     rejects = ("surplus",)
+    fields = (VERDICT,)
     version = 1
 
     class Config(StageConfig):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from datagen import Children, Expand, Failed, Record, Reject
+from datagen.core.fields import VERDICT
 from datagen.core.sample_rows import in_picture, source_row
 
 
 class WriteRefinement(Expand):
     """Make the sample `refine`: `source` is the flawed picture, `target` the mended one, the correction is the
-    instruction, and the only row of `steps` has the critique.
+    instruction, and the only row of `steps` has the judgement of the flawed picture.
 
     The sample is a new record, as its source is not that of the record it is made of. `target_caption` is what the
     picture was to show: the prompt after the last step, else the step's description. Rejects as `not_flawed` what was
@@ -20,7 +21,8 @@ class WriteRefinement(Expand):
     reads = ("image", "mended", "caption", "generation", "step", "verdict", "critique", "correction")
     writes = ("source", "target", "target_caption", "instruction", "text", "inputs", "edits", "steps", "label", "task")
     rejects = ("not_flawed", "other_size")
-    version = 1
+    fields = (VERDICT,)
+    version = 2
 
     def process(self, batch: list[Record]) -> list[Children]:
         """The sample of each record."""
@@ -36,7 +38,8 @@ class WriteRefinement(Expand):
             sizes = ["{}x{}".format(*record[name].size) for name in ("image", "mended")]
             return Reject("other_size", f"the flawed picture is {sizes[0]}, the mended one {sizes[1]}")
         correction = record["correction"]
-        step: dict[str, Any] = {"instruction": correction, "critique": record["critique"], "image": "target"}
+        judgement = {name: record[name] for name in ("verdict", "critique", "correction")}
+        step: dict[str, Any] = {"instruction": correction, **judgement, "image": "target"}
         sample = {
             "source": record["image"],
             "target": record["mended"],

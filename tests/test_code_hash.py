@@ -642,6 +642,13 @@ def test_a_shipped_stage_covers_its_models_and_no_others(name: str, profile: str
 
 COVERED = [
     ("subject_add", "embedded", "measure_removal", "datagen.imaging.removal_scores"),
+    ("subject_add", "embedded", "write_instruction", "datagen.core.english"),
+    ("plan_generation", "embedded", "parse_graph", "datagen.scene_graphs.reading"),
+    ("plan_generation", "embedded", "sample_plan", "datagen.scene_graphs.plans"),
+    ("plan_generation", "embedded", "sample_plan", "datagen.core.draws"),
+    ("plan_generation", "embedded", "render_plan", "datagen.worlds.graph_layout"),
+    ("plan_generation", "embedded", "judge_steps", "datagen.scene_graphs.matching"),
+    ("critique", "embedded", "spoil_step", "datagen.scene_graphs.faults"),
     ("subject_add", "embedded", "read_image", "datagen.imaging.image"),
     ("subject_add", "gpu", "detect_objects", "datagen.models.weights.pretrained"),
     ("subject_add", "gpu", "detect_objects", "datagen.models.weights.config"),

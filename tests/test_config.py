@@ -506,7 +506,7 @@ def test_a_command_in_a_config_says_no_demo_licence_of_other_pictures(config: Pa
     sets = [after for word, after in itertools.pairwise(words) if word in ("-s", "--set")]
     source, demo = load(config, profile=profile, sets=sets).pipeline.source, load(config).pipeline.source
     if source.path != demo.path:
-        license = {"sa1b": "LicenseRef-SA-1B", "instructpix2pix": "", "subjects200k": "Apache-2.0"}[source.kind]
+        license = {"sa1b": "LicenseRef-SA-1B", "subjects200k": "Apache-2.0"}.get(source.kind, "")
         assert (source.license, getattr(source, "form", "parquet")) == (license, "parquet")
     assert all(text.startswith("source") for text in sets)
 
@@ -514,7 +514,14 @@ def test_a_command_in_a_config_says_no_demo_licence_of_other_pictures(config: Pa
 def test_the_commands_in_configs_are_found() -> None:
     assert {str(config) for config, words in COMMANDS if "-s" in words} == {
         f"configs/{name}.yaml"
-        for name in ("subject_add_sa1b", "instruct_edit", "re_edit", "subject_generation_subjects200k")
+        for name in (
+            "subject_add_sa1b",
+            "instruct_edit",
+            "re_edit",
+            "subject_generation_subjects200k",
+            "plan_generation",
+            "critique_outputs",
+        )
     }
 
 

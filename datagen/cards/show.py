@@ -89,7 +89,8 @@ def _history(rows: list[dict[str, Any]]) -> Iterator[str]:
         for stage, seconds in json.loads(row["seconds"]).items():
             yield f"  {seconds * 1000:>9.1f} ms  {stage}"
     last = rows[-1]
-    yield f"source  {last['source_uri']}  sha256 {last['source_sha256']}"
+    if last["source_uri"]:
+        yield f"source  {last['source_uri']}  sha256 {last['source_sha256']}"
     for score, value in json.loads(last["scores"]).items():
         yield f"score   {score} = {value:g}"
     for field, value in json.loads(last["fields"]).items():
@@ -184,7 +185,7 @@ def _facts(found: FoundRecord) -> Iterator[tuple[str, str]]:
     else:
         yield from ((name, format_value(value)) for name, value in json.loads(row["fields"]).items() if value)
     yield "licence", row["license"]
-    yield "source", f"{row['source_uri']} sha256 {row['source_sha256']}"
+    yield "source", f"{row['source_uri']} sha256 {row['source_sha256']}" if row["source_uri"] else ""
     yield "spent", f"{row['tokens']} tokens, ${row['usd']:.4f}" if row["tokens"] or row["usd"] else ""
 
 

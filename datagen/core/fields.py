@@ -124,8 +124,9 @@ STANDARD: tuple[Field, ...] = (
     Field(
         "generation",
         "json",
-        "What a model wrote for a prompt: [{instruction, description, verdict, critique, correction}], a row a step; "
-        "the last three are '' where nothing is known.",
+        "What a model wrote for a prompt: [{instruction, description, verdict, critique, correction, "
+        "description_verdict, description_critique, description_correction}], a row a step; verdicts and what "
+        "follows them are '' where nothing is known.",
         bulky=True,
     ),
     Field("mended", "image", "The picture into which a flawed one was mended.", "HWC uint8 RGB"),

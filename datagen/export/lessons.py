@@ -17,6 +17,7 @@ from datagen.shards.info import SampleInfo, Step
 
 CONSISTENT: Final = "consistent"
 INCONSISTENT: Final = "inconsistent"
+INSPECTIONS: Final = ("inspect_text", "inspect_image")
 _MARKERS = re.compile(
     r"<image_start>|<image_end>|<IMAGE_PLACEHOLDER>|</?(?:ins|des|refine|think|answer)>|<\|[a-z_0-9]+\|>"
 )
@@ -86,7 +87,9 @@ def make_lesson(info: SampleInfo, members: Mapping[str, bytes]) -> Lesson:
     named = [piece.member for piece in pieces if isinstance(piece, PictureUse)]
     if missing := [name for name in named if name not in members]:
         raise UnfitSampleError("no_picture", f"a step names {missing[0]}, which the sample has not")
-    if unused := [name for name in members if _PICTURE.fullmatch(name) and name not in named]:
+    # an inspection may have an empty picture as source, of the time before its first step
+    empty = _source(members) if info.task in INSPECTIONS else ""
+    if unused := [name for name in members if _PICTURE.fullmatch(name) and name not in (*named, empty)]:
         raise UnfitSampleError("picture_without_place", f"no step shows {unused[0]}")
     others = [name for name in members if name not in named and name not in ("json", "txt")]
     return Lesson(
@@ -140,7 +143,7 @@ def _inspection(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
     """All is given but the verdict on the last step, with its critique and correction."""
     *before, judged = _steps(info)
     prompt = _prompt(info)
-    if source := _source(members):
+    if (source := _source(members)) in info.inputs:
         yield PictureUse(source)
     if prompt != judged.instruction.strip():
         yield TextPiece(prompt)

@@ -73,7 +73,8 @@ def strip_of(values: Mapping[str, Any], *, pictures: Collection[str]) -> tuple[S
         return ()
     fault = _fault_box(values)
     if values.get("task") == REFINE:
-        return tuple(_refined(steps[0], str(values.get("instruction") or ""), fault))
+        words = str(values.get("text") or values.get("instruction") or "")
+        return tuple(_refined(steps[0], words.replace(PLACEHOLDER, "").strip(), fault))
     number = values.get("step")
     first = max(number - len(steps), 0) + 1 if isinstance(number, int) else 1
     wrong = [place for place, step in enumerate(steps) if step.get("verdict") == INCONSISTENT] or [len(steps) - 1]
@@ -111,10 +112,10 @@ def _fault_box(values: Mapping[str, Any]) -> Box | None:
     return box_in(fault.get("box")) if isinstance(fault, Mapping) else None
 
 
-def _refined(step: Mapping[str, Any], instruction: str, fault: Box | None) -> Iterator[StripFrame]:
+def _refined(step: Mapping[str, Any], words: str, fault: Box | None) -> Iterator[StripFrame]:
     found = _step_frame("", step)
-    # the instruction of the sample is the correction; that of the step may be what the flawed picture was painted for
-    correction = found.correction or instruction.replace(PLACEHOLDER, "").strip()
+    # the words of the sample are the correction; the step's may be what the flawed picture was painted for
+    correction = found.correction or words
     wish = "" if found.instruction == correction else found.instruction
     yield StripFrame("flawed", "source", wish, "", found.verdict, found.critique, correction, fault)
     yield StripFrame("mended", "target", description=found.description)

@@ -9,6 +9,7 @@ import numpy as np
 from shards.making import packed, picture, record
 
 from datagen.core.record import Record
+from datagen.core.sample_rows import in_picture, source_row
 from datagen.imaging.image import Image
 from datagen.shards.options import OutputOptions
 from datagen.storage.store import Store
@@ -85,8 +86,9 @@ def picture_inspection(id: str = "picture", **fields: Any) -> Record:
     judged = step(0, image="target", verdict="inconsistent", critique="The star is red.", correction="Make it blue.")
     seed = sum(map(ord, id))
     values = {
-        "instruction": "Add thing 0.",
+        "instruction": in_picture("Add thing 0."),
         "text": "Add thing 0.",
+        "inputs": [source_row()],
         "steps": [judged],
         "source": picture(seed),
         "target": picture(seed + 1),

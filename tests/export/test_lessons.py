@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rings import example_count
 
 from datagen.core.fields import PLACEHOLDER
+from datagen.core.sample_rows import in_picture
 from datagen.export.exporting import FORMATS
 from datagen.export.layouts import LayoutOptions
 from datagen.export.lessons import Lesson, TextPiece, UnfitSampleError, make_lesson, refuse_markers
@@ -49,6 +50,9 @@ def samples(draw: st.DrawFn) -> tuple[SampleInfo, dict[str, bytes]]:
         steps = [{"critique": draw(WORDS)}]
     captions = {"target": draw(WORDS)}
     values: dict[str, Any] = {"key": "k", "id": "k", "task": task, "instruction": prompt, "steps": steps}
+    if has_source:
+        named = {"inputs": ["source.png"], "input_info": [{"role": "source"}]}
+        values |= {"instruction": in_picture(prompt), "text": prompt, **named}
     return SampleInfo.model_validate({**values, "target": "target.png", "captions": captions}), members
 
 
@@ -95,9 +99,20 @@ def test_a_lesson_has_every_picture_once_and_learns_something(sample: tuple[Samp
     assert any(piece.is_learnt for piece in lesson.pieces)
     assert all(use.is_learnt or use.is_painted_from or use.is_understood for use in lesson.uses)
     said_of = "\n".join(words(lesson))
-    texts = [info.instruction, *(text for step in info.steps for text in (step.instruction, step.critique))]
+    texts = [
+        info.text or info.instruction,
+        *(text for step in info.steps for text in (step.instruction, step.critique)),
+    ]
     assert all(text.strip() in said_of for text in texts)
     assert PLACEHOLDER not in said_of
+
+
+def test_an_empty_picture_before_the_first_step_is_not_given() -> None:
+    values: dict[str, Any] = {"key": "k", "id": "k", "task": "inspect_image", "instruction": "Draw a star."}
+    steps = [{"instruction": "Draw a star.", "image": "target.png", "verdict": "consistent"}]
+    info = SampleInfo.model_validate({**values, "target": "target.png", "steps": steps})
+    lesson = make_lesson(info, {"source.png": PICTURES[0], "target.png": PICTURES[1]})
+    assert [use.member for use in lesson.uses] == ["target.png"]
 
 
 def test_a_task_without_a_lesson_and_a_missing_picture_are_refused() -> None:

@@ -148,6 +148,18 @@ def test_what_the_source_says_is_taken_unless_it_contradicts_itself() -> None:
         of(verdict="")
 
 
+def test_a_description_may_have_a_verdict_of_its_own_in_the_source() -> None:
+    def of(kind: str, **words: str) -> Any:
+        steps = [{**STEPS[0], **FLAWED, **{f"description_{name}": text for name, text in words.items()}}]
+        return criticised({"kind": "given"}, output(kind, 1, generation=steps))
+
+    assert of("description") == FLAWED
+    assert of("description", **SOUND) == SOUND
+    assert of("picture", **SOUND) == FLAWED
+    with pytest.raises(DataError, match="the source contradicts itself on step 1: the verdict is consistent, yet"):
+        of("description", verdict="consistent", critique="bad")
+
+
 def mended(chat: Chat, image: Image) -> Any:
     fields = {"image": RED, "mended": image, "generation": STEPS, "step": 2, "critique": "No dog.", "correction": "Add"}
     stage = JudgeRefinement(JudgeRefinement.Config.model_validate({"critic": language(chat)}))

@@ -61,6 +61,7 @@ def test_a_sound_plan_is_consistent_in_every_step() -> None:
         ("consistent", "", "")
     ] * 3
     assert [row["instruction"] for row in found["steps"]] == [row["instruction"] for row in STEPS]
+    assert found["instruction"] == found["text"] == "Three shapes."
     assert (found["turns"], found["target"], found["unfinished"]) == (
         [*plan()["raw_turns"]],
         plan()["raw_target"],
@@ -84,6 +85,7 @@ def test_a_sound_beginning_stays_if_it_is_long_enough() -> None:
         ("target", "consistent"),
     ]
     assert (len(found["turns"]), found["target"], found["unfinished"]) == (1, plan()["raw_turns"][1], True)
+    assert found["instruction"] == found["text"] == STEPS[1]["description"], "the caption says more than it shows"
     masked = plan(*PICTURES[:2], wrong, masks=[])
     assert judged(masked, keep_prefix=True, min_pictures=2).reason == "inconsistent_step", "masks are of all steps"
     first = judged(plan([SQUARE], *PICTURES[1:]), keep_prefix=True, min_pictures=1)

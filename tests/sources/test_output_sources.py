@@ -38,7 +38,8 @@ def test_each_part_of_an_output_is_a_record(layout: str, tmp_path: Path) -> None
     assert {row.fields["session"] for row in found} == {"one", "two"}
     assert [row.fields["license"] for row in found] == ["CC0-1.0"] * 5 + [""]
     assert found[0].fields["generation"][1] == {
-        name: made.STEPS[1][name] for name in ("instruction", "description", "verdict", "critique", "correction")
+        **{name: made.STEPS[1][name] for name in ("instruction", "description", "verdict", "critique", "correction")},
+        **dict.fromkeys(("description_verdict", "description_critique", "description_correction"), ""),
     }
     assert found[-1].fields["generation"][0]["instruction"] == found[-1].fields["caption"] == "three apples"
 
@@ -66,6 +67,7 @@ def test_only_the_parts_that_are_wanted_come(tmp_path: Path) -> None:
         ),
         ({"id": "x", "prompt": "p", "picture": "a", "verdict": "good"}, "'steps.0.verdict'"),
         ({"id": "x", "prompt": "p", "picture": "a", "mended": "b"}, "'mended' needs `verdict: inconsistent`"),
+        ({"id": "x", "prompt": "p", "picture": "a", "description_critique": "b"}, "need a 'description_verdict'"),
         ({"id": "x", "prompt": "as <imagehere>", "picture": "a"}, "'prompt': it holds <imagehere>"),
         ({"id": "x", "prompt": "p", "picture": "a", "steps": [{"instruction": "d", "picture": "a"}]}, "'picture'"),
     ],

@@ -55,6 +55,13 @@ def test_which_samples_come_of_an_output(kind: str, verdict: str, forms: tuple[l
         assert [child["critique_form"] for child in children] == expected  # type: ignore[union-attr]
 
 
+def test_a_pair_whose_first_picture_is_consistent_is_rejected_before_it_is_mended() -> None:
+    stage = ExpandCritique(ExpandCritique.Config(refine="given"))
+    [answer] = stage.process([output("mended")])
+    assert isinstance(answer, Reject)
+    assert answer.reason == "not_flawed"
+
+
 def inspected(record: Record, **options: Any) -> Any:
     return WriteInspection(WriteInspection.Config(**options)).process([record])[0]
 
@@ -99,7 +106,7 @@ def test_a_refinement_goes_from_the_flawed_picture_to_the_mended_one() -> None:
     assert found["instruction"] == f"In <imagehere>: {found['text']}"
     assert found["text"] == FLAWED["correction"]
     assert (found["target_caption"], found["task"], found["label"]) == ("a cat and a dog", "refine", "positive")
-    assert [row["critique"] for row in found["steps"]] == [FLAWED["critique"]]
+    assert found["steps"] == [{"instruction": FLAWED["correction"], **FLAWED, "image": "target"}]
     [last] = refined(output(step=3, **FLAWED, mended=BRIGHT))
     assert last["target_caption"] == "a cat and a dog in the snow"
 

@@ -178,6 +178,8 @@ def test_why_a_sample_is_not_used(facts: Facts, needs: Needs, reason: str) -> No
     [
         ({}, ["source.png", "json"], "no_target"),
         ({"label": "negative"}, ["target.png"], "negative"),
+        ({"task": "inspect_text"}, ["source.png", "target.png"], "no_edit"),
+        ({"task": "inspect_text", "label": "negative"}, ["target.png"], "negative"),
         ({"size": []}, ["target.png"], "no_size"),
         ({"size": [0, 4]}, ["target.png"], "no_size"),
     ],

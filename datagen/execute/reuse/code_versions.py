@@ -25,7 +25,10 @@ from datagen.storage.store import Store
 CODE = "run/code.json"
 Choice = Literal["", "rerun", "reuse"]
 
-ROOTS = ("datagen.models", "datagen.imaging", "datagen.worlds")
+ROOTS = (
+    *("datagen.models", "datagen.imaging", "datagen.scene_graphs", "datagen.worlds"),
+    *("datagen.core.draws", "datagen.core.english"),
+)
 """Modules of the framework, with all below them, that decide answers of stages."""
 
 # What else stages import from the framework carries data and decides no answer: `fetch` brings the bytes that an

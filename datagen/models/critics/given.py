@@ -21,17 +21,21 @@ class GivenCriticConfig(ModelConfig):
 
 
 class GivenCritic:
-    """Returns the source's judgement of a step, without looking at its picture."""
+    """Returns the source's judgement of a step, without looking at its picture.
+
+    A description has the judgement of its step, unless it has a verdict of its own.
+    """
 
     async def judge(self, part: JudgedPart, *, record: str) -> Critique:  # noqa: ARG002
         """See `Critic`."""
-        verdict = part.step.get("verdict")
+        own = "description_" if part.kind == "description" and part.step.get("description_verdict") else ""
+        verdict = part.step.get(f"{own}verdict")
         if verdict not in ("consistent", "inconsistent"):
             raise DataError(
                 f"the source has no verdict on step {part.number}: give it `verdict: consistent` or `inconsistent`, or "
                 "take another kind of critic"
             )
-        words = (without_nothings(part.step.get(name) or "") for name in ("critique", "correction"))
+        words = (without_nothings(part.step.get(f"{own}{name}") or "") for name in ("critique", "correction"))
         found = Critique(verdict, *words)
         if fault := contradiction(found):
             raise DataError(f"the source contradicts itself on step {part.number}: {fault}")

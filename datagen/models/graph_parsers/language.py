@@ -13,7 +13,7 @@ from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
 from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.scene_graphs.graph import LONGEST_NAME, Attribute, GraphObject, GraphRelation, SceneGraph
-from datagen.scene_graphs.lexicon import PREDICATES
+from datagen.scene_graphs.lexicon import KIND_OF, PREDICATES
 from datagen.scene_graphs.reading import NotUnderstoodError
 
 
@@ -86,13 +86,18 @@ class LanguageGraphParser:
         await self._model.close()
 
 
+def _kind(form: GraphAttributeForm) -> str:
+    """The lexicon's kind of a value that it knows: its words are then plain ("a silver spoon")."""
+    return KIND_OF.get(form.value.lower(), form.kind.lower())
+
+
 def _graph_of(form: GraphForm) -> SceneGraph:
     objects = tuple(
         GraphObject(
             id=f"o{number}",
             label=each.label,
             count=each.count,
-            attributes=tuple(Attribute(kind=one.kind.lower(), value=one.value) for one in each.attributes),
+            attributes=tuple(Attribute(kind=_kind(one), value=one.value) for one in each.attributes),
         )
         for number, each in enumerate(form.objects, 1)
     )

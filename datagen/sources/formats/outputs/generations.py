@@ -1,9 +1,9 @@
 """The source `generations`: what a user's own model wrote and painted for prompts, to be judged and criticised.
 
 A row is `{"id", "prompt", "steps": [{"instruction", "picture", "description", "mended", "verdict", "critique",
-"correction"}, ...], "license", "credit"}`. Only `id`, `prompt`, `instruction` and `picture` are required. A row without
-`steps` is one step that was to do what the prompt says, and has the other keys of a step itself. In CSV, `steps` is
-JSON.
+"correction", ...}, ...], "license", "credit"}`; `OutputStep` has all keys of a step. Only `id`, `prompt`,
+`instruction` and `picture` are required. A row without `steps` is one step that was to do what the prompt says, and has
+the other keys of a step itself. In CSV, `steps` is JSON.
 """
 
 from __future__ import annotations

@@ -49,16 +49,28 @@ class OutputStep(Options):
     mended: _Address = ""
     """Address of the picture into which a flawed one was mended already; '' if there is none."""
     verdict: Literal["", "consistent", "inconsistent"] = ""
-    """What is known of the step; '' if nothing is."""
+    """What is known of the step's picture and description; '' if nothing is."""
     critique: _Text = ""
     """What is wrong with it."""
     correction: _Text = ""
     """The instruction that mends it."""
+    description_verdict: Literal["", "consistent", "inconsistent"] = ""
+    """What is known of the description, where it is not as good as the picture, or better; '' if `verdict` holds."""
+    description_critique: _Text = ""
+    """What is wrong with the description, if it has a verdict of its own."""
+    description_correction: _Text = ""
+    """What would mend the picture if it were as described, likewise."""
 
     @model_validator(mode="after")
     def _is_flawed_where_mended(self) -> Self:
         if self.mended and self.verdict != "inconsistent":
             raise ValueError("'mended' needs `verdict: inconsistent`, a critique and a correction")
+        return self
+
+    @model_validator(mode="after")
+    def _says_which_verdict(self) -> Self:
+        if (self.description_critique or self.description_correction) and not self.description_verdict:
+            raise ValueError("'description_critique' and 'description_correction' need a 'description_verdict'")
         return self
 
 
