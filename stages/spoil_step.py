@@ -14,7 +14,6 @@ from datagen.scene_graphs.faults import FAULT_KINDS, FaultKind
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, make_plan
-from datagen.worlds.graph_layout import NoRoomError
 from datagen.worlds.graph_scene import scene_of, unrendered
 from datagen.worlds.inspected_scenes import (
     InspectedScenes,
@@ -23,6 +22,7 @@ from datagen.worlds.inspected_scenes import (
     sample_fields,
     vocabulary_of,
 )
+from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
 

@@ -16,10 +16,12 @@ from datagen.core.stage import Failed, Reject
 from datagen.imaging.image import Mask
 from datagen.scene_graphs.canonical import canonical_ids, content_of
 from datagen.scene_graphs.graph import OPPOSITES, GraphObject, SceneGraph
+from datagen.worlds.changed_layout import Wanted, lay_out_near
 from datagen.worlds.graph_appearance import NotDrawableError, appear, check_drawable, extent, free_colour, side_of
-from datagen.worlds.graph_layout import NoRoomError, SceneLayout, Wanted, lay_out, lay_out_near
+from datagen.worlds.graph_layout import lay_out
 from datagen.worlds.photographs import Photograph
 from datagen.worlds.scene import Background, PlainBackground, Scene, SceneObject, change_of
+from datagen.worlds.scene_grid import NoRoomError, SceneLayout
 from datagen.worlds.specification import SceneSpecification
 
 

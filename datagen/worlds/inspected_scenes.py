@@ -16,9 +16,9 @@ from datagen.scene_graphs.plans import PlanStep
 from datagen.scene_graphs.vocabulary import PLAIN, Vocabulary
 from datagen.scene_graphs.wording import describe
 from datagen.worlds.graph_appearance import NotDrawableError, colours_of, labels_of
-from datagen.worlds.graph_layout import NoRoomError
 from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
 from datagen.worlds.scene import Scene
+from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
 MENDING: Final[Mapping[FaultKind, str]] = {

@@ -19,10 +19,10 @@ from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, Sc
 from datagen.scene_graphs.positions import stands
 from datagen.worlds.colours import COLOURS, QUIET
 from datagen.worlds.graph_appearance import NotDrawableError, labels_of
-from datagen.worlds.graph_layout import NoRoomError, clearly_stands
 from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
 from datagen.worlds.photographs import own_photographs
 from datagen.worlds.scene import Scene
+from datagen.worlds.scene_grid import NoRoomError, clearly_stands
 from datagen.worlds.specification import SceneSpecification
 
 SOME = settings(max_examples=example_count(60), deadline=None)

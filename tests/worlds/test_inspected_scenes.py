@@ -17,10 +17,10 @@ from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.matching import SceneThing, judge_things
 from datagen.scene_graphs.plans import PlanStep, make_plan
-from datagen.worlds.graph_layout import NoRoomError
 from datagen.worlds.graph_scene import changed_pixels, scene_of
 from datagen.worlds.inspected_scenes import InspectedScenes, SpoiltSceneError, inspected_scenes, vocabulary_of
 from datagen.worlds.scene import Scene
+from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
 Sample = tuple[JudgedStep, InspectedScenes, list[PlanStep], SceneSpecification]
