@@ -13,7 +13,8 @@ from rings import example_count
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import content_key
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.fault_atoms import failing_atoms
 from datagen.scene_graphs.faults import FAULT_KINDS, LACKS, GraphFault, could_become, draw_fault, faults_of
 from datagen.scene_graphs.graph import SceneGraph

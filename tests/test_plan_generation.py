@@ -86,8 +86,8 @@ def test_a_language_model_reads_captions_and_judges_each_step_knowing_the_plan(t
     judged = [request for request in chat.requests if wanted(request) == "StepForm"]
     assert len(judged) == sum(len(sample.info["steps"]) for sample in samples), "one call a step"
     for sample in samples:
-        told = [words_of(request) for request in judged if sample.info["steps"][1]["instruction"] in words_of(request)]
-        assert any(all(step["instruction"] in words for step in sample.info["steps"]) for words in told)
+        texts = [words_of(request) for request in judged if sample.info["steps"][1]["instruction"] in words_of(request)]
+        assert any(all(step["instruction"] in words for step in sample.info["steps"]) for words in texts)
 
 
 @pytest.mark.torch

@@ -15,7 +15,8 @@ from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.differences import edits_between, write_edits
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.graph import SceneGraph, same_graph
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, growth_order, make_plan, subgraphs
 from datagen.scene_graphs.vocabulary import Vocabulary

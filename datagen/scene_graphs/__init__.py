@@ -8,7 +8,8 @@ them. The modules in the order in which they build on each other:
 - Words: `lexicon` (the words that the rules know), `noun_phrases` (a node as words and back), `wording` (a graph as a
   caption; names of nodes), `reading` (a caption as a graph).
 - `checks`: which graphs are unsound, or too simple or complex. `drawing`: random sound graphs.
-- Edits: `edits` (applied, written and read), `differences` (which ones lead from one graph to another).
+- Edits: `edits` (and graphs after them), `edit_words` (as instructions and back), `differences` (which ones lead from
+  one graph to another).
 - Plans: `vocabulary` (what else there might be), `plans` (parts of a graph, and the steps that lead to it).
 - Faults that are made: `fault_atoms` (which atoms fail), `critique_sentences`, `faults` (one fault of a graph, with
   critique and correction), `inspections` (a step of a plan, spoilt or not).

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datagen.core.errors import DataError
-from datagen.scene_graphs.edits import Add, Change, GraphEdit, Move, Recount, Remove, Swap, apply_edit, write_edit
+from datagen.scene_graphs.edit_words import write_edit
+from datagen.scene_graphs.edits import Add, Change, GraphEdit, Move, Recount, Remove, Swap, apply_edit
 from datagen.scene_graphs.graph import GraphObject, GraphRelation, SceneGraph, same_graph
 
 

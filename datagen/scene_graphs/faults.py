@@ -12,7 +12,8 @@ from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.checks import check_soundness
 from datagen.scene_graphs.critique_sentences import missing_object, wrong_number, wrong_place, wrong_value
 from datagen.scene_graphs.differences import write_edits, write_return
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.fault_atoms import failing_atoms
 from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Atom, GraphObject, SceneGraph
 from datagen.scene_graphs.noun_phrases import noun_phrase

@@ -32,11 +32,6 @@ class SceneLayout:
     """Pixels of the side of a cell."""
     things: Mapping[str, tuple[SceneObject, ...]] = field(default_factory=dict)
 
-    @property
-    def boxes(self) -> list[Box]:
-        """The boxes of all things."""
-        return [thing.box for things in self.things.values() for thing in things]
-
 
 class Grid(NamedTuple):
     """Square cells in the middle of a frame."""

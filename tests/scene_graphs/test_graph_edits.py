@@ -11,18 +11,8 @@ from worded_graphs import LABELS, PREDICATES, VALUES, graphs, nodes
 
 from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import same_content
-from datagen.scene_graphs.edits import (
-    Add,
-    Change,
-    GraphEdit,
-    Move,
-    Recount,
-    Remove,
-    Swap,
-    apply_edit,
-    read_edit,
-    write_edit,
-)
+from datagen.scene_graphs.edit_words import read_edit, write_edit
+from datagen.scene_graphs.edits import Add, Change, GraphEdit, Move, Recount, Remove, Swap, apply_edit
 from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Attribute, SceneGraph
 from datagen.scene_graphs.reading import NotUnderstoodError
 from datagen.scene_graphs.wording import name_of

@@ -12,7 +12,8 @@ from rings import example_count
 
 from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import same_content
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.faults import faults_of
 from datagen.scene_graphs.graph import Atom, SceneGraph
 from datagen.scene_graphs.matching import AtomVerdict, SceneThing, judge_things

@@ -12,7 +12,8 @@ from rings import example_count
 
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.matching import SceneThing, judge_things
