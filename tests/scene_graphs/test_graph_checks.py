@@ -166,11 +166,10 @@ def test_drawn_graphs_are_varied_and_the_same_for_one_seed() -> None:
         {"most_things": 0},
         {"labels": ("circle",), "colours": ("red",), "least_atoms": 5},
         {"least_atoms": 30, "most_atoms": 40},
-        {"columns": 1, "rows": 1},
     ],
 )
 def test_graphs_that_cannot_be_are_refused(options: dict) -> None:
-    with pytest.raises(DataError, match=r"no graph of .* atoms, .*: allow more labels, colours, objects or cells"):
+    with pytest.raises(DataError, match=r"no graph of .* atoms, .*: allow more labels, colours or objects"):
         draw_graph(Draws(0), **({"labels": SHAPES, "colours": COLOURS} | options))
 
 
