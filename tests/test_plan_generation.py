@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from building import ledger_rows, run_local
-from chat_server import Act, Chat, Request, chatting, says, words_of
+from chat_server import Act, Chat, Request, says, words_of
 
 import datagen
 from datagen.pipeline.config import load
@@ -35,12 +34,6 @@ CIRCLES = {
     ],
 }
 SOUND = {"critique": "", "verdict": "consistent", "correction": ""}
-
-
-@pytest.fixture
-def chat() -> Iterator[Chat]:
-    with chatting() as server:
-        yield server
 
 
 def asks(chat: Chat, *stages: str) -> list[str]:

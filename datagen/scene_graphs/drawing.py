@@ -39,8 +39,8 @@ def draw_graph(
 ) -> SceneGraph:
     """A graph with relations of position alone, whose complexity lies within the bounds, inclusive.
 
-    Every relation holds for some places of all things in a grid of `GRID` cells, in which things of one
-    node stand together. All nodes hang together, and each has a name of its own (`name_of`). `sizes` are values of the
+    Every relation holds for some places of all things in a grid of `GRID` cells, in which things of one node stand
+    together. All nodes hang together, and each has a name of its own (`name_of`). `sizes` are values of the
     attribute `size`, which an object alone never has. Ids are `o1`, `o2`, ...
 
     Raises `DataError` if none of many graphs meets this.
