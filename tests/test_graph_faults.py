@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -22,6 +23,7 @@ from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, 
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, make_plan
 from datagen.scene_graphs.vocabulary import Vocabulary
 
+FIVE = ("red", "blue", "green", "pink", "black")
 SEEDS = st.integers(0, 10**6)
 PAIR = graph_of(node("a", "circle", colour="red"), node("b", "square", 2, colour="blue"), relations="a left-of b")
 RED_AND_BLUE = graph_of(
@@ -226,3 +228,24 @@ def test_verdicts_and_beginnings_are_balanced_and_do_not_depend_on_each_other() 
             {(False, False), (False, True)} if form == "refine" else {(a, b) for a in (0, 1) for b in (0, 1)}
         )
         assert all(abs(number - share) < 0.3 * share for number in found.values())
+
+
+def test_many_equal_objects_take_no_time() -> None:
+    many = graph_of(*(node(f"n{number}", "circle", 1000, colour=colour) for number, colour in enumerate(FIVE)))
+    start = time.process_time()
+    assert failing_atoms(many, many.subgraph(["n0", "n1", "n2", "n3"])) == ()
+    equal = graph_of(*(node(f"n{number}", "circle", colour="red") for number in range(100)))
+    assert failing_atoms(equal, equal.subgraph(["n1"])) == ()
+    two = equal.objects[0].model_copy(update={"count": 2})
+    assert not could_become(equal.model_copy(update={"objects": (*equal.objects[1:], two)}), equal)
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_step_of_spoilt_text_does_something(seed: int) -> None:
+    plan = make_plan(
+        PAIR, Draws(seed), options=PlanOptions(intermediates=(3, 4), detours=1, kinds=("remove",)), vocabulary=WORDS
+    )
+    for draw in range(10):
+        for judged in judged_steps("inspect_text", plan, Draws(seed, draw), vocabulary=WORDS, kinds=("extra",)):
+            assert judged.instruction

@@ -64,8 +64,13 @@ _LETTERS_WITH_AN = frozenset("AEFHILMNORSX")
 
 
 def head_word(name: str) -> str:
-    """The word that decides the number, in lower case: `glass` in "glass of water", `cat` in "black and white cat"."""
+    """The word that decides the number, in lower case: `glass` in "glass of water", `cat` in "black and white cat".
+
+    '' if there is no word.
+    """
     words = name.lower().split()
+    if not words:
+        return ""
     stops = [i for i, word in enumerate(words) if i and word in LINKS and word != "and"]
     return words[(stops[0] if stops else len(words)) - 1]
 

@@ -111,14 +111,25 @@ def could_become(graph: SceneGraph, whole: SceneGraph) -> bool:
             and all(other.get(each.kind) == each.value for each in node.attributes)
         )
 
-    def placed(number: int, places: dict[str, str]) -> bool:
-        if number == len(graph.objects):
-            return all((places[a], predicate, places[b]) in edges for a, predicate, b in _both_ends(graph))
-        node = graph.objects[number]
-        free = (other for other in whole.objects if other.id not in places.values() and fits(node, other))
-        return any(placed(number + 1, {**places, node.id: other.id}) for other in free)
+    choices = {node.id: [other.id for other in whole.objects if fits(node, other)] for node in graph.objects}
+    # What may be the fewest nodes comes first, and a relation is looked at once both of its ends have a place, so that
+    # many equal nodes are not tried in all orders.
+    order = sorted(choices, key=lambda id: len(choices[id]))
+    ends = [*_both_ends(graph)]
 
-    return placed(0, {})
+    def placed(number: int, places: dict[str, str]) -> bool:
+        if number == len(order):
+            return True
+        id = order[number]
+        for other in choices[id]:
+            more = {**places, id: other}
+            near = (each for each in ends if id in (each[0], each[2]) and each[0] in more and each[2] in more)
+            is_free = other not in places.values() and all((more[a], p, more[b]) in edges for a, p, b in near)
+            if is_free and placed(number + 1, more):
+                return True
+        return False
+
+    return len(order) <= len(whole.objects) and placed(0, {})
 
 
 def _both_ends(graph: SceneGraph) -> Iterator[tuple[str, str, str]]:

@@ -81,10 +81,16 @@ class _Extra(NamedTuple):
 def growth_order(graph: SceneGraph, draws: Draws) -> list[str]:
     """The ids of a graph in a random order in which every beginning is connected where the graph is.
 
-    Of each connected part of the graph, the nodes of a beginning are connected by relations between them.
+    Of each connected part of the graph, the nodes of a beginning are connected by relations between them. Raises
+    `DataError` if an end of a relation is no node.
     """
     neighbours: dict[str, set[str]] = {node.id: set() for node in graph.objects}
     for edge in graph.relations:
+        if not {edge.subject, edge.object} <= neighbours.keys():
+            raise DataError(
+                f"'{edge.subject:.60}' {edge.predicate:.60} '{edge.object:.60}': the graph lacks an end of it; put "
+                "`validate_graph` before"
+            )
         neighbours[edge.subject].add(edge.object)
         neighbours[edge.object].add(edge.subject)
     part_of = {id: number for number, part in enumerate(graph.components()) for id in part}
@@ -107,7 +113,8 @@ def subgraphs(
 
     The first one is the whole graph. Parts are induced subgraphs that are connected where the graph is. If there are
     too few different ones, the same objects come in other orders. A part has at least `least_objects` objects and
-    `least_atoms` atoms as `SceneGraph.complexity` counts them; the list is empty if the graph itself has fewer.
+    `least_atoms` atoms as `SceneGraph.complexity` counts them; the list is empty if the graph itself has fewer. Raises
+    `DataError` if an end of a relation is no node.
     """
     ids = growth_order(graph, draws)
     parts: dict[tuple[str, ...], SceneGraph] = {}

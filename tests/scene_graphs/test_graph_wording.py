@@ -73,6 +73,8 @@ def test_a_place_is_the_background_and_a_medium_the_style() -> None:
         *("there are no cats", "some cats", "several dogs", "cats", "many birds in a tree", "nought cats", "0 cats"),
         *("a red and white ball", "a fluffily strange cat", "a very old dog", "Add a cat", "it is red", "the two cats"),
         *("", " . ", ",", "a", "a cat is", "is a cat", "a cat on", "a cat above it", "The scene is"),
+        *("a circle isn't above a star", "a circle cannot hold a star", "a circle never above a star"),
+        *("a circle nearly above a star", "a circle missing a star", "a circle lacking a star", "a star made of stone"),
         *("A cat is above a dog. The bird is below it.", "two cats are above a cat. it is red", "a cats", "two cat"),
     ],
 )  # fmt: skip
@@ -197,3 +199,9 @@ def test_words_of_captions() -> None:
         "water have the ox. The style is an oil painting. The scene is on the moon."
     )
     assert describe(SceneGraph()) == "An empty scene."
+
+
+def test_a_blank_label_has_words_that_nothing_reads() -> None:
+    graph = SceneGraph(objects=(GraphObject(id="a", label=" ", count=2), GraphObject(id="b", label=" ")))
+    with pytest.raises(NotUnderstoodError):
+        read_caption(describe(graph))

@@ -13,7 +13,7 @@ from datagen.core.fields import catalogue
 from datagen.core.record import Record
 from datagen.core.stage import Failed, Reject
 from datagen.imaging.codecs import check_value
-from datagen.scene_graphs.graph import SceneGraph
+from datagen.scene_graphs.graph import GraphRelation, SceneGraph
 from datagen.scene_graphs.reading import read_caption
 from datagen.scene_graphs.wording import describe
 from datagen.shards.options import ImageOptions
@@ -61,6 +61,20 @@ def test_a_graph_that_is_smaller_than_a_part_has_none() -> None:
     assert parts_of(SINGLE) == []
     assert parts_of(CHAIN, least_objects=5) == []
     assert parts_of(CHAIN, least_atoms=99) == []
+
+
+def test_a_graph_whose_relation_lacks_an_end_fails_with_its_name() -> None:
+    graph = CHAIN.model_copy(update={"relations": (GraphRelation(subject="a", predicate="above", object="z"),)})
+    answer = parts_of(graph)
+    assert isinstance(answer, Failed)
+    assert answer.error == (
+        "the graph has no parts: 'a' above 'z': the graph lacks an end of it; put `validate_graph` before"
+    )
+    scene = SceneSpecification().model_dump(mode="json")
+    for stage in (SamplePlan(SamplePlan.Config()), SpoilStep(SpoilStep.Config())):
+        (answer,) = stage.process([Record("r", {"graph": graph.row(), "caption": "", "scene": scene})])
+        assert isinstance(answer, Reject)
+        assert answer.reason == "no_plan"
 
 
 # sample_plan

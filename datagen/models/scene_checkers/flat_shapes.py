@@ -139,7 +139,8 @@ def name_shape(far_HW: Floats, *, limit: float) -> str:
     padded_HW = np.pad(far_HW, 2)
     depth_HW = cv2.distanceTransform((padded_HW > limit).astype(np.uint8), cv2.DIST_L2, 5)
     rim = padded_HW[(depth_HW > 1.5) & (depth_HW < 2.5)]
-    level = max(1.2 * limit, float(np.median(rim))) if rim.size else 2 * limit
+    # A low one of these: beside a rim that is near the background, as of what is white on grey, lies a light inside.
+    level = max(1.2 * limit, float(np.percentile(rim, 5))) if rim.size else 2 * limit
     share_HW = np.minimum(padded_HW / level, 1)
     size = (padded_HW.shape[1] * finer, padded_HW.shape[0] * finer)
     covered_HW = (cv2.resize(share_HW, size, interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.uint8)
