@@ -99,6 +99,11 @@ def pluralize(word: str) -> str:
     return f"{word}es" if re.search(r"(s|x|z|[^aeiou]ch|[aeiou]{2}ch|[au]tch|[aeiou]ch|sh)$", lower) else f"{word}s"
 
 
+def sentence(words: str) -> str:
+    """Words as a sentence: with a capital in front and a full stop behind."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 @cache
 def singularize(word: str) -> str:
     """The singular of a single word in lower case: `apples` is `apple`; a word that is no plural stays as it is."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.core.options import Options
-from datagen.scene_graphs.checks import check_graph
+from datagen.scene_graphs.checks import check_soundness
 from datagen.scene_graphs.differences import write_edits
 from datagen.scene_graphs.graph import GraphObject, SceneGraph
 from datagen.scene_graphs.vocabulary import Vocabulary, free_id, with_value
@@ -21,7 +21,6 @@ Detour = Literal["change", "swap", "remove"]
 DETOURS: Final[tuple[Detour, ...]] = get_args(Detour)
 _MOST_DRAFTS = 60
 """Plans that are drawn before a graph is given up."""
-_ANY = 10**9
 _MOST_CUTS = 20
 """Parts that are drawn for each one that is wanted."""
 
@@ -170,7 +169,7 @@ def _written(puts: Sequence[_Put], graph: SceneGraph) -> list[PlanStep]:
     steps, before = [], graph.subgraph(())
     for number, after in enumerate(_graphs(puts, graph), 1):
         after = graph if number == len(puts) else after
-        problem = check_graph(after, least_atoms=0, most_atoms=_ANY)
+        problem = check_soundness(after)
         if problem:
             raise DataError(f"step {number} would be {problem.reason}: {problem.detail}")
         steps.append(PlanStep(puts[number - 1].op, write_edits(before, after), describe(after), after))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planned_graphs import draw_graph_of_shapes, graph_of, node
+from made_graphs import draw_shapes, graph_of, is_part, node
 
 from datagen.core.fields import catalogue
 from datagen.core.record import Record
@@ -52,7 +52,7 @@ def test_parts_have_captions_of_their_own() -> None:
     assert len(parts) == 4
     for part in parts:
         graph = SceneGraph.model_validate(part["graph"])
-        assert graph.is_part_of(CHAIN)
+        assert is_part(graph, CHAIN)
         assert len(read_caption(part["caption"]).objects) == len(graph.objects)
     assert len({part["caption"] for part in parts}) == 4
 
@@ -135,7 +135,7 @@ def test_one_sample_of_each_form_with_all_its_fields() -> None:
 
 def test_a_sample_agrees_with_itself() -> None:
     for seed in range(12):
-        for sample in spoilt(draw_graph_of_shapes(seed + 3, most_nodes=5), id=f"r{seed}") or ():
+        for sample in spoilt(draw_shapes(seed + 3, most_nodes=5), id=f"r{seed}") or ():
             if isinstance(sample, str):  # no plan
                 break
             last, is_refined = sample["steps"][-1], sample["task"] == "refine"

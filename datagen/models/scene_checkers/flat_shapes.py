@@ -96,8 +96,8 @@ def _distance_from_background(image: Pixels) -> tuple[Floats, float]:
     band = max(2, min(height, width) // 32)
     border_HW = np.ones((height, width), np.bool_)
     border_HW[band:-band, band:-band] = False
-    border_NT, border_NC = _some(terms_HWT[border_HW]), _some(image[border_HW].astype(np.float32))
-    every_NT, every_NC = _some(terms_HWT.reshape(-1, 6)), _some(image.reshape(-1, 3).astype(np.float32))
+    border_NT, border_NC = _sampled(terms_HWT[border_HW]), _sampled(image[border_HW].astype(np.float32))
+    every_NT, every_NC = _sampled(terms_HWT.reshape(-1, 6)), _sampled(image.reshape(-1, 3).astype(np.float32))
     weights_TC = np.zeros((6, 3), np.float32)
     weights_TC[0] = np.median(border_NC, axis=0)
     for terms_NT, pixels_NC in [(border_NT, border_NC)] * 3 + [(every_NT, every_NC)] * 3:
@@ -114,7 +114,7 @@ def _distance_from_background(image: Pixels) -> tuple[Floats, float]:
     return np.abs(image - terms_HWT @ weights_TC).max(axis=-1).astype(np.float32), limit
 
 
-def _some(rows: NDArray[Any]) -> NDArray[Any]:
+def _sampled(rows: NDArray[Any]) -> NDArray[Any]:
     """Rows at even distances, a few thousand of them."""
     return rows[:: max(1, len(rows) // 4001)]
 
