@@ -42,7 +42,8 @@ class SpoilStep(Expand):
 
     reads = ("graph", "caption", "scene")
     writes = (
-        "source", "turns", "target", "masks", "steps", "step_graphs", "step", "instruction", "text", "inputs", "edits",
+        "source", "turns", "target", "target_caption", "masks", "steps", "step_graphs", "step",
+        "instruction", "text", "inputs", "edits",
         "description", "verdict", "critique", "correction", "fault", "label", "task",
     )  # fmt: skip
     rejects = ("no_plan", "no_fault", "no_room", "not_drawable")

@@ -22,7 +22,7 @@ class WriteRefinement(Expand):
     writes = ("source", "target", "target_caption", "instruction", "text", "inputs", "edits", "steps", "label", "task")
     rejects = ("not_flawed", "other_size")
     fields = (VERDICT,)
-    version = 2
+    version = 3
 
     def process(self, batch: list[Record]) -> list[Children]:
         """The sample of each record."""
@@ -39,7 +39,7 @@ class WriteRefinement(Expand):
             return Reject("other_size", f"the flawed picture is {sizes[0]}, the mended one {sizes[1]}")
         correction = record["correction"]
         judgement = {name: record[name] for name in ("verdict", "critique", "correction")}
-        step: dict[str, Any] = {"instruction": correction, **judgement, "image": "target"}
+        step: dict[str, Any] = {"instruction": correction, **judgement, "image": "source"}
         sample = {
             "source": record["image"],
             "target": record["mended"],

@@ -12,8 +12,10 @@ from building import ledger_rows, run_local
 from chat_server import Act, Chat, Request, says, words_of
 
 import datagen
+from datagen.export.lessons import TextPiece, make_lesson
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
+from datagen.shards.info import SampleInfo
 
 PLANS, CRITIQUES = Path("configs/plan_generation.yaml"), Path("configs/critique.yaml")
 BEAR = "A bear hovers above a silver spoon."
@@ -139,3 +141,7 @@ def test_critiques_are_balanced_and_each_has_one_fault(tmp_path: Path) -> None:
         if sample.info["task"] == "refine":
             assert sample.info["text"] == last["correction"]
             assert not np.array_equal(sample.source, sample.target)
+            assert sample.info["captions"]["target"], "what the mended picture shows"
+            lesson = make_lesson(SampleInfo.model_validate(sample.info), sample.read_all())
+            given = [piece.text for piece in lesson.pieces if isinstance(piece, TextPiece) and not piece.is_learnt]
+            assert given == [sample.info["captions"]["target"], last["critique"]], "an export does not tell the answer"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from datagen.cli.common import INTERRUPTED, Engine, JsonOption, RayAddress, SetOption, app, print_json, print_text
-from datagen.core.errors import ConfigError
+from datagen.core.errors import ConfigError, DataError
 from datagen.core.redact import escape_control, redact_data
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def edit(
         raise ConfigError("--planner finds the boxes of all edits: leave out --box, or --planner to give all by hand")
     if planner and len(instructions) > 1:
         raise ConfigError(f"--planner splits one instruction, and here are {len(instructions)}: give them as one text")
+    if empty := [number for number, text in enumerate(instructions, 1) if not text.strip()]:
+        raise ConfigError(f"instruction {empty[0]} is empty: say what to change")
     planning = load_planner(planner) if planner else None
     boxes: list[Box | None] = [_box(text) for text in box or ()]
     content, whole = _content(picture), " ".join(instructions)
@@ -152,10 +154,17 @@ def edit(
 
 
 def _content(path: Path) -> bytes:
+    """The content of a file that is a picture. Raises `ConfigError` that names it if it is none."""
+    from datagen.imaging.image import Image
+
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
+        Image.decode(content)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return content
 
 
 def _box(text: str) -> Box:

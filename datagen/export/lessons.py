@@ -175,8 +175,11 @@ def _refinement(info: SampleInfo, members: Iterable[str]) -> Iterator[Piece]:
     if caption := info.captions.target.strip():
         yield TextPiece(caption)
     yield PictureUse(source, is_painted_from=True)
-    if any(text.strip() and text.strip() != _prompt(info) for text in (first.instruction, first.description)):
+    # never the correction, which is to be learnt
+    if first.instruction.strip() not in ("", _prompt(info)):
         yield TextPiece(_step_text(first, 1))
+    elif first.description.strip() not in ("", caption):
+        yield TextPiece(first.description.strip())
     yield TextPiece(first.critique.strip())
     yield TextPiece(f"<refine>{_prompt(info)}</refine>", is_learnt=True)
     yield PictureUse(info.target, is_learnt=True, is_understood=False)

@@ -49,8 +49,8 @@ def write_edit(edit: GraphEdit, graph: SceneGraph) -> str:
 
 
 def _written(edit: GraphEdit, graph: SceneGraph) -> str:
-    if isinstance(edit, Add):
-        return f"Add {counted(edit.node)}{_relations_written(edit.node, edit.relations, graph)}."
+    if isinstance(edit, Add):  # by names that tell things apart when the new one is there too
+        return f"Add {counted(edit.node)}{_relations_written(edit.node, edit.relations, apply_edit(edit, graph))}."
     name, node = name_of(edit.id, graph), graph.node(edit.id)
     if isinstance(edit, Remove):
         return f"Remove {name}."

@@ -7,6 +7,7 @@ also in a bucket. Where a worker is lost, all begin again from the newest checkp
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from datagen.core.errors import ConfigError, DataError, DatagenError
+from datagen.models.weights.packages import check_packages
 from datagen.train.preparation import Prepared
 from datagen.train.processes import PATIENCE, ProcessGroup
 
@@ -39,9 +39,11 @@ Work = Callable[[Prepared, ProcessGroup, "Mailbox"], None]
 def train_on_cluster(prepared: Prepared, work: Work, *, watcher: Any, folder: Path) -> None:
     """Train in as many workers as the config's `processes`, on the cluster that this process has joined.
 
-    What the first worker reports goes to `watcher`, from another thread. Raises `ConfigError` if the cluster is too
-    small, and `DataError` for an error of a worker, or if workers are lost again and again.
+    What the first worker reports goes to `watcher`, from another thread. Raises `SetupError` if a package is missing,
+    `ConfigError` if the cluster is too small, and `DataError` for an error of a worker, or if workers are lost again
+    and again.
     """
+    check_packages(["pandas"], extra="train")  # Ray Train wants it, and tells no user how to get it
     config = prepared.config
     use_gpu = _uses_gpu(config.device, config.processes)
     losses = 0
@@ -82,7 +84,7 @@ def _attempt(prepared: Prepared, work: Work, *, mail: _Mail, use_gpu: bool, fold
 
     trainer = TorchTrainer(
         _take_part,
-        train_loop_config={"prepared": prepared, "work": work, "queue": mail.queue},
+        train_loop_config={"prepared": prepared, "work": work, "queue": mail.queue, "folder": os.getcwd()},
         torch_config=TorchConfig(timeout_s=int(PATIENCE.total_seconds())),
         scaling_config=ScalingConfig(num_workers=prepared.config.processes, use_gpu=use_gpu),
         run_config=RunConfig(name="workers", storage_path=str(folder.absolute() / "ray")),
@@ -102,15 +104,21 @@ def _take_part(arguments: dict[str, Any]) -> None:
     context = get_context()
     group = ProcessGroup(context.get_world_rank(), context.get_world_size())
     prepared: Prepared = arguments["prepared"]
+    mailbox = _QueueMailbox(arguments["queue"])
+    try:
+        os.chdir(arguments["folder"])  # from which the addresses of datasets and of the training count
+    except OSError as error:
+        mailbox.send("error", f"a machine of the cluster lacks {arguments['folder']}: run where all machines find it")
+        raise DataError(str(error)) from error
     device = get_device()
     own = replace(prepared, config=prepared.config.model_copy(update={"device": str(device)}))
-    if isinstance(device, torch.device) and device.type == "cpu" and prepared.config.threads:
-        torch.set_num_threads(prepared.config.threads)
-    mailbox = _QueueMailbox(arguments["queue"])
     try:
         arguments["work"](own, group, mailbox)
     except DatagenError as error:
         mailbox.send("error", str(error))
+        raise
+    except (OSError, ValueError, TypeError, LookupError) as error:  # a `RuntimeError` is what losing another one gives
+        mailbox.send("error", f"a worker of the cluster failed: {type(error).__name__}: {error}")
         raise
 
 

@@ -146,7 +146,8 @@ class TrainConfig(Options):
     """Processes of this machine that share each batch, each on a GPU of its own where there are GPUs. With more than
     one `micro_batch` has to be given: what is drawn follows from it, and so is the same for any number of processes."""
     threads: Annotated[int | None, PACE] = Field(default=None, ge=1)
-    """Cores of a computation on the CPU; torch's own choice if not given. Fewer are faster on a busy machine."""
+    """Cores of a computation on the CPU, of each process; if not given, torch's own choice, or each one's share of all
+    where there are several processes. Fewer are faster on a busy machine."""
     checkpoints: Annotated[CheckpointOptions, PACE] = CheckpointOptions()
     """When the state is stored."""
     evaluation: Annotated[EvaluationOptions, PACE] = EvaluationOptions()

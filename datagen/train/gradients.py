@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,8 +34,8 @@ class Gradients:
         """Make the model. Raises `ConfigError` if the device is not there, `SetupError` if weights are not."""
         self._config = config
         self.device = device_of(config.device)
-        if config.threads:
-            torch.set_num_threads(config.threads)
+        if config.threads or config.processes > 1:  # processes with all cores each would stand in each other's way
+            torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 1) // config.processes))
         torch.manual_seed(config.seed)
         self.model: nn.Module = config.model.build().to(self.device)
         if config.gradient_checkpointing:

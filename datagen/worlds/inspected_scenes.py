@@ -101,12 +101,15 @@ def sample_fields(
     text = {"inspect_text": caption, "inspect_image": judged.instruction, "refine": correction}[form]
     # Before the first step there is no picture; its source, the empty background, is no input.
     follows = form == "refine" or (form == "inspect_image" and judged.number > 1)
-    last = _step_row(correction if form == "refine" else judged.instruction, description, "target")
+    # What is judged of a refinement is its source, and its description is the caption of the target.
+    last = _step_row(judged.instruction, description, "target")
+    last = {"instruction": correction, "image": "source"} if form == "refine" else last
     before = plan[: judged.number - 1] if form == "inspect_text" else []
     return {
         "source": Image.of(scenes.source.render()),
         "turns": [Image.of(scene.render()) for scene in scenes.turns],
         "target": Image.of(scenes.target.render()),
+        "target_caption": description if form == "refine" else describe(judged.shown),
         "masks": [changed_pixels(scenes.source, scenes.target)],
         "steps": [
             *(_step_row(each.instruction, each.description, f"turn_{number}") for number, each in enumerate(before)),
