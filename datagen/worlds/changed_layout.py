@@ -56,16 +56,15 @@ def lay_out_near(
     Things without a place stand clear of the boxes of `avoid`. If relations do not hold where things stand, some are
     moved: those of the nodes `moved`, or, if it is empty, of as few nodes as possible. Where this is not enough, or
     things have grown and touch others, nodes of `movable` make way; if there are such nodes, `avoid` is given up last.
-    Raises `NoRoomError`.
+    Without `moved` and `movable` nothing leaves its place. Raises `NoRoomError`.
     """
     placed = {each.node.id: each.placed for each in wanted}
     wrong = [
         *broken_relations(graph, placed),
         *((each.node.id, each.node.id) for each in wanted if _crowds(each, placed)),
     ]
-    grown = {each.node.id for each in wanted if each.has_grown}
-    # What has grown too large for its place would come back to it in a later step.
-    is_stuck = not movable and any(not grown.isdisjoint(pair) for pair in wrong)
+    # In a plan, what leaves its place because another stands in would come back to it in a later step.
+    is_stuck = bool(wrong) and not moved and not movable
     for avoided in () if is_stuck else ([*avoid], []) if movable else ([*avoid],):
         for ids in _movers(wrong, moved=moved, movable=movable):
             found = _Places(wanted, graph, spec, cell=cell, avoid=avoided, ids=ids).solve()

@@ -216,7 +216,7 @@ def test_a_state_ends_where_a_verb_begins(text: str) -> None:
 
 def test_a_pair_of_one_thing_is_named_by_its_state() -> None:
     graph = SceneGraph(
-        objects=(thing("a", "scissors"), thing("b", "scissors", state="shy"), thing("c", "cat")),
+        objects=(node("a", "scissors"), node("b", "scissors", state="shy"), node("c", "cat")),
         relations=(edge("c", "above", "b"), edge("b", "left of", "a")),
     )
     assert "The scissors that is shy is to the left of" in describe(graph)

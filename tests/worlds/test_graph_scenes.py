@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import canonical_ids, content_key, content_of
 from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.positions import stands
+from datagen.worlds.changed_layout import Wanted, lay_out_near
 from datagen.worlds.colours import COLOURS, QUIET
 from datagen.worlds.graph_appearance import NotDrawableError, labels_of
 from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
@@ -355,3 +357,20 @@ def test_plain_backgrounds_are_quiet_and_no_colour_of_an_object() -> None:
         assert nearest > 60
     flipped = scene_of(SceneGraph(), spec_of(1)).flip().change_tone("darker").render()
     assert flipped.mean() < scene_of(SceneGraph(), spec_of(1)).render().mean()
+
+
+def test_where_nothing_may_move_what_does_not_hold_has_no_room() -> None:
+    graph = SceneGraph(
+        objects=(GraphObject(id="a", label="star"), GraphObject(id="b", label="ring")),
+        relations=(GraphRelation(subject="a", predicate="left of", object="b"),),
+    )
+    spec = spec_of(1)
+    right, left = (things_of(scene_of(graph, spec), id) for id in ("b", "a"))
+    wanted = [
+        Wanted(node, tuple(replace(thing, node=node.id) for thing in things), ())
+        for node, things in zip(graph.objects, (right, left), strict=True)
+    ]
+    with pytest.raises(NoRoomError, match=r"^no room: the changed graph"):
+        lay_out_near(wanted, graph, spec, cell=64)
+    found = lay_out_near(wanted, graph, spec, cell=64, movable=("a", "b"))
+    assert clearly_stands("left of", found.things["a"][0].box, found.things["b"][0].box)
