@@ -19,7 +19,7 @@ class RenderTurn(Map):
     reads = ("world", "turn")
     writes = ("source", "target", "text", "truth")
     # No hash of code covers wording/*.toml and photographs.toml of datagen/worlds: raise it when their content changes.
-    version = 3
+    version = 4
 
     def process(self, batch: list[Record]) -> list[Answer]:
         """Render each turn; the turns of a session share one render."""

@@ -27,8 +27,10 @@ from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
 from datagen.pipeline.graph_model import Graph, Node
 
-CONFIGS = sorted(Path("configs").glob("*.yaml"), key=lambda path: (path.stem != "subject_add", path.stem))
-"""The demo's first: of several configs that use a stage, the first gives its example."""
+CONFIGS = sorted(
+    Path("configs").glob("*.yaml"), key=lambda path: (path.stem != "subject_add", path.stem == "all_named", path.stem)
+)
+"""The demo's first, that of all stages last: of several configs that use a stage, the first gives its example."""
 PICTURES = {"rocket": 0.5, "coins": 0.6, "hubble": 0.4}
 """Pictures of the demo manifest, and how far they are scaled down."""
 

@@ -106,7 +106,7 @@ def test_a_refinement_goes_from_the_flawed_picture_to_the_mended_one() -> None:
     assert found["instruction"] == f"In <imagehere>: {found['text']}"
     assert found["text"] == FLAWED["correction"]
     assert (found["target_caption"], found["task"], found["label"]) == ("a cat and a dog", "refine", "positive")
-    assert found["steps"] == [{"instruction": FLAWED["correction"], **FLAWED, "image": "target"}]
+    assert found["steps"] == [{"instruction": FLAWED["correction"], **FLAWED, "image": "source"}]
     [last] = refined(output(step=3, **FLAWED, mended=BRIGHT))
     assert last["target_caption"] == "a cat and a dog in the snow"
 

@@ -140,7 +140,7 @@ def test_a_sample_agrees_with_itself() -> None:
                 break
             last, is_refined = sample["steps"][-1], sample["task"] == "refine"
             assert (last["image"], last["verdict"], last["critique"], last["correction"]) == (
-                "target",
+                "source" if is_refined else "target",
                 *(sample[name] for name in ("verdict", "critique", "correction")),
             )
             assert len(sample["turns"]) == len(sample["steps"]) - 1
