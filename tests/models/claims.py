@@ -12,6 +12,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.imaging.geometry import decode_rle
 from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 
 Box = tuple[float, float, float, float]
@@ -183,9 +187,19 @@ def near_claim(eye: Eye, m: re.Match[str]) -> set[str]:
     return _any(eye, m["np"], holds, "next to")
 
 
+def pixels(thing: PictureObject) -> NDArray[np.bool_]:
+    """The mask of a thing, decoded."""
+    assert thing.mask is not None, f"{thing.label} has no mask"
+    return decode_rle(thing.mask.counts, (thing.mask.height, thing.mask.width))
+
+
 def within_claim(eye: Eye, m: re.Match[str]) -> set[str]:
-    a = eye.box
-    return _any(eye, m["np"], lambda b: b[0] < a[0] and b[1] < a[1] and a[2] < b[2] and a[3] < b[3], "within")
+    def holds(b: Box) -> bool:
+        own = pixels(eye.layout.subject)
+        around = [thing for thing in eye.layout.others if eye.clip(thing.box) == b and thing.mask is not None]
+        return any((own & pixels(thing)).sum() >= 0.97 * own.sum() for thing in around)
+
+    return _any(eye, m["np"], holds, "within")
 
 
 def overlap_claim(eye: Eye, m: re.Match[str]) -> set[str]:

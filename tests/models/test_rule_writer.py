@@ -19,6 +19,7 @@ from rings import example_count
 from datagen.core.english import indefinite_article
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
+from datagen.imaging.outlines import run_lengths
 from datagen.models.grammar.phrases import noun
 from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 from datagen.models.instructions.rules import RulesConfig, RuleWriter
@@ -163,6 +164,50 @@ def test_a_size_is_always_told() -> None:
 def test_a_thing_inside_the_subject_is_not_mentioned() -> None:
     layout = PictureLayout(SIZE, PictureObject("car", (10, 10, 100, 80)), (PictureObject("wheel", (20, 50, 40, 70)),))
     assert all("wheel" not in write(layout, seed).text for seed in range(40))
+
+
+def framed(label: str, *, thickness: int) -> PictureObject:
+    """An object that fills a frame of this thickness along the edges of its box, and nothing inside of it."""
+    box, mask = (10, 10, 110, 80), np.zeros(SIZE[::-1], np.bool_)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    mask[box[1] + thickness : box[3] - thickness, box[0] + thickness : box[2] - thickness] = False
+    return PictureObject(label, box, mask=run_lengths(mask))
+
+
+def test_nothing_is_inside_what_only_its_box_covers() -> None:
+    spot = np.zeros(SIZE[::-1], np.bool_)
+    spot[40:50, 40:52] = True
+    cup = PictureObject("cup", (40, 40, 52, 50), mask=run_lengths(spot))
+    full, hollow = framed("plate", thickness=35), framed("plate", thickness=8)
+    pairs = {
+        "full": (cup, full),
+        "hollow": (cup, hollow),
+        "no mask around": (cup, full._replace(mask=None)),
+        "no mask inside": (cup._replace(mask=None), full),
+    }
+    layouts = {name: PictureLayout(SIZE, subject, (other,)) for name, (subject, other) in pairs.items()}
+    area_words = re.compile("(within|inside) the area")
+    inside = {name for name, one in layouts.items() if any(area_words.search(write(one, s).text) for s in range(60))}
+    assert inside == {"full"}
+    for layout in layouts.values():
+        for seed in range(60):
+            assert_proven(layout, write(layout, seed))
+
+
+def test_what_is_known_not_to_overlap_is_not_told_to() -> None:
+    """Two thin diagonals whose boxes are nearly the same."""
+
+    def diagonal(label: str, shift: int) -> PictureObject:
+        mask = np.zeros(SIZE[::-1], np.bool_)
+        for x in range(60):
+            mask[x + 10 : x + 13, x + shift] = True
+        found = run_lengths(mask)
+        return PictureObject(label, found.box or (0, 0, 0, 0), mask=found)
+
+    layout = PictureLayout(SIZE, diagonal("cup", 10), (diagonal("plate", 30),))
+    assert not any("overlap" in write(layout, seed).text for seed in range(60))
+    bare = PictureLayout(SIZE, layout.subject._replace(mask=None), layout.others)
+    assert any("overlap" in write(bare, seed).text for seed in range(60))
 
 
 def test_superlatives_need_complete_annotation() -> None:
