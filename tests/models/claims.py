@@ -77,6 +77,7 @@ class Eye(NamedTuple):
         assert boxes, f"there is no {label}"
         own = label == self.layout.subject.label
         if name == f"the {label}":
+            assert self.all_annotated, f"'{name}' may not be the only one"
             assert len(boxes) == 1, f"'{name}' is ambiguous"
             assert not own, f"'{name}' may be the subject"
         if "other" in name:

@@ -151,7 +151,7 @@ def test_a_neighbour_is_always_mentioned_where_geometry_proves_a_relation() -> N
     layout = PictureLayout(SIZE, PictureObject("cup", (10, 10, 40, 40)), (PictureObject("plate", (60, 10, 100, 40)),))
     for seed in range(50):
         written = write(layout, seed)
-        assert "the plate" in written.text
+        assert "a plate" in written.text
         assert written.relations[0].object == "plate"
 
 
@@ -388,18 +388,33 @@ def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
     assert not re.search(r"\b([Ii]t|[Tt]hey|scissors) (is|sits|spans|lies|has)\b", found)
 
 
+SPOON = PictureObject("spoon", (10, 10, 40, 40))
+
+
+def many(writer: RuleWriter, *others: PictureObject) -> str:
+    """The texts of a spoon among others, with many seeds."""
+    layout = PictureLayout(SIZE, SPOON, others)
+    return " ".join(writer.compose(layout, rng=np.random.default_rng(seed)).text for seed in range(80))
+
+
 def test_several_of_a_kind_are_never_called_the_one() -> None:
     cups = (PictureObject("cup", (60, 10, 80, 40), ("red",)), PictureObject("cup", (90, 10, 110, 40), ("blue",)))
-    found = " ".join(
-        write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), cups), s).text for s in range(80)
-    )
-    assert not re.search(r"\bthe cup\b", found)
-    assert "the red cup" in found
-    bare = tuple(cup._replace(attributes=()) for cup in cups)
-    found = " ".join(
-        write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), bare), s).text for s in range(80)
-    )
-    assert "one of the cups" in found
+    for writer in (SURE, WRITER):
+        assert not re.search(r"\bthe cup\b", many(writer, *cups))
+    assert "the red cup" in many(SURE, *cups)
+    assert "one of the cups" in many(WRITER, *(cup._replace(attributes=()) for cup in cups))
+
+
+def test_one_annotated_thing_may_not_be_the_only_one() -> None:
+    cup = PictureObject("cup", (60, 10, 80, 40), ("red",))
+    sure, unsure = many(SURE, cup), many(WRITER, cup)
+    assert {"the cup", "the red cup", "the spoon"} <= set(re.findall(r"the (?:red )?(?:cup|spoon)", sure))
+    assert not re.search(r"\b[Tt]he (?:red )?(?:cup|spoon)", unsure)
+    assert {"a cup", "a red cup", "The new spoon"} <= set(re.findall(r"a (?:red )?cup|The new spoon", unsure))
+    flowers = PictureObject("flowers", (60, 10, 80, 40))
+    assert "the flowers" in many(SURE, flowers)
+    assert "the flowers" not in many(WRITER, flowers)
+    assert "some flowers" in many(WRITER, flowers)
 
 
 def test_a_name_that_fits_the_subject_too_is_not_definite() -> None:

@@ -39,7 +39,8 @@ class RulesConfig(ModelConfig):
     all_annotated: bool = False
     """Whether every object that shares a label with an annotated one is annotated too.
 
-    Only then can "the leftmost of the coins", "the other coin" or "the two cups" be known to be true.
+    Only then can "the cup", "the leftmost of the coins", "the other coin" or "the two cups" be known to be true: where
+    one of four towers is annotated, "the tower" means none.
     """
 
     def load(self, device: str, *, runtime: Runtime) -> InstructionWriter:  # noqa: ARG002
@@ -292,13 +293,13 @@ def _subject_name(style: _Style, rng: np.random.Generator) -> str:
     bare = noun(style.label)
     if not bare.article:
         return _pick((style.voice.it, bare.definite), rng)
-    names = [f"the new {bare.words}"] if style.around.has_like_subject else [f"the {bare.words}"]
+    names = [f"the {bare.words}"] if style.around.is_only_subject else [f"the new {bare.words}"]
     return _pick((style.voice.it, style.voice.it, *names), rng)
 
 
 def _subject_in_text(style: _Style, rng: np.random.Generator) -> str:
-    """The subject in place of its placeholder; with `the` only if it is the only one of its kind."""
-    if style.around.has_like_subject:
+    """The subject in place of its placeholder; with `the` only if it is known to be the only one of its kind."""
+    if not style.around.is_only_subject:
         return style.subject.new
     return _pick((style.subject.definite, style.subject.new), rng)
 
