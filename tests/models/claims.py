@@ -29,7 +29,7 @@ TIMES = {**FRACTION, "": 1, "one and a half times": 1.5, "twice": 2, "three time
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 GLUE = set(
     """
-    it they its their them is are be has have sits sit sitting lies lie lying appears appear spans span spanning up
+    it they its their them is are be has have sits sit sitting lies lie lying appears appear located stands stand standing spans span spanning up
     takes take taking covers cover covering fills fill filling extends extend extending across occupies occupy occupying
     becomes become becoming stays stay staying should once in place there so that where and with let make keep scale
     size to put position set the new of
@@ -392,7 +392,7 @@ _TWO = r"(?P<two>(?:the two |two of the |two )(?:other )?(?:coin|cup|plate|tree|
 _NP, _NP2 = NP.replace("(", "(?P<np>", 1), NP.replace("(", "(?P<np2>", 1)
 _W, _H = SHARE.replace("(", "(?P<w>", 1), SHARE.replace("(", "(?P<h>", 1)
 _N = rf"(?P<n>(?:(?:{'|'.join(n for n in TIMES if n)}) )?)"
-_CENTER = "(?:its|their) (?:center|middle)(?: is| lies| falls)?"
+_CENTER = "(?:its|their) (?:center|middle)(?: is| falls)?"
 CLAIMS: list[tuple[str, Claim]] = [
     (rf"between (?:{_TWO}|{_NP} and {_NP2})", between_claim),
     (rf"(?:an?) (?P<label>{_NAMES}) (?P<how>on either side|both above and below (?:it|them))", flanked_claim),

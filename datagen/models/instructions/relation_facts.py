@@ -28,12 +28,8 @@ OVERLAPPED = 0.05
 """Least share of the smaller mask that overlapping masks have in common: outlines of things that touch may cross."""
 
 _OPPOSITE: dict[boxes.Side, boxes.Side] = {"left": "right", "right": "left", "above": "below", "below": "above"}
-_SIT = Verb("sits", "sit", "sitting")
-_LIE = Verb("lies", "lie", "lying")
-_APPEAR = Verb("appears", "appear")
 _HAVE = Verb("has", "have")
 _OVERLAP = Verb("partly overlaps", "partly overlap", "partly overlapping")
-_HUNG = (_SIT, _LIE, BE, _APPEAR)
 _PUT = ("place", "put", "position", "set")
 
 
@@ -159,7 +155,7 @@ def _relation(
     return Fact(
         "relation",
         predicates=(
-            *(Predicate(verb, phrase) for phrase in phrases for verb in _HUNG),
+            *(Predicate(verb, phrase) for phrase in phrases for verb in voice.resting),
             *(Predicate(_HAVE, converse) for converse in converses),
         ),
         adjuncts=(*phrases, *(f"with {converse}" for converse in converses)),

@@ -25,6 +25,7 @@ from datagen.models.instructions.base import Instruction, InstructionWriter, Pic
 from datagen.models.instructions.facts import Fact, Voice, voice_of
 from datagen.models.instructions.mentions import Surroundings, find_surroundings
 from datagen.models.instructions.place_facts import place_facts, positions
+from datagen.models.instructions.postures import resting_verbs
 from datagen.models.instructions.relation_facts import relation_facts
 from datagen.models.instructions.size_facts import bulk_facts, shape_facts, size_facts
 
@@ -136,7 +137,8 @@ class RuleWriter:
             raise DataError(f"the box of '{layout.subject.label}', {layout.subject.box}, covers nothing of the picture")
         around = find_surroundings(layout, subject=place, all_annotated=self.config.all_annotated)
         subject = noun(layout.subject.label, attributes=layout.subject.attributes)
-        pronouns = voice_of(subject, picture=_pick(PICTURE, rng))
+        resting = resting_verbs(layout.subject.label)
+        pronouns = voice_of(subject, picture=_pick(PICTURE, rng), resting=resting)
         position = _pick(positions(place), rng)
         facts = _choose_facts(_facts_by_topic(layout, around, pronouns, rng), position, rng)
         return _compose_instruction(facts, _Style(position, layout.subject.label, subject, pronouns, around), rng)
