@@ -13,6 +13,9 @@ from datagen.imaging.geometry import draw_polygons, encode_rle
 from datagen.imaging.image import Mask
 from datagen.imaging.rle import RunLengthMask, parse_rle
 
+SAME = 0.8
+"""Intersection over union from which two masks are of one thing."""
+
 
 def run_lengths(mask_HW: Mask) -> RunLengthMask:
     """A mask of pixels as run lengths."""
@@ -55,6 +58,17 @@ def instance_outlines(
         same = next((thing for thing in rest if _is_same(thing, instance)), None)
         found.append(None if same is None else outline_of(same["polygons"], same["mask"], size=size))
     return found
+
+
+def in_front(outline: RunLengthMask, *, of: RunLengthMask) -> bool:
+    """Whether pixels that two masks share show the object of `outline`, and not the one that it is in front `of`.
+
+    Of two outlines the smaller is taken to be in front, as a saucer's is drawn across the spoon on it. Masks that share
+    more than `SAME` of their pixels are taken to be of one thing.
+    """
+    shared = outline.shared(of)
+    both = outline.area + of.area - shared
+    return 0 < shared < SAME * both and outline.area < of.area
 
 
 def _is_same(thing: Mapping[str, Any], instance: Mapping[str, Any]) -> bool:
