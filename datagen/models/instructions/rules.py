@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class RulesConfig(ModelConfig):
-    """Composes instructions from what the boxes prove."""
+    """Composes instructions from what masks and boxes prove."""
 
     kind: Literal["rules"] = "rules"
     all_annotated: bool = False
@@ -111,7 +111,7 @@ _THREE = (
 
 
 class RuleWriter:
-    """Composes instructions from boxes alone, without the pixels."""
+    """Composes instructions from boxes and masks, without the picture."""
 
     def __init__(self, config: RulesConfig) -> None:
         self.config = config
