@@ -19,8 +19,7 @@ class SegmentSubject(Filter):
     """Mask the object in the record's box.
 
     A box that is not on its picture fails its record. Rejects as `no_mask` an object without a pixel, and as
-    `box_mismatch` a mask that lies elsewhere than its box: the instruction is written from the box, and would name a
-    place where nothing changes.
+    `box_mismatch` a mask that lies elsewhere than its box: one of the two is of another object.
     """
 
     reads = ("image", "box")

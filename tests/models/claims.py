@@ -12,6 +12,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen.imaging.geometry import decode_rle
 from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 
 Box = tuple[float, float, float, float]
@@ -25,7 +29,7 @@ TIMES = {**FRACTION, "": 1, "one and a half times": 1.5, "twice": 2, "three time
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 GLUE = set(
     """
-    it they its their them is are be has have sits sit sitting lies lie lying appears appear spans span spanning up
+    it they its their them is are be has have sits sit sitting lies lie lying appears appear located stands stand standing spans span spanning up
     takes take taking covers cover covering fills fill filling extends extend extending across occupies occupy occupying
     becomes become becoming stays stay staying should once in place there so that where and with let make keep scale
     size to put position set the new of
@@ -73,6 +77,7 @@ class Eye(NamedTuple):
         assert boxes, f"there is no {label}"
         own = label == self.layout.subject.label
         if name == f"the {label}":
+            assert self.all_annotated, f"'{name}' may not be the only one"
             assert len(boxes) == 1, f"'{name}' is ambiguous"
             assert not own, f"'{name}' may be the subject"
         if "other" in name:
@@ -183,9 +188,19 @@ def near_claim(eye: Eye, m: re.Match[str]) -> set[str]:
     return _any(eye, m["np"], holds, "next to")
 
 
+def pixels(thing: PictureObject) -> NDArray[np.bool_]:
+    """The mask of a thing, decoded."""
+    assert thing.mask is not None, f"{thing.label} has no mask"
+    return decode_rle(thing.mask.counts, (thing.mask.height, thing.mask.width))
+
+
 def within_claim(eye: Eye, m: re.Match[str]) -> set[str]:
-    a = eye.box
-    return _any(eye, m["np"], lambda b: b[0] < a[0] and b[1] < a[1] and a[2] < b[2] and a[3] < b[3], "within")
+    def holds(b: Box) -> bool:
+        own = pixels(eye.layout.subject)
+        around = [thing for thing in eye.layout.others if eye.clip(thing.box) == b and thing.mask is not None]
+        return any((own & pixels(thing)).sum() >= 0.97 * own.sum() for thing in around)
+
+    return _any(eye, m["np"], holds, "within")
 
 
 def overlap_claim(eye: Eye, m: re.Match[str]) -> set[str]:
@@ -377,7 +392,7 @@ _TWO = r"(?P<two>(?:the two |two of the |two )(?:other )?(?:coin|cup|plate|tree|
 _NP, _NP2 = NP.replace("(", "(?P<np>", 1), NP.replace("(", "(?P<np2>", 1)
 _W, _H = SHARE.replace("(", "(?P<w>", 1), SHARE.replace("(", "(?P<h>", 1)
 _N = rf"(?P<n>(?:(?:{'|'.join(n for n in TIMES if n)}) )?)"
-_CENTER = "(?:its|their) (?:center|middle)(?: is| lies| falls)?"
+_CENTER = "(?:its|their) (?:center|middle)(?: is| falls)?"
 CLAIMS: list[tuple[str, Claim]] = [
     (rf"between (?:{_TWO}|{_NP} and {_NP2})", between_claim),
     (rf"(?:an?) (?P<label>{_NAMES}) (?P<how>on either side|both above and below (?:it|them))", flanked_claim),

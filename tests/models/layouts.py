@@ -57,13 +57,13 @@ _ARTICLES = (
 _VERBS = {
     "spans?|takes? up|covers?|fills?|extends? across|occupy|occupies": "spans",
     "spanning|taking up|covering|filling|extending across|occupying": "spanning",
-    "sits?|lies?|appears?|is|are|be": "is",
-    "sitting|lying": "being",
+    "(?:is|are|be) located|stands?|sits?|lies?|appears?|is|are|be": "is",
+    "sitting|lying|standing|located": "being",
     "place|put|position|set": "place",
     "scale|size": "scale",
     "keep|make|let": "make",
     "center|middle": "center",
-    "lies|falls": "is",
+    "falls": "is",
     "it|they": "it",
     "its|their": "its",
 }

@@ -19,6 +19,7 @@ from rings import example_count
 from datagen.core.english import indefinite_article
 from datagen.core.errors import DataError
 from datagen.core.fields import PLACEHOLDER
+from datagen.imaging.outlines import run_lengths
 from datagen.models.grammar.phrases import noun
 from datagen.models.instructions.base import Instruction, PictureLayout, PictureObject
 from datagen.models.instructions.rules import RulesConfig, RuleWriter
@@ -150,7 +151,7 @@ def test_a_neighbour_is_always_mentioned_where_geometry_proves_a_relation() -> N
     layout = PictureLayout(SIZE, PictureObject("cup", (10, 10, 40, 40)), (PictureObject("plate", (60, 10, 100, 40)),))
     for seed in range(50):
         written = write(layout, seed)
-        assert "the plate" in written.text
+        assert "a plate" in written.text
         assert written.relations[0].object == "plate"
 
 
@@ -163,6 +164,50 @@ def test_a_size_is_always_told() -> None:
 def test_a_thing_inside_the_subject_is_not_mentioned() -> None:
     layout = PictureLayout(SIZE, PictureObject("car", (10, 10, 100, 80)), (PictureObject("wheel", (20, 50, 40, 70)),))
     assert all("wheel" not in write(layout, seed).text for seed in range(40))
+
+
+def framed(label: str, *, thickness: int) -> PictureObject:
+    """An object that fills a frame of this thickness along the edges of its box, and nothing inside of it."""
+    box, mask = (10, 10, 110, 80), np.zeros(SIZE[::-1], np.bool_)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    mask[box[1] + thickness : box[3] - thickness, box[0] + thickness : box[2] - thickness] = False
+    return PictureObject(label, box, mask=run_lengths(mask))
+
+
+def test_nothing_is_inside_what_only_its_box_covers() -> None:
+    spot = np.zeros(SIZE[::-1], np.bool_)
+    spot[40:50, 40:52] = True
+    cup = PictureObject("cup", (40, 40, 52, 50), mask=run_lengths(spot))
+    full, hollow = framed("plate", thickness=35), framed("plate", thickness=8)
+    pairs = {
+        "full": (cup, full),
+        "hollow": (cup, hollow),
+        "no mask around": (cup, full._replace(mask=None)),
+        "no mask inside": (cup._replace(mask=None), full),
+    }
+    layouts = {name: PictureLayout(SIZE, subject, (other,)) for name, (subject, other) in pairs.items()}
+    area_words = re.compile("(within|inside) the area")
+    inside = {name for name, one in layouts.items() if any(area_words.search(write(one, s).text) for s in range(60))}
+    assert inside == {"full"}
+    for layout in layouts.values():
+        for seed in range(60):
+            assert_proven(layout, write(layout, seed))
+
+
+def test_what_is_known_not_to_overlap_is_not_told_to() -> None:
+    """Two thin diagonals whose boxes are nearly the same."""
+
+    def diagonal(label: str, shift: int) -> PictureObject:
+        mask = np.zeros(SIZE[::-1], np.bool_)
+        for x in range(60):
+            mask[x + 10 : x + 13, x + shift] = True
+        found = run_lengths(mask)
+        return PictureObject(label, found.box or (0, 0, 0, 0), mask=found)
+
+    layout = PictureLayout(SIZE, diagonal("cup", 10), (diagonal("plate", 30),))
+    assert not any("overlap" in write(layout, seed).text for seed in range(60))
+    bare = PictureLayout(SIZE, layout.subject._replace(mask=None), layout.others)
+    assert any("overlap" in write(bare, seed).text for seed in range(60))
 
 
 def test_superlatives_need_complete_annotation() -> None:
@@ -339,22 +384,63 @@ def test_plural_subjects_take_plural_verbs_and_pronouns() -> None:
     )
     found = " ".join(write(layout, seed).text for seed in range(60))
     found = re.sub(r"than they are \w+", "", found)
-    assert re.search(r"\b[Tt]hey (are|sit|span|lie|take)\b", found)
-    assert not re.search(r"\b([Ii]t|[Tt]hey|scissors) (is|sits|spans|lies|has)\b", found)
+    assert re.search(r"\b[Tt]hey (are|span|take)\b", found)
+    assert "are located" in found
+    assert not re.search(r"\b([Ii]t|[Tt]hey|scissors) (is|appears|spans|has)\b", found)
+
+
+@pytest.mark.parametrize(
+    ("label", "postures"),
+    [
+        ("man", set()),
+        ("dog", set()),
+        ("coffee cup", set()),
+        ("mission patch", set()),
+        ("elliptical galaxy", set()),
+        ("house plant", set()),
+        ("man on a sofa", set()),
+        ("towering", set()),
+        ("", set()),
+        ("old coin", {"lies", "lie", "lying"}),
+        ("coins", {"lie", "lying"}),
+        ("Lightning_Tower", {"stands", "stand", "standing"}),
+        ("sofa with a rug", {"sits", "sit", "sitting", "stands", "stand", "standing"}),
+    ],
+)
+def test_a_posture_is_told_of_what_has_no_other(label: str, postures: set[str]) -> None:
+    layout = PictureLayout(SIZE, PictureObject(label, (10, 10, 40, 40)), (PictureObject("plate", (60, 10, 100, 40)),))
+    found = " ".join(write(layout, seed).text for seed in range(200))
+    words = re.findall(r"\b(?:lies?|lying|sits?|sitting|stands?|standing)\b", found.casefold())
+    assert set(words) == postures
+
+
+SPOON = PictureObject("spoon", (10, 10, 40, 40))
+
+
+def many(writer: RuleWriter, *others: PictureObject) -> str:
+    """The texts of a spoon among others, with many seeds."""
+    layout = PictureLayout(SIZE, SPOON, others)
+    return " ".join(writer.compose(layout, rng=np.random.default_rng(seed)).text for seed in range(80))
 
 
 def test_several_of_a_kind_are_never_called_the_one() -> None:
     cups = (PictureObject("cup", (60, 10, 80, 40), ("red",)), PictureObject("cup", (90, 10, 110, 40), ("blue",)))
-    found = " ".join(
-        write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), cups), s).text for s in range(80)
-    )
-    assert not re.search(r"\bthe cup\b", found)
-    assert "the red cup" in found
-    bare = tuple(cup._replace(attributes=()) for cup in cups)
-    found = " ".join(
-        write(PictureLayout(SIZE, PictureObject("spoon", (10, 10, 40, 40)), bare), s).text for s in range(80)
-    )
-    assert "one of the cups" in found
+    for writer in (SURE, WRITER):
+        assert not re.search(r"\bthe cup\b", many(writer, *cups))
+    assert "the red cup" in many(SURE, *cups)
+    assert "one of the cups" in many(WRITER, *(cup._replace(attributes=()) for cup in cups))
+
+
+def test_one_annotated_thing_may_not_be_the_only_one() -> None:
+    cup = PictureObject("cup", (60, 10, 80, 40), ("red",))
+    sure, unsure = many(SURE, cup), many(WRITER, cup)
+    assert {"the cup", "the red cup", "the spoon"} <= set(re.findall(r"the (?:red )?(?:cup|spoon)", sure))
+    assert not re.search(r"\b[Tt]he (?:red )?(?:cup|spoon)", unsure)
+    assert {"a cup", "a red cup", "The new spoon"} <= set(re.findall(r"a (?:red )?cup|The new spoon", unsure))
+    flowers = PictureObject("flowers", (60, 10, 80, 40))
+    assert "the flowers" in many(SURE, flowers)
+    assert "the flowers" not in many(WRITER, flowers)
+    assert "some flowers" in many(WRITER, flowers)
 
 
 def test_a_name_that_fits_the_subject_too_is_not_definite() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pictures import demo_object, noise
 
-from datagen import Failed, Record
+from datagen import Failed, Record, Reject
 from datagen.imaging.geometry import draw_polygons, mask_bounds
 from datagen.imaging.image import Image
 from stages.cut_out_subject import CutOutSubject
@@ -65,3 +65,63 @@ def test_an_empty_mask_and_one_of_another_size_fail_by_name():
     assert "empty" in empty.error
     assert isinstance(other, Failed)
     assert other.error == "the mask is 50x59, the picture 50x60"
+
+
+def rectangle(x0, y0, x1, y1):
+    return [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]]
+
+
+def annotated(label, *edges, mask=None):
+    return {"label": label, "box": list(edges), "polygons": rectangle(*edges), "mask": mask, "attributes": []}
+
+
+def cut_among(*things, field="objects", **options):
+    """The reference of a plain subject of 40 x 40 at 10, 10, where red is what others show; None if rejected."""
+    picture, mask = np.full((60, 60, 3), 90, np.uint8), np.zeros((60, 60), bool)
+    mask[10:50, 10:50] = True
+    for thing in things:
+        x0, y0, x1, y1 = map(int, thing["box"])
+        picture[y0:y1, x0:x1] = (255, 0, 0)
+    stage = CutOutSubject(CutOutSubject.Config(margin=0, **options))
+    return stage.process([Record("a", {"image": Image.of(picture), "mask": mask, field: list(things)})])[0]
+
+
+def red(answer):
+    return int((answer["refs"][0].array == (255, 0, 0)).all(axis=2).sum())
+
+
+SPOON = annotated("teaspoon", 30, 30, 38, 58)
+
+
+@pytest.mark.parametrize("field", ["objects", "found_objects"])
+def test_what_lies_on_the_subject_is_no_part_of_its_reference(field):
+    assert red(cut_among(SPOON, field=field)) == 0
+    assert red(cut_among(SPOON, field=field, others="keep")) == 8 * 20
+
+
+def test_found_objects_are_the_objects_and_a_mask_goes_before_polygons():
+    assert red(cut_among({**SPOON, "polygons": [], "mask": None})) == 8 * 20, "a box shows no pixels"
+    runs = {"size": [60, 60], "counts": [0, 3600]}
+    assert red(cut_among({**SPOON, "mask": runs})) == 8 * 20, "everything is behind it"
+    assert red(cut_among({**SPOON, "mask": {"size": [3, 3], "counts": [0, 9]}})) == 8 * 20, "of another picture"
+
+
+def test_parts_stay_and_so_does_the_subject_itself():
+    inside = (20, 20, 30, 30)
+    assert red(cut_among(annotated("mission patch", *inside))) == 100
+    assert red(cut_among(annotated("shoes", *inside))) == 100
+    assert red(cut_among(annotated("teaspoon", *inside))) == 0
+    assert red(cut_among(annotated("name tag", 40, 20, 60, 30))) == 0, "half of it is elsewhere"
+    assert red(cut_among(annotated("saucer", 10, 10, 50, 50))) == 1600
+    assert red(cut_among(annotated("saucer", 11, 11, 49, 49))) == 38 * 38, "drawn twice"
+    assert red(cut_among(annotated("table", 0, 0, 60, 60))) == 1600, "what is around it lies behind it"
+
+
+def test_a_subject_that_others_hide_is_rejected():
+    cup = annotated("cup", 10, 10, 40, 40)
+    assert cut_among(cup) == Reject("covered", "56 % of it is hidden by cup; at most 30 % may be (max_covered)")
+    assert red(cut_among(cup, max_covered=0.6)) == 0
+    halves = (annotated("cup", 10, 10, 30, 50), annotated("jug", 30, 10, 50, 50))
+    assert cut_among(*halves, max_covered=1) == Reject(
+        "covered", "100 % of it is hidden by cup, jug; at most 100 % may be (max_covered)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import numpy as np
@@ -108,3 +109,46 @@ def test_relations_name_instances_by_their_places() -> None:
         assert {row["subject_id"] for row in rows} == {place}
         assert len(named) > 1
         assert all(some[number]["label"] == "cup" for number in named)
+
+
+def masked(some: Record, *, box: tuple[int, int, int, int]) -> Record:
+    """The record with a mask for the subject that fills this box."""
+    mask = np.zeros((90, 120), np.bool_)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    return Record(some.id, {**dict(some.items()), "mask": mask})
+
+
+def outlined(instance_row: dict[str, Any], *corners: tuple[float, float]) -> dict[str, Any]:
+    """The annotated object of an instance, with one outline."""
+    return {**instance_row, "polygons": [list(corners)] if corners else [], "mask": None}
+
+
+def test_sizes_and_places_and_the_edit_are_those_of_the_mask() -> None:
+    """The box says half of the frame, the mask says its top left corner."""
+    loose = instance("teaspoon", (0, 0, 60, 90))
+    some = [
+        masked(Record(str(i), {**dict(record("a", loose).items()), "box": (0, 0, 60, 90)}), box=(6, 4, 16, 12))
+        for i in range(30)
+    ]
+    for answer in answers_of(stage(), some):
+        assert isinstance(answer, dict)
+        assert answer["edits"][0]["box"] == [6, 4, 16, 12]
+        assert "nearly all" not in answer["text"]
+        assert re.match(r"Add <imagehere> to the (top|upper|left) ", answer["instruction"])
+
+
+def test_neighbours_are_where_their_outlines_are() -> None:
+    """By boxes the cup is beside the spoon; its outline fills only what lies below."""
+    cup = instance("cup", (60, 30, 100, 90))
+    spoon = instance("teaspoon", (60, 5, 100, 25))
+    shape = outlined(cup, (60, 70), (100, 70), (100, 90), (60, 90))
+    for place in (0, 1):
+        rows, things = [cup, spoon], [shape, outlined(spoon)]
+        fields = {"box": (60.0, 5.0, 100.0, 25.0), "objects": things[:: 1 - 2 * place]}
+        plain = record("a", *rows[:: 1 - 2 * place])
+        for name in ("objects", "found_objects"):
+            given = {**dict(plain.items()), "box": fields["box"], name: fields["objects"]}
+            answers = answers_of(stage(), [Record(str(i), given) for i in range(40)])
+            texts = " ".join(answer["text"] for answer in answers)  # type: ignore[call-overload, index]
+            assert "well above" in texts
+            assert "just above" not in texts

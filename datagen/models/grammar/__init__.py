@@ -13,6 +13,7 @@ from datagen.models.grammar.edit_scope import Scope, ScopeClassifier, ScopeWords
 from datagen.models.grammar.edit_texts import split_edit
 from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
+from datagen.models.grammar.part_words import may_be_part
 from datagen.models.grammar.phrases import Noun, clean_label, kind_key, mentions_size, noun
 from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
@@ -25,6 +26,7 @@ __all__ = [  # noqa: RUF022 - in groups
     "clean_label",
     "head_word",
     "kind_key",
+    "may_be_part",
     "mentions_size",
     "noun",
     "pluralize",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from datagen.core.fields import Box
+from datagen.imaging.rle import RunLengthMask
 
 if TYPE_CHECKING:
     from datagen.imaging.image import Image
@@ -20,6 +21,8 @@ class PictureObject(NamedTuple):
     attributes: tuple[str, ...] = ()
     number: int | None = None
     """Its place in the record's `instances`, from 0; None if it is not there."""
+    mask: RunLengthMask | None = None
+    """Its pixels where they are known; then `box` is the smallest box around them."""
 
 
 class PictureLayout(NamedTuple):

@@ -17,6 +17,7 @@ object need not fill its box.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -51,7 +52,7 @@ class Verb(NamedTuple):
         """The form for `it`, or for `they`."""
         if not plural:
             return self.third
-        return "are" if self.base == "be" else self.base
+        return re.sub(r"^be\b", "are", self.base)
 
 
 class Predicate(NamedTuple):
@@ -82,19 +83,21 @@ class Fact(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """The pronouns for the subject, and the word for the picture, in one instruction."""
+    """The pronouns and verbs for the subject, and the word for the picture, in one instruction."""
 
     it: str
     its: str
     them: str
     plural: bool
     picture: str
+    resting: tuple[Verb, ...]
+    """The verbs that say where the subject is, as "is" and "stands"."""
 
 
-def voice_of(subject: Noun, *, picture: str) -> Voice:
-    """The pronouns for a subject."""
+def voice_of(subject: Noun, *, picture: str, resting: tuple[Verb, ...]) -> Voice:
+    """The words for a subject."""
     words = ("they", "their", "them") if subject.plural else ("it", "its", "it")
-    return Voice(*words, plural=subject.plural, picture=picture)
+    return Voice(*words, plural=subject.plural, picture=picture, resting=resting)
 
 
 BE = Verb("is", "be")

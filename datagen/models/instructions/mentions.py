@@ -36,9 +36,9 @@ class Surroundings(NamedTuple):
     all_annotated: bool
 
     @property
-    def has_like_subject(self) -> bool:
-        """Whether the subject's name also fits an object that is already there."""
-        return self.count(self.kind) > 0
+    def is_only_subject(self) -> bool:
+        """Whether the subject's name is known to fit no object that is already there."""
+        return self.all_annotated and self.count(self.kind) == 0
 
     def count(self, kind: str) -> int:
         """Number of objects that the name of a kind fits; "cup" also fits a coffee cup."""
@@ -79,9 +79,9 @@ def _neighbour(thing: PictureObject, size: tuple[int, int]) -> Neighbour | None:
 
 
 def choose_name(neighbour: Neighbour, *, around: Surroundings, rng: np.random.Generator) -> str:
-    """A random name for a neighbour: `the cup`, `the red cup`, `another coin`, `one of the cups`, `the nearest coin`.
+    """A random name for a neighbour: `the cup`, `a red cup`, `another coin`, `one of the cups`, `the nearest coin`.
 
-    It has a definite article only if it can mean just one object.
+    It has a definite article only if it can mean just one object, which is not known unless all are annotated.
     """
     called = [*_by_attribute(neighbour, around), *_by_kind(neighbour, around)]
     return called[int(rng.integers(len(called)))]
@@ -92,10 +92,10 @@ def _by_kind(neighbour: Neighbour, around: Surroundings) -> list[str]:
     if not word.article:
         return [word.definite]
     other = "other " if around.is_subject(neighbour.kind) else ""
-    if alike == 1 and (not other or around.all_annotated):
+    if alike == 1 and around.all_annotated:
         return [f"the {other}{word.words}"]
     if word.plural:
-        return [f"other {word.words}" if other else f"some of the {word.words}"]
+        return [f"other {word.words}" if other else word.new]
     several = [f"one of the {other}{word.many}"] if word.many and alike > 1 else []
     return [f"another {word.words}" if other else word.new, *several, *_nearest(neighbour, around)]
 
@@ -112,13 +112,13 @@ def _nearest(neighbour: Neighbour, around: Surroundings) -> list[str]:
 
 
 def _by_attribute(neighbour: Neighbour, around: Surroundings) -> list[str]:
-    """`the red cup`, if every other cup has attributes and none is red."""
+    """`the red cup`, if every other cup is annotated with attributes and none is red, else `a red cup`."""
     word = neighbour.noun
+    if not word.article or around.is_subject(neighbour.kind):
+        return []
     rivals = [other for other in around.alike(neighbour.kind) if other is not neighbour]
     known = len(rivals) + 1 == around.count(neighbour.kind) and all(rival.thing.attributes for rival in rivals)
-    if not word.article or around.is_subject(neighbour.kind) or not known:
-        return []
     theirs = {attribute.casefold() for rival in rivals for attribute in rival.thing.attributes}
-    own = [attribute for attribute in neighbour.thing.attributes if attribute.casefold() not in theirs]
-    described = [noun(neighbour.thing.label, attributes=(attribute,)) for attribute in own]
-    return [text.definite for text in described if text.words != word.words]
+    unique = [a for a in neighbour.thing.attributes if known and around.all_annotated and a.casefold() not in theirs]
+    described = [noun(neighbour.thing.label, attributes=(a,)) for a in unique or neighbour.thing.attributes]
+    return [text.definite if unique else text.new for text in described if text.words != word.words]

@@ -31,6 +31,7 @@ from datagen.models.instructions.facts import (
     Voice,
     shares,
 )
+from datagen.models.instructions.postures import APPEAR
 
 SIDE = 0.35
 REACH = 0.7
@@ -42,8 +43,6 @@ AT_EDGE = 0.03
 BY_EDGE = 0.06
 NEAR_END = 0.25
 
-_LIE = Verb("lies", "lie", "lying")
-_SIT = Verb("sits", "sit", "sitting")
 _ENDS: dict[Axis, tuple[tuple[str, ...], tuple[str, ...]]] = {
     0: (("left",), ("right",)),
     1: (("top", "upper"), ("bottom", "lower")),
@@ -150,13 +149,11 @@ def place_facts(region: Region, *, voice: Voice) -> list[Fact]:
     return [*_centered(region, voice), *_at_edges(region, voice), *_ways(region, voice), *_inside(region, voice)]
 
 
-def _place(
-    phrases: list[str], voice: Voice, *, verbs: tuple[Verb, ...] = (BE, _SIT, _LIE), put: str = "place"
-) -> list[Fact]:
+def _place(phrases: list[str], voice: Voice, *, verbs: tuple[Verb, ...] = (), put: str = "place") -> list[Fact]:
     return [
         Fact(
             "place",
-            predicates=tuple(Predicate(verb, phrase) for verb in verbs),
+            predicates=tuple(Predicate(verb, phrase) for verb in verbs or voice.resting),
             adjuncts=(phrase,),
             openers=(phrase,),
             commands=(f"{put} {voice.them} {phrase}",),
@@ -168,7 +165,7 @@ def _place(
 def _centered(region: Region, voice: Voice) -> list[Fact]:
     off_x, off_y = (abs(center - 0.5) for center in region.center)
     if max(off_x, off_y) <= CENTERED:
-        return _place([f"centered in the {voice.picture}"], voice, verbs=(BE, _SIT), put="keep")
+        return _place([f"centered in the {voice.picture}"], voice, verbs=(BE, APPEAR), put="keep")
     if min(off_x, off_y) > CENTERED:
         return []
     return _place(["centered horizontally" if off_x < off_y else "centered vertically"], voice, verbs=(BE,), put="keep")
@@ -201,7 +198,7 @@ def _middle(way: str, voice: Voice) -> Fact:
         adjuncts=(f"with {voice.its} middle {way}", f"{voice.its} center {way}"),
         openers=(f"with {voice.its} center {way}",),
         commands=(f"put {voice.its} center {way}", f"place {voice.its} middle {way}"),
-        clauses=(f"{voice.its} center is {way}", f"{voice.its} middle lies {way}", f"{voice.its} center falls {way}"),
+        clauses=(f"{voice.its} center is {way}", f"{voice.its} middle is {way}", f"{voice.its} center falls {way}"),
     )
 
 

@@ -1,7 +1,8 @@
-"""Facts about the subject and its neighbours, as far as their boxes prove them.
+"""Facts about the subject and its neighbours, as far as their masks and boxes prove them.
 
 The predicates are those of `datagen.imaging.box_relations`. "just" needs a gap of at most NEAR, "well" one of at least
-FAR, "directly" middles within LEVEL.
+FAR, "directly" middles within LEVEL. "within the area of" needs both masks: a box also covers what its object does not,
+as the lawn between a man and his tripod. Where both masks are known, "partly overlaps" needs common pixels too.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from datagen.models.instructions.size_facts import comparisons
 CLOSEST = 5
 """Most neighbours that are mentioned; the nearest ones."""
 
+INSIDE = 0.98
+"""Least share of a mask's pixels inside another mask for what lies within it: outlines are drawn by hand."""
+OVERLAPPED = 0.05
+"""Least share of the smaller mask that overlapping masks have in common: outlines of things that touch may cross."""
+
 _OPPOSITE: dict[boxes.Side, boxes.Side] = {"left": "right", "right": "left", "above": "below", "below": "above"}
-_SIT = Verb("sits", "sit", "sitting")
-_LIE = Verb("lies", "lie", "lying")
-_APPEAR = Verb("appears", "appear")
 _HAVE = Verb("has", "have")
 _OVERLAP = Verb("partly overlaps", "partly overlap", "partly overlapping")
-_HUNG = (_SIT, _LIE, BE, _APPEAR)
 _PUT = ("place", "put", "position", "set")
 
 
@@ -45,7 +47,7 @@ def relation_facts(
 ) -> list[Fact]:
     """Facts about the subject and its nearest neighbours; the most informative first."""
     nearest = [n for n in around.neighbours[: CLOSEST + 3] if not boxes.submerged(around.subject, n.region)][:CLOSEST]
-    enclosing = [n for n in around.neighbours if boxes.within(around.subject, n.region)][:2]
+    enclosing = [n for n in around.neighbours if _is_inside(subject, n, around)][:2]
     facts = [*_to_all(around, subject, voice)]
     facts += [fact for pair in combinations(nearest, 2) for fact in _to_two(around, pair, subject, voice, rng)]
     return facts + [fact for one in [*enclosing, *nearest] for fact in _to_one(around, one, subject, voice, rng)]
@@ -56,9 +58,10 @@ def _to_one(
 ) -> Iterator[Fact]:
     called = choose_name(other, around=around, rng=rng)
     about = frozenset((other.kind,))
-    for wording in wordings(around.subject, other.region, voice=voice):
+    inside = _is_inside(subject, other, around)
+    for wording in wordings(around.subject, other.region, inside=inside, voice=voice):
         yield _relation(wording, called, about, (stated_relation(subject, wording.predicate, other.thing),), voice)
-    if boxes.overlaps(around.subject, other.region):
+    if boxes.overlaps(around.subject, other.region) and _may_overlap(subject, other.thing):
         yield Fact(
             "relation",
             predicates=(Predicate(_OVERLAP, called),),
@@ -71,15 +74,31 @@ def _to_one(
     )
 
 
-def wordings(a: boxes.Region, b: boxes.Region, *, voice: Voice) -> Iterator[Wording]:
-    """All true phrases for where `a` is, relative to `b`."""
+def _is_inside(subject: PictureObject, other: Neighbour, around: Surroundings) -> bool:
+    """Whether the subject lies within a neighbour by its box and by its mask; not known without masks."""
+    one, two = subject.mask, other.thing.mask
+    if one is None or two is None or not boxes.within(around.subject, other.region):
+        return False
+    return one.fits(two) and one.shared(two) >= INSIDE * one.area
+
+
+def _may_overlap(subject: PictureObject, other: PictureObject) -> bool:
+    """Whether the masks of two things whose boxes overlap do so too; true if one has no mask."""
+    one, two = subject.mask, other.mask
+    if one is None or two is None or not one.fits(two):
+        return True
+    return one.shared(two) >= OVERLAPPED * min(one.area, two.area)
+
+
+def wordings(a: boxes.Region, b: boxes.Region, *, inside: bool, voice: Voice) -> Iterator[Wording]:
+    """All true phrases for where `a` is, relative to `b`; `inside` if it is known to lie within it."""
     if side := boxes.side(a, b):
         yield Wording(_predicate(side), tuple(_beside(a, b, side)), _converses(a, b, side, voice))
     if boxes.adjoins(a, b):
         yield Wording("next to", ("next to", "close to", "near" if side in ("above", "below") else "right beside"))
     if corner := boxes.diagonal(a, b):
         yield Wording(" and ".join(map(_predicate, corner)), _off_corner(corner))
-    if boxes.within(a, b):
+    if inside:
         yield Wording("within", ("within the area of", "inside the area of", "within the area taken up by"))
     if not side and not corner:
         yield from _further(a, b, voice.picture)
@@ -136,7 +155,7 @@ def _relation(
     return Fact(
         "relation",
         predicates=(
-            *(Predicate(verb, phrase) for phrase in phrases for verb in _HUNG),
+            *(Predicate(verb, phrase) for phrase in phrases for verb in voice.resting),
             *(Predicate(_HAVE, converse) for converse in converses),
         ),
         adjuncts=(*phrases, *(f"with {converse}" for converse in converses)),

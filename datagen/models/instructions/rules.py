@@ -25,6 +25,7 @@ from datagen.models.instructions.base import Instruction, InstructionWriter, Pic
 from datagen.models.instructions.facts import Fact, Voice, voice_of
 from datagen.models.instructions.mentions import Surroundings, find_surroundings
 from datagen.models.instructions.place_facts import place_facts, positions
+from datagen.models.instructions.postures import resting_verbs
 from datagen.models.instructions.relation_facts import relation_facts
 from datagen.models.instructions.size_facts import bulk_facts, shape_facts, size_facts
 
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
 
 
 class RulesConfig(ModelConfig):
-    """Composes instructions from what the boxes prove."""
+    """Composes instructions from what masks and boxes prove."""
 
     kind: Literal["rules"] = "rules"
     all_annotated: bool = False
     """Whether every object that shares a label with an annotated one is annotated too.
 
-    Only then can "the leftmost of the coins", "the other coin" or "the two cups" be known to be true.
+    Only then can "the cup", "the leftmost of the coins", "the other coin" or "the two cups" be known to be true: where
+    one of four towers is annotated, "the tower" means none.
     """
 
     def load(self, device: str, *, runtime: Runtime) -> InstructionWriter:  # noqa: ARG002
@@ -109,7 +111,7 @@ _THREE = (
 
 
 class RuleWriter:
-    """Composes instructions from boxes alone, without the pixels."""
+    """Composes instructions from boxes and masks, without the picture."""
 
     def __init__(self, config: RulesConfig) -> None:
         self.config = config
@@ -135,7 +137,8 @@ class RuleWriter:
             raise DataError(f"the box of '{layout.subject.label}', {layout.subject.box}, covers nothing of the picture")
         around = find_surroundings(layout, subject=place, all_annotated=self.config.all_annotated)
         subject = noun(layout.subject.label, attributes=layout.subject.attributes)
-        pronouns = voice_of(subject, picture=_pick(PICTURE, rng))
+        resting = resting_verbs(layout.subject.label)
+        pronouns = voice_of(subject, picture=_pick(PICTURE, rng), resting=resting)
         position = _pick(positions(place), rng)
         facts = _choose_facts(_facts_by_topic(layout, around, pronouns, rng), position, rng)
         return _compose_instruction(facts, _Style(position, layout.subject.label, subject, pronouns, around), rng)
@@ -292,13 +295,13 @@ def _subject_name(style: _Style, rng: np.random.Generator) -> str:
     bare = noun(style.label)
     if not bare.article:
         return _pick((style.voice.it, bare.definite), rng)
-    names = [f"the new {bare.words}"] if style.around.has_like_subject else [f"the {bare.words}"]
+    names = [f"the {bare.words}"] if style.around.is_only_subject else [f"the new {bare.words}"]
     return _pick((style.voice.it, style.voice.it, *names), rng)
 
 
 def _subject_in_text(style: _Style, rng: np.random.Generator) -> str:
-    """The subject in place of its placeholder; with `the` only if it is the only one of its kind."""
-    if style.around.has_like_subject:
+    """The subject in place of its placeholder; with `the` only if it is known to be the only one of its kind."""
+    if not style.around.is_only_subject:
         return style.subject.new
     return _pick((style.subject.definite, style.subject.new), rng)
 
