@@ -40,7 +40,7 @@ def test_everything_takes_part_in_one_run_whose_dataset_trains_a_model(tmp_path:
         chat.act = lambda request, number: says({"instruction": WORDS, "relations": []})
         model = "write_instruction.writer.model"
         server = [f"{model}.base_url={chat.address}", f"{model}.api_key_env=''"]
-        graph = build(load(Path("configs/all_named.yaml"), profile="api", sets=["source.count=12", *server]))
+        graph = build(load(Path("configs/all_named.yaml"), profile="api", sets=["source.count=16", *server]))
         summary = run(graph, out=str(out), options=RunOptions("ray"), watcher=Quiet())
         calls = len(chat.requests)
     passed = {name: summary.stage_counters[name].passed for name in CAPABILITIES}
@@ -64,7 +64,7 @@ def test_everything_takes_part_in_one_run_whose_dataset_trains_a_model(tmp_path:
         {
             "train": "small",
             "out": str(tmp_path / "trained"),
-            "data": {"datasets": [{"path": str(out)}], "sizes": [[32, 32]]},
+            "data": {"datasets": [{"path": str(out), "split": None}], "sizes": [[32, 32]]},
             "model": SMALL,
             "steps": 3,
             "batch_size": 4,
