@@ -15,11 +15,12 @@ from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operati
 from datagen.models.grammar.languages import foreign_words
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
 from datagen.models.grammar.phrases import Noun, clean_label, kind_key, mentions_size, noun
-from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
+from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, mask_quotes, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
-from datagen.models.grammar.replacements import parse_replacement
+from datagen.models.grammar.replacements import is_pronoun, parse_replacement
 from datagen.models.grammar.rewording import add_placeholder, spell
 from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, share_noun
+from datagen.models.grammar.word_sets import SENTENCE_END
 
 __all__ = [  # noqa: RUF022 - in groups
     # labels as nouns of an English sentence
@@ -41,6 +42,7 @@ __all__ = [  # noqa: RUF022 - in groups
     "ADDING_WORDS",
     "first_word",
     "operation_of",
+    "is_pronoun",
     "parse_addition",
     "parse_replacement",
     # instructions of any kind in parts, and whether two names may be of one thing
@@ -59,6 +61,7 @@ __all__ = [  # noqa: RUF022 - in groups
     "singularize",
     "split_edit",
     # instructions in the words of users
+    "SENTENCE_END",
     "add_placeholder",
     "foreign_words",
     "spell",
@@ -68,5 +71,6 @@ __all__ = [  # noqa: RUF022 - in groups
     "ScopeClassifier",
     "ScopeWords",
     "find_picture_mention",
+    "mask_quotes",
     "picture_mentions",
 ]

@@ -13,13 +13,13 @@ from datagen.models.grammar.edit_scope import Scope
 from datagen.models.grammar.languages import FUNCTION_WORDS, is_english_word
 from datagen.models.grammar.picture_words import mask_quotes
 from datagen.models.grammar.verbs import LEMMA
+from datagen.models.grammar.word_sets import SENTENCE_END
 from datagen.scene_graphs.lexicon import NOUNS
 
 _EDIT_VERBS: Final = word_set(
     "add remove replace change make put turn give take move paint draw insert delete erase place swap convert "
     "transform rotate crop zoom blur brighten darken increase decrease reduce show write let have fill cover"
 )
-_SENTENCE: Final = re.compile(r"(?<![.!?…])[.!?…]+(?=\s)(?!\s*[%a-z\d])")
 _LEAST_WORDS: Final = 3
 _STOPS: Final = " .!?…,"
 _AFTERTHOUGHT: Final = re.compile(
@@ -135,7 +135,7 @@ def add_placeholder(text: str, *, scope: Scope) -> str:
 
 def _sentence_of(text: str) -> tuple[int, int]:
     """The first sentence with at least three words, else the first one; with its full stop."""
-    ends = [found.end() for found in _SENTENCE.finditer(mask_quotes(text))]
+    ends = [found.end() for found in SENTENCE_END.finditer(mask_quotes(text))]
     spans = [*zip([0, *(end + 1 for end in ends)], [*ends, len(text)], strict=True)]
     return next((span for span in spans if len(text[slice(*span)].split()) >= _LEAST_WORDS), spans[0])
 
