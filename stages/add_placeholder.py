@@ -38,8 +38,8 @@ class AddPlaceholder(Map):
     "in <imagehere>" at the end of the first sentence: "Put a cat on the sofa in <imagehere>. Make it orange." An "it"
     that can only be the picture becomes the placeholder ("<imagehere> should be a painting"); so does what is missing
     after "rotate" and the like; "of <imagehere>" stands after "the background" and the like; "more trees" becomes "add
-    more trees to <imagehere>". Misspelt words are corrected where there is no doubt. With `style: published` the paper's
-    letter holds: "of<imagehere>" at the end of a global edit, "in<imagehere>" at that of a local one.
+    more trees to <imagehere>". Misspelt words are corrected where there is no doubt. With `style: published` the
+    paper's letter holds: "of<imagehere>" at the end of a global edit, "in<imagehere>" at that of a local one.
 
     `reach` is the scope if the dataset gives it. Else words decide, and the first rule that applies wins:
 

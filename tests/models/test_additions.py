@@ -31,6 +31,7 @@ from datagen.models.grammar import parse_addition
         ("add three more ducks to the pond", "three ducks", "add <imagehere> to the pond"),
         ("add a second dog on the left", "dog", "add <imagehere> on the left"),
         ("add a wedding ring to the box", "wedding ring", "add <imagehere> to the box"),
+        ("add a bench to the place near the lake", "bench", "add <imagehere> to the place near the lake"),
         ("add a painting to the wall", "painting", "add <imagehere> to the wall"),
         ("Put a cat on the sofa. Make it orange.", "cat", "Put <imagehere> on the sofa. Make it orange."),
         ("add a ladder against the wall", "ladder", "add <imagehere> against the wall"),

@@ -1,7 +1,7 @@
 """Parse instructions of the form `add X to Y` by rules.
 
-An instruction is parsed if it adds one named thing, and no further clause or sentence adds or replaces another. The name of the thing ends before the first
-preposition of place: "add a cup of tea | on the table".
+An instruction is parsed if it adds one named thing, and no further clause or sentence adds or replaces another. The
+name of the thing ends before the first preposition of place: "add a cup of tea | on the table".
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _PLACE = re.compile(
 _SEVERAL = re.compile(r"[;:?!]|[.,]\s+\S|\band\b|\bthen\b", re.IGNORECASE)
 _UNNAMED = PRONOUNS - {"his", "her"}
 """A phrase that ends with one of these names nothing."""
+_NEW_AGAIN = "|".join((*ADDING_WORDS, *REPLACING_WORDS, "swap"))
 _ALSO_NEW = re.compile(
-    rf"(?:[.;!?]\s+|,\s*|\s)(?:(?:and|then|also)\b,?\s*)*(?<=[\s])(?:{'|'.join((*ADDING_WORDS, *REPLACING_WORDS, 'swap'))})\s",
-    re.IGNORECASE,
+    rf"(?:[.;!?,]\s+|\s(?:and|then|also)\s+)(?:(?:and|then|also|please)\b,?\s*)*(?:{_NEW_AGAIN})\s", re.IGNORECASE
 )
 """A second thing that comes into the picture, in another clause."""
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of other languages are meant
 """Tell an instruction in another language than English, by its letters and its common words."""
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _WORDS: Final = {
         himmel hintergrund gib zeig zeige tausche dreh drehe
     """,
     "French": """
-        le la les une des du de et ou avec sans sur sous dans au aux en par plus moins cette ces sa ses mon ton ma
+        le la les une des du de et ou avec sans sur sous dans au aux en par moins cette ces sa ses mon ton ma
         ajoute ajouter ajoutez enlève enlever enlevez supprime supprimer retire retirer remplace remplacer remplacez
         mets mettre mettez rends rendre changer changez fais faire faites peux pouvez transforme couleur ciel est sont
         rouge bleu vert jaune noir blanc fond il elle qui que lui leur donne
@@ -43,7 +44,7 @@ _WORDS: Final = {
     "Spanish": """
         el los las una unos unas del al con sin y o en por para más menos este esta ese su sus mi añade agrega añadir
         agregar pon poner ponle quita quitar elimina eliminar reemplaza reemplazar sustituye cambia cambiar haz hacer
-        hazlo convierte color cielo fondo rojo azul verde amarillo negro blanco que es son como de la le dale puedes
+        hazlo convierte color cielo fondo rojo azul verde amarillo negro blanco que es como de la le puedes
     """,
     "Italian": """
         il lo gli della delle dello degli dei nel nella sul sulla con senza e per più meno questo questa aggiungi
@@ -57,14 +58,14 @@ _WORDS: Final = {
     """,
     "Dutch": """
         het een en of met zonder naar uit voor voeg toe verwijder vervang verander maak zet plaats kleur lucht
-        achtergrond rood blauw groen geel zwart wit niet meer minder dit deze zijn haar hond kat kun je de van op aan
+        achtergrond rood blauw groen geel zwart wit niet meer minder dit deze zijn haar hond kat kun je de aan
     """,
     "Polish": """
         i w z na do od po się nie jest są dodaj usuń zamień zmień zrób wstaw umieść kolor niebo tło czerwony niebieski
         zielony czarny biały więcej mniej bez proszę
     """,
     "Turkish": """
-        bir ve ile bu şu için ekle kaldır sil değiştir yap koy dönüştür rengini gökyüzünü arka plan kırmızı mavi yeşil
+        bir ve ile bu şu için ekle kaldır sil değiştir yap koy dönüştür rengini gökyüzünü arka kırmızı mavi yeşil
         siyah beyaz daha lütfen
     """,
     "Swedish, Danish or Norwegian": """
@@ -72,12 +73,12 @@ _WORDS: Final = {
         endre ändra gör gjør lav himlen himmelen bakgrunnen bakgrunden røde rød röd blå grønn grön grøn svart sort hvit
         vit hatt
     """,
-    "Indonesian": "tambahkan hapus ubah ganti buat jadikan letakkan dengan dan yang di ke dari warna langit menjadi latar",
+    "Indonesian": "tambahkan hapus ubah ganti buat jadikan letakkan dengan dan yang di ke dari warna langit menjadi",
     "Vietnamese": "thêm xóa đổi thay làm đặt một cái con và với trên dưới màu bầu trời thành nền",
     "Romanian": "adaugă șterge elimină înlocuiește schimbă fă pune și cu fără culoarea cerul pe din în o un",
     "Czech or Slovak": "přidej odstraň nahraď změň udělej dej na s a bez barvu oblohu do v ze pridaj zmeň",
     "Hungarian": "adj hozzá távolítsd el cseréld változtasd legyen tegyél egy az és színét eget háttér",
-    "Finnish": "lisää poista korvaa vaihda muuta tee laita ja taivas taivaasta väri punaiseksi",
+    "Finnish": "lisää poista korvaa vaihda muuta laita ja taivas taivaasta väri punaiseksi",
 }
 _FOREIGN: Final = {language: word_set(words) - FUNCTION_WORDS - {*LEMMA} for language, words in _WORDS.items()}
 _WORD: Final = re.compile(r"[^\W\d_]+")

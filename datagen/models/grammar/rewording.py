@@ -1,4 +1,4 @@
-"""Put the placeholder of the source picture where English has it, in an instruction that does not mention the picture."""
+"""Put the placeholder of the source where English has it, in an instruction that does not mention the picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _EDIT_VERBS: Final = word_set(
 _LEAST_WORDS: Final = 3
 _STOPS: Final = " .!?…,"
 _AFTERTHOUGHT: Final = re.compile(
-    r"(?:[\s,]+(?:please|pls|plz|plzz|thx|thanks|thank you|ty|lol|haha|ok|okay|now|too|instead|[^\w\s\"'”’.!?…,<>()-]+))+$",  # noqa: RUF001
+    r"(?:[\s,]+(?:please|pls|plz|plzz|thx|thanks|thank you|ty|lol|haha|ok|okay|now|too|instead"
+    r"|[^\w\s\"'”’.!?…,<>()-]+))+$",  # noqa: RUF001
     re.IGNORECASE,
 )
 _REASON: Final = re.compile(
@@ -35,8 +36,13 @@ _ZOOM: Final = re.compile(
     r"\bzoom(?:ing|ed)? (?:in|out|back)(?: \w+ly| more| further| closer| a (?:bit|little))*$", re.I
 )
 
-_MODAL: Final = r"(?:should|must|needs?|has to|have to|ought to|could|would|might|can|looks?|feels?|seems?|is|was|were|be|as|to|has|deserves)"
-_THIS: Final = re.compile(rf"\bthis(?=\s+{_MODAL}\b|\s+(?:in|into|like|with|upside)\b|\s*[.!?,]{0, 9}$)", re.IGNORECASE)
+_MODAL: Final = (
+    r"(?:should|must|needs?|has to|have to|ought to|could|would|might|can|looks?|feels?|seems?|is|was|were|be|as|to"
+    r"|has|deserves)"
+)
+_THIS: Final = re.compile(
+    rf"\bthis(?=\s+{_MODAL}\b|\s+(?:in|into|like|with|upside)\b|\s*[.!?,]{{0,9}}$)", re.IGNORECASE
+)
 _SEEN: Final = re.compile(
     r"(?:\b(?:make|making|turn|turning|convert|converting|change|changing|transform|transforming|render|rendering"
     r"|redraw|redo|show|want|like|love|have|draw|paint|see|get|imagine|do)\s+|^(?:and\s+|maybe\s+|i think\s+)?"
@@ -62,7 +68,7 @@ _OF_PICTURES: Final = re.compile(
     r"|photorealistic|cinematic|abstract|impressionis\w+|cubis\w+|3d|high contrast|hdr|upside[- ]down"
     r"|horizontal(?:ly)?|vertical(?:ly)?|(?:counter|anti)?-?clockwise|degrees|sideways|sharper|blurr(?:y|ier)"
     r"|in focus|out of focus|grainy|pixelated|brighter|darker|saturated|vibrant|washed out|overexposed|underexposed"
-    r"|look (?:like|as if) (?:it|a|an) scene|look (?:like|as if) (?:it|a|an) (?:\w+ )?(?:morning|night|evening|winter|summer|autumn|sunset))\b",
+    r"|look (?:like|as if) (?:it|an?) (?:\w+ )?(?:scene|morning|night|evening|winter|summer|autumn|sunset))\b",
     re.IGNORECASE,
 )
 _EXPLETIVE: Final = re.compile(
@@ -86,8 +92,9 @@ _PROPERTY: Final = re.compile(
     r"(?P<noun>(?:background|brightness|contrast|saturation|exposure|hue|tint|tone|sharpness|vibrance|gamma|colou?rs"
     r"|lighting|weather|season|mood|style|colou?r (?:scheme|palette|temperature|balance))"
     r"(?: (?:colou?rs?|scheme|palette|levels?|tones?|conditions?))?)\b"
-    r"(?=\s*[.!?,]{0,9}$|\s+(?:to|by|from|with|into|up|down|be|is|should|must|needs?|look|more|less|a (?:bit|little|lot)"
-    r"|slightly|significantly|at|please|as|so|and|[+-]?\d|\w+(?:er|y|red|ful|ed|ark|ack|een|lue|ite|old|ool|arm)\b))",
+    r"(?=\s*[.!?,]{0,9}$|\s+(?:to|by|from|with|into|up|down|be|is|should|must|needs?|look|more|less"
+    r"|a (?:bit|little|lot)|slightly|significantly|at|please|as|so|and"
+    r"|[+-]?\d|\w+(?:er|y|red|ful|ed|ark|ack|een|lue|ite|old|ool|arm)\b))",
     re.IGNORECASE,
 )
 _CHANGE: Final = re.compile(r"\s+(?:by|to|up|down|at|[+-]?\d)")
