@@ -48,7 +48,8 @@ from datagen.imaging.geometry import decode_rle, draw_polygons
 from datagen.imaging.image import Image
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.reading import read_caption
 from datagen.shards.index import DATASET, INDEX, read_dataset

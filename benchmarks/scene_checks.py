@@ -32,9 +32,10 @@ from datagen.scene_graphs.drawing import draw_graph  # noqa: E402
 from datagen.scene_graphs.faults import GraphFault, draw_fault  # noqa: E402
 from datagen.scene_graphs.graph import Atom, SceneGraph  # noqa: E402
 from datagen.worlds.colours import QUIET_TONES  # noqa: E402
-from datagen.worlds.graph_appearance import colours_of, labels_of  # noqa: E402
+from datagen.worlds.graph_appearance import labels_of  # noqa: E402
 from datagen.worlds.graph_scene import scene_of, spoilt_scene  # noqa: E402
 from datagen.worlds.inspected_scenes import vocabulary_of  # noqa: E402
+from datagen.worlds.pool import COLOUR_NAMES  # noqa: E402
 from datagen.worlds.scene import Scene  # noqa: E402
 from datagen.worlds.specification import SceneSpecification  # noqa: E402
 
@@ -67,7 +68,7 @@ def draw_case(
         seed=draws.below(1 << 30), number=number, width=side, height=side, background=draws.choose(QUIET_TONES)
     )
     sizes = ("small", "large") if draws.happens(0.3) else ()
-    graph = draw_graph(draws, labels=labels_of(spec), colours=colours_of(spec), sizes=sizes)
+    graph = draw_graph(draws, labels=labels_of(spec), colours=COLOUR_NAMES, sizes=sizes)
     try:
         clean = scene_of(graph, spec)
     except DataError:

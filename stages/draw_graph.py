@@ -10,7 +10,8 @@ from datagen import Answer, DataError, Failed, Map, Record, StageConfig
 from datagen.core.draws import Draws
 from datagen.scene_graphs.drawing import draw_graph
 from datagen.scene_graphs.wording import describe
-from datagen.worlds.graph_appearance import SIZES, colours_of, labels_of
+from datagen.worlds.graph_appearance import SIZES, labels_of
+from datagen.worlds.pool import COLOUR_NAMES
 from datagen.worlds.specification import SceneSpecification
 
 
@@ -62,7 +63,7 @@ class DrawGraph(Map):
             graph = draw_graph(
                 Draws(self.seed, self.id, record.id),
                 labels=config.labels or labels_of(spec),
-                colours=colours_of(spec),
+                colours=COLOUR_NAMES,
                 sizes=sizes,
                 least_atoms=config.least_atoms,
                 most_atoms=config.most_atoms,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from datagen import Children, Expand, Record, StageConfig
+from datagen import Children, DataError, Expand, Failed, Record, StageConfig
 from datagen.core.draws import Draws
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.plans import subgraphs
@@ -39,11 +39,14 @@ class ExpandSceneGraph(Expand):
         return [self._parts(record) for record in batch]
 
     def _parts(self, record: Record) -> Children:
-        parts = subgraphs(
-            SceneGraph.model_validate(record["whole_graph"]),
-            Draws(self.seed, self.id, record.id),
-            count=self.config.count,
-            least_objects=self.config.least_objects,
-            least_atoms=self.config.least_atoms,
-        )
+        try:
+            parts = subgraphs(
+                SceneGraph.model_validate(record["whole_graph"]),
+                Draws(self.seed, self.id, record.id),
+                count=self.config.count,
+                least_objects=self.config.least_objects,
+                least_atoms=self.config.least_atoms,
+            )
+        except DataError as error:
+            return Failed(f"the graph has no parts: {error}")
         return [{"graph": part.row(), "caption": describe(part)} for part in parts]

@@ -10,8 +10,9 @@ from pydantic import Field
 from datagen import Answer, AsyncMap, Failed, Record, Reject, StageConfig
 from datagen.core.fields import Field as RecordField
 from datagen.imaging.image import Image
+from datagen.models.critics.base import Critique
 from datagen.models.step_judges import StepJudgeConfig
-from datagen.models.step_judges.base import PaintedPlan, StepVerdict
+from datagen.models.step_judges.base import PaintedPlan
 from datagen.models.step_judges.scene import SceneStepJudgeConfig
 from datagen.scene_graphs.graph import SceneGraph
 
@@ -85,9 +86,7 @@ class JudgeSteps(AsyncMap):
             await self.judge.close()
 
 
-def _plan(
-    steps: Sequence[dict[str, Any]], verdicts: Sequence[StepVerdict], pictures: Sequence[Image]
-) -> dict[str, Any]:
+def _plan(steps: Sequence[dict[str, Any]], verdicts: Sequence[Critique], pictures: Sequence[Image]) -> dict[str, Any]:
     """The judged steps, which are all of the plan or its beginning."""
     members = [*(f"turn_{number}" for number in range(len(steps) - 1)), "target"]
     return {

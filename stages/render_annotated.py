@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from datagen import Answer, DatagenError, Failed, Map, Record, Reject
+from datagen import Answer, DatagenError, Map, Record
 from datagen.imaging.geometry import encode_rle
 from datagen.imaging.image import Image
 from datagen.scene_graphs.graph import SceneGraph
-from datagen.worlds.graph_appearance import NotDrawableError
-from datagen.worlds.graph_layout import NoRoomError
-from datagen.worlds.graph_scene import scene_of
+from datagen.worlds.graph_scene import scene_of, unrendered
 from datagen.worlds.specification import SceneSpecification
 
 
@@ -35,12 +33,8 @@ class RenderAnnotated(Map):
             graph, spec = SceneGraph.model_validate(record["graph"]), SceneSpecification.model_validate(record["scene"])
             scene = scene_of(graph, spec)
             image = Image.of(scene.render())
-        except NoRoomError as error:
-            return Reject("no_room", str(error))
-        except NotDrawableError as error:
-            return Reject("not_drawable", str(error))
         except (DatagenError, ValidationError) as error:
-            return Failed(f"scene cannot be rendered: {error}")
+            return unrendered(error, what="scene")
         objects = [
             {
                 "label": thing.label,

@@ -7,12 +7,10 @@ from functools import reduce
 import numpy as np
 from pydantic import ValidationError
 
-from datagen import Answer, DatagenError, Failed, Map, Record, Reject
+from datagen import Answer, DatagenError, Failed, Map, Record
 from datagen.imaging.image import Image
 from datagen.scene_graphs.graph import SceneGraph
-from datagen.worlds.graph_appearance import NotDrawableError
-from datagen.worlds.graph_layout import NoRoomError
-from datagen.worlds.graph_scene import scene_of
+from datagen.worlds.graph_scene import scene_of, unrendered
 from datagen.worlds.scene import change_of
 from datagen.worlds.scene_rows import empty_scene, instance_rows, relation_rows
 from datagen.worlds.specification import SceneSpecification
@@ -48,12 +46,8 @@ class RenderPlan(Map):
             )
             scenes = [scene_of(graph, spec, final=graphs[-1]) for graph in graphs]
             empty, *pictures = [scene.render() for scene in (empty_scene(scenes[-1]), *scenes)]
-        except NoRoomError as error:
-            return Reject("no_room", str(error))
-        except NotDrawableError as error:
-            return Reject("not_drawable", str(error))
         except (DatagenError, ValidationError) as error:
-            return Failed(f"plan cannot be rendered: {error}")
+            return unrendered(error, what="plan")
         changes = [change_of(one, other) > 0 for one, other in zip([empty, *pictures], pictures, strict=False)]
         *turns, target = map(Image.of, pictures)
         return {

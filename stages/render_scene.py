@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from datagen import Answer, DatagenError, Failed, Map, Record, Reject
+from datagen import Answer, DatagenError, Map, Record
 from datagen.imaging.image import Image
 from datagen.scene_graphs.graph import SceneGraph
-from datagen.worlds.graph_appearance import NotDrawableError
-from datagen.worlds.graph_layout import NoRoomError
-from datagen.worlds.graph_scene import scene_of
+from datagen.worlds.graph_scene import scene_of, unrendered
 from datagen.worlds.scene_rows import instance_rows, object_masks, relation_rows
 from datagen.worlds.specification import SceneSpecification
 
@@ -38,12 +36,8 @@ class RenderScene(Map):
             graph, spec = SceneGraph.model_validate(record["graph"]), SceneSpecification.model_validate(record["scene"])
             scene = scene_of(graph, spec)
             image = Image.of(scene.render())
-        except NoRoomError as error:
-            return Reject("no_room", str(error))
-        except NotDrawableError as error:
-            return Reject("not_drawable", str(error))
         except (DatagenError, ValidationError) as error:
-            return Failed(f"scene cannot be rendered: {error}")
+            return unrendered(error, what="scene")
         names = [f"mask_{number}" for number in range(1, len(scene.objects) + 1)]
         return {
             "image": image,

@@ -12,7 +12,8 @@ from datagen.core.draws import Draws
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.plans import PlanOptions, make_plan
 from datagen.scene_graphs.vocabulary import PLAIN, Vocabulary
-from datagen.worlds.graph_appearance import colours_of, labels_of
+from datagen.worlds.graph_appearance import labels_of
+from datagen.worlds.pool import COLOUR_NAMES
 from datagen.worlds.specification import SceneSpecification
 
 
@@ -71,5 +72,5 @@ class SamplePlan(Map):
         labels, values = self.config.labels, self.config.values
         if scene is not None:
             spec = SceneSpecification.model_validate(scene)
-            labels, values = labels or labels_of(spec), {**values, "colour": colours_of(spec)}
+            labels, values = labels or labels_of(spec), {**values, "colour": COLOUR_NAMES}
         return Vocabulary(labels, tuple(values.items()))

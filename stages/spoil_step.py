@@ -14,9 +14,7 @@ from datagen.scene_graphs.faults import FAULT_KINDS, FaultKind
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, make_plan
-from datagen.worlds.graph_appearance import NotDrawableError
-from datagen.worlds.graph_layout import NoRoomError
-from datagen.worlds.graph_scene import scene_of
+from datagen.worlds.graph_scene import scene_of, unrendered
 from datagen.worlds.inspected_scenes import (
     InspectedScenes,
     SpoiltSceneError,
@@ -24,6 +22,7 @@ from datagen.worlds.inspected_scenes import (
     sample_fields,
     vocabulary_of,
 )
+from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
 
@@ -83,10 +82,8 @@ class SpoilStep(Expand):
             for form in self.config.forms:
                 found = self._judged(form, plan, spec, Draws(self.seed, self.id, record.id, form))
                 samples += [sample_fields(form, *found, plan=plan, caption=record["caption"])] if found else []
-        except NotDrawableError as error:
-            return Reject("not_drawable", str(error))
         except DatagenError as error:
-            return Failed(f"plan cannot be rendered: {error}")
+            return unrendered(error, what="plan")
         return samples or self._reject(graph, spec)
 
     def _judged(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from chat_server import Chat, chatting
 from filelock import FileLock
 
 pytest_plugins = ["rings"]
@@ -73,6 +74,21 @@ def _make_demo(folder: Path) -> None:
     done = call_in(folder, "python", "-m", "datagen", "run", "configs/subject_add.yaml")
     assert done.returncode == 0, done.stderr
     (folder / "told.txt").write_text(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def module_chat() -> Iterator[Chat]:
+    """A server of chat completions, one for all tests of a module."""
+    with chatting() as server:
+        yield server
+
+
+@pytest.fixture
+def chat(module_chat: Chat) -> Chat:
+    """The module's server, without the requests and the delay of an earlier test."""
+    module_chat.requests.clear()
+    module_chat.delay = 0.0
+    return module_chat
 
 
 @pytest.fixture(scope="module")

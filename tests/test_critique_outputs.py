@@ -22,8 +22,9 @@ from datagen.imaging.image import Image
 from datagen.models.scene_checkers.flat_colours import FlatColoursConfig
 from datagen.pipeline.config import load
 from datagen.pipeline.graph import build
-from datagen.scene_graphs.content import same_content
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.canonical import same_content
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.reading import read_caption
 

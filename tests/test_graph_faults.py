@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from planned_graphs import WORDS, draw_graph_of_shapes, graph_of, node
+from made_graphs import WORDS, draw_shapes, graph_of, node
 from rings import example_count
 
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.scene_graphs.canonical import content_key
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.fault_atoms import failing_atoms
 from datagen.scene_graphs.faults import FAULT_KINDS, LACKS, GraphFault, could_become, draw_fault, faults_of
 from datagen.scene_graphs.graph import SceneGraph
@@ -21,6 +23,7 @@ from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, 
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, make_plan
 from datagen.scene_graphs.vocabulary import Vocabulary
 
+FIVE = ("red", "blue", "green", "pink", "black")
 SEEDS = st.integers(0, 10**6)
 PAIR = graph_of(node("a", "circle", colour="red"), node("b", "square", 2, colour="blue"), relations="a left-of b")
 RED_AND_BLUE = graph_of(
@@ -44,7 +47,7 @@ def atoms_of(fault: GraphFault) -> list[str]:
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS)
 def test_the_correction_read_without_the_clean_graph_gives_its_content(seed: int) -> None:
-    graph = draw_graph_of_shapes(seed)
+    graph = draw_shapes(seed)
     for fault in draw_fault(graph, Draws(seed), vocabulary=WORDS):
         assert content_key(fault.spoilt) != content_key(graph)
         mended = apply_edit(read_edit(fault.correction, fault.spoilt), fault.spoilt)
@@ -56,7 +59,7 @@ def test_the_correction_read_without_the_clean_graph_gives_its_content(seed: int
 @settings(max_examples=example_count(30), deadline=None)
 @given(seed=SEEDS)
 def test_all_faults_can_be_drawn_and_no_other(seed: int) -> None:
-    graph = draw_graph_of_shapes(seed, most_nodes=3)
+    graph = draw_shapes(seed, most_nodes=3)
     every = faults_of(graph, vocabulary=WORDS)
     drawn = [*draw_fault(graph, Draws(seed), vocabulary=WORDS)]
     assert Counter(fault.correction + fault.kind for fault in drawn) == Counter(
@@ -67,7 +70,7 @@ def test_all_faults_can_be_drawn_and_no_other(seed: int) -> None:
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS, other=SEEDS)
 def test_no_fault_of_a_beginning_is_another_beginning(seed: int, other: int) -> None:
-    whole = draw_graph_of_shapes(seed)
+    whole = draw_shapes(seed)
     part = whole.subgraph({node.id for node in whole.objects if Draws(other, node.id).happens(0.6)})
     assert could_become(part, whole)
     for fault in faults_of(part, whole=whole, vocabulary=WORDS):
@@ -176,7 +179,7 @@ def test_the_words_of_each_kind() -> None:
 
 def plan_for(seed: int, **options: float) -> list[PlanStep]:
     try:
-        graph = draw_graph_of_shapes(seed)
+        graph = draw_shapes(seed)
         return make_plan(graph, Draws(seed, "plan"), options=PlanOptions.model_validate(options), vocabulary=WORDS)
     except DataError:
         assume(False)
@@ -215,7 +218,7 @@ def test_a_picture_is_wrong_in_what_its_step_does_or_has_an_object_too_many(seed
 
 
 def test_verdicts_and_beginnings_are_balanced_and_do_not_depend_on_each_other() -> None:
-    plans = [plan for seed in range(400) if len(draw_graph_of_shapes(seed).objects) > 2 for plan in [plan_for(seed)]]
+    plans = [plan for seed in range(400) if len(draw_shapes(seed).objects) > 2 for plan in [plan_for(seed)]]
     for form in FORMS:
         steps = [(plan, first_of(form, plan, seed)) for seed, plan in enumerate(plans)]
         found = Counter((judged.fault is None, judged.number == len(plan)) for plan, judged in steps if judged)
@@ -225,3 +228,24 @@ def test_verdicts_and_beginnings_are_balanced_and_do_not_depend_on_each_other() 
             {(False, False), (False, True)} if form == "refine" else {(a, b) for a in (0, 1) for b in (0, 1)}
         )
         assert all(abs(number - share) < 0.3 * share for number in found.values())
+
+
+def test_many_equal_objects_take_no_time() -> None:
+    many = graph_of(*(node(f"n{number}", "circle", 1000, colour=colour) for number, colour in enumerate(FIVE)))
+    start = time.process_time()
+    assert failing_atoms(many, many.subgraph(["n0", "n1", "n2", "n3"])) == ()
+    equal = graph_of(*(node(f"n{number}", "circle", colour="red") for number in range(100)))
+    assert failing_atoms(equal, equal.subgraph(["n1"])) == ()
+    two = equal.objects[0].model_copy(update={"count": 2})
+    assert not could_become(equal.model_copy(update={"objects": (*equal.objects[1:], two)}), equal)
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_step_of_spoilt_text_does_something(seed: int) -> None:
+    plan = make_plan(
+        PAIR, Draws(seed), options=PlanOptions(intermediates=(3, 4), detours=1, kinds=("remove",)), vocabulary=WORDS
+    )
+    for draw in range(10):
+        for judged in judged_steps("inspect_text", plan, Draws(seed, draw), vocabulary=WORDS, kinds=("extra",)):
+            assert judged.instruction

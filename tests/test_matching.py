@@ -8,24 +8,15 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_graphs import edge, graph_of, node
 from rings import example_count
 
 from datagen.scene_graphs import matching
-from datagen.scene_graphs.graph import POSITIONS, Attribute, GraphObject, GraphRelation, SceneGraph
+from datagen.scene_graphs.graph import POSITIONS, Attribute, GraphObject, SceneGraph
 from datagen.scene_graphs.matching import SceneThing, judge_things, match_things
 from datagen.scene_graphs.positions import stands
 
 COLOURS = ("red", "blue")
-
-
-def node(id: str, label: str, colour: str = "", *, count: int = 1) -> GraphObject:
-    attributes = (Attribute(kind="colour", value=colour),) if colour else ()
-    return GraphObject(id=id, label=label, count=count, attributes=attributes)
-
-
-def graph(*objects: GraphObject, relations: Sequence[tuple[str, str, str]] = ()) -> SceneGraph:
-    edges = tuple(GraphRelation(subject=one, predicate=name, object=other) for one, name, other in relations)
-    return SceneGraph(objects=objects, relations=edges)
 
 
 def thing(label: str, colour: str = "", *, x: float = 0, y: float = 0) -> SceneThing:
@@ -37,14 +28,16 @@ def failing(wanted: SceneGraph, *things: SceneThing) -> set[tuple[str, str]]:
 
 
 def draw_problem(data: st.DataObject) -> tuple[SceneGraph, list[SceneThing]]:
-    labels, colours = st.sampled_from(("circle", "star")), st.sampled_from(("", *COLOURS))
+    labels = st.sampled_from(("circle", "star"))
+    coloured = st.sampled_from(({}, *({"colour": colour} for colour in COLOURS)))
     nodes = [
-        node(f"o{n}", data.draw(labels), data.draw(colours), count=data.draw(st.integers(1, 2)))
+        node(f"o{n}", data.draw(labels), data.draw(st.integers(1, 2)), **data.draw(coloured))
         for n in range(data.draw(st.integers(1, 3)))
     ]
     pairs = [(one.id, other.id) for one, other in permutations(nodes, 2)]
     edges = data.draw(st.lists(st.sampled_from(pairs), max_size=2)) if pairs else []
-    wanted = graph(*nodes, relations=[(one, data.draw(st.sampled_from(POSITIONS)), other) for one, other in edges])
+    relations = tuple(edge(one, data.draw(st.sampled_from(POSITIONS)), other) for one, other in edges)
+    wanted = SceneGraph(objects=tuple(nodes), relations=relations)
     cells = data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), unique=True, max_size=5))
     things = [thing(data.draw(labels), data.draw(st.sampled_from(COLOURS)), x=20 * x, y=20 * y) for x, y in cells]
     return wanted, things
@@ -63,9 +56,11 @@ def worth(wanted: SceneGraph, things: Sequence[SceneThing], owners: Sequence[str
         for one in each.attributes:
             held += bool(groups[each.id]) and all(x.attributes[one.kind] == one.value for x in groups[each.id])
     pairs_right = 0
-    for edge in wanted.relations:
+    for relation in wanted.relations:
         pairs = [
-            stands(edge.predicate, one.box, other.box) for one in groups[edge.subject] for other in groups[edge.object]
+            stands(relation.predicate, one.box, other.box)
+            for one in groups[relation.subject]
+            for other in groups[relation.object]
         ]
         held += bool(pairs) and all(pairs)
         pairs_right += sum(pairs)
@@ -140,8 +135,8 @@ def test_what_can_hold_is_never_found_wrong(data: st.DataObject) -> None:
 
 
 def test_of_too_many_to_compare_a_good_one_is_improved(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = graph(
-        node("a", "circle", "red", count=4), node("b", "circle", "red", count=4), relations=[("a", "left of", "b")]
+    wanted = graph_of(
+        node("a", "circle", colour="red", count=4), node("b", "circle", colour="red", count=4), relations="a left-of b"
     )
     things = [thing("circle", "red", x=200 * (n % 2), y=7 * n) for n in range(8)]
     exact = judge_things(wanted, things)
@@ -151,17 +146,17 @@ def test_of_too_many_to_compare_a_good_one_is_improved(monkeypatch: pytest.Monke
 
 
 def test_twenty_of_three_colours_are_matched_at_once() -> None:
-    wanted = graph(*(node(colour, "circle", colour, count=20) for colour in ("red", "blue", "green")))
+    wanted = graph_of(*(node(colour, "circle", 20, colour=colour) for colour in ("red", "blue", "green")))
     things = [thing("circle", ("red", "blue", "green")[n % 3], x=20 * n) for n in range(61)]
     assert failing(wanted, *things) == {("count", "red")}
 
 
 RED, BLUE, STAR = thing("circle", "red"), thing("circle", "blue", x=40), thing("star", "red", y=60)
-WANTED = graph(
-    node("red", "circle", "red"),
-    node("blue", "circle", "blue"),
-    node("star", "star", "red"),
-    relations=[("red", "left of", "blue"), ("star", "below", "red")],
+WANTED = graph_of(
+    node("red", "circle", colour="red"),
+    node("blue", "circle", colour="blue"),
+    node("star", "star", colour="red"),
+    relations="red left-of blue, star below red",
 )
 
 
@@ -184,12 +179,12 @@ def test_each_fault_breaks_its_own_atoms(things: list[SceneThing], broken: set[t
 
 
 def test_of_two_red_and_a_blue_circle_the_blue_one_is_missing() -> None:
-    wanted = graph(node("r", "circle", "red", count=2), node("b", "circle", "blue"))
+    wanted = graph_of(node("r", "circle", colour="red", count=2), node("b", "circle", colour="blue"))
     assert failing(wanted, RED, thing("circle", "red", x=40)) == {("object", "b"), ("attribute", "b"), ("count", "r")}
 
 
 def test_what_boxes_cannot_show_has_no_verdict() -> None:
-    wanted = graph(node("a", "cat", count=1), node("b", "box"), relations=[("a", "behind", "b"), ("b", "below", "a")])
+    wanted = graph_of(node("a", "cat", count=1), node("b", "box"), relations="a behind b, b below a")
     found = judge_things(wanted, [thing("cat"), thing("box", y=50)])
     assert [(one.atom.value, one.holds) for one in found if one.atom.kind == "relation"] == [
         ("behind", None), ("below", True),
@@ -202,11 +197,11 @@ def test_what_boxes_cannot_show_has_no_verdict() -> None:
 
 
 def test_labels_are_one_whatever_their_case() -> None:
-    assert failing(graph(node("a", "Red  Panda", "red")), thing("red panda", "Red")) == set()
+    assert failing(graph_of(node("a", "Red  Panda", colour="red")), thing("red panda", "Red")) == set()
 
 
 def test_words_of_what_was_found() -> None:
-    wanted = graph(node("a", "circle", "red", count=3), node("b", "star"), relations=[("b", "above", "a")])
+    wanted = graph_of(node("a", "circle", colour="red", count=3), node("b", "star"), relations="b above a")
     things = [RED, thing("circle", "red", x=20), thing("circle", "blue", x=40), thing("star", "red", y=60)]
     assert [(one.expected, one.found) for one in judge_things(wanted, things)] == [
         ("circle", "circle"), ("3 circles", "3"), ("red circle", "1 blue, 2 red"),

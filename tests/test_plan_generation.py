@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from building import ledger_rows, run_local
-from chat_server import Act, Chat, Request, chatting, says, words_of
+from chat_server import Act, Chat, Request, says, words_of
 
 import datagen
 from datagen.pipeline.config import load
@@ -35,12 +34,6 @@ CIRCLES = {
     ],
 }
 SOUND = {"critique": "", "verdict": "consistent", "correction": ""}
-
-
-@pytest.fixture
-def chat() -> Iterator[Chat]:
-    with chatting() as server:
-        yield server
 
 
 def asks(chat: Chat, *stages: str) -> list[str]:
@@ -86,8 +79,8 @@ def test_a_language_model_reads_captions_and_judges_each_step_knowing_the_plan(t
     judged = [request for request in chat.requests if wanted(request) == "StepForm"]
     assert len(judged) == sum(len(sample.info["steps"]) for sample in samples), "one call a step"
     for sample in samples:
-        told = [words_of(request) for request in judged if sample.info["steps"][1]["instruction"] in words_of(request)]
-        assert any(all(step["instruction"] in words for step in sample.info["steps"]) for words in told)
+        texts = [words_of(request) for request in judged if sample.info["steps"][1]["instruction"] in words_of(request)]
+        assert any(all(step["instruction"] in words for step in sample.info["steps"]) for words in texts)
 
 
 @pytest.mark.torch

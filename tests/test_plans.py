@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from planned_graphs import WORDS, draw_graph_of_shapes, graph_of, node
+from made_graphs import WORDS, draw_shapes, graph_of, is_part, node
 from rings import example_count
 
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
-from datagen.scene_graphs.canonical import content_key
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.differences import edits_between, write_edits
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.graph import SceneGraph, same_graph
 from datagen.scene_graphs.plans import PlanOptions, PlanStep, growth_order, make_plan, subgraphs
 from datagen.scene_graphs.vocabulary import Vocabulary
@@ -52,7 +53,7 @@ def connected_as(part: SceneGraph, whole: SceneGraph) -> bool:
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS)
 def test_every_beginning_of_an_order_is_connected_where_the_graph_is(seed: int) -> None:
-    graph = draw_graph_of_shapes(seed, most_nodes=7, edges=2)
+    graph = draw_shapes(seed, most_nodes=7, edges=2)
     order = growth_order(graph, Draws(seed))
     assert sorted(order) == sorted(node.id for node in graph.objects)
     for end in range(1, len(order) + 1):
@@ -73,12 +74,12 @@ def test_an_order_of_a_graph_with_a_circle_has_all_objects() -> None:
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS, count=st.integers(1, 6))
 def test_parts_are_induced_connected_and_different(seed: int, count: int) -> None:
-    graph = draw_graph_of_shapes(seed, most_nodes=6)
+    graph = draw_shapes(seed, most_nodes=6)
     parts = subgraphs(graph, Draws(seed), count=count)
     assert len(parts) <= count
     assert len({tuple(node.id for node in part.objects) for part in parts}) == len(parts)
     for part in parts:
-        assert part.is_part_of(graph)
+        assert is_part(part, graph)
         assert connected_as(part, graph)
         assert len(part.objects) >= 2
         assert part.complexity() >= 3
@@ -100,7 +101,7 @@ def test_where_there_are_too_few_parts_they_come_in_other_orders() -> None:
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS)
 def test_the_edits_between_the_graphs_of_a_plan_lead_from_one_to_the_next(seed: int) -> None:
-    plan = plan_of(draw_graph_of_shapes(seed), seed)
+    plan = plan_of(draw_shapes(seed), seed)
     for before, after in pairwise(plan):
         graph = before.graph
         for edit in edits_between(before.graph, after.graph):
@@ -138,12 +139,12 @@ def plan_of(graph: SceneGraph, seed: int, words: Vocabulary = WORDS, **options: 
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS)
 def test_without_detours_every_beginning_is_an_induced_subgraph(seed: int) -> None:
-    graph = draw_graph_of_shapes(seed, most_nodes=7, edges=2)
+    graph = draw_shapes(seed, most_nodes=7, edges=2)
     plan = plan_of(graph, seed, **dict(STRAIGHT))
     assert plan[-1].graph == graph
     for step in plan:
         assert step.op == "add"
-        assert step.graph.is_part_of(graph)
+        assert is_part(step.graph, graph)
         assert connected_as(step.graph, graph)
         assert step.description == describe(step.graph)
 
@@ -151,7 +152,7 @@ def test_without_detours_every_beginning_is_an_induced_subgraph(seed: int) -> No
 @settings(max_examples=example_count(100), deadline=None)
 @given(seed=SEEDS, fewest=st.integers(2, 4), more=st.integers(0, 3))
 def test_a_plan_has_as_many_pictures_as_wanted_and_ends_in_its_graph(seed: int, fewest: int, more: int) -> None:
-    graph = draw_graph_of_shapes(seed)
+    graph = draw_shapes(seed)
     plan = plan_of(graph, seed, intermediates=(fewest, fewest + more), detours=0.7)
     assert fewest + 1 <= len(plan) <= fewest + more + 1
     assert plan[-1].graph == graph
@@ -164,19 +165,19 @@ def test_a_plan_has_as_many_pictures_as_wanted_and_ends_in_its_graph(seed: int, 
 @given(seed=SEEDS)
 def test_the_words_of_a_step_lead_from_the_graph_before_to_its_own(seed: int) -> None:
     """Each sentence is read with the graph before it alone."""
-    plan = plan_of(draw_graph_of_shapes(seed), seed, detours=0.7)
+    plan = plan_of(draw_shapes(seed), seed, detours=0.7)
     graph = plan[0].graph.subgraph(())
     for step in plan:
         for sentence in step.instruction.removesuffix(".").split(". "):
             graph = apply_edit(read_edit(f"{sentence}.", graph), graph)
-        assert content_key(graph) == content_key(step.graph)
+        assert same_content(graph, step.graph)
         graph = step.graph
 
 
 @settings(max_examples=example_count(60), deadline=None)
 @given(seed=SEEDS)
 def test_what_is_late_is_missing_before_and_never_wrong(seed: int) -> None:
-    graph = draw_graph_of_shapes(seed)
+    graph = draw_shapes(seed)
     plan = plan_of(graph, seed, detours=0, late_attributes=1, late_counts=1)
     for step in plan:
         assert step.op in ("add", "change")
@@ -196,7 +197,7 @@ def test_a_detour_does_what_its_kind_says(kind: str) -> None:
         assert ops.count(kind) == 1
         assert set(ops) == {"add", kind}
         before = plan[ops.index(kind) - 1].graph
-        assert not before.is_part_of(CHAIN)
+        assert not is_part(before, CHAIN)
 
 
 def test_a_plan_that_would_be_too_short_takes_what_may_come_late() -> None:

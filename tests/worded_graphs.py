@@ -37,15 +37,6 @@ STYLES = ("", "an oil painting", "a photo", "cubism", "pop art in two colours")
 BACKGROUNDS = ("", "in a kitchen", "a wooden table", "on the moon", "plain grey")
 
 
-def thing(id: str, label: str, count: int = 1, **attributes: str) -> GraphObject:
-    found = tuple(Attribute(kind=kind, value=value) for kind, value in attributes.items())
-    return GraphObject(id=id, label=label, count=count, attributes=found)
-
-
-def edge(subject: str, predicate: str, object: str) -> GraphRelation:
-    return GraphRelation(subject=subject, predicate=predicate, object=object)
-
-
 @st.composite
 def nodes(draw: st.DrawFn, id: str, *, labels: Sequence[str] = LABELS) -> GraphObject:
     kinds = draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True))

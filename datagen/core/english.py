@@ -64,8 +64,13 @@ _LETTERS_WITH_AN = frozenset("AEFHILMNORSX")
 
 
 def head_word(name: str) -> str:
-    """The word that decides the number, in lower case: `glass` in "glass of water", `cat` in "black and white cat"."""
+    """The word that decides the number, in lower case: `glass` in "glass of water", `cat` in "black and white cat".
+
+    '' if there is no word.
+    """
     words = name.lower().split()
+    if not words:
+        return ""
     stops = [i for i, word in enumerate(words) if i and word in LINKS and word != "and"]
     return words[(stops[0] if stops else len(words)) - 1]
 
@@ -92,6 +97,11 @@ def pluralize(word: str) -> str:
     if re.search(r"[^aeiou]y$", lower) and word == lower:
         return f"{word[:-1]}ies"
     return f"{word}es" if re.search(r"(s|x|z|[^aeiou]ch|[aeiou]{2}ch|[au]tch|[aeiou]ch|sh)$", lower) else f"{word}s"
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence: with a capital in front and a full stop behind."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 @cache

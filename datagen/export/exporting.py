@@ -63,6 +63,8 @@ class Exported(Options):
 
 
 class _Tally:
+    """What was written and left out so far."""
+
     def __init__(self) -> None:
         self.samples: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.left_out: Counter[str] = Counter()

@@ -16,7 +16,7 @@ Edges = Mapping[str, tuple[tuple[str, str], ...]]
 
 def content_of(node: GraphObject) -> str:
     """A digest of what a node says by itself: its label, count and attributes."""
-    return _digest(node.label, node.count, *sorted((each.kind, each.value) for each in node.attributes))
+    return _digest(node.label, node.count, *sorted({(each.kind, each.value) for each in node.attributes}))
 
 
 def canonical_ids(graph: SceneGraph) -> tuple[str, ...]:
@@ -31,6 +31,11 @@ def canonical_ids(graph: SceneGraph) -> tuple[str, ...]:
 def content_key(graph: SceneGraph) -> str:
     """A digest that graphs of equal content share, whatever their ids and order, and the ends of relations."""
     return _digest(_canonical(graph)[0], graph.background, graph.style)
+
+
+def same_content(one: SceneGraph, other: SceneGraph) -> bool:
+    """Whether two graphs say the same, whatever their ids and order, and the ends that relations are read from."""
+    return content_key(one) == content_key(other)
 
 
 def _canonical(graph: SceneGraph) -> tuple[str, tuple[str, ...]]:

@@ -36,15 +36,29 @@ class GraphProblem(NamedTuple):
 def check_graph(
     graph: SceneGraph, *, caption: str = "", least_atoms: int = 3, most_atoms: int = 10
 ) -> GraphProblem | None:
-    """The first thing that is wrong with a graph; None if nothing is.
+    """The first thing that is wrong with a graph; None if nothing is: what `check_soundness` finds, and
+
+    - `too_simple`, `too_complex`: less or more atoms than these bounds, as `SceneGraph.complexity` counts them (3 to 10
+      is the range of GenEval 2).
+    """
+    if problem := check_soundness(graph, caption=caption):
+        return problem
+    atoms = graph.complexity()
+    if atoms < least_atoms:
+        return GraphProblem("too_simple", f"{atoms} atoms, at least {least_atoms} are wanted")
+    if atoms > most_atoms:
+        return GraphProblem("too_complex", f"{atoms} atoms, at most {most_atoms} are wanted")
+    return None
+
+
+def check_soundness(graph: SceneGraph, *, caption: str = "") -> GraphProblem | None:
+    """The first thing that is wrong with a graph of whatever size; None if nothing is.
 
     - `dangling`: two objects have one id, or an end of a relation is no object, or the relation is to itself.
     - `contradiction`: opposite predicates on one pair, or a circle of strict order on one axis.
     - `conflict`: two values of one kind of attribute.
     - `relative_alone`: a relative size, such as "huge", with no other object beside it.
     - `unfaithful`: a label, number or attribute that the caption does not have, if there is a caption.
-    - `too_simple`, `too_complex`: less or more atoms than these bounds, as `SceneGraph.complexity` counts them (3 to 10
-      is the range of GenEval 2).
     """
     if detail := next(_dangling(graph), None):
         return GraphProblem("dangling", detail)
@@ -56,11 +70,6 @@ def check_graph(
     ):
         if detail := next(details, None):
             return GraphProblem(reason, detail)
-    atoms = graph.complexity()
-    if atoms < least_atoms:
-        return GraphProblem("too_simple", f"{atoms} atoms, at least {least_atoms} are wanted")
-    if atoms > most_atoms:
-        return GraphProblem("too_complex", f"{atoms} atoms, at most {most_atoms} are wanted")
     return None
 
 

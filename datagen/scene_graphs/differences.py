@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datagen.core.errors import DataError
-from datagen.scene_graphs.edits import Add, Change, GraphEdit, Move, Recount, Remove, Swap, apply_edit, write_edit
+from datagen.scene_graphs.edit_words import write_edit
+from datagen.scene_graphs.edits import Add, Change, GraphEdit, Move, Recount, Remove, Swap, apply_edit
 from datagen.scene_graphs.graph import GraphObject, GraphRelation, SceneGraph, same_graph
 
 
@@ -35,6 +36,16 @@ def write_edits(before: SceneGraph, after: SceneGraph) -> str:
         sentences.append(write_edit(edit, graph))
         graph = apply_edit(edit, graph)
     return " ".join(sentences)
+
+
+def write_return(id: str, *, beside: str, before: SceneGraph, after: SceneGraph) -> str:
+    """The instruction that moves a node back to where `after` has it beside another one, which stays where it is.
+
+    `write_edits` might move the other one. Errors as of `write_edit`.
+    """
+    ends = {id, beside}
+    edges = tuple(edge for edge in after.relations if {edge.subject, edge.object} == ends)
+    return write_edit(Move(id, edges), before)
 
 
 def _removals(before: SceneGraph, after: SceneGraph) -> Iterator[GraphEdit]:

@@ -12,6 +12,8 @@ from datagen.core.errors import DataError
 from datagen.scene_graphs.graph import OPPOSITES, Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.wording import name_of
 
+GRID: Final = (4, 4)
+"""Columns and rows of cells on which the things of a graph have room."""
 _TARGETS: Final = 20
 """Numbers of atoms and objects that are drawn before none is said to be possible."""
 _TRIES: Final = 200
@@ -34,13 +36,11 @@ def draw_graph(
     most_atoms: int = 10,
     most_objects: int = 5,
     most_things: int = 9,
-    columns: int = 4,
-    rows: int = 4,
 ) -> SceneGraph:
     """A graph with relations of position alone, whose complexity lies within the bounds, inclusive.
 
-    Every relation holds for some places of all things in a grid of `columns` by `rows` cells, in which things of one
-    node stand together. All nodes hang together, and each has a name of its own (`name_of`). `sizes` are values of the
+    Every relation holds for some places of all things in a grid of `GRID` cells, in which things of one node stand
+    together. All nodes hang together, and each has a name of its own (`name_of`). `sizes` are values of the
     attribute `size`, which an object alone never has. Ids are `o1`, `o2`, ...
 
     Raises `DataError` if none of many graphs meets this.
@@ -52,13 +52,13 @@ def draw_graph(
         spare, values = atoms - (2 * number - 1), 3 if sizes and number > 1 else 2
         is_possible = largest > 0 and spare <= number * values + (number - 1) * (number - 2) // 2
         for _attempt in range(_TRIES if is_possible else 0):
-            drawn = _Drawing(draws, number, spare, most_things, (columns, rows))
+            drawn = _Drawing(draws, number, spare, most_things)
             if drawn.draw(labels, colours=colours, sizes=sizes):
                 return drawn.graph()
     raise DataError(
         f"no graph of {least_atoms} to {most_atoms} atoms, with at most {most_objects} objects of {len(labels)} labels "
-        f"and {len(colours)} colours, was found on a grid of {columns} x {rows}: allow more labels, colours, objects "
-        "or cells, or fewer atoms"
+        f"and {len(colours)} colours, was found on a grid of {GRID[0]} x {GRID[1]}: allow more labels, colours or "
+        "objects, or fewer atoms"
     )
 
 
@@ -72,7 +72,6 @@ class _Drawing:
     spare: int
     """Atoms beside the objects and the relations that hold them together."""
     most_things: int
-    grid: tuple[int, int]
     nodes: tuple[GraphObject, ...] = ()
     relations: tuple[GraphRelation, ...] = ()
 
@@ -156,10 +155,10 @@ class _Drawing:
 
     def _places(self) -> list[Cells] | None:
         """The cells of each node's things; None if they found no room."""
-        free = set(product(range(self.grid[0]), range(self.grid[1])))
+        free = set(product(range(GRID[0]), range(GRID[1])))
         places = []
         for node in self.nodes:
-            fits = [cells for cells in _blocks(node.count, self.grid) if cells <= free]
+            fits = [cells for cells in _blocks(node.count) if cells <= free]
             if not fits:
                 return None
             places.append(self.draws.choose(fits))
@@ -167,11 +166,11 @@ class _Drawing:
         return places
 
 
-def _blocks(count: int, grid: tuple[int, int]) -> Iterator[Cells]:
+def _blocks(count: int) -> Iterator[Cells]:
     """All places of things that stand in a row, in a column, or four in a square."""
     shapes = {(count, 1), (1, count)} | ({(2, 2)} if count == _LONGEST_RUN else set())
     for width, height in sorted(shapes):
-        for left, top in product(range(grid[0] - width + 1), range(grid[1] - height + 1)):
+        for left, top in product(range(GRID[0] - width + 1), range(GRID[1] - height + 1)):
             yield frozenset(product(range(left, left + width), range(top, top + height)))
 
 

@@ -11,6 +11,9 @@ from datagen.scene_graphs.graph import OPPOSITES, Atom, GraphObject, SceneGraph
 _MOST_MATCHINGS: Final = 3_000
 """Matchings that are compared; where there are more, what fails is taken to be in doubt."""
 
+_MOST_ALIKE: Final = 20
+"""Nodes of one label of which there are more are taken to be in doubt too; one matching of them takes long."""
+
 Supports = Mapping[str, Collection[str]]
 """For each node of the clean graph, the nodes of the spoilt one that have the things that are matched with it."""
 
@@ -59,6 +62,8 @@ def _fillings(label: str, clean: SceneGraph, spoilt: SceneGraph) -> list[dict[st
     """The ways to match the things of one label in which the most attributes agree, as supports; [] if too many."""
     nodes = [node for node in clean.objects if node.label == label]
     sources = [node for node in spoilt.objects if node.label == label]
+    if len(nodes) > _MOST_ALIKE:
+        return []
     filled = min(sum(node.count for node in nodes), sum(node.count for node in sources))
     best, found = -1, dict[tuple[tuple[str, ...], ...], None]()
     for tried, filling in enumerate(_shares([node.count for node in nodes], [node.count for node in sources])):
@@ -83,11 +88,20 @@ def _shares(wanted: list[int], there: list[int]) -> Iterator[tuple[tuple[int, ..
     if not wanted:
         yield ()
         return
-    for numbers in product(*(range(min(wanted[0], count), -1, -1) for count in there)):
-        if sum(numbers) <= wanted[0]:
-            left = [count - number for count, number in zip(there, numbers, strict=True)]
-            for others in _shares(wanted[1:], left):
-                yield (numbers, *others)
+    for numbers in _at_most(wanted[0], there):
+        left = [count - number for count, number in zip(there, numbers, strict=True)]
+        for others in _shares(wanted[1:], left):
+            yield (numbers, *others)
+
+
+def _at_most(total: int, there: list[int]) -> Iterator[tuple[int, ...]]:
+    """All ways to take at most so many things of some sources, most of the first ones first."""
+    if not there:
+        yield ()
+        return
+    for number in range(min(total, there[0]), -1, -1):
+        for others in _at_most(total - number, there[1:]):
+            yield (number, *others)
 
 
 def _agreement(node: GraphObject, source: GraphObject) -> int:

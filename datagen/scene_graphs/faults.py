@@ -6,17 +6,19 @@ from collections.abc import Collection, Iterator
 from typing import Final, Literal, NamedTuple, get_args
 
 from datagen.core.draws import Draws
-from datagen.core.english import number_word
+from datagen.core.english import sentence
 from datagen.core.errors import DataError
-from datagen.scene_graphs.canonical import content_key
-from datagen.scene_graphs.checks import check_graph
-from datagen.scene_graphs.differences import write_edits
-from datagen.scene_graphs.edits import Move, apply_edit, read_edit, write_edit
+from datagen.scene_graphs.canonical import same_content
+from datagen.scene_graphs.checks import check_soundness
+from datagen.scene_graphs.critique_sentences import missing_object, wrong_number, wrong_place, wrong_value
+from datagen.scene_graphs.differences import write_edits, write_return
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.fault_atoms import failing_atoms
 from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Atom, GraphObject, SceneGraph
 from datagen.scene_graphs.noun_phrases import noun_phrase
 from datagen.scene_graphs.vocabulary import Vocabulary, free_id, with_value
-from datagen.scene_graphs.wording import describe, name_of, predicate_words
+from datagen.scene_graphs.wording import describe, name_of
 
 FaultKind = Literal["count_more", "count_less", "attribute", "relation", "missing", "extra"]
 FAULT_KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
@@ -109,14 +111,25 @@ def could_become(graph: SceneGraph, whole: SceneGraph) -> bool:
             and all(other.get(each.kind) == each.value for each in node.attributes)
         )
 
-    def placed(number: int, places: dict[str, str]) -> bool:
-        if number == len(graph.objects):
-            return all((places[a], predicate, places[b]) in edges for a, predicate, b in _both_ends(graph))
-        node = graph.objects[number]
-        free = (other for other in whole.objects if other.id not in places.values() and fits(node, other))
-        return any(placed(number + 1, {**places, node.id: other.id}) for other in free)
+    choices = {node.id: [other.id for other in whole.objects if fits(node, other)] for node in graph.objects}
+    # What may be the fewest nodes comes first, and a relation is looked at once both of its ends have a place, so that
+    # many equal nodes are not tried in all orders.
+    order = sorted(choices, key=lambda id: len(choices[id]))
+    ends = [*_both_ends(graph)]
 
-    return placed(0, {})
+    def placed(number: int, places: dict[str, str]) -> bool:
+        if number == len(order):
+            return True
+        id = order[number]
+        for other in choices[id]:
+            more = {**places, id: other}
+            near = (each for each in ends if id in (each[0], each[2]) and each[0] in more and each[2] in more)
+            is_free = other not in places.values() and all((more[a], p, more[b]) in edges for a, p, b in near)
+            if is_free and placed(number + 1, more):
+                return True
+        return False
+
+    return len(order) <= len(whole.objects) and placed(0, {})
 
 
 def _both_ends(graph: SceneGraph) -> Iterator[tuple[str, str, str]]:
@@ -147,12 +160,12 @@ def _spoilt_node(node: GraphObject, graph: SceneGraph, whole: SceneGraph, words:
     final = whole.get(node.id)
     if final is None or node.count >= final.count:
         more = node.model_copy(update={"count": node.count + 1})
-        yield _Spoilt("count_more", node.id, _with(graph, more))
+        yield _Spoilt("count_more", node.id, graph.with_node(more))
     if node.count > 1:
-        yield _Spoilt("count_less", node.id, _with(graph, node.model_copy(update={"count": node.count - 1})))
+        yield _Spoilt("count_less", node.id, graph.with_node(node.model_copy(update={"count": node.count - 1})))
     for each in node.attributes:
         for value in words.other_values(each.kind, node.label, graph=whole):
-            yield _Spoilt("attribute", node.id, _with(graph, with_value(node, each.kind, value)), each.kind)
+            yield _Spoilt("attribute", node.id, graph.with_node(with_value(node, each.kind, value)), each.kind)
     if len(graph.objects) > 1:
         yield _Spoilt("missing", node.id, graph.subgraph({other.id for other in graph.objects} - {node.id}))
 
@@ -186,17 +199,11 @@ def _with_extra(graph: SceneGraph, whole: SceneGraph, words: Vocabulary) -> Iter
             yield _Spoilt("extra", id, graph.model_copy(update={"objects": (*graph.objects, strange)}))
 
 
-def _with(graph: SceneGraph, node: GraphObject) -> SceneGraph:
-    return graph.model_copy(
-        update={"objects": tuple(node if other.id == node.id else other for other in graph.objects)}
-    )
-
-
 def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFault | None:
     """A fault with its words; None if they or what fails are in doubt, or if the spoilt graph cannot be."""
     if draft.kind not in LACKS and could_become(draft.graph, whole):
         return None
-    if check_graph(draft.graph, least_atoms=0, most_atoms=10**9):
+    if check_soundness(draft.graph):
         return None
     failing = failing_atoms(graph, draft.graph)
     if not failing:
@@ -208,7 +215,7 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
         mended = apply_edit(read_edit(correction, draft.graph), draft.graph)
     except DataError:
         return None
-    if content_key(mended) != content_key(graph):
+    if not same_content(mended, graph):
         return None
     return GraphFault(draft.kind, draft.node, draft.graph, failing, critique, correction)
 
@@ -216,30 +223,19 @@ def _finished(draft: _Spoilt, graph: SceneGraph, whole: SceneGraph) -> GraphFaul
 def _correction(draft: _Spoilt, graph: SceneGraph) -> str:
     if draft.kind != "relation":
         return write_edits(draft.graph, graph)
-    # What went astray goes back, not the other object.
-    ends = {draft.node, draft.other}
-    move = Move(draft.node, tuple(edge for edge in graph.relations if {edge.subject, edge.object} == ends))
-    return write_edit(move, draft.graph)
+    return write_return(draft.node, beside=draft.other, before=draft.graph, after=graph)
 
 
 def _critique(draft: _Spoilt, graph: SceneGraph) -> str:
     clean, spoilt = graph.get(draft.node), draft.graph.get(draft.node)
     name = name_of(draft.node, draft.graph if spoilt else graph)
     if clean is None:
-        return f"{_capital(name)} should not be there."
+        return sentence(f"{name} should not be there")
     if spoilt is None:
-        return f"{_capital(name)} {'are' if clean.count > 1 else 'is'} missing."
+        return missing_object(name, clean)
     if draft.kind == "attribute":
-        return f"{_capital(name)} should be {clean.get(draft.detail)}, not {spoilt.get(draft.detail)}."
+        return wrong_value(name, wanted=clean.get(draft.detail), found=spoilt.get(draft.detail))
     if draft.kind == "relation":
-        other = name_of(draft.other, draft.graph)
-        should, is_now = (predicate_words(each) for each in (draft.detail, OPPOSITES[draft.detail]))
-        node = draft.graph.get(draft.other)
-        return (
-            f"{_capital(name)} should be {should} {other}, not {is_now} {'them' if node and node.count > 1 else 'it'}."
-        )
-    return f"There should be {number_word(clean.count)} {noun_phrase(clean)}, not {number_word(spoilt.count)}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        other_name, other = name_of(draft.other, draft.graph), draft.graph.node(draft.other)
+        return wrong_place(name, draft.detail, other_name=other_name, other=other, found=OPPOSITES[draft.detail])
+    return wrong_number(noun_phrase(clean), wanted=clean.count, found=spoilt.count)

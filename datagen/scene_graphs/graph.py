@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import Field
 
+from datagen.core.errors import DataError
 from datagen.core.options import Options
 
 LONGEST_NAME: Final = 200
@@ -105,6 +106,19 @@ class SceneGraph(Options):
         """The node with an id; None if there is none."""
         return next((node for node in self.objects if node.id == id), None)
 
+    def node(self, id: str) -> GraphObject:
+        """The node with an id. Raises `DataError` if there is none."""
+        node = self.get(id)
+        if node is None:
+            known = ", ".join(each.id for each in self.objects) or "none"
+            raise DataError(f"the graph has no object '{id}'; its objects: {known}")
+        return node
+
+    def with_node(self, node: GraphObject, *, instead_of: str = "") -> SceneGraph:
+        """The graph with a node in the place of the one that has its id, or the id `instead_of`; relations stay."""
+        id = instead_of or node.id
+        return self.model_copy(update={"objects": tuple(node if each.id == id else each for each in self.objects)})
+
     def atoms(self) -> Iterator[Atom]:
         """Its atoms: each object, the count of each label, each attribute, each relation.
 
@@ -137,11 +151,6 @@ class SceneGraph(Options):
                 "relations": tuple(edge for edge in self.relations if edge.subject in ids and edge.object in ids),
             }
         )
-
-    def is_part_of(self, other: SceneGraph) -> bool:
-        """Whether this is the subgraph of `other` that its nodes induce, whatever order nodes and relations have."""
-        part = other.subgraph({node.id for node in self.objects})
-        return same_graph(self, part)
 
     def components(self) -> list[set[str]]:
         """The ids of each connected part, in the order of their first nodes."""

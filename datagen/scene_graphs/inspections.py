@@ -96,6 +96,8 @@ def _spoilt_steps(
                 instruction = write_edits(before, fault.spoilt)
             except DataError:
                 continue
+            if not instruction:  # what the step takes away would be there still
+                continue
         yield JudgedStep(number, instruction, step.graph, fault)
 
 

@@ -38,9 +38,7 @@ VALUES: Final = {
 """Adjectives by the kind of attribute that they are values of; kinds stand in their order before a noun."""
 SHADES: Final = word_set("light dark bright pale deep")
 """Words that make a colour another one: `light blue`."""
-RELATIVE: Final = word_set(
-    "small large big tiny little huge giant enormous gigantic massive miniature tall short long thick thin wide narrow"
-)
+RELATIVE: Final = VALUES["size"] - word_set("medium medium-sized")
 """Sizes that say something only beside something else."""
 KIND_NOUNS: Final = word_set(
     "colour color size material texture state shape pattern age mood pose action expression style type brand weather"

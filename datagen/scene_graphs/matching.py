@@ -91,7 +91,7 @@ def verdicts_of(
 ) -> Iterator[AtomVerdict]:
     """The verdict on each atom, where `groups` has the things of each node by its id, and `things` are all of them."""
     for atom in graph.atoms():
-        node = _node(graph, atom.subject)
+        node = graph.node(atom.subject)
         there = groups[node.id]
         if atom.kind == "object":
             yield AtomVerdict(atom, node.label, node.label if there else _NOTHING, bool(there))
@@ -126,7 +126,7 @@ def _attribute_verdict(atom: Atom, node: GraphObject, there: Sequence[SceneThing
 
 
 def _relation_verdict(atom: Atom, graph: SceneGraph, groups: Mapping[str, Sequence[SceneThing]]) -> AtomVerdict:
-    subject, object = _node(graph, atom.subject), graph.get(atom.object)
+    subject, object = graph.node(atom.subject), graph.get(atom.object)
     expected = f"{subject.label} {atom.value} {object.label if object else atom.object}"
     pairs = [*product(groups[subject.id], groups.get(atom.object, ()))]
     if not pairs:
@@ -149,12 +149,6 @@ def _extras(graph: SceneGraph, things: Sequence[SceneThing]) -> Iterator[AtomVer
 
 def _number_of(label: str, number: int) -> str:
     return f"{number} {label if number == 1 else plural_label(label)}"
-
-
-def _node(graph: SceneGraph, id: str) -> GraphObject:
-    node = graph.get(id)
-    assert node is not None, "atoms are of nodes of their graph"
-    return node
 
 
 def _sort_key(thing: SceneThing) -> tuple[str, Box, list[tuple[str, str]]]:

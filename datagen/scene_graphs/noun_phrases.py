@@ -213,8 +213,9 @@ class NounPhraseReader:
         *before, last = words
         if last not in NOUNS and (last in VERBS or last in KIND_NOUNS or last in KIND_OF or last.endswith("ing")):
             return False
-        is_compound = self._any_compound or all(word in NOUNS or word in PLACES for word in before)
-        return is_compound or " ".join(words) in FIXED_LABELS
+        # "a circle never above a star" has no label "circle never".
+        is_known = (last in NOUNS and all(word in NOUNS or word in PLACES for word in before)) or not before
+        return self._any_compound or is_known or " ".join(words) in FIXED_LABELS
 
 
 _NUMBERS_TO: Final = 1000

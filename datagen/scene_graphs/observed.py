@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from datagen.core.english import number_word, read_number
+from datagen.core.english import read_number, sentence
 from datagen.core.errors import DataError
-from datagen.scene_graphs.differences import write_edits
-from datagen.scene_graphs.edits import Move, write_edit
-from datagen.scene_graphs.graph import OPPOSITES, POSITIONS, Attribute, GraphObject, GraphRelation, SceneGraph
+from datagen.scene_graphs.critique_sentences import missing_object, wrong_number, wrong_place, wrong_value
+from datagen.scene_graphs.differences import write_edits, write_return
+from datagen.scene_graphs.graph import POSITIONS, Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.matching import AtomVerdict, same_label
 from datagen.scene_graphs.noun_phrases import definite, noun_phrase
-from datagen.scene_graphs.wording import describe, name_of, predicate_words
+from datagen.scene_graphs.wording import describe, name_of
 
 
 def critique_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
@@ -19,8 +19,7 @@ def critique_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
 
     What a missing object takes along, its number, attributes and relations, is not said again.
     """
-    sentences = [*_missing(graph, verdicts), *_wrong(graph, verdicts)]
-    return " ".join(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences)
+    return " ".join((*_missing(graph, verdicts), *_wrong(graph, verdicts)))
 
 
 def correction_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
@@ -36,9 +35,7 @@ def correction_of(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> str:
         observed = observed_graph(graph, verdicts)
         if [atom.kind for atom in wrong] == ["relation"]:
             # What is said to be in the wrong place goes elsewhere; the other thing may stand right to others.
-            ends = {wrong[0].subject, wrong[0].object}
-            edges = tuple(edge for edge in graph.relations if {edge.subject, edge.object} == ends)
-            return write_edit(Move(wrong[0].subject, edges), observed)
+            return write_return(wrong[0].subject, beside=wrong[0].object, before=observed, after=graph)
         return write_edits(observed, graph)
     except DataError:
         return f"Change the picture so that it shows this: {describe(graph)}"
@@ -89,7 +86,7 @@ def _with_value(graph: SceneGraph, one: AtomVerdict) -> SceneGraph:
         raise DataError(f"'{one.found:.60}' is no single {one.atom.attribute}")
     value = Attribute(kind=one.atom.attribute, value=one.found)
     attributes = tuple(value if each.kind == value.kind else each for each in node.attributes)
-    return _replaced(graph, node.model_copy(update={"attributes": attributes}))
+    return graph.with_node(node.model_copy(update={"attributes": attributes}))
 
 
 def _with_relation(graph: SceneGraph, one: AtomVerdict) -> SceneGraph:
@@ -110,18 +107,14 @@ def _with_number(observed: SceneGraph, graph: SceneGraph, one: AtomVerdict) -> S
         return observed
     if len(alike) != 1 or alike[0].count + more < 1:
         raise DataError(f"{one.found} x {first.label} may be more or fewer of several nodes")
-    return _replaced(observed, alike[0].model_copy(update={"count": alike[0].count + more}))
-
-
-def _replaced(graph: SceneGraph, node: GraphObject) -> SceneGraph:
-    return graph.model_copy(update={"objects": tuple(node if each.id == node.id else each for each in graph.objects)})
+    return observed.with_node(alike[0].model_copy(update={"count": alike[0].count + more}))
 
 
 def _missing(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> Iterator[str]:
     gone = _gone(verdicts)
     for node in graph.objects:
         if node.id in gone:
-            yield f"{_name(node, graph)} {'is' if node.count == 1 else 'are'} missing"
+            yield missing_object(_name(node, graph), node)
 
 
 def _wrong(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> Iterator[str]:
@@ -131,17 +124,18 @@ def _wrong(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> Iterator[str]:
         if one.holds is not False:
             continue
         if node is None:
-            yield f"there should be {one.expected}"
+            yield sentence(f"there should be {one.expected}")
         elif kind == "count":
             lost = sum(each.count for each in graph.objects if each.id in gone and same_label(each.label, node.label))
             if str(int(one.atom.value) - lost) != one.found:
                 number = int(one.atom.value)
-                bare = noun_phrase(node.model_copy(update={"count": number}), attributes=())
-                yield f"there should be {number_word(number)} {bare}, not {number_word(int(one.found))}"
+                things = noun_phrase(node, attributes=(), several=number > 1)
+                yield wrong_number(things, wanted=number, found=int(one.found))
         elif node.id in gone or one.atom.object in gone:
             continue
         elif kind == "attribute":
-            yield f"{_name(node, graph, without=one.atom.attribute)} should be {one.atom.value}, not {one.found}"
+            name = _name(node, graph, without=one.atom.attribute)
+            yield wrong_value(name, wanted=one.atom.value, found=one.found)
         elif kind == "relation":
             yield _relation(graph, node, one)
 
@@ -149,17 +143,15 @@ def _wrong(graph: SceneGraph, verdicts: Sequence[AtomVerdict]) -> Iterator[str]:
 def _relation(graph: SceneGraph, node: GraphObject, one: AtomVerdict) -> str:
     object = graph.get(one.atom.object)
     if object is None:
-        return f"{_name(node, graph)} should be {one.atom.value} {one.atom.object}"
-    should = f"{_name(node, graph)} should be {predicate_words(one.atom.value)} {_name(object, graph)}"
-    if one.found not in OPPOSITES:
-        return should
-    return f"{should}, not {predicate_words(one.found)} {'it' if object.count == 1 else 'them'}"
+        return sentence(f"{_name(node, graph)} should be {one.atom.value} {one.atom.object}")
+    names = _name(node, graph), _name(object, graph)
+    return wrong_place(names[0], one.atom.value, other_name=names[1], other=object, found=one.found)
 
 
 def _name(node: GraphObject, graph: SceneGraph, *, without: str = "") -> str:
     """A node's definite name, without an attribute that it may lack, if it needs none to be told apart."""
     plain = node.model_copy(update={"attributes": tuple(each for each in node.attributes if each.kind != without)})
-    for each, others in ((plain, _replaced(graph, plain)), (node, graph)):
+    for each, others in ((plain, graph.with_node(plain)), (node, graph)):
         try:
             return name_of(each.id, others)
         except DataError:

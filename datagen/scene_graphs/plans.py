@@ -10,7 +10,7 @@ from pydantic import Field
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
 from datagen.core.options import Options
-from datagen.scene_graphs.checks import check_graph
+from datagen.scene_graphs.checks import check_soundness
 from datagen.scene_graphs.differences import write_edits
 from datagen.scene_graphs.graph import GraphObject, SceneGraph
 from datagen.scene_graphs.vocabulary import Vocabulary, free_id, with_value
@@ -21,7 +21,6 @@ Detour = Literal["change", "swap", "remove"]
 DETOURS: Final[tuple[Detour, ...]] = get_args(Detour)
 _MOST_DRAFTS = 60
 """Plans that are drawn before a graph is given up."""
-_ANY = 10**9
 _MOST_CUTS = 20
 """Parts that are drawn for each one that is wanted."""
 
@@ -82,10 +81,16 @@ class _Extra(NamedTuple):
 def growth_order(graph: SceneGraph, draws: Draws) -> list[str]:
     """The ids of a graph in a random order in which every beginning is connected where the graph is.
 
-    Of each connected part of the graph, the nodes of a beginning are connected by relations between them.
+    Of each connected part of the graph, the nodes of a beginning are connected by relations between them. Raises
+    `DataError` if an end of a relation is no node.
     """
     neighbours: dict[str, set[str]] = {node.id: set() for node in graph.objects}
     for edge in graph.relations:
+        if not {edge.subject, edge.object} <= neighbours.keys():
+            raise DataError(
+                f"'{edge.subject:.60}' {edge.predicate:.60} '{edge.object:.60}': the graph lacks an end of it; put "
+                "`validate_graph` before"
+            )
         neighbours[edge.subject].add(edge.object)
         neighbours[edge.object].add(edge.subject)
     part_of = {id: number for number, part in enumerate(graph.components()) for id in part}
@@ -108,7 +113,8 @@ def subgraphs(
 
     The first one is the whole graph. Parts are induced subgraphs that are connected where the graph is. If there are
     too few different ones, the same objects come in other orders. A part has at least `least_objects` objects and
-    `least_atoms` atoms as `SceneGraph.complexity` counts them; the list is empty if the graph itself has fewer.
+    `least_atoms` atoms as `SceneGraph.complexity` counts them; the list is empty if the graph itself has fewer. Raises
+    `DataError` if an end of a relation is no node.
     """
     ids = growth_order(graph, draws)
     parts: dict[tuple[str, ...], SceneGraph] = {}
@@ -163,7 +169,7 @@ def _written(puts: Sequence[_Put], graph: SceneGraph) -> list[PlanStep]:
     steps, before = [], graph.subgraph(())
     for number, after in enumerate(_graphs(puts, graph), 1):
         after = graph if number == len(puts) else after
-        problem = check_graph(after, least_atoms=0, most_atoms=_ANY)
+        problem = check_soundness(after)
         if problem:
             raise DataError(f"step {number} would be {problem.reason}: {problem.detail}")
         steps.append(PlanStep(puts[number - 1].op, write_edits(before, after), describe(after), after))

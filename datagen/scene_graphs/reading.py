@@ -34,6 +34,8 @@ class NotUnderstoodError(DataError):
 LONGEST_CAPTION: Final = 4000
 """Most characters of a caption that is read."""
 _MOST_TOKENS: Final = 80
+_NEGATIONS: Final = ("missing", "lacking", "excluding", "omitting", "avoiding", "needing", "wanting", "awaiting")
+"""Participles whose object may well not be there: no relation to it is read."""
 _COPULAS: Final = ("is", "are")
 _PRONOUNS: Final = ("it", "them")
 _SETTING: Final = re.compile(r"the (scene|background|style) (?:is|are) (.+)", re.IGNORECASE | re.DOTALL)
@@ -58,6 +60,8 @@ def read_link(tokens: Sequence[str]) -> LinkWords | None:
     None if there is none.
     """
     first = tokens[0] if tokens else ""
+    if first in _NEGATIONS:
+        return None
     for words, predicate in _PHRASES:
         if tuple(tokens[: len(words)]) == words:
             return LinkWords(predicate, len(words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from datagen.core.english import number_word
+from datagen.core.english import number_word, sentence
 from datagen.core.errors import DataError
 from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, SceneGraph
 from datagen.scene_graphs.lexicon import MEDIA, PLACES, PREDICATES, SPELLING, VERBS
@@ -30,13 +30,13 @@ def name_of(id: str, graph: SceneGraph) -> str:
     It fits no other node of the graph, whatever their numbers are: where there is one circle and there are three, none
     of them is "the circle". Raises `DataError` if no label and attributes tell the node apart.
     """
-    node = get_node(id, graph)
+    node = graph.node(id)
     return definite(noun_phrase(node, attributes=naming_attributes(id, graph)), node)
 
 
 def naming_attributes(id: str, graph: SceneGraph) -> tuple[Attribute, ...]:
     """The fewest attributes of a node that, with its label, fit no other node. Raises `DataError` if none do."""
-    node = get_node(id, graph)
+    node = graph.node(id)
     others = [other for other in graph.objects if other.id != id]
     taken = {bare for other in others for bare in bare_names(other, several=False)}
     for chosen in choices_of_attributes(node):
@@ -48,15 +48,6 @@ def naming_attributes(id: str, graph: SceneGraph) -> tuple[Attribute, ...]:
         f"'{id}' ({counted(node)}) has no name of its own: its label and attributes also fit {rivals}; give it an "
         "attribute that these lack"
     )
-
-
-def get_node(id: str, graph: SceneGraph) -> GraphObject:
-    """The node with an id. Raises `DataError` if there is none."""
-    node = graph.get(id)
-    if node is None:
-        known = ", ".join(each.id for each in graph.objects) or "none"
-        raise DataError(f"the graph has no object '{id}'; its objects: {known}")
-    return node
 
 
 def predicate_words(predicate: str, *, several: bool = False) -> str:
@@ -101,11 +92,11 @@ class _Caption:
             sentences.append(f"the style is {style}")
         if background:
             sentences.append(f"the {'scene' if _is_place(background) else 'background'} is {background}")
-        return " ".join(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences)
+        return " ".join(map(sentence, sentences))
 
     def _needs_verb(self, edge: GraphRelation) -> bool:
         """Whether the relation cannot stand in `a photo of X ...`: with a verb, or as what would be the background."""
-        label = get_node(edge.object, self._graph).label.split()
+        label = self._graph.node(edge.object).label.split()
         return edge.predicate in VERBS or (
             edge.predicate in ("in", "on", "at") and label[-1:] != [] and label[-1] in PLACES
         )
@@ -122,7 +113,7 @@ class _Caption:
             yield run
 
     def _clause(self, run: Sequence[GraphRelation], *, is_fragment: bool) -> str:
-        subject = get_node(run[0].subject, self._graph)
+        subject = self._graph.node(run[0].subject)
         several = subject.count > 1
         start = self._mention(subject)
         ends: list[str] = []
@@ -130,7 +121,7 @@ class _Caption:
         for edge in run:
             needed = "" if edge.predicate in VERBS else "are " if several else "is "
             words = predicate_words(edge.predicate, several=several)
-            object = self._mention(get_node(edge.object, self._graph))
+            object = self._mention(self._graph.node(edge.object))
             ends.append(f"{needed if needed != copula else ''}{words} {object}")
             copula = needed
         if is_fragment:

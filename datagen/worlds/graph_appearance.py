@@ -48,11 +48,6 @@ def labels_of(spec: SceneSpecification) -> tuple[str, ...]:
     return tuple(sorted(pool_of(spec).labels))
 
 
-def colours_of(spec: SceneSpecification) -> tuple[str, ...]:  # noqa: ARG001 - all looks have the same so far
-    """The values that an attribute `colour` may have."""
-    return COLOUR_NAMES
-
-
 def check_drawable(graph: SceneGraph, spec: SceneSpecification) -> None:
     """Raise `NotDrawableError` that names the first thing of a graph that its look cannot show."""
     labels = labels_of(spec)

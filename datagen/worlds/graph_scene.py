@@ -7,15 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from datagen.core.draws import Draws
+from datagen.core.errors import DatagenError
 from datagen.core.fields import Box
+from datagen.core.stage import Failed, Reject
 from datagen.imaging.image import Mask
 from datagen.scene_graphs.canonical import canonical_ids, content_of
 from datagen.scene_graphs.graph import OPPOSITES, GraphObject, SceneGraph
-from datagen.worlds.graph_appearance import appear, check_drawable, extent, free_colour, side_of
-from datagen.worlds.graph_layout import SceneLayout, Wanted, lay_out, lay_out_near
+from datagen.worlds.changed_layout import Wanted, lay_out_near
+from datagen.worlds.graph_appearance import NotDrawableError, appear, check_drawable, extent, free_colour, side_of
+from datagen.worlds.graph_layout import lay_out
 from datagen.worlds.photographs import Photograph
 from datagen.worlds.scene import Background, PlainBackground, Scene, SceneObject, change_of
+from datagen.worlds.scene_grid import NoRoomError, SceneLayout
 from datagen.worlds.specification import SceneSpecification
 
 
@@ -181,6 +187,18 @@ def _ends(id: str, graph: SceneGraph, names: dict[str, str]) -> set[tuple[str, s
         for edge in graph.relations
         if edge.object == id and edge.subject in names
     }
+
+
+def unrendered(error: DatagenError | ValidationError, *, what: str) -> Reject | Failed:
+    """What a stage answers of what cannot be rendered: a rejection as `no_room` or `not_drawable`, else a failure.
+
+    `what` names it, such as `scene`.
+    """
+    if isinstance(error, NoRoomError):
+        return Reject("no_room", str(error))
+    if isinstance(error, NotDrawableError):
+        return Reject("not_drawable", str(error))
+    return Failed(f"{what} cannot be rendered: {error}")
 
 
 def things_of(scene: Scene, node: str) -> Sequence[SceneObject]:

@@ -15,10 +15,11 @@ from datagen.scene_graphs.inspections import InspectionForm, JudgedStep
 from datagen.scene_graphs.plans import PlanStep
 from datagen.scene_graphs.vocabulary import PLAIN, Vocabulary
 from datagen.scene_graphs.wording import describe
-from datagen.worlds.graph_appearance import NotDrawableError, colours_of, labels_of
-from datagen.worlds.graph_layout import NoRoomError
+from datagen.worlds.graph_appearance import NotDrawableError, labels_of
 from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
+from datagen.worlds.pool import COLOUR_NAMES
 from datagen.worlds.scene import Scene
+from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
 MENDING: Final[Mapping[FaultKind, str]] = {
@@ -82,7 +83,7 @@ def _spoilt(fault: GraphFault, graph: SceneGraph, clean: Scene, spec: SceneSpeci
 
 def vocabulary_of(spec: SceneSpecification) -> Vocabulary:
     """The labels and values that scenes of a specification may have."""
-    return Vocabulary(labels_of(spec), tuple({**dict(PLAIN.values), "colour": colours_of(spec)}.items()))
+    return Vocabulary(labels_of(spec), tuple({**dict(PLAIN.values), "colour": COLOUR_NAMES}.items()))
 
 
 def sample_fields(

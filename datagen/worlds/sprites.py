@@ -25,6 +25,8 @@ from datagen.worlds.photographs import photograph_pixels
 
 _FINER = 4
 """Samples of an edge pixel along each side."""
+_SMALL_RING = 32
+"""Pixels of the longer side below which a ring is small."""
 TEXTURES: Final = ("grain", "stripes", "shade")
 
 
@@ -56,7 +58,9 @@ class ShapeLook:
         """The shape at `size` (width, height); `seed` draws its texture. It has no colour of its own."""
         alpha_HW = _coverage(self.outline, size)
         # The rim is what shows where a shape stands on its own colour, and inside a shape that fills its box.
-        inner_HW = cv2.erode(alpha_HW, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        # A small ring would be all rim, and a white one grey.
+        wide = 3 if self.label == "ring" and max(size) < _SMALL_RING else 5
+        inner_HW = cv2.erode(alpha_HW, np.ones((wide, wide), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         rim = 640 if colour == "black" else 112
         texture_HW = rim + (_texture(size, seed) - rim) * inner_HW.astype(np.int32) // 255
         return Sprite(_frozen(paint(texture_HW, colour)), _frozen(alpha_HW))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
-from chat_server import Chat, chatting, says, words_of
+from async_answers import answer_of
+from chat_server import Chat, says, words_of
 from conftest import ROOT
 from drawn_sessions import LEFT, LOW, RIGHT, ball, brighter, ground, square
 from hypothesis import given, settings
@@ -222,32 +223,9 @@ def test_a_conflict_is_in_the_window_or_reaches_out_of_it(relation: JudgedRelati
 # By a model
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Chat]:
-    with chatting() as chat:
-        yield chat
-
-
-@pytest.fixture
-def chat(server: Chat) -> Chat:
-    server.requests.clear()
-    return server
-
-
 def language(chat: Chat, prompt: str, **options: Any) -> dict[str, Any]:
     model = {"kind": "openai", "model": "m", "base_url": chat.address, "api_key_env": "", "repairs": 1, "retries": 0}
     return {"kind": "language", "prompt": prompt, "model": model, **options}
-
-
-def run(stage: Any, record: Record) -> Any:
-    async def processed() -> Any:
-        stage.setup("cpu")
-        try:
-            return await stage.process_one(record)
-        finally:
-            await stage.close()
-
-    return asyncio.run(processed())
 
 
 def session(*given: FoundRelation) -> Record:
@@ -263,7 +241,7 @@ def reply(count: int, **keys: Any) -> dict[str, Any]:
 
 def ask(chat: Chat, record: Record, **options: Any) -> Any:
     judge = language(chat, "judge_session", **options)
-    return run(JudgeSession(JudgeSession.Config.model_validate({"judge": judge})), record)
+    return answer_of(JudgeSession(JudgeSession.Config.model_validate({"judge": judge})), record)
 
 
 def test_one_call_a_session_shows_all_states_and_demands_all_pairs(chat: Chat) -> None:
@@ -316,7 +294,7 @@ def decomposed(chat: Chat, text: str, *parts: dict[str, Any]) -> Any:
     chat.does(says({"parts": list(parts)}))
     decomposer = language(chat, "decompose_instruction")
     stage = DecomposeInstruction(DecomposeInstruction.Config.model_validate({"decomposer": decomposer}))
-    return run(stage, Record("a", {"text": text}))
+    return answer_of(stage, Record("a", {"text": text}))
 
 
 def part(op: str, name: str, **keys: Any) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from planned_graphs import draw_graph_of_shapes, graph_of, node
+from made_graphs import draw_shapes, graph_of, node
 from rings import example_count
 
 from datagen.core.errors import DataError
-from datagen.scene_graphs.content import same_content
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.canonical import same_content
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.faults import faults_of
 from datagen.scene_graphs.graph import Atom, SceneGraph
 from datagen.scene_graphs.matching import AtomVerdict, SceneThing, judge_things
@@ -90,7 +91,7 @@ def test_what_verdicts_do_not_say_exactly_is_mended_by_what_should_be_there() ->
 @settings(max_examples=example_count(40), deadline=None)
 @given(seed=st.integers(0, 10_000), pick=st.integers(0, 100))
 def test_a_correction_leads_from_what_was_seen_to_the_graph(seed: int, pick: int) -> None:
-    graph = draw_graph_of_shapes(seed)
+    graph = draw_shapes(seed)
     faults = faults_of(graph)
     assume(faults)
     fault = faults[pick % len(faults)]

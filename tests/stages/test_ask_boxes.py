@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from async_answers import answer_of
 from chat_server import Chat, chatting, says, words_of
 from pictures import noise
 from test_detect_objects import KNOWN
@@ -33,14 +33,7 @@ def ask(
     given = {"asker": {"model": model, **options}, **({"phrases": phrases} if phrases else {})}
     stage = AskBoxes(AskBoxes.Config.model_validate(given))
 
-    async def run() -> Answer:
-        stage.setup("cpu")
-        try:
-            return await stage.process_one(Record("a", {"image": PICTURE, **(fields or {})}))
-        finally:
-            await stage.close()
-
-    return asyncio.run(run())
+    return answer_of(stage, Record("a", {"image": PICTURE, **(fields or {})}))
 
 
 def test_boxes_are_told_in_thousandths_and_become_pixels(chat: Chat) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
+from async_answers import answer_of
 from drawn_shapes import DrawnShape, draw_shapes_on, photograph
-from planned_graphs import graph_of, node
+from made_graphs import graph_of, node
 
 from datagen import Failed, Image, Record, Reject
 from datagen.core.errors import DataError
@@ -25,14 +25,7 @@ def checked(*shapes: DrawnShape, graph: Any = WANTED, image: Image | None = None
     stage = CheckScene(CheckScene.Config.model_validate(options))
     record = Record("a", {"image": image or draw_shapes_on(*shapes), "graph": graph.row()})
 
-    async def run() -> Any:
-        stage.setup("cpu")
-        try:
-            return await stage.process_one(record)
-        finally:
-            await stage.close()
-
-    return asyncio.run(run())
+    return answer_of(stage, record)
 
 
 def test_a_true_picture_has_full_scores_and_a_row_an_atom() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
+from async_answers import answer_of
 from chat_server import chatting, says, words_of
-from worded_graphs import edge, thing
+from made_graphs import edge, node
 
 from datagen import DataError, Failed, Record, Reject
 from datagen.core.stage import Runtime
+from datagen.scene_graphs.canonical import same_content
 from datagen.scene_graphs.checks import check_graph
-from datagen.scene_graphs.content import same_content
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.reading import read_caption
 from datagen.worlds.specification import SceneSpecification
@@ -22,7 +22,7 @@ from stages.validate_graph import ValidateGraph
 
 CAPTION = "A red circle is to the left of two blue squares."
 CIRCLE_LEFT = SceneGraph(
-    objects=(thing("o1", "circle", colour="red"), thing("o2", "square", 2, colour="blue")),
+    objects=(node("o1", "circle", colour="red"), node("o2", "square", 2, colour="blue")),
     relations=(edge("o1", "left of", "o2"),),
 )
 
@@ -30,15 +30,8 @@ CIRCLE_LEFT = SceneGraph(
 def parsed(caption: str, **options: Any) -> Any:
     stage = ParseGraph(ParseGraph.Config.model_validate(options))
 
-    async def run() -> Any:
-        stage.setup("cpu")
-        try:
-            return await stage.process_one(Record("a", {"caption": caption}))
-        finally:
-            await stage.close()
-
     stage.runtime = Runtime()
-    return asyncio.run(run())
+    return answer_of(stage, Record("a", {"caption": caption}))
 
 
 def test_a_caption_is_parsed_by_rules() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planned_graphs import draw_graph_of_shapes, graph_of, node
+from made_graphs import draw_shapes, graph_of, is_part, node
 
 from datagen.core.fields import catalogue
 from datagen.core.record import Record
 from datagen.core.stage import Failed, Reject
 from datagen.imaging.codecs import check_value
-from datagen.scene_graphs.graph import SceneGraph
+from datagen.scene_graphs.graph import GraphRelation, SceneGraph
 from datagen.scene_graphs.reading import read_caption
 from datagen.scene_graphs.wording import describe
 from datagen.shards.options import ImageOptions
@@ -52,7 +52,7 @@ def test_parts_have_captions_of_their_own() -> None:
     assert len(parts) == 4
     for part in parts:
         graph = SceneGraph.model_validate(part["graph"])
-        assert graph.is_part_of(CHAIN)
+        assert is_part(graph, CHAIN)
         assert len(read_caption(part["caption"]).objects) == len(graph.objects)
     assert len({part["caption"] for part in parts}) == 4
 
@@ -61,6 +61,20 @@ def test_a_graph_that_is_smaller_than_a_part_has_none() -> None:
     assert parts_of(SINGLE) == []
     assert parts_of(CHAIN, least_objects=5) == []
     assert parts_of(CHAIN, least_atoms=99) == []
+
+
+def test_a_graph_whose_relation_lacks_an_end_fails_with_its_name() -> None:
+    graph = CHAIN.model_copy(update={"relations": (GraphRelation(subject="a", predicate="above", object="z"),)})
+    answer = parts_of(graph)
+    assert isinstance(answer, Failed)
+    assert answer.error == (
+        "the graph has no parts: 'a' above 'z': the graph lacks an end of it; put `validate_graph` before"
+    )
+    scene = SceneSpecification().model_dump(mode="json")
+    for stage in (SamplePlan(SamplePlan.Config()), SpoilStep(SpoilStep.Config())):
+        (answer,) = stage.process([Record("r", {"graph": graph.row(), "caption": "", "scene": scene})])
+        assert isinstance(answer, Reject)
+        assert answer.reason == "no_plan"
 
 
 # sample_plan
@@ -121,7 +135,7 @@ def test_one_sample_of_each_form_with_all_its_fields() -> None:
 
 def test_a_sample_agrees_with_itself() -> None:
     for seed in range(12):
-        for sample in spoilt(draw_graph_of_shapes(seed + 3, most_nodes=5), id=f"r{seed}") or ():
+        for sample in spoilt(draw_shapes(seed + 3, most_nodes=5), id=f"r{seed}") or ():
             if isinstance(sample, str):  # no plan
                 break
             last, is_refined = sample["steps"][-1], sample["task"] == "refine"

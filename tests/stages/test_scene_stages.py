@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import ledger_rows, run_local
-from drawn_graphs import draw_shapes, with_node
+from made_graphs import draw_shapes, with_changes
 
 from datagen import Failed, Image, Record, Reject, SetupError
 from datagen.pipeline.config import load
@@ -59,7 +59,7 @@ def test_a_rendered_scene_says_where_everything_is() -> None:
 
 
 def test_relations_name_each_pair_of_things() -> None:
-    graph = with_node(GRAPH, GRAPH.relations[0].subject, count=2)
+    graph = with_changes(GRAPH, GRAPH.relations[0].subject, count=2)
     (answer,) = render_scene(record(graph))
     scene = scene_of(graph, SCENE)
     edges = [

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from drawn_graphs import draw_shapes, mirror, renamed, with_node
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from made_graphs import draw_shapes, mirror, renamed, with_changes
 from rings import example_count
 
 from datagen.core.draws import Draws
@@ -19,10 +19,10 @@ from datagen.scene_graphs.graph import Attribute, GraphObject, GraphRelation, Sc
 from datagen.scene_graphs.positions import stands
 from datagen.worlds.colours import COLOURS, QUIET
 from datagen.worlds.graph_appearance import NotDrawableError, labels_of
-from datagen.worlds.graph_layout import NoRoomError, clearly_stands
 from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
 from datagen.worlds.photographs import own_photographs
 from datagen.worlds.scene import Scene
+from datagen.worlds.scene_grid import NoRoomError, clearly_stands
 from datagen.worlds.specification import SceneSpecification
 
 SOME = settings(max_examples=example_count(60), deadline=None)
@@ -87,7 +87,7 @@ def test_graphs_of_equal_content_give_equal_bytes(seed: int) -> None:
 def test_graphs_that_say_something_else_have_another_key() -> None:
     graph = draw_shapes(3)
     edge = graph.relations[0]
-    more = with_node(graph, edge.subject, count=9)
+    more = with_changes(graph, edge.subject, count=9)
     assert len({content_key(each) for each in (graph, mirror(graph, edge), more)}) == 3
     # Two equal nodes whose relations tell them apart, and two circles of which only relations to equal nodes differ.
     ring = [GraphObject(id=id, label="ring") for id in "abcd"]
@@ -117,14 +117,14 @@ def test_what_a_plan_changes_later_stands_in_its_place_before(seed: int, data: s
     spec = spec_of(seed)
     graph, scene = drawn(seed, spec)
     node = data.draw(st.sampled_from(graph.objects))
-    bare = with_node(graph, node.id, attributes=tuple(each for each in node.attributes if each.kind != "colour"))
+    bare = with_changes(graph, node.id, attributes=tuple(each for each in node.attributes if each.kind != "colour"))
     early = scene_of(bare, spec, final=graph)
     assert boxes(early, [node.id]) == boxes(scene, [node.id])
     if node.get("colour"):
         assert node.get("colour") not in {thing.colour for thing in things_of(early, node.id)}, "the change shows"
     else:
         assert np.array_equal(early.render(), scene.render())
-    swapped = with_node(graph, node.id, label="cross" if node.label != "cross" else "heart")
+    swapped = with_changes(graph, node.id, label="cross" if node.label != "cross" else "heart")
     check_holds(scene_of(swapped, spec, final=graph), swapped)
     assert boxes(scene_of(swapped, spec, final=graph), [node.id]) == boxes(scene, [node.id])
 
@@ -158,9 +158,9 @@ def test_a_spoilt_scene_shows_the_spoilt_graph_and_keeps_the_rest(seed: int, dat
     others = [each.id for each in graph.objects if each.id != node.id]
     colour = data.draw(st.sampled_from(sorted(COLOURS)))
     same_place = [
-        with_node(graph, node.id, attributes=(Attribute(kind="colour", value=colour),)),
+        with_changes(graph, node.id, attributes=(Attribute(kind="colour", value=colour),)),
         graph.subgraph(others),
-        *([with_node(graph, node.id, count=node.count - 1)] if node.count > 1 else []),
+        *([with_changes(graph, node.id, count=node.count - 1)] if node.count > 1 else []),
     ]
     for spoilt in same_place:
         if any(each.kind == "size" for each in node.attributes):
@@ -170,7 +170,7 @@ def test_a_spoilt_scene_shows_the_spoilt_graph_and_keeps_the_rest(seed: int, dat
         changed = changed_pixels(scene, shown)
         assert not (changed & ~_reach(scene, node.id)).any()
     for spoilt in (
-        with_node(graph, node.id, count=node.count + 1),
+        with_changes(graph, node.id, count=node.count + 1),
         graph.model_copy(update={"objects": (*graph.objects, CYAN)}),
         *(mirror(graph, edge) for edge in graph.relations),
     ):
@@ -254,7 +254,7 @@ def test_cutouts_stand_as_the_graph_says(split: str) -> None:
         labels, draws = labels_of(spec), Draws(number)
         graph = draw_shapes(number)
         for node in graph.objects:
-            graph = with_node(graph, node.id, label=draws.choose(labels))
+            graph = with_changes(graph, node.id, label=draws.choose(labels))
         try:
             scene = scene_of(graph, spec)
         except NoRoomError:
@@ -281,7 +281,7 @@ def test_twenty_things_fit_and_more_than_there_are_cells_do_not() -> None:
     many = SceneGraph(objects=(GraphObject(id="a", label="star", count=20),))
     assert len(scene_of(many, spec_of(0)).objects) == 20
     with pytest.raises(NoRoomError, match=r"no room: 37 things in 256x256, which has cells for 36"):
-        scene_of(with_node(many, "a", count=37), spec_of(0))
+        scene_of(with_changes(many, "a", count=37), spec_of(0))
 
 
 def test_a_circle_of_relations_has_no_room() -> None:

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from planned_graphs import WORDS, draw_graph_of_shapes
+from made_graphs import WORDS, draw_shapes
 from rings import example_count
 
 from datagen.core.draws import Draws
 from datagen.core.errors import DataError
-from datagen.scene_graphs.edits import apply_edit, read_edit
+from datagen.scene_graphs.edit_words import read_edit
+from datagen.scene_graphs.edits import apply_edit
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.matching import SceneThing, judge_things
 from datagen.scene_graphs.plans import PlanStep, make_plan
-from datagen.worlds.graph_layout import NoRoomError
 from datagen.worlds.graph_scene import changed_pixels, scene_of
 from datagen.worlds.inspected_scenes import InspectedScenes, SpoiltSceneError, inspected_scenes, vocabulary_of
 from datagen.worlds.scene import Scene
+from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
 Sample = tuple[JudgedStep, InspectedScenes, list[PlanStep], SceneSpecification]
@@ -31,7 +32,7 @@ def samples(form: InspectionForm, count: int) -> Iterator[Sample]:
     for seed in range(count):
         spec = SceneSpecification(number=seed)
         try:
-            plan = make_plan(draw_graph_of_shapes(seed), Draws(seed), vocabulary=WORDS)
+            plan = make_plan(draw_shapes(seed), Draws(seed), vocabulary=WORDS)
         except DataError:
             continue
         for judged in judged_steps(form, plan, Draws(seed, form), vocabulary=WORDS):

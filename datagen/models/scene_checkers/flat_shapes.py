@@ -96,8 +96,8 @@ def _distance_from_background(image: Pixels) -> tuple[Floats, float]:
     band = max(2, min(height, width) // 32)
     border_HW = np.ones((height, width), np.bool_)
     border_HW[band:-band, band:-band] = False
-    border_NT, border_NC = _some(terms_HWT[border_HW]), _some(image[border_HW].astype(np.float32))
-    every_NT, every_NC = _some(terms_HWT.reshape(-1, 6)), _some(image.reshape(-1, 3).astype(np.float32))
+    border_NT, border_NC = _sampled(terms_HWT[border_HW]), _sampled(image[border_HW].astype(np.float32))
+    every_NT, every_NC = _sampled(terms_HWT.reshape(-1, 6)), _sampled(image.reshape(-1, 3).astype(np.float32))
     weights_TC = np.zeros((6, 3), np.float32)
     weights_TC[0] = np.median(border_NC, axis=0)
     for terms_NT, pixels_NC in [(border_NT, border_NC)] * 3 + [(every_NT, every_NC)] * 3:
@@ -114,7 +114,7 @@ def _distance_from_background(image: Pixels) -> tuple[Floats, float]:
     return np.abs(image - terms_HWT @ weights_TC).max(axis=-1).astype(np.float32), limit
 
 
-def _some(rows: NDArray[Any]) -> NDArray[Any]:
+def _sampled(rows: NDArray[Any]) -> NDArray[Any]:
     """Rows at even distances, a few thousand of them."""
     return rows[:: max(1, len(rows) // 4001)]
 
@@ -139,7 +139,8 @@ def name_shape(far_HW: Floats, *, limit: float) -> str:
     padded_HW = np.pad(far_HW, 2)
     depth_HW = cv2.distanceTransform((padded_HW > limit).astype(np.uint8), cv2.DIST_L2, 5)
     rim = padded_HW[(depth_HW > 1.5) & (depth_HW < 2.5)]
-    level = max(1.2 * limit, float(np.median(rim))) if rim.size else 2 * limit
+    # A low one of these: beside a rim that is near the background, as of what is white on grey, lies a light inside.
+    level = max(1.2 * limit, float(np.percentile(rim, 5))) if rim.size else 2 * limit
     share_HW = np.minimum(padded_HW / level, 1)
     size = (padded_HW.shape[1] * finer, padded_HW.shape[0] * finer)
     covered_HW = (cv2.resize(share_HW, size, interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.uint8)

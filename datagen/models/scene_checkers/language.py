@@ -15,7 +15,7 @@ from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind, delimited
 from datagen.models.language.role_config import LanguageRoleConfig
 from datagen.models.scene_checkers.base import SceneChecker
-from datagen.scene_graphs.graph import Atom, AtomKind, GraphObject, SceneGraph
+from datagen.scene_graphs.graph import Atom, AtomKind, SceneGraph
 from datagen.scene_graphs.matching import AtomVerdict
 
 
@@ -98,7 +98,7 @@ class LanguageSceneChecker:
 def ask_atom(atom: Atom, graph: SceneGraph) -> str:
     """The question of an atom, in words."""
     subject, object = _words(graph, atom.subject), _words(graph, atom.object)
-    label = _node(graph, atom.subject).label
+    label = graph.node(atom.subject).label
     if atom.kind == "object":
         return f"Does it show {subject}?"
     if atom.kind == "count":
@@ -118,14 +118,8 @@ def _words(graph: SceneGraph, id: str, *, without: str = "") -> str:
     return " ".join([number, *values, node.label])
 
 
-def _node(graph: SceneGraph, id: str) -> GraphObject:
-    node = graph.get(id)
-    assert node is not None, "atoms are of nodes of their graph"
-    return node
-
-
 def _verdict(atom: Atom, graph: SceneGraph, answer: Any) -> AtomVerdict:
-    label = _node(graph, atom.subject).label
+    label = graph.node(atom.subject).label
     if isinstance(answer, NumberForm):
         return AtomVerdict(atom, f"{atom.value} x {label}", str(answer.number), str(answer.number) == atom.value)
     expected = {"object": label, "attribute": f"{atom.value} {label}"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from datagen.models.critics.base import Critique
 from datagen.scene_graphs.graph import SceneGraph
 
 if TYPE_CHECKING:
@@ -26,21 +27,11 @@ class PaintedPlan(NamedTuple):
     """What each step led to."""
 
 
-class StepVerdict(NamedTuple):
-    """Whether the picture of a step is as it should be."""
-
-    verdict: Literal["consistent", "inconsistent"]
-    critique: str = ""
-    """What is wrong; '' if nothing is."""
-    correction: str = ""
-    """The instruction that mends it; '' if there is nothing to mend."""
-
-
 class StepJudge(Protocol):
     """Judges the pictures of a plan, each by what it should show after its step: what comes later is not missing."""
 
-    async def judge(self, plan: PaintedPlan, *, record: str) -> list[StepVerdict]:
-        """One verdict for each step of the record with this id.
+    async def judge(self, plan: PaintedPlan, *, record: str) -> list[Critique]:
+        """The critique of the picture of each step of the record with this id.
 
         Raises `DataError` if there is no verdict; see also `LanguageModel`.
         """

@@ -9,10 +9,11 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import StringConstraints, model_validator
 
 from datagen.core.stage import Runtime
+from datagen.models.critics.base import Critique, VerdictWord, contradiction
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind, delimited
 from datagen.models.language.role_config import LanguageRoleConfig
-from datagen.models.step_judges.base import PaintedPlan, StepJudge, StepVerdict
+from datagen.models.step_judges.base import PaintedPlan, StepJudge
 
 
 class LanguageStepJudgeConfig(LanguageRoleConfig):
@@ -41,20 +42,19 @@ class StepForm(AnswerForm):
     """The judgement of one step."""
 
     critique: _Words
-    verdict: Literal["consistent", "inconsistent"]
+    verdict: VerdictWord
     correction: _Words
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         """A judge that contradicts itself is told so and asked again; if it does not mend that, it has no verdict."""
-        if self.verdict == "consistent" and (self.critique or self.correction):
-            raise ValueError(
-                "it contradicts itself: a consistent picture has nothing to criticise and nothing to correct; give "
-                'verdict "inconsistent", or "" for both'
-            )
-        if self.verdict == "inconsistent" and not (self.critique and self.correction):
-            raise ValueError("an inconsistent picture needs a critique and a correction")
+        if fault := contradiction(self.read()):
+            raise ValueError(fault)
         return self
+
+    def read(self) -> Critique:
+        """The judgement."""
+        return Critique(self.verdict, self.critique, self.correction)
 
 
 class LanguageStepJudge:
@@ -64,7 +64,7 @@ class LanguageStepJudge:
         self._model = model
         self._prompt = config.read_prompt()
 
-    async def judge(self, plan: PaintedPlan, *, record: str) -> list[StepVerdict]:
+    async def judge(self, plan: PaintedPlan, *, record: str) -> list[Critique]:
         """See `StepJudge`."""
         return await asyncio.gather(*(self._ask(plan, index, record=record) for index in range(len(plan.steps))))
 
@@ -72,7 +72,7 @@ class LanguageStepJudge:
         """Close the model's connections."""
         await self._model.close()
 
-    async def _ask(self, plan: PaintedPlan, index: int, *, record: str) -> StepVerdict:
+    async def _ask(self, plan: PaintedPlan, index: int, *, record: str) -> Critique:
         steps = [
             {
                 "step": number,
@@ -88,4 +88,4 @@ class LanguageStepJudge:
         }
         question = self._prompt.render(values)._replace(images=pictures)
         reply = await self._model(question, shape=StepForm, draw=Draw(record, index))
-        return StepVerdict(reply.value.verdict, reply.value.critique, reply.value.correction)
+        return reply.value.read()

@@ -9,10 +9,11 @@ from datagen.core.errors import DataError
 from datagen.core.stage import Runtime
 from datagen.imaging.image import Image
 from datagen.models.base import ModelConfig
+from datagen.models.critics.base import Critique
 from datagen.models.scene_checkers import SceneCheckerConfig
 from datagen.models.scene_checkers.base import SceneChecker
 from datagen.models.scene_checkers.flat_colours import FlatColoursConfig
-from datagen.models.step_judges.base import PaintedPlan, StepJudge, StepVerdict
+from datagen.models.step_judges.base import PaintedPlan, StepJudge
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.observed import correction_of, critique_of
 
@@ -38,7 +39,7 @@ class SceneStepJudge:
         self._checker = checker
         self._kind = kind
 
-    async def judge(self, plan: PaintedPlan, *, record: str) -> list[StepVerdict]:
+    async def judge(self, plan: PaintedPlan, *, record: str) -> list[Critique]:
         """See `StepJudge`. Raises `DataError` if the checker has no verdict on an atom."""
         pairs = enumerate(zip(plan.pictures, plan.graphs, strict=True), 1)
         return await asyncio.gather(
@@ -49,7 +50,7 @@ class SceneStepJudge:
         """Close what the checker opened."""
         await self._checker.close()
 
-    async def _verdict(self, picture: Image, graph: SceneGraph, *, record: str) -> StepVerdict:
+    async def _verdict(self, picture: Image, graph: SceneGraph, *, record: str) -> Critique:
         verdicts = await self._checker.check(picture, graph, record=record)
         unknown = [one for one in verdicts if one.holds is None]
         if unknown:
@@ -59,5 +60,5 @@ class SceneStepJudge:
             )
         critique = critique_of(graph, verdicts)
         if not critique:
-            return StepVerdict("consistent")
-        return StepVerdict("inconsistent", critique, correction_of(graph, verdicts))
+            return Critique("consistent")
+        return Critique("inconsistent", critique, correction_of(graph, verdicts))
