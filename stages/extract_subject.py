@@ -10,7 +10,7 @@ from datagen import Answer, AsyncMap, Record, Reject
 from datagen.core.fields import PLACEHOLDER
 from datagen.models.extractors import SubjectExtractorConfig
 from datagen.models.extractors.rules import RulesExtractorConfig
-from datagen.models.grammar import PictureWords, find_picture_mention, picture_mentions
+from datagen.models.grammar import SENTENCE_END, PictureWords, find_picture_mention, mask_quotes, picture_mentions
 
 _POSITION = re.compile(
     r"\b(?:to|in|on|at)\s+the\s+[\w -]*"
@@ -27,17 +27,18 @@ class ExtractSubject(AsyncMap):
     """Extract what an edit puts into the picture, and put `<imagehere>` in its place (MIGE, table 7).
 
     A second placeholder stands for the picture that is edited. It replaces the words that mention the picture after the
-    first placeholder ("add <imagehere> to the image"). Without such words it is added at the end, as MIGE adds it to
-    instructions for local edits (appendix B): "replace the bird with <imagehere> in <imagehere>". After a position it
-    is added with "of" (table 5): "add <imagehere> to the middle of <imagehere>". An "in the image" before the first
-    placeholder is removed, because the second one says it. Rejects an instruction as `unclear` if it has no single new
-    subject.
+    first placeholder ("add <imagehere> to the image"). Without such words it is added at the end of that sentence, as
+    MIGE adds it to instructions for local edits (appendix B): "replace the bird with <imagehere> in <imagehere>"; what
+    follows the sentence stays ("Make it orange."). After a position it is added with "of" (table 5): "add <imagehere>
+    to the middle of <imagehere>". An "in the image" before the first placeholder is removed, because the second one
+    says it. Rejects an instruction as `unclear` if it has no single new subject; a pronoun ("put him on the moon") is
+    none.
     """
 
     reads = ("text",)
     writes = ("subject", "instruction")
     rejects = ("unclear",)
-    version = 3
+    version = 4
     remote = False
 
     class Config(PictureWords):
@@ -80,7 +81,7 @@ class ExtractSubject(AsyncMap):
         said = find_picture_mention(instruction, self._mention, start=after)
         if said:
             return f"{instruction[: said.start()]}{PLACEHOLDER}{instruction[said.end() :]}"
-        words, stop = _split_stop(instruction)
+        words, stop = _split_stop(instruction, after=after)
         is_position = _POSITION.search(words, after)
         phrase = _IN.sub("of", self.config.source_phrase) if is_position else self.config.source_phrase
         return f"{words} {phrase}{stop}"
@@ -102,7 +103,8 @@ class ExtractSubject(AsyncMap):
             await self.extractor.close()
 
 
-def _split_stop(instruction: str) -> tuple[str, str]:
-    """A sentence without its full stop, and the full stop."""
-    words = re.sub(r"[\s.!]+$", "", instruction)
-    return words, instruction[len(words) :].strip()
+def _split_stop(instruction: str, *, after: int) -> tuple[str, str]:
+    """The instruction up to the end of the sentence that has the character `after`, and the rest with its full stop."""
+    end = SENTENCE_END.search(mask_quotes(instruction), after)
+    words = instruction[: end.start()] if end else re.sub(r"[\s.!]+$", "", instruction)
+    return words, instruction[len(words) :].strip() if end is None else instruction[len(words) :]

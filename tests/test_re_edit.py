@@ -30,6 +30,6 @@ def test_what_rules_understand_is_edited_and_all_else_rejected(tmp_path: Path) -
     samples = {sample.instruction: sample for sample in open_dataset(str(tmp_path))}
     flipped = samples["Flip <imagehere> horizontally."]
     assert np.array_equal(flipped.target, flipped.source[:, ::-1])
-    grey = samples["make it black and white of <imagehere>"]
+    grey = samples["make <imagehere> black and white"]
     assert np.ptp(grey.target, axis=2).max() == 0
     assert flipped.info["unchecked"], "that no caption was compared is told"

@@ -58,7 +58,13 @@ def test_half_a_pair_and_a_broken_prompt_fail_alone(tmp_path: Path, capfd: pytes
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("?!", "no_words"), ("the image", "no_words"), ("put <imagehere> on <imagehere>", "several_placeholders")],
+    [
+        ("?!", "no_words"),
+        ("the image", "no_words"),
+        ("put <imagehere> on <imagehere>", "several_placeholders"),
+        ("Füge einen Hund hinzu", "not_english"),
+        ("把猫换成一只老虎", "not_english"),
+    ],
 )
 def test_a_text_that_is_no_instruction_is_rejected(text: str, reason: str) -> None:
     record = datagen.Record("a", {"text": text, "reach": "", "operation": "", "source_caption": ""})

@@ -44,6 +44,8 @@ def test_the_examples_of_table_7(text: str, subject: str, instruction: str) -> N
         ("replace the woman with a man in a black suit", "man in a black suit", ""),
         ("replace the owl with a different one", "owl", ""),
         ("replace the owl with it", None, None),
+        ("replace the bear with him", None, None),
+        ("replace the bear with more trees", "trees", ""),
         ("replace the owl with something else", None, None),
         ("replace the owl", None, None),
         ("replace with an owl", None, None),

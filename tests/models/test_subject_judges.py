@@ -182,6 +182,8 @@ def test_an_extraction_is_the_instructions_own_words(chat: Chat) -> None:
     }
     chat.does(says({"subject": "giraffe", "instruction": "replace one woman with <imagehere>"}))
     assert extract(chat, "replace one woman with a man").reason == "unclear"
+    chat.does(says({"subject": "him", "instruction": "replace one woman with <imagehere>"}))
+    assert extract(chat, "replace one woman with him").reason == "unclear"
     chat.does(says({"subject": "man", "instruction": "replace <imagehere> with <imagehere>"}))
     with pytest.raises(DataError, match="gave no answer of the asked form"):
         extract(chat, "replace one woman with a man")
@@ -214,6 +216,8 @@ def test_the_second_placeholder_stands_where_the_instruction_speaks_of_the_pictu
         ("add a tree to the left of the house", "add <imagehere> to the left of the house in <imagehere>"),
         ("replace the coin in the middle with a button", "replace the coin in the middle with <imagehere> in <imagehere>"),
         ("add a cat on the desktop", "add <imagehere> on the desktop in <imagehere>"),
+        ("Put a cat on the sofa. Make it orange.", "Put <imagehere> on the sofa in <imagehere>. Make it orange."),
+        ("put a hat on him. remove her", "put <imagehere> on him in <imagehere>. remove her"),
     ],
 )  # fmt: skip
 def test_the_source_is_spoken_of_once_and_owns_positions(text: str, instruction: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from datagen import Record, Reject
 from datagen.core.fields import PLACEHOLDER
+from datagen.models.grammar import spell
 from stages.add_placeholder import AddPlaceholder
 
 STAGE = AddPlaceholder(AddPlaceholder.Config())
@@ -25,6 +27,10 @@ def answer(text: str, *, reach: str = "", operation: str = "", **options: Any) -
 
 def reworded(text: str, *, reach: str = "local", **options: Any) -> str:
     return str(answer(text, reach=reach, **options)["instruction"])
+
+
+def published(text: str, *, reach: str = "local", **options: Any) -> str:
+    return reworded(text, reach=reach, style="published", **options)
 
 
 @pytest.mark.parametrize("determiner", ["the", "this", "The", "THIS"])
@@ -72,14 +78,16 @@ def test_of_several_mentions_one_is_replaced(text: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_words_that_only_look_like_a_mention_stay(text: str) -> None:
+    assert published(text) == f"{text} in<imagehere>"
+    assert published(text, reach="global") == f"{text} of<imagehere>"
     assert reworded(text) == f"{text} in <imagehere>"
-    assert reworded(text, reach="global") == f"{text} of <imagehere>"
 
 
 @pytest.mark.parametrize("stops", ["", ".", "!", "?", "...", "…", "?!", " .", ". "])
 def test_the_full_stop_stays_at_the_end(stops: str) -> None:
     found = stops.strip()
-    assert reworded(f"Make it snow{stops}", reach="global") == f"Make it snow of <imagehere>{found}"
+    assert published(f"Make it snow{stops}", reach="global") == f"Make it snow of<imagehere>{found}"
+    assert reworded(f"Make it snow{stops}", reach="global") == f"Make it snow in <imagehere>{found}"
     assert reworded(f"Add a dog{stops}") == f"Add a dog in <imagehere>{found}"
 
 
@@ -204,26 +212,36 @@ TEXTS = st.lists(WORDS, min_size=1, max_size=8).map(" ".join) | st.text(min_size
 MENTIONS = [f"{a} {b}" for a in ("the", "this") for b in ("image", "photo", "picture")]
 
 
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
 @given(text=TEXTS, reach=st.sampled_from(["", "global", "local"]))
-def test_there_is_one_placeholder_and_nothing_else_is_lost(text: str, reach: str) -> None:
+def test_there_is_one_placeholder_and_no_word_is_lost(text: str, reach: str) -> None:
     found = answer(text, reach=reach)
     assume(not isinstance(found, Reject))
     instruction = found["instruction"]
     assert instruction.count(PLACEHOLDER) == 1
-    before = re.sub(r"<\s*imagehere\s*>", PLACEHOLDER, text, flags=re.IGNORECASE).split()
-    if PLACEHOLDER in " ".join(before):
-        assert instruction == " ".join(before)
+    before = " ".join(re.sub(r"<\s*imagehere\s*>", PLACEHOLDER, text, flags=re.IGNORECASE).split())
+    if PLACEHOLDER in before:
+        assert instruction == before
         return
-    head, tail = instruction.split(PLACEHOLDER)
-    result = " ".join(before)
-    appended = re.fullmatch(r"(.*) (in|of|on) ", head, re.DOTALL)
-    if appended and "".join(f"{appended[1]}{tail}".split()) == "".join(result.split()):
-        zoomed = re.search(r"\bin[\s.!?…]*$", result, re.IGNORECASE)
-        assert appended[2] == ("on" if zoomed else {"global": "of", "local": "in"}[found["scope"]])
-    else:
-        assert result.startswith(head)
-        assert result.endswith(tail)
-        assert result[len(head) : len(result) - len(tail)].lower() in MENTIONS
+    # only what the placeholder may stand for
+    lost = Counter(words_of(spell(before))) - Counter(words_of(instruction))
+    assert {*lost} <= {"the", "this", "image", "photo", "picture", "it", "its"}
+
+
+@given(text=TEXTS, reach=st.sampled_from(["global", "local"]))
+def test_the_letter_of_the_paper_is_the_text_and_an_ending(text: str, reach: str) -> None:
+    found = answer(text, reach=reach, style="published")
+    assume(not isinstance(found, Reject))
+    before = " ".join(text.split())
+    head, tail = found["instruction"].split(PLACEHOLDER)
+    if PLACEHOLDER in re.sub(r"<\s*imagehere\s*>", PLACEHOLDER, before, flags=re.IGNORECASE):
+        return
+    if before[len(head) : len(before) - len(tail)].lower() not in MENTIONS:
+        whole = f"{head.removesuffix(' of' if reach == 'global' else ' in')}{tail}"
+        assert whole.replace(" ", "") == before.replace(" ", "")
 
 
 @given(text=TEXTS, reach=st.sampled_from(["", "global", "local"]))

@@ -11,7 +11,7 @@ from pydantic import StringConstraints, field_validator
 from datagen.core.fields import PLACEHOLDER
 from datagen.core.stage import Runtime
 from datagen.models.extractors.base import Extracted, SubjectExtractor
-from datagen.models.grammar import ADDING_WORDS
+from datagen.models.grammar import ADDING_WORDS, is_pronoun
 from datagen.models.language.base import AnswerForm, Draw, LanguageModel
 from datagen.models.language.prompt import Kind
 from datagen.models.language.role_config import LanguageRoleConfig
@@ -75,7 +75,7 @@ def verify_extraction(found: Extracted, *, text: str) -> Extracted | None:
 
     The placeholder must come after "with" or the like, or directly after an "add" or the like that opens the
     instruction. The words of the subject, without an article, must be among those that the placeholder replaces. If
-    these are "a white one" or the like, they must be among the words of the instruction.
+    these are "a white one" or the like, they must be among the words of the instruction. A pronoun is no subject.
     """
     before, _, after = (re.escape(part.strip().rstrip(".")) for part in found.instruction.partition(PLACEHOLDER))
     spaced = (part.replace(r"\ ", r"\s+") for part in (before, after))
@@ -85,7 +85,7 @@ def verify_extraction(found: Extracted, *, text: str) -> Extracted | None:
         return None
     subject = " ".join(word for word in found.subject.split() if word.lower() not in _ARTICLES)
     own = text if _AGAIN.search(match[2]) else match[2]
-    if not subject or not _words(subject) <= _words(own):
+    if not subject or is_pronoun(subject) or not _words(subject) <= _words(own):
         return None
     return Extracted(subject, f"{match[1]} {PLACEHOLDER}{match[3]}")
 

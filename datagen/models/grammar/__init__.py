@@ -12,13 +12,16 @@ from datagen.models.grammar.edit_parts import CUES, LONGEST_EDIT, OPERATIONS, Cu
 from datagen.models.grammar.edit_scope import Scope, ScopeClassifier, ScopeWords
 from datagen.models.grammar.edit_texts import split_edit
 from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
+from datagen.models.grammar.languages import foreign_words
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
 from datagen.models.grammar.part_words import may_be_part
 from datagen.models.grammar.phrases import Noun, clean_label, kind_key, mentions_size, noun
-from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, picture_mentions
+from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, mask_quotes, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
-from datagen.models.grammar.replacements import parse_replacement
+from datagen.models.grammar.replacements import is_pronoun, parse_replacement
+from datagen.models.grammar.rewording import add_placeholder, spell
 from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, share_noun
+from datagen.models.grammar.word_sets import SENTENCE_END
 
 __all__ = [  # noqa: RUF022 - in groups
     # labels as nouns of an English sentence
@@ -41,6 +44,7 @@ __all__ = [  # noqa: RUF022 - in groups
     "ADDING_WORDS",
     "first_word",
     "operation_of",
+    "is_pronoun",
     "parse_addition",
     "parse_replacement",
     # instructions of any kind in parts, and whether two names may be of one thing
@@ -58,11 +62,17 @@ __all__ = [  # noqa: RUF022 - in groups
     "share_noun",
     "singularize",
     "split_edit",
+    # instructions in the words of users
+    "SENTENCE_END",
+    "add_placeholder",
+    "foreign_words",
+    "spell",
     # words for the edited picture, and how far an edit reaches
     "PictureWords",
     "Scope",
     "ScopeClassifier",
     "ScopeWords",
     "find_picture_mention",
+    "mask_quotes",
     "picture_mentions",
 ]

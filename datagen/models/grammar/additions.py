@@ -1,7 +1,7 @@
 """Parse instructions of the form `add X to Y` by rules.
 
-An instruction is parsed if it is one sentence that adds one named thing. The name of the thing ends before the first
-preposition of place: "add a cup of tea | on the table".
+An instruction is parsed if it adds one named thing, and no further clause or sentence adds or replaces another. The
+name of the thing ends before the first preposition of place: "add a cup of tea | on the table".
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import re
 from typing import NamedTuple
 
 from datagen.core.fields import PLACEHOLDER
-from datagen.models.grammar.first_words import ADDING_WORDS
-from datagen.models.grammar.phrases import noun
-from datagen.models.grammar.replacements import ANOTHER
+from datagen.models.grammar.first_words import ADDING_WORDS, REPLACING_WORDS
+from datagen.models.grammar.replacements import PRONOUNS, is_pronoun, name_of_new
 
 _OPENING = re.compile(rf"\s*(?:please,?\s+)?(?:{'|'.join(ADDING_WORDS)})\s+", re.IGNORECASE)
 _PLACE = re.compile(
@@ -21,10 +20,13 @@ _PLACE = re.compile(
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(r"[;:?!]|[.,]\s+\S|\band\b|\bthen\b", re.IGNORECASE)
-_UNNAMED = frozenset(
-    ("it", "them", "this", "that", "these", "those", "something", "anything", "someone", "one", "another")
-)
+_UNNAMED = PRONOUNS - {"his", "her"}
 """A phrase that ends with one of these names nothing."""
+_NEW_AGAIN = "|".join((*ADDING_WORDS, *REPLACING_WORDS, "swap"))
+_ALSO_NEW = re.compile(
+    rf"(?:[.;!?,]\s+|\s(?:and|then|also)\s+)(?:(?:and|then|also|please)\b,?\s*)*(?:{_NEW_AGAIN})\s", re.IGNORECASE
+)
+"""A second thing that comes into the picture, in another clause."""
 
 
 class Addition(NamedTuple):
@@ -50,9 +52,9 @@ def parse_addition(text: str) -> Addition | None:
     place = _PLACE.search(whole, opening.end())
     stop = place.start() if place else len(whole.rstrip(".! "))
     new = whole[opening.end() : stop]
-    if not new.strip() or _SEVERAL.search(new) or new.lower().split()[-1] in _UNNAMED:
+    if not new.strip() or _SEVERAL.search(new) or new.lower().split()[-1] in _UNNAMED or is_pronoun(new):
         return None
-    name = noun(ANOTHER.sub("", new)).words
-    if name == "object" and "object" not in new.lower():  # `noun` found no usable word
+    name = name_of_new(new)
+    if not name or _ALSO_NEW.search(whole, stop):
         return None
     return Addition(whole[: opening.end()].rstrip(), whole[stop:], name)

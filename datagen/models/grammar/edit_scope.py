@@ -25,6 +25,14 @@ _MADE = re.compile(
 _OF = re.compile(rf"\s+of\s+{_THE}", re.IGNORECASE)
 _IN_THE = re.compile(r"\bin\s+(?:the|an?)\s+$", re.IGNORECASE)
 _NEARBY = 20
+_LEAD = re.compile(
+    r"(?:(?:please|pls|plz|hey|hi|hello|ok|okay|so|and|now|then|maybe|also|just)[,!]?\s+"
+    r"|(?:can|could|would|will) (?:you|we|i)\s+|let'?s\s+|let us\s+|what if\s+(?:we|you|i)\s+|what if\s+|why not\s+"
+    r"|why don'?t (?:we|you)\s+|i(?:'d| would) (?:like|love) (?:you )?to\s+|i (?:want|need)(?: you)? (?:to\s+)?"
+    r"|i wish\s+|try to\s+)+",
+    re.IGNORECASE,
+)
+"""How a request may begin before it says what it wants."""
 _EXCEPT = re.compile(r"\s+(?:but|except|besides|apart\s+from|other\s+than)\b", re.IGNORECASE)
 Scope = Literal["global", "local"]
 
@@ -34,7 +42,8 @@ class ScopeWords(PictureWords):
 
     global_starts: tuple[str, ...] = (
         "make it", "make this", "turn it", "turn this", "have it", "let it", "convert it", "transform it",
-        "change it", "mirror it", "mirror horizontally", "mirror vertically", "flip", "rotate", "crop", "brighten",
+        "change it", "it should", "it must", "it needs to", "this should", "zoom out", "let there be",
+        "mirror it", "mirror horizontally", "mirror vertically", "flip", "rotate", "crop", "brighten",
         "darken", "sharpen",
     )  # fmt: skip
     """How edits of the whole picture begin; what is one word counts where it is not followed by "the", "a" ..."""
@@ -70,7 +79,7 @@ class ScopeClassifier:
 
     def __call__(self, text: str) -> Scope:
         """The scope of an instruction. The first rule that applies decides; without one the edit is local."""
-        unquoted = mask_quotes(text)
+        unquoted = _LEAD.sub("", mask_quotes(text), count=1) if _LEAD.match(text) else mask_quotes(text)
         if any(begins.search(unquoted) for begins in self._begins):
             return "global"
         if self._local.search(unquoted):

@@ -37,9 +37,10 @@ class PictureWords(StageConfig):
     )  # fmt: skip
     """What follows a noun that is a thing in the picture, such as `the picture frame`; that is no mention."""
 
-    def mention_pattern(self) -> re.Pattern[str]:
-        """A pattern that matches a mention of the picture."""
+    def mention_pattern(self, *, further: tuple[str, ...] = ()) -> re.Pattern[str]:
+        """A pattern that matches a mention of the picture, or one of `further` phrases."""
         phrase = rf"(?:{words_pattern(self.determiners)})\s+(?:{words_pattern(self.nouns)})"
+        phrase = f"(?:{phrase}|{words_pattern(further)})" if further else phrase
         things = rf"(?!\s+(?:{words_pattern(self.things)})\b)" if self.things else ""
         return re.compile(rf"(?<![\w-]){phrase}(?![\w-]){things}", re.IGNORECASE)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from datagen.core.english import head_word
+from datagen.core.english import head_word, word_set
 from datagen.core.fields import PLACEHOLDER
 from datagen.models.grammar.phrases import noun
 from datagen.models.grammar.picture_words import PictureWords
@@ -29,11 +29,29 @@ _PLACE = re.compile(
 _SEVERAL = re.compile(
     r"[;:?!]|[.,]\s+\S|\b(?:and|then|but)\s+(?:replace|change|turn|add|remove|make|swap)\b", re.IGNORECASE
 )
-_NOTHING = frozenset(
-    ("it", "them", "this", "that", "these", "those", "something", "anything", "nothing", "someone", "none", "else")
+PRONOUNS = word_set(
+    "it them this that these those he she him her they we us me you i himself herself itself themselves myself "
+    "yourself his hers theirs mine yours ours something anything nothing everything someone anyone somebody anybody "
+    "everyone everybody nobody none another others one ones"
 )
-ANOTHER = re.compile(r"^(?:another|an?\s+different|an?other|different|some\s+other)\s+", re.IGNORECASE)
-"""Words before a name that mean a further thing of a kind: `another cup`."""
+"""Words that name no thing by themselves."""
+_NOTHING = PRONOUNS - word_set("one ones another his her") | {"else"}
+_ANOTHER = re.compile(
+    r"^(?:another|an?\s+different|an?other|different|some\s+other"
+    r"|(?:an?\s+|the\s+)?(?:second|third|fourth|fifth|additional|extra|further)(?!\s+hand\b)"
+    r"|(?:one|some|a\s+few|a\s+couple|a\s+lot|lots|many)\s+more(?:\s+of)?|more)\s+",
+    re.IGNORECASE,
+)
+"""Words before a name that mean a further thing of a kind: `another cup`, `more cups`."""
+_QUANTITY = re.compile(r"^(?:some|a few|a couple of|several|many|lots of|a lot of|plenty of)\s+(?=\S)", re.IGNORECASE)
+_MORE = re.compile(r"^(\w+)\s+(?:more|additional|extra|other)\s+", re.IGNORECASE)
+_DOING = re.compile(
+    r"(?<=\w)\s+(?:walking|running|sitting|standing|lying|flying|jumping|swimming|sleeping|eating|drinking|smiling"
+    r"|laughing|dancing|playing|waving|floating|grazing|hiking|resting|waiting|talking|singing|crying|kneeling"
+    r"|crawling|hovering|hopping|looking|falling|climbing)$",
+    re.IGNORECASE,
+)
+"""What the thing does, at the end of its name: `people | walking`."""
 
 
 class Replacement(NamedTuple):
@@ -76,7 +94,23 @@ def _subject(new: str, old: str) -> str:
     words = new.split()
     if not words or not old.strip() or {word.lower() for word in (words[-1], words[0])} & _NOTHING:
         return ""
+    if is_pronoun(new):
+        return ""
     if words[-1].lower() in ("one", "ones"):
         return head_word(noun(old).words) if noun(old).words != "object" else ""
-    name = noun(ANOTHER.sub("", new)).words
-    return "" if name == "object" and "object" not in new.lower() else name
+    return name_of_new(new)
+
+
+def is_pronoun(words: str) -> bool:
+    """Whether words are a single pronoun, such as "him", that names no thing; "one" is none here."""
+    return words.strip(" .,!?").lower() in PRONOUNS - {"one", "ones"}
+
+
+def name_of_new(words: str) -> str:
+    """The name of a new thing, as a noun without an article: `flowers` of "some more flowers", `dog` of "a second dog".
+
+    It has no "walking" or the like at its end. '' if the words name no thing.
+    """
+    name = _DOING.sub("", _QUANTITY.sub("", _MORE.sub(r"\1 ", _ANOTHER.sub("", words.strip()))))
+    name = noun(name).words
+    return "" if (name == "object" and "object" not in words.lower()) or name.lower() in PRONOUNS else name
