@@ -643,6 +643,7 @@ def test_a_shipped_stage_covers_its_models_and_no_others(name: str, profile: str
 COVERED = [
     ("subject_add", "embedded", "measure_removal", "datagen.imaging.removal_scores"),
     ("subject_add", "embedded", "write_instruction", "datagen.core.english"),
+    ("instruct_edit", "embedded", "add_placeholder", "datagen.core.spelling"),
     ("plan_generation", "embedded", "parse_graph", "datagen.scene_graphs.reading"),
     ("plan_generation", "embedded", "sample_plan", "datagen.scene_graphs.plans"),
     ("plan_generation", "embedded", "sample_plan", "datagen.core.draws"),

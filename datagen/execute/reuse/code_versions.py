@@ -27,7 +27,7 @@ Choice = Literal["", "rerun", "reuse"]
 
 ROOTS = (
     *("datagen.models", "datagen.imaging", "datagen.scene_graphs", "datagen.worlds"),
-    *("datagen.core.draws", "datagen.core.english"),
+    *("datagen.core.draws", "datagen.core.english", "datagen.core.spelling"),
 )
 """Modules of the framework, with all below them, that decide answers of stages."""
 

@@ -14,13 +14,19 @@ from datagen.models.grammar.edit_texts import split_edit
 from datagen.models.grammar.first_words import ADDING_WORDS, first_word, operation_of
 from datagen.models.grammar.languages import foreign_words
 from datagen.models.grammar.names_in_captions import find_mention, with_determiner
-from datagen.models.grammar.part_words import may_be_part
 from datagen.models.grammar.phrases import Noun, clean_label, kind_key, mentions_size, noun
 from datagen.models.grammar.picture_words import PictureWords, find_picture_mention, mask_quotes, picture_mentions
 from datagen.models.grammar.placeholders import Span, choose_disjoint, refuse_placeholder, replace_spans
 from datagen.models.grammar.replacements import is_pronoun, parse_replacement
 from datagen.models.grammar.rewording import add_placeholder, spell
-from datagen.models.grammar.thing_names import colours_of, contradicts, kind_of, may_be_same, share_noun
+from datagen.models.grammar.thing_names import (
+    colours_of,
+    contradicts,
+    kind_of,
+    may_be_part,
+    may_be_same,
+    share_noun,
+)
 from datagen.models.grammar.word_sets import SENTENCE_END
 
 __all__ = [  # noqa: RUF022 - in groups
