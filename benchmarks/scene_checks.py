@@ -1,6 +1,6 @@
 """Measure how well scene checkers find what is wrong: 1,000 scenes of shapes, each clean and with exactly one fault.
 
-    python benchmarks/scene_checks.py [--split tuned|held_out] [--number 1000] [--processes 2]
+    python benchmarks/scene_checks.py [--split tuned|held_out] [--number 1000] [--first 0] [--processes 2]
 
 Graphs, scenes and faults are drawn at random, and so is the background. A wrong atom is to be found: precision is
 the share of the atoms called wrong that are, recall the share of the wrong atoms that are called so. The bounds of
@@ -120,11 +120,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--split", choices=SIDES, default="held_out")
     parser.add_argument("--number", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first scene; each number is another one")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     # Some graphs have no room, mostly on the smallest pictures; as many cases are drawn as are wanted.
-    jobs = [(given.split, number) for number in range(given.number * 5 // 4)]
+    jobs = [(given.split, given.first + number) for number in range(given.number * 5 // 4)]
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         outcomes = [each for each in pool.map(check_case, jobs, chunksize=8) if each][: given.number]
     found, alarms, missed, exact, pictures = (
