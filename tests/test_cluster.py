@@ -24,9 +24,9 @@ from datagen.execute.run import RunOptions, run
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.subprocess,
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"  # Ray's own test cluster leaves it
-    ),
+    # Ray's own test cluster leaves both
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <function Popen:pytest.PytestUnraisableExceptionWarning"),
 ]
 
 
