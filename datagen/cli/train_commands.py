@@ -127,7 +127,8 @@ def edit(
     if planner and len(instructions) > 1:
         raise ConfigError(f"--planner splits one instruction, and here are {len(instructions)}: give them as one text")
     if empty := [number for number, text in enumerate(instructions, 1) if not text.strip()]:
-        raise ConfigError(f"instruction {empty[0]} is empty: say what to change")
+        which = f"instruction {empty[0]}" if len(instructions) > 1 else "the instruction"
+        raise ConfigError(f"{which} is empty: say what to change")
     planning = load_planner(planner) if planner else None
     boxes: list[Box | None] = [_box(text) for text in box or ()]
     content, whole = _content(picture), " ".join(instructions)

@@ -78,4 +78,5 @@ def test_a_change_of_worlds_counts_as_a_change_of_the_stage(tmp_path: Path) -> N
     (tmp_path / "worlds.yaml").write_text(CONFIG)
     node = build(load(tmp_path / "worlds.yaml")).nodes[0]
     parts = code_parts(node, modules=source_modules())
-    assert {f"datagen.worlds.{name}" for name in ("scene", "script", "damage", "draws", "wording")} <= set(parts)
+    drawing = {f"datagen.worlds.{name}" for name in ("scene", "script", "damage", "wording")}
+    assert {*drawing, "datagen.core.draws"} <= set(parts)

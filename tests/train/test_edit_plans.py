@@ -125,6 +125,10 @@ def test_what_does_not_go_with_a_planner_is_refused(
     several = refused("edit", model, picture, "add a cup", "remove it", *by_rules, capfd=capfd)
     assert "--planner splits one instruction, and here are 2" in several
     assert "the instruction is empty" in refused("edit", model, picture, " ", *by_rules, capfd=capfd)
+    assert "instruction 2 is empty" in refused("edit", model, picture, "add a cup", "", capfd=capfd)
+    words = picture.with_name("words.txt")
+    words.write_text("no picture")
+    assert f"{words}: " in refused("edit", model, words, "add a cup", capfd=capfd)
     whole = Ip2pConfig(weights="./nowhere")
     with pytest.raises(ConfigError, match="family 'ip2p' takes an instruction as a whole: leave out --planner"):
         plan_edits(RulesEditPlannerConfig(), picture.read_bytes(), WORDS, family=whole)
