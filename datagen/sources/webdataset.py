@@ -6,7 +6,7 @@ The key is the path up to the first dot of the file name, and the rest is the ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -104,13 +104,7 @@ class WebDataset:
         yield from with_unique_ids(self._all(), path=self.path, empty=self._empty())
 
     def _all(self) -> Iterator[SourceRow]:
-        for tar in tars_at(self.path):
-            with tar.listing.open(tar.path) as file:
-                for number, (key, members, error) in enumerate(read_samples(file)):
-                    if error:
-                        yield faulty_row(f"%{tar.path}:{number}", f"{tar.address}: {error}")
-                    else:
-                        yield self._row(tar, file, key, members)
+        return rows_of_samples(self.path, lambda *sample: [self._row(*sample)])
 
     def _row(self, tar: Tar, file: IO[bytes], key: str, members: Mapping[str, Member]) -> SourceRow:
         id = f"{tar.path.removesuffix('.tar')}/{key}"
@@ -145,6 +139,21 @@ class WebDataset:
 
 def _listed(members: Any) -> str:
     return ", ".join(f"{name:.60}" for name in list(members)[:20])
+
+
+RowsOfSample = Callable[[Tar, IO[bytes], str, dict[str, Member]], Iterable[SourceRow]]
+"""The rows of one sample, from its tar, the open tar, its key and its members."""
+
+
+def rows_of_samples(path: str, rows_of: RowsOfSample) -> Iterator[SourceRow]:
+    """The rows of all samples in the tars at a path, in their order; a faulty row for what cannot be read as one."""
+    for tar in tars_at(path):
+        with tar.listing.open(tar.path) as file:
+            for number, (key, members, error) in enumerate(read_samples(file)):
+                if error:
+                    yield faulty_row(f"%{tar.path}:{number}", f"{tar.address}: {error}")
+                else:
+                    yield from rows_of(tar, file, key, members)
 
 
 def read_samples(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Member], str]]:

@@ -28,7 +28,7 @@ from datagen.sources.formats.outputs.rows import (
 from datagen.sources.id_set import with_unique_ids
 from datagen.sources.rows import faulty_row
 from datagen.sources.tars import Member, Tar, read_member, tars_at
-from datagen.sources.webdataset import PICTURES, read_samples
+from datagen.sources.webdataset import PICTURES, read_samples, rows_of_samples
 
 SHORTEST_REFLECTION: Final = 5
 """Characters below which ReflectionFlow takes a reflection for none."""
@@ -90,20 +90,15 @@ class GenRef:
 
     def rows(self) -> Iterator[SourceRow]:
         """The records, tar by tar."""
-        yield from with_unique_ids(self._all(), path=self.path, empty=self._empty())
+        found = rows_of_samples(self.path, self._rows_of)
+        yield from with_unique_ids(found, path=self.path, empty=self._empty())
 
-    def _all(self) -> Iterator[SourceRow]:
-        for tar in tars_at(self.path):
-            with tar.listing.open(tar.path) as file:
-                for number, (key, members, error) in enumerate(read_samples(file)):
-                    if error:
-                        yield faulty_row(f"%{tar.path}:{number}", f"{tar.address}: {error}")
-                        continue
-                    id = f"{tar.path.removesuffix('.tar')}/{key}"
-                    try:
-                        yield from self._sample(tar, file, id, members)
-                    except ValueError as fault:
-                        yield faulty_row(escape_id(id), f"{tar.address}: sample '{key:.200}': {_message(fault)}")
+    def _rows_of(self, tar: Tar, file: IO[bytes], key: str, members: Mapping[str, Member]) -> list[SourceRow]:
+        id = f"{tar.path.removesuffix('.tar')}/{key}"
+        try:
+            return self._sample(tar, file, id, members)
+        except ValueError as fault:
+            return [faulty_row(escape_id(id), f"{tar.address}: sample '{key:.200}': {_message(fault)}")]
 
     def _sample(self, tar: Tar, file: IO[bytes], id: str, members: Mapping[str, Member]) -> list[SourceRow]:
         """The records of one sample. Raises `ValueError`."""
