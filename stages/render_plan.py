@@ -11,7 +11,7 @@ from datagen import Answer, DatagenError, Failed, Map, Record
 from datagen.imaging.image import Image
 from datagen.scene_graphs.graph import SceneGraph
 from datagen.worlds.graph_scene import scene_of, unrendered
-from datagen.worlds.scene import change_of
+from datagen.worlds.scene import changed_pixels
 from datagen.worlds.scene_rows import empty_scene, instance_rows, relation_rows
 from datagen.worlds.specification import SceneSpecification
 
@@ -48,7 +48,7 @@ class RenderPlan(Map):
             empty, *pictures = [scene.render() for scene in (empty_scene(scenes[-1]), *scenes)]
         except (DatagenError, ValidationError) as error:
             return unrendered(error, what="plan")
-        changes = [change_of(one, other) > 0 for one, other in zip([empty, *pictures], pictures, strict=False)]
+        changes = [changed_pixels(one, other) for one, other in zip([empty, *pictures], pictures, strict=False)]
         *turns, target = map(Image.of, pictures)
         return {
             "turns": turns,

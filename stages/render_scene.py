@@ -43,5 +43,5 @@ class RenderScene(Map):
             "image": image,
             "instances": instance_rows(scene, graph, masks=names),
             "relations": relation_rows(scene, graph),
-            "masks": object_masks(scene),
+            "masks": object_masks(scene, image.array),
         }

@@ -13,14 +13,13 @@ from datagen.core.draws import Draws
 from datagen.core.errors import DatagenError
 from datagen.core.fields import Box
 from datagen.core.stage import Failed, Reject
-from datagen.imaging.image import Mask
 from datagen.scene_graphs.canonical import canonical_ids, content_of
 from datagen.scene_graphs.graph import OPPOSITES, GraphObject, SceneGraph
 from datagen.worlds.changed_layout import Wanted, lay_out_near
 from datagen.worlds.graph_appearance import NotDrawableError, appear, check_drawable, extent, free_colour, side_of
 from datagen.worlds.graph_layout import lay_out
 from datagen.worlds.photographs import Photograph
-from datagen.worlds.scene import Background, PlainBackground, Scene, SceneObject, change_of
+from datagen.worlds.scene import Background, PlainBackground, Scene, SceneObject
 from datagen.worlds.scene_grid import NoRoomError, SceneLayout
 from datagen.worlds.specification import SceneSpecification
 
@@ -57,12 +56,6 @@ def spoilt_scene(
     return _scene(
         _follow(spoilt, spec, _Origin(clean, base), later=later, moved=moved, movable=canonical_ids(spoilt)), spec
     )
-
-
-def changed_pixels(before: Scene, after: Scene) -> Mask:
-    """The pixels in which two scenes of one size differ, HW bool."""
-    mask_HW: Mask = change_of(before.render(), after.render()) > 0
-    return mask_HW
 
 
 class _Origin(NamedTuple):

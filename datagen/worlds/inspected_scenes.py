@@ -16,9 +16,9 @@ from datagen.scene_graphs.plans import PlanStep
 from datagen.scene_graphs.vocabulary import PLAIN, Vocabulary
 from datagen.scene_graphs.wording import describe
 from datagen.worlds.graph_appearance import NotDrawableError, labels_of
-from datagen.worlds.graph_scene import changed_pixels, scene_of, spoilt_scene, things_of
+from datagen.worlds.graph_scene import scene_of, spoilt_scene, things_of
 from datagen.worlds.pool import COLOUR_NAMES
-from datagen.worlds.scene import Scene
+from datagen.worlds.scene import Scene, changed_pixels
 from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
@@ -105,12 +105,13 @@ def sample_fields(
     last = _step_row(judged.instruction, description, "target")
     last = {"instruction": correction, "image": "source"} if form == "refine" else last
     before = plan[: judged.number - 1] if form == "inspect_text" else []
+    source_HWC, target_HWC = scenes.source.render(), scenes.target.render()
     return {
-        "source": Image.of(scenes.source.render()),
+        "source": Image.of(source_HWC),
         "turns": [Image.of(scene.render()) for scene in scenes.turns],
-        "target": Image.of(scenes.target.render()),
+        "target": Image.of(target_HWC),
         "target_caption": description if form == "refine" else describe(judged.shown),
-        "masks": [changed_pixels(scenes.source, scenes.target)],
+        "masks": [changed_pixels(source_HWC, target_HWC)],
         "steps": [
             *(_step_row(each.instruction, each.description, f"turn_{number}") for number, each in enumerate(before)),
             {**last, **verdict},

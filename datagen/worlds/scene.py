@@ -230,6 +230,12 @@ def change_of(before_HWC: Pixels, after_HWC: Pixels) -> Pixels:
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
+def changed_pixels(before_HWC: Pixels, after_HWC: Pixels) -> Mask:
+    """The pixels in which two pictures of one size differ, HW bool."""
+    mask_HW: Mask = change_of(before_HWC, after_HWC) > 0
+    return mask_HW
+
+
 @lru_cache(maxsize=16)
 def _part(uri: str, base: str, sha256: str, place: tuple[float, float, float], size: tuple[int, int]) -> Pixels:
     """A part of a photograph with the frame's aspect ratio, at the frame's size."""

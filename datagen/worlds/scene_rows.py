@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from datagen.imaging.image import Mask
+from datagen.imaging.image import Mask, Pixels
 from datagen.scene_graphs.graph import SceneGraph
-from datagen.worlds.graph_scene import changed_pixels
-from datagen.worlds.scene import Scene
+from datagen.worlds.scene import Scene, changed_pixels
 
 
 def instance_rows(scene: Scene, graph: SceneGraph, *, masks: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -53,6 +52,7 @@ def empty_scene(scene: Scene) -> Scene:
     return replace(scene, objects=())
 
 
-def object_masks(scene: Scene) -> list[Mask]:
-    """All that a scene has beside its empty background, then the mask of each of its things; HW bool."""
-    return [changed_pixels(empty_scene(scene), scene), *(thing.mask(scene.size) for thing in scene.objects)]
+def object_masks(scene: Scene, picture_HWC: Pixels) -> list[Mask]:
+    """All that the picture of a scene has beside its empty background, then the mask of each thing; HW bool."""
+    all_HW = changed_pixels(empty_scene(scene).render(), picture_HWC)
+    return [all_HW, *(thing.mask(scene.size) for thing in scene.objects)]

@@ -18,9 +18,9 @@ from datagen.scene_graphs.graph import SceneGraph
 from datagen.scene_graphs.inspections import FORMS, InspectionForm, JudgedStep, judged_steps
 from datagen.scene_graphs.matching import SceneThing, judge_things
 from datagen.scene_graphs.plans import PlanStep, make_plan
-from datagen.worlds.graph_scene import changed_pixels, scene_of
+from datagen.worlds.graph_scene import scene_of
 from datagen.worlds.inspected_scenes import InspectedScenes, SpoiltSceneError, inspected_scenes, vocabulary_of
-from datagen.worlds.scene import Scene
+from datagen.worlds.scene import Scene, changed_pixels
 from datagen.worlds.scene_grid import NoRoomError
 from datagen.worlds.specification import SceneSpecification
 
@@ -90,7 +90,7 @@ def test_only_what_the_fault_is_about_changes() -> None:
         boxes = [
             thing.box for scene in (scenes.source, scenes.target) for thing in scene.objects if thing.node in moved
         ]
-        changed_HW = changed_pixels(scenes.source, scenes.target).copy()
+        changed_HW = changed_pixels(scenes.source.render(), scenes.target.render()).copy()
         assert changed_HW.any()
         for x0, y0, x1, y1 in boxes:
             changed_HW[int(y0) : int(y1), int(x0) : int(x1)] = False
@@ -104,7 +104,7 @@ def test_the_box_of_a_fault_is_where_it_is() -> None:
         x0, y0, x1, y1 = scenes.box
         assert 0 <= x0 < x1 <= spec.width
         assert 0 <= y0 < y1 <= spec.height
-        changed_HW = changed_pixels(scenes.source, scenes.target)
+        changed_HW = changed_pixels(scenes.source.render(), scenes.target.render())
         assert changed_HW[int(y0) : int(y1), int(x0) : int(x1)].any()
 
 
