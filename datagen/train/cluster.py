@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from datagen.core.errors import ConfigError, DataError, DatagenError
 from datagen.models.weights.packages import check_packages
@@ -24,16 +24,8 @@ MOST_LOSSES = 3
 """Losses of workers without a step between them after which the training ends."""
 
 
-class Mailbox(Protocol):
-    """Takes what the first worker reports."""
-
-    def send(self, method: str, *arguments: Any) -> None:
-        """Have a method of the watcher called."""
-        ...
-
-
-Work = Callable[[Prepared, ProcessGroup, "Mailbox"], None]
-"""What each worker does. A function of a module, so that another process can import it."""
+Work = Callable[[Prepared, ProcessGroup, Any], None]
+"""What each worker does, with what watches it. A function of a module, so that another process can import it."""
 
 
 def train_on_cluster(prepared: Prepared, work: Work, *, watcher: Any, folder: Path) -> None:
@@ -104,32 +96,42 @@ def _take_part(arguments: dict[str, Any]) -> None:
     context = get_context()
     group = ProcessGroup(context.get_world_rank(), context.get_world_size())
     prepared: Prepared = arguments["prepared"]
-    mailbox = _QueueMailbox(arguments["queue"])
+    watcher = _SendingWatcher(arguments["queue"])
     try:
         os.chdir(arguments["folder"])  # from which the addresses of datasets and of the training count
     except OSError as error:
-        mailbox.send("error", f"a machine of the cluster lacks {arguments['folder']}: run where all machines find it")
+        watcher.fail(f"a machine of the cluster lacks {arguments['folder']}: run where all machines find it")
         raise DataError(str(error)) from error
     device = get_device()
     own = replace(prepared, config=prepared.config.model_copy(update={"device": str(device)}))
     try:
-        arguments["work"](own, group, mailbox)
+        arguments["work"](own, group, watcher)
     except DatagenError as error:
-        mailbox.send("error", str(error))
+        watcher.fail(str(error))
         raise
     except (OSError, ValueError, TypeError, LookupError) as error:  # a `RuntimeError` is what losing another one gives
-        mailbox.send("error", f"a worker of the cluster failed: {type(error).__name__}: {error}")
+        watcher.fail(f"a worker of the cluster failed: {type(error).__name__}: {error}")
         raise
 
 
-class _QueueMailbox:
-    """Sends reports through a queue of Ray."""
+class _SendingWatcher:
+    """Sends what a training reports through a queue of Ray, to where it was started."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
 
-    def send(self, method: str, *arguments: Any) -> None:
-        self._queue.put((method, arguments))
+    def on_step(self, report: Any) -> None:
+        self._queue.put(("on_step", report))
+
+    def on_evaluation(self, report: Any) -> None:
+        self._queue.put(("on_evaluation", report))
+
+    def notify(self, text: str) -> None:
+        self._queue.put(("notify", text))
+
+    def fail(self, error: str) -> None:
+        """Say what is wrong with the data, the config or the machines."""
+        self._queue.put(("fail", error))
 
 
 class _Mail:
@@ -141,13 +143,13 @@ class _Mail:
         """What is wrong with the data or the config, by the worker that found it first."""
         self.steps = 0
 
-    def take(self, watcher: Any, method: str, arguments: tuple[Any, ...]) -> None:
+    def take(self, watcher: Any, method: str, report: Any) -> None:
         """Hand a report on."""
-        if method == "error":
-            self.error = self.error or arguments[0]
+        if method == "fail":
+            self.error = self.error or report
             return
         self.steps += method == "on_step"
-        getattr(watcher, method)(*arguments)
+        getattr(watcher, method)(report)
 
 
 @contextmanager

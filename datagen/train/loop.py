@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import filelock
 import numpy as np
@@ -39,9 +39,6 @@ from datagen.train.memory import peak_bytes
 from datagen.train.model_card import model_card
 from datagen.train.preparation import Prepared, by_size, evaluation_examples, fingerprints_of, prepare
 from datagen.train.processes import ProcessGroup, training_together
-
-if TYPE_CHECKING:
-    from datagen.train.cluster import Mailbox
 
 CONFIG, METRICS, GRIDS, CHECKPOINTS = "train.yaml", "metrics.jsonl", "grids", "checkpoints"
 """What lies in a training's folder."""
@@ -120,26 +117,9 @@ def _take_part(prepared: Prepared, group: ProcessGroup) -> None:
     _Training(prepared, Path(prepared.config.place), _NoWatcher(), group).run()
 
 
-def _take_part_on_cluster(prepared: Prepared, group: ProcessGroup, mailbox: Mailbox) -> None:
+def _take_part_on_cluster(prepared: Prepared, group: ProcessGroup, watcher: TrainingWatcher) -> None:
     """What each worker of a cluster does; the first one reports."""
-    watcher = _MailingWatcher(mailbox) if group.leads else _NoWatcher()
-    _Training(prepared, Path(prepared.config.place).absolute(), watcher, group).run()
-
-
-class _MailingWatcher:
-    """Sends what a training reports to where it was started."""
-
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-
-    def on_step(self, report: StepReport) -> None:
-        self._mailbox.send("on_step", report)
-
-    def on_evaluation(self, report: EvaluationReport) -> None:
-        self._mailbox.send("on_evaluation", report)
-
-    def notify(self, text: str) -> None:
-        self._mailbox.send("notify", text)
+    _Training(prepared, Path(prepared.config.place), watcher if group.leads else _NoWatcher(), group).run()
 
 
 class _NoWatcher:

@@ -68,11 +68,12 @@ class WorkerKiller(Followed):
             os.kill(worker_pids()[-1], signal.SIGKILL)
 
 
-def test_workers_train_the_weights_of_processes(edits: Path, tmp_path: Path) -> None:
+def test_workers_train_the_weights_of_processes(edits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # workers start elsewhere, and relative paths count from here all the same
     followed = Followed()
-    model = train(config_of(edits, tmp_path / "on_ray"), watcher=followed, on_cluster=True)
+    model = train(config_of(Path(os.path.relpath(edits)), Path("on_ray")), watcher=followed, on_cluster=True)
     train(config_of(edits, tmp_path / "here"), watcher=Followed())
-    assert model == tmp_path / "on_ray" / "model"
+    assert model == Path("on_ray") / "model"
     assert same(weights_of(tmp_path / "on_ray"), weights_of(tmp_path / "here"))
     assert steps_in(tmp_path / "on_ray") == steps_in(tmp_path / "here")
     assert [report.step for report in followed.steps] == [1, 2, 3, 4, 5]
