@@ -80,7 +80,8 @@ def _shipped(config: Path, manifest: Path) -> Graph:
     small = [f"source.path={manifest}"] if "kind: manifest" in text else []
     small += [mixing({"edit": finished(manifest.parent / "finished", limit=6)})] if "kind: mix" in text else []
     small += ["filter_foreground.min_ratio=0"] if "use: filter_foreground" in text else []
-    small += ["source={count: 2, width: 96, height: 96}"] if "kind: world" in text else []
+    sessions = 3 if "use: choose_route" in text else 2  # the third one takes another route
+    small += [f"source={{count: {sessions}, width: 96, height: 96}}"] if "kind: world" in text else []
     # In a test of a Combine each record is a group of its own.
     small += ["gather_turns.min_turns=1"] if "use: gather_turns" in text else []
     return build(load(config, sets=[*small, "seed=0"]))

@@ -160,7 +160,6 @@ def drawing(folder: Path, manifest: Path) -> Path:
         {"use": "draw_graph", "map": {"caption": "instruction"}},
         {"use": "render_scene", "map": {"image": "target"}},
         {"use": "check_scene", "map": {"image": "target"}},
-        {"use": "render_annotated", "map": {"image": "source"}},
     ]
     return written_config(folder, {"kind": "scenes", "count": 4, "width": 128, "height": 128}, stages, name="drawing")
 
